@@ -1,0 +1,58 @@
+# One script for people and for CI. `make install` is done once; touch pyproject.toml to repeat it.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+EXTRAS := zoo,formats,fleet,openvino,test,dev
+WORKERS ?= 2
+
+# Two test processes on two cores: one thread each, or they fight for the cores.
+TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+.PHONY: help install demo test check evidence format pin wheel clean
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## create the virtual environment with everything the repository needs
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "make install: expected python3.11 or newer on PATH" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "make install: expected Python >= 3.11, got $$($(PYTHON) --version)" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	touch $@
+
+demo: install ## specialize BEVFormer-tiny for calib_profiles/car42.yaml, with readable output
+	$(BIN)/specialize build --calib calib_profiles/car42.yaml --model bevformer_tiny
+	$(BIN)/specialize check build/car42 --calib calib_profiles/car42.yaml
+
+test: install ## every test that takes seconds
+	$(TEST_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+evidence: install ## the slow tests: whole detectors, timings, thousands of vehicles
+	$(BIN)/python -m pytest -m slow
+
+check: install ## format, lint, strict types, import contracts, architecture
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+format: install ## rewrite files the way `check` wants them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+pin: install ## rewrite constraints.txt from the virtual environment
+	@{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable --exclude specialize | sed 's/+cpu$$//'; } > constraints.tmp
+	@mv constraints.tmp constraints.txt
+
+wheel: install ## build the wheel and the source archive into dist/
+	$(BIN)/python -m build
+
+clean: ## remove builds and caches, keep the virtual environment and the store
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

@@ -1,0 +1,213 @@
+"""VisibilityPlan: which queries each camera of one vehicle sees, and everything that follows from it.
+
+Computed in float64. The authority is the mask that the model's own graph computes, mostly in float32;
+where rounding could make the two differ, the pair of camera and query is listed as borderline. So
+`superset` holds every pair that the graph may keep, and every pair of `seen` that is not borderline is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from specialize.digest import digest
+from specialize.errors import InputError
+from specialize.visibility.grid import Bools, Floats, Ints, QueryGrid, VisibilityRule
+from specialize.visibility.spans import between, fill, rounding_slack, row_spans
+
+SCHEMA = "specialize/plan@1"
+DEFAULT_RULE = VisibilityRule()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VisibilityPlan:
+    """The visible sets of N cameras over Q queries; compared by digest.
+
+    Attributes:
+        image_from_lidar: (N, 4, 4) float64, lidar frame to network pixels.
+        size_px: (N, 2) int64, width and height of the network's images, padding included.
+        grid: The queries.
+        rule: When a point is seen.
+        seen: (N, Q) bool, by exact arithmetic.
+        borderline: (B, 2) int64, camera and query, sorted: pairs that the graph's rounding decides.
+    """
+
+    image_from_lidar: Floats
+    size_px: Ints
+    grid: QueryGrid
+    rule: VisibilityRule
+    seen: Bools
+    borderline: Ints
+
+    def __post_init__(self) -> None:
+        for name in ("image_from_lidar", "size_px", "seen", "borderline"):
+            array = getattr(self, name)
+            array.flags.writeable = False
+
+    @property
+    def lengths(self) -> Ints:
+        """Queries seen by each camera, (N,) int64."""
+        return np.asarray(self.seen.sum(axis=1, dtype=np.int64))
+
+    @property
+    def longest(self) -> int:
+        """Queries seen by the camera that sees most."""
+        return int(self.lengths.max())
+
+    @property
+    def pairs(self) -> int:
+        """Visible pairs of camera and query."""
+        return int(np.count_nonzero(self.seen))
+
+    @property
+    def count(self) -> Ints:
+        """Number of cameras that see each query, (Q,) int64."""
+        return np.asarray(self.seen.sum(axis=0, dtype=np.int64))
+
+    @property
+    def seen_by_k(self) -> tuple[int, ...]:
+        """Number of queries seen by exactly k cameras, for k = 0..N."""
+        return tuple(int(number) for number in np.bincount(self.count, minlength=len(self.seen) + 1))
+
+    @property
+    def query_ids(self) -> tuple[Ints, ...]:
+        """Per camera the queries it sees, ascending, each (V,) int64."""
+        return tuple(np.flatnonzero(row) for row in self.seen)
+
+    @property
+    def superset(self) -> Bools:
+        """Every pair that the graph's own mask may keep, (N, Q) bool."""
+        wide = self.seen.copy()
+        wide[tuple(self.borderline.T)] = True
+        return wide
+
+    @property
+    def certain(self) -> Bools:
+        """Every pair that the graph's own mask surely keeps, (N, Q) bool."""
+        narrow = self.seen.copy()
+        narrow[tuple(self.borderline.T)] = False
+        return narrow
+
+    @property
+    def digest(self) -> str:
+        """Digest of the visible sets, the borderline pairs, the grid, the rule and the image sizes."""
+        grid, rule = self.grid, self.rule
+        return digest(
+            {
+                "schema": SCHEMA,
+                "grid": {"shape": grid.shape, "range_m": grid.range_m, "anchors": grid.anchors},
+                "rule": {"min_depth": rule.min_depth, "border": rule.border, "dtype": rule.dtype},
+                "size_px": self.size_px,
+                "seen": np.packbits(self.seen, axis=1),
+                "borderline": self.borderline,
+            }
+        )
+
+    def padded_ids(self, align: int = 1) -> Ints:
+        """Return (N, L) int64 query ids, L the longest length rounded up to a multiple of `align`.
+
+        Slots beyond a camera's length repeat its first visible query (query 0 if it sees none);
+        `lengths` tells how many slots are in use.
+        """
+        longest = -(-self.longest // align) * align
+        padded = np.zeros((len(self.seen), longest), np.int64)
+        for row, ids in zip(padded, self.query_ids, strict=True):
+            row[:] = ids[0] if len(ids) else 0
+            row[: len(ids)] = ids
+        return padded
+
+    def reference_points(self) -> Floats:
+        """Return (N, Q, D, 2) float64: where each point falls in the image, u / width and v / height.
+
+        As in BEVFormer the depth is held at `min_depth` from below, so points behind a camera get a
+        (meaningless, finite) place too.
+        """
+        x, y, z = self.grid.axes()
+        matrix = self.image_from_lidar[:, :3, :, None, None, None]  # (N, 3, 4, 1, 1, 1)
+        rows = matrix[:, :, 0] * x + matrix[:, :, 1] * y[:, None]
+        rows = rows + matrix[:, :, 2] * z[:, None, None] + matrix[:, :, 3]  # (N, 3, heights, H, W)
+        depth = np.maximum(rows[:, 2], max(self.rule.min_depth, np.finfo(np.float64).tiny))
+        scaled = rows[:, :2] / depth[:, None] / self.size_px[:, :, None, None, None]  # (N, 2, heights, H, W)
+        return np.moveaxis(self.grid.by_query(scaled), 1, -1)  # (N, 2, Q, D) -> (N, Q, D, 2)
+
+    def points_seen(self) -> Bools:
+        """Return (N, Q, D) bool: which points of each query are seen, by exact arithmetic."""
+        functionals = self.rule.functionals(self.image_from_lidar, self.size_px)
+        slack = rounding_slack(self.image_from_lidar, self.size_px, self.grid, self.rule)
+        lattice, doubtful = _lattice(functionals, slack, self.grid)
+        lattice[tuple(doubtful.T)] = _exactly(functionals, doubtful, self.grid, self.rule)
+        return self.grid.by_query(lattice)
+
+
+def plan_visibility(
+    image_from_lidar: Floats,
+    size_px: npt.ArrayLike,
+    grid: QueryGrid,
+    rule: VisibilityRule = DEFAULT_RULE,
+) -> VisibilityPlan:
+    """Compute what each camera sees.
+
+    Args:
+        image_from_lidar: (N, 4, 4) float64, lidar frame (metres) to network pixels.
+        size_px: (N, 2), width and height of the network's images, padding included.
+        grid: The queries.
+        rule: When a point is seen.
+
+    Raises:
+        InputError: The matrices or the sizes have the wrong shape, or hold numbers that cannot be.
+    """
+    matrices, sizes = _checked(image_from_lidar, size_px)
+    functionals = rule.functionals(matrices, sizes)
+    lattice, doubtful = _lattice(functionals, rounding_slack(matrices, sizes, grid, rule), grid)
+    seen = _any_point(lattice, grid)
+    pairs = np.column_stack([doubtful[:, 0], _query_of(doubtful, grid)])  # (B, 2)
+    undecided = ~seen[tuple(pairs.T)]
+    borderline = np.unique(pairs[undecided], axis=0)
+    inside = _exactly(functionals, doubtful[undecided], grid, rule)
+    seen[tuple(pairs[undecided][inside].T)] = True
+    return VisibilityPlan(matrices, sizes, grid, rule, seen, borderline)
+
+
+def _checked(image_from_lidar: npt.ArrayLike, size_px: npt.ArrayLike) -> tuple[Floats, Ints]:
+    matrices = np.array(image_from_lidar, dtype=np.float64)
+    if matrices.ndim != 3 or matrices.shape[1:] != (4, 4) or not len(matrices):
+        raise InputError("image_from_lidar", "an array (N, 4, 4), N >= 1", str(matrices.shape))
+    if not np.isfinite(matrices).all():
+        raise InputError("image_from_lidar", "finite numbers", "NaN or infinity")
+    sizes = np.array(size_px, dtype=np.int64)
+    if sizes.shape != (len(matrices), 2):
+        raise InputError("size_px", f"an array ({len(matrices)}, 2) of width and height", str(sizes.shape))
+    if sizes.min() <= 0:
+        raise InputError("size_px", "widths and heights above 0", str(int(sizes.min())))
+    return matrices, sizes
+
+
+def _lattice(functionals: Floats, slack: Floats, grid: QueryGrid) -> tuple[Bools, Ints]:
+    """Return the points surely inside, (N, heights, H, W), and those in doubt, (B, 4) positions in it."""
+    inner = row_spans(functionals, slack, grid)
+    outer = row_spans(functionals, -slack, grid)
+    columns = grid.shape[-1]
+    return fill(*inner, columns), between(inner, outer, columns)
+
+
+def _any_point(lattice: Bools, grid: QueryGrid) -> Bools:
+    """Reduce (N, heights, H, W) points to (N, Q) queries: a pillar is seen if any of its points is."""
+    if len(grid.shape) == 2:
+        lattice = np.logical_or.reduce(lattice, axis=1)  # (N, H, W)
+    return lattice.reshape(len(lattice), grid.queries)
+
+
+def _query_of(position: Ints, grid: QueryGrid) -> Ints:
+    """Return the flat query (B,) of lattice positions (B, 4): camera, height, row, column."""
+    cell = position[:, 2] * grid.shape[-1] + position[:, 3]
+    return cell if len(grid.shape) == 2 else position[:, 1] * (grid.shape[1] * grid.shape[2]) + cell
+
+
+def _exactly(functionals: Floats, position: Ints, grid: QueryGrid, rule: VisibilityRule) -> Bools:
+    """Return (B,) the rule's float64 verdict on lattice positions (B, 4): camera, height, row, column."""
+    x, y, z = grid.axes()
+    camera, height, row, column = position.T
+    point = np.stack([x[column], y[row], z[height], np.ones(len(position))], axis=-1)  # (B, 4)
+    return rule.holds(np.einsum("bfc,bc->bf", functionals[camera], point))

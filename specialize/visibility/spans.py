@@ -1,0 +1,84 @@
+"""Which lattice points lie inside a set of half-spaces, row by row, without visiting the points.
+
+For a fixed height and row an affine function of the point is affine in x alone, so each half-space
+cuts a row of cells at one place, and what is inside all of them is one span. Five divisions a row
+replace five comparisons a point.
+
+Rounding. A graph decides visibility in its own precision, with unit roundoff r (2**-24 for float32).
+Let M be the largest magnitude on each axis (bounds and extent of the grid) and S, for one border,
+`sum(|image row| * M) + size * sum(|depth row| * M)`: a bound on everything that is added up. Then
+
+- coordinates (linspace, division by the cell count, times the extent, plus the origin): at most 8 r M off;
+- rounding the matrix entries: r; a sum of four products in any order, fused or not: 4 r; together 13 r S;
+- division by the depth and by the image size: 2 r S; products of these errors: below r S.
+
+So a graph's verdict equals the exact one wherever the function is farther than 16 r S from zero. We allow
+24 r S, which also covers normalising to [-1, 1] and scaling matrices inside the graph, plus 128 float64
+roundoffs for our own arithmetic.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from specialize.visibility.grid import Bools, Floats, Ints, QueryGrid, VisibilityRule
+
+ROUNDINGS = 24
+OWN_ROUNDINGS = 128
+
+
+def rounding_slack(
+    image_from_lidar: Floats, size_px: npt.NDArray[np.generic], grid: QueryGrid, rule: VisibilityRule
+) -> Floats:
+    """Return (N, 5): how far from zero a functional of the rule may be and still change sign by rounding."""
+    x0, y0, z0, x1, y1, z1 = grid.range_m
+    largest = np.array([max(abs(a), abs(b), b - a) for a, b in ((x0, x1), (y0, y1), (z0, z1))] + [1.0])
+    across, down, depth = (np.abs(image_from_lidar[:, row]) @ largest for row in range(3))  # (N,) each
+    width, height = size_px[:, 0] * depth, size_px[:, 1] * depth
+    sums = np.stack(
+        [across + width, across + width, down + height, down + height, depth + rule.min_depth], axis=1
+    )
+    unit = float(np.finfo(rule.dtype).eps) / 2
+    return np.asarray(sums * (ROUNDINGS * unit + OWN_ROUNDINGS * 2.0**-53))
+
+
+def row_spans(functionals: Floats, above: Floats, grid: QueryGrid) -> tuple[Ints, Ints]:
+    """Return first and last-plus-one column where every functional exceeds its bound, per row.
+
+    Args:
+        functionals: (N, F, 4), coefficients of (x, y, z, 1), lidar frame, metres.
+        above: (N, F), the bounds.
+        grid: The points.
+
+    Returns:
+        start and stop, (N, heights, H) int64, within 0..W; a row with `start >= stop` is empty.
+    """
+    x, y, z = grid.axes()
+    columns = len(x)
+    slope, along_y, along_z, constant = (
+        functionals[..., axis, None, None] for axis in range(4)
+    )  # (N, F, 1, 1)
+    needed = above[..., None, None] - constant - along_z * z[:, None] - along_y * y  # (N, F, heights, H)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        cut = (needed / slope - x[0]) * (columns / (grid.range_m[3] - grid.range_m[0]))  # in columns
+    cut = np.where(slope == 0, np.where(needed < 0, -np.inf, np.inf), cut)
+    start = np.where(slope >= 0, np.floor(cut) + 1, 0).max(axis=1)  # (N, heights, H)
+    stop = np.where(slope >= 0, columns, np.ceil(cut)).min(axis=1)
+    return np.clip(start, 0, columns).astype(np.int64), np.clip(stop, 0, columns).astype(np.int64)
+
+
+def fill(start: Ints, stop: Ints, columns: int) -> Bools:
+    """Return (..., columns) masks of spans (...,)."""
+    column = np.arange(columns, dtype=np.int32)
+    from_start = column >= start[..., None].astype(np.int32)
+    return np.logical_and(from_start, column < stop[..., None].astype(np.int32), out=from_start)
+
+
+def between(inner: tuple[Ints, Ints], outer: tuple[Ints, Ints], columns: int) -> Ints:
+    """Return (B, 4): camera, height, row, column of the points in the outer spans but not in the inner."""
+    rows = np.argwhere((inner[0] != outer[0]) | (inner[1] != outer[1]))  # (R, 3), few
+    at = tuple(rows.T)
+    only_outer = fill(outer[0][at], outer[1][at], columns) & ~fill(inner[0][at], inner[1][at], columns)
+    row, column = np.nonzero(only_outer)
+    return np.column_stack([rows[row], column])

@@ -1,0 +1,115 @@
+"""Seeded synthetic inputs: the same seed makes the same frames on every machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from specialize.errors import InputError
+from specialize.model import InputRule
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """Shape and numpy dtype of a model's input."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """A sequence of frames, each made anew when asked for, so that no frame is kept in memory.
+
+    Attributes:
+        inputs: What each input looks like, by name.
+        rules: How each input is made; standard normal noise where none is given.
+        seed: Starting point of every random stream.
+        count: Number of frames.
+    """
+
+    inputs: Mapping[str, TensorInfo]
+    rules: Mapping[str, InputRule]
+    seed: int
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, frame: int) -> dict[str, np.ndarray]:
+        """Return the inputs of one frame by name; an input's values do not depend on the other inputs."""
+        if not 0 <= frame < self.count:
+            raise IndexError(frame)
+        return {
+            name: _values(info, self.rules.get(name, InputRule()), self._random(name, frame), frame)
+            for name, info in self.inputs.items()
+        }
+
+    def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
+        return (self[frame] for frame in range(self.count))
+
+    def _random(self, name: str, frame: int) -> np.random.Generator:
+        return np.random.Generator(np.random.PCG64([self.seed, frame, *name.encode()]))
+
+
+def make_frames(
+    inputs: Mapping[str, TensorInfo], rules: Mapping[str, InputRule], seed: int = 0, count: int = 4
+) -> Frames:
+    """Return `count` seeded frames.
+
+    Whether a frame has history is a matter of the rules: `values: [0, 1]` for `use_prev_bev` makes every
+    second frame one with history. The numbering starts with the first value.
+
+    Raises:
+        InputError: A rule names no input, or the count is not positive.
+    """
+    unknown = sorted(set(rules) - set(inputs))
+    if unknown:
+        raise InputError("inputs", f"rules for {', '.join(sorted(inputs))}", ", ".join(unknown))
+    if count <= 0:
+        raise InputError("frames", "at least one frame", str(count))
+    return Frames(dict(inputs), dict(rules), seed, count)
+
+
+def model_inputs(path: Path) -> dict[str, TensorInfo]:
+    """Return the inputs of an ONNX file, without reading its weights.
+
+    Raises:
+        InputError: The file is no ONNX model, or an input has a dimension without a number.
+    """
+    try:
+        graph = onnx.load(str(path), load_external_data=False).graph
+    except Exception as error:
+        raise InputError(str(path), "an ONNX model", str(error)) from error
+    weights = {tensor.name for tensor in graph.initializer}
+    return {value.name: _info(value, path) for value in graph.input if value.name not in weights}
+
+
+def _info(value: onnx.ValueInfoProto, path: Path) -> TensorInfo:
+    tensor = value.type.tensor_type
+    if any(not dimension.HasField("dim_value") for dimension in tensor.shape.dim):
+        raise InputError(
+            f"{path}: input {value.name!r}", "a number for every dimension", "a symbolic dimension"
+        )
+    shape = tuple(dimension.dim_value for dimension in tensor.shape.dim)
+    return TensorInfo(shape, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name)
+
+
+def _values(info: TensorInfo, rule: InputRule, random: np.random.Generator, frame: int) -> np.ndarray:
+    """Make one input: a value of `values` in turn, else uniform in [low, high], else normal noise."""
+    dtype = np.dtype(info.dtype)
+    if rule.values:
+        return np.full(info.shape, rule.values[frame % len(rule.values)], dtype)
+    if dtype.kind in "iub":
+        low, high = rule.low or 0.0, 1.0 if rule.high is None else rule.high
+        return random.integers(int(low), int(high) + 1, size=info.shape).astype(dtype)
+    if rule.low is not None and rule.high is not None:
+        return random.uniform(rule.low, rule.high, size=info.shape).astype(dtype)
+    noise = rule.offset + rule.scale * random.standard_normal(info.shape, dtype=np.float32)
+    low = -np.inf if rule.low is None else rule.low
+    high = np.inf if rule.high is None else rule.high
+    return np.asarray(np.clip(noise, low, high), dtype=dtype)

@@ -1,0 +1,117 @@
+"""Run an ONNX file on a runtime, one session at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from specialize.errors import InputError, closest
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Runner:
+    """An opened model. Dropping the last reference frees its memory.
+
+    Attributes:
+        inputs: Names of the inputs that the model still has.
+        outputs: Names of the outputs, in order.
+        call: Takes every input by name and returns every output by name.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    call: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
+
+    def run(self, feed: Arrays) -> dict[str, np.ndarray]:
+        """Run one frame; entries of `feed` that the model does not have are left out.
+
+        Raises:
+            InputError: An input of the model is not in `feed`.
+        """
+        missing = [name for name in self.inputs if name not in feed]
+        if missing:
+            raise InputError("inputs", f"a value for {', '.join(missing)}", f"only {', '.join(sorted(feed))}")
+        return self.call({name: feed[name] for name in self.inputs})
+
+
+def open_onnxruntime(path: Path, threads: int) -> Runner:
+    """Open a model on ONNX Runtime's CPU provider, deterministic, without keeping freed memory."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.use_deterministic_compute = True
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    outputs = tuple(value.name for value in session.get_outputs())
+
+    def call(feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return dict(zip(outputs, session.run(list(outputs), feed), strict=True))
+
+    return Runner(tuple(value.name for value in session.get_inputs()), outputs, call)
+
+
+def open_openvino(path: Path, threads: int) -> Runner:
+    """Open a model on OpenVINO's CPU plugin, in float32."""
+    import openvino
+
+    settings: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": threads,
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    model = openvino.Core().read_model(str(path))
+    inputs, names = _onnx_names(path, model)
+    compiled = openvino.compile_model(model, "CPU", settings)
+
+    def call(feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        results = compiled(dict(feed))
+        return {name: np.array(results[index]) for index, name in enumerate(names)}
+
+    return Runner(inputs, names, call)
+
+
+RUNTIMES: Mapping[str, Callable[[Path, int], Runner]] = {
+    "onnxruntime": open_onnxruntime,
+    "openvino": open_openvino,
+}
+
+
+def open_model(path: Path, runtime: str, threads: int) -> Runner:
+    """Open a model on one of `RUNTIMES`.
+
+    Raises:
+        InputError: The runtime is unknown, not installed, or does not take the model.
+    """
+    if runtime not in RUNTIMES:
+        raise InputError("runtime", "a known runtime", repr(runtime), closest(runtime, RUNTIMES))
+    try:
+        return RUNTIMES[runtime](path, threads)
+    except ImportError as error:
+        raise InputError("runtime", f"{runtime} to be installed", str(error)) from error
+    except Exception as error:
+        raise InputError(str(path), f"a model that {runtime} can open", str(error)) from error
+
+
+def _onnx_names(path: Path, model: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the ONNX names of OpenVINO's inputs and outputs, in OpenVINO's order (ports have aliases)."""
+    graph = onnx.load(str(path), load_external_data=False).graph
+    inputs = [value.name for value in graph.input]
+    outputs = [value.name for value in graph.output]
+    return _matched(model.inputs, inputs), _matched(model.outputs, outputs)
+
+
+def _matched(ports: Any, names: list[str]) -> tuple[str, ...]:
+    found = tuple(next((name for name in names if name in port.get_names()), "") for port in ports)
+    if "" in found or len(set(found)) != len(found):
+        raise ValueError(f"ports {[sorted(port.get_names()) for port in ports]} are not {names}")
+    return found

@@ -1,0 +1,73 @@
+"""How far a specialized model may be from the original: one table, by dtype.
+
+Specialization changes neither the mathematics nor the weights. What is left is rounding: a MatMul over
+fewer rows may add in another order, and the layers behind it carry that on. An element passes when
+
+    |candidate - reference| <= atol + rtol * max(|reference|, min(row scale, column scale))
+
+The *row* of an element is the last axis (one query's features), the *column* is one feature over all
+rows. The row scale is the root mean square of the row, the column scale the median of the column's
+magnitudes. Both are local on purpose: with one scale for the whole tensor, a single huge value would
+let a wrong row pass. The floor `atol` stands for results that cancel to nearly zero.
+
+Integers and booleans must be equal. An index or a label (TopK, ArgMax) may legitimately differ where two
+scores tie within rounding; that is never assumed. A caller who knows that an output is of this kind says
+so with `mismatches`, the share of elements that may differ, for that output alone.
+
+NaN and infinity fail, in one model or in both at the same place: two wrong results that agree are no
+evidence. A model that means them (a mask of minus infinity) needs `nonfinite=True` for that output; then
+they must agree in place and sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from specialize.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """What one output may differ by.
+
+    Attributes:
+        atol: Absolute part, in the output's own unit.
+        rtol: Relative part, of the element or of its row and column (see the module).
+        nonfinite: Whether NaN and infinity may appear, at the same places in both.
+        mismatches: Share (0 to 1) of elements that may break the bound; only for ties of indices and labels.
+    """
+
+    atol: float
+    rtol: float
+    nonfinite: bool = False
+    mismatches: float = 0.0
+
+    def __post_init__(self) -> None:
+        numbers = (self.atol, self.rtol, self.mismatches)
+        if not all(np.isfinite(number) and number >= 0 for number in numbers) or self.mismatches > 1:
+            raise UsageError("tolerance", "finite numbers from 0, mismatches at most 1", str(numbers))
+
+    def to_json(self) -> dict[str, float | bool]:
+        """Return the fields as plain values."""
+        return asdict(self)
+
+
+EXACT = Tolerance(0.0, 0.0)
+
+# float32: 24 bits, sums of a few hundred products, a dozen layers, and samples that land on the other side of
+# a pixel's centre; the original code in float32 against float64 is within 1e-5 on BEV features (of order 1)
+# and 3e-4 on boxes (tens of metres). A lost query is off by 1e-2 and more. The others: by their bits.
+TOLERANCES: Mapping[str, Tolerance] = {
+    "float64": Tolerance(1e-12, 1e-11),
+    "float32": Tolerance(5e-5, 2e-4),
+    "float16": Tolerance(5e-3, 2e-2),
+    "bfloat16": Tolerance(4e-2, 1.6e-1),
+}
+
+
+def tolerance_for(name: str, dtype: np.dtype, overrides: Mapping[str, Tolerance]) -> Tolerance:
+    """Return the tolerance of an output: the caller's for this name, else the table's for its dtype."""
+    return overrides.get(name, TOLERANCES.get(dtype.name, EXACT))

@@ -1,0 +1,171 @@
+"""Arrays are compared element by element, and nothing hides behind something larger."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from specialize.errors import UsageError
+from specialize.verify.compare import compare_arrays, element_scale, merge
+from specialize.verify.tolerance import EXACT, TOLERANCES, Tolerance, tolerance_for
+
+FLOAT32 = TOLERANCES["float32"]
+
+
+def _features(seed: int = 0, shape: tuple[int, ...] = (2500, 1, 256)) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def test_equal_arrays_differ_by_nothing() -> None:
+    """Equal arrays pass with zero difference and cosine 1."""
+    report = compare_arrays("bev", _features(), _features(), FLOAT32)
+    assert report.passed and report.max_abs == report.max_rel == report.margin == 0.0
+    assert report.cosine == pytest.approx(1.0) and report.reason == ""
+
+
+def test_rounding_passes() -> None:
+    """A difference of a few float32 units in the last place is within tolerance."""
+    features = _features()
+    report = compare_arrays("bev", features, features * np.float32(1 + 3e-6), FLOAT32)
+    assert report.passed and 0 < report.margin < 0.5
+
+
+def test_one_wrong_value_among_640000_is_named() -> None:
+    """A single wrong feature of one query fails, and the report names index and both values."""
+    wanted, got = _features(), _features()
+    got[1234, 0, 7] += 0.01
+    report = compare_arrays("bev", wanted, got, FLOAT32, frame=3)
+    assert not report.passed and report.failures == 1
+    assert report.worst_index == (1234, 0, 7) and report.worst_frame == 3
+    assert report.reference == wanted[1234, 0, 7] and report.candidate == got[1234, 0, 7]
+    assert report.cosine > 0.9999999  # a cosine of the whole tensor would have missed it
+
+
+def test_a_huge_row_does_not_hide_a_wrong_small_row() -> None:
+    """With values of 1e9 in one row, an error of 0.01 in another row is still seen."""
+    wanted = _features()
+    wanted[7] *= 1e9
+    got = wanted.copy()
+    got[8] += 0.01
+    report = compare_arrays("bev", wanted, got, FLOAT32)
+    assert not report.passed and report.worst_index[0] == 8
+
+
+def test_a_huge_column_does_not_hide_a_wrong_small_column() -> None:
+    """With boxes' metres beside their sines, an error in the sines is measured by the sines."""
+    wanted = _features(shape=(6, 1, 900, 10))
+    wanted[..., 0] *= 1e6
+    got = wanted.copy()
+    got[2, 0, 5, 6] += 0.01
+    report = compare_arrays("boxes", wanted, got, FLOAT32)
+    assert not report.passed and report.worst_index == (2, 0, 5, 6)
+
+
+def test_a_huge_value_is_still_allowed_its_own_rounding() -> None:
+    """A value of 1e9 may differ by its own rounding although its row is small."""
+    wanted = _features()
+    wanted[7, 0, 3] = 1e9
+    got = wanted.copy()
+    got[7, 0, 3] += 1e4
+    assert compare_arrays("bev", wanted, got, FLOAT32).passed
+
+
+@settings(max_examples=40, deadline=None)
+@given(row=st.integers(0, 99), magnitude=st.floats(-6, 6), seed=st.integers(0, 1000))
+def test_a_lost_row_is_seen_at_any_scale(row: int, magnitude: float, seed: int) -> None:
+    """Whatever the tensor's scale, a row that became zero fails, unless it is below the absolute floor."""
+    wanted = (_features(seed, (100, 16)) * 10.0**magnitude).astype(np.float32)
+    got = wanted.copy()
+    got[row] = 0
+    report = compare_arrays("bev", wanted, got, FLOAT32)
+    if np.abs(wanted[row]).max() > 2 * FLOAT32.atol:
+        assert not report.passed and report.worst_index[0] == row
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_value_that_is_no_number_fails(bad: float) -> None:
+    """NaN or infinity in the candidate alone, the reference alone, or both at one place fails."""
+    wanted, got = _features(shape=(10, 4)), _features(shape=(10, 4))
+    got[3, 2] = bad
+    for a, b in [(wanted, got), (got, wanted), (got, got)]:
+        report = compare_arrays("bev", a, b, FLOAT32)
+        assert not report.passed and report.worst_index == (3, 2) and "NaN or infinite" in report.reason
+
+
+def test_infinity_passes_only_where_it_is_meant_and_equal() -> None:
+    """A mask of minus infinity passes if allowed and equal, and fails if it moved or changed sign."""
+    allowed = Tolerance(1e-5, 1e-4, nonfinite=True)
+    wanted, moved = _features(shape=(10, 4)), _features(shape=(10, 4))
+    wanted[3, 2] = -np.inf
+    moved[3, 1] = -np.inf
+    flipped = wanted.copy()
+    flipped[3, 2] = np.inf
+    assert compare_arrays("mask", wanted, wanted, allowed).passed
+    assert not compare_arrays("mask", wanted, moved, allowed).passed
+    assert not compare_arrays("mask", wanted, flipped, allowed).passed
+
+
+def test_integers_are_exact_unless_ties_are_allowed() -> None:
+    """One label of a hundred that differs fails, and passes when two in a hundred may."""
+    wanted, got = np.arange(100), np.arange(100)
+    got[40] += 1
+    assert not compare_arrays("label", wanted, got, EXACT).passed
+    assert compare_arrays("label", wanted, got, Tolerance(0, 0, mismatches=0.02)).passed
+
+
+def test_booleans_are_exact() -> None:
+    """A boolean that flipped fails."""
+    assert not compare_arrays("seen", np.array([True, False]), np.array([True, True]), EXACT).passed
+
+
+def test_empty_and_scalar_outputs_are_compared() -> None:
+    """An output without elements passes; a scalar is compared as itself."""
+    empty = np.zeros((0, 4), np.float32)
+    assert compare_arrays("none", empty, empty, FLOAT32).passed
+    assert not compare_arrays("one", np.float32(1.0) + np.zeros(()), np.zeros(()) + 1.1, FLOAT32).passed
+
+
+def test_scale_is_local() -> None:
+    """An element is measured by itself or by the smaller of its row and column, never by the whole tensor."""
+    values = np.ones((8, 8))
+    values[0] *= 100.0
+    values[:, 1] *= 1000.0
+    scale = element_scale(values).reshape(8, 8)
+    assert scale[4, 4] == pytest.approx(1.0)
+    assert scale[0, 4] == pytest.approx(100.0) and scale[4, 1] == pytest.approx(1000.0)
+
+
+def test_merge_keeps_the_failing_frame() -> None:
+    """Of a passing and a failing frame the failing one is reported, whatever their order."""
+    good = compare_arrays("bev", _features(), _features(), FLOAT32, 0)
+    wrong = compare_arrays("bev", _features(), _features(1), FLOAT32, 1)
+    for joined in (merge(good, wrong), merge(wrong, good)):
+        assert not joined.passed and joined.worst_frame == 1
+        assert joined.max_abs == wrong.max_abs and joined.cosine == wrong.cosine
+
+
+def test_every_number_of_a_report_survives_json() -> None:
+    """A report with infinities is valid, strict JSON."""
+    got = _features(shape=(4, 4))
+    got[0, 0] = np.nan
+    text = json.dumps(compare_arrays("bev", _features(shape=(4, 4)), got, FLOAT32).to_json(), allow_nan=False)
+    assert json.loads(text)["worst"]["candidate"] == "nan"
+
+
+def test_the_table_has_an_order() -> None:
+    """Fewer bits allow more, and a dtype without an entry must be exact."""
+    order = [TOLERANCES[name] for name in ("float64", "float32", "float16", "bfloat16")]
+    assert order == sorted(order, key=lambda entry: entry.rtol)
+    assert tolerance_for("label", np.dtype("int64"), {}) == EXACT
+    assert tolerance_for("bev", np.dtype("float32"), {"bev": EXACT}) == EXACT
+
+
+def test_a_senseless_tolerance_is_refused() -> None:
+    """A negative, infinite or NaN tolerance is an error, not a comparison that always passes."""
+    for numbers in [(-1.0, 0.0), (0.0, float("inf")), (float("nan"), 0.0)]:
+        with pytest.raises(UsageError):
+            Tolerance(*numbers)

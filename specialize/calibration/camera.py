@@ -1,0 +1,180 @@
+"""One camera of a vehicle: image size, lens, and where the lidar's points land in its image."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from specialize.calibration import checks
+from specialize.calibration.pose import Matrix, Pinhole, decompose, intrinsic_4x4, product
+from specialize.calibration.tolerance import EXACT, Tolerance
+from specialize.errors import InputError, closest
+
+# How many coefficients each lens model has, in the order of its name or of OpenCV.
+DISTORTION_MODELS = {
+    "radial": 3,  # k1, k2, k3
+    "radtan": 4,  # k1, k2, p1, p2
+    "plumb_bob": 5,  # k1, k2, p1, p2, k3
+    "rational_polynomial": 8,  # k1, k2, p1, p2, k3, k4, k5, k6
+    "thin_prism": 12,  # rational_polynomial, then s1, s2, s3, s4
+    "equidistant": 4,  # k1, k2, k3, k4 of a fisheye (Kannala-Brandt)
+    "fov": 1,  # w
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Distortion:
+    """A lens model by name and its coefficients, as `DISTORTION_MODELS` counts them.
+
+    Models see undistorted images; the coefficients say which raw images this calibration undistorts.
+    """
+
+    model: str
+    coefficients: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Check the model's name and the number of coefficients.
+
+        Raises:
+            InputError: The model is unknown, or a coefficient is missing or not finite.
+        """
+        if self.model not in DISTORTION_MODELS:
+            raise InputError(
+                "distortion.model",
+                "a known lens model",
+                repr(self.model),
+                closest(self.model, DISTORTION_MODELS),
+            )
+        count = DISTORTION_MODELS[self.model]
+        if len(self.coefficients) != count:
+            raise InputError(
+                "distortion.coefficients", f"{count} numbers for {self.model}", str(len(self.coefficients))
+            )
+        if not all(math.isfinite(value) for value in self.coefficients):
+            raise InputError("distortion.coefficients", "finite numbers", str(list(self.coefficients)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Camera:
+    """One camera: name, raw image size, and its matrices, checked once and read-only.
+
+    Use `pinhole` or `projective` to make one.
+
+    Attributes:
+        name: Unique on the vehicle.
+        width_px: Width of the raw image.
+        height_px: Height of the raw image.
+        image_from_lidar: (4, 4) float64, lidar points in m to raw pixels times depth (`lidar2img`).
+        intrinsic: (3, 3) float64 in px; None where only `lidar2img` is known.
+        camera_from_lidar: (4, 4) float64, m; camera axes x right, y down, z forward; None likewise.
+        distortion: Lens model of the raw image, or None.
+        time_offset_s: Exposure after the lidar's reference time; negative is before it.
+        tolerance: How far the camera may be from this calibration.
+    """
+
+    name: str
+    width_px: int
+    height_px: int
+    image_from_lidar: Matrix
+    intrinsic: Matrix | None = None
+    camera_from_lidar: Matrix | None = None
+    distortion: Distortion | None = None
+    time_offset_s: float = 0.0
+    tolerance: Tolerance = EXACT
+
+    def __post_init__(self) -> None:
+        """Check everything and keep read-only copies.
+
+        Raises:
+            InputError: A value cannot belong to a real camera.
+        """
+        where = f"camera {self.name!r}"
+        if not self.name or self.name != self.name.strip():
+            raise InputError(where, "a name without blanks around it", repr(self.name))
+        for key in ("width_px", "height_px"):
+            if getattr(self, key) < 1:
+                raise InputError(f"{where}: {key}", "at least 1 px", str(getattr(self, key)))
+        if (self.intrinsic is None) != (self.camera_from_lidar is None):
+            raise InputError(where, "both intrinsic and camera_from_lidar, or neither", "one of them")
+        if not math.isfinite(self.time_offset_s):
+            raise InputError(f"{where}: time_offset_s", "a finite number", repr(self.time_offset_s))
+        keep = object.__setattr__
+        keep(self, "image_from_lidar", checks.projection(self.image_from_lidar, f"{where}: image_from_lidar"))
+        if self.intrinsic is not None and self.camera_from_lidar is not None:
+            keep(self, "intrinsic", checks.pinhole_intrinsic(self.intrinsic, f"{where}: intrinsic"))
+            pose = checks.rigid_pose(self.camera_from_lidar, f"{where}: camera_from_lidar")
+            keep(self, "camera_from_lidar", pose)
+
+    @classmethod
+    def pinhole(
+        cls,
+        name: str,
+        size_px: tuple[int, int],
+        intrinsic: ArrayLike,
+        camera_from_lidar: ArrayLike,
+        *,
+        distortion: Distortion | None = None,
+        time_offset_s: float = 0.0,
+        tolerance: Tolerance = EXACT,
+    ) -> Camera:
+        """Make a camera of an intrinsic (3, 3) in px and a pose (4, 4) in m."""
+        return cls(
+            name,
+            *size_px,
+            product(
+                intrinsic_4x4(np.asarray(intrinsic, np.float64)), np.asarray(camera_from_lidar, np.float64)
+            ),
+            intrinsic=np.asarray(intrinsic, np.float64),
+            camera_from_lidar=np.asarray(camera_from_lidar, np.float64),
+            distortion=distortion,
+            time_offset_s=time_offset_s,
+            tolerance=tolerance,
+        )
+
+    @classmethod
+    def projective(
+        cls,
+        name: str,
+        size_px: tuple[int, int],
+        image_from_lidar: ArrayLike,
+        *,
+        distortion: Distortion | None = None,
+        time_offset_s: float = 0.0,
+        tolerance: Tolerance = EXACT,
+    ) -> Camera:
+        """Make a camera of a bare `lidar2img` (4, 4)."""
+        return cls(
+            name,
+            *size_px,
+            np.asarray(image_from_lidar, np.float64),
+            distortion=distortion,
+            time_offset_s=time_offset_s,
+            tolerance=tolerance,
+        )
+
+    def as_pinhole(self) -> Pinhole:
+        """Return intrinsic and pose, recovered from `lidar2img` where they were not given."""
+        if self.intrinsic is None or self.camera_from_lidar is None:
+            return decompose(self.image_from_lidar)
+        return Pinhole(self.intrinsic, self.camera_from_lidar)
+
+    def content(self) -> dict[str, object]:
+        """Return what a digest covers: the matrices as given, and everything else that is physical."""
+        matrices: dict[str, object] = {"image_from_lidar": self.image_from_lidar}
+        if self.intrinsic is not None:
+            matrices = {"intrinsic": self.intrinsic, "camera_from_lidar": self.camera_from_lidar}
+        lens = self.distortion and {
+            "model": self.distortion.model,
+            "coefficients": self.distortion.coefficients,
+        }
+        return {
+            "name": self.name,
+            "size_px": (self.width_px, self.height_px),
+            **matrices,
+            "distortion": lens,
+            "time_offset_s": self.time_offset_s,
+            "tolerance": self.tolerance.to_json(),
+        }

@@ -1,0 +1,159 @@
+"""What changed between two calibrations, in millimetres, milliradians, per cent and pixels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from specialize.calibration.camera import Camera
+from specialize.calibration.pose import Matrix, centre_m, rotation_between_rad
+from specialize.calibration.profile import CalibrationProfile
+from specialize.digest import digest
+
+# Points on circles around the lidar: low on the road, at a car's middle, above its roof.
+RING_HEIGHTS_M = (-1.8, -0.5, 0.5)
+RING_STEP_RAD = math.radians(0.5)
+# Closer to the image plane than this, a point has no useful image.
+MIN_DEPTH_M = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class CameraDelta:
+    """How one camera differs between two profiles that both have it.
+
+    Attributes:
+        name: The camera.
+        rotation_mrad: Angle between the two orientations.
+        translation_mm: Distance between the two camera centres, in the lidar frame.
+        focal_percent: Larger relative change of the two focal lengths.
+        principal_point_px: Distance between the two principal points in the raw image.
+        shift_px_10m: Largest movement in the raw image of a point on a circle of 10 m around the lidar
+            that is in either image; None if no such point is in front of both cameras.
+        shift_px_20m: The same at 20 m.
+        resized: The image size differs; the pixels above are then not comparable.
+        lens_changed: The distortion differs.
+        tolerance_changed: The stated tolerance differs.
+        time_offset_ms: Change of the time offset.
+        same: Nothing that a digest covers differs.
+    """
+
+    name: str
+    rotation_mrad: float
+    translation_mm: float
+    focal_percent: float
+    principal_point_px: float
+    shift_px_10m: float | None
+    shift_px_20m: float | None
+    resized: bool
+    lens_changed: bool
+    tolerance_changed: bool
+    time_offset_ms: float
+    same: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileDelta:
+    """How two profiles differ: per common camera, and in the set and order of cameras.
+
+    Attributes:
+        cameras: One entry per camera that both have, in the order of the second profile.
+        added: Cameras of the second profile only.
+        removed: Cameras of the first profile only.
+        reordered: The common cameras stand in another order.
+        same: Both have the same digest.
+    """
+
+    cameras: tuple[CameraDelta, ...]
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    reordered: bool
+    same: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values; units are the last part of a key."""
+        return {
+            "same": self.same,
+            "added": list(self.added),
+            "removed": list(self.removed),
+            "reordered": self.reordered,
+            "cameras": [asdict(camera) for camera in self.cameras],
+        }
+
+
+def compare(first: CalibrationProfile, second: CalibrationProfile) -> ProfileDelta:
+    """Return what changed from the first profile to the second."""
+    before, after = first.camera_names(), second.camera_names()
+    common = tuple(name for name in after if name in before)
+    return ProfileDelta(
+        cameras=tuple(compare_cameras(first.camera(name), second.camera(name)) for name in common),
+        added=tuple(name for name in after if name not in before),
+        removed=tuple(name for name in before if name not in after),
+        reordered=common != tuple(name for name in before if name in after),
+        same=first.digest == second.digest,
+    )
+
+
+def compare_cameras(first: Camera, second: Camera) -> CameraDelta:
+    """Return what changed from the first camera to the second."""
+    a, b = first.as_pinhole(), second.as_pinhole()
+    focal = [abs(b.intrinsic[i, i] / a.intrinsic[i, i] - 1) for i in range(2)]
+    centres = centre_m(b.camera_from_lidar) - centre_m(a.camera_from_lidar)
+    rotation_rad = rotation_between_rad(a.camera_from_lidar[:3, :3], b.camera_from_lidar[:3, :3])
+    return CameraDelta(
+        name=second.name,
+        rotation_mrad=1e3 * rotation_rad,
+        translation_mm=1e3 * float(np.linalg.norm(centres)),
+        focal_percent=100 * float(max(focal)),
+        principal_point_px=float(np.linalg.norm((b.intrinsic - a.intrinsic)[:2, 2])),
+        shift_px_10m=_largest(ring_shifts_px(first, second, 10.0)),
+        shift_px_20m=_largest(ring_shifts_px(first, second, 20.0)),
+        resized=(first.width_px, first.height_px) != (second.width_px, second.height_px),
+        lens_changed=first.distortion != second.distortion,
+        tolerance_changed=first.tolerance != second.tolerance,
+        time_offset_ms=1e3 * (second.time_offset_s - first.time_offset_s),
+        same=digest(first.content()) == digest(second.content()),
+    )
+
+
+def ring_shifts_px(first: Camera, second: Camera, radius_m: float) -> Matrix:
+    """Return the movements (M,) in px of ring points that are in either image and before both cameras."""
+    points = _ring(radius_m)
+    pixels_a, depth_a = _project(first.image_from_lidar, points)
+    pixels_b, depth_b = _project(second.image_from_lidar, points)
+    seen = _inside(first, pixels_a) | _inside(second, pixels_b)
+    seen &= (depth_a > MIN_DEPTH_M) & (depth_b > MIN_DEPTH_M)
+    shifts: Matrix = np.linalg.norm(pixels_b[seen] - pixels_a[seen], axis=1)
+    return shifts
+
+
+def _ring(radius_m: float) -> Matrix:
+    """Return homogeneous points (M, 4) on circles around the lidar's z axis, in the lidar frame."""
+    angle = np.arange(0.0, 2 * np.pi, RING_STEP_RAD)
+    rings = [
+        np.stack(
+            [radius_m * np.cos(angle), radius_m * np.sin(angle), np.full_like(angle, z), np.ones_like(angle)],
+            1,
+        )
+        for z in RING_HEIGHTS_M
+    ]
+    return np.concatenate(rings)
+
+
+def _project(image_from_lidar: Matrix, points: Matrix) -> tuple[Matrix, Matrix]:
+    """Return pixels (M, 2) and depths (M,) of homogeneous points (M, 4)."""
+    projected = points @ image_from_lidar.T
+    depth = projected[:, 2]
+    safe = np.where(np.abs(depth) < MIN_DEPTH_M, MIN_DEPTH_M, depth)
+    return projected[:, :2] / safe[:, None], depth
+
+
+def _inside(camera: Camera, pixels: Matrix) -> Any:
+    """Return whether pixels (M, 2) are in the raw image."""
+    return ((pixels > 0) & (pixels < (camera.width_px, camera.height_px))).all(axis=1)
+
+
+def _largest(shifts_px: Matrix) -> float | None:
+    return float(shifts_px.max()) if shifts_px.size else None

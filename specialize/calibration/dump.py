@@ -1,0 +1,73 @@
+"""Write a calibration profile as tidy YAML that loads to the same digest."""
+
+from __future__ import annotations
+
+from specialize.calibration.camera import Camera
+from specialize.calibration.document import scalar
+from specialize.calibration.pose import Matrix, quaternion_from_rotation
+from specialize.calibration.profile import CalibrationProfile
+
+
+def dump_profile(profile: CalibrationProfile) -> str:
+    """Return YAML in the spelling of the stored matrices, every number with all its digits.
+
+    Cameras with an intrinsic are written as `intrinsic` + `lidar2cam`, others as `lidar2img`.
+    """
+    lines = [f"schema: {profile.schema}", f"vehicle: {_word(profile.vehicle)}"]
+    if profile.notes:
+        lines.append(f"notes: {_quoted(profile.notes)}")
+    if profile.ego_from_lidar is not None:
+        lines.append("lidar2ego:")
+        lines += [f"  {line}" for line in pose_lines(profile.ego_from_lidar)]
+    lines.append("cameras:")
+    for camera in profile.cameras:
+        first, *rest = _camera_lines(camera)
+        lines += [f"  - {first}", *(f"    {line}" for line in rest)]
+    return "\n".join(lines) + "\n"
+
+
+def pose_lines(pose: Matrix) -> list[str]:
+    """Return a (4, 4) pose as the two entries `rotation_wxyz` and `translation_m`."""
+    quaternion = quaternion_from_rotation(pose[:3, :3])
+    return [f"rotation_wxyz: {_row(quaternion)}", f"translation_m: {_row(pose[:3, 3])}"]
+
+
+def _camera_lines(camera: Camera) -> list[str]:
+    lines = [f"name: {_word(camera.name)}", f"size_px: [{camera.width_px}, {camera.height_px}]"]
+    if camera.intrinsic is None or camera.camera_from_lidar is None:
+        lines += _matrix_lines("lidar2img", camera.image_from_lidar)
+    else:
+        lines += _matrix_lines("intrinsic", camera.intrinsic)
+        lines += _matrix_lines("lidar2cam", camera.camera_from_lidar)
+    if camera.distortion is not None:
+        lens = camera.distortion
+        lines.append(f"distortion: {{model: {lens.model}, coefficients: {_row(lens.coefficients)}}}")
+    if camera.time_offset_s:
+        lines.append(f"time_offset_s: {camera.time_offset_s!r}")
+    if not camera.tolerance.is_zero:
+        bounds = {key: bound for key, bound in camera.tolerance.to_json().items() if bound}
+        inside = ", ".join(f"{key}: {bound!r}" for key, bound in bounds.items())
+        lines.append(f"tolerance: {{{inside}}}")
+    return lines
+
+
+def _matrix_lines(key: str, matrix: Matrix) -> list[str]:
+    return [f"{key}:", *(f"  - {_row(row)}" for row in matrix)]
+
+
+def _row(values: Matrix | tuple[float, ...]) -> str:
+    return "[" + ", ".join(repr(float(value) + 0.0) for value in values) + "]"
+
+
+def _word(text: str) -> str:
+    """Return text as YAML, quoted unless it is a plain word that reads back as itself."""
+    plain = text.isascii() and text.replace("_", "").replace("-", "").replace(".", "").isalnum()
+    if plain and text[0].isalnum() and scalar(text) == text:
+        return text
+    return _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    """Return text in double quotes, with YAML's escapes for what does not print."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'

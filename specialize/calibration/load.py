@@ -1,0 +1,188 @@
+"""Read and write calibration profiles: YAML, `schema: specialize/profile@1`.
+
+    schema: specialize/profile@1
+    vehicle: car42
+    lidar2ego: {rotation_wxyz: [...], translation_m: [...]}     needed by sensor2ego
+    tolerance: {rotation_deg: 0.5, ...}                          default of every camera
+    cameras:
+      - name: CAM_FRONT
+        size_px: [1600, 900]
+        intrinsic: [[fx, s, cx], [0, fy, cy], [0, 0, 1]]
+        sensor2ego: {rotation_wxyz: [...], translation_m: [...]}
+
+A camera is spelled as `lidar2img` alone, as `intrinsic` and `lidar2cam`, or as `intrinsic` and
+`sensor2ego`. Optional: `distortion`, `time_offset_s`, `tolerance`; on top also `notes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from specialize.calibration import checks
+from specialize.calibration.camera import DISTORTION_MODELS, Camera, Distortion
+from specialize.calibration.document import read_document
+from specialize.calibration.dump import dump_profile
+from specialize.calibration.node import Node
+from specialize.calibration.pose import Matrix, inverse, product, rigid, rotation_from_quaternion
+from specialize.calibration.profile import SCHEMA, CalibrationProfile
+from specialize.calibration.tolerance import EXACT, TOLERANCE_KEYS, Tolerance
+from specialize.errors import InputError, closest
+
+__all__ = ["dump_profile", "load_profile", "parse_profile"]
+
+_OPTIONAL = ("distortion", "time_offset_s", "tolerance")
+_GEOMETRY = ("lidar2img", "intrinsic", "lidar2cam", "sensor2ego")
+_SPELLINGS = (("lidar2img",), ("intrinsic", "lidar2cam"), ("intrinsic", "sensor2ego"))
+_SPELLINGS_TEXT = "`lidar2img`, or `intrinsic` + `lidar2cam`, or `intrinsic` + `sensor2ego`"
+
+
+def load_profile(path: str | Path) -> CalibrationProfile:
+    """Return the calibration profile in a YAML file.
+
+    Raises:
+        InputError: The file cannot be read, or a value in it cannot be right; names the key path.
+    """
+    return parse_profile(read_document(Path(path)), str(path))
+
+
+def parse_profile(document: Any, source: str) -> CalibrationProfile:
+    """Return the profile of a document's plain values; `source` names it in errors."""
+    if isinstance(document, Mapping):
+        _check_schema(Node(document, source))
+    root = Node(document, source).mapping(
+        ("schema", "vehicle", "cameras"), ("lidar2ego", "tolerance", "notes")
+    )
+    ego_from_lidar = _pose(root.child("lidar2ego")) if root.has("lidar2ego") else None
+    default = _tolerance(root.child("tolerance"), EXACT) if root.has("tolerance") else EXACT
+    nodes = root.child("cameras").items()
+    if not nodes:
+        raise root.child("cameras").error("at least one camera", "none")
+    names: dict[str, str] = {}
+    cameras = []
+    for node in nodes:
+        camera = _camera(node, ego_from_lidar, default)
+        if camera.name in names:
+            raise node.child("name").error(f"a name other than that of {names[camera.name]}")
+        names[camera.name] = node.path
+        cameras.append(camera)
+    return CalibrationProfile(
+        vehicle=root.child("vehicle").text(),
+        cameras=tuple(cameras),
+        ego_from_lidar=ego_from_lidar,
+        notes=root.child("notes").text() if root.has("notes") else "",
+    )
+
+
+def _check_schema(root: Node) -> None:
+    """Raise if the document is of another kind or version, before anything else is complained about."""
+    schema = root.value.get("schema")
+    if schema == SCHEMA:
+        return
+    hint = f"add the line `schema: {SCHEMA}`"
+    if isinstance(schema, str) and schema.startswith("specialize/profile@"):
+        hint = "this version of specialize reads version 1 only"
+    where = f"{root.source}: schema"
+    raise InputError(where, repr(SCHEMA), "nothing there" if schema is None else repr(schema), hint)
+
+
+def _camera(node: Node, ego_from_lidar: Matrix | None, default: Tolerance) -> Camera:
+    """Return one camera from any of the three spellings."""
+    node.mapping(("name", "size_px"), (*_GEOMETRY, *_OPTIONAL))
+    name = node.child("name").text()
+    if name != name.strip():
+        raise node.child("name").error("a name without blanks around it")
+    width, height = _size_px(node.child("size_px"))
+    distortion = _distortion(node.child("distortion")) if node.has("distortion") else None
+    time_offset_s = node.child("time_offset_s").number() if node.has("time_offset_s") else 0.0
+    tolerance = _tolerance(node.child("tolerance"), default) if node.has("tolerance") else default
+    given = tuple(key for key in _GEOMETRY if node.has(key))
+    if given not in _SPELLINGS:
+        raise node.error(
+            f"one spelling: {_SPELLINGS_TEXT}", ", ".join(given) or "none of them", _hint_for(given)
+        )
+    if "lidar2img" in given:
+        matrix = node.child("lidar2img")
+        return Camera.projective(
+            name,
+            (width, height),
+            checks.projection(matrix.matrix(4, 4), matrix.where),
+            distortion=distortion,
+            time_offset_s=time_offset_s,
+            tolerance=tolerance,
+        )
+    lens = node.child("intrinsic")
+    return Camera.pinhole(
+        name,
+        (width, height),
+        checks.pinhole_intrinsic(lens.matrix(3, 3), lens.where),
+        _camera_from_lidar(node, ego_from_lidar),
+        distortion=distortion,
+        time_offset_s=time_offset_s,
+        tolerance=tolerance,
+    )
+
+
+def _hint_for(given: tuple[str, ...]) -> str:
+    """Return what to do about a mixture of spellings."""
+    if "lidar2img" in given:
+        return "lidar2img already contains the others: keep one of the two"
+    if given in (("lidar2cam",), ("sensor2ego",)):
+        return "add `intrinsic:`, three rows in pixels of the raw image"
+    if given == ("intrinsic",):
+        return "add `lidar2cam:` or `sensor2ego:`"
+    return "lidar2cam and sensor2ego say the same: keep one" if given else "add one of them"
+
+
+def _camera_from_lidar(node: Node, ego_from_lidar: Matrix | None) -> Matrix:
+    """Return the checked (4, 4) pose of a camera from `lidar2cam` or `sensor2ego`."""
+    if node.has("lidar2cam"):
+        pose = node.child("lidar2cam")
+        return checks.rigid_pose(pose.matrix(4, 4), pose.where)
+    ego_from_camera = _pose(node.child("sensor2ego"))
+    if ego_from_lidar is None:
+        where = f"{node.source}: lidar2ego"
+        raise InputError(
+            where, "the lidar's pose, because sensor2ego is used", "nothing there", "add `lidar2ego:`"
+        )
+    return product(inverse(ego_from_camera), ego_from_lidar)
+
+
+def _pose(node: Node) -> Matrix:
+    """Return the (4, 4) pose of a mapping with a quaternion and metres."""
+    node.mapping(("rotation_wxyz", "translation_m"))
+    rotation = node.child("rotation_wxyz")
+    quaternion = checks.unit_quaternion(rotation.vector(4, "(w, x, y, z)"), rotation.where)
+    translation_m = node.child("translation_m").vector(3, "(x, y, z in metres)")
+    return rigid(rotation_from_quaternion([float(value) for value in quaternion]), translation_m)
+
+
+def _size_px(node: Node) -> tuple[int, int]:
+    """Return width and height."""
+    items = node.items() if isinstance(node.value, list) else []
+    if len(items) != 2:
+        raise node.error("[width, height] in pixels")
+    return items[0].count(), items[1].count()
+
+
+def _distortion(node: Node) -> Distortion:
+    """Return the lens model."""
+    node.mapping(("model", "coefficients"))
+    model = node.child("model")
+    if model.value not in DISTORTION_MODELS:
+        raise model.error("a known lens model", hint=closest(str(model.value), DISTORTION_MODELS))
+    coefficients = node.child("coefficients").vector(DISTORTION_MODELS[model.value], f"of {model.value}")
+    return Distortion(model.value, tuple(coefficients))
+
+
+def _tolerance(node: Node, default: Tolerance) -> Tolerance:
+    """Return the bounds of a mapping, each missing one taken from `default`."""
+    node.mapping((), TOLERANCE_KEYS)
+    bounds = default.to_json()
+    for key in node.value:
+        if node.has(key):
+            bounds[key] = node.child(key).number()
+            if bounds[key] < 0:
+                raise node.child(key).error("a number >= 0")
+    return Tolerance(**bounds)

@@ -1,0 +1,137 @@
+"""A value in a document together with its key path, so that every complaint says where."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from specialize.errors import InputError, closest
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A plain value and the place where it stands.
+
+    Attributes:
+        value: Mapping, list, text, number, boolean or None.
+        source: The file.
+        path: Key path in the file, such as `cameras[2].intrinsic[0][0]`; empty for the whole.
+    """
+
+    value: Any
+    source: str
+    path: str = ""
+
+    @property
+    def where(self) -> str:
+        """Return `file: key.path`."""
+        return f"{self.source}: {self.path}" if self.path else self.source
+
+    def child(self, key: str | int) -> Node:
+        """Return the entry of this key or index, whose presence was checked before."""
+        step = f"[{key}]" if isinstance(key, int) else f".{key}" if self.path else key
+        return Node(self.value[key], self.source, f"{self.path}{step}")
+
+    def has(self, key: str) -> bool:
+        """Say whether a mapping has this key with a value other than null."""
+        return self.value.get(key) is not None
+
+    def mapping(self, required: Iterable[str], optional: Iterable[str] = ()) -> Node:
+        """Return self if it is a mapping with these keys and no others.
+
+        Raises:
+            InputError: Not a mapping, a key is missing, or one is unknown.
+        """
+        required, known = tuple(required), {*required, *optional}
+        if not isinstance(self.value, Mapping):
+            raise self.error(f"a mapping with {', '.join(sorted(known))}")
+        for key in self.value:
+            if key not in known:
+                raise InputError(
+                    f"{self.source}: {self.path}.{key}" if self.path else f"{self.source}: {key}",
+                    "a known key",
+                    repr(key),
+                    closest(str(key), known),
+                )
+        for key in required:
+            if not self.has(key):
+                raise self.error(f"the key {key!r}", "nothing there", f"add `{key}:`")
+        return self
+
+    def items(self) -> list[Node]:
+        """Return the items of a list."""
+        if not isinstance(self.value, Sequence) or isinstance(self.value, str | bytes):
+            raise self.error("a list")
+        return [self.child(index) for index in range(len(self.value))]
+
+    def text(self) -> str:
+        """Return a text that is not empty."""
+        if not isinstance(self.value, str) or not self.value.strip():
+            raise self.error("text", hint="" if isinstance(self.value, str) else "put it in quotes")
+        return self.value
+
+    def number(self) -> float:
+        """Return a finite number; text and booleans are not numbers."""
+        value = self.value
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            hint = "remove the quotes" if isinstance(value, str) and _looks_like_number(value) else ""
+            raise self.error("a number", hint=hint)
+        if not math.isfinite(value):
+            raise self.error("a finite number")
+        return float(value)
+
+    def count(self) -> int:
+        """Return a whole number of at least 1."""
+        number = self.number()
+        if number != int(number) or number < 1:
+            raise self.error("a whole number of at least 1")
+        return int(number)
+
+    def vector(self, length: int, meaning: str) -> list[float]:
+        """Return a list of `length` numbers."""
+        items = self.items() if isinstance(self.value, list | tuple) else []
+        if len(items) != length:
+            raise self.error(f"{length} numbers {meaning}", self._found_length())
+        return [item.number() for item in items]
+
+    def matrix(self, rows: int, columns: int) -> list[list[float]]:
+        """Return `rows` lists of `columns` numbers."""
+        items = self.items() if isinstance(self.value, list | tuple) else []
+        if len(items) != rows:
+            hint = f"write it as {rows} rows of {columns} numbers"
+            raise self.error(f"a {rows}x{columns} matrix", self._found_length(), hint)
+        return [item.vector(columns, f"(one row of a {rows}x{columns} matrix)") for item in items]
+
+    def error(self, expected: str, found: str = "", hint: str = "") -> InputError:
+        """Return an error at this place; `found` defaults to the value itself."""
+        return InputError(self.where, expected, found or shown(self.value), hint)
+
+    def _found_length(self) -> str:
+        if isinstance(self.value, list | tuple):
+            return f"a list of {len(self.value)}"
+        return shown(self.value)
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """Return a value as the file would say it, shortened."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, Mapping):
+        text = f"a mapping with {', '.join(str(key) for key in value)}" if value else "an empty mapping"
+    elif isinstance(value, list | tuple):
+        text = f"a list of {len(value)}"
+    else:
+        text = repr(value)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _looks_like_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

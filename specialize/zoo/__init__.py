@@ -1,0 +1,87 @@
+"""The zoo: public camera-to-BEV models in readable PyTorch, exported with their calibration as an input.
+
+A model is one module and one line of `MODELS`. The module has
+
+    build(name)           the torch module, in evaluation form, weights not yet set
+    example_inputs(name)  ONNX input name -> tensor of the input's shape and type, in the order of `forward`
+    output_names(name)    ONNX output names, in the order in which `forward` returns them
+
+and `specs/<name>.yaml` says about the model what its graph does not. Reading a spec imports no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from specialize.errors import UsageError, closest
+from specialize.model import ModelSpec, read_spec
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+MODELS: dict[str, str] = {
+    "bevformer_tiny": "specialize.zoo.bevformer",
+    "bevformer_small": "specialize.zoo.bevformer",
+    "bevformer_base": "specialize.zoo.bevformer",
+}
+
+_SPECS = Path(__file__).parent / "specs"
+
+
+class ZooModule(Protocol):
+    """What a module named in `MODELS` offers."""
+
+    def build(self, name: str) -> nn.Module: ...
+
+    def example_inputs(self, name: str) -> dict[str, Tensor]: ...
+
+    def output_names(self, name: str) -> tuple[str, ...]: ...
+
+
+def zoo_module(name: str) -> ZooModule:
+    """Imports the module of a model (and with it torch).
+
+    Raises:
+        UsageError: There is no such model.
+    """
+    _check_name(name)
+    return cast(ZooModule, importlib.import_module(MODELS[name]))
+
+
+def create(name: str, checkpoint: Path | str | None = None, seed: int = 0) -> nn.Module:
+    """Returns a model of the zoo, ready to run.
+
+    Without a checkpoint its weights are made from `seed`, and a warning says so.
+
+    Raises:
+        UsageError: There is no such model.
+        InputError: The checkpoint is not one of this model.
+    """
+    from specialize.zoo.checkpoint import load_checkpoint
+    from specialize.zoo.weights import seed_weights, seeded_warning
+
+    model = zoo_module(name).build(name)
+    if checkpoint is None:
+        seed_weights(model, seed)
+        warnings.warn(seeded_warning(name, seed), stacklevel=2)
+    else:
+        load_checkpoint(model, Path(checkpoint))
+    return model.eval()
+
+
+def spec(name: str) -> ModelSpec:
+    """Returns what must be known about a model of the zoo besides its graph; imports no torch.
+
+    Raises:
+        UsageError: There is no such model.
+    """
+    _check_name(name)
+    return read_spec(_SPECS / f"{name}.yaml")
+
+
+def _check_name(name: str) -> None:
+    if name not in MODELS:
+        raise UsageError("model", "the name of a model in the zoo", repr(name), closest(name, MODELS))

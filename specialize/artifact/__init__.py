@@ -1,0 +1,34 @@
+"""What a build is on disk: a directory with a manifest that ties it to model, calibration and options."""
+
+from specialize.artifact.build import Build, record_files
+from specialize.artifact.key import BuildKey
+from specialize.artifact.manifest import (
+    Digests,
+    FileRecord,
+    Manifest,
+    PassNote,
+    Site,
+    SiteCamera,
+    Tensor,
+    read_manifest,
+    write_manifest,
+)
+from specialize.artifact.metadata import ModelTie, read_metadata, write_metadata
+
+__all__ = [
+    "Build",
+    "BuildKey",
+    "Digests",
+    "FileRecord",
+    "Manifest",
+    "ModelTie",
+    "PassNote",
+    "Site",
+    "SiteCamera",
+    "Tensor",
+    "read_manifest",
+    "read_metadata",
+    "record_files",
+    "write_manifest",
+    "write_metadata",
+]

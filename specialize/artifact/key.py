@@ -1,0 +1,55 @@
+"""The build key: everything that can change a byte of a build, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+
+from specialize.digest import digest
+from specialize.version import VERSION
+
+_SCHEMA = "specialize/key@1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildKey:
+    """The inputs of one build; equal keys give equal bytes.
+
+    Attributes:
+        vehicle: Name of the vehicle, which the manifest and the model's metadata carry.
+        profile: Digest of the calibration profile.
+        model: Digest of the generic model, graph and weights.
+        spec: Digest of the model's sidecar.
+        target: Toolchain that the model is lowered for.
+        mode: `exact`, `envelope` or `tables`.
+        layout: `ragged` or `padded`.
+        align: Lengths are rounded up to a multiple of this.
+        precision: `float32` unless the target asks for another.
+        tolerance: Canonical text of the envelope's tolerance; empty without one.
+        envelope_over: Digests of the profiles that the envelope covers, in order.
+        capacity: Canonical text of the table capacity; empty without one.
+        frames: Number of frames that verification compares.
+        seed: Seed of the frames.
+        allow_unchanged: Whether a model with nothing to specialize is built all the same.
+        compiler: Version of this package.
+    """
+
+    vehicle: str
+    profile: str
+    model: str
+    spec: str
+    target: str = "onnxruntime"
+    mode: str = "exact"
+    layout: str = "ragged"
+    align: int = 1
+    precision: str = "float32"
+    tolerance: str = ""
+    envelope_over: tuple[str, ...] = ()
+    capacity: str = ""
+    frames: int = 0
+    seed: int = 0
+    allow_unchanged: bool = False
+    compiler: str = VERSION
+
+    def digest(self) -> str:
+        """Return the digest that names the build."""
+        return digest((_SCHEMA, *astuple(self)))

@@ -1,0 +1,187 @@
+"""The manifest of a build: what it was made from, what it computes, and the evidence.
+
+Hashed content: no time, no host, no path. What a build took is printed, not kept.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from specialize.errors import InputError
+from specialize.files import explained, write_file
+from specialize.version import VERSION
+
+SCHEMA = "specialize/manifest@1"
+FILE_NAME = "manifest.json"
+
+JsonObject = dict[str, Any]
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A section of the manifest: immutable, unknown keys are errors."""
+
+
+class Digests(_Part, frozen=True, kw_only=True):
+    """What the build is tied to, each `sha256:<hex>`.
+
+    Attributes:
+        profile: Physical content of the calibration.
+        plan: Visible sets for this model's geometry.
+        model: Generic model, graph and weights.
+        build: The build key.
+    """
+
+    profile: str
+    plan: str
+    model: str
+    build: str
+
+
+class SiteCamera(_Part, frozen=True, kw_only=True):
+    """One camera at one site: its name and how many queries it sees there."""
+
+    name: str
+    visible: int
+
+
+class Site(_Part, frozen=True, kw_only=True):
+    """One cross-attention (or pooling) of the graph.
+
+    Attributes:
+        queries: Number of queries, Q.
+        cameras: Visible queries per camera, in camera order.
+        longest: Most queries that one camera sees.
+        pairs: Visible pairs of camera and query.
+        rows_computed: Rows that the specialized graph computes, padding and alignment included.
+    """
+
+    queries: int
+    cameras: tuple[SiteCamera, ...]
+    longest: int
+    pairs: int
+    rows_computed: int
+
+
+class PassNote(_Part, frozen=True, kw_only=True):
+    """What a pass did, or why it declined, at one place."""
+
+    name: str
+    applied: bool
+    where: str
+    reason: str
+
+
+class Tensor(_Part, frozen=True, kw_only=True):
+    """An input or output of the model: name, numpy dtype, and a shape of plain numbers."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class FileRecord(_Part, frozen=True, kw_only=True):
+    """A file of the build: its digest and size in bytes."""
+
+    sha256: str
+    size: int
+
+
+class Manifest(_Part, frozen=True, kw_only=True):
+    """One build.
+
+    Attributes:
+        vehicle: Name of the vehicle.
+        model: Name of the model.
+        digests: What the build is tied to.
+        target: Toolchain that it was lowered for.
+        mode: How calibration is bound.
+        layout: How visible pairs are laid out.
+        align: Lengths are multiples of this.
+        cameras: Names in the order of the model's camera axis.
+        sites: One entry per cross-attention of the graph, in graph order.
+        inputs: What the model still wants at run time.
+        outputs: What it gives.
+        passes: What every pass did or declined.
+        verify: The comparison with the generic model, as `specialize verify --json` prints it.
+        flops: Costs of the three forms, as `specialize flops --json` prints them.
+        warnings: What the user should know.
+        spec: Text of the model's sidecar, so that a check needs neither model nor torch.
+        source: How to make the generic model again: name, checkpoint digest, seed, store objects.
+        options: Other options of the build, such as tolerance and capacity, canonical.
+        files: Every file of the build but this one, by name.
+        compiler: Version of this package.
+        schema: Version of this format.
+    """
+
+    schema: str = SCHEMA
+    compiler: str = VERSION
+    vehicle: str
+    model: str
+    digests: Digests
+    target: str
+    mode: str
+    layout: str
+    align: int
+    cameras: tuple[str, ...]
+    sites: tuple[Site, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    passes: tuple[PassNote, ...]
+    verify: JsonObject
+    flops: JsonObject
+    warnings: tuple[str, ...] = ()
+    source: JsonObject = {}
+    options: JsonObject = {}
+    spec: str
+    files: dict[str, FileRecord] = {}
+
+
+def manifest_text(manifest: Manifest) -> str:
+    """Return the JSON of a manifest: the same value gives the same text."""
+    raw = msgspec.json.encode(manifest, order="deterministic")
+    return msgspec.json.format(raw, indent=2).decode() + "\n"
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write `manifest.json` into a build's directory."""
+    write_file(folder / FILE_NAME, manifest_text(manifest))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check the manifest of a build's directory.
+
+    Raises:
+        InputError: The directory is no build, or its manifest is damaged or of another version.
+    """
+    path = folder / FILE_NAME
+    with explained(path):
+        try:
+            text = path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            found = "no such file" if folder.is_dir() else "no such folder"
+            hint = "name a folder that `specialize build` made"
+            raise InputError(str(path), "a build with its manifest", found, hint) from error
+    return parse_manifest(text, str(path))
+
+
+def parse_manifest(text: bytes | str, where: str) -> Manifest:
+    """Parse the text of a manifest; `where` names it in errors."""
+    try:
+        data = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        hint = "the file is damaged: build again"
+        raise InputError(where, "JSON", f"{str(error).lower()} ({len(text)} bytes)", hint) from error
+    schema = data.get("schema") if isinstance(data, dict) else None
+    if schema != SCHEMA:
+        hint = "it was written by another version of specialize: build again"
+        raise InputError(f"{where}: schema", repr(SCHEMA), repr(schema), hint)
+    try:
+        return msgspec.convert(data, Manifest)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `$")
+        place = re.sub(r"^\.", "", place.strip("`")) or "manifest"
+        raise InputError(f"{where}: {place}", "a manifest of this version", message, "build again") from error

@@ -1,0 +1,167 @@
+"""What a user asks for and what he gets: the values between the command line and the compiler."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from specialize.artifact.manifest import Manifest, Site
+from specialize.errors import UsageError, closest
+
+Mode = Literal["exact", "envelope", "tables"]
+Layout = Literal["ragged", "padded"]
+
+MODES: tuple[str, ...] = get_args(Mode)
+LAYOUTS: tuple[str, ...] = get_args(Layout)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """One build.
+
+    Attributes:
+        calib: Calibration profile.
+        model: Name of a built-in model, or path of an ONNX file.
+        checkpoint: Weights of a built-in model; seeded ones without it.
+        model_spec: Sidecar of an ONNX file; `my.model.yaml` beside `my.onnx` without it.
+        target: Toolchain to lower for.
+        mode: How calibration is bound.
+        layout: How visible pairs are laid out.
+        align: Lengths are rounded up to a multiple of this.
+        output: Directory of the build; `build/<vehicle>` without it.
+        seed: Seed of weights without a checkpoint, and of verification frames.
+        frames: Number of frames that verification compares.
+        tolerance: `rotation=0.5deg,translation=3cm,...` for an envelope.
+        envelope_over: Further profiles that an envelope covers.
+        capacity: Capacity of tables: `auto`, a number, or one number per camera.
+        allow_unchanged: Build a model in which there is nothing to specialize.
+    """
+
+    calib: Path
+    model: str = "bevformer_tiny"
+    checkpoint: Path | None = None
+    model_spec: Path | None = None
+    target: str = "onnxruntime"
+    mode: Mode = "exact"
+    layout: Layout = "ragged"
+    align: int = 1
+    output: Path | None = None
+    seed: int = 0
+    frames: int = 4
+    tolerance: str | None = None
+    envelope_over: tuple[Path, ...] = ()
+    capacity: str | None = None
+    allow_unchanged: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no build can mean.
+
+        Raises:
+            UsageError: An option has a value that does not exist.
+        """
+        for name, value, known in (("--mode", self.mode, MODES), ("--layout", self.layout, LAYOUTS)):
+            if value not in known:
+                raise UsageError(name, f"one of {', '.join(known)}", repr(value), closest(value, known))
+        for name, number in (("--align", self.align), ("--frames", self.frames)):
+            if number < 1:
+                raise UsageError(name, "a number of at least 1", str(number))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildOutcome:
+    """What a build left behind.
+
+    Attributes:
+        build_dir: Directory of the build.
+        up_to_date: Whether it was there already, made from the same key.
+        manifest: Its manifest.
+        seconds: Wall time by stage, in order; empty if nothing was done.
+        warnings: What the user should know about this run, beyond the manifest's warnings.
+    """
+
+    build_dir: Path
+    up_to_date: bool
+    manifest: Manifest
+    seconds: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraDrift:
+    """How one camera differs between two calibrations.
+
+    Attributes:
+        name: Name of the camera.
+        rotation_mrad: Angle between the two orientations; None if a bare lidar2img cannot tell.
+        translation_mm: Distance between the two positions; None as above.
+        focal_percent: Largest relative change of a focal length; None as above.
+        principal_point_px: Distance between the principal points; None as above.
+        shift_px_10m: Largest shift of a point 10 m away, in raw pixels.
+        shift_px_20m: The same at 20 m.
+        gained: Queries seen only in the second, over all grids.
+        lost: Queries seen only in the first.
+        kept: Queries seen in both.
+    """
+
+    name: str
+    rotation_mrad: float | None
+    translation_mm: float | None
+    focal_percent: float | None
+    principal_point_px: float | None
+    shift_px_10m: float
+    shift_px_20m: float
+    gained: int
+    lost: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DriftOutcome:
+    """How two calibrations differ, for one model's geometry.
+
+    Attributes:
+        before: Where the first comes from: a build or a profile.
+        after: Where the second comes from.
+        model: Name of the model whose queries are counted; empty if only the cameras were compared.
+        digests: Profile digests, first and second.
+        verdict: `same` (equal digests), `plan unchanged` (other numbers, same visible sets), `rebuild`,
+            `other cameras` (names, count or order differ), `inside envelope` or `fits tables`.
+        fresh: Whether a build for the first may be used for the second.
+        cameras: One entry per camera; empty if the cameras cannot be compared one by one.
+        reason: The verdict in a sentence.
+    """
+
+    before: Path
+    after: Path
+    model: str
+    digests: tuple[str, str]
+    verdict: str
+    fresh: bool
+    cameras: tuple[CameraDrift, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOutcome:
+    """The visible sets of one calibration for one model, as written to a file.
+
+    Attributes:
+        output: The file.
+        model: Name of the model.
+        vehicle: Name of the vehicle.
+        profile: Digest of the profile.
+        plan: Digest of the visible sets.
+        sites: One entry per grid of the model.
+        seen_by: Per grid, number of queries seen by 0, 1, 2, ... cameras.
+        borderline: Per grid, number of points within rounding of an image border.
+    """
+
+    output: Path
+    model: str
+    vehicle: str
+    profile: str
+    plan: str
+    sites: tuple[Site, ...]
+    seen_by: tuple[tuple[int, ...], ...]
+    borderline: tuple[int, ...]

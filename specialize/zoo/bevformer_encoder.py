@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from specialize.zoo.deformable_attention import LevelShapes, SpatialCrossAttention, offset_sizes, sample_levels
 from specialize.zoo.layers import FeedForward
+from specialize.zoo.sight import Sight, look
 
-MIN_DEPTH_M = 1e-5
 QUEUE = 2  # the previous and the current BEV
 
 RangeM = tuple[float, float, float, float, float, float]
@@ -31,18 +31,6 @@ class History(NamedTuple):
     values: Tensor
     use: Tensor
     reference: Tensor
-
-
-class Sight(NamedTuple):
-    """What the cameras see of the grid.
-
-    Attributes:
-        reference: (N, Q, D, 2) anchors in each image, fractions of the network's image.
-        seen: (N, Q, 1) one where any anchor of the query is in the image, else zero.
-    """
-
-    reference: Tensor
-    seen: Tensor
 
 
 class TemporalSelfAttention(nn.Module):
@@ -126,15 +114,7 @@ class Encoder(nn.Module):
 
     def look(self, lidar2img: Tensor) -> Sight:
         """Projects every anchor of every query into every camera, in float32; lidar2img (1, N, 4, 4)."""
-        cameras = lidar2img.shape[1]
-        projected = torch.matmul(lidar2img[0], self.points_m)  # (N, 4, Q * D)
-        depth = projected[:, 2:3]
-        where = projected[:, :2] / depth.clamp(min=MIN_DEPTH_M) / self.image_px  # (N, 2, Q * D)
-        u, v = where[:, 0:1], where[:, 1:2]
-        inside = (depth > MIN_DEPTH_M) & (v > 0.0) & (v < 1.0) & (u < 1.0) & (u > 0.0)
-        reference = where.transpose(1, 2).reshape(cameras, -1, self.anchors, 2)
-        hits = inside.to(torch.float32).reshape(cameras, -1, self.anchors)  # (N, Q, D)
-        return Sight(reference, hits.amax(-1, keepdim=True))
+        return look(self.points_m, lidar2img, self.image_px, self.anchors)
 
 
 def pillar_points_m(bev_shape: tuple[int, int], range_m: RangeM, anchors: int) -> Tensor:

@@ -1,0 +1,8 @@
+"""Where things are kept by their content: weights once per fleet, exported models once per machine."""
+
+from specialize.store.collect import Collected, collect
+from specialize.store.entry import Entry
+from specialize.store.local import Damage, Store
+from specialize.store.location import open_store, store_root
+
+__all__ = ["Collected", "Damage", "Entry", "Store", "collect", "open_store", "store_root"]

@@ -1,0 +1,70 @@
+"""Garbage collection: what no entry names goes, after a day of grace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from specialize.store.entry import Entry
+from specialize.store.local import Store
+
+GRACE_S = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a collection removed, or would remove.
+
+    Attributes:
+        entries: Keys that stood for something that nobody keeps.
+        objects: Digests of objects that no remaining entry names.
+        freed: Bytes of those objects.
+    """
+
+    entries: tuple[str, ...]
+    objects: tuple[str, ...]
+    freed: int
+
+
+def collect(
+    store: Store, keep_builds: Collection[str] | None, *, dry_run: bool, grace_s: float = GRACE_S
+) -> Collected:
+    """Remove build entries that nobody keeps, then objects that no entry names.
+
+    Args:
+        store: The store.
+        keep_builds: Keys of the builds that fleets name; None keeps every build.
+        dry_run: Only say what would go.
+        grace_s: Objects added within this many seconds stay: somebody may be about to name them.
+
+    Raises:
+        InputError: An entry is damaged; nothing was removed.
+    """
+    entries = tuple(store.entries())
+    gone = tuple(entry for entry in entries if not _kept(entry, keep_builds))
+    named = {digest for entry in entries if _kept(entry, keep_builds) for digest in entry.objects.values()}
+    before = time.time() - grace_s
+    idle = [digest for digest in store.digests() if digest not in named]
+    sizes = {digest: store.size(digest) for digest in idle if _age(store, digest) < before}
+    if not dry_run:
+        for entry in gone:
+            store.discard_entry(entry)
+        sizes = {digest: size for digest, size in sizes.items() if store.discard(digest, older_than=before)}
+        _sweep(store, before)
+    return Collected(tuple(entry.key for entry in gone), tuple(sizes), sum(sizes.values()))
+
+
+def _kept(entry: Entry, keep_builds: Collection[str] | None) -> bool:
+    return entry.kind != "build" or keep_builds is None or entry.key in keep_builds
+
+
+def _age(store: Store, digest: str) -> float:
+    return store.path(digest).stat().st_mtime
+
+
+def _sweep(store: Store, before: float) -> None:
+    """Remove files that a killed process left on their way in."""
+    for path in store.scratch().iterdir():
+        if path.is_file() and path.stat().st_mtime < before:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,242 @@
+"""A folder of objects named by their sha256, and of entries that say what they are.
+
+    objects/ab/cdef...            read-only files; the name is the content
+    entries/<kind>/<hex>.json     see `entry.py`
+    tmp/                          files on their way in
+
+Objects never change, so reading needs no lock. Adding and removing an object are single steps under one
+lock; whoever adds an object that is there already makes it young again, and young objects are not collected.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from specialize.digest import digest_bytes, digest_file
+from specialize.errors import InputError
+from specialize.files import explained, only_one, require_space, write_file
+from specialize.store.entry import Entry, entry_text, parse_entry
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_KIND = re.compile(r"[a-z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """An object whose content is not what its name says."""
+
+    digest: str
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A store in a local folder; open it with `open_store`."""
+
+    root: Path
+
+    def put_file(self, path: Path) -> str:
+        """Copy a file into the store and return its digest; nothing is copied if it is there already.
+
+        Raises:
+            SpecializeError: The disk is full or the store cannot be written.
+        """
+        with explained(path):
+            digest, size = digest_file(path), path.stat().st_size
+        if not self._renewed(digest):
+            require_space(self.root, size)
+            with self._incoming() as temporary:
+                shutil.copyfile(path, temporary)
+                self._add(temporary, digest)
+        return digest
+
+    def adopt_file(self, path: Path) -> str:
+        """Move a file into the store and return its digest; `path` is gone afterwards.
+
+        Raises:
+            SpecializeError: The disk is full or the store cannot be written.
+        """
+        with explained(path):
+            digest = digest_file(path)
+            if self._renewed(digest):
+                path.unlink()
+                return digest
+        with self._incoming() as temporary:
+            shutil.move(path, temporary)
+            self._add(temporary, digest)
+        return digest
+
+    def put_bytes(self, data: bytes) -> str:
+        """Write bytes into the store and return their digest."""
+        digest = digest_bytes(data)
+        if not self._renewed(digest):
+            with self._incoming() as temporary:
+                temporary.write_bytes(data)
+                self._add(temporary, digest)
+        return digest
+
+    def has(self, digest: str) -> bool:
+        """Whether the object is there; its content is not read."""
+        return self._place(digest).is_file()
+
+    def path(self, digest: str) -> Path:
+        """Return the read-only file that holds an object.
+
+        Raises:
+            InputError: The store has no such object.
+        """
+        place = self._place(digest)
+        if not place.is_file():
+            raise InputError(f"store {self.root}", f"object {digest}", "none", "build again to make it anew")
+        return place
+
+    def read(self, digest: str) -> bytes:
+        """Return the content of an object, checked against its name.
+
+        Raises:
+            InputError: The store has no such object, or its content was damaged.
+        """
+        data = self.path(digest).read_bytes()
+        if digest_bytes(data) != digest:
+            hint = (
+                "`specialize store check --remove` removes damaged objects; they are made again when needed"
+            )
+            raise InputError(str(self.path(digest)), f"content of {digest}", digest_bytes(data), hint)
+        return data
+
+    def link(self, digest: str, target: Path) -> None:
+        """Make the object appear at `target` too: a hard link where the file systems allow, else a copy.
+
+        Raises:
+            InputError: The store has no such object.
+        """
+        source = self.path(digest)
+        with explained(target):
+            try:
+                os.link(source, target)
+            except OSError as error:
+                if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
+                    raise
+                shutil.copyfile(source, target)
+
+    def digests(self) -> Iterator[str]:
+        """Yield the digest of every object, sorted."""
+        for path in sorted((self.root / "objects").glob("*/*")):
+            yield f"sha256:{path.parent.name}{path.name}"
+
+    def size(self, digest: str) -> int:
+        """Return the size of an object in bytes."""
+        return self.path(digest).stat().st_size
+
+    def damaged(self) -> Iterator[Damage]:
+        """Read every object and yield those that changed under their name."""
+        for digest in self.digests():
+            found = digest_file(self.path(digest))
+            if found != digest:
+                yield Damage(digest, found)
+
+    def discard(self, digest: str, older_than: float | None = None) -> bool:
+        """Remove an object, unless it was added again since `older_than`; return whether it went."""
+        place = self._place(digest)
+        with self._changing():
+            if not place.is_file() or (older_than is not None and place.stat().st_mtime >= older_than):
+                return False
+            place.unlink()
+        return True
+
+    def write_entry(self, entry: Entry) -> None:
+        """Name what a key stands for; the last writer wins.
+
+        Raises:
+            InputError: A part is not in the store.
+        """
+        for digest in entry.objects.values():
+            self.path(digest)
+        write_file(self._entry_place(entry.kind, entry.key), entry_text(entry))
+
+    def find_entry(self, kind: str, key: str) -> Entry | None:
+        """Return what a key stands for, or None if it was never named or lost a part since."""
+        place = self._entry_place(kind, key)
+        with explained(place):
+            try:
+                entry = parse_entry(place.read_bytes(), str(place))
+            except FileNotFoundError:
+                return None
+        return entry if all(self.has(digest) for digest in entry.objects.values()) else None
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every entry, sorted by kind and key."""
+        for path in sorted((self.root / "entries").glob("*/*.json")):
+            yield parse_entry(path.read_bytes(), str(path))
+
+    def discard_entry(self, entry: Entry) -> None:
+        """Forget what a key stands for; its objects stay until they are collected."""
+        self._entry_place(entry.kind, entry.key).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def making(self, kind: str, key: str, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
+        """Let one process at a time make what `key` stands for; look again inside the block."""
+        place = self._entry_place(kind, key)
+        with only_one(
+            self.root / "locks" / f"{place.stem}.lock", f"{kind} {place.stem[:12]}", 3600.0, on_wait
+        ):
+            yield
+
+    def scratch(self) -> Path:
+        """Return the folder on the store's file system from which `adopt_file` moves without copying."""
+        folder = self.root / "tmp"
+        with explained(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _add(self, temporary: Path, digest: str) -> None:
+        place = self._place(digest)
+        temporary.chmod(0o444)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        with self._changing():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            os.utime(temporary)
+            temporary.replace(place)
+
+    def _renewed(self, digest: str) -> bool:
+        """Make an object young again; False if there is none."""
+        place = self._place(digest)
+        with self._changing():
+            if not place.is_file():
+                return False
+            os.utime(place)
+        return True
+
+    @contextlib.contextmanager
+    def _incoming(self) -> Iterator[Path]:
+        temporary = self.scratch() / secrets.token_hex(8)
+        try:
+            with explained(self.root):
+                yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        with only_one(self.root / "lock", f"store {self.root}", 60.0), explained(self.root):
+            yield
+
+    def _place(self, digest: str) -> Path:
+        if not _DIGEST.fullmatch(digest):
+            raise InputError("store", "a digest, sha256:<64 hexadecimal digits>", repr(digest))
+        name = digest.removeprefix("sha256:")
+        return self.root / "objects" / name[:2] / name[2:]
+
+    def _entry_place(self, kind: str, key: str) -> Path:
+        if not (_KIND.fullmatch(kind) and _DIGEST.fullmatch(key)):
+            raise InputError("store", "a kind in lower case and a digest", f"{kind!r}, {key!r}")
+        return self.root / "entries" / kind / f"{key.removeprefix('sha256:')}.json"

@@ -26,6 +26,7 @@ MODELS: dict[str, str] = {
     "bevformer_tiny": "specialize.zoo.bevformer",
     "bevformer_small": "specialize.zoo.bevformer",
     "bevformer_base": "specialize.zoo.bevformer",
+    "streampetr": "specialize.zoo.streampetr",
 }
 
 _SPECS = Path(__file__).parent / "specs"

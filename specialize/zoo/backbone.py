@@ -1,7 +1,7 @@
 """ResNet-50 and ResNet-101 image backbones, with the parameter names of public detection checkpoints.
 
-Two styles of the bottleneck block exist: in `pytorch` its 3x3 convolution has the stride, in `caffe` its first 1x1.
-Stages named in `dcn_stages` use modulated deformable convolutions.
+Two styles of the bottleneck block exist: in `pytorch` its 3x3 convolution has the stride, in `caffe` its
+first 1x1 has it. Stages named in `dcn_stages` use modulated deformable convolutions.
 """
 
 from __future__ import annotations

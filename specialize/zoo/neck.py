@@ -27,8 +27,8 @@ class FPN(nn.Module):
     Args:
         in_channels: Channels of the incoming maps, finest first.
         out_channels: Channels of every outgoing map.
-        num_outs: Number of outgoing maps. Those beyond the incoming ones come from stride-2 convolutions of the
-            last outgoing one (`on_output`) or from its every second pixel (`False`).
+        num_outs: Number of outgoing maps. Those beyond the incoming ones come from stride-2 convolutions
+            of the last outgoing one (`on_output`) or from its every second pixel (`False`).
         start_level: First incoming map used.
         add_extra_convs: How further maps are made.
         relu_before_extra_convs: Whether the second and later further maps see a ReLU first.

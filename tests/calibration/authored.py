@@ -16,14 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from specialize.calibration.pose import (
-    Matrix,
-    intrinsic_4x4,
-    inverse,
-    product,
-    quaternion_from_rotation,
-    rigid,
-)
+from specialize.calibration.pose import Matrix, intrinsic_4x4, inverse, product, rigid
+from specialize.calibration.pose import quaternion_from_rotation as quaternion_of
 
 PROFILES = Path(__file__).parents[2] / "calib_profiles"
 
@@ -273,7 +267,7 @@ def _eye_head(eye: Eye) -> list[str]:
 
 
 def _pose(rotation: Matrix, mount: Mount, indent: str) -> list[str]:
-    quaternion = ", ".join(f"{value:.9f}" for value in quaternion_from_rotation(rotation))
+    quaternion = ", ".join(f"{value:.9f}" for value in quaternion_of(rotation))
     return [
         f"{indent}rotation_wxyz: [{quaternion}]",
         f"{indent}translation_m: [{mount.x}, {mount.y}, {mount.z}]",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from specialize.artifact.manifest import Manifest, Site
+from specialize.calibration.delta import ProfileDelta
 from specialize.errors import UsageError, closest
 
 Mode = Literal["exact", "envelope", "tables"]
@@ -88,29 +89,9 @@ class BuildOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CameraDrift:
-    """How one camera differs between two calibrations.
+class QueryChange:
+    """How the visible queries of one camera differ, summed over the model's grids."""
 
-    Attributes:
-        name: Name of the camera.
-        rotation_mrad: Angle between the two orientations; None if a bare lidar2img cannot tell.
-        translation_mm: Distance between the two positions; None as above.
-        focal_percent: Largest relative change of a focal length; None as above.
-        principal_point_px: Distance between the principal points; None as above.
-        shift_px_10m: Largest shift of a point 10 m away, in raw pixels.
-        shift_px_20m: The same at 20 m.
-        gained: Queries seen only in the second, over all grids.
-        lost: Queries seen only in the first.
-        kept: Queries seen in both.
-    """
-
-    name: str
-    rotation_mrad: float | None
-    translation_mm: float | None
-    focal_percent: float | None
-    principal_point_px: float | None
-    shift_px_10m: float
-    shift_px_20m: float
     gained: int
     lost: int
     kept: int
@@ -123,23 +104,22 @@ class DriftOutcome:
     Attributes:
         before: Where the first comes from: a build or a profile.
         after: Where the second comes from.
-        model: Name of the model whose queries are counted; empty if only the cameras were compared.
+        model: Name of the model whose queries are counted.
         digests: Profile digests, first and second.
-        verdict: `same` (equal digests), `plan unchanged` (other numbers, same visible sets), `rebuild`,
-            `other cameras` (names, count or order differ), `inside envelope` or `fits tables`.
-        fresh: Whether a build for the first may be used for the second.
-        cameras: One entry per camera; empty if the cameras cannot be compared one by one.
-        reason: The verdict in a sentence.
+        fresh: Whether what was built for the first may be used for the second.
+        verdict: `same`, `other numbers` (the same queries), `other queries` or `other cameras`.
+        delta: What moved, camera by camera.
+        queries: One entry per camera of `delta`; empty if the cameras themselves differ.
     """
 
     before: Path
     after: Path
     model: str
     digests: tuple[str, str]
-    verdict: str
     fresh: bool
-    cameras: tuple[CameraDrift, ...] = ()
-    reason: str = ""
+    verdict: str
+    delta: ProfileDelta
+    queries: tuple[QueryChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

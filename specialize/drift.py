@@ -1,0 +1,87 @@
+"""Is a build still the right one? What moved between two calibrations, in millimetres and in queries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from specialize.artifact import Build
+from specialize.calibration.delta import ProfileDelta, compare
+from specialize.calibration.load import load_profile
+from specialize.calibration.profile import CalibrationProfile
+from specialize.model import ModelSpec, parse_spec
+from specialize.planning import resolve_spec, visible_sets
+from specialize.request import DriftOutcome, QueryChange
+from specialize.visibility.delta import compare_plans
+
+
+def check(build_dir: Path, calib: Path) -> DriftOutcome:
+    """Compare the calibration that a build was made for with today's; needs neither model nor torch.
+
+    Raises:
+        InputError: The build or the profile cannot be read.
+    """
+    build = Build.open(build_dir)
+    spec = parse_spec(build.manifest.spec, f"{build_dir}: spec of the manifest")
+    before, after = load_profile(build.profile), load_profile(calib)
+    return _drift(spec, (build_dir, calib), before, after)
+
+
+def diff(
+    first: Path, second: Path, model: str = "bevformer_tiny", model_spec: Path | None = None
+) -> DriftOutcome:
+    """Compare two calibrations for a model.
+
+    Raises:
+        InputError: A profile or the sidecar cannot be read.
+        UsageError: There is no such built-in model.
+    """
+    spec = resolve_spec(model, model_spec)
+    return _drift(spec, (first, second), load_profile(first), load_profile(second))
+
+
+def _drift(
+    spec: ModelSpec, places: tuple[Path, Path], before: CalibrationProfile, after: CalibrationProfile
+) -> DriftOutcome:
+    delta = compare(before, after)
+    queries = () if _other_cameras(delta) else _queries(spec, before, after)
+    return DriftOutcome(
+        before=places[0],
+        after=places[1],
+        model=spec.name,
+        digests=(before.digest, after.digest),
+        fresh=delta.same,
+        verdict=_verdict(delta, queries),
+        delta=delta,
+        queries=queries,
+    )
+
+
+def _queries(
+    spec: ModelSpec, before: CalibrationProfile, after: CalibrationProfile
+) -> tuple[QueryChange, ...]:
+    """Return the change of every camera's visible queries, in camera order."""
+    grids = [
+        compare_plans(old, new).cameras
+        for old, new in zip(visible_sets(spec, before), visible_sets(spec, after), strict=True)
+    ]
+    return tuple(
+        QueryChange(
+            gained=sum(len(change.gained) for change in changes),
+            lost=sum(len(change.lost) for change in changes),
+            kept=sum(change.kept for change in changes),
+        )
+        for changes in zip(*grids, strict=True)
+    )
+
+
+def _other_cameras(delta: ProfileDelta) -> bool:
+    return bool(delta.added or delta.removed or delta.reordered)
+
+
+def _verdict(delta: ProfileDelta, queries: tuple[QueryChange, ...]) -> str:
+    if _other_cameras(delta):
+        return "other cameras"
+    if delta.same:
+        return "same"
+    changed = any(change.gained or change.lost for change in queries)
+    return "other queries" if changed else "other numbers"

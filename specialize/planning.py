@@ -1,0 +1,94 @@
+"""What a vehicle's cameras see of a model's queries, found without the model itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from specialize import zoo
+from specialize.artifact.manifest import Site, SiteCamera
+from specialize.calibration.load import load_profile
+from specialize.calibration.profile import CalibrationProfile
+from specialize.digest import digest
+from specialize.errors import InputError, UsageError
+from specialize.files import explained
+from specialize.model import ModelSpec, read_spec
+from specialize.request import PlanOutcome
+from specialize.visibility.plan import VisibilityPlan, plan_visibility
+from specialize.visibility.tables import write_plan
+
+
+def resolve_spec(model: str, model_spec: Path | None = None) -> ModelSpec:
+    """Return what is known about a built-in model, or about an ONNX file from its sidecar.
+
+    Raises:
+        UsageError: There is no such built-in model.
+        InputError: The sidecar is missing or wrong.
+    """
+    if model_spec is not None:
+        return read_spec(model_spec)
+    if model.endswith(".onnx"):
+        return read_spec(Path(model).with_suffix(".model.yaml"))
+    return zoo.spec(model)
+
+
+def visible_sets(spec: ModelSpec, profile: CalibrationProfile) -> tuple[VisibilityPlan, ...]:
+    """Return one plan per grid of the model.
+
+    Raises:
+        InputError: The profile does not have the cameras that the model wants.
+    """
+    matrices = spec.network_from_lidar(profile)  # (N, 4, 4), lidar frame (m) to network pixels
+    sizes = spec.sizes_px(len(matrices))
+    rule = spec.visibility_rule()
+    return tuple(plan_visibility(matrices, sizes, grid.grid(), rule) for grid in spec.grids)
+
+
+def plans_digest(plans: tuple[VisibilityPlan, ...]) -> str:
+    """Return the digest of all visible sets of one model; for one grid that of its plan."""
+    return plans[0].digest if len(plans) == 1 else digest([plan.digest for plan in plans])
+
+
+def write_tables(
+    calib: Path, model: str, output: Path, model_spec: Path | None = None, align: int = 1
+) -> PlanOutcome:
+    """Write the visible sets of a vehicle for a model as an `.npz` of tables.
+
+    Raises:
+        InputError: Profile or sidecar are wrong, or the sidecar names no grid.
+        UsageError: There is no such built-in model, or `align` is no number of at least 1.
+    """
+    if align < 1:
+        raise UsageError("--align", "a number of at least 1", str(align))
+    profile, spec = load_profile(calib), resolve_spec(model, model_spec)
+    plans = visible_sets(spec, profile)
+    if not plans:
+        raise InputError(spec.name, "a grid of queries in its sidecar", "none", "add `grids:` to the sidecar")
+    with explained(output):
+        output.parent.mkdir(parents=True, exist_ok=True)
+        write_plan(plans[0] if len(plans) == 1 else _named(plans), output, align)
+    return PlanOutcome(
+        output=output,
+        model=spec.name,
+        vehicle=profile.vehicle,
+        profile=profile.digest,
+        plan=plans_digest(plans),
+        sites=tuple(_site(plan, profile, align) for plan in plans),
+        seen_by=tuple(tuple(int(count) for count in plan.seen_by_k) for plan in plans),
+        borderline=tuple(len(plan.borderline) for plan in plans),
+    )
+
+
+def _named(plans: tuple[VisibilityPlan, ...]) -> dict[str, VisibilityPlan]:
+    return {f"grid{index}": plan for index, plan in enumerate(plans)}
+
+
+def _site(plan: VisibilityPlan, profile: CalibrationProfile, align: int) -> Site:
+    lengths = [int(length) for length in plan.lengths]
+    cameras = zip(profile.camera_names(), lengths, strict=True)
+    return Site(
+        queries=plan.grid.queries,
+        cameras=tuple(SiteCamera(name=name, visible=length) for name, length in cameras),
+        longest=plan.longest,
+        pairs=plan.pairs,
+        rows_computed=sum(-(-length // align) * align for length in lengths),
+    )

@@ -1,0 +1,245 @@
+"""What a count found: per node, per operator, site, module and model, and several forms side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+
+MODEL_SCHEMA = "specialize/cost@1"
+FORMS_SCHEMA = "specialize/flops@1"
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCost:
+    """The cost of one node.
+
+    Attributes:
+        name: Name of the node.
+        op: Operator.
+        site: Name of the attention site that the node belongs to; empty if none.
+        multiply_adds: Multiply-adds; two operations each.
+        other: Other operations.
+        samples: Points sampled at computed places.
+        activation_bytes: Bytes of activations read.
+        weight_bytes: Bytes of weights read.
+        constant_bytes: Bytes of other constants read.
+        written_bytes: Bytes of results written.
+    """
+
+    name: str
+    op: str
+    site: str
+    multiply_adds: int = 0
+    other: int = 0
+    samples: int = 0
+    activation_bytes: int = 0
+    weight_bytes: int = 0
+    constant_bytes: int = 0
+    written_bytes: int = 0
+
+    @property
+    def flops(self) -> int:
+        """Operations, a multiply-add counted as two."""
+        return 2 * self.multiply_adds + self.other
+
+    @property
+    def moved_bytes(self) -> int:
+        """Bytes read and written."""
+        return self.activation_bytes + self.weight_bytes + self.constant_bytes + self.written_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CostTotal:
+    """The sum over some nodes; see `NodeCost` for the parts."""
+
+    nodes: int
+    flops: int
+    multiply_adds: int
+    other: int
+    samples: int
+    activation_bytes: int
+    weight_bytes: int
+    constant_bytes: int
+    written_bytes: int
+
+    @property
+    def moved_bytes(self) -> int:
+        """Bytes read and written."""
+        return self.activation_bytes + self.weight_bytes + self.constant_bytes + self.written_bytes
+
+    def to_json(self) -> dict[str, int]:
+        """Return the fields and the sum of the bytes."""
+        return {**asdict(self), "bytes": self.moved_bytes}
+
+
+@dataclass(frozen=True, slots=True)
+class Uncounted:
+    """An operator without a cost, and why; `nodes` of them are in the graph."""
+
+    op: str
+    domain: str
+    reason: str
+    nodes: int
+    attention: bool
+
+    def to_json(self) -> dict[str, object]:
+        """Return the fields as plain values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class CostReport:
+    """The cost of one graph.
+
+    Attributes:
+        nodes: One entry per node, in the order of the graph.
+        uncounted: Operators without a formula, or with an unknown shape.
+        peak_activation_bytes: Most bytes of activations alive at once; 0 if a size is unknown.
+        weight_bytes: Bytes of all weights, each once.
+        constant_bytes: Bytes of all other constants, each once.
+    """
+
+    nodes: tuple[NodeCost, ...]
+    uncounted: tuple[Uncounted, ...]
+    peak_activation_bytes: int
+    weight_bytes: int
+    constant_bytes: int
+
+    @property
+    def peak_bytes(self) -> int:
+        """Activations at their peak, and all weights and constants."""
+        return self.peak_activation_bytes + self.weight_bytes + self.constant_bytes
+
+    def total(self) -> CostTotal:
+        """Return the sum over the whole model."""
+        return _sum(self.nodes)
+
+    def attention(self) -> CostTotal:
+        """Return the sum over all attention sites."""
+        return _sum(node for node in self.nodes if node.site)
+
+    def by_site(self) -> dict[str, CostTotal]:
+        """Return the sum of each attention site, in order of appearance."""
+        return self._grouped(lambda node: node.site, lambda node: bool(node.site))
+
+    def by_op(self) -> dict[str, CostTotal]:
+        """Return the sum of each operator, the most expensive first."""
+        groups = self._grouped(lambda node: node.op)
+        return dict(sorted(groups.items(), key=lambda item: (-item[1].flops, -item[1].moved_bytes, item[0])))
+
+    def by_module(self, depth: int = 2) -> dict[str, CostTotal]:
+        """Return the sum of each module: the first `depth` parts of the nodes' names."""
+        return self._grouped(lambda node: "/".join(node.name.strip("/").split("/")[:depth]))
+
+    def to_json(self, with_nodes: bool = False) -> dict[str, object]:
+        """Return plain values; `with_nodes` adds one entry per node."""
+        result: dict[str, object] = {
+            "schema": MODEL_SCHEMA,
+            "model": self.total().to_json(),
+            "attention": self.attention().to_json(),
+            "sites": {name: total.to_json() for name, total in self.by_site().items()},
+            "operators": {name: total.to_json() for name, total in self.by_op().items()},
+            "peak_bytes": self.peak_bytes,
+            "peak_activation_bytes": self.peak_activation_bytes,
+            "weight_bytes": self.weight_bytes,
+            "constant_bytes": self.constant_bytes,
+            "uncounted": [entry.to_json() for entry in self.uncounted],
+        }
+        return {**result, "nodes": [asdict(node) for node in self.nodes]} if with_nodes else result
+
+    def _grouped(
+        self, key: Callable[[NodeCost], str], wanted: Callable[[NodeCost], bool] = lambda node: True
+    ) -> dict[str, CostTotal]:
+        groups: dict[str, list[NodeCost]] = {}
+        for node in filter(wanted, self.nodes):
+            groups.setdefault(key(node), []).append(node)
+        return {name: _sum(nodes) for name, nodes in groups.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class FormCost:
+    """One form of a model in one line.
+
+    Attributes:
+        pairs: Camera-query pairs computed per attention site, over all cameras.
+        attention_flops: Operations of the attention sites.
+        model_flops: Operations of the whole model.
+        attention_bytes: Bytes that the attention sites read and write.
+        model_bytes: Bytes that the whole model reads and writes.
+        attention_samples: Points sampled by the attention sites.
+        peak_bytes: Activations at their peak, weights and constants.
+    """
+
+    pairs: int
+    attention_flops: int
+    model_flops: int
+    attention_bytes: int
+    model_bytes: int
+    attention_samples: int
+    peak_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class FormsReport:
+    """Several forms of the same model and calibration, the first being the one to compare with."""
+
+    forms: Mapping[str, FormCost]
+    uncounted: tuple[Uncounted, ...]
+
+    def ratio(self, form: str, quantity: str) -> float:
+        """Return how many times more of a quantity the first form has than `form`."""
+        first = getattr(next(iter(self.forms.values())), quantity)
+        other = getattr(self.forms[form], quantity)
+        return float(first / other) if other else float("inf") if first else 1.0
+
+    def attention_share(self, form: str) -> float:
+        """Return the share (0 to 1) of a form's operations that its attention sites have."""
+        cost = self.forms[form]
+        return cost.attention_flops / cost.model_flops if cost.model_flops else 0.0
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values: the forms as counted, and what is not in them."""
+        return {
+            "schema": FORMS_SCHEMA,
+            "forms": {name: asdict(form) for name, form in self.forms.items()},
+            "attention_share": {name: round(self.attention_share(name), 6) for name in self.forms},
+            "uncounted": [entry.to_json() for entry in self.uncounted],
+        }
+
+
+def form_cost(report: CostReport, pairs: int) -> FormCost:
+    """Return a report in one line; `pairs` is what the caller knows about the graph's rows."""
+    attention, model = report.attention(), report.total()
+    return FormCost(
+        pairs=pairs,
+        attention_flops=attention.flops,
+        model_flops=model.flops,
+        attention_bytes=attention.moved_bytes,
+        model_bytes=model.moved_bytes,
+        attention_samples=attention.samples,
+        peak_bytes=report.peak_bytes,
+    )
+
+
+def compare_forms(reports: Mapping[str, CostReport], pairs: Mapping[str, int]) -> FormsReport:
+    """Put several counted forms side by side; what any of them leaves uncounted is listed once."""
+    uncounted = dict.fromkeys(entry for report in reports.values() for entry in report.uncounted)
+    return FormsReport(
+        {name: form_cost(report, pairs[name]) for name, report in reports.items()}, tuple(uncounted)
+    )
+
+
+def _sum(nodes: Iterable[NodeCost]) -> CostTotal:
+    chosen = list(nodes)
+    parts = (
+        "flops",
+        "multiply_adds",
+        "other",
+        "samples",
+        "activation_bytes",
+        "weight_bytes",
+        "constant_bytes",
+        "written_bytes",
+    )
+    sums = {part: sum(getattr(node, part) for node in chosen) for part in parts}
+    return CostTotal(nodes=len(chosen), **sums)

@@ -1,0 +1,71 @@
+"""The table of formulas as a page of the documentation.
+
+Rewrite the page with `python -m specialize.flops.table > docs/reference/flop-formulas.md`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import onnx
+
+from specialize.flops.formulas import FORMULAS, VIEWS
+from specialize.flops.traffic import PICKS
+
+_HEAD = """# Formulas: what every operator costs
+
+Written by `python -m specialize.flops.table`; do not edit.
+
+`y` is the output, `x` the first input, `.size` a number of elements.
+A multiply-add ("mul-add") counts as two operations, everything else as one.
+An element-wise operator is one operation per element, whatever a chip needs for an exponential.
+An operator that is not in this table is listed as *uncounted* in every report; it is never taken as zero.
+How these numbers are used, and what they leave out: [costs](../concepts/costs.md).
+
+## Operations
+
+| operators | operations | source |
+| --- | --- | --- |
+"""
+
+_BYTES = """
+## Bytes
+
+Every operator reads each of its inputs once and writes each of its outputs once, as with a perfect cache.
+That is the least traffic that any kernel has, so it does not depend on a chip.
+
+| operators | difference |
+| --- | --- |
+| {picks} | read what they pick: at most the size of their outputs |
+| GridSample | reads 4 elements per output (8 in 3-D, 1 when nearest), at most the whole image |
+| {views} | neither read nor write: the output is the input under another shape |
+"""
+
+
+def page() -> str:
+    """Return the page as Markdown."""
+    groups: dict[str, list[str]] = {}
+    for name, formula in FORMULAS.items():
+        groups.setdefault(formula.text, []).append(name)
+    lines = [
+        f"| {', '.join(sorted(names))} | {text} | {_source(names)} |\n"
+        for text, names in sorted(groups.items())
+    ]
+    return _HEAD + "".join(lines) + _BYTES.format(picks=_list(PICKS), views=_list(VIEWS))
+
+
+def _source(names: list[str]) -> str:
+    """Return where the operators of a row are defined."""
+    known = [name for name in names if onnx.defs.has(name)]
+    if len(known) == len(names):
+        link = f"https://onnx.ai/onnx/operators/onnx__{names[0]}.html"
+        return f"[ONNX]({link})" if len(names) == 1 else "[ONNX](https://onnx.ai/onnx/operators/)"
+    return "custom operators of exporters, by name" if not known else "ONNX, and custom operators by name"
+
+
+def _list(names: frozenset[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

@@ -56,6 +56,20 @@ def looking(yaw_rad: float, pitch_rad: float, roll_rad: float, position_m: np.nd
     return pose
 
 
+def ring(cameras: int = 6, width: int = 800, height: int = 480) -> Rig:
+    """Return cameras that look around the horizon, 65 degrees wide, the last one 95, from near the lidar."""
+    intrinsic, pose = [], []
+    for index in range(cameras):
+        yaw = 2 * np.pi * index / cameras
+        focal = width / 2 / np.tan(np.radians(47.5 if index == cameras - 1 else 32.5))
+        intrinsic.append(
+            [[focal, 0.0, width / 2 + 3.7 * index], [0.0, focal, height / 2 - 2.3], [0.0, 0.0, 1.0]]
+        )
+        position = np.array([-0.8 * np.sin(yaw), 0.8 * np.cos(yaw), -0.3])
+        pose.append(looking(yaw, -0.01 * index, 0.003 * index, position))
+    return Rig(np.array(intrinsic), np.array(pose), np.array([[width, height]] * cameras))
+
+
 def _floats(low: float, high: float) -> st.SearchStrategy[float]:
     return st.floats(low, high, allow_nan=False)
 

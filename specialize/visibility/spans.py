@@ -28,6 +28,11 @@ ROUNDINGS = 24
 OWN_ROUNDINGS = 128
 
 
+def rounding_ratio(rule: VisibilityRule) -> float:
+    """Return the share of S within which rounding may change the sign of a functional."""
+    return ROUNDINGS * float(np.finfo(rule.dtype).eps) / 2 + OWN_ROUNDINGS * 2.0**-53
+
+
 def rounding_slack(
     image_from_lidar: Floats, size_px: npt.NDArray[np.generic], grid: QueryGrid, rule: VisibilityRule
 ) -> Floats:
@@ -39,8 +44,7 @@ def rounding_slack(
     sums = np.stack(
         [across + width, across + width, down + height, down + height, depth + rule.min_depth], axis=1
     )
-    unit = float(np.finfo(rule.dtype).eps) / 2
-    return np.asarray(sums * (ROUNDINGS * unit + OWN_ROUNDINGS * 2.0**-53))
+    return np.asarray(sums * rounding_ratio(rule))
 
 
 def row_spans(functionals: Floats, above: Floats, grid: QueryGrid) -> tuple[Ints, Ints]:

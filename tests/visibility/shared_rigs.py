@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-SHARED = Path(__file__).resolve().parents[3] / "shared"
+from tests import shared_files
 
 
 @dataclass(frozen=True)
@@ -25,13 +22,12 @@ class SharedRig:
     size_px: np.ndarray
     ego_from_lidar: np.ndarray | None
     offset_s: np.ndarray | None
-    ego_from_world: np.ndarray | None
 
 
 @cache
 def parity(name: str) -> Any:
     """Return one file of recorded figures."""
-    return json.loads((SHARED / "parity" / f"{name}.json").read_text())
+    return shared_files.parity(name)
 
 
 def rule_rig() -> np.ndarray:
@@ -42,13 +38,13 @@ def rule_rig() -> np.ndarray:
 @cache
 def rig_names() -> tuple[str, ...]:
     """Return the names of all real rigs and frames, sorted."""
-    return tuple(sorted(path.stem for path in (SHARED / "calibrations").glob("*.yaml")))
+    return tuple(path.stem for path in shared_files.calibrations())
 
 
 @cache
 def rig(name: str) -> SharedRig:
     """Read one calibration file."""
-    data = yaml.load((SHARED / "calibrations" / f"{name}.yaml").read_text(), yaml.CSafeLoader)
+    data = shared_files.raw_calibration(shared_files.calibration(name))
     cameras = data["cameras"]
 
     def stack(key: str) -> np.ndarray:
@@ -65,7 +61,6 @@ def rig(name: str) -> SharedRig:
         np.array([[camera["width"], camera["height"]] for camera in cameras]),
         np.array(data["lidar2ego"]) if "lidar2ego" in data else None,
         offset,
-        np.linalg.inv(np.array(data["ego2global"])) if "ego2global" in data else None,
     )
 
 

@@ -56,8 +56,10 @@ _WORDS = {
     "translation": "translation_m",
     "focal": "focal_percent",
     "principal_point": "principal_point_px",
+    "speed": "ego_speed_mps",
     "ego_speed": "ego_speed_mps",
     "yaw_rate": "yaw_rate_degps",
+    "skew": "time_skew_s",
     "time_skew": "time_skew_s",
 }
 _UNITS: Mapping[str, Mapping[str, float]] = {

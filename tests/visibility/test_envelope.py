@@ -199,7 +199,7 @@ def test_a_moving_vehicle_never_leaves(speed: float, rate_deg: float, skew: floa
 
 
 def test_deviations_take_offsets_levers_and_scale_from_the_profile() -> None:
-    """Motion lasts for the camera's offset plus the skew, pixels are scaled, cameras have their tolerances."""
+    """Motion lasts for the camera's offset plus the skew, pixels are scaled, each camera has its own."""
     rig = strategies.ring(2)
     tolerance = Tolerance(1.0, 0.02, 0.5, 4.0, ego_speed_mps=10.0, yaw_rate_degps=20.0, time_skew_s=0.01)
     cameras = [

@@ -1,12 +1,12 @@
 """Turn a camera-to-BEV model and one vehicle's calibration into a smaller, static, proven model.
 
-    load_profile(path)       read and check a calibration profile
-    build(request)           specialize a model for a profile; see `BuildRequest`
-    check(build_dir, calib)  is the build still the right one for this calibration?
-    diff(a, b)               what moved between two profiles
-    zoo.create(name)         a built-in model as a torch module
+    load_profile(path)          read and check a calibration profile
+    build(request)              specialize a model for a profile; `request` is a `BuildRequest`
+    check(build_dir, calib)     is a build still right for this calibration?
+    diff(first, second)         what moved between two profiles
+    zoo.create(name)            a built-in model as a torch module
 
-Names are resolved on first use, so that importing the package costs nothing.
+Names are resolved when first used: importing the package imports neither numpy nor torch.
 """
 
 from __future__ import annotations
@@ -17,14 +17,26 @@ from typing import TYPE_CHECKING
 from specialize.version import VERSION as __version__
 
 if TYPE_CHECKING:
+    from specialize import zoo
     from specialize.calibration.load import load_profile
+    from specialize.compiler import build
+    from specialize.drift import check, diff
+    from specialize.request import BuildRequest
 
-_HOMES = {"load_profile": "specialize.calibration.load"}
+__all__ = ["BuildRequest", "__version__", "build", "check", "diff", "load_profile", "zoo"]
 
-__all__ = ["__version__", "load_profile"]
+_HOMES = {
+    "BuildRequest": "specialize.request",
+    "build": "specialize.compiler",
+    "check": "specialize.drift",
+    "diff": "specialize.drift",
+    "load_profile": "specialize.calibration.load",
+}
 
 
 def __getattr__(name: str) -> object:
+    if name == "zoo":
+        return import_module("specialize.zoo")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'specialize' has no attribute {name!r}")

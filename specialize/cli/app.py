@@ -1,0 +1,93 @@
+"""The tree of commands, imported only when named, and what becomes of an error.
+
+Exit codes: 0 done, fresh, same; 1 an error the user can fix; 2 usage; 3 stale or different; 4 verification
+failed; 70 a bug here; 130 interrupted; 141 the reader of our output went away.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from specialize.cli.lazy import Lazy, LazyGroup
+from specialize.errors import InternalError, SpecializeError
+from specialize.version import VERSION
+
+DEBUG = "SPECIALIZE_DEBUG"
+BROKEN_PIPE, INTERRUPTED, BUG = 141, 130, 70
+
+COMMANDS = {
+    "build": Lazy("specialize.cli.cmd_build", "Specialize a model for one vehicle's calibration."),
+    "check": Lazy("specialize.cli.cmd_check", "Is a build still right for a calibration? Exit 3 if not."),
+    "verify": Lazy("specialize.cli.cmd_verify", "Run the original and the specialized model; compare them."),
+    "inspect": Lazy("specialize.cli.cmd_inspect", "Show what a build, a model or a profile is."),
+    "flops": Lazy("specialize.cli.cmd_flops", "Count what specialization saves for one vehicle."),
+    "plan": Lazy("specialize.cli.cmd_plan", "Write the tables of what each camera sees."),
+    "diff": Lazy("specialize.cli.cmd_diff", "Show what moved between two calibrations. Exit 3 if anything."),
+    "profile": Lazy("specialize.cli.cmd_profile", "Check or show a calibration profile."),
+    "export": Lazy("specialize.cli.cmd_export", "Write the generic ONNX of a built-in model."),
+    "models": Lazy("specialize.cli.cmd_models", "List the built-in models."),
+    "store": Lazy("specialize.cli.cmd_store", "Look after the store of models and weights."),
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    commands_at=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Results go to stdout, everything else to stderr; every command takes --json.",
+)
+@click.version_option(VERSION, prog_name="specialize")
+def cli() -> None:
+    """Turn a camera-to-BEV model and one vehicle's calibration into a smaller, static, proven model."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code; nothing is raised."""
+    try:
+        result = cli.main(list(arguments), prog_name="specialize", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except SpecializeError as error:
+        return _explain(error)
+    except Exception as error:
+        return _confess(error)
+    return result if isinstance(result, int) else 0
+
+
+def _explain(error: SpecializeError) -> int:
+    click.echo(f"{click.style('error', fg='red')}: {error}", err=True)
+    if isinstance(error, InternalError):
+        click.echo(_BUG_TEXT, err=True)
+    _trace()
+    return error.exit_code
+
+
+def _confess(error: Exception) -> int:
+    summary = "".join(traceback.format_exception_only(error)).strip()
+    click.echo(f"{click.style('bug', fg='red')}: {summary}\n\n{_BUG_TEXT}", err=True)
+    _trace()
+    return BUG
+
+
+def _trace() -> None:
+    if os.environ.get(DEBUG) == "1":
+        click.echo(traceback.format_exc(), err=True)
+
+
+_BUG_TEXT = (
+    "This is a bug in specialize, not in what you did. "
+    f"Please report it with the output of the same command under {DEBUG}=1."
+)

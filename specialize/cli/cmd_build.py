@@ -1,0 +1,59 @@
+"""`specialize build`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from specialize.cli import options
+from specialize.cli.output import emit, say, warn
+from specialize.cli.render_build import build_json, build_text
+from specialize.request import LAYOUTS, MODES, BuildRequest
+
+
+@click.command()
+@options.calib_option
+@options.model_option
+@options.checkpoint_option
+@options.model_spec_option
+@click.option("--target", default="onnxruntime", show_default=True, help="Toolchain to lower for.")
+@click.option(
+    "--mode", type=click.Choice(MODES), default="exact", show_default=True, help="How calibration is bound."
+)
+@click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    default="ragged",
+    show_default=True,
+    help="How visible pairs are laid out.",
+)
+@options.align_option
+@click.option("-o", "--output", type=options.FOLDER, help="Folder of the build [default: build/<vehicle>].")
+@options.seed_option
+@click.option("--frames", type=int, default=4, show_default=True, help="Frames that verification compares.")
+@click.option(
+    "--tolerance", help="Of an envelope: rotation=0.5deg,translation=3cm,... [default: the profile's]."
+)
+@click.option(
+    "--envelope-over",
+    type=options.EXISTING,
+    multiple=True,
+    help="A further profile that the envelope covers.",
+)
+@click.option("--capacity", help="Of tables: auto, a number, or one number per camera.")
+@click.option(
+    "--allow-unchanged", is_flag=True, help="Build a model in which there is nothing to specialize."
+)
+@options.json_option
+def command(as_json: bool, **given: Any) -> None:
+    """Specialize a model for one vehicle's calibration.
+
+    Binds the calibration, computes only what the cameras see, proves that the outputs are the same,
+    and writes the model with its manifest.
+    """
+    from specialize.compiler import build
+
+    outcome = build(BuildRequest(**given), say)
+    warn((*outcome.manifest.warnings, *outcome.warnings))
+    emit(build_json(outcome), build_text(outcome), as_json)

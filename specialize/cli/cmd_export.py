@@ -1,0 +1,33 @@
+"""`specialize export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from specialize.cli import options
+from specialize.cli.output import emit, say, warn
+
+SCHEMA = "specialize/export@1"
+
+
+@click.command()
+@click.option("--model", required=True, help="A built-in model.")
+@options.checkpoint_option
+@options.seed_option
+@click.option("-o", "--output", type=options.ANY_PATH, required=True, help="ONNX file to write.")
+@options.json_option
+def command(model: str, checkpoint: Path | None, seed: int, output: Path, as_json: bool) -> None:
+    """Write the generic ONNX of a built-in model.
+
+    Zero-padded and static; the calibration is an input.
+    """
+    from specialize.zoo.export import export_generic
+
+    say(f"exporting {model}")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    made = export_generic(model, checkpoint, output, seed)
+    warn(made.warnings)
+    data = {"schema": SCHEMA, "model": model, "output": str(made.path), "weights_digest": made.weights_digest}
+    emit({**data, "warnings": list(made.warnings)}, f"written: {made.path}", as_json)

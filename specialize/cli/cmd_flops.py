@@ -1,0 +1,35 @@
+"""`specialize flops`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from specialize.cli import options
+from specialize.cli.output import emit, say
+from specialize.cli.render_costs import costs_text
+from specialize.request import LAYOUTS, BuildRequest
+
+
+@click.command()
+@options.calib_option
+@options.model_option
+@options.checkpoint_option
+@options.model_spec_option
+@click.option(
+    "--layout", type=click.Choice(LAYOUTS), default="ragged", show_default=True, help="As for build."
+)
+@options.align_option
+@options.seed_option
+@options.json_option
+def command(as_json: bool, **given: Any) -> None:
+    """Count what specialization saves for one vehicle.
+
+    Zero-padded, re-batched and specialized, each counted on its real graph; a multiply-add counts as two.
+    """
+    from specialize.compiler import costs
+
+    request = BuildRequest(**given)
+    data = costs(request, say).to_json()
+    emit(data, costs_text(data, f"{request.model} for {request.calib}"), as_json)

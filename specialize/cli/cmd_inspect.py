@@ -1,0 +1,48 @@
+"""`specialize inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from specialize.calibration.load import load_profile
+from specialize.cli import options
+from specialize.cli.output import emit, say
+
+
+@click.command()
+@click.argument("path", metavar="BUILD|MODEL.onnx|PROFILE", type=click.Path(path_type=Path, exists=True))
+@options.model_spec_option
+@options.json_option
+def command(path: Path, model_spec: Path | None, as_json: bool) -> None:
+    """Show what a build, a model or a profile is.
+
+    For a model: its calibration inputs, the sites and masks found, and a draft of its sidecar.
+    """
+    if path.is_dir():
+        return _build(path, as_json)
+    return _model(path, model_spec, as_json) if path.suffix == ".onnx" else _profile(path, as_json)
+
+
+def _build(path: Path, as_json: bool) -> None:
+    from specialize.artifact import Build
+    from specialize.cli.render_inspect import build_json, build_text
+
+    build = Build.open(path)
+    emit(build_json(build), build_text(build), as_json)
+
+
+def _profile(path: Path, as_json: bool) -> None:
+    from specialize.cli.render_profile import show_json, show_text
+
+    profile = load_profile(path)
+    emit(show_json(profile, path), show_text(profile, path), as_json)
+
+
+def _model(path: Path, model_spec: Path | None, as_json: bool) -> None:
+    from specialize.cli.render_inspect import model_text
+    from specialize.compiler import inspect
+
+    data = inspect(path, model_spec, say)
+    emit(data, model_text(data), as_json)

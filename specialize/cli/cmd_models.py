@@ -1,0 +1,18 @@
+"""`specialize models`."""
+
+from __future__ import annotations
+
+import click
+
+from specialize import zoo
+from specialize.cli import options
+from specialize.cli.output import emit
+from specialize.cli.render_models import models_json, models_text
+
+
+@click.command()
+@options.json_option
+def command(as_json: bool) -> None:
+    """List the built-in models."""
+    specs = {name: zoo.spec(name) for name in zoo.MODELS}
+    emit(models_json(specs), models_text(specs), as_json)

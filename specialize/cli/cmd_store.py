@@ -1,0 +1,63 @@
+"""`specialize store`."""
+
+from __future__ import annotations
+
+import click
+
+from specialize.cli import options, render_store
+from specialize.cli.output import emit
+from specialize.store import collect, open_store
+from specialize.store.collect import GRACE_S
+from specialize.store.find import find_by_prefix
+
+
+@click.group()
+def command() -> None:
+    """Look after the store of models and weights.
+
+    It is the folder that SPECIALIZE_STORE names, or one in the user's cache.
+    """
+
+
+@command.command()
+@options.json_option
+def ls(as_json: bool) -> None:
+    """List what the store holds."""
+    store = open_store()
+    data = render_store.ls_json(store, tuple(store.entries()))
+    emit(data, render_store.ls_text(data), as_json)
+
+
+@command.command()
+@click.argument("key")
+@options.json_option
+def show(key: str, as_json: bool) -> None:
+    """Show what a key, or the beginning of one, stands for."""
+    store = open_store()
+    entry = find_by_prefix(store, key)
+    emit(render_store.show_json(entry), render_store.show_text(store, entry), as_json)
+
+
+@command.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option(
+    "--grace", type=float, default=GRACE_S, show_default=True, help="Seconds for which new objects are safe."
+)
+@options.json_option
+def gc(dry_run: bool, grace: float, as_json: bool) -> None:
+    """Remove what nothing names any more."""
+    done = collect(open_store(), None, dry_run=dry_run, grace_s=grace)
+    emit(render_store.gc_json(done, dry_run), render_store.gc_text(done, dry_run), as_json)
+
+
+@command.command()
+@click.option("--remove", is_flag=True, help="Remove damaged objects; they are made again when needed.")
+@options.json_option
+def check(remove: bool, as_json: bool) -> int:
+    """Read every object and find those that changed under their name. Exit 1 if any."""
+    store = open_store()
+    damages = tuple(store.damaged())
+    for damage in damages if remove else ():
+        store.discard(damage.digest)
+    emit(render_store.damage_json(damages, remove), render_store.damage_text(damages, remove), as_json)
+    return 1 if damages and not remove else 0

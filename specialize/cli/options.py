@@ -1,0 +1,36 @@
+"""Options that several commands share, each spelled once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+EXISTING = click.Path(path_type=Path, exists=True, dir_okay=False)
+FOLDER = click.Path(path_type=Path, file_okay=False)
+ANY_PATH = click.Path(path_type=Path)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+calib_option = click.option(
+    "--calib", type=EXISTING, required=True, help="Calibration profile of the vehicle."
+)
+model_option = click.option(
+    "--model", default="bevformer_tiny", show_default=True, help="A built-in model, or an ONNX file."
+)
+model_spec_option = click.option(
+    "--model-spec", type=EXISTING, help="Sidecar of an ONNX file [default: my.model.yaml beside my.onnx]."
+)
+checkpoint_option = click.option(
+    "--checkpoint", type=EXISTING, help="Weights of a built-in model [default: seeded, untrained weights]."
+)
+seed_option = click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Seed of weights without a checkpoint, and of frames.",
+)
+align_option = click.option(
+    "--align", type=int, default=1, show_default=True, help="Round lengths up to a multiple of this."
+)
+build_argument = click.argument("build_dir", metavar="BUILD", type=FOLDER)

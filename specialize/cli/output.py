@@ -1,0 +1,66 @@
+"""What commands print: results on stdout as text or JSON of the same value, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from io import StringIO
+from typing import Any
+
+import click
+from rich.console import Console, Group, RenderableType
+from rich.text import Text
+
+_WIDTH = 120  # where the output is no terminal
+_PLAIN: dict[str, Any] = {"highlight": False, "emoji": False, "markup": False}
+
+
+def emit(data: Mapping[str, Any], text: RenderableType, as_json: bool) -> None:
+    """Print a result: `data` with `--json`, else `text`, which renders the same value."""
+    if as_json:
+        click.echo(to_json(data))
+        return
+    terminal = sys.stdout.isatty()
+    _print(Console(file=sys.stdout, width=None if terminal else _WIDTH, **_PLAIN), text)
+
+
+def to_json(data: Mapping[str, Any]) -> str:
+    """Return indented JSON; its first key names the schema."""
+    assert next(iter(data)) == "schema", "every JSON output names its schema first"
+    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def to_text(renderable: RenderableType, width: int = _WIDTH) -> str:
+    """Return what a terminal of `width` columns without colours shows."""
+    buffer = StringIO()
+    _print(Console(file=buffer, width=width, color_system=None, **_PLAIN), renderable)
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+
+
+def say(line: str) -> None:
+    """Tell a person on stderr what is going on."""
+    click.echo(click.style(line, dim=True), err=True)
+
+
+def warn(warnings: tuple[str, ...]) -> None:
+    """Tell a person on stderr what he should know."""
+    for warning in warnings:
+        click.echo(f"{click.style('warning', fg='yellow')}: {warning}", err=True)
+
+
+def stack(*parts: RenderableType) -> Group:
+    """Return parts one below the other, an empty line between them."""
+    spaced: list[RenderableType] = []
+    for part in parts:
+        spaced.extend(["", _unbroken(part)] if spaced else [_unbroken(part)])
+    return Group(*spaced)
+
+
+def _print(console: Console, renderable: RenderableType) -> None:
+    console.print(_unbroken(renderable), crop=False)
+
+
+def _unbroken(part: RenderableType) -> RenderableType:
+    """Return text that is never wrapped, so that a printed path or command can be copied."""
+    return Text(part, no_wrap=True, overflow="ignore") if isinstance(part, str) else part

@@ -1,0 +1,142 @@
+"""A build's outcome, as JSON and as text that leads with the number that matters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from rich.console import RenderableType
+from rich.table import Table
+
+from specialize.artifact.manifest import Manifest, Site
+from specialize.cli.output import stack
+from specialize.cli.render_costs import forms_table
+from specialize.cli.tables import table, times
+from specialize.digest import short
+from specialize.request import BuildOutcome
+
+SCHEMA = "specialize/build@1"
+
+
+def build_json(outcome: BuildOutcome) -> dict[str, Any]:
+    """Return what `specialize build --json` prints."""
+    manifest = outcome.manifest
+    return {
+        "schema": SCHEMA,
+        "build_dir": str(outcome.build_dir),
+        "up_to_date": outcome.up_to_date,
+        "vehicle": manifest.vehicle,
+        "model": manifest.model,
+        "target": manifest.target,
+        "mode": manifest.mode,
+        "layout": manifest.layout,
+        "align": manifest.align,
+        "sites": msgspec.to_builtins(manifest.sites),
+        "digests": msgspec.to_builtins(manifest.digests),
+        "verify": manifest.verify,
+        "flops": flops_json(manifest.flops),
+        "passes": msgspec.to_builtins(manifest.passes),
+        "seconds": {stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
+        "warnings": [*manifest.warnings, *outcome.warnings],
+    }
+
+
+def flops_json(costs: dict[str, Any]) -> dict[str, Any]:
+    """Return the operations and bytes of each form, attention and whole model, from a cost report's JSON."""
+    parts = ("attention", "model")
+    return {
+        name: {
+            "pairs": form["pairs"],
+            **{part: form[f"{part}_flops"] for part in parts},
+            **{f"{part}_bytes": form[f"{part}_bytes"] for part in parts},
+        }
+        for name, form in costs.get("forms", {}).items()
+    }
+
+
+def build_text(outcome: BuildOutcome) -> RenderableType:
+    """Return what `specialize build` shows."""
+    manifest = outcome.manifest
+    seconds = sum(outcome.seconds.values())
+    state = "up to date" if outcome.up_to_date else f"built in {seconds:.1f} s"
+    return stack(
+        f"{outcome.build_dir}: {state}\n{title(manifest)}",
+        headline(manifest.sites),
+        sites_table(manifest.sites),
+        *([forms_table(manifest.flops)] if manifest.flops else []),
+        *([_stages(outcome.seconds)] if outcome.seconds else []),
+        f"{proof(manifest.verify)}\n{ties(manifest)}",
+        f"next: specialize check {outcome.build_dir} --calib {outcome.build_dir / 'profile.yaml'}",
+    )
+
+
+def title(manifest: Manifest) -> str:
+    """Return which model was built for which vehicle, and how."""
+    align = f", lengths in multiples of {manifest.align}" if manifest.align > 1 else ""
+    how = f"{manifest.mode}, {manifest.layout}{align}"
+    return f"{manifest.model} for {manifest.vehicle} ({how}; {manifest.target})"
+
+
+def headline(sites: tuple[Site, ...]) -> str:
+    """Return the one number that matters: how many pairs are left."""
+    dense = sum(site.queries * len(site.cameras) for site in sites)
+    computed = sum(site.rows_computed for site in sites)
+    if not dense:
+        return "no cross-attention site was specialized"
+    ratio = times(dense, computed)
+    return f"{ratio} fewer camera-query pairs: {computed:,} of {dense:,} are computed"
+
+
+def sites_table(sites: tuple[Site, ...]) -> Table:
+    """Return how many queries each camera sees; equal sites share a column."""
+    groups: dict[Site, list[int]] = {}
+    for index, site in enumerate(sites):
+        groups.setdefault(site, []).append(index)
+    body = table("camera", *(head for numbers in groups.values() for head in (_named(numbers), "share")))
+    names = [camera.name for camera in sites[0].cameras] if sites else []
+    for row, name in enumerate(names):
+        body.add_row(
+            name, *(cell for site in groups for cell in _seen(site.cameras[row].visible, site.queries))
+        )
+    body.add_row("all cameras", *(cell for site in groups for cell in _seen(site.pairs, site.queries)))
+    body.add_row(
+        "rows computed", *(cell for site in groups for cell in _seen(site.rows_computed, site.queries))
+    )
+    return body
+
+
+def proof(verify: dict[str, Any]) -> str:
+    """Return in one line whether the outputs are the same."""
+    outputs = verify.get("outputs", {})
+    if not verify:
+        return "not verified"
+    if not verify.get("passed"):
+        return "verification FAILED"
+    largest = max((float(output["max_rel"]) for output in outputs.values()), default=0.0)
+    over = f"{len(outputs)} outputs equal over {verify.get('frames', 0)} frames"
+    return f"verified: {over}, largest difference {largest:.1e} (relative)"
+
+
+def ties(manifest: Manifest) -> str:
+    """Return the digests in one line."""
+    digests = manifest.digests
+    named = {"profile": digests.profile, "plan": digests.plan, "model": digests.model, "build": digests.build}
+    return "digests: " + ", ".join(f"{name} {short(value)}" for name, value in named.items())
+
+
+def _named(numbers: list[int]) -> str:
+    if len(numbers) == 1:
+        return f"site {numbers[0]}"
+    return (
+        f"sites {numbers[0]}-{numbers[-1]}"
+        if numbers == list(range(numbers[0], numbers[-1] + 1))
+        else "sites"
+    )
+
+
+def _seen(rows: int, queries: int) -> tuple[str, str]:
+    return f"{rows:,}", f"{100 * rows / queries:.1f} %"
+
+
+def _stages(seconds: dict[str, float]) -> str:
+    return "seconds: " + ", ".join(f"{stage} {value:.1f}" for stage, value in seconds.items())

@@ -1,0 +1,51 @@
+"""Costs of the forms of a model, as a table; the JSON is the report's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from specialize.cli.output import stack
+from specialize.cli.tables import scaled, size, table, times
+
+_FORMS = {"zero_padded": "zero-padded", "rebatched": "re-batched", "specialized": "specialized"}
+_SMALL_SHARE = 0.2
+
+
+def forms_table(costs: dict[str, Any]) -> Table:
+    """Return pairs, operations and bytes of every form, and how many times less the last one needs."""
+    forms: dict[str, dict[str, int]] = costs["forms"]
+    rows = (
+        ("pairs per site", "pairs", lambda value: f"{value:,}"),
+        ("attention FLOPs", "attention_flops", scaled),
+        ("whole-model FLOPs", "model_flops", scaled),
+        ("attention bytes", "attention_bytes", size),
+        ("whole-model bytes", "model_bytes", size),
+    )
+    first, last = next(iter(forms.values())), list(forms.values())[-1]
+    body = table("", *(_FORMS.get(name, name) for name in forms), "saved")
+    for label, key, shown in rows:
+        body.add_row(label, *(shown(form[key]) for form in forms.values()), times(first[key], last[key]))
+    return body
+
+
+def costs_text(costs: dict[str, Any], title: str) -> RenderableType:
+    """Return what `specialize flops` shows."""
+    return stack(title, forms_table(costs), *_remarks(costs))
+
+
+def _remarks(costs: dict[str, Any]) -> list[RenderableType]:
+    remarks: list[RenderableType] = []
+    share = costs.get("attention_share", {}).get("zero_padded")
+    if share is not None and share < _SMALL_SHARE:
+        remarks.append(
+            f"note: cross-attention is {100 * share:.1f} % of the zero-padded model's FLOPs; "
+            "the whole model saves accordingly"
+        )
+    uncounted = costs.get("uncounted", [])
+    if uncounted:
+        listed = ", ".join(f"{entry['op']} x{entry['nodes']} ({entry['reason']})" for entry in uncounted)
+        remarks.append(f"not counted: {listed}")
+    return remarks

@@ -1,0 +1,123 @@
+"""Drift between two calibrations, as JSON and as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from specialize.calibration.delta import CameraDelta
+from specialize.cli.output import stack
+from specialize.cli.tables import number, table
+from specialize.digest import short
+from specialize.request import DriftOutcome, QueryChange
+
+CHECK_SCHEMA = "specialize/check@1"
+DIFF_SCHEMA = "specialize/diff@1"
+
+
+def check_json(outcome: DriftOutcome) -> dict[str, Any]:
+    """Return what `specialize check --json` prints."""
+    digests = {"built": outcome.digests[0], "today": outcome.digests[1]}
+    return {
+        "schema": CHECK_SCHEMA,
+        "fresh": outcome.fresh,
+        "build_dir": str(outcome.before),
+        "calib": str(outcome.after),
+        "digests": digests,
+        **_common(outcome),
+    }
+
+
+def diff_json(outcome: DriftOutcome) -> dict[str, Any]:
+    """Return what `specialize diff --json` prints."""
+    first, second = outcome.digests
+    return {
+        "schema": DIFF_SCHEMA,
+        "same": outcome.fresh,
+        "first": {"path": str(outcome.before), "digest": first},
+        "second": {"path": str(outcome.after), "digest": second},
+        **_common(outcome),
+    }
+
+
+def check_text(outcome: DriftOutcome) -> RenderableType:
+    """Return what `specialize check` shows."""
+    if outcome.fresh:
+        return f"fresh: {outcome.before} was built for this calibration (profile {short(outcome.digests[0])})"
+    head = f"stale: {outcome.before} was built for another calibration: {_sentence(outcome)}"
+    following = f"next: specialize build --calib {outcome.after} -o {outcome.before}"
+    return stack(head, *_body(outcome), following)
+
+
+def diff_text(outcome: DriftOutcome) -> RenderableType:
+    """Return what `specialize diff` shows."""
+    if outcome.fresh:
+        return f"same: both profiles say the same (profile {short(outcome.digests[0])})"
+    return stack(
+        f"different: {_sentence(outcome)}", *_body(outcome), "verdict: a build for one does not fit the other"
+    )
+
+
+def _common(outcome: DriftOutcome) -> dict[str, Any]:
+    delta = outcome.delta.to_json()
+    queries = [_query_json(change) for change in outcome.queries]
+    for camera, change in zip(delta["cameras"], queries, strict=False):
+        camera["queries"] = change
+    return {
+        "model": outcome.model,
+        "verdict": outcome.verdict,
+        "cameras": delta["cameras"],
+        "added": delta["added"],
+        "removed": delta["removed"],
+        "reordered": delta["reordered"],
+    }
+
+
+def _query_json(change: QueryChange) -> dict[str, int]:
+    return {"gained": change.gained, "lost": change.lost, "kept": change.kept}
+
+
+def _sentence(outcome: DriftOutcome) -> str:
+    gained = sum(change.gained for change in outcome.queries)
+    lost = sum(change.lost for change in outcome.queries)
+    return {
+        "same": "nothing moved",
+        "other numbers": f"the same queries of {outcome.model} are seen, at other pixels",
+        "other queries": f"{gained:,} queries of {outcome.model} gained, {lost:,} lost",
+        "other cameras": "the cameras are not the same",
+    }[outcome.verdict]
+
+
+def _body(outcome: DriftOutcome) -> list[RenderableType]:
+    notes: list[RenderableType] = [
+        f"{word}: {', '.join(names)}"
+        for word, names in (("added", outcome.delta.added), ("removed", outcome.delta.removed))
+        if names
+    ]
+    if outcome.delta.reordered:
+        notes.append("the cameras stand in another order")
+    return [*notes, _cameras(outcome)] if outcome.delta.cameras else notes
+
+
+def _cameras(outcome: DriftOutcome) -> Table:
+    heads = ("rotation\nmrad", "translation\nmm", "focal\n%", "centre\npx", "at 10 m\npx", "at 20 m\npx")
+    body = table("camera", *heads, "queries\ngained", "queries\nlost")
+    changes = outcome.queries or (None,) * len(outcome.delta.cameras)
+    for camera, change in zip(outcome.delta.cameras, changes, strict=True):
+        body.add_row(*_camera_row(camera, change))
+    return body
+
+
+def _camera_row(camera: CameraDelta, change: QueryChange | None) -> tuple[str, ...]:
+    moved = (
+        camera.rotation_mrad,
+        camera.translation_mm,
+        camera.focal_percent,
+        camera.principal_point_px,
+        camera.shift_px_10m,
+        camera.shift_px_20m,
+    )
+    queries = ("-", "-") if change is None else (f"{change.gained:,}", f"{change.lost:,}")
+    return camera.name, *(number(value, 2) for value in moved), *queries

@@ -1,0 +1,46 @@
+"""Visible sets of a vehicle, as JSON and as a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from rich.console import RenderableType
+
+from specialize.cli.output import stack
+from specialize.cli.render_build import headline, sites_table
+from specialize.digest import short
+from specialize.request import PlanOutcome
+
+SCHEMA = "specialize/plan@1"
+
+
+def plan_json(outcome: PlanOutcome) -> dict[str, Any]:
+    """Return what `specialize plan --json` prints."""
+    return {
+        "schema": SCHEMA,
+        "output": str(outcome.output),
+        "model": outcome.model,
+        "vehicle": outcome.vehicle,
+        "digests": {"profile": outcome.profile, "plan": outcome.plan},
+        "sites": msgspec.to_builtins(outcome.sites),
+        "seen_by": [list(counts) for counts in outcome.seen_by],
+        "borderline": list(outcome.borderline),
+    }
+
+
+def plan_text(outcome: PlanOutcome) -> RenderableType:
+    """Return what `specialize plan` shows."""
+    coverage = "\n".join(
+        f"queries seen by {', '.join(f'{k}: {count:,}' for k, count in enumerate(counts) if count)} cameras"
+        for counts in outcome.seen_by
+    )
+    doubtful = sum(outcome.borderline)
+    edge = f"; {doubtful} pairs lie within rounding of an image border" if doubtful else ""
+    return stack(
+        f"{outcome.model} for {outcome.vehicle} (plan {short(outcome.plan)})",
+        headline(outcome.sites),
+        sites_table(outcome.sites),
+        f"{coverage}{edge}",
+        f"written: {outcome.output}",
+    )

@@ -1,0 +1,93 @@
+"""Calibration profiles, as JSON and as a table of cameras."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from rich.console import RenderableType
+
+from specialize.calibration.camera import Camera
+from specialize.calibration.pose import centre_m
+from specialize.calibration.profile import CalibrationProfile
+from specialize.cli.output import stack
+from specialize.cli.tables import number, table
+from specialize.digest import short
+
+SHOW_SCHEMA = "specialize/profile-show@1"
+CHECK_SCHEMA = "specialize/profile-check@1"
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """What became of one file: its vehicle and digest, or an error."""
+
+    path: str
+    ok: bool
+    vehicle: str = ""
+    digest: str = ""
+    cameras: int = 0
+    error: str = ""
+
+
+def check_json(files: tuple[Checked, ...]) -> dict[str, Any]:
+    """Return what `specialize profile check --json` prints."""
+    return {"schema": CHECK_SCHEMA, "ok": all(file.ok for file in files), "files": msgspec.to_builtins(files)}
+
+
+def check_text(files: tuple[Checked, ...]) -> RenderableType:
+    """Return what `specialize profile check` shows."""
+    body = table("profile", "vehicle", "cameras", "digest")
+    for file in files:
+        if file.ok:
+            body.add_row(file.path, file.vehicle, str(file.cameras), short(file.digest))
+    errors = [f"error: {file.error}" for file in files if not file.ok]
+    good = sum(file.ok for file in files)
+    return stack(f"{good} of {len(files)} profiles are good", *([body] if good else []), *errors)
+
+
+def show_json(profile: CalibrationProfile, path: Path) -> dict[str, Any]:
+    """Return what `specialize profile show --json` prints."""
+    return {
+        "schema": SHOW_SCHEMA,
+        "path": str(path),
+        "vehicle": profile.vehicle,
+        "digest": profile.digest,
+        "cameras": [_camera_json(camera) for camera in profile.cameras],
+    }
+
+
+def show_text(profile: CalibrationProfile, path: Path) -> RenderableType:
+    """Return what `specialize profile show` shows; headings count from the lidar's x axis."""
+    heads = ("size\npx", "heading\ndeg", "pitch\ndeg", "width\ndeg", "x\nm", "y\nm", "z\nm", "offset\nms")
+    body = table("camera", *heads)
+    for camera in profile.cameras:
+        data = _camera_json(camera)
+        angles = (data["heading_deg"], data["pitch_deg"], data["fov_deg"])
+        place = (number(value, 2) for value in data["centre_m"])
+        offset = number(1000 * camera.time_offset_s, 1)
+        size = f"{camera.width_px} x {camera.height_px}"
+        body.add_row(camera.name, size, *(number(value, 1) for value in angles), *place, offset)
+    head = f"{profile.vehicle}: {len(profile.cameras)} cameras (profile {short(profile.digest)})"
+    frame = "places and headings in the lidar frame; heading from its x axis to its y axis, pitch upwards"
+    return stack(head, body, frame, f"next: specialize plan --calib {path} -o plan.npz")
+
+
+def _camera_json(camera: Camera) -> dict[str, Any]:
+    pinhole = camera.as_pinhole()
+    axis = pinhole.camera_from_lidar[2, :3]  # (3,), viewing direction in the lidar frame
+    focal = float(pinhole.intrinsic[0, 0])
+    return {
+        "name": camera.name,
+        "size_px": [camera.width_px, camera.height_px],
+        "focal_px": [round(focal, 3), round(float(pinhole.intrinsic[1, 1]), 3)],
+        "heading_deg": round(math.degrees(math.atan2(axis[1], axis[0])), 3),
+        "pitch_deg": round(math.degrees(math.asin(float(np.clip(axis[2], -1, 1)))), 3),
+        "fov_deg": round(2 * math.degrees(math.atan(camera.width_px / 2 / focal)), 3),
+        "centre_m": [round(float(value), 4) for value in centre_m(pinhole.camera_from_lidar)],
+        "distortion": camera.distortion.model if camera.distortion else None,
+        "time_offset_s": camera.time_offset_s,
+        "tolerance": camera.tolerance.to_json(),
+    }

@@ -22,8 +22,6 @@ The same plan gives the same bytes: no time, no host, no compression.
 from __future__ import annotations
 
 import io
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +29,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from specialize.files import write_file
 from specialize.visibility.plan import VisibilityPlan
 
 Table = npt.NDArray[np.generic]
@@ -72,16 +71,11 @@ def write_plan(plan: VisibilityPlan | Mapping[str, VisibilityPlan], path: Path, 
 
 def write_npz(tables: Mapping[str, Table], path: Path) -> None:
     """Write arrays as an uncompressed `.npz` whose bytes depend on the arrays alone."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            for key in sorted(tables):
-                archive.writestr(_entry(key), _npy(tables[key]))
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for key in sorted(tables):
+            archive.writestr(_entry(key), _npy(tables[key]))
+    write_file(path, buffer.getvalue())
 
 
 def _entry(key: str) -> zipfile.ZipInfo:

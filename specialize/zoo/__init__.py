@@ -27,6 +27,8 @@ MODELS: dict[str, str] = {
     "bevformer_small": "specialize.zoo.bevformer",
     "bevformer_base": "specialize.zoo.bevformer",
     "streampetr": "specialize.zoo.streampetr",
+    "surroundocc": "specialize.zoo.surroundocc",
+    "surroundocc_classes": "specialize.zoo.surroundocc",
 }
 
 _SPECS = Path(__file__).parent / "specs"

@@ -47,10 +47,8 @@ def page() -> str:
     groups: dict[str, list[str]] = {}
     for name, formula in FORMULAS.items():
         groups.setdefault(formula.text, []).append(name)
-    lines = [
-        f"| {', '.join(sorted(names))} | {text} | {_source(names)} |\n"
-        for text, names in sorted(groups.items())
-    ]
+    rows = sorted(groups.items())
+    lines = [f"| {', '.join(sorted(names))} | {text} | {_source(names)} |\n" for text, names in rows]
     return _HEAD + "".join(lines) + _BYTES.format(picks=_list(PICKS), views=_list(VIEWS))
 
 

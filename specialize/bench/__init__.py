@@ -1,0 +1,7 @@
+"""Time several forms of a model on a runtime, side by side, each in a process of its own."""
+
+from specialize.bench.measure import Subject, bench_models
+from specialize.bench.report import BenchReport, FormTime, Spread
+from specialize.bench.site import extract_site
+
+__all__ = ["BenchReport", "FormTime", "Spread", "Subject", "bench_models", "extract_site"]

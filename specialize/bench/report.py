@@ -1,0 +1,112 @@
+"""What a benchmark found. Times are of one machine; ratios are what one takes home, so they come first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+SCHEMA = "specialize/bench@1"
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A median with its quartiles and extremes."""
+
+    median: float
+    low: float
+    high: float
+    least: float
+    most: float
+
+    @staticmethod
+    def of(values: Sequence[float]) -> Spread:
+        """Return the spread of at least one value."""
+        least, low, median, high, most = np.quantile(values, [0.0, 0.25, 0.5, 0.75, 1.0]).tolist()
+        return Spread(median, low, high, least, most)
+
+    def to_json(self) -> dict[str, float]:
+        """Return the five numbers."""
+        return {
+            "median": self.median,
+            "low": self.low,
+            "high": self.high,
+            "least": self.least,
+            "most": self.most,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FormTime:
+    """One form of a model.
+
+    Attributes:
+        seconds: Time of one run, in the order of the rounds.
+        peak_bytes: Peak memory of the form's process, the runtime included.
+        idle_bytes: Peak memory of the same process before the model was opened.
+        shares: Operator -> share (0 to 1) of the time inside operators, by the runtime's own profile.
+    """
+
+    seconds: tuple[float, ...]
+    peak_bytes: int
+    idle_bytes: int
+    shares: Mapping[str, float]
+
+    def spread(self) -> Spread:
+        """Return the spread of the times in seconds."""
+        return Spread.of(self.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class BenchReport:
+    """Several forms on one runtime, the first being the one to compare with.
+
+    Attributes:
+        runtime: Name and version of the runtime.
+        threads: Threads within an operator.
+        warmup: Runs of each form before timing.
+        forms: The forms by name, in the order given.
+    """
+
+    runtime: str
+    threads: int
+    warmup: int
+    forms: Mapping[str, FormTime]
+
+    @property
+    def rounds(self) -> int:
+        """Number of timed runs of each form."""
+        return min(len(form.seconds) for form in self.forms.values())
+
+    def ratio(self, form: str) -> Spread:
+        """Return how many times faster a form is than the first, taken round by round."""
+        first = next(iter(self.forms.values())).seconds
+        return Spread.of([a / b for a, b in zip(first, self.forms[form].seconds, strict=True)])
+
+    def memory_ratio(self, form: str) -> float:
+        """Return how many times less memory a form takes than the first, the idle process not counted."""
+        first = next(iter(self.forms.values()))
+        other = self.forms[form]
+        return (first.peak_bytes - first.idle_bytes) / max(1, other.peak_bytes - other.idle_bytes)
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values, ratios first."""
+        return {
+            "schema": SCHEMA,
+            "ratios": {name: self.ratio(name).to_json() for name in self.forms},
+            "memory_ratios": {name: self.memory_ratio(name) for name in self.forms},
+            "runtime": self.runtime,
+            "threads": self.threads,
+            "warmup": self.warmup,
+            "rounds": self.rounds,
+            "forms": {
+                name: {
+                    "seconds": form.spread().to_json(),
+                    "peak_bytes": form.peak_bytes,
+                    "idle_bytes": form.idle_bytes,
+                    "shares": dict(form.shares),
+                }
+                for name, form in self.forms.items()
+            },
+        }

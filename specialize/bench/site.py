@@ -1,0 +1,116 @@
+"""Cut one attention site out of a model, with the inputs that it gets inside the model, to be timed alone."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from specialize.bench.measure import Subject
+from specialize.errors import InputError
+from specialize.verify.runtime import open_model
+
+
+def extract_site(
+    path: Path, nodes: Collection[str], feed: Mapping[str, np.ndarray], folder: Path, threads: int = 2
+) -> Subject:
+    """Write the nodes of a site as a model of their own, with inputs from one run of the whole model.
+
+    Args:
+        path: The whole model. Weights in external files are linked, not copied.
+        nodes: Names of the site's nodes.
+        feed: Inputs of the whole model.
+        folder: Where the site's model is written.
+        threads: Threads for the one run of the whole model.
+
+    Raises:
+        InputError: The model has no such nodes, or a tensor on the border has no static shape.
+    """
+    model = onnx.shape_inference.infer_shapes(onnx.load(str(path), load_external_data=False), data_prop=True)
+    inside = [node for node in model.graph.node if node.name in nodes]
+    if not inside:
+        raise InputError(str(path), "the nodes of an attention site", "none of the given names")
+    entering, leaving = _border(model.graph, inside)
+    types = _types(model.graph)
+    missing = [name for name in (*entering, *leaving) if name not in types]
+    if missing:
+        raise InputError(f"{path}: site", "a known type of every tensor on its border", ", ".join(missing))
+    folder.mkdir(parents=True, exist_ok=True)
+    _link_weights(model, path.parent, folder)
+    values = _values(model, entering, types, feed, folder, threads)
+    _keep_only(model.graph, inside, [types[name] for name in entering], [types[name] for name in leaving])
+    target = folder / "site.onnx"
+    onnx.save(model, str(target))
+    return Subject(target, values)
+
+
+def _border(graph: onnx.GraphProto, inside: list[onnx.NodeProto]) -> tuple[list[str], list[str]]:
+    """Return the names of the tensors that enter the site, and of those that others read."""
+    constants = {tensor.name for tensor in graph.initializer}
+    made = {name for node in inside for name in node.output if name}
+    names = {node.name for node in inside}
+    read = dict.fromkeys(name for node in inside for name in node.input if name)
+    elsewhere = {name for node in graph.node if node.name not in names for name in node.input}
+    elsewhere.update(value.name for value in graph.output)
+    return [n for n in read if n not in made and n not in constants], [n for n in made if n in elsewhere]
+
+
+def _types(graph: onnx.GraphProto) -> dict[str, onnx.ValueInfoProto]:
+    known = [*graph.input, *graph.value_info, *graph.output]
+    return {value.name: value for value in known if value.type.tensor_type.HasField("shape")}
+
+
+def _link_weights(model: onnx.ModelProto, source: Path, folder: Path) -> None:
+    """Link the external files of a model into another folder."""
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            target = folder / entry.value
+            if entry.key == "location" and not target.exists():
+                _link((source / entry.value).resolve(), target)
+
+
+def _link(source: Path, target: Path) -> None:
+    """Make a file appear under a second name: a hard link, or a copy where that is impossible."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _values(
+    model: onnx.ModelProto,
+    names: list[str],
+    types: Mapping[str, onnx.ValueInfoProto],
+    feed: Mapping[str, np.ndarray],
+    folder: Path,
+    threads: int,
+) -> dict[str, np.ndarray]:
+    """Return the values of inner tensors, from one run of the whole model with these as outputs."""
+    inner = [name for name in names if name not in feed]
+    probe = onnx.ModelProto()
+    probe.CopyFrom(model)
+    del probe.graph.output[:]
+    probe.graph.output.extend(types[name] for name in inner)
+    path = folder / "probe.onnx"
+    onnx.save(probe, str(path))
+    found = open_model(path, "onnxruntime", threads).run(feed) if inner else {}
+    return {name: found[name] if name in found else feed[name] for name in names}
+
+
+def _keep_only(
+    graph: onnx.GraphProto,
+    nodes: list[onnx.NodeProto],
+    inputs: list[onnx.ValueInfoProto],
+    outputs: list[onnx.ValueInfoProto],
+) -> None:
+    """Reduce a graph to some nodes, with new inputs and outputs."""
+    read = {name for node in nodes for name in node.input}
+    kept = helper.make_graph(
+        nodes, "site", inputs, outputs, [tensor for tensor in graph.initializer if tensor.name in read]
+    )
+    graph.CopyFrom(kept)

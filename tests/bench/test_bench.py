@@ -1,0 +1,105 @@
+"""Forms are timed side by side, each in its own process; a site can be cut out and timed alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from specialize.bench import BenchReport, FormTime, Spread, Subject, bench_models, extract_site
+from specialize.errors import InputError
+from specialize.verify.runtime import open_model
+from tests.flops.graphs import Builder, cross_attention
+
+
+def _attention(path: Path, rows: int) -> Subject:
+    ir.save(cross_attention(rows, 400, 2, (8, 8)), path)
+    random = np.random.default_rng(0)
+    shapes = {"x0": (400, 256), "x1": (128, 256)}
+    return Subject(path, {name: random.normal(size=s).astype(np.float32) for name, s in shapes.items()})
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_fewer_rows_take_less_time(tmp_path: Path, runtime: str) -> None:
+    """Cross-attention over an eighth of the rows is faster on both runtimes; the profile names operators."""
+    pytest.importorskip(runtime)
+    subjects = {
+        "zero_padded": _attention(tmp_path / "a.onnx", 3200),
+        "specialized": _attention(tmp_path / "b.onnx", 400),
+    }
+    report = bench_models(subjects, rounds=5, warmup=1, runtime=runtime, threads=1)
+    assert report.rounds == 5 and report.runtime.startswith(f"{runtime} ")
+    assert report.ratio("zero_padded").median == 1.0
+    assert report.ratio("specialized").median > 1.5
+    for form in report.forms.values():
+        assert form.peak_bytes > form.idle_bytes > 0
+        assert sum(form.shares.values()) == pytest.approx(1.0)
+        assert list(form.shares.values()) == sorted(form.shares.values(), reverse=True)
+        assert any("gridsample" in name.lower() for name in form.shares)
+    data = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert list(data)[:2] == ["schema", "ratios"]
+
+
+def test_memory_is_measured_in_each_forms_own_process(tmp_path: Path) -> None:
+    """A form that needs 200 MB more shows it, and the other does not inherit it."""
+    paths = {}
+    for name, size in [("large", 50_000_000), ("small", 1000)]:
+        b = Builder()
+        b("ReduceSum", b("Exp", b("Expand", b.input(1), np.array([size]))), keepdims=0)
+        ir.save(b.model(), tmp_path / f"{name}.onnx")
+        paths[name] = Subject(tmp_path / f"{name}.onnx", {"x0": np.ones(1, np.float32)})
+    report = bench_models(paths, rounds=1, warmup=0, shares=False, threads=1)
+    more = report.forms["large"].peak_bytes - report.forms["small"].peak_bytes
+    assert 190e6 < more < 800e6
+    assert report.forms["small"].shares == {}
+
+
+def test_a_form_that_does_not_run_is_named(tmp_path: Path) -> None:
+    """A broken file, a missing input and an unknown runtime are the user's errors, with the form's name."""
+    good = _attention(tmp_path / "a.onnx", 100)
+    (tmp_path / "broken.onnx").write_bytes(b"no model")
+    with pytest.raises(InputError, match="form 'b'"):
+        bench_models({"a": good, "b": Subject(tmp_path / "broken.onnx", {})}, rounds=1)
+    with pytest.raises(InputError, match=r"form 'c'.*x1"):
+        bench_models({"c": Subject(good.path, {"x0": good.feed["x0"]})}, rounds=1)
+    with pytest.raises(InputError, match="did you mean 'onnxruntime'"):
+        bench_models({"a": good}, rounds=1, runtime="onnxruntim")
+    with pytest.raises(InputError, match="at least one round"):
+        bench_models({"a": good}, rounds=0)
+
+
+def test_ratios_are_taken_round_by_round() -> None:
+    """A moment that slows both forms alike leaves the ratio as it is."""
+    slow = FormTime((4.0, 40.0, 4.0), 300, 100, {})
+    fast = FormTime((1.0, 10.0, 1.0), 200, 100, {})
+    report = BenchReport("r", 1, 0, {"slow": slow, "fast": fast})
+    assert report.ratio("fast") == Spread(4.0, 4.0, 4.0, 4.0, 4.0)
+    assert report.memory_ratio("fast") == 2.0
+
+
+def test_a_site_is_cut_out_with_its_inputs(tmp_path: Path) -> None:
+    """The site alone computes what it computes inside the model, from the values that it gets there."""
+    b = Builder()
+    x = b.input(4, 8)
+    before = b("Relu", b("MatMul", x, b.constant(np.eye(8, dtype=np.float32))))
+    site = b("MatMul", before, b.constant(np.full((8, 8), 2.0, np.float32)))
+    inner = b("Add", site, x)
+    b("Abs", inner)
+    names = {str(node.name) for node in b.nodes[2:4]}
+    ir.save(b.model(), tmp_path / "m.onnx", external_data="m.data", size_threshold_bytes=16)
+    feed = {"x0": np.arange(-16, 16, dtype=np.float32).reshape(4, 8)}
+    subject = extract_site(tmp_path / "m.onnx", names, feed, tmp_path / "site")
+    assert set(subject.feed) == {before.name, "x0"}
+    runner = open_model(subject.path, "onnxruntime", 1)
+    (found,) = runner.run(subject.feed).values()
+    assert np.array_equal(found, np.maximum(feed["x0"], 0) @ np.full((8, 8), 2.0) + feed["x0"])
+
+
+def test_a_site_without_nodes_is_an_error(tmp_path: Path) -> None:
+    """Names that are not in the model are refused."""
+    subject = _attention(tmp_path / "a.onnx", 100)
+    with pytest.raises(InputError, match="none of the given names"):
+        extract_site(subject.path, {"nothing"}, subject.feed, tmp_path / "site")

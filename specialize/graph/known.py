@@ -1,0 +1,236 @@
+"""Partial evaluation: what a graph computes from constants alone, and the shape of everything else.
+
+One walk in topological order, as a partial evaluator does it: a node whose inputs are all known is computed,
+every other node stays and gets the shapes that its inputs imply. Values are computed by ONNX Runtime,
+with its graph rewrites off, so that a constant is what the runtime would have computed from it; and as late as
+possible, in few sessions, so that nothing is computed that neither a shape nor the rest of the graph needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import onnxruntime
+
+from specialize.errors import InputError
+from specialize.graph import shapes
+
+SMALL = 1024
+"""Elements up to which a known value is computed together with others that shapes ask for."""
+
+LARGEST_BYTES = 1 << 30
+"""A known value above this size stays a node: folding it would make the file larger than it is worth."""
+
+IMPURE = frozenset({"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"})
+
+
+class Knowledge:
+    """The values of a graph that depend on constants alone; computed when somebody asks."""
+
+    def __init__(self, opset_imports: dict[str, int], ir_version: int) -> None:
+        self._arrays: dict[ir.Value, np.ndarray] = {}
+        self._pending: dict[ir.Value, None] = {}
+        self._opsets = opset_imports
+        self._ir_version = ir_version
+
+    def __contains__(self, value: ir.Value | None) -> bool:
+        """Return whether the value is known; an absent optional input is."""
+        return value is None or value in self._arrays or value in self._pending or value.const_value is not None
+
+    def learn(self, value: ir.Value, array: np.ndarray) -> None:
+        """Record a value that needs no computation, such as a shape."""
+        self._arrays[value] = array
+
+    def defer(self, node: ir.Node) -> None:
+        """Record that a node's outputs are known, without computing them yet."""
+        for output in node.outputs:
+            self._pending[output] = None
+
+    def get(self, value: ir.Value) -> np.ndarray:
+        """Return a known value, computing it first if need be."""
+        if value not in self._arrays and value in self._pending:
+            small = [other for other in self._pending if _is_small(other)]
+            self.compute([value, *small])
+        return self.peek(value)
+
+    def peek(self, value: ir.Value) -> np.ndarray:
+        """Return a value that has been computed, or a constant of the graph."""
+        if value not in self._arrays:
+            assert value.const_value is not None, value.name
+            if value.const_value.size > SMALL:
+                return value.const_value.numpy()
+            self._arrays[value] = value.const_value.numpy()
+        return self._arrays[value]
+
+    def compute(self, wanted: Iterable[ir.Value]) -> None:
+        """Compute the wanted values in one session of ONNX Runtime."""
+        outputs = [value for value in dict.fromkeys(wanted) if value in self._pending]
+        if not outputs:
+            return
+        nodes, roots = self._ancestors(outputs)
+        feeds = {f"v{index}": self.peek(root) for index, root in enumerate(roots)}
+        model = _program(nodes, dict(zip(roots, feeds, strict=True)), outputs, self._opsets, self._ir_version)
+        for value, array in zip(outputs, _run(model, feeds, nodes), strict=True):
+            self._arrays[value] = array
+            del self._pending[value]
+
+    def _ancestors(self, outputs: list[ir.Value]) -> tuple[list[ir.Node], list[ir.Value]]:
+        """Return the pending nodes that the outputs need, in order, and the values those start from."""
+        nodes: dict[ir.Node, None] = {}
+        roots: dict[ir.Value, None] = {}
+        stack: list[tuple[ir.Value, bool]] = [(value, False) for value in reversed(outputs)]
+        while stack:
+            value, done = stack.pop()
+            node = value.producer()
+            if value not in self._pending or node is None:
+                roots[value] = None
+            elif done:
+                nodes[node] = None
+            elif node not in nodes:
+                stack.append((value, True))
+                stack.extend((other, False) for other in reversed(shapes.node_reads(node)))
+        return list(nodes), list(roots)
+
+
+def evaluate(model: ir.Model) -> Knowledge:
+    """Walk the main graph once: learn what is known and set the type and shape of every value.
+
+    `If` with a known condition is replaced by its branch.
+
+    Raises:
+        InputError: A node contradicts its inputs, or an operator is not one of the declared opset.
+    """
+    knowledge = Knowledge(dict(model.opset_imports), model.ir_version)
+    inference = shapes.ShapeInference(knowledge, dict(model.opset_imports), model.ir_version)
+    for node in model.graph:
+        if node.op_type == "If" and node.inputs[0] in knowledge:
+            shapes.inline_branch(model.graph, node, bool(knowledge.get(_required(node.inputs[0]))))
+        elif not _learn_shape(node, knowledge):
+            inference.infer(node)
+            _classify(node, knowledge)
+    return knowledge
+
+
+def fold(model: ir.Model) -> int:
+    """Replace everything that is known by constants; return how many nodes that removes."""
+    knowledge = evaluate(model)
+    frontier = list(_frontier(model.graph, knowledge))
+    knowledge.compute(frontier)
+    for value in frontier:
+        node = value.producer()
+        if node is not None:
+            _make_constant(model.graph, value, knowledge.peek(value))
+    before = len(model.graph)
+    shapes.remove_dead(model.graph)
+    return before - len(model.graph)
+
+
+def _classify(node: ir.Node, knowledge: Knowledge) -> None:
+    """Defer a node whose inputs are all known; compute it at once if its shape cannot be had otherwise."""
+    if node.op_type in IMPURE or not all(value in knowledge for value in shapes.node_reads(node)):
+        return
+    if not all(shapes.is_static(value) for value in node.outputs if value.name):
+        knowledge.defer(node)
+        knowledge.compute(value for value in node.outputs if value.name)
+        for value in node.outputs:
+            shapes.set_like(value, knowledge.peek(value))
+    elif all(shapes.byte_size(value) <= LARGEST_BYTES for value in node.outputs):
+        knowledge.defer(node)
+
+
+def _learn_shape(node: ir.Node, knowledge: Knowledge) -> bool:
+    """Learn the result of `Shape` or `Size` of a value whose shape is static, known or not."""
+    if node.op_type not in ("Shape", "Size") or node.domain not in ("", "ai.onnx"):
+        return False
+    source = _required(node.inputs[0])
+    if not shapes.is_static(source):
+        return False
+    dims = np.array(shapes.dims(source), dtype=np.int64)
+    if node.op_type == "Size":
+        array = np.array(dims.prod(), dtype=np.int64)
+    else:
+        start = node.attributes["start"].as_int() if "start" in node.attributes else 0
+        end = node.attributes["end"].as_int() if "end" in node.attributes else len(dims)
+        array = dims[start:end]
+    knowledge.learn(node.outputs[0], array)
+    shapes.set_like(node.outputs[0], array)
+    return True
+
+
+def _frontier(graph: ir.Graph, knowledge: Knowledge) -> Iterable[ir.Value]:
+    """Yield the known values that an unknown node or the graph's output reads."""
+    seen: set[ir.Value] = set()
+    for node in graph:
+        if not node.outputs or node.outputs[0] in knowledge:
+            continue
+        for value in shapes.node_reads(node):
+            if value in knowledge and value not in seen:
+                seen.add(value)
+                yield value
+    for value in graph.outputs:
+        if value in knowledge and value not in seen:
+            seen.add(value)
+            yield value
+
+
+def _make_constant(graph: ir.Graph, value: ir.Value, array: np.ndarray) -> None:
+    constant = ir.Value(
+        name=f"{value.name}_known", type=ir.TensorType(value.dtype or ir.DataType.from_numpy(array.dtype)),
+        shape=ir.Shape(array.shape), const_value=ir.tensor(np.ascontiguousarray(array)),
+    )
+    graph.register_initializer(constant)
+    if value.is_graph_output():
+        node = ir.node("Identity", [constant], name=f"{value.name}_constant")
+        replaced = node.outputs[0]
+        graph.append(node)
+        ir.convenience.replace_all_uses_with(value, replaced, replace_graph_outputs=True)
+        value.name, replaced.name = f"{value.name}_folded", value.name
+        replaced.type, replaced.shape = constant.type, constant.shape
+    else:
+        ir.convenience.replace_all_uses_with(value, constant)
+
+
+def _program(
+    nodes: list[ir.Node], roots: dict[ir.Value, str], outputs: list[ir.Value], opsets: dict[str, int], version: int
+) -> onnx.ModelProto:
+    names = dict(roots)
+    protos = []
+    for node in nodes:
+        proto = ir.serde.serialize_node(node)
+        for index, value in enumerate(node.inputs):
+            if value is not None:
+                proto.input[index] = names.setdefault(value, f"v{len(names)}")
+        for index, value in enumerate(node.outputs):
+            proto.output[index] = names.setdefault(value, f"v{len(names)}") if value.name else ""
+        protos.append(proto)
+    graph = onnx.helper.make_graph(
+        protos, "known",
+        [shapes.value_info(name, value) for value, name in roots.items()],
+        [onnx.helper.make_empty_tensor_value_info(names[value]) for value in outputs],
+    )
+    imports = [onnx.helper.make_opsetid(domain, number) for domain, number in opsets.items()]
+    return onnx.helper.make_model(graph, opset_imports=imports, ir_version=min(version, 11))
+
+
+def _run(model: onnx.ModelProto, feeds: dict[str, np.ndarray], nodes: list[ir.Node]) -> list[np.ndarray]:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return list(session.run(None, feeds))
+    except Exception as error:  # ONNX Runtime raises types of its own, all derived from Exception only
+        place = nodes[-1].name or nodes[-1].op_type
+        raise InputError(f"constants up to node {place!r}", "a computable graph", str(error).strip()) from error
+
+
+def _is_small(value: ir.Value) -> bool:
+    return shapes.is_static(value) and int(np.prod(shapes.dims(value))) <= SMALL
+
+
+def _required(value: ir.Value | None) -> ir.Value:
+    assert value is not None
+    return value

@@ -1,0 +1,192 @@
+"""Types and shapes of values, one node at a time, and the small graph edits that folding needs."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+from onnx import shape_inference
+
+from specialize.errors import InputError
+
+MOST_DATA = 64
+"""Elements up to which a known input is shown to shape inference: shapes, axes, starts, pads."""
+
+STANDARD = ("", "ai.onnx")
+
+
+class Known(Protocol):
+    """What shape inference asks of the knowledge about a graph."""
+
+    def __contains__(self, value: ir.Value | None) -> bool: ...
+    def get(self, value: ir.Value) -> np.ndarray: ...
+
+
+class ShapeInference:
+    """ONNX shape inference applied node by node, with the known inputs shown to it."""
+
+    def __init__(self, known: Known, opset_imports: dict[str, int], ir_version: int) -> None:
+        self._known = known
+        self._opsets = opset_imports
+        self._imports = [onnx.helper.make_opsetid(domain, version) for domain, version in opset_imports.items()]
+        self._ir_version = ir_version
+        self._types: dict[ir.Value, onnx.TypeProto] = {}
+
+    def infer(self, node: ir.Node) -> None:
+        """Set type and shape of the outputs of a node; leave what is annotated where nothing can be inferred.
+
+        Raises:
+            InputError: The operator is unknown, or the node contradicts its inputs.
+        """
+        schema = self._schema(node)
+        if schema is None or _has_subgraph(node):
+            return
+        try:
+            results = shape_inference.infer_node_outputs(
+                schema, self._rename(node), self._input_types(node), self._input_data(node),
+                opset_imports=self._imports, ir_version=self._ir_version,
+            )
+        except onnx.shape_inference.InferenceError as error:
+            raise InputError(f"node {node.name or node.op_type!r}", "inputs that fit the operator", str(error)) from error
+        for index, value in enumerate(node.outputs):
+            proto = results.get(f"o{index}")
+            if proto is not None and proto.HasField("tensor_type"):
+                _apply(value, proto)
+
+    def _schema(self, node: ir.Node) -> onnx.defs.OpSchema | None:
+        if node.domain not in STANDARD:
+            return None
+        try:
+            return onnx.defs.get_schema(node.op_type, self._opsets.get("", 17), "")
+        except onnx.defs.SchemaError as error:
+            place = f"node {node.name!r}"
+            hint = "a custom operator needs a domain of its own"
+            raise InputError(place, f"an operator of opset {self._opsets.get('', 17)}", node.op_type, hint) from error
+
+    def _rename(self, node: ir.Node) -> onnx.NodeProto:
+        proto = onnx.NodeProto(op_type=node.op_type, domain="")
+        proto.input.extend(f"i{index}" if value is not None else "" for index, value in enumerate(node.inputs))
+        proto.output.extend(f"o{index}" for index in range(len(node.outputs)))
+        proto.attribute.extend(ir.serde.serialize_attribute(attr) for attr in node.attributes.values())
+        return proto
+
+    def _input_types(self, node: ir.Node) -> dict[str, onnx.TypeProto]:
+        found = {}
+        for index, value in enumerate(node.inputs):
+            if value is not None and value.dtype is not None:
+                found[f"i{index}"] = type_proto(value)
+        return found
+
+    def _input_data(self, node: ir.Node) -> dict[str, onnx.TensorProto]:
+        found = {}
+        for index, value in enumerate(node.inputs):
+            if value is None or not _may_be_shape(value) or value not in self._known:
+                continue
+            found[f"i{index}"] = onnx.numpy_helper.from_array(self._known.get(value))
+        return found
+
+
+def _may_be_shape(value: ir.Value) -> bool:
+    if value.dtype not in (ir.DataType.INT64, ir.DataType.INT32, ir.DataType.FLOAT) or not is_static(value):
+        return False
+    return len(dims(value)) <= 1 and (not dims(value) or dims(value)[0] <= MOST_DATA)
+
+
+def _has_subgraph(node: ir.Node) -> bool:
+    return any(attr.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attr in node.attributes.values())
+
+
+def _apply(value: ir.Value, proto: onnx.TypeProto) -> None:
+    value.type = ir.TensorType(ir.DataType(proto.tensor_type.elem_type))
+    if not proto.tensor_type.HasField("shape"):
+        return
+    inferred = [dim.dim_value if dim.HasField("dim_value") else None for dim in proto.tensor_type.shape.dim]
+    value.shape = ir.Shape(inferred)
+
+
+def type_proto(value: ir.Value) -> onnx.TypeProto:
+    """Return the ONNX type of a value; unknown dimensions stay unknown."""
+    assert value.dtype is not None
+    shape = None if value.shape is None else [dim if isinstance(dim, int) else None for dim in value.shape]
+    return onnx.helper.make_tensor_type_proto(value.dtype.value, shape)
+
+
+def value_info(name: str, value: ir.Value) -> onnx.ValueInfoProto:
+    """Return the ONNX declaration of a value under another name."""
+    info = onnx.ValueInfoProto(name=name)
+    info.type.CopyFrom(type_proto(value))
+    return info
+
+
+def is_static(value: ir.Value) -> bool:
+    """Return whether every dimension of a value is a number."""
+    return value.shape is not None and all(isinstance(dim, int) for dim in value.shape)
+
+
+def dims(value: ir.Value) -> tuple[int, ...]:
+    """Return the dimensions of a value whose shape is static."""
+    assert value.shape is not None, value.name
+    return tuple(dim for dim in value.shape if isinstance(dim, int))
+
+
+def numpy_type(value: ir.Value) -> np.dtype[np.generic]:
+    """Return the element type of a value whose type is known."""
+    assert value.dtype is not None, value.name
+    return value.dtype.numpy()
+
+
+def byte_size(value: ir.Value) -> int:
+    """Return the size in bytes of a value whose shape is static."""
+    assert value.dtype is not None
+    return int(np.prod(dims(value), dtype=np.int64)) * max(1, value.dtype.bitwidth // 8)
+
+
+def set_like(value: ir.Value, array: np.ndarray) -> None:
+    """Give a value the type and shape of an array."""
+    value.type = ir.TensorType(ir.DataType.from_numpy(array.dtype))
+    value.shape = ir.Shape(array.shape)
+
+
+def node_reads(node: ir.Node) -> list[ir.Value]:
+    """Return every value that a node reads, those its subgraphs capture included."""
+    found = {value: None for value in node.inputs if value is not None}
+    for attr in node.attributes.values():
+        graphs = (
+            [attr.as_graph()] if attr.type == ir.AttributeType.GRAPH
+            else list(attr.as_graphs()) if attr.type == ir.AttributeType.GRAPHS else []
+        )
+        for graph in graphs:
+            for inner in graph.all_nodes():
+                found.update({v: None for v in inner.inputs if v is not None and v.graph is not graph})
+            found.update({v: None for v in graph.outputs if v.graph is not graph})
+    return list(found)
+
+
+def inline_branch(graph: ir.Graph, node: ir.Node, condition: bool) -> None:
+    """Replace an `If` whose condition is known by the nodes of the branch it takes."""
+    branch = node.attributes["then_branch" if condition else "else_branch"].as_graph()
+    for value in list(branch.initializers.values()):
+        del branch.initializers[value.name]
+        value.name = f"{node.name or 'if'}/{value.name}"
+        graph.register_initializer(value)
+    outputs = list(branch.outputs)
+    moved = list(branch)
+    branch.outputs.clear()
+    branch.remove(moved)
+    for inner in moved:
+        inner.name = f"{node.name or 'if'}/{inner.name}" if inner.name else inner.name
+    graph.insert_after(node, moved)
+    ir.convenience.replace_all_uses_with(list(node.outputs), outputs, replace_graph_outputs=True)
+    graph.remove(node, safe=True)
+
+
+def remove_dead(graph: ir.Graph) -> None:
+    """Remove nodes whose outputs nobody reads, and initializers nobody reads; inputs and outputs stay."""
+    for node in reversed(list(graph)):
+        if not any(value.uses() or value.is_graph_output() for value in node.outputs):
+            graph.remove(node, safe=True)
+    for name, value in list(graph.initializers.items()):
+        if not value.uses() and not value.is_graph_output() and not value.is_graph_input():
+            del graph.initializers[name]

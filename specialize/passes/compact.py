@@ -1,0 +1,183 @@
+"""Compact: compute row-wise work only for the rows that somebody reads.
+
+What: any chain of row maps and row-wise functions that ends in a sum over masked cameras, a gather back or a scatter to
+    constant places  ->  gather the demanded rows, work on those, sum back per query.
+Why it is sound: a row-wise function commutes with selections, f(S x) = S f(x); the sink is A f(x) with a known sparse A,
+    and rows that A does not read reach nothing. A = A' S with S the demanded rows, so A f(x) = A' f(S x).
+Needs: bind and fold, so that masks and indices are constants.
+Declines when: every row is read; the mask is not constant; an operator on the way mixes rows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from specialize.graph.edit import PASS_KEY, SITE_KEY, Builder
+from specialize.graph.shapes import dims
+from specialize.passes.base import Note
+from specialize.rows import emit_sample, emit_work, lift_moves, lift_scatter, lift_work
+from specialize.rows.arrange import Packing, group_of
+from specialize.rows.axes import Axes, size_of
+from specialize.rows.emit import Emitter, demanded_rows
+from specialize.rows.expr import Apply
+from specialize.rows.lift import Lifter
+from specialize.rows.sinks import Sink, is_candidate, read_sink
+
+NAME = "compact"
+RULES = {**lift_moves.RULES, **lift_scatter.RULES, **lift_work.RULES}
+HANDLERS = {**emit_work.HANDLERS, **emit_sample.HANDLERS}
+
+
+@dataclass(frozen=True, slots=True)
+class CompactedSite:
+    """One place where rows were dropped.
+
+    Attributes:
+        where: The node whose output is now computed from fewer rows.
+        queries: Rows of the result.
+        visible: Demanded rows per camera (per group).
+        lengths: The same with padding.
+        rows_before: Rows of the input model.
+    """
+
+    where: str
+    queries: int
+    visible: tuple[int, ...]
+    lengths: tuple[int, ...]
+    rows_before: int
+
+    @property
+    def pairs(self) -> int:
+        """Demanded rows of all cameras together."""
+        return sum(self.visible)
+
+    @property
+    def rows_computed(self) -> int:
+        """Rows that the specialized graph computes, padding included."""
+        return sum(self.lengths)
+
+
+def compact(model: ir.Model, packing: Packing) -> tuple[list[CompactedSite], list[Note]]:
+    """Rewrite every sink of a graph in place; return the sites in graph order, and what was done or declined."""
+    sites: list[CompactedSite] = []
+    notes: list[Note] = []
+    for node in reversed(list(model.graph)):
+        if node.graph is None or not is_candidate(node):
+            continue
+        outcome = _compact_at(model.graph, node, packing)
+        if isinstance(outcome, CompactedSite):
+            sites.insert(0, outcome)
+            notes.insert(0, Note(NAME, "applied", outcome.where, _summary(outcome)))
+        else:
+            notes.insert(0, Note(NAME, "declined", _name(node), outcome))
+    _number_sites(model.graph, sites)
+    return sites, notes
+
+
+class _Alive:
+    """The nodes that the outputs of a graph need even if one node is not computed; found out when first asked."""
+
+    def __init__(self, graph: ir.Graph, without: ir.Node) -> None:
+        self._graph, self._without = graph, without
+        self._found: set[ir.Node] | None = None
+
+    def __contains__(self, node: object) -> bool:
+        if self._found is None:
+            self._found = set()
+            stack = [value.producer() for value in self._graph.outputs]
+            while stack:
+                current = stack.pop()
+                if current is None or current is self._without or current in self._found:
+                    continue
+                self._found.add(current)
+                stack.extend(value.producer() for value in current.inputs if value is not None)
+        return node in self._found
+
+
+def _compact_at(graph: ir.Graph, node: ir.Node, packing: Packing) -> CompactedSite | str:
+    axes = Axes()
+    lifter = Lifter(axes, RULES, _Alive(graph, node))
+    sink = read_sink(node, axes, lifter)
+    if isinstance(sink, str):
+        return sink
+    wanted, total = demanded_rows(sink.value)
+    if total == 0:
+        return _why_no_work(sink, lifter)
+    if wanted == total and node.op_type == "ReduceSum":
+        return f"every one of the {total} rows is read"
+    builder = Builder(graph, node, f"specialize/{_name(node)}", {PASS_KEY: NAME, SITE_KEY: _name(node)})
+    emitter = Emitter(axes, builder, packing, HANDLERS)
+    rows = axes.resolve(sink.value.rows)
+    emitted = emitter.combine(sink.value.terms, rows)
+    result = emitter.regroup(emitted, axes.layout(sink.layout))
+    replace(graph, node.outputs[0], builder.reshape(result, dims(node.outputs[0])))
+    site = _describe(sink, axes, emitter)
+    remove_unused(graph, node)
+    return site
+
+
+def _describe(sink: Sink, axes: Axes, emitter: Emitter) -> CompactedSite:
+    """Return the figures of a site: those of the base with the most rows."""
+    work = [(base, at) for base, at in emitter.arrangements if isinstance(base, Apply)]
+    base, at = max(work, key=lambda each: (len(each[1].groups), size_of(axes.resolve(each[0].rows))))
+    numbers = group_of(at.rows, at.groups, at.index[at.filled])
+    visible = np.bincount(numbers, minlength=len(at.lengths))
+    return CompactedSite(
+        where=_name(sink.node), queries=size_of(axes.resolve(sink.value.rows)),
+        visible=tuple(int(n) for n in visible), lengths=at.lengths, rows_before=size_of(axes.resolve(base.rows)),
+    )  # fmt: skip
+
+
+def _summary(site: CompactedSite) -> str:
+    return f"{site.rows_before} rows to {site.rows_computed} for {site.queries} queries"
+
+
+def _why_no_work(sink: Sink, lifter: Lifter) -> str:
+    reasons = sorted(set(lifter.reasons.values()))
+    return "no row-wise work above it" + (f" ({'; '.join(reasons)})" if reasons else "")
+
+
+def _name(node: ir.Node) -> str:
+    return node.name or str(node.outputs[0].name)
+
+
+def replace(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
+    """Let everything that reads one value read another; an output of the graph keeps its name."""
+    was_output = old.is_graph_output()
+    if was_output and (new.is_graph_output() or new.is_graph_input() or new.producer() is None):
+        node = ir.node("Identity", [new])
+        graph.append(node)
+        node.outputs[0].type, node.outputs[0].shape = new.type, new.shape
+        new = node.outputs[0]
+    ir.convenience.replace_all_uses_with(old, new, replace_graph_outputs=True)
+    if was_output:
+        old.name, new.name = f"{old.name}_before", old.name
+
+
+def remove_unused(graph: ir.Graph, node: ir.Node) -> None:
+    """Remove a node nobody reads, and what only it needed."""
+    stack: list[ir.Node | None] = [node]
+    while stack:
+        current = stack.pop()
+        if current is None or current.graph is None:
+            continue
+        if any(value.uses() or value.is_graph_output() for value in current.outputs):
+            continue
+        inputs = [value for value in current.inputs if value is not None]
+        graph.remove(current, safe=True)
+        stack.extend(value.producer() for value in inputs)
+
+
+def _number_sites(graph: ir.Graph, sites: list[CompactedSite]) -> None:
+    """Mark nodes with the number of their site, and with the cameras' work that follows it."""
+    numbers = {site.where: str(index) for index, site in enumerate(sites)}
+    seen: dict[str, int] = defaultdict(int)
+    for node in graph:
+        where = node.metadata_props.get(SITE_KEY)
+        if where in numbers:
+            node.metadata_props[SITE_KEY] = numbers[where]
+            seen[numbers[where]] += 1

@@ -1,0 +1,119 @@
+"""What a tensor is in terms of rows: a linear combination of row maps applied to what cannot be taken apart further.
+
+    value  =  A1 base1 + A2 base2 + …        base  =  Source | Constant | Apply(node, operands)
+
+A `Source` is a tensor of the graph that is computed for all its rows anyway; a `Constant` is known; an `Apply` is a
+row-wise function f of values that are themselves such combinations, and f(S x) = S f(x) for a selection S.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from specialize.rows.axes import Axis, Layout
+from specialize.rows.rowmap import RowMap
+
+
+@dataclass(eq=False, slots=True)
+class Source:
+    """A tensor of the graph, taken as it is."""
+
+    value: ir.Value
+    layout: Layout
+    rows: Axis
+
+
+@dataclass(eq=False, slots=True)
+class Constant:
+    """A known tensor; `nonzero` tells which of its rows are not all zero, (rows,)."""
+
+    array: npt.NDArray[np.generic]
+    layout: Layout
+    rows: Axis
+    nonzero: npt.NDArray[np.bool_]
+
+
+@dataclass(eq=False, slots=True)
+class Operand:
+    """An input of a row-wise function: what it is, and how its axes are laid out there."""
+
+    value: Combination
+    layout: Layout
+    dtype: np.dtype[np.generic]
+
+
+@dataclass(eq=False, slots=True)
+class Parameter:
+    """An input of a row-wise function that is the same for all rows, or, with `layout`, for all rows of a group."""
+
+    value: ir.Value | None
+    layout: Layout = ()
+
+
+@dataclass(eq=False, slots=True)
+class Apply:
+    """A row-wise function: one node of the graph, with its operands."""
+
+    node: ir.Node
+    operands: tuple[Operand | Parameter, ...]
+    layout: Layout
+    rows: Axis
+    output: int = 0
+
+
+Base = Source | Constant | Apply
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Term:
+    """One summand: a base and where its rows go."""
+
+    map: RowMap
+    base: Base
+
+    def support(self) -> npt.NDArray[np.bool_]:
+        """Return which rows of the result may differ from zero."""
+        if isinstance(self.base, Constant):
+            return (abs(self.map.matrix) @ self.base.nonzero.astype(np.float64)) > 0
+        return self.map.support()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Combination:
+    """A sum of row maps of bases; rows that no term reaches are zero.
+
+    Attributes:
+        rows: Row factors of the result, outermost first.
+        terms: Summands, at most one per base.
+    """
+
+    rows: Axis
+    terms: tuple[Term, ...]
+
+    def support(self) -> npt.NDArray[np.bool_]:
+        """Return which rows may differ from zero."""
+        found = np.zeros(int(np.prod([f.size for f in self.rows], dtype=np.int64)), dtype=np.bool_)
+        for term in self.terms:
+            found |= term.support()
+        return found
+
+    def moved(self, map_: RowMap, rows: Axis) -> Combination:
+        """Return the combination after a further row map."""
+        return combination(rows, [Term(map_ @ term.map, term.base) for term in self.terms])
+
+    def __add__(self, other: Combination) -> Combination:
+        """Return the sum of two combinations over the same rows."""
+        return combination(self.rows, [*self.terms, *other.terms])
+
+
+def combination(rows: Axis, terms: list[Term]) -> Combination:
+    """Return a combination with terms of the same base merged and empty terms dropped."""
+    merged: dict[int, Term] = {}
+    for term in terms:
+        known = merged.get(id(term.base))
+        merged[id(term.base)] = term if known is None else Term(known.map + term.map, term.base)
+    return Combination(rows, tuple(term for term in merged.values() if term.support().any()))

@@ -1,0 +1,130 @@
+"""Lift: read a tensor of the graph as a combination of row maps, walking backward from where rows are dropped.
+
+Every rule says, for one kind of operator, what an output with a given layout is in terms of the inputs: a row map
+of one of them, or a row-wise function of all of them. What no rule can say is a source: correct, but no further.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from specialize.graph import shapes
+from specialize.rows.axes import Axes, Axis, Layout, size_of
+from specialize.rows.expr import Apply, Combination, Constant, Operand, Parameter, Source, Term, combination
+from specialize.rows.rowmap import RowMap
+
+Rule = Callable[["Lifter", ir.Node, int, Layout], Combination | None]
+
+DEEPEST = 150
+"""Nodes on one path after which a tensor is taken as it is; real sites are a fifth of that."""
+
+
+class Lifter:
+    """Lifts the tensors above one sink.
+
+    Args:
+        axes: Where factors are kept.
+        rules: Operator type to rule.
+        alive: Nodes that are computed for all their rows anyway, whatever is done about the sink.
+    """
+
+    def __init__(self, axes: Axes, rules: dict[str, Rule], alive: Container[ir.Node]) -> None:
+        self.axes = axes
+        self.reasons: dict[ir.Value, str] = {}
+        self._rules = rules
+        self._alive = alive
+        self._depth = 0
+        self._seen: dict[ir.Value, list[tuple[Layout, Combination]]] = {}
+
+    def lift(self, value: ir.Value, layout: Layout) -> Combination:
+        """Return what a tensor with that layout is, over its row factors, outermost first."""
+        for seen, known in self._seen.get(value, []):
+            if self.axes.unify(seen, layout):
+                return known
+        found = self._lift(value, layout)
+        self._seen.setdefault(value, []).append((layout, found))
+        return found
+
+    def broadcast(self, value: ir.Value, layout: Layout, rows: Axis) -> Combination:
+        """Return what a tensor that may lack some of the rows is, over all of them."""
+        own = self.axes.rows(layout)
+        if own == self.axes.resolve(rows):
+            return self.lift(value, layout)
+        base = self.lift(value, layout) if array_of(value) is not None else self.source(value, layout)
+        return base.moved(self.broadcast_map(own, rows), rows)
+
+    def broadcast_map(self, own: Axis, rows: Axis) -> RowMap:
+        """Return the map that repeats rows over the row factors that they lack."""
+        own, rows = self.axes.resolve(own), self.axes.resolve(rows)
+        ids = np.arange(size_of(own)).reshape([factor.size if factor in own else 1 for factor in rows])
+        return RowMap.selection(np.broadcast_to(ids, [factor.size for factor in rows]), size_of(own))
+
+    def source(self, value: ir.Value, layout: Layout, reason: str = "") -> Combination:
+        """Return a tensor of the graph as it is."""
+        rows = self.axes.rows(layout)
+        if reason:
+            self.reasons[value] = reason
+        return Combination(rows, (Term(RowMap.identity(size_of(rows)), Source(value, layout, rows)),))
+
+    def apply(
+        self, node: ir.Node, output: int, layout: Layout, operands: list[Operand | Parameter], *, zero_at: npt.ArrayLike
+    ) -> Combination:
+        """Return a row-wise function; `zero_at` tells rows where the result is known to be zero."""
+        rows = self.axes.rows(layout)
+        base = Apply(node, tuple(operands), layout, rows, output)
+        kept = ~np.broadcast_to(np.asarray(zero_at, dtype=np.bool_), size_of(rows))
+        return Combination(rows, (Term(RowMap.diagonal(kept), base),))
+
+    def _lift(self, value: ir.Value, layout: Layout) -> Combination:
+        array = array_of(value)
+        if array is not None:
+            return self._constant(array, layout)
+        node = value.producer()
+        if not self.axes.rows(layout) or node is None:
+            return self.source(value, layout)
+        if node in self._alive:
+            return self.source(value, layout)
+        rule = self._rules.get(node.op_type) if node.domain in (*shapes.STANDARD, "com.microsoft") else None
+        if rule is None or self._depth > DEEPEST or not all(map(_usable, node.inputs)):
+            return self.source(value, layout, f"{node.op_type} is not understood row by row")
+        self._depth += 1
+        found = rule(self, node, list(node.outputs).index(value), layout)
+        self._depth -= 1
+        return found if found is not None else self.source(value, layout, f"{node.op_type} mixes rows here")
+
+    def _constant(self, array: npt.NDArray[np.generic], layout: Layout) -> Combination:
+        """Return a known tensor; which of its rows are all zero is how masks are seen."""
+        rows = self.axes.rows(layout)
+        nonzero = (rows_first(self.axes, array, layout) != 0).any(axis=1)
+        base = Constant(array, layout, rows, nonzero)
+        return combination(rows, [Term(RowMap.identity(size_of(rows)), base)])
+
+
+def rows_first(axes: Axes, array: npt.NDArray[np.generic], layout: Layout) -> npt.NDArray[np.generic]:
+    """Return a known tensor as `(rows, features)`: rows outermost first, features in their order."""
+    flat = [factor for axis in axes.layout(layout) for factor in axis]
+    rows = axes.rows(layout)
+    features = [index for index, factor in enumerate(flat) if not factor.is_row]
+    cube = array.reshape([factor.size for factor in flat])
+    return cube.transpose([flat.index(row) for row in rows] + features).reshape(size_of(rows), -1)
+
+
+def _usable(value: ir.Value | None) -> bool:
+    return value is None or (shapes.is_static(value) and value.dtype is not None)
+
+
+def array_of(value: ir.Value | None) -> npt.NDArray[np.generic] | None:
+    """Return a constant of the graph as an array, or None."""
+    if value is None or value.const_value is None:
+        return None
+    return value.const_value.numpy()
+
+
+def node_axis(node: ir.Node, default: int, rank: int) -> int:
+    """Return the `axis` attribute, counted from the front."""
+    axis = node.attributes["axis"].as_int() if "axis" in node.attributes else default
+    return axis % rank

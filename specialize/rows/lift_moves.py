@@ -1,0 +1,223 @@
+"""Lift rules of operators that move rows: Gather, Slice, Concat, Expand, Scatter and their like.
+
+Along row axes each of them is a row map. Along feature axes it is a row-wise function like any other.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from specialize.graph.shapes import dims, numpy_type
+from specialize.rows.axes import Axes, Axis, Layout, row_ids, size_of
+from specialize.rows.expr import Combination, Operand, Parameter
+from specialize.rows.lift import Lifter, Rule, array_of, node_axis
+from specialize.rows.rowmap import RowMap
+
+Ints = npt.NDArray[np.int64]
+
+
+def is_row_axis(axes: Axes, axis: Axis) -> bool:
+    """Return whether row maps move along the whole of an axis."""
+    resolved = axes.resolve(axis)
+    return bool(resolved) and all(factor.is_row for factor in resolved)
+
+
+def is_feature_axis(axes: Axes, axis: Axis) -> bool:
+    """Return whether an axis has no row factor; an axis of size 1 has none."""
+    return not any(factor.is_row for factor in axes.resolve(axis))
+
+
+def regroup(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """Reshape, Squeeze, Unsqueeze, Flatten, Identity: the same factors on other axes."""
+    source = node.inputs[0]
+    assert source is not None
+    grouped = lifter.axes.regroup(layout, dims(source))
+    return None if grouped is None else lifter.lift(source, grouped)
+
+
+def transpose(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """Transpose: the same axes elsewhere."""
+    source = node.inputs[0]
+    assert source is not None
+    perm = list(node.attributes["perm"].as_ints()) if "perm" in node.attributes else list(range(len(layout)))[::-1]
+    return lifter.lift(source, tuple(layout[perm.index(axis)] for axis in range(len(layout))))
+
+
+def expand(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """Expand, and Tile of axes of size 1: rows repeated; features repeated only as a row-wise function."""
+    source = node.inputs[0]
+    assert source is not None
+    aligned = (*((),) * (len(layout) - len(dims(source))), *dims(source))
+    own = tuple(() if size in ((), 1) else axis for size, axis in zip(aligned, layout, strict=True))
+    own = own[len(layout) - len(dims(source)) :]
+    if any(size_of(axis) != size for axis, size in zip(own, dims(source), strict=True)):
+        return None  # a Tile of an axis longer than 1
+    rows = lifter.axes.rows(layout)
+    value = lifter.broadcast(source, own, rows)
+    kept = {factor for axis in own for factor in lifter.axes.resolve(axis)}
+    lost = [factor for axis in lifter.axes.layout(layout) for factor in axis if factor not in kept and not factor.is_row]
+    if not lost:
+        return value
+    return lifter.apply(node, output, layout, [Operand(value, own, numpy_type(source))], zero_at=~value.support())
+
+
+def slice_(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """Slice with constant bounds."""
+    source = node.inputs[0]
+    bounds = [array_of(value) for value in node.inputs[1:]]
+    if source is None or any(bound is None for bound in bounds):
+        return None
+    starts, ends = bounds[0], bounds[1]
+    assert starts is not None and ends is not None
+    touched = range(len(starts)) if len(bounds) < 3 or bounds[2] is None else bounds[2]
+    steps = np.ones(len(starts), dtype=np.int64) if len(bounds) < 4 or bounds[3] is None else bounds[3]
+    index = [slice(None)] * len(layout)
+    for start, end, axis, step in zip(starts, ends, touched, steps, strict=True):
+        size = dims(source)[int(axis)]
+        stop = None if int(step) < 0 and int(end) < -size else int(end)
+        index[int(axis)] = slice(int(start), stop, int(step))
+    picks = {axis: np.arange(dims(source)[axis])[part] for axis, part in enumerate(index) if part != slice(None)}
+    return pick(lifter, node, output, layout, picks)
+
+
+def split(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """Split: each output is a slice."""
+    source = node.inputs[0]
+    assert source is not None
+    axis = node_axis(node, 0, len(layout))
+    start = sum(dims(value)[axis] for value in node.outputs[:output])
+    return pick(lifter, node, output, layout, {axis: np.arange(start, start + dims(node.outputs[output])[axis])})
+
+
+def pick(lifter: Lifter, node: ir.Node, output: int, layout: Layout, picks: dict[int, Ints]) -> Combination | None:
+    """Return a tensor that keeps, along some axes, the given places of its first input."""
+    source = node.inputs[0]
+    assert source is not None
+    axes, own, moved = lifter.axes, list(layout), False
+    for axis, places in picks.items():
+        if len(places) == dims(source)[axis] and (np.diff(places) == 1).all():
+            continue
+        as_row = is_row_axis(axes, layout[axis]) or (not axes.resolve(layout[axis]) and _stands_outside(axes, layout, axis))
+        if not as_row and not is_feature_axis(axes, layout[axis]):
+            return None
+        own[axis] = _row_axis(axes, layout[axis], dims(source)[axis]) if as_row else axes.feature(dims(source)[axis])
+        moved = moved or not as_row
+    value = lifter.lift(source, tuple(own))
+    if moved:  # a selection of features, whatever it also does to rows, is a function unless rows stand still
+        if len(picks) > 1 and any(is_row_axis(axes, own[axis]) for axis in picks):
+            return None
+        return lifter.apply(node, output, layout, [Operand(value, tuple(own), numpy_type(source)), *_rest(node)], zero_at=~value.support())
+    ids = row_ids(axes, tuple(own))
+    for axis, places in picks.items():
+        ids = ids.take(places, axis=axis) if ids.shape[axis] > 1 else ids
+    return value.moved(_selection(axes, layout, ids, axes.rows(tuple(own))), axes.rows(layout))
+
+
+def gather(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """Gather with constant indices."""
+    source, index = node.inputs[0], array_of(node.inputs[1])
+    if source is None or index is None:
+        return None
+    axes, rank = lifter.axes, len(dims(source))
+    axis = node_axis(node, 0, rank)
+    new = layout[axis : axis + index.ndim]
+    before, after, size = layout[:axis], layout[axis + index.ndim :], dims(source)[axis]
+    flat = tuple(factor for part in new for factor in axes.resolve(part))
+    index = np.where(index < 0, index + size, index)
+    as_row = is_row_axis(axes, flat) or (not flat and _stands_outside(axes, (*before, (), *after), axis))
+    if not as_row and not is_feature_axis(axes, flat):
+        return None
+    own = (*before, _row_axis(axes, flat, size) if as_row else axes.feature(size), *after)
+    value = lifter.lift(source, own)
+    if not as_row:
+        operands = [Operand(value, own, numpy_type(source)), *_rest(node)]
+        return lifter.apply(node, output, layout, operands, zero_at=~value.support())
+    ids = row_ids(axes, own)
+    return value.moved(_selection(axes, layout, ids.take(index, axis=axis), axes.rows(own)), axes.rows(layout))
+
+
+def concat(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """Concat: rows one after the other, or features side by side."""
+    axes, axis = lifter.axes, node_axis(node, 0, len(layout))
+    rows = axes.rows(layout)
+    if is_feature_axis(axes, layout[axis]):
+        operands: list[Operand | Parameter] = []
+        zero = np.ones(size_of(rows), dtype=np.bool_)
+        for source in node.inputs:
+            assert source is not None
+            own = (*layout[:axis], axes.feature(dims(source)[axis]), *layout[axis + 1 :])
+            value = lifter.broadcast(source, own, rows)
+            operands.append(Operand(value, own, numpy_type(source)))
+            zero &= ~value.support()
+        return lifter.apply(node, output, layout, operands, zero_at=zero)
+    if not is_row_axis(axes, layout[axis]):
+        return None
+    ids, start, total = row_ids(axes, layout), 0, Combination(rows, ())
+    for source in node.inputs:
+        assert source is not None
+        size = dims(source)[axis]
+        own = (*layout[:axis], axes.row_like(layout[axis], size), *layout[axis + 1 :])
+        targets = _targets(axes, own, ids.take(np.arange(start, start + size), axis=axis))
+        total += lifter.lift(source, own).moved(RowMap.injection(targets, size_of(rows)), rows)
+        start += size
+    return total
+
+
+def pad(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """Pad with zeros along row axes."""
+    source, amounts, fill = node.inputs[0], array_of(node.inputs[1]), None
+    if len(node.inputs) > 2 and node.inputs[2] is not None:
+        fill = array_of(node.inputs[2])
+        if fill is None or float(fill) != 0.0:
+            return None
+    mode = node.attributes["mode"].as_string() if "mode" in node.attributes else "constant"
+    if source is None or amounts is None or len(node.inputs) > 3 or mode != "constant" or (amounts < 0).any():
+        return None
+    axes, own, ids = lifter.axes, list(layout), row_ids(lifter.axes, layout)
+    for axis, (before, after) in enumerate(amounts.reshape(2, -1).T):
+        if before or after:
+            if not is_row_axis(axes, layout[axis]):
+                return None
+            own[axis] = axes.row_like(layout[axis], dims(source)[axis])
+            ids = ids.take(np.arange(before, before + dims(source)[axis]), axis=axis)
+    targets = _targets(axes, tuple(own), ids)
+    rows = axes.rows(layout)
+    return lifter.lift(source, tuple(own)).moved(RowMap.injection(targets, size_of(rows)), rows)
+
+
+def _stands_outside(axes: Axes, layout: Layout, axis: int) -> bool:
+    """Return whether only rows stand left of an axis that a selection of one index has removed."""
+    return all(is_feature_axis(axes, part) is False or not part for part in layout[:axis]) and bool(axes.rows(layout))
+
+
+def _row_axis(axes: Axes, like: Axis, size: int) -> Axis:
+    return axes.row_like(like, size) if axes.resolve(like) else axes.outer_row(size)
+
+
+def _rest(node: ir.Node) -> list[Operand | Parameter]:
+    return [Parameter(value) for value in node.inputs[1:]]
+
+
+def _selection(axes: Axes, layout: Layout, picked: Ints, own: Axis) -> RowMap:
+    """Return the map whose row, at each place of a tensor of that layout, is the input row picked there."""
+    sources = np.empty(size_of(axes.rows(layout)), dtype=np.int64)
+    ids = row_ids(axes, layout)
+    sources[ids.ravel()] = picked.reshape(ids.shape).ravel()
+    return RowMap.selection(sources, size_of(own))
+
+
+def _targets(axes: Axes, own: Layout, placed: Ints) -> Ints:
+    """Return, for each row of an input of that layout, the output row that it goes to."""
+    ids = row_ids(axes, own)
+    targets = np.empty(ids.size, dtype=np.int64)
+    targets[ids.ravel()] = placed.reshape(ids.shape).ravel()
+    return targets
+
+
+RULES: dict[str, Rule] = {
+    "Reshape": regroup, "Squeeze": regroup, "Unsqueeze": regroup, "Flatten": regroup, "Identity": regroup,
+    "Transpose": transpose, "Expand": expand, "Tile": expand, "Slice": slice_, "Split": split, "Gather": gather,
+    "Concat": concat, "Pad": pad,
+}  # fmt: skip

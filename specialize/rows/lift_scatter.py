@@ -1,0 +1,139 @@
+"""Lift rules of operators that write rows to constant places: ScatterND, ScatterElements, GatherND, GatherElements."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from specialize.graph.shapes import dims
+from specialize.rows.axes import Axes, Layout, row_ids, size_of
+from specialize.rows.expr import Combination
+from specialize.rows.lift import Lifter, Rule, array_of, node_axis
+from specialize.rows.lift_moves import is_feature_axis, is_row_axis
+from specialize.rows.rowmap import RowMap
+
+Ints = npt.NDArray[np.int64]
+
+
+def scatter_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """ScatterND with constant indices: rows replaced by, or increased by, the rows of the updates."""
+    data, indices, updates = node.inputs[0], array_of(node.inputs[1]), node.inputs[2]
+    if data is None or indices is None or updates is None:
+        return None
+    axes, depth = lifter.axes, indices.shape[-1]
+    if not _rows_or_units(axes, layout[:depth]):
+        return None
+    own = (*(axes.row(size) for size in indices.shape[:-1]), *layout[depth:])
+    index = tuple(np.where(part < 0, part + size, part) for part, size in _index_columns(indices, dims(data)))
+    targets = _by_row(axes, own, row_ids(axes, layout)[index])
+    return _scatter(lifter, node, layout, (data, updates), own, targets)
+
+
+def scatter_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """ScatterElements with constant indices that do not depend on features."""
+    data, indices, updates = node.inputs[0], array_of(node.inputs[1]), node.inputs[2]
+    if data is None or indices is None or updates is None:
+        return None
+    axes, axis = lifter.axes, node_axis(node, 0, len(layout))
+    placed = _per_row(axes, indices, layout, axis)
+    if placed is None or not is_row_axis(axes, layout[axis]):
+        return None
+    others = [size for place, size in enumerate(indices.shape) if place != axis]
+    if others != [size for place, size in enumerate(dims(data)) if place != axis]:
+        return None
+    own = (*layout[:axis], axes.row_like(layout[axis], indices.shape[axis]), *layout[axis + 1 :])
+    placed = np.where(placed < 0, placed + dims(data)[axis], placed)
+    ids = row_ids(axes, layout)
+    full = np.broadcast_to(placed, [placed.shape[axis] if i == axis else n for i, n in enumerate(ids.shape)])
+    targets = _by_row(axes, own, np.take_along_axis(ids, full, axis=axis))
+    return _scatter(lifter, node, layout, (data, updates), own, targets)
+
+
+def gather_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """GatherND with constant indices and no batch dimensions."""
+    data, indices = node.inputs[0], array_of(node.inputs[1])
+    batch = node.attributes["batch_dims"].as_int() if "batch_dims" in node.attributes else 0
+    if data is None or indices is None or batch:
+        return None
+    axes, depth, lead = lifter.axes, indices.shape[-1], indices.ndim - 1
+    if not _rows_or_units(axes, layout[:lead]):
+        return None
+    own = (*(axes.row(size) for size in dims(data)[:depth]), *layout[lead:])
+    value = lifter.lift(data, own)
+    index = tuple(np.where(part < 0, part + size, part) for part, size in _index_columns(indices, dims(data)))
+    picked = row_ids(axes, own)[index]
+    sources = _by_row(axes, layout, picked)
+    return value.moved(RowMap.selection(sources, size_of(axes.rows(own))), axes.rows(layout))
+
+
+def gather_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """GatherElements with constant indices that do not depend on features."""
+    data, indices = node.inputs[0], array_of(node.inputs[1])
+    if data is None or indices is None:
+        return None
+    axes, axis = lifter.axes, node_axis(node, 0, len(layout))
+    placed = _per_row(axes, indices, layout, axis)
+    others = [size for place, size in enumerate(indices.shape) if place != axis]
+    if placed is None or not is_row_axis(axes, layout[axis]):
+        return None
+    if others != [size for place, size in enumerate(dims(data)) if place != axis]:
+        return None
+    own = (*layout[:axis], axes.row_like(layout[axis], dims(data)[axis]), *layout[axis + 1 :])
+    value = lifter.lift(data, own)
+    ids = row_ids(axes, own)
+    placed = np.where(placed < 0, placed + dims(data)[axis], placed)
+    full = np.broadcast_to(placed, [placed.shape[axis] if i == axis else n for i, n in enumerate(ids.shape)])
+    sources = _by_row(axes, layout, np.take_along_axis(ids, full, axis=axis))
+    return value.moved(RowMap.selection(sources, size_of(axes.rows(own))), axes.rows(layout))
+
+
+def _scatter(
+    lifter: Lifter, node: ir.Node, layout: Layout, inputs: tuple[ir.Value, ir.Value], own: Layout, targets: Ints
+) -> Combination | None:
+    """Return data with the rows of the updates put to, or added to, their targets."""
+    reduction = node.attributes["reduction"].as_string() if "reduction" in node.attributes else "none"
+    rows = lifter.axes.rows(layout)
+    total = size_of(rows)
+    hit = np.bincount(targets, minlength=total)
+    if reduction not in ("none", "add") or (reduction == "none" and hit.max(initial=0) > 1):
+        return None
+    base = lifter.lift(inputs[0], layout)
+    if reduction == "none":
+        base = base.moved(RowMap.diagonal(hit == 0), rows)
+    return base + lifter.lift(inputs[1], own).moved(RowMap.injection(targets, total), rows)
+
+
+def _rows_or_units(axes: Axes, layout: Layout) -> bool:
+    return all(is_row_axis(axes, axis) or not axes.resolve(axis) for axis in layout)
+
+
+def _index_columns(indices: npt.NDArray[np.generic], sizes: tuple[int, ...]) -> list[tuple[Ints, int]]:
+    return [(indices[..., place].astype(np.int64), sizes[place]) for place in range(indices.shape[-1])]
+
+
+def _per_row(axes: Axes, indices: npt.NDArray[np.generic], layout: Layout, axis: int) -> Ints | None:
+    """Return indices with features reduced to one place; None if they differ between features of a row."""
+    found = indices.astype(np.int64)
+    for place, part in enumerate(layout):
+        if place == axis or not axes.resolve(part) or is_row_axis(axes, part):
+            continue
+        first = found.take([0], axis=place)
+        if not is_feature_axis(axes, part) or not (found == first).all():
+            return None
+        found = first
+    return found
+
+
+def _by_row(axes: Axes, own: Layout, placed: Ints) -> Ints:
+    """Return what stands at each place of a tensor of that layout, in the order of its rows."""
+    ids = row_ids(axes, own)
+    found = np.empty(ids.size, dtype=np.int64)
+    found[ids.ravel()] = placed.reshape(ids.shape).ravel()
+    return found
+
+
+RULES: dict[str, Rule] = {
+    "ScatterND": scatter_nd, "ScatterElements": scatter_elements,
+    "GatherND": gather_nd, "GatherElements": gather_elements,
+}  # fmt: skip

@@ -1,0 +1,266 @@
+"""Lift rules of row-wise functions, f(S x) = S f(x): products with weights, softmax over features, element-wise work.
+
+A rule also says where the result must be zero because its operands are: that is how a mask that multiplies the
+query, or a superset that is ANDed into a mask, reaches the sum over cameras.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from specialize.graph.shapes import dims, numpy_type
+from specialize.rows.axes import Axis, Layout, size_of
+from specialize.rows.expr import Combination, Constant, Operand, Parameter
+from specialize.rows.lift import Lifter, Rule, array_of, node_axis, rows_first
+from specialize.rows.lift_moves import is_feature_axis
+from specialize.rows.rowmap import RowMap
+
+Bools = npt.NDArray[np.bool_]
+
+KEEPS_ZERO = frozenset({
+    "Abs", "Asin", "Atan", "Cast", "Ceil", "Elu", "Erf", "Floor", "Gelu", "HardSwish", "IsNaN", "LeakyRelu", "Neg",
+    "Relu", "Round", "Sign", "Sin", "Sinh", "Sqrt", "Tan", "Tanh", "Selu", "Softsign",
+})  # fmt: skip
+"""Functions of one operand with f(0) = 0."""
+
+OTHER_UNARY = frozenset({"Acos", "Clip", "Cos", "Exp", "Log", "Not", "Reciprocal", "Sigmoid", "HardSigmoid", "Softplus"})
+
+ANY_ZERO = frozenset({"Mul", "And"})
+"""Zero where any operand is."""
+
+ALL_ZERO = frozenset({"Add", "Sub", "Or", "Xor", "Max", "Min", "Sum", "Mean"})
+"""Zero where all operands are."""
+
+OTHER_ELEMENTWISE = frozenset({
+    "Div", "Pow", "Mod", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "PRelu", "Where",
+})  # fmt: skip
+
+
+def elementwise(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """Any operator that works element by element with broadcasting."""
+    rows = lifter.axes.rows(layout)
+    operands = []
+    for source in node.inputs:
+        assert source is not None
+        own = aligned(layout, dims(source))
+        operands.append(Operand(lifter.broadcast(source, own, rows), own, numpy_type(source)))
+    if node.op_type == "Mul":
+        scaled = _row_scale(lifter, operands, rows) or _row_scale(lifter, operands[::-1], rows)
+        if scaled is not None and _covers(lifter, scaled[1], layout):
+            return scaled[0]
+    if node.op_type in ("Add", "Sub", "Sum") and all(_covers(lifter, each, layout) for each in operands):
+        total = _partial_sum(node, operands, rows)
+        if total is not None:
+            return total
+    if node.op_type == "Where":
+        chosen = _choice(lifter, operands, layout, rows)
+        if chosen is not None:
+            return chosen
+    zero = _zero_rows(node.op_type, [~operand.value.support() for operand in operands])
+    return lifter.apply(node, output, layout, list(operands), zero_at=zero)
+
+
+def unary(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """A function of one operand; further inputs, such as the bounds of Clip, are parameters."""
+    source = node.inputs[0]
+    assert source is not None
+    value = lifter.lift(source, layout)
+    zero = ~value.support() if node.op_type in KEEPS_ZERO else False
+    rest = [Parameter(other) for other in node.inputs[1:]]
+    return lifter.apply(node, output, layout, [Operand(value, layout, numpy_type(source)), *rest], zero_at=zero)
+
+
+def matmul(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """MatMul with a weight of rank 2 on the feature side."""
+    left, right = node.inputs[0], node.inputs[1]
+    assert left is not None and right is not None
+    if len(dims(right)) != 2 or len(dims(left)) < 2 or not is_feature_axis(lifter.axes, layout[-1]):
+        return None
+    own = (*layout[:-1], lifter.axes.feature(dims(left)[-1]))
+    value = lifter.lift(left, own)
+    operands = [Operand(value, own, numpy_type(left)), Parameter(right)]
+    return lifter.apply(node, output, layout, operands, zero_at=~value.support())
+
+
+def gemm(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """Gemm whose rows are on its first axis and whose bias is the same for all rows."""
+    left, right = node.inputs[0], node.inputs[1]
+    bias = node.inputs[2] if len(node.inputs) > 2 else None
+    transposed = "transA" in node.attributes and node.attributes["transA"].as_int()
+    if left is None or right is None or transposed or not is_feature_axis(lifter.axes, layout[1]):
+        return None
+    if bias is not None and len(dims(bias)) == 2 and dims(bias)[0] != 1:
+        return None
+    own = (layout[0], lifter.axes.feature(dims(left)[1]))
+    operands = [Operand(lifter.lift(left, own), own, numpy_type(left)), Parameter(right), Parameter(bias)]
+    return lifter.apply(node, output, layout, operands[: len(node.inputs)], zero_at=False)
+
+
+def along_features(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """Softmax and LayerNormalization over features."""
+    source = node.inputs[0]
+    assert source is not None
+    axis = node_axis(node, -1, len(layout))
+    normalized = layout[axis:] if node.op_type == "LayerNormalization" else (layout[axis],)
+    if output or not all(is_feature_axis(lifter.axes, part) for part in normalized):
+        return None
+    value = lifter.lift(source, layout)
+    rest = [Parameter(other) for other in node.inputs[1:]]
+    return lifter.apply(node, output, layout, [Operand(value, layout, numpy_type(source)), *rest], zero_at=False)
+
+
+def reduce(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """A reduction over features."""
+    source, where = node.inputs[0], reduced_axes(node)
+    if source is None or where is None:
+        return None
+    own = unreduced(lifter, layout, dims(source), where, [lifter.axes.feature(dims(source)[axis]) for axis in where])
+    value = lifter.lift(source, own)
+    zero = ~value.support() if node.op_type in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin") else False
+    return lifter.apply(node, output, layout, [Operand(value, own, numpy_type(source))], zero_at=zero)
+
+
+def grid_sample(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """GridSample: a function of the sampling places, the same image for all rows of a group (a camera)."""
+    image, grid = node.inputs[0], node.inputs[1]
+    assert image is not None and grid is not None
+    if not is_feature_axis(lifter.axes, layout[1]) or not lifter.axes.rows(layout[2:]):
+        return None
+    places = (layout[0], *layout[2:], lifter.axes.feature(dims(grid)[-1]))
+    picture = (*layout[:2], *(lifter.axes.feature(size) for size in dims(image)[2:]))
+    value = lifter.lift(grid, places)
+    return lifter.apply(node, output, layout, [Parameter(image, picture), Operand(value, places, numpy_type(grid))], zero_at=False)
+
+
+def deformable_attention(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+    """`MultiScaleDeformableAttn(value, shapes, locations, weights)`: rows are queries, groups are batch items."""
+    value, shapes, places, weights = node.inputs[:4]
+    if value is None or shapes is None or places is None or weights is None or len(layout) != 3:
+        return None
+    axes = lifter.axes
+    heads, channels = dims(value)[2], dims(value)[3]
+    grouped = axes.regroup((layout[2],), [heads, channels])
+    if grouped is None or not is_feature_axis(axes, layout[2]) or len(node.inputs) != 4:
+        return None
+    head, channel = grouped
+    picture = (layout[0], axes.feature(dims(value)[1]), head, channel)
+    levels, points = axes.feature(dims(places)[3]), axes.feature(dims(places)[4])
+    at = (*layout[:2], head, levels, points, axes.feature(2))
+    by = (*layout[:2], head, levels, points)
+    operands = [Parameter(value, picture), Parameter(shapes), Operand(lifter.lift(places, at), at, numpy_type(places))]
+    return lifter.apply(node, output, layout, [*operands, Operand(lifter.lift(weights, by), by, numpy_type(weights))], zero_at=False)
+
+
+def aligned(layout: Layout, sizes: tuple[int, ...]) -> Layout:
+    """Return the layout of a broadcast operand of the given shape."""
+    tail = layout[len(layout) - len(sizes) :]
+    return tuple(() if size == 1 else axis for size, axis in zip(sizes, tail, strict=True))
+
+
+def reduced_axes(node: ir.Node) -> list[int] | None:
+    """Return the axes of a reduction, counted from the front and ascending; None if they are not constant."""
+    source = node.inputs[0]
+    assert source is not None
+    rank = len(dims(source))
+    if "axes" in node.attributes:
+        found = list(node.attributes["axes"].as_ints())
+    elif len(node.inputs) > 1 and node.inputs[1] is not None:
+        array = array_of(node.inputs[1])
+        if array is None:
+            return None
+        found = [int(axis) for axis in array]
+    else:
+        found = []
+    return sorted(axis % rank for axis in found) if found else list(range(rank))
+
+
+def unreduced(lifter: Lifter, layout: Layout, sizes: tuple[int, ...], where: list[int], reduced: list[Axis]) -> Layout:
+    """Return the layout of the input of a reduction."""
+    kept = iter(axis for place, axis in enumerate(layout) if len(layout) != len(sizes) or place not in where)
+    fresh = iter(reduced)
+    return tuple(next(fresh) if place in where else next(kept) for place in range(len(sizes)))
+
+
+def _covers(lifter: Lifter, operand: Operand, layout: Layout) -> bool:
+    """Return whether an operand has every feature of the result, so that it may stand for it."""
+    have = {factor for axis in lifter.axes.layout(operand.layout) for factor in axis}
+    return all(f in have or f.is_row for axis in lifter.axes.layout(layout) for f in axis)
+
+
+def _row_scale(lifter: Lifter, operands: list[Operand], rows: Axis) -> tuple[Combination, Operand] | None:
+    """Return the second operand times a known number per row, if that is what the first one is."""
+    known, other = operands
+    if not lifter.axes.rows(known.layout) or any(not factor.is_row for axis in lifter.axes.layout(known.layout) for factor in axis):
+        return None
+    scale = _known_rows(lifter, known.value)
+    return None if scale is None else (other.value.moved(RowMap.diagonal(scale), rows), other)
+
+
+def _known_rows(lifter: Lifter, value: Combination) -> npt.NDArray[np.float64] | None:
+    """Return one number per row of a combination of constants without features."""
+    if not all(isinstance(term.base, Constant) for term in value.terms):
+        return None
+    total = np.zeros(size_of(value.rows))
+    for term in value.terms:
+        base = cast(Constant, term.base)
+        total += term.map.matrix @ rows_first(lifter.axes, base.array, base.layout)[:, 0].astype(np.float64)
+    return total
+
+
+def _partial_sum(node: ir.Node, operands: list[Operand], rows: Axis) -> Combination | None:
+    """Return an addition as a combination if some operand is zero in some rows; else it is plain work."""
+    if not any(_is_sparse(operand.value) for operand in operands):
+        return None
+    total = operands[0].value
+    for operand in operands[1:]:
+        sign = RowMap.diagonal(np.full(size_of(rows), -1.0 if node.op_type == "Sub" else 1.0))
+        total += operand.value.moved(sign, rows)
+    return total
+
+
+def _is_sparse(value: Combination) -> bool:
+    """Return whether rows are missing for another reason than that a constant happens to be zero there."""
+    known = bool(value.terms) and all(isinstance(term.base, Constant) for term in value.terms)
+    return not known and not value.support().all()
+
+
+def _choice(lifter: Lifter, operands: list[Operand], layout: Layout, rows: Axis) -> Combination | None:
+    """Return Where with a known condition per row as the sum of its two masked branches."""
+    condition, yes, no = operands
+    if any(not factor.is_row for axis in lifter.axes.layout(condition.layout) for factor in axis):
+        return None
+    flags = _known_rows(lifter, condition.value)
+    if flags is None:
+        return None
+    masked = []
+    for branch, kept in ((yes, flags != 0), (no, flags == 0)):
+        part = branch.value.moved(RowMap.diagonal(kept), rows)
+        if part.terms and not _covers(lifter, branch, layout):
+            return None
+        masked.append(part)
+    return masked[0] + masked[1]
+
+
+def _zero_rows(op_type: str, zero: list[Bools]) -> Bools:
+    if op_type in ANY_ZERO:
+        return np.logical_or.reduce(zero)
+    if op_type in ALL_ZERO:
+        return np.logical_and.reduce(zero)
+    return zero[0] if op_type == "Div" else np.zeros_like(zero[0])
+
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(ANY_ZERO | ALL_ZERO | OTHER_ELEMENTWISE, elementwise),
+    **dict.fromkeys(KEEPS_ZERO | OTHER_UNARY, unary),
+    **dict.fromkeys(
+        ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare"),
+        reduce,
+    ),
+    "MatMul": matmul, "Gemm": gemm, "Softmax": along_features, "LogSoftmax": along_features,
+    "LayerNormalization": along_features, "GridSample": grid_sample,
+    "MultiScaleDeformableAttn": deformable_attention,
+}  # fmt: skip

@@ -1,0 +1,143 @@
+"""RowMap: a static, sparse, linear movement of rows, `y = A x` over rows.
+
+Gather, Slice, Concat, Expand, Pad, ScatterND with constant indices, a multiplication by a constant mask, a sum over
+cameras and an addition of partial results are all such matrices; a chain of them is one. Rows are camera-query
+pairs or frustum points; what a row carries is of no concern here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RowMap:
+    """A sparse matrix over rows.
+
+    Attributes:
+        matrix: `(rows out, rows in)` float64, no stored zeros, indices sorted.
+    """
+
+    matrix: sparse.csr_array
+
+    @staticmethod
+    def of(matrix: sparse.sparray) -> RowMap:
+        """Return the map of any sparse matrix, in canonical form."""
+        canonical = sparse.csr_array(matrix)
+        canonical.sum_duplicates()
+        canonical.eliminate_zeros()
+        canonical.sort_indices()
+        return RowMap(canonical)
+
+    @staticmethod
+    def identity(rows: int) -> RowMap:
+        """Return the map that leaves every row where it is."""
+        return RowMap.selection(np.arange(rows), rows)
+
+    @staticmethod
+    def selection(sources: npt.ArrayLike, rows_in: int, scale: npt.ArrayLike = 1.0) -> RowMap:
+        """Return the map whose row i is `scale[i]` times row `sources[i]`; a source below 0 gives a row of zeros."""
+        columns = np.asarray(sources, dtype=np.int64).ravel()
+        scales = np.broadcast_to(np.asarray(scale, dtype=np.float64), columns.shape)
+        kept = np.flatnonzero(columns >= 0)
+        return RowMap.of(sparse.csr_array((scales[kept], (kept, columns[kept])), shape=(len(columns), rows_in)))
+
+    @staticmethod
+    def injection(targets: npt.ArrayLike, rows_out: int) -> RowMap:
+        """Return the map that adds row i to row `targets[i]`; a target below 0 drops the row."""
+        targets = np.asarray(targets, dtype=np.int64).ravel()
+        kept = np.flatnonzero(targets >= 0)
+        ones = np.ones(len(kept))
+        return RowMap.of(sparse.csr_array((ones, (targets[kept], kept)), shape=(rows_out, len(targets))))
+
+    @staticmethod
+    def diagonal(scale: npt.ArrayLike) -> RowMap:
+        """Return the map that multiplies every row by its own number: a mask, or 1 / count."""
+        scales = np.asarray(scale, dtype=np.float64).ravel()
+        return RowMap.selection(np.arange(len(scales)), len(scales), scales)
+
+    @property
+    def rows_out(self) -> int:
+        """Number of rows that the map gives."""
+        return int(self.matrix.shape[0])
+
+    @property
+    def rows_in(self) -> int:
+        """Number of rows that the map reads from."""
+        return int(self.matrix.shape[1])
+
+    def __matmul__(self, other: RowMap) -> RowMap:
+        """Return the map that applies `other` first."""
+        return RowMap.of(self.matrix @ other.matrix)
+
+    def __add__(self, other: RowMap) -> RowMap:
+        """Return the map that gives the sum of both."""
+        return RowMap.of(self.matrix + other.matrix)
+
+    def demanded(self) -> Ints:
+        """Return the rows of the input that anybody reads, ascending."""
+        return np.unique(self.matrix.indices).astype(np.int64)
+
+    def support(self) -> npt.NDArray[np.bool_]:
+        """Return which rows of the output read anything at all."""
+        return np.diff(self.matrix.indptr) > 0
+
+    def fan_in(self) -> int:
+        """Return the largest number of rows that one row of the output reads."""
+        return int(np.diff(self.matrix.indptr).max(initial=0))
+
+    def take_rows(self, rows: Ints) -> RowMap:
+        """Return the map that gives the rows asked for only, in that order."""
+        return RowMap.of(self.matrix[rows])
+
+    def take_columns(self, columns: Ints) -> RowMap:
+        """Return the map that reads from those rows of the input only, numbered anew in that order."""
+        return RowMap.of(self.matrix[:, columns])
+
+    def as_selection(self) -> Ints | None:
+        """Return the source of every row if each is exactly one row times one; otherwise None."""
+        scaled = self.as_scaled_selection()
+        return scaled[0] if scaled is not None and bool((scaled[1] == 1.0).all()) else None
+
+    def as_scaled_selection(self) -> tuple[Ints, Floats] | None:
+        """Return source and coefficient of every row if each reads exactly one row; otherwise None."""
+        if len(self.matrix.indices) != self.rows_out or not self.support().all():
+            return None
+        return self.matrix.indices.astype(np.int64), self.matrix.data
+
+    def is_identity(self) -> bool:
+        """Return whether nothing moves."""
+        sources = self.as_selection()
+        return sources is not None and self.rows_out == self.rows_in and bool((np.diff(sources) == 1).all())
+
+    def table(self) -> tuple[Ints, Floats]:
+        """Return sources and coefficients, both `(rows out, fan-in)`; an unused place is source -1, coefficient 0."""
+        width = self.fan_in()
+        sources = np.full((self.rows_out, width), -1, dtype=np.int64)
+        scales = np.zeros((self.rows_out, width))
+        counts = np.diff(self.matrix.indptr)
+        row = np.repeat(np.arange(self.rows_out), counts)
+        place = np.arange(len(row)) - np.repeat(self.matrix.indptr[:-1], counts)
+        sources[row, place] = self.matrix.indices
+        scales[row, place] = self.matrix.data
+        return sources, scales
+
+    def __str__(self) -> str:
+        """Return a line for people: sizes, what is read, and how often a row is."""
+        return (
+            f"{self.rows_out} rows from {len(self.demanded())} of {self.rows_in}, "
+            f"at most {self.fan_in()} each, {self.matrix.nnz} entries"
+        )
+
+
+def concat(maps: Sequence[RowMap]) -> RowMap:
+    """Return the map that gives the rows of each map one after the other; all read from the same rows."""
+    return RowMap.of(sparse.vstack([each.matrix for each in maps]))

@@ -1,0 +1,149 @@
+"""Sinks: where rows are dropped. A sum over masked cameras, a gather back, a scatter to constant places.
+
+Which axes are rows is read off the constants: those along which a mask varies, or that constant indices address.
+Looking for them changes nothing and goes no further than the operators that only rearrange, mask and convert.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from specialize.graph.shapes import dims, is_static
+from specialize.rows.axes import Axes, Axis, Layout, row_ids, size_of
+from specialize.rows.expr import Combination
+from specialize.rows.lift import Lifter, array_of, node_axis
+from specialize.rows.lift_work import aligned, reduced_axes, unreduced
+from specialize.rows.rowmap import RowMap
+
+FARTHEST = 24
+"""Nodes on the way from a sum to the mask in front of it."""
+
+TRANSPARENT = frozenset({"Mul", "Div", "And", "Where", "Cast", "Not", "Add"})
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """A node below which rows are dropped.
+
+    Attributes:
+        node: The node whose output is to be computed from fewer rows.
+        layout: Layout of that output.
+        value: What the output is.
+    """
+
+    node: ir.Node
+    layout: Layout
+    value: Combination
+
+
+def is_candidate(node: ir.Node) -> bool:
+    """Return whether rows may be dropped at a node."""
+    return node.op_type in ("ReduceSum", "ScatterND", "ScatterElements") and is_static(node.outputs[0])
+
+
+def read_sink(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
+    """Return what a candidate is in terms of rows, or why it is none."""
+    if node.op_type == "ReduceSum":
+        return _read_sum(node, axes, lifter)
+    return _read_scatter(node, axes, lifter)
+
+
+def _read_sum(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
+    source, where = node.inputs[0], reduced_axes(node)
+    if source is None or where is None or not is_static(source):
+        return "the axes of the sum are not constant"
+    whole: Layout = tuple(axes.feature(size) for size in dims(source))
+    reduced = {factor for axis in where for factor in whole[axis]}
+    found = _masked_factors(axes, source, whole)
+    if not reduced or not reduced <= found:
+        return "no constant mask or index tells rows of the summed axes apart"
+    order = [f for axis in whole for f in axis if f in reduced] + [f for axis in whole for f in axis if f not in reduced]
+    for factor in order:
+        if factor in found:
+            for part in axes.resolve((factor,)):
+                axes.promote(part)
+    summed = lifter.lift(source, whole)
+    keep = node.attributes["keepdims"].as_int() if "keepdims" in node.attributes else 1
+    kept = [() if axis in where else whole[axis] for axis in range(len(whole)) if keep or axis not in where]
+    layout = tuple(kept)
+    rows = axes.rows(layout)
+    ids = row_ids(axes, unreduced(lifter, layout, dims(source), where, [()] * len(where)))
+    spread = row_ids(axes, whole)
+    targets = np.empty(spread.size, dtype=np.int64)
+    targets[spread.ravel()] = np.broadcast_to(ids, spread.shape).ravel()
+    return Sink(node, layout, summed.moved(RowMap.injection(targets, size_of(rows)), rows))
+
+
+def _read_scatter(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
+    indices = array_of(node.inputs[1])
+    if indices is None:
+        return "the places it writes to are not constant"
+    sizes = dims(node.outputs[0])
+    if node.op_type == "ScatterND":
+        moved = set(range(indices.shape[-1]))
+    else:
+        axis = node_axis(node, 0, len(sizes))
+        moved = {axis} | {
+            place for place in range(indices.ndim) if place != axis and (np.diff(indices, axis=place) != 0).any()
+        }
+    layout: Layout = tuple(
+        axes.row(size) if place in moved else axes.feature(size) for place, size in enumerate(sizes)
+    )
+    return Sink(node, layout, lifter.lift(node.outputs[0], layout))
+
+
+def _masked_factors(axes: Axes, value: ir.Value, layout: Layout) -> set[object]:
+    """Return the factors along which a known mask varies or known indices move, not far above a value."""
+    found: set[object] = set()
+    stack: list[tuple[ir.Value, Layout, int]] = [(value, layout, 0)]
+    while stack:
+        current, own, steps = stack.pop()
+        array, node = array_of(current), current.producer()
+        if array is not None:
+            if array.size > 1 and (array == 0).any():
+                found.update(factor for axis in axes.layout(own) for factor in axis)
+            continue
+        if node is None or steps >= FARTHEST:
+            continue
+        for source, inner in _step(axes, node, own, found):
+            stack.append((source, inner, steps + 1))
+    return {factor for factor in found if factor in _all(axes, layout)} | {
+        outer for axis in layout for outer in axis if set(axes.resolve((outer,))) <= found
+    }
+
+
+def _all(axes: Axes, layout: Layout) -> set[object]:
+    return {factor for axis in axes.layout(layout) for factor in axis}
+
+
+def _step(axes: Axes, node: ir.Node, layout: Layout, found: set[object]) -> list[tuple[ir.Value, Layout]]:
+    """Return the inputs of a node that a mask may come through, with their layouts."""
+    inputs = [value for value in node.inputs if value is not None]
+    if not inputs or not all(is_static(value) for value in inputs):
+        return []
+    first = inputs[0]
+    if node.op_type in TRANSPARENT:
+        return [(value, aligned(layout, dims(value))) for value in inputs]
+    if node.op_type in ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"):
+        grouped = axes.regroup(layout, dims(first))
+        return [] if grouped is None else [(first, grouped)]
+    if node.op_type == "Transpose" and "perm" in node.attributes:
+        perm = list(node.attributes["perm"].as_ints())
+        return [(first, tuple(layout[perm.index(axis)] for axis in range(len(perm))))]
+    if node.op_type == "Expand" and len(dims(first)) <= len(layout):
+        return [(first, aligned(layout, dims(first)))]
+    if node.op_type == "Gather":
+        found.update(_gathered(axes, node, layout))
+    return []
+
+
+def _gathered(axes: Axes, node: ir.Node, layout: Layout) -> Axis:
+    """Return the factors of the axes that a gather with constant indices makes."""
+    indices, source = array_of(node.inputs[1]), node.inputs[0]
+    if indices is None or source is None or indices.ndim == 0:
+        return ()
+    start = node_axis(node, 0, len(dims(source)))
+    return tuple(factor for axis in layout[start : start + indices.ndim] for factor in axes.resolve(axis))

@@ -21,8 +21,10 @@ def emit(data: Mapping[str, Any], text: RenderableType, as_json: bool) -> None:
     if as_json:
         click.echo(to_json(data))
         return
-    terminal = sys.stdout.isatty()
-    _print(Console(file=sys.stdout, width=None if terminal else _WIDTH, **_PLAIN), text)
+    if sys.stdout.isatty():
+        _print(Console(file=sys.stdout, **_PLAIN), text)
+    else:
+        click.echo(to_text(text), nl=False)
 
 
 def to_json(data: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from specialize.artifact.manifest import Manifest, Site
 from specialize.cli.output import stack
-from specialize.cli.render_costs import forms_table
+from specialize.cli.render_costs import forms_table, in_order
 from specialize.cli.tables import table, times
 from specialize.digest import short
 from specialize.request import BuildOutcome
@@ -50,7 +50,7 @@ def flops_json(costs: dict[str, Any]) -> dict[str, Any]:
             **{part: form[f"{part}_flops"] for part in parts},
             **{f"{part}_bytes": form[f"{part}_bytes"] for part in parts},
         }
-        for name, form in costs.get("forms", {}).items()
+        for name, form in in_order(costs.get("forms", {})).items()
     }
 
 

@@ -16,7 +16,7 @@ _SMALL_SHARE = 0.2
 
 def forms_table(costs: dict[str, Any]) -> Table:
     """Return pairs, operations and bytes of every form, and how many times less the last one needs."""
-    forms: dict[str, dict[str, int]] = costs["forms"]
+    forms = in_order(costs["forms"])
     rows = (
         ("pairs per site", "pairs", lambda value: f"{value:,}"),
         ("attention FLOPs", "attention_flops", scaled),
@@ -29,6 +29,12 @@ def forms_table(costs: dict[str, Any]) -> Table:
     for label, key, shown in rows:
         body.add_row(label, *(shown(form[key]) for form in forms.values()), times(first[key], last[key]))
     return body
+
+
+def in_order(forms: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+    """Return the forms from the most to the least work; JSON does not keep an order."""
+    ranked = sorted(forms, key=lambda name: list(_FORMS).index(name) if name in _FORMS else len(_FORMS))
+    return {name: forms[name] for name in ranked}
 
 
 def costs_text(costs: dict[str, Any], title: str) -> RenderableType:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from rich.console import RenderableType
 
 from specialize.calibration.camera import Camera
+from specialize.calibration.findings import Finding, findings_to_json, findings_to_sarif
+from specialize.calibration.lint import RULES
 from specialize.calibration.pose import centre_m
 from specialize.calibration.profile import CalibrationProfile
 from specialize.cli.output import stack
@@ -20,32 +22,73 @@ from specialize.digest import short
 SHOW_SCHEMA = "specialize/profile-show@1"
 CHECK_SCHEMA = "specialize/profile-check@1"
 
+_UNREADABLE = "unreadable"
 
-class Checked(msgspec.Struct, frozen=True):
-    """What became of one file: its vehicle and digest, or an error."""
 
-    path: str
-    ok: bool
-    vehicle: str = ""
-    digest: str = ""
-    cameras: int = 0
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What became of one file: its profile and what is suspicious about it, or why it could not be read."""
+
+    path: Path
+    profile: CalibrationProfile | None = None
+    findings: tuple[Finding, ...] = ()
     error: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether a model can work with it."""
+        return self.profile is not None and all(found.severity != "error" for found in self.findings)
 
 
 def check_json(files: tuple[Checked, ...]) -> dict[str, Any]:
     """Return what `specialize profile check --json` prints."""
-    return {"schema": CHECK_SCHEMA, "ok": all(file.ok for file in files), "files": msgspec.to_builtins(files)}
+    return {
+        "schema": CHECK_SCHEMA,
+        "ok": all(file.ok for file in files),
+        "files": [_file_json(f) for f in files],
+    }
 
 
 def check_text(files: tuple[Checked, ...]) -> RenderableType:
     """Return what `specialize profile check` shows."""
-    body = table("profile", "vehicle", "cameras", "digest")
+    body = table("profile", "vehicle", "cameras", "digest", "warnings")
     for file in files:
-        if file.ok:
-            body.add_row(file.path, file.vehicle, str(file.cameras), short(file.digest))
-    errors = [f"error: {file.error}" for file in files if not file.ok]
+        if file.ok and file.profile is not None:
+            cameras, warnings = str(len(file.profile.cameras)), str(len(file.findings))
+            body.add_row(str(file.path), file.profile.vehicle, cameras, short(file.profile.digest), warnings)
+    findings = [f"{file.path}: {found}" for file in files for found in file.findings]
+    errors = [f"error: {file.error}" for file in files if file.error]
     good = sum(file.ok for file in files)
-    return stack(f"{good} of {len(files)} profiles are good", *([body] if good else []), *errors)
+    head = f"{good} of {len(files)} profiles can be used"
+    return stack(head, *([body] if good else []), *findings, *errors)
+
+
+def check_sarif(files: tuple[Checked, ...]) -> dict[str, Any]:
+    """Return the findings of all files as one SARIF log, for code hosts; one run per file."""
+    logs = [_sarif(file) for file in files]
+    return {**logs[0], "runs": [run for log in logs for run in log["runs"]]}
+
+
+def _sarif(file: Checked) -> dict[str, Any]:
+    rules = {**RULES, _UNREADABLE: "The file is no calibration profile"}
+    if file.profile is None:
+        wrong = Finding(_UNREADABLE, "error", "", file.error, "see calib_profiles/README.md for the format")
+        return findings_to_sarif((wrong,), rules, file.path.as_posix())
+    text = file.path.read_text(encoding="utf-8")
+    return findings_to_sarif(file.findings, rules, file.path.as_posix(), text)
+
+
+def _file_json(file: Checked) -> dict[str, Any]:
+    known = file.profile
+    return {
+        "path": str(file.path),
+        "ok": file.ok,
+        "vehicle": known.vehicle if known else "",
+        "digest": known.digest if known else "",
+        "cameras": len(known.cameras) if known else 0,
+        "findings": findings_to_json(file.findings),
+        "error": file.error,
+    }
 
 
 def show_json(profile: CalibrationProfile, path: Path) -> dict[str, Any]:

@@ -10,16 +10,49 @@ def sha(letter: str) -> str:
     return f"sha256:{letter * 64}"
 
 
+def form(pairs: int) -> dict[str, int]:
+    """Return the costs of one form, in proportion to its pairs."""
+    attention = 20_000_000 * pairs
+    return {
+        "pairs": pairs,
+        "attention_flops": attention,
+        "model_flops": attention + 5_000_000_000,
+        "attention_bytes": 4096 * pairs,
+        "model_bytes": 4096 * pairs + 2**20,
+        "attention_samples": 32 * pairs,
+        "peak_bytes": 2**24,
+    }
+
+
 def manifest() -> Manifest:
     """Return a manifest with something in every section, and figures small enough to check by eye."""
     cameras = (SiteCamera(name="CAM_FRONT", visible=30), SiteCamera(name="CAM_BACK", visible=40))
     site = Site(queries=100, cameras=cameras, longest=40, pairs=70, rows_computed=72)
-    forms = {
-        "zero_padded": {"pairs": 200, "attention": 4.0e9, "model": 9.0e9},
-        "rebatched": {"pairs": 80, "attention": 1.6e9, "model": 6.6e9},
-        "specialized": {"pairs": 70, "attention": 1.4e9, "model": 6.4e9},
+    forms = {"zero_padded": form(200), "rebatched": form(80), "specialized": form(70)}
+    flops = {
+        "schema": "specialize/flops@1",
+        "forms": forms,
+        "attention_share": {"zero_padded": 0.08},
+        "uncounted": [{"op": "Einsum", "domain": "", "reason": "no formula", "nodes": 2, "attention": False}],
     }
-    outputs = {"bev_embed": {"max_abs": 1.5e-6, "max_rel": 2.5e-5}}
+    output = {
+        "passed": True,
+        "reason": "",
+        "max_abs": 1.5e-6,
+        "max_rel": 2.5e-5,
+        "cosine": 1.0,
+        "margin": 0.25,
+    }
+    verify = {
+        "schema": "specialize/verify@1",
+        "passed": True,
+        "runtime": "onnxruntime",
+        "reference_runtime": "onnxruntime",
+        "frames": 4,
+        "outputs": {"bev_embed": output},
+        "problems": [],
+        "notes": [],
+    }
     return Manifest(
         vehicle="car42",
         model="bevformer_tiny",
@@ -33,8 +66,8 @@ def manifest() -> Manifest:
         inputs=(Tensor(name="img", dtype="float32", shape=(1, 2, 3, 8, 8)),),
         outputs=(Tensor(name="bev_embed", dtype="float32", shape=(100, 1, 4)),),
         passes=(PassNote(name="compact", applied=True, where="site 0", reason="70 of 200 rows kept"),),
-        verify={"schema": "specialize/verify@1", "passed": True, "frames": 4, "outputs": outputs},
-        flops=forms,
+        verify=verify,
+        flops=flops,
         warnings=("weights are seeded, not trained",),
         spec="schema: specialize/model@1\n",
     )

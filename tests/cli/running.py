@@ -1,0 +1,41 @@
+"""Run the command line as a user does: in a process of its own, or in this one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from specialize.cli.app import run
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+CAR42 = REPOSITORY / "calib_profiles" / "car42.yaml"
+CAR43 = REPOSITORY / "calib_profiles" / "car43.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What a command left: exit code, stdout, stderr."""
+
+    code: int
+    out: str
+    err: str
+
+
+def run_here(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Ran:
+    """Run a command in this process."""
+    code = run([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return Ran(code, captured.out, captured.err)
+
+
+def run_process(*arguments: str | Path, cwd: Path = REPOSITORY, **environment: str) -> Ran:
+    """Run a command in a process of its own."""
+    command = [sys.executable, "-m", "specialize", *map(str, arguments)]
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "100", **environment}
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=120)
+    return Ran(done.returncode, done.stdout, done.stderr)

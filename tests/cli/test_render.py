@@ -1,0 +1,145 @@
+"""Renderers: the text a person reads, and the JSON of the same value."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from specialize.cli.output import emit, stack, to_json, to_text
+from specialize.cli.render_build import build_json, build_text, headline, proof
+from specialize.cli.render_costs import costs_text
+from specialize.cli.render_verify import verify_text
+from specialize.cli.tables import scaled, size, table, times
+from specialize.request import BuildOutcome
+from tests.artifact.examples import manifest
+from tests.golden_files import check_golden
+
+OUTCOME = BuildOutcome(
+    build_dir=Path("build/car42"),
+    up_to_date=False,
+    manifest=manifest(),
+    seconds={"export": 20.25, "compile": 2.5, "verify": 10.0},
+    warnings=("the disk is nearly full",),
+)
+
+
+def test_a_build_reads_as_agreed() -> None:
+    """What `build` shows leads with the pairs and ends with the next command."""
+    check_golden("build.txt", to_text(build_text(OUTCOME)))
+
+
+def test_a_build_up_to_date_says_so() -> None:
+    """A build that was there already says so and shows no times."""
+    text = to_text(build_text(replace(OUTCOME, up_to_date=True, seconds={})))
+    assert text.startswith("build/car42: up to date\n")
+    assert "seconds:" not in text
+
+
+def test_a_builds_json_has_all_that_was_promised() -> None:
+    """The JSON of a build has the keys that scripts rely on."""
+    data = build_json(OUTCOME)
+    promised = {
+        *("schema", "build_dir", "up_to_date", "model", "mode", "layout", "sites", "digests"),
+        *("verify", "flops", "seconds", "warnings"),
+    }
+    assert promised <= set(data)
+    assert set(data["sites"][0]) == {"queries", "cameras", "longest", "pairs", "rows_computed"}
+    assert set(data["digests"]) == {"profile", "plan", "model", "build"}
+    assert set(data["flops"]) == {"zero_padded", "rebatched", "specialized"}
+    assert all({"attention", "model"} <= set(form) for form in data["flops"].values())
+    assert data["verify"]["passed"] is True
+    assert {"max_abs", "max_rel"} <= set(data["verify"]["outputs"]["bev_embed"])
+    assert data["warnings"] == ["weights are seeded, not trained", "the disk is nearly full"]
+    check_golden("build.json", to_json(data) + "\n")
+
+
+def test_sites_that_differ_have_columns_of_their_own() -> None:
+    """Equal sites share a column; others get their own."""
+    (site,) = manifest().sites
+    other = msgspec.structs.replace(site, queries=200)
+    made = msgspec.structs.replace(manifest(), sites=(site, site, other))
+    text = to_text(build_text(BuildOutcome(build_dir=Path("b"), up_to_date=True, manifest=made)))
+    assert "sites 0-1" in text
+    assert "site 2" in text
+
+
+def test_a_build_without_sites_is_shown() -> None:
+    """A build in which nothing was specialized is shown without a division by zero."""
+    made = msgspec.structs.replace(manifest(), sites=(), flops={})
+    text = to_text(build_text(BuildOutcome(build_dir=Path("b"), up_to_date=True, manifest=made)))
+    assert "no cross-attention site was specialized" in text
+    assert headline(()) == "no cross-attention site was specialized"
+
+
+def test_a_failed_proof_is_loud() -> None:
+    """A report that did not pass, or none at all, never reads as verified."""
+    assert "FAILED" in proof({**manifest().verify, "passed": False})
+    assert proof({}) == "not verified"
+
+
+def test_costs_read_as_agreed() -> None:
+    """The table of costs says what is not counted and how small the attention's share is."""
+    check_golden("flops.txt", to_text(costs_text(manifest().flops, "bevformer_tiny for car42.yaml")))
+
+
+def test_a_verification_reads_as_agreed() -> None:
+    """A report that passed, and the same report failed."""
+    report = manifest().verify
+    output = {
+        **report["outputs"]["bev_embed"],
+        "passed": False,
+        "reason": "3 of 10 values beyond their bound",
+    }
+    failed = {**report, "passed": False, "outputs": {"bev_embed": output}, "notes": ["few frames"]}
+    both = to_text(verify_text(report, "build/car42")) + "\n" + to_text(verify_text(failed, "build/car42"))
+    check_golden("verify.txt", both)
+
+
+def test_infinite_differences_can_be_shown() -> None:
+    """A difference that JSON cannot carry as a number is shown all the same."""
+    report = manifest().verify
+    output = {**report["outputs"]["bev_embed"], "max_abs": "inf", "max_rel": "nan"}
+    assert "inf" in to_text(verify_text({**report, "outputs": {"bev_embed": output}}, "b"))
+
+
+def test_long_lines_are_not_broken() -> None:
+    """A path or command longer than the terminal stays on one line, to be copied."""
+    line = "next: " + "x" * 300
+    assert line in to_text(stack("head", line), width=80)
+
+
+def test_text_is_not_markup() -> None:
+    """Brackets in names are printed as they are."""
+    body = table("name")
+    body.add_row("[bold]x[/bold]")
+    assert "[bold]x[/bold]" in to_text(stack("[red]y[/red]", body))
+
+
+def test_json_must_name_its_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    """A result without a schema, or with a number that JSON lacks, is not printed."""
+    with pytest.raises(AssertionError, match="schema"):
+        emit({"a": 1}, "", True)
+    with pytest.raises(ValueError, match="JSON"):
+        emit({"schema": "x@1", "a": float("nan")}, "", True)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (scaled(12_345_678_901), "12.3 G"),
+        (scaled(999), "999"),
+        (scaled(1.5e12), "1.5 T"),
+        (size(1023), "1023 B"),
+        (size(1536), "1.5 KiB"),
+        (size(3 * 2**30), "3.0 GiB"),
+        (times(10, 4), "2.50x"),
+        (times(1, 0), "-"),
+    ],
+)
+def test_numbers_are_short(text: str, expected: str) -> None:
+    """Counts, sizes and ratios are shown with a unit and few digits."""
+    assert text == expected

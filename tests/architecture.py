@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import networkx
@@ -40,15 +40,16 @@ def long_functions(files: list[Path], limit: int) -> list[str]:
 
 
 def imports(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield line and dotted name of everything that a file imports, wherever it does so."""
+    """Yield line and dotted name of everything that a file imports, wherever it does so.
+
+    `from a import b` is `a.b`, whether that is a module or a name of the module `a`.
+    """
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.lineno, node.module
-            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield node.lineno, "." * node.level + (node.module or "")
+            module = "." * node.level + (node.module or "")
+            yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
 
 
 def importers(files: list[Path], package: str) -> list[Path]:
@@ -68,7 +69,8 @@ def import_cycles(files: list[Path], root: Path) -> list[str]:
     names = {_module_name(path, root): path for path in files}
     graph = networkx.DiGraph()
     for name, path in names.items():
-        graph.add_edges_from((name, other) for _, other in imports(path) if other in names and other != name)
+        reached = {_nearest(other, names) for _, other in imports(path)} - {"", name}
+        graph.add_edges_from((name, other) for other in reached)
     groups = networkx.strongly_connected_components(graph)
     return [" <-> ".join(sorted(group)) for group in groups if len(group) > 1]
 
@@ -123,6 +125,12 @@ def _docstring_lines(path: Path) -> Iterator[int]:
         owner = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
         if owner and ast.get_docstring(node):
             yield from range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1)
+
+
+def _nearest(dotted: str, names: Collection[str]) -> str:
+    """Return the module that a dotted name lives in: itself, or its parent; empty if it is not ours."""
+    parent = dotted.rpartition(".")[0]
+    return dotted if dotted in names else parent if parent in names else ""
 
 
 def _module_name(path: Path, root: Path) -> str:

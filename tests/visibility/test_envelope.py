@@ -99,6 +99,23 @@ def test_float32_masks_of_moved_cameras_stay_inside() -> None:
             assert not (mask & ~kept).any()
 
 
+def test_rounding_of_a_moved_camera_stays_inside() -> None:
+    """Along the border of a camera displaced to the very edge float32 sees more than exact arithmetic."""
+    intrinsic, pose = np.array([[4.0, 0, 4], [0, 4, 4], [0, 0, 1]]), strategies.looking(0, 0, 0, np.zeros(3))
+    nominal, size_px = strategies.product(intrinsic[None], pose[None]), np.array([[8, 8]])
+    beyond_exact = 0
+    for shift in (0.3, 0.35, 0.4, 0.45):  # to the right and back: the right border moves out by its length
+        grid = QueryGrid((100, 100), (200 + 2 * shift, 200, -1, 200.001 + 2 * shift, 200.001, 1))
+        outward = moving.Move(np.zeros(3), np.array([shift, 0.0, -shift]), np.zeros(2), np.zeros(2))
+        matrix = moving.moved(intrinsic, pose, outward)[None]
+        kept = certified_superset(nominal, size_px, grid, [Deviation(translation_m=shift * math.sqrt(2))])
+        exact = plan_visibility(matrix, size_px, grid).seen
+        for mask in plain.float32_masks(matrix, size_px, grid, VisibilityRule()):
+            beyond_exact += np.count_nonzero(mask & ~exact)
+            assert not (mask & ~kept).any()
+    assert beyond_exact > 0
+
+
 def test_a_superset_that_is_too_small_is_caught() -> None:
     """The same moves do leave the envelope of half the bounds: the tests above can fail."""
     rig, random = strategies.ring(), np.random.default_rng(7)
@@ -164,13 +181,20 @@ def test_wider_bounds_never_lose_a_query(
     assert not (superset_of(rig, grid, narrow) & ~superset_of(rig, grid, wide)).any()
 
 
-def test_points_nearer_than_the_displacement_are_kept() -> None:
+@pytest.mark.parametrize("rotation_rad", [0.0, 1.0])
+def test_points_nearer_than_the_displacement_are_kept(rotation_rad: float) -> None:
     """A camera that may be anywhere within a metre may see everything within a metre, also behind it."""
     rig = strategies.ring(1)
     grid = QueryGrid((9, 9), (-1.0, -0.2, -1.0, 1.0, 1.8, 1.0))
     near = np.linalg.norm(grid.points()[:, 0] - camera_centre(rig.image_from_lidar[0]), axis=-1) < 1
     assert near.any()
-    assert superset_of(rig, grid, Deviation(translation_m=1.0))[0][near].all()
+    assert superset_of(rig, grid, Deviation(rotation_rad, translation_m=1.0))[0][near].all()
+
+
+@pytest.mark.parametrize("rotation_rad", [math.pi / 2, 2.0, math.pi, 10.0])
+def test_a_camera_that_may_look_anywhere_may_see_everything(rotation_rad: float) -> None:
+    """From a right angle on, a rotation can bring every point into view."""
+    assert superset_of(strategies.ring(2), PILLARS, Deviation(rotation_rad)).all()
 
 
 # Ego motion

@@ -115,6 +115,18 @@ def check_float32(rig: shared_rigs.SharedRig) -> None:
         assert not (plan.certain & ~mask).any()
 
 
+def test_float32_differs_where_the_plan_says() -> None:
+    """On a fine grid along a border far away float32 masks do differ from exact arithmetic, within bounds."""
+    grid = QueryGrid((100, 100), (200.0, 200.0, -1.0, 200.001, 200.001, 1.0))
+    matrices, size_px = toy()
+    plan = plan_visibility(matrices, size_px, grid)
+    masks = plain.float32_masks(matrices, size_px, grid, RULE)
+    assert any((mask != plan.seen).any() for mask in masks)
+    for mask in masks:
+        assert not (mask & ~plan.superset).any()
+        assert not (plan.certain & ~mask).any()
+
+
 def projected(matrices: np.ndarray, size_px: np.ndarray, grid: QueryGrid) -> np.ndarray:
     """Return (N, Q) bool by dividing by the depth."""
     points = np.concatenate([grid.points(), np.ones((grid.queries, grid.anchors, 1))], axis=-1)

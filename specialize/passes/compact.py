@@ -10,20 +10,20 @@ Declines when: every row is read; the mask is not constant; an operator on the w
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, SITE_KEY, Builder
 from specialize.graph.shapes import dims
 from specialize.passes.base import Note
 from specialize.rows import emit_sample, emit_work, lift_moves, lift_scatter, lift_work
-from specialize.rows.arrange import Packing, group_of
+from specialize.rows.arrange import Arrangement, Packing, group_of
 from specialize.rows.axes import Axes, size_of
 from specialize.rows.emit import Emitter, demanded_rows
-from specialize.rows.expr import Apply
+from specialize.rows.expr import Apply, Base
 from specialize.rows.lift import Lifter
 from specialize.rows.sinks import Sink, is_candidate, read_sink
 
@@ -32,7 +32,7 @@ RULES = {**lift_moves.RULES, **lift_scatter.RULES, **lift_work.RULES}
 HANDLERS = {**emit_work.HANDLERS, **emit_sample.HANDLERS}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class CompactedSite:
     """One place where rows were dropped.
 
@@ -42,6 +42,8 @@ class CompactedSite:
         visible: Demanded rows per camera (per group).
         lengths: The same with padding.
         rows_before: Rows of the input model.
+        seen: Which queries read a row of which camera, (cameras, queries).
+        replaced: Names of the nodes that computed the rows of the input model.
     """
 
     where: str
@@ -49,6 +51,8 @@ class CompactedSite:
     visible: tuple[int, ...]
     lengths: tuple[int, ...]
     rows_before: int
+    seen: npt.NDArray[np.bool_] = field(repr=False)
+    replaced: frozenset[str] = field(repr=False)
 
     @property
     def pairs(self) -> int:
@@ -115,12 +119,10 @@ def _compact_at(graph: ir.Graph, node: ir.Node, packing: Packing) -> CompactedSi
     emitted = emitter.combine(sink.value.terms, rows)
     result = emitter.regroup(emitted, axes.layout(sink.layout))
     replace(graph, node.outputs[0], builder.reshape(result, dims(node.outputs[0])))
-    site = _describe(sink, axes, emitter)
-    remove_unused(graph, node)
-    return site
+    return _describe(sink, axes, emitter, remove_unused(graph, node))
 
 
-def _describe(sink: Sink, axes: Axes, emitter: Emitter) -> CompactedSite:
+def _describe(sink: Sink, axes: Axes, emitter: Emitter, replaced: list[str]) -> CompactedSite:
     """Return the figures of a site: those of the base with the most rows."""
     work = [(base, at) for base, at in emitter.arrangements if isinstance(base, Apply)]
     base, at = max(work, key=lambda each: (len(each[1].groups), size_of(axes.resolve(each[0].rows))))
@@ -129,7 +131,18 @@ def _describe(sink: Sink, axes: Axes, emitter: Emitter) -> CompactedSite:
     return CompactedSite(
         where=_name(sink.node), queries=size_of(axes.resolve(sink.value.rows)),
         visible=tuple(int(n) for n in visible), lengths=at.lengths, rows_before=size_of(axes.resolve(base.rows)),
+        seen=_seen(sink, base, at), replaced=frozenset(replaced),
     )  # fmt: skip
+
+
+def _seen(sink: Sink, base: Base, at: Arrangement) -> npt.NDArray[np.bool_]:
+    """Return which result rows read a row of which group, (groups, queries); nothing if the base is deeper inside."""
+    found = np.zeros((len(at.lengths), sink.value.terms[0].map.rows_out), dtype=np.bool_)
+    for term in sink.value.terms:
+        if term.base is base:
+            entries = term.map.matrix.tocoo()
+            found[group_of(at.rows, at.groups, entries.col), entries.row] = True
+    return found
 
 
 def _summary(site: CompactedSite) -> str:
@@ -158,8 +171,9 @@ def replace(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
         old.name, new.name = f"{old.name}_before", old.name
 
 
-def remove_unused(graph: ir.Graph, node: ir.Node) -> None:
-    """Remove a node nobody reads, and what only it needed."""
+def remove_unused(graph: ir.Graph, node: ir.Node) -> list[str]:
+    """Remove a node nobody reads, and what only it needed; return the names of what went."""
+    removed = []
     stack: list[ir.Node | None] = [node]
     while stack:
         current = stack.pop()
@@ -168,16 +182,16 @@ def remove_unused(graph: ir.Graph, node: ir.Node) -> None:
         if any(value.uses() or value.is_graph_output() for value in current.outputs):
             continue
         inputs = [value for value in current.inputs if value is not None]
+        removed.append(_name(current))
         graph.remove(current, safe=True)
         stack.extend(value.producer() for value in inputs)
+    return removed
 
 
 def _number_sites(graph: ir.Graph, sites: list[CompactedSite]) -> None:
-    """Mark nodes with the number of their site, and with the cameras' work that follows it."""
+    """Mark nodes with the number of their site, in graph order."""
     numbers = {site.where: str(index) for index, site in enumerate(sites)}
-    seen: dict[str, int] = defaultdict(int)
     for node in graph:
         where = node.metadata_props.get(SITE_KEY)
         if where in numbers:
             node.metadata_props[SITE_KEY] = numbers[where]
-            seen[numbers[where]] += 1

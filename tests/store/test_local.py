@@ -101,7 +101,7 @@ def test_a_moved_file_is_not_copied(store: Store) -> None:
 def test_a_link_shares_the_content(store: Store, tmp_path: Path) -> None:
     """A linked object costs no second copy and survives its removal from the store."""
     digest = store.put_bytes(b"weights")
-    store.link(digest, tmp_path / "weights.data")
+    store.unpack(digest, tmp_path / "weights.data")
     assert (tmp_path / "weights.data").stat().st_ino == store.path(digest).stat().st_ino
     store.discard(digest)
     assert (tmp_path / "weights.data").read_bytes() == b"weights"
@@ -115,7 +115,7 @@ def test_a_link_falls_back_to_a_copy(store: Store, tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(os, "link", other_device)
     digest = store.put_bytes(b"weights")
-    store.link(digest, tmp_path / "weights.data")
+    store.unpack(digest, tmp_path / "weights.data")
     assert (tmp_path / "weights.data").read_bytes() == b"weights"
 
 
@@ -125,7 +125,7 @@ def test_a_missing_object_is_an_error(store: Store, tmp_path: Path) -> None:
         with pytest.raises(InputError, match=KEY):
             ask(KEY)
     with pytest.raises(InputError, match=KEY):
-        store.link(KEY, tmp_path / "x")
+        store.unpack(KEY, tmp_path / "x")
     assert not store.has(KEY)
 
 

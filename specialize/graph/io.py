@@ -1,0 +1,121 @@
+"""Reading models that strangers wrote, and writing models that others must read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import onnx_ir as ir
+import onnx_ir.passes.common as common
+
+from specialize.errors import InputError
+from specialize.files import explained
+from specialize.graph.shapes import STANDARD
+
+OLDEST_OPSET, NEWEST_OPSET = 11, 26
+EXTERNAL_BYTES = 1 << 10
+"""Weights below this stay in the graph's file."""
+
+
+def read_graph(path: Path) -> ir.Model:
+    """Read an ONNX file; its weights are read when somebody asks for them.
+
+    Local functions are inlined, and initializers that are also inputs become constants.
+
+    Raises:
+        InputError: The file is missing, truncated, cyclic, of an unknown opset, or keeps data outside its folder.
+    """
+    with explained(path):
+        if not path.is_file():
+            raise InputError(str(path), "an ONNX file", "no such file")
+        try:
+            model = ir.load(path)
+        except OSError:
+            raise
+        except Exception as error:  # protobuf and onnx_ir raise many types
+            hint = "the file is damaged or not ONNX: export it again"
+            raise InputError(str(path), "an ONNX model", str(error).strip() or type(error).__name__, hint) from error
+    _check(model, path)
+    for tidy in (common.InlinePass(), common.RemoveInitializersFromInputsPass()):
+        model = tidy(model).model
+    return model
+
+
+def write_graph(model: ir.Model, path: Path, weights_name: str = "") -> None:
+    """Write an ONNX file; the same graph gives the same bytes.
+
+    Args:
+        model: The graph. Weights that lie in a file already stay there, under the same name beside `path`.
+        path: The file to write.
+        weights_name: If given, a file beside `path` that takes all weights from `EXTERNAL_BYTES` on.
+    """
+    with explained(path):
+        if weights_name:
+            ir.save(model, path, external_data=weights_name, size_threshold_bytes=EXTERNAL_BYTES)
+        else:
+            ir.save(model, path)
+
+
+def weight_files(model: ir.Model, folder: Path) -> list[str]:
+    """Return the names of the files beside a model that hold its weights."""
+    names = {
+        str(Path(value.const_value.location))
+        for value in model.graph.initializers.values()
+        if isinstance(value.const_value, ir.ExternalTensor)
+    }
+    return sorted(names)
+
+
+def _check(model: ir.Model, path: Path) -> None:
+    opset = model.graph.opset_imports.get("", model.graph.opset_imports.get("ai.onnx"))
+    if opset is None or not OLDEST_OPSET <= opset <= NEWEST_OPSET:
+        expected = f"opset {OLDEST_OPSET} to {NEWEST_OPSET}"
+        raise InputError(f"{path}: opset_import", expected, str(opset), "convert it with onnx.version_converter")
+    _check_weights(model, path)
+    for value in model.graph.inputs:
+        if value.dtype is None or value.shape is None:
+            raise InputError(f"{path}: input {value.name!r}", "a tensor with type and shape", "neither")
+        if any(isinstance(dim, int) and dim < 0 for dim in value.shape):
+            raise InputError(f"{path}: input {value.name!r}", "dimensions of 0 or more", str(value.shape))
+    try:
+        model.graph.sort()
+    except ValueError as error:
+        raise InputError(str(path), "a graph without cycles", str(error)) from error
+
+
+def _check_weights(model: ir.Model, path: Path) -> None:
+    folder = path.parent.resolve()
+    for name, value in model.graph.initializers.items():
+        tensor = value.const_value
+        place = f"{path}: initializer {name!r}"
+        if tensor is None:
+            raise InputError(place, "data", "none")
+        if any(not isinstance(dim, int) or dim < 0 for dim in tensor.shape):
+            raise InputError(place, "dimensions of 0 or more", str(tensor.shape))
+        if isinstance(tensor, ir.ExternalTensor):
+            _check_external(tensor, place, folder)
+        elif tensor.size and _is_short(tensor):
+            raise InputError(place, f"{tensor.nbytes} bytes of data", "fewer", "the file is truncated: export it again")
+
+
+def _check_external(tensor: ir.ExternalTensor, place: str, folder: Path) -> None:
+    file = (folder / tensor.location).resolve()
+    if not file.is_relative_to(folder):
+        raise InputError(place, "external data in the model's folder", str(tensor.location), "put it beside the model")
+    size = file.stat().st_size if file.is_file() else -1
+    wanted = (tensor.offset or 0) + (tensor.length or tensor.nbytes)
+    if size < wanted:
+        found = "no such file" if size < 0 else f"{size} bytes"
+        raise InputError(f"{place}: {tensor.location}", f"a file of at least {wanted} bytes", found)
+
+
+def _is_short(tensor: ir.TensorProtocol) -> bool:
+    raw = getattr(tensor, "raw", None)
+    if isinstance(raw, onnx.TensorProto) and raw.HasField("raw_data"):
+        return len(raw.raw_data) < tensor.nbytes
+    return False
+
+
+def is_standard(node: ir.Node) -> bool:
+    """Return whether a node is one of the ONNX standard's own operators."""
+    return node.domain in STANDARD

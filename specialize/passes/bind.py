@@ -1,0 +1,66 @@
+"""Bind: make the calibration a constant of the graph.
+
+What: input lidar2img  ->  initializer with this vehicle's matrices.
+Why it is sound: the outputs for that input are asked for, and for no other.
+Needs: nothing.
+Declines when: never; an input that is missing or of another shape is an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx_ir as ir
+
+from specialize.errors import InputError, closest
+from specialize.graph.shapes import dims, is_static, numpy_type
+from specialize.passes.base import Note
+
+NAME = "bind"
+
+
+def bind(model: ir.Model, arrays: Mapping[str, np.ndarray]) -> list[Note]:
+    """Replace inputs by constants, in place.
+
+    Args:
+        model: The graph.
+        arrays: What each input gets, as many elements as it wants, in any shape that says the same.
+
+    Raises:
+        InputError: There is no such input, or it wants another number of elements.
+    """
+    inputs = {str(value.name): value for value in model.graph.inputs}
+    notes = []
+    for name, array in arrays.items():
+        if name not in inputs:
+            raise InputError(f"calibration input {name!r}", "an input of the model", "none", closest(name, inputs))
+        value = inputs[name]
+        constant = ir.Value(
+            name=f"{name}_bound", type=value.type, shape=value.shape, const_value=ir.tensor(fitted(value, array))
+        )
+        model.graph.register_initializer(constant)
+        ir.convenience.replace_all_uses_with(value, constant)
+        model.graph.inputs.remove(value)
+        notes.append(Note(NAME, "applied", name, f"constant of shape {list(dims(constant))}"))
+    return notes
+
+
+def fitted(value: ir.Value, array: np.ndarray) -> np.ndarray:
+    """Return an array in the shape and type of an input.
+
+    Matrices (N, 4, 4) may be wanted as (1, N, 4, 4), as (N, 3, 4) or as (N, 3, 3): the last rows and columns go.
+
+    Raises:
+        InputError: The input wants something else.
+    """
+    place = f"calibration input {value.name!r}"
+    if not is_static(value):
+        raise InputError(place, "a static shape", str(value.shape))
+    shape = dims(value)
+    if len(shape) >= 2 and array.ndim == 3 and shape[-1] in (3, 4) and shape[-2] in (3, 4):
+        array = array[:, : shape[-2], : shape[-1]]
+    if int(np.prod(shape)) != array.size:
+        hint = "the profile must have the cameras that the model was exported for"
+        raise InputError(place, f"{list(shape)}", f"{list(array.shape)} from the profile", hint)
+    return np.ascontiguousarray(array.reshape(shape).astype(numpy_type(value)))

@@ -1,0 +1,47 @@
+"""The passes in their order, each with the reason why it stands there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from specialize.graph import known
+from specialize.passes.base import Note
+from specialize.passes.bind import bind
+from specialize.passes.compact import CompactedSite, compact
+from specialize.passes.tidy import tidy
+from specialize.rows.arrange import Packing
+
+
+@dataclass(frozen=True, slots=True)
+class Specialized:
+    """A specialized graph and how it came about.
+
+    Attributes:
+        model: The graph.
+        sites: Where rows were dropped, in graph order.
+        notes: What every pass did or declined, in order.
+    """
+
+    model: ir.Model
+    sites: tuple[CompactedSite, ...]
+    notes: tuple[Note, ...]
+
+
+def specialize_graph(model: ir.Model, constants: Mapping[str, np.ndarray], packing: Packing) -> Specialized:
+    """Bind inputs of a graph to constants and compute only what is still needed; changes the graph in place."""
+    notes = bind(model, constants)  # the calibration becomes a constant ...
+    notes.append(_fold(model))  # ... and so do the mask, the reference points and every index
+    sites, compacted = compact(model, packing)  # rows that nobody reads are not computed
+    notes.extend(compacted)
+    notes.extend(tidy(model))  # equal tables of several layers are one
+    return Specialized(model, tuple(sites), tuple(notes))
+
+
+def _fold(model: ir.Model) -> Note:
+    before = len(model.graph)
+    removed = known.fold(model)
+    return Note("fold", "applied", "graph", f"{removed} of {before} nodes depend on constants alone")

@@ -1,0 +1,54 @@
+"""Tidy: remove what is not needed any more, and merge what is there twice.
+
+What: dead nodes, equal constants, equal nodes, identities, chains of Reshape  ->  none, one, one, none, the last one.
+Why it is sound: nobody reads it, or somebody else computes the same; a Reshape reads only the order of elements.
+Needs: nothing.
+Declines when: never.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+import onnx_ir.passes.common as common
+
+from specialize.graph.shapes import dims, is_static, remove_dead
+from specialize.passes.base import Note
+
+NAME = "tidy"
+LARGEST_MERGED = 1 << 26
+"""Elements up to which constants are compared with each other."""
+
+
+def tidy(model: ir.Model) -> list[Note]:
+    """Clean a graph in place."""
+    before = len(model.graph)
+    remove_dead(model.graph)
+    merged = _merge_reshapes(model.graph)
+    common.DeduplicateInitializersPass(size_limit=LARGEST_MERGED)(model)
+    common.CommonSubexpressionEliminationPass()(model)
+    common.IdentityEliminationPass()(model)
+    remove_dead(model.graph)
+    after = len(model.graph)
+    return [Note(NAME, "applied", "graph", f"{before} to {after} nodes, {merged} reshapes merged")]
+
+
+def _merge_reshapes(graph: ir.Graph) -> int:
+    """Let a Reshape of a Reshape read the first one's input; drop those that change nothing."""
+    merged = 0
+    for node in graph:
+        if node.op_type != "Reshape" or node.inputs[0] is None or not is_static(node.outputs[0]):
+            continue
+        source = node.inputs[0].producer()
+        if source is not None and source.op_type == "Reshape" and is_static(source.outputs[0]):
+            origin = source.inputs[0]
+            target = node.inputs[1]
+            if origin is None or target is None or target.const_value is None or (target.const_value.numpy() == 0).any():
+                continue
+            node.replace_input_with(0, origin)
+            merged += 1
+        first = node.inputs[0]
+        same = is_static(first) and dims(first) == dims(node.outputs[0])
+        if same and not node.outputs[0].is_graph_output():
+            ir.convenience.replace_all_uses_with(node.outputs[0], first)
+            merged += 1
+    return merged

@@ -1,0 +1,174 @@
+"""Where the generic model comes from: exported from the zoo, or the user's own ONNX; kept once, by content."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from specialize import zoo
+from specialize.digest import digest, digest_file
+from specialize.errors import InputError, UsageError, closest
+from specialize.graph.io import read_graph, weight_files, write_graph
+from specialize.model import ModelSpec, read_spec
+from specialize.request import BuildRequest
+from specialize.store import Store
+from specialize.store.entry import Entry
+
+GRAPH = "model.onnx"
+KIND = "export"
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class GenericModel:
+    """A model whose calibration is still an input.
+
+    Attributes:
+        name: Its name for people.
+        spec: What its graph does not say.
+        entry: Its parts in the store: the graph and the files of its weights.
+        source: How to make it again.
+        warnings: What the user should know about its weights.
+    """
+
+    name: str
+    spec: ModelSpec
+    entry: Entry
+    source: dict[str, object]
+    warnings: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """Digest of graph and weights."""
+        return digest(self.entry.objects)
+
+    @property
+    def weight_names(self) -> list[str]:
+        """Names of the files beside the graph that hold its weights."""
+        return sorted(name for name in self.entry.objects if name != GRAPH)
+
+    @contextlib.contextmanager
+    def unpacked(self, store: Store) -> Iterator[Path]:
+        """Yield the path of the graph, its weights beside it, for as long as the block lasts."""
+        with tempfile.TemporaryDirectory(dir=store.scratch(), prefix="model-") as folder:
+            for name, key in self.entry.objects.items():
+                store.unpack(key, Path(folder) / name)
+            yield Path(folder) / GRAPH
+
+
+def generic_model(request: BuildRequest, store: Store, say: Say) -> GenericModel:
+    """Return the generic model of a request, made only if the store does not have it.
+
+    Raises:
+        UsageError: There is no such built-in model.
+        InputError: The user's model, sidecar or checkpoint is wrong.
+    """
+    if request.model.endswith(".onnx"):
+        return _own_model(Path(request.model), request.model_spec, store)
+    spec = zoo.spec(request.model) if request.model_spec is None else read_spec(request.model_spec)
+    return _zoo_model(request.model, spec, request.checkpoint, request.seed, store, say)
+
+
+def model_again(source: dict[str, object], spec: ModelSpec, store: Store, say: Say) -> GenericModel:
+    """Return the generic model that a build was made from, made again if the store lost it.
+
+    Raises:
+        InputError: It cannot be made again: the user's own file is gone from the store.
+    """
+    kind, key = str(source["kind"]), str(source["key"])
+    entry = store.find_entry(KIND, key)
+    if entry is not None:
+        return GenericModel(str(source["name"]), spec, entry, source, _warnings(entry))
+    if kind == "onnx":
+        hint = "build again with --model, which puts it back"
+        raise InputError(f"store {store.root}", f"the model {source['name']} of this build", "none", hint)
+    if source.get("checkpoint"):
+        hint = "build again with --checkpoint, which puts it back"
+        raise InputError(f"store {store.root}", f"{source['name']} with its checkpoint", "none", hint)
+    return _zoo_model(str(source["name"]), spec, None, int(str(source["seed"])), store, say)
+
+
+def _zoo_model(
+    name: str, spec: ModelSpec, checkpoint: Path | None, seed: int, store: Store, say: Say
+) -> GenericModel:
+    weights = "" if checkpoint is None else _checkpoint_digest(checkpoint)
+    key = digest(["zoo", name, weights or seed, _zoo_version()])
+    source: dict[str, object] = {"kind": "zoo", "name": name, "checkpoint": weights, "seed": seed, "key": key}
+    entry = store.find_entry(KIND, key)
+    if entry is None:
+        with store.making(KIND, key, say):
+            entry = store.find_entry(KIND, key) or _export(name, checkpoint, seed, key, store, say)
+    return GenericModel(name, spec, entry, source, _warnings(entry))
+
+
+def _export(name: str, checkpoint: Path | None, seed: int, key: str, store: Store, say: Say) -> Entry:
+    from specialize.zoo.export import export_generic
+
+    say(f"exporting {name} once; later builds take it from the store")
+    with tempfile.TemporaryDirectory(dir=store.scratch(), prefix="export-") as folder:
+        made = export_generic(name, checkpoint, Path(folder) / GRAPH, seed)
+        objects = {path.name: store.adopt_file(path) for path in sorted(Path(folder).iterdir())}
+    info = {"warnings": list(made.warnings), "weights": made.weights_digest}
+    entry = Entry(kind=KIND, key=key, title=f"generic {name}", objects=objects, info=info)
+    store.write_entry(entry)
+    return entry
+
+
+def _own_model(path: Path, model_spec: Path | None, store: Store) -> GenericModel:
+    spec = read_spec(model_spec or sidecar_of(path))
+    if not path.is_file():
+        raise InputError("--model", "the name of a built-in model or an ONNX file", repr(str(path)))
+    model = read_graph(path)
+    parts = [digest_file(path), *(digest_file(path.parent / name) for name in weight_files(model, path.parent))]
+    key = digest(["onnx", parts])
+    source: dict[str, object] = {"kind": "onnx", "name": path.stem, "key": key}
+    entry = store.find_entry(KIND, key)
+    if entry is None:
+        with store.making(KIND, key), tempfile.TemporaryDirectory(dir=store.scratch()) as folder:
+            weights = f"{path.stem}-{key.removeprefix('sha256:')[:12]}.weights"
+            write_graph(model, Path(folder) / GRAPH, weights)
+            objects = {file.name: store.adopt_file(file) for file in sorted(Path(folder).iterdir())}
+            entry = Entry(kind=KIND, key=key, title=f"own model {path.stem}", objects=objects)
+            store.write_entry(entry)
+    return GenericModel(path.stem, spec, entry, source, ())
+
+
+def sidecar_of(path: Path) -> Path:
+    """Return where the sidecar of an ONNX file is looked for."""
+    return path.with_suffix(".model.yaml")
+
+
+def require_known(name: str) -> None:
+    """Refuse a model that is neither built in nor an ONNX file.
+
+    Raises:
+        UsageError: There is no such built-in model.
+    """
+    if not name.endswith(".onnx") and name not in zoo.MODELS:
+        raise UsageError("--model", "a built-in model or an ONNX file", repr(name), closest(name, zoo.MODELS))
+
+
+def _checkpoint_digest(checkpoint: Path) -> str:
+    if not checkpoint.is_file():
+        raise InputError(str(checkpoint), "a checkpoint file", "no such file")
+    return digest_file(checkpoint)
+
+
+def _warnings(entry: Entry) -> tuple[str, ...]:
+    return tuple(str(text) for text in entry.info.get("warnings", ()))
+
+
+def _zoo_version() -> str:
+    """Return a digest of everything that can change an export: the zoo's own code, torch and onnxscript."""
+    state = hashlib.sha256()
+    folder = Path(zoo.__file__).parent
+    for file in sorted(folder.glob("*.py")):
+        state.update(file.name.encode() + b"\0" + file.read_bytes())
+    versions = [importlib.metadata.version(package) for package in ("torch", "onnxscript", "onnx", "onnx-ir")]
+    return digest([state.hexdigest(), versions])

@@ -14,20 +14,20 @@ from specialize.request import DriftOutcome, QueryChange
 from specialize.visibility.delta import compare_plans
 
 
-def check(build_dir: Path, calib: Path) -> DriftOutcome:
+def check(build_dir: Path | str, calib: Path | str) -> DriftOutcome:
     """Compare the calibration that a build was made for with today's; needs neither model nor torch.
 
     Raises:
         InputError: The build or the profile cannot be read.
     """
-    build = Build.open(build_dir)
+    build = Build.open(Path(build_dir))
     spec = parse_spec(build.manifest.spec, f"{build_dir}: spec of the manifest")
     before, after = load_profile(build.profile), load_profile(calib)
-    return _drift(spec, (build_dir, calib), before, after)
+    return _drift(spec, (build.folder, Path(calib)), before, after)
 
 
 def diff(
-    first: Path, second: Path, model: str = "bevformer_tiny", model_spec: Path | None = None
+    first: Path | str, second: Path | str, model: str = "bevformer_tiny", model_spec: Path | None = None
 ) -> DriftOutcome:
     """Compare two calibrations for a model.
 
@@ -36,7 +36,7 @@ def diff(
         UsageError: There is no such built-in model.
     """
     spec = resolve_spec(model, model_spec)
-    return _drift(spec, (first, second), load_profile(first), load_profile(second))
+    return _drift(spec, (Path(first), Path(second)), load_profile(first), load_profile(second))
 
 
 def _drift(

@@ -1,0 +1,104 @@
+"""What the documents say is true: links lead somewhere, commands run, and print what is shown."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from specialize.cli import app
+from tests.cli.running import REPOSITORY, run_process
+
+DOCUMENTS = sorted(
+    [
+        *REPOSITORY.glob("*.md"),
+        *(REPOSITORY / "docs").rglob("*.md"),
+        *(REPOSITORY / "calib_profiles").glob("*.md"),
+        *(REPOSITORY / "templates").rglob("*.md"),
+    ]
+)
+RUNNABLE = {"plan", "diff", "profile", "models", "store"}
+LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)(#[^)]*)?\)")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def blocks(path: Path, language: str) -> list[str]:
+    """Return the fenced blocks of a language in a document."""
+    return [body for name, body in BLOCK.findall(path.read_text()) if name == language]
+
+
+def shown_commands() -> list[tuple[str, str, str]]:
+    """Return every command in the documents: the document, the line, and the output shown below it."""
+    found = []
+    for path in DOCUMENTS:
+        for body in blocks(path, "console"):
+            for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+                line, _, output = part.partition("\n")
+                found.append((str(path.relative_to(REPOSITORY)), line.partition("  #")[0].strip(), output))
+    return found
+
+
+SPECIALIZE = [shown for shown in shown_commands() if shown[1].startswith("specialize ")]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_links_lead_somewhere(path: Path) -> None:
+    """Every relative link of a document leads to a file of the repository."""
+    targets = [target for target, _ in LINK.findall(path.read_text()) if "://" not in target]
+    missing = [target for target in targets if not (path.parent / target).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize(("document", "line"), sorted({shown[:2] for shown in SPECIALIZE}))
+def test_commands_exist(document: str, line: str) -> None:
+    """Every command in the documents is one that the command line has, with options that it has."""
+    words = shlex.split(line)[1:]
+    command: click.Command = app.cli
+    while isinstance(command, click.Group):
+        found = command.get_command(click.Context(command), words[0])
+        assert found is not None, line
+        command, words = found, words[1:]
+    known = {name for option in command.params for name in option.opts} | {"--help"}
+    assert {word for word in words if word.startswith("-")} <= known
+
+
+@pytest.mark.parametrize(
+    ("document", "line", "output"), [shown for shown in SPECIALIZE if shown[1].split()[1] in RUNNABLE]
+)
+def test_commands_print_what_is_shown(
+    document: str, line: str, output: str, tmp_path: Path, store_dir: Path
+) -> None:
+    """Every command that needs no model runs, and prints the output that its document shows, if any."""
+    (tmp_path / "calib_profiles").symlink_to(REPOSITORY / "calib_profiles")
+    ran = run_process(*shlex.split(line)[1:], cwd=tmp_path, SPECIALIZE_STORE=str(store_dir))
+    assert ran.code in (0, 3), ran.err
+    if output.strip():
+        assert ran.out.rstrip() == output.rstrip()
+
+
+@pytest.mark.parametrize(
+    "code", [code for path in DOCUMENTS for code in blocks(path, "python") if "import specialize" in code]
+)
+def test_python_in_the_documents_runs(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Python that documents show runs from the repository's root."""
+    monkeypatch.chdir(REPOSITORY)
+    exec(compile(code, "document", "exec"), {})
+
+
+def test_every_command_is_documented() -> None:
+    """The reference names every command."""
+    text = (REPOSITORY / "docs" / "reference" / "commands.md").read_text()
+    assert [name for name in app.COMMANDS if f"`specialize {name}" not in text] == []
+
+
+def test_every_decision_is_listed() -> None:
+    """The index of decisions links every page, and every page says what was not the goal."""
+    folder = REPOSITORY / "docs" / "decisions"
+    index = (folder / "index.md").read_text()
+    for page in folder.glob("0*.md"):
+        assert f"]({page.name})" in index
+        headings = re.findall(r"^## (.*)$", page.read_text(), re.MULTILINE)
+        assert headings == ["Context", "Decision", "Consequences", "Non-goals"], page.name

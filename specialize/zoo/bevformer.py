@@ -1,8 +1,8 @@
 """BEVFormer, the whole detector: images of N cameras to BEV features and boxes.
 
 The three public sizes are three values of `BEVFormerConfig`. Parameter names are those of the public
-checkpoints. Calibration is an input (`lidar2img`); the cross-attention is in its zero-padded form, so that every
-shape is static.
+checkpoints. Calibration is an input (`lidar2img`); the cross-attention is in its zero-padded form, so that
+every shape is static.
 """
 
 from __future__ import annotations
@@ -96,7 +96,8 @@ class Prediction(NamedTuple):
     Attributes:
         bev_embed: (Q, 1, C), the `prev_bev` of the next frame.
         all_cls_scores: (layers, 1, objects, classes) logits.
-        all_bbox_preds: (layers, 1, objects, 10): cx, cy, w, l, cz, h, sin, cos, vx, vy; m and m/s, w, l, h as logarithms.
+        all_bbox_preds: (layers, 1, objects, 10): cx, cy, w, l, cz, h, sin, cos, vx, vy in m and m/s; the
+            sizes w, l, h are logarithms.
     """
 
     bev_embed: Tensor
@@ -105,7 +106,7 @@ class Prediction(NamedTuple):
 
 
 class PerceptionTransformer(nn.Module):
-    """Image features to BEV features: embeddings, the vehicle's motion, the encoder. Holds the decoder too."""
+    """Image features to BEV features: embeddings, the vehicle's motion, the encoder; holds the decoder."""
 
     centres: Tensor
 
@@ -144,7 +145,9 @@ class PerceptionTransformer(nn.Module):
             use: (1,) one if there is a previous frame, else zero.
         """
         range_m = self.config.range_m
-        shift = bev_shift(can_bus, (range_m[3] - range_m[0], range_m[4] - range_m[1]))[:, None, None]  # (1, 1, 1, 2)
+        shift = bev_shift(can_bus, (range_m[3] - range_m[0], range_m[4] - range_m[1]))[
+            :, None, None
+        ]  # (1, 1, 1, 2)
         if self.config.shift == "aliased":
             moved = self.centres + shift
             reference = torch.cat([moved, moved])
@@ -171,7 +174,12 @@ class BEVFormerHead(nn.Module):
         self.query_embedding = nn.Embedding(config.objects, 2 * config.dims)
 
     def forward(
-        self, maps: tuple[Tensor, ...], prev_bev: Tensor, can_bus: Tensor, use_prev_bev: Tensor, lidar2img: Tensor
+        self,
+        maps: tuple[Tensor, ...],
+        prev_bev: Tensor,
+        can_bus: Tensor,
+        use_prev_bev: Tensor,
+        lidar2img: Tensor,
     ) -> Prediction:
         """Maps features (N, C, h, w) per level and the detector's other inputs to a prediction."""
         bev = self.encode(maps, prev_bev, can_bus, use_prev_bev, lidar2img)
@@ -179,7 +187,12 @@ class BEVFormerHead(nn.Module):
         return Prediction(bev.transpose(0, 1), scores, boxes)
 
     def encode(
-        self, maps: tuple[Tensor, ...], prev_bev: Tensor, can_bus: Tensor, use_prev_bev: Tensor, lidar2img: Tensor
+        self,
+        maps: tuple[Tensor, ...],
+        prev_bev: Tensor,
+        can_bus: Tensor,
+        use_prev_bev: Tensor,
+        lidar2img: Tensor,
     ) -> Tensor:
         """Returns the BEV features (1, Q, C)."""
         transformer = self.transformer

@@ -38,14 +38,17 @@ class Decoder(nn.Module):
 
 
 def refine(raw: Tensor, reference: Tensor) -> Tensor:
-    """Returns the new centres (1, K, 3) in [0, 1]: the reference (1, K, 3) moved by cx, cy, cz of `raw` (1, K, 10)."""
+    """Returns centres (1, K, 3) in [0, 1]: `reference` (1, K, 3) moved by cx, cy, cz of `raw` (1, K, 10)."""
     moved = torch.cat([raw[..., 0:2], raw[..., 4:5]], dim=-1)
     return (moved + inverse_sigmoid(reference)).sigmoid()
 
 
 def boxes_m(raw: Tensor, centre: Tensor, range_m: tuple[float, ...]) -> Tensor:
-    """Returns boxes (1, K, 10): `raw` with its centres replaced by `centre` (1, K, 3) in metres of `range_m`."""
-    x, y, z = (centre[..., axis : axis + 1] * (range_m[axis + 3] - range_m[axis]) + range_m[axis] for axis in range(3))
+    """Returns boxes (1, K, 10): `raw` with its centres replaced by `centre` (1, K, 3), in m of `range_m`."""
+    x, y, z = (
+        centre[..., axis : axis + 1] * (range_m[axis + 3] - range_m[axis]) + range_m[axis]
+        for axis in range(3)
+    )
     return torch.cat([x, y, raw[..., 2:4], z, raw[..., 5:]], dim=-1)
 
 

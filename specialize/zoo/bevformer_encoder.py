@@ -1,6 +1,7 @@
 """BEVFormer's encoder: BEV queries look at their own past and at the cameras.
 
-Shape letters: N cameras, Q = H * W BEV queries (cell h * W + w), D heights ("anchors"), C channels, S map cells.
+Shape letters: N cameras, Q = H * W BEV queries (cell h * W + w), D heights ("anchors"), C channels,
+S map cells.
 """
 
 from __future__ import annotations
@@ -10,7 +11,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from specialize.zoo.deformable_attention import LevelShapes, SpatialCrossAttention, offset_sizes, sample_levels
+from specialize.zoo.deformable_attention import (
+    LevelShapes,
+    SpatialCrossAttention,
+    offset_sizes,
+    sample_levels,
+)
 from specialize.zoo.layers import FeedForward
 from specialize.zoo.sight import Sight, look
 
@@ -105,7 +111,9 @@ class Encoder(nn.Module):
         size = torch.tensor(image_px, dtype=torch.float32).reshape(2, 1)
         self.register_buffer("image_px", size, persistent=False)
 
-    def forward(self, x: Tensor, position: Tensor, history: History, value: Tensor, lidar2img: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, position: Tensor, history: History, value: Tensor, lidar2img: Tensor
+    ) -> Tensor:
         """Maps queries (1, Q, C) to (1, Q, C); value (N, S, C), lidar2img (1, N, 4, 4) to network px."""
         sight = self.look(lidar2img)
         for layer in self.layers:

@@ -20,11 +20,15 @@ SHOWN = 12  # keys of a kind that an error lists
 def load_checkpoint(model: nn.Module, path: Path) -> None:
     """Gives `model` the weights of a checkpoint file.
 
+    A model that is a part of what the file holds names the beginnings of the other parts' keys in
+    `checkpoint_parts_elsewhere`; those keys are passed over.
+
     Raises:
         InputError: The file is no checkpoint, holds anything but plain data, or its keys or shapes are not
             the model's; all differing keys are named.
     """
-    found = read_state(path)
+    elsewhere: tuple[str, ...] = getattr(model, "checkpoint_parts_elsewhere", ())
+    found = {key: value for key, value in read_state(path).items() if not key.startswith(elsewhere)}
     wanted = model.state_dict()
     problems = _differences(wanted, found)
     if problems:
@@ -45,7 +49,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
         data = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         hint = 'load it where you trust it and save the weights alone: torch.save({"state_dict": ...}, path)'
-        raise InputError(str(path), "a checkpoint of tensors and plain data", _first_line(error), hint) from error
+        raise InputError(
+            str(path), "a checkpoint of tensors and plain data", _first_line(error), hint
+        ) from error
     except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise InputError(str(path), "a checkpoint written by torch.save", _first_line(error)) from error
     for wrapper in WRAPPERS:
@@ -55,7 +61,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise InputError(str(path), "a mapping from keys to tensors", type(data).__name__)
     state = {str(key).removeprefix(PREFIX): value for key, value in data.items() if isinstance(value, Tensor)}
     if not state:
-        raise InputError(str(path), "tensors, alone or under 'state_dict'", f"keys {_some(list(map(str, data)))}")
+        raise InputError(
+            str(path), "tensors, alone or under 'state_dict'", f"keys {_some(list(map(str, data)))}"
+        )
     return state
 
 
@@ -70,7 +78,12 @@ def _differences(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> l
         if found[key].shape != wanted[key].shape
     ]
     broken = [key for key in shared if not bool(torch.isfinite(found[key]).all())]
-    kinds = {"missing": missing, "unexpected": unexpected, "of another shape": shapes, "with NaN or infinity": broken}
+    kinds = {
+        "missing": missing,
+        "unexpected": unexpected,
+        "of another shape": shapes,
+        "with NaN or infinity": broken,
+    }
     return [f"{len(keys)} {kind}: {_some(keys)}" for kind, keys in kinds.items() if keys]
 
 

@@ -47,7 +47,7 @@ def sample_levels(value: Tensor, levels: LevelShapes, locations: Tensor, weights
 
 
 def _part(x: Tensor, dim: int, start: int, length: int) -> Tensor:
-    """Returns `length` entries along `dim`; the tensor itself if these are all (no empty Slice in a graph)."""
+    """Returns `length` entries along `dim`; the tensor itself if these are all (no idle Slice in a graph)."""
     return x if length == x.shape[dim] else x.narrow(dim, start, length)
 
 
@@ -141,6 +141,6 @@ class SpatialCrossAttention(nn.Module):
 
 
 def level_shapes(image_px: Sequence[int], strides: Sequence[int]) -> LevelShapes:
-    """Returns (height, width) of the maps of an image of `image_px` (width, height), rounded up as convolutions do."""
+    """Returns (height, width) per map of an image of (width, height) px, rounded up as convolutions do."""
     width, height = image_px
     return tuple((-(-height // stride), -(-width // stride)) for stride in strides)

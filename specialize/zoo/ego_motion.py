@@ -18,7 +18,8 @@ ROTATION_CENTRE_PX = 99.5  # of pixel indices; public checkpoints use it for eve
 def bev_shift(can_bus: Tensor, size_m: tuple[float, float]) -> Tensor:
     """Returns (1, 2): the movement (x, y) since the previous frame, as fractions of a grid of size_m (x, y).
 
-    The movement (dx, dy) has length r and direction t; the grid's y is r cos(heading - t), its x r sin(heading - t).
+    The movement (dx, dy) has length r and direction t; along the grid's y that is r cos(heading - t), along
+    its x r sin(heading - t).
     """
     dx, dy, heading = can_bus[0:1], can_bus[1:2], can_bus[16:17]
     sine, cosine = torch.sin(heading), torch.cos(heading)

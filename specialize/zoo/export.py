@@ -1,7 +1,8 @@
 """Exporting a model of the zoo to its generic ONNX: fully static, calibration still an input.
 
-The file's bytes depend on the model, its weights and the versions of torch and onnxscript alone. Large weights go to
-one file beside the graph, named by model and weights, so that two exports never write over each other.
+The file's bytes depend on the model, its weights and the versions of torch and onnxscript alone. Large
+weights go to one file beside the graph, named by model and weights, so that two exports never write over each
+other.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import os
+import tempfile
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from torch import nn
 
 from specialize.digest import digest, short
 from specialize.errors import InternalError
+from specialize.files import explained
 from specialize.zoo import create, zoo_module
 from specialize.zoo.deform_conv import DEFORM_CONV_OPSET, ModulatedDeformConv2d
 
@@ -27,7 +30,9 @@ OPSET = 17
 IR_VERSION = 10
 INLINE_BYTES = 1 << 20  # weights below this stay inside the graph's file
 EXTERNAL_BYTES = 1 << 10  # tensors below this stay inside it in any case
-REFUSED = frozenset({"NonZero", "ScatterND", "ScatterElements", "If", "Loop", "Scan"})
+NOISY_LOGGERS = ("torch.onnx", "onnxscript", "onnx_ir")
+REFUSED = frozenset({"NonZero", "If", "Loop", "Scan"})
+SCATTERS = frozenset({"ScatterND", "ScatterElements"})  # refused where they write rows; pooling adds them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +76,9 @@ def export_generic(name: str, checkpoint: Path | None, out_path: Path, seed: int
     )
     weights_path = _save(graph, out_path, f"{name}-{short(weights_digest)}.weights")
     said = tuple(str(item.message) for item in caught if item.category is UserWarning)
-    return GenericModel(path=out_path, weights_path=weights_path, weights_digest=weights_digest, warnings=said)
+    return GenericModel(
+        path=out_path, weights_path=weights_path, weights_digest=weights_digest, warnings=said
+    )
 
 
 def digest_weights(model: nn.Module) -> str:
@@ -105,10 +112,11 @@ def check_static(model: ir.Model, name: str) -> None:
     """Refuses a graph whose shapes depend on data.
 
     Raises:
-        InternalError: An operator of `REFUSED` is left, or a dimension is not a number.
+        InternalError: An operator of `REFUSED` or a writing scatter is left, or a dimension is not a number.
     """
     for node in model.graph.all_nodes():
-        if node.op_type in REFUSED:
+        writes = node.op_type in SCATTERS and "reduction" not in node.attributes
+        if node.op_type in REFUSED or writes:
             raise InternalError(f"{name}: {node.name}", "a static graph", node.op_type)
         for value in node.outputs:
             if value.shape is None or not all(isinstance(size, int) for size in value.shape):
@@ -142,32 +150,32 @@ def _clear(model: ir.Model, name: str) -> None:
 
 
 def _save(model: ir.Model, path: Path, weights_name: str) -> Path | None:
-    """Writes a graph and returns the file of its weights, if it has one; neither is ever seen half written."""
-    size = sum(value.const_value.nbytes for value in model.graph.initializers.values() if value.const_value)
-    if size < INLINE_BYTES:
-        partial = path.with_name(f".{path.name}.partial")
-        ir.save(model, partial)
-        os.replace(partial, path)
-        return None
+    """Writes a graph and returns the file of its weights, if it has one; neither is seen half written."""
+    constants = [value.const_value for value in model.graph.initializers.values()]
+    large = sum(value.nbytes for value in constants if value is not None) >= INLINE_BYTES
     weights_path = path.with_name(weights_name)
-    room = path.with_name(f".{path.name}.partial")
-    room.mkdir(exist_ok=True)
-    ir.save(model, room / path.name, external_data=weights_name, size_threshold_bytes=EXTERNAL_BYTES)
-    os.replace(room / weights_name, weights_path)
-    os.replace(room / path.name, path)
-    room.rmdir()
-    return weights_path
+    with explained(path), tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
+        room = Path(folder)
+        if large:
+            ir.save(model, room / path.name, external_data=weights_name, size_threshold_bytes=EXTERNAL_BYTES)
+            (room / weights_name).replace(weights_path)
+        else:
+            ir.save(model, room / path.name)
+        (room / path.name).replace(path)
+    return weights_path if large else None
 
 
 @contextlib.contextmanager
-def _quiet():  # type: ignore[no-untyped-def]
+def _quiet() -> Iterator[None]:
     """Keeps the exporter's progress and warnings off the user's terminal."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in NOISY_LOGGERS]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -29,7 +29,7 @@ class FeedForward(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps (B, Q, C) to (B, Q, C)."""
         first, second = self.layers
-        return x + second(first(x))
+        return x + second(first(x))  # type: ignore[no-any-return]
 
 
 class MultiheadWeights(nn.Module):
@@ -57,7 +57,7 @@ class SelfAttention(nn.Module):
         scores = torch.matmul(query * query.shape[-1] ** -0.5, key.transpose(1, 2))  # (M, Q, Q)
         mixed = torch.matmul(scores.softmax(-1), value)  # (M, Q, d)
         rows = mixed.transpose(0, 1).reshape(x.shape)  # (Q, M, d) -> (1, Q, C)
-        return x + self.attn.out_proj(rows)
+        return x + self.attn.out_proj(rows)  # type: ignore[no-any-return]
 
     def _project(self, rows: Tensor, part: int) -> Tensor:
         """Returns query (part 0), key (1) or value (2) of rows (1, Q, C), per head: (M, Q, d)."""

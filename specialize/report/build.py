@@ -1,0 +1,156 @@
+"""Turn a build's manifest and visible sets into the page that the template lays out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from specialize.artifact.manifest import Manifest, Tensor
+from specialize.bench.report import BenchReport
+from specialize.digest import short
+from specialize.report.costs import cost_table, share_rows, time_table
+from specialize.report.numbers import count, percent, plural, times, width
+from specialize.report.page import BuildPage, Fact, OutputRow, Pair, Parity, PassRow
+from specialize.report.sites import site_views
+from specialize.visibility.plan import VisibilityPlan
+
+
+def build_page(
+    manifest: Manifest, plans: Sequence[VisibilityPlan], bench: BenchReport | None = None
+) -> BuildPage:
+    """Return the page of a build.
+
+    Args:
+        manifest: What the build says about itself.
+        plans: The visible sets, one per grid of the model.
+        bench: Measured times, if there are any.
+    """
+    return BuildPage(
+        title=f"{manifest.model} for {manifest.vehicle}",
+        subtitle=f"{manifest.mode} binding, {manifest.layout} layout, for {manifest.target}",
+        warnings=manifest.warnings,
+        facts=_facts(manifest, plans),
+        sites=site_views(plans, manifest.sites, manifest.cameras),
+        costs=cost_table(manifest.flops),
+        times=time_table(bench) if bench else None,
+        shares=share_rows(bench) if bench else (),
+        parity=parity(manifest.verify),
+        passes=tuple(
+            PassRow(
+                note.name, "applied" if note.applied else "declined", note.applied, note.where, note.reason
+            )
+            for note in manifest.passes
+        ),
+        contract=_contract(manifest),
+        digests=_digests(manifest),
+    )
+
+
+def parity(verify: Mapping[str, Any]) -> Parity:
+    """Return the comparison with the original from the JSON of `specialize verify`."""
+    outputs: Mapping[str, Any] = verify.get("outputs", {})
+    passed = bool(verify.get("passed", False))
+    frames = plural(int(verify.get("frames", 0)), "frame")
+    word = "equal" if passed else "not equal"
+    runtimes = [str(verify.get(key, "no runtime")) for key in ("runtime", "reference_runtime")]
+    sentence = (
+        f"{plural(len(outputs), 'output')} of the specialized model on {runtimes[0]}, "
+        f"{word} to the original on {runtimes[1]} over {frames}, within rounding."
+    )
+    remarks = (*verify.get("problems", ()), *(f"Note: {note}." for note in verify.get("notes", ())))
+    return Parity(
+        passed, sentence, tuple(_output_row(name, entry) for name, entry in outputs.items()), remarks
+    )
+
+
+def _output_row(name: str, entry: Mapping[str, Any]) -> OutputRow:
+    worst = entry["worst"]
+    place = f"{worst['index']}, frame {worst['frame']}"
+    margin = float(entry["margin"])
+    return OutputRow(
+        name=name,
+        verdict="equal" if entry["passed"] else "different",
+        passed=bool(entry["passed"]),
+        max_abs=f"{float(entry['max_abs']):.2e}",
+        max_rel=f"{float(entry['max_rel']):.2e}",
+        cosine=f"{float(entry['cosine']):.9f}",
+        margin=percent(margin),
+        margin_width=width(margin),
+        worst=f"{place}: {float(worst['reference']):.7g} and {float(worst['candidate']):.7g}",
+    )
+
+
+def _facts(manifest: Manifest, plans: Sequence[VisibilityPlan]) -> tuple[Fact, ...]:
+    verdict = parity(manifest.verify)
+    return (
+        Fact(
+            "Is it proven?",
+            "Yes: equal to the original" if verdict.passed else "No",
+            _proof(verdict),
+            "good" if verdict.passed else "bad",
+        ),
+        _saved(manifest),
+        _costliest(manifest, plans),
+        Fact(
+            "Which calibration?",
+            manifest.vehicle,
+            f"profile {short(manifest.digests.profile)}, visible sets {short(manifest.digests.plan)}",
+        ),
+    )
+
+
+def _proof(verdict: Parity) -> str:
+    worst = max(verdict.rows, key=lambda row: float(row.margin_width), default=None)
+    if worst is None:
+        return "nothing was compared"
+    return f"{verdict.sentence} Closest to its bound: {worst.name}, {worst.margin} of what is allowed."
+
+
+def _saved(manifest: Manifest) -> Fact:
+    forms = manifest.flops.get("forms", {})
+    question = "How much is saved?"
+    if not {"zero_padded", "specialized"} <= set(forms):
+        return Fact(question, "not counted", "the build has no cost report")
+    first, last = forms["zero_padded"], forms["specialized"]
+    ratio = {key: first[key] / max(1, last[key]) for key in ("pairs", "attention_flops", "model_flops")}
+    detail = (
+        f"{times(ratio['attention_flops'])} fewer operations in the attention, "
+        f"{times(ratio['model_flops'])} in the whole model"
+    )
+    return Fact(question, f"{times(ratio['pairs'])} fewer pairs", detail)
+
+
+def _costliest(manifest: Manifest, plans: Sequence[VisibilityPlan]) -> Fact:
+    question = "Which camera costs most?"
+    if not plans:
+        return Fact(question, "unknown", "the model has no grid of queries")
+    plan = plans[0]
+    index = int(plan.lengths.argmax())
+    seen = f"{count(plan.longest)} of {count(plan.grid.queries)} queries"
+    return Fact(
+        question, manifest.cameras[index], f"sees {seen} ({percent(plan.longest / plan.grid.queries)})"
+    )
+
+
+def _contract(manifest: Manifest) -> tuple[Pair, ...]:
+    return (
+        *(Pair(f"input {tensor.name}", _kind(tensor)) for tensor in manifest.inputs),
+        *(Pair(f"output {tensor.name}", _kind(tensor)) for tensor in manifest.outputs),
+        Pair("cameras, in order", ", ".join(manifest.cameras)),
+        Pair("lengths are multiples of", str(manifest.align)),
+    )
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{tensor.dtype} [{', '.join(str(size) for size in tensor.shape)}]"
+
+
+def _digests(manifest: Manifest) -> tuple[Pair, ...]:
+    digests = manifest.digests
+    return (
+        Pair("profile", digests.profile),
+        Pair("visible sets", digests.plan),
+        Pair("generic model", digests.model),
+        Pair("build", digests.build),
+        Pair("compiler", manifest.compiler),
+    )

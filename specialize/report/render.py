@@ -1,0 +1,24 @@
+"""Fill a template: one frozen value in, one self-contained file out."""
+
+from __future__ import annotations
+
+import jinja2
+
+from specialize.report.page import BuildPage
+from specialize.resources import resource_dir
+
+
+def render_build(page: BuildPage) -> str:
+    """Return the HTML of a build's report; the same page gives the same bytes."""
+    return _environment().get_template("build.html").render(page=page)
+
+
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(resource_dir("templates") / "report"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )

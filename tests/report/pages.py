@@ -1,0 +1,77 @@
+"""A manifest and visible sets to make a page of, without compiling a model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from specialize.artifact.manifest import Digests, Manifest, PassNote, Site, SiteCamera, Tensor
+from specialize.calibration.load import load_profile
+from specialize.flops import compare_forms, count
+from specialize.model import GridSpec, ImagePrep, ModelSpec
+from specialize.planning import visible_sets
+from specialize.resources import resource_dir
+from specialize.verify import TOLERANCES, VerifyReport, compare_arrays
+from specialize.visibility.plan import VisibilityPlan
+from tests.flops.graphs import cross_attention
+
+
+def plans(side: int = 50, shape: tuple[int, ...] = ()) -> tuple[VisibilityPlan, ...]:
+    """Return the visible sets of car42 for one square grid, or one of another shape."""
+    image = ImagePrep(size_px=(800, 480), scale=0.5)
+    grid = GridSpec(
+        shape=shape or (side, side),
+        range_m=(-51.2, -51.2, -5.0, 51.2, 51.2, 3.0),
+        anchors=1 if len(shape) == 3 else 4,
+    )
+    spec = ModelSpec(image=image, calibration_inputs={}, grids=(grid,))
+    return visible_sets(spec, load_profile(resource_dir("calib_profiles") / "car42.yaml"))
+
+
+def verify_report(wrong: bool = False) -> VerifyReport:
+    """Return a comparison that passed, or one that failed."""
+    wanted = np.random.default_rng(0).normal(size=(2500, 1, 256)).astype(np.float32)
+    got = wanted + np.float32(1e-6)
+    if wrong:
+        got[1234, 0, 7] += 1
+    return VerifyReport(
+        "onnxruntime", "onnxruntime", 4, (compare_arrays("bev_embed", wanted, got, TOLERANCES["float32"]),)
+    )
+
+
+def manifest(plan: VisibilityPlan, wrong: bool = False, vehicle: str = "car42") -> Manifest:
+    """Return the manifest of a build as the compiler writes it."""
+    names = [camera.name for camera in load_profile(resource_dir("calib_profiles") / "car42.yaml").cameras]
+    rows = {"zero_padded": plan.seen.size, "rebatched": 6 * plan.longest, "specialized": plan.pairs}
+    forms = {form: count(cross_attention(number, 2500, 6, (15, 25))) for form, number in rows.items()}
+    site = Site(
+        queries=plan.grid.queries,
+        cameras=tuple(
+            SiteCamera(name=name, visible=int(length))
+            for name, length in zip(names, plan.lengths.tolist(), strict=True)
+        ),
+        longest=plan.longest,
+        pairs=plan.pairs,
+        rows_computed=plan.pairs,
+    )
+    fake = "sha256:" + "0123456789abcdef" * 4
+    return Manifest(
+        vehicle=vehicle,
+        model="bevformer_tiny",
+        digests=Digests(profile=fake, plan=plan.digest, model=fake, build=fake),
+        target="onnxruntime",
+        mode="exact",
+        layout="ragged",
+        align=1,
+        cameras=tuple(names),
+        sites=(site, site, site),
+        inputs=(Tensor(name="img", dtype="float32", shape=(1, 6, 3, 480, 800)),),
+        outputs=(Tensor(name="bev_embed", dtype="float32", shape=(2500, 1, 256)),),
+        passes=(
+            PassNote(name="bind", applied=True, where="lidar2img", reason="bound to 6 matrices"),
+            PassNote(name="compact", applied=False, where="node_7", reason="the mask is not constant"),
+        ),
+        verify=verify_report(wrong).to_json(),
+        flops=compare_forms(forms, rows).to_json(),
+        warnings=("runs with random weights",),
+        spec="",
+    )

@@ -1,0 +1,153 @@
+"""The report of a build is one file that stands alone and says what the build says."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from specialize.artifact.manifest import write_manifest
+from specialize.bench import BenchReport, FormTime
+from specialize.model import GridSpec, ImagePrep, ModelSpec
+from specialize.report import build_page, render_build, write_build_report
+from specialize.resources import resource_dir
+from tests.report import pages
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    """Return the report of a 50x50 model on car42."""
+    plans = pages.plans()
+    return render_build(build_page(pages.manifest(plans[0]), plans))
+
+
+def test_it_stands_alone(html: str) -> None:
+    """Nothing is loaded from anywhere: no link, source or import leads out of the file."""
+    assert not re.search(r"""(src|href)=["'](?!#|data:)""", html)
+    assert "@import" not in html and "url(http" not in html and "fetch(" not in html
+    assert "default-src 'none'" in html
+
+
+def test_it_is_well_formed(html: str) -> None:
+    """Every element that is opened is closed, in order."""
+    open_tags: list[str] = []
+    void = {"meta", "link", "line", "path", "circle", "rect"}
+
+    class Checker(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            if tag not in void:
+                open_tags.append(tag)
+
+        def handle_endtag(self, tag: str) -> None:
+            if tag not in void:
+                assert open_tags.pop() == tag
+
+    Checker().feed(html)
+    assert open_tags == []
+
+
+def test_it_answers_the_four_questions(html: str) -> None:
+    """Which camera costs most, how much was saved, is it proven, which calibration is it for."""
+    text = re.sub(r"<[^>]+>", " ", html)
+    assert "sees 600 of 2\u202f500 queries (24\u202f%)" in text and "CAM_BACK" in text
+    assert "5.3× fewer pairs" in text
+    assert "Yes: equal to the original" in text and "bev_embed" in text
+    assert "car42" in text and "profile 0123456789ab" in text
+
+
+def test_every_warning_note_and_digest_is_there(html: str) -> None:
+    """Warnings, declined passes with their reason, and full digests are shown."""
+    assert "runs with random weights" in html
+    assert "the mask is not constant" in html and "declined" in html
+    assert html.count("sha256:") == 4
+
+
+def test_the_same_build_gives_the_same_bytes(html: str) -> None:
+    """Nothing in the file depends on time, host or path."""
+    plans = pages.plans()
+    assert render_build(build_page(pages.manifest(plans[0]), plans)) == html
+
+
+def test_a_manifest_that_was_written_and_read_gives_the_same_page(html: str) -> None:
+    """The order of the forms does not depend on the order of keys in a file."""
+    plans = pages.plans()
+    manifest = pages.manifest(plans[0])
+    read = msgspec.json.decode(msgspec.json.encode(manifest, order="deterministic"), type=type(manifest))
+    assert render_build(build_page(read, plans)) == html
+
+
+def test_a_large_grid_stays_small() -> None:
+    """A 200x200 grid gives a report of less than one megabyte."""
+    plans = pages.plans(200)
+    assert len(render_build(build_page(pages.manifest(plans[0]), plans)).encode()) < 1_000_000
+
+
+def test_names_are_text_and_not_markup() -> None:
+    """A vehicle named like a script is shown as its name."""
+    plans = pages.plans()
+    page = build_page(pages.manifest(plans[0], vehicle="<script>alert(1)</script>"), plans)
+    html = render_build(page)
+    assert "<script>alert" not in html and "&lt;script&gt;alert(1)" in html
+
+
+def test_a_failed_comparison_is_said_first() -> None:
+    """A build that is not equal says so at the top, with words and not by colour alone."""
+    plans = pages.plans()
+    page = build_page(pages.manifest(plans[0], wrong=True), plans)
+    html = render_build(page)
+    assert page.facts[0].answer == "No" and page.facts[0].state == "bad"
+    assert "different" in html and "Failed." in html and "[1234, 0, 7], frame 0" in html
+
+
+def test_volumes_and_models_without_grids_have_reports() -> None:
+    """A volume is drawn from above; a model without a grid still has costs and proof."""
+    plans = pages.plans(shape=(4, 20, 30))
+    html = render_build(build_page(pages.manifest(plans[0]), plans))
+    assert "4 × 20 × 30 queries" in html and 'viewBox="0 0 30 20"' in html
+    html = render_build(build_page(pages.manifest(plans[0]), ()))
+    assert "The model has no grid of queries." in html
+
+
+def test_measured_times_are_shown_if_there_are_any() -> None:
+    """Times, ratios and operator shares appear when the build was benchmarked."""
+    plans = pages.plans()
+    forms = {
+        "zero_padded": FormTime((0.5, 0.6, 0.55), 400_000_000, 100_000_000, {}),
+        "specialized": FormTime((0.1, 0.1, 0.11), 200_000_000, 100_000_000, {"GridSample": 0.6, "Conv": 0.4}),
+    }
+    html = render_build(
+        build_page(pages.manifest(plans[0]), plans, BenchReport("onnxruntime 1", 2, 2, forms))
+    )
+    assert "550.0 ms (525.0 to 575.0)" in html and "5.5×" in html and "GridSample" in html
+    assert "onnxruntime 1, 2 threads, 3 rounds, forms in turn" in html
+
+
+def test_the_interactive_map_has_the_masks(html: str) -> None:
+    """The data of the map are the visible sets, cell by cell."""
+    (plan,) = pages.plans()
+    data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', html, re.S)[1])  # type: ignore[index]
+    packed = np.frombuffer(base64.b64decode(data["masks"]), np.uint8).reshape(6, -1)
+    assert np.array_equal(np.unpackbits(packed, axis=1)[:, :2500].astype(bool), plan.seen)
+    assert data["cameras"][3] == "CAM_BACK" and (data["x"], data["columns"]) == ([-51.2, 51.2], 50)
+
+
+def test_a_report_is_written_from_the_builds_directory_alone(tmp_path: Path) -> None:
+    """The manifest and the copy of the profile are enough; neither model nor weights are read."""
+    (plan,) = pages.plans()
+    spec = ModelSpec(
+        image=ImagePrep(size_px=(800, 480), scale=0.5),
+        calibration_inputs={},
+        grids=(GridSpec(shape=(50, 50), range_m=(-51.2, -51.2, -5.0, 51.2, 51.2, 3.0), anchors=4),),
+    )
+    write_manifest(tmp_path, msgspec.structs.replace(pages.manifest(plan), spec=spec.to_text()))
+    shutil.copyfile(resource_dir("calib_profiles") / "car42.yaml", tmp_path / "profile.yaml")
+    path = write_build_report(tmp_path)
+    assert path == tmp_path / "report.html"
+    assert "sees 600 of" in path.read_text(encoding="utf-8")

@@ -147,7 +147,8 @@ class ModelSpec(_Part, kw_only=True):
 
     def to_text(self) -> str:
         """Return the YAML that `read_spec` reads back to an equal value."""
-        return yaml.safe_dump(msgspec.to_builtins(self), sort_keys=False, default_flow_style=None)
+        data = {"schema": self.schema, **msgspec.to_builtins(self)}  # the default would be left out
+        return yaml.safe_dump(data, sort_keys=False, default_flow_style=None)
 
     def _check_cameras(self, profile: CalibrationProfile) -> None:
         count = len(profile.cameras)

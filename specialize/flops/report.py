@@ -161,7 +161,7 @@ class FormCost:
     """One form of a model in one line.
 
     Attributes:
-        pairs: Camera-query pairs computed per attention site, over all cameras.
+        pairs: Camera-query pairs computed, over all cameras and attention sites.
         attention_flops: Operations of the attention sites.
         model_flops: Operations of the whole model.
         attention_bytes: Bytes that the attention sites read and write.

@@ -29,7 +29,7 @@ def cost_table(flops: Mapping[str, Any]) -> Costs:
         return scaled(value, "B")
 
     rows = (
-        row("pairs per site", "pairs", count),
+        row("pairs, all sites", "pairs", count),
         row("attention operations", "attention_flops", operations),
         row("attention samples", "attention_samples", lambda value: scaled(value, "")),
         row("attention bytes", "attention_bytes", sizes),

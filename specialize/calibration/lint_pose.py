@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from specialize.calibration.findings import Finding
-from specialize.calibration.pose import Matrix
+from specialize.calibration.pose import OPTICAL_FROM_BODY, Matrix
 from specialize.calibration.view import View, upright
 
 POSE_RULES = {
@@ -26,7 +26,6 @@ UPRIGHT = math.cos(math.radians(45))
 # A blunder explains a camera only if mending it makes the camera stand this straight.
 STRAIGHT = math.cos(math.radians(20))
 
-OPTICAL_FROM_BODY = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
 OPTICAL_FROM_OPENGL = np.diag([1.0, -1.0, -1.0])
 
 # Blunders in the order of how common they are: rule, what is said, how to mend it.

@@ -30,13 +30,19 @@ class Node:
         return f"{self.source}: {self.path}" if self.path else self.source
 
     def child(self, key: str | int) -> Node:
-        """Return the entry of this key or index, whose presence was checked before."""
+        """Return the entry of this key or index.
+
+        Raises:
+            InputError: A mapping has no such key.
+        """
+        if isinstance(key, str) and (not isinstance(self.value, Mapping) or key not in self.value):
+            raise self.error(f"the key {key!r}", f"{shown(self.value)}")
         step = f"[{key}]" if isinstance(key, int) else f".{key}" if self.path else key
         return Node(self.value[key], self.source, f"{self.path}{step}")
 
     def has(self, key: str) -> bool:
         """Say whether a mapping has this key with a value other than null."""
-        return self.value.get(key) is not None
+        return isinstance(self.value, Mapping) and self.value.get(key) is not None
 
     def mapping(self, required: Iterable[str], optional: Iterable[str] = ()) -> Node:
         """Return self if it is a mapping with these keys and no others.

@@ -18,6 +18,10 @@ from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
 
+# Camera axes (x right, y down, z forward) from body axes (x forward, y left, z up), which Waymo and
+# the `camera_link` frames of ROS use for cameras.
+OPTICAL_FROM_BODY = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0]])
+
 
 class Pinhole(NamedTuple):
     """A projection matrix taken apart: `intrinsic` (3, 3) in px and `camera_from_lidar` (4, 4) in m."""
@@ -72,6 +76,19 @@ def quaternion_from_rotation(rotation: Matrix) -> tuple[float, float, float, flo
     return w, x, y, z
 
 
+def rotation_from_rpy(roll_rad: float, pitch_rad: float, yaw_rad: float) -> Matrix:
+    """Return the (3, 3) rotation of URDF's angles: about fixed x, then y, then z (Rz Ry Rx)."""
+    cr, cp, cy = math.cos(roll_rad), math.cos(pitch_rad), math.cos(yaw_rad)
+    sr, sp, sy = math.sin(roll_rad), math.sin(pitch_rad), math.sin(yaw_rad)
+    return np.array(
+        [
+            [cy * cp, cy * sp * sr - sy * cr, cy * sp * cr + sy * sr],
+            [sy * cp, sy * sp * sr + cy * cr, sy * sp * cr - cy * sr],
+            [-sp, cp * sr, cp * cr],
+        ]
+    )
+
+
 def rigid(rotation: Matrix, translation_m: Sequence[float] | Matrix) -> Matrix:
     """Return the (4, 4) pose of a (3, 3) rotation and a translation in metres."""
     pose = np.eye(4)
@@ -96,6 +113,18 @@ def intrinsic_4x4(intrinsic: Matrix) -> Matrix:
     wide = np.eye(4)
     wide[:3, :3] = intrinsic
     return wide
+
+
+def split_projection(projection: Matrix) -> Pinhole:
+    """Take a projection (3, 4) with an upper triangular left part apart: KITTI's P2, ROS's P.
+
+    Its last column moves the camera: `projection = intrinsic @ [I | t]`, and the pose is that `t`.
+    """
+    intrinsic, (px, py, pz) = projection[:, :3], (float(value) for value in projection[:, 3])
+    z = pz / float(intrinsic[2, 2])
+    y = (py - float(intrinsic[1, 2]) * z) / float(intrinsic[1, 1])
+    x = (px - float(intrinsic[0, 2]) * z - float(intrinsic[0, 1]) * y) / float(intrinsic[0, 0])
+    return Pinhole(intrinsic.copy(), rigid(np.eye(3), [x, y, z]))
 
 
 def rotation_defect(rotation: Matrix) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,8 @@ def by_sensor_pose() -> dict[str, Any]:
     document = valid()
     front = document["cameras"][0]
     del front["lidar2cam"]
-    front["sensor2ego"] = dict(SENSOR2EGO)
-    document["lidar2ego"] = dict(LIDAR2EGO)
+    front["sensor2ego"] = copy.deepcopy(SENSOR2EGO)
+    document["lidar2ego"] = copy.deepcopy(LIDAR2EGO)
     return document
 
 

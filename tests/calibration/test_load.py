@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
+from specialize.calibration.document import parse_document
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.errors import InputError
 from tests.calibration.authored import PROFILES
@@ -128,6 +133,35 @@ def test_unusable_files_are_refused(tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             load_profile(tmp_path / name)
         assert str(caught.value) == f"{tmp_path / name}: {message}"
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=6,
+)
+
+
+@given(data=st.data(), junk=JUNK, sensor_pose=st.booleans())
+def test_any_junk_anywhere_is_an_input_error_or_a_profile(
+    data: st.DataObject, junk: Any, sensor_pose: bool
+) -> None:
+    """Whatever stands at any place of a profile, nothing but InputError is raised."""
+    document: Any = by_sensor_pose() if sensor_pose else valid()
+    node, key = {"": document}, ""
+    while isinstance(node[key], dict | list) and data.draw(st.integers(0, 3)):
+        node = node[key]
+        key = data.draw(st.sampled_from(sorted(node) if isinstance(node, dict) else range(len(node))))
+    node[key] = junk
+    with contextlib.suppress(InputError):
+        parse(document)
+
+
+@given(text=st.text(alphabet=st.sampled_from("ab: -[]{}&*!#\"'\n1.e|>%@?,"), max_size=60))
+def test_any_text_is_an_input_error_or_plain_values(text: str) -> None:
+    """The YAML reader raises nothing but InputError."""
+    with contextlib.suppress(InputError):
+        parse_document(text, "f.yaml")
 
 
 def test_a_profile_is_the_same_from_yaml_and_json(tmp_path: Path) -> None:

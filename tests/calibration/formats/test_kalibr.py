@@ -1,0 +1,121 @@
+"""Kalibr camera chains: relative extrinsics, IMU poses, and both at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from specialize.calibration.formats import kalibr
+from specialize.errors import InputError, UsageError
+from tests.calibration.formats.rigs import OTHER, RealRig, real, write
+from tests.strategies import rotation
+
+LIDAR_FROM_IMU = np.eye(4)
+LIDAR_FROM_IMU[:3, :3] = rotation(np.array([0.1, -0.2, 0.3]))
+LIDAR_FROM_IMU[:3, 3] = (0.2, -0.1, -0.4)
+
+
+def chain(rig: RealRig, imu: str = "", relative: bool = True) -> dict[str, Any]:
+    """Return a camchain; `imu` names the key of the IMU poses."""
+    document: dict[str, Any] = {}
+    for index, camera in enumerate(rig.cameras):
+        entry: dict[str, Any] = {
+            "camera_model": "pinhole",
+            "intrinsics": [float(camera.k[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2))],
+            "distortion_model": "radtan",
+            "distortion_coeffs": [0.1, 0.0, 0.0, 0.01 * index],
+            "resolution": list(camera.size),
+            "rostopic": f"/cam{index}/image_raw",
+            "timeshift_cam_imu": -0.004,
+        }
+        if relative and index:
+            previous = rig.cameras[index - 1].lidar2cam
+            entry["T_cn_cnm1"] = (camera.lidar2cam @ np.linalg.inv(previous)).tolist()
+        if imu:
+            pose = camera.lidar2cam @ LIDAR_FROM_IMU
+            entry[imu] = (pose if imu == "T_cam_imu" else np.linalg.inv(pose)).tolist()
+        document[f"cam{index}"] = entry
+    return document
+
+
+def save(path: Path, document: object) -> Path:
+    """Write YAML."""
+    return write(path, yaml.safe_dump(document))
+
+
+def test_the_chain_is_relative_to_the_previous_camera(tmp_path: Path) -> None:
+    """With the lidar's pose in cam0, every camera of the chain is where it was recorded."""
+    rig = real(OTHER)
+    lidar = save(tmp_path / "lidar.yaml", rig.cameras[0].lidar2cam.tolist())
+    profile = kalibr.read(save(tmp_path / "chain.yaml", chain(rig)), transform=str(lidar))
+    assert profile.camera_names() == tuple(f"cam{i}" for i in range(6))
+    for camera, truth in zip(profile.cameras, rig.cameras, strict=True):
+        np.testing.assert_allclose(camera.as_pinhole().camera_from_lidar, truth.lidar2cam, rtol=0, atol=1e-9)
+        np.testing.assert_allclose(camera.as_pinhole().intrinsic, truth.k, rtol=1e-12)
+        assert (camera.width_px, camera.height_px, camera.time_offset_s) == (*truth.size, -0.004)
+    assert profile.cameras[2].distortion is not None
+    assert profile.cameras[2].distortion.coefficients == (0.1, 0.0, 0.0, 0.02)
+
+
+def test_points_are_in_cam0_by_default(tmp_path: Path) -> None:
+    """Kalibr's own reference is the first camera."""
+    profile = kalibr.read(save(tmp_path / "chain.yaml", chain(real(OTHER))))
+    np.testing.assert_array_equal(profile.cameras[0].as_pinhole().camera_from_lidar, np.eye(4))
+
+
+@pytest.mark.parametrize("key", ["T_cam_imu", "T_imu_cam"])
+@pytest.mark.parametrize("relative", [True, False])
+def test_imu_poses_are_read_in_both_directions(tmp_path: Path, key: str, relative: bool) -> None:
+    """T_imu_cam is the inverse of T_cam_imu; a chain beside them agrees."""
+    rig = real(OTHER)
+    profile = kalibr.read(save(tmp_path / "chain.yaml", chain(rig, key, relative)), points="imu")
+    for camera, truth in zip(profile.cameras, rig.cameras, strict=True):
+        pose = truth.lidar2cam @ LIDAR_FROM_IMU
+        np.testing.assert_allclose(camera.as_pinhole().camera_from_lidar, pose, rtol=0, atol=1e-9)
+
+
+def test_a_chain_and_imu_poses_that_disagree_are_refused(tmp_path: Path) -> None:
+    """One inverted entry is noticed, with by how much they differ."""
+    document = chain(real(OTHER), "T_cam_imu")
+    document["cam2"]["T_cn_cnm1"] = np.linalg.inv(document["cam2"]["T_cn_cnm1"]).tolist()
+    with pytest.raises(
+        InputError, match=r"cam2: expected T_cn_cnm1 and T_cam_imu that agree, got .* mrad and"
+    ):
+        kalibr.read(save(tmp_path / "chain.yaml", document), points="imu")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("camera_model", "ds", "cam1.camera_model: expected pinhole, got 'ds'"),
+        ("intrinsics", [1, 2, 3], r"cam1.intrinsics: expected 4 numbers \[fu, fv, pu, pv\], got a list of 3"),
+        ("distortion_model", "magic", "cam1.distortion_model: expected radtan, equidistant, fov or none"),
+        ("resolution", None, "cam1: expected the key 'resolution'"),
+        ("T_cn_cnm1", None, "cam1: expected the key 'T_cn_cnm1', got nothing there"),
+        (
+            "T_cn_cnm1",
+            [[2, 0, 0, 0], [0, 2, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]],
+            "cam1.T_cn_cnm1: expected an ortho",
+        ),
+    ],
+)
+def test_what_cannot_be_used_is_refused(tmp_path: Path, key: str, value: object, message: str) -> None:
+    """Other projections, missing links and bad matrices are named by camera and key."""
+    document = chain(real(OTHER))
+    document["cam1"][key] = value
+    with pytest.raises(InputError, match=message):
+        kalibr.read(save(tmp_path / "chain.yaml", document))
+
+
+def test_other_files_and_frames_are_refused(tmp_path: Path) -> None:
+    """A file without cam0 is no camchain, and Kalibr knows two frames only."""
+    with pytest.raises(InputError, match="expected a camchain with cam0"):
+        kalibr.read(save(tmp_path / "a.yaml", {"cam_0": {}}))
+    with pytest.raises(UsageError, match="expected cam0 or imu, got 'lidar'"):
+        kalibr.read(tmp_path / "a.yaml", points="lidar")
+    with pytest.raises(InputError, match="cam0: expected the key 'T_cam_imu'"):
+        kalibr.read(save(tmp_path / "b.yaml", chain(real(OTHER))), points="imu")

@@ -16,6 +16,8 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
+import msgspec
+
 from specialize.errors import UsageError, closest
 from specialize.model import ModelSpec, read_spec
 
@@ -26,10 +28,22 @@ MODELS: dict[str, str] = {
     "bevformer_tiny": "specialize.zoo.bevformer",
     "bevformer_small": "specialize.zoo.bevformer",
     "bevformer_base": "specialize.zoo.bevformer",
+    "bevformer_tiny_aliased": "specialize.zoo.bevformer",
+    "bevformer_small_aliased": "specialize.zoo.bevformer",
+    "bevformer_base_aliased": "specialize.zoo.bevformer",
     "streampetr": "specialize.zoo.streampetr",
     "surroundocc": "specialize.zoo.surroundocc",
     "surroundocc_classes": "specialize.zoo.surroundocc",
+    "bevfusion_camera": "specialize.zoo.bevfusion",
+    "bevfusion_camera.backbone": "specialize.zoo.bevfusion",
+    "bevfusion_camera.vtransform": "specialize.zoo.bevfusion",
+    "bevfusion_fuser": "specialize.zoo.bevfusion",
+    "bevfusion_head.bbox": "specialize.zoo.bevfusion",
 }
+
+# Variants that compute something else from the same inputs share the spec of the model without the ending.
+# `_aliased`: BEVFormer as in its releases v1.0 and v2.0, which shift both reference points in time. `_classes`: SurroundOcc with the index of each voxel's class beside the logits.
+VARIANTS = ("_aliased", "_classes")
 
 _SPECS = Path(__file__).parent / "specs"
 
@@ -82,7 +96,10 @@ def spec(name: str) -> ModelSpec:
         UsageError: There is no such model.
     """
     _check_name(name)
-    return read_spec(_SPECS / f"{name}.yaml")
+    base = name
+    for ending in VARIANTS:
+        base = base.removesuffix(ending)
+    return msgspec.structs.replace(read_spec(_SPECS / f"{base}.yaml"), name=name)
 
 
 def _check_name(name: str) -> None:

@@ -7,7 +7,7 @@ every shape is static.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -88,6 +88,7 @@ CONFIGS = {
         layers=6,
     ),
 }
+CONFIGS |= {f"{name}_aliased": replace(config, shift="aliased") for name, config in CONFIGS.items()}
 
 
 class Prediction(NamedTuple):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +16,15 @@ WRAPPERS = ("state_dict", "model")  # keys under which training frameworks nest 
 PREFIX = "module."  # put before every key by data-parallel training
 COUNTER = "num_batches_tracked"  # of training only; old checkpoints lack it
 SHOWN = 12  # keys of a kind that an error lists
+
+_SCALAR = np.float64(0).__reduce__()[0]
+# What training frameworks leave in `meta` besides plain data: numbers of numpy, under its old and new names.
+PLAIN_NUMPY: tuple[type | tuple[Callable[..., object], str], ...] = (
+    (_SCALAR, "numpy.core.multiarray.scalar"),
+    (_SCALAR, "numpy._core.multiarray.scalar"),
+    np.dtype,
+    *(type(np.dtype(kind)) for kind in ("bool", "int32", "int64", "float32", "float64")),
+)
 
 
 def load_checkpoint(model: nn.Module, path: Path) -> None:
@@ -46,7 +56,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
         InputError: The file cannot be read, holds anything but plain data, or has no weights in it.
     """
     try:
-        data = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(list(PLAIN_NUMPY)):
+            data = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         hint = 'load it where you trust it and save the weights alone: torch.save({"state_dict": ...}, path)'
         raise InputError(

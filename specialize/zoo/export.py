@@ -58,7 +58,7 @@ def export_generic(name: str, checkpoint: Path | None, out_path: Path, seed: int
     Args:
         name: A name in `specialize.zoo.MODELS`.
         checkpoint: Its weights; without it they are made from `seed`, and `warnings` says so.
-        out_path: The ONNX file to write; its directory exists.
+        out_path: The ONNX file to write.
         seed: Of the weights, where there is no checkpoint.
 
     Raises:
@@ -151,6 +151,7 @@ def _clear(model: ir.Model, name: str) -> None:
 
 def _save(model: ir.Model, path: Path, weights_name: str) -> Path | None:
     """Writes a graph and returns the file of its weights, if it has one; neither is seen half written."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     constants = [value.const_value for value in model.graph.initializers.values()]
     large = sum(value.nbytes for value in constants if value is not None) >= INLINE_BYTES
     weights_path = path.with_name(weights_name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -37,6 +38,14 @@ def test_public_nestings_are_understood(tmp_path: Path, nested: bool, prefix: st
     model = _model()
     load_checkpoint(model, _write(tmp_path / "x.pth", data))
     assert float(model.state_dict()["0.weight"][0, 0]) == 0.5
+
+
+def test_numbers_of_numpy_beside_the_weights_are_accepted(tmp_path: Path) -> None:
+    """Training frameworks leave scores as numpy scalars in `meta`; they are data, not code."""
+    meta = {"best": np.float64(0.25), "epoch": np.int64(24), "flag": np.bool_(True)}
+    model = _model()
+    load_checkpoint(model, _write(tmp_path / "x.pth", {"meta": meta, "state_dict": _state()}))
+    assert float(model.state_dict()["0.bias"][0]) == 0.5
 
 
 def test_half_precision_weights_become_the_models(tmp_path: Path) -> None:

@@ -36,6 +36,14 @@ def test_a_bevformers_spec_agrees_with_its_configuration(name: str) -> None:
     assert (grid.shape, grid.range_m, grid.anchors) == (config.bev_shape, config.range_m, config.anchors)
 
 
+def test_a_variant_is_another_model_under_its_own_name() -> None:
+    """The variant of the early releases has the spec and the keys of the model, and its own rule."""
+    plain, variant = bevformer.CONFIGS["bevformer_tiny"], bevformer.CONFIGS["bevformer_tiny_aliased"]
+    assert (plain.shift, variant.shift) == ("previous", "aliased")
+    assert zoo.spec("bevformer_tiny_aliased").name == "bevformer_tiny_aliased"
+    assert zoo.spec("bevformer_tiny_aliased").grids == zoo.spec("bevformer_tiny").grids
+
+
 def test_reading_a_spec_imports_no_torch() -> None:
     """What needs no model pays for no torch."""
     code = "import sys, specialize.zoo as zoo; zoo.spec('bevformer_tiny'); sys.exit('torch' in sys.modules)"

@@ -42,7 +42,8 @@ MODELS: dict[str, str] = {
 }
 
 # Variants that compute something else from the same inputs share the spec of the model without the ending.
-# `_aliased`: BEVFormer as in its releases v1.0 and v2.0, which shift both reference points in time. `_classes`: SurroundOcc with the index of each voxel's class beside the logits.
+# `_aliased`: BEVFormer as in its releases v1.0 and v2.0, which shift both reference points in time.
+# `_classes`: SurroundOcc with the index of each voxel's class beside the logits.
 VARIANTS = ("_aliased", "_classes")
 
 _SPECS = Path(__file__).parent / "specs"

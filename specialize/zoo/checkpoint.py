@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ PREFIX = "module."  # put before every key by data-parallel training
 COUNTER = "num_batches_tracked"  # of training only; old checkpoints lack it
 SHOWN = 12  # keys of a kind that an error lists
 
-_SCALAR = np.float64(0).__reduce__()[0]
+_SCALAR = cast(Callable[..., object], np.float64(0).__reduce__()[0])
 # What training frameworks leave in `meta` besides plain data: numbers of numpy, under its old and new names.
 PLAIN_NUMPY: tuple[type | tuple[Callable[..., object], str], ...] = (
     (_SCALAR, "numpy.core.multiarray.scalar"),

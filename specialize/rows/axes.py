@@ -52,6 +52,7 @@ class Axes:
 
     def __init__(self) -> None:
         self._finer: dict[Factor, Axis] = {}
+        self._tensors: set[frozenset[Factor]] = set()
         self._inner_rank = 0
         self._outer_rank = 0
 
@@ -81,6 +82,10 @@ class Axes:
         if factor.rank is None:
             self._inner_rank += 1
             factor.rank = (self._inner_rank,)
+
+    def keep_apart(self, layout: Layout) -> None:
+        """Remember that a tensor has this layout: no two of its factors will ever be found to be the same."""
+        self._tensors.add(frozenset(factor for axis in layout for factor in axis))
 
     def resolve(self, axis: Iterable[Factor]) -> Axis:
         """Return the finest known factors of an axis."""
@@ -134,11 +139,24 @@ class Axes:
     def unify(self, one: Layout, other: Layout) -> bool:
         """Identify the factors of two layouts of one tensor; False, and nothing changed, if they cannot be."""
         pairs = [(self.resolve(a), self.resolve(b)) for a, b in zip(one, other, strict=True)]
+        if all(a == b for a, b in pairs):
+            return True
         if not self.same_rows(one, other) or not all(_compatible(a, b) for a, b in pairs):
             return False
+        before = dict(self._finer)
+        self.keep_apart(one)
+        self.keep_apart(other)
         for a, b in pairs:
-            self._unify_axis(a, b)
+            self._unify_axis(self.resolve(a), self.resolve(b))
+        if any(self._meet(factors) for factors in self._tensors):
+            self._finer = before
+            return False
         return True
+
+    def _meet(self, factors: frozenset[Factor]) -> bool:
+        """Return whether two factors of one tensor have become the same."""
+        found = self.resolve(factors)
+        return len(found) != len(set(found))
 
     def _places(self, layout: Layout) -> list[list[tuple[int, Factor]]]:
         places = []

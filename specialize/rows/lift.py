@@ -45,6 +45,7 @@ class Lifter:
         for seen, known in self._seen.get(value, []):
             if self.axes.unify(seen, layout):
                 return known
+        self.axes.keep_apart(layout)
         found = self._lift(value, layout)
         self._seen.setdefault(value, []).append((layout, found))
         return found

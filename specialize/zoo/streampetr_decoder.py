@@ -37,7 +37,7 @@ class ResidualAttention(nn.Module):
         dims = rows.shape[-1]
         own = slice(part * dims, (part + 1) * dims)
         projected = F.linear(rows, self.attn.in_proj_weight[own], self.attn.in_proj_bias[own])
-        return projected.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return projected.reshape(*projected.shape[:2], self.heads, -1).transpose(1, 2)
 
 
 class DecoderLayer(nn.Module):

@@ -116,7 +116,7 @@ class Store:
         return data
 
     def unpack(self, digest: str, target: Path) -> None:
-        """Make a copy of the object at `target`; it shares the object's blocks where the file system can do that.
+        """Make a copy of the object at `target`, which shares its blocks where the file system can do that.
 
         Never a link: readers of ONNX refuse weights that have a second name.
 

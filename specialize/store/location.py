@@ -1,4 +1,4 @@
-"""Which store is meant: `SPECIALIZE_STORE`, or the user's cache folder."""
+"""Which store is meant: the folder or URL in `SPECIALIZE_STORE`, or the user's cache folder."""
 
 from __future__ import annotations
 
@@ -7,25 +7,38 @@ from pathlib import Path
 
 import platformdirs
 
+from specialize.digest import digest_bytes
 from specialize.files import explained
 from specialize.store.local import Store
 
 VARIABLE = "SPECIALIZE_STORE"
 
 
-def store_root() -> Path:
-    """Return the folder of the store; the environment is read at every call."""
-    named = os.environ.get(VARIABLE)
-    return Path(named) if named else Path(platformdirs.user_cache_dir("specialize"))
+def store_root() -> str:
+    """Return the folder or URL of the store; the environment is read at every call."""
+    return os.environ.get(VARIABLE) or platformdirs.user_cache_dir("specialize")
 
 
-def open_store(root: Path | None = None) -> Store:
-    """Return the store at `root`, or the default one, and make its folder.
+def open_store(root: Path | str | None = None) -> Store:
+    """Return the store at a folder or URL, or the default one; a folder is made if need be.
+
+    A store at a URL keeps what it fetched in a folder of the user's cache.
 
     Raises:
-        SpecializeError: The folder cannot be made or written.
+        SpecializeError: The folder cannot be made or written, or nothing here can read such a URL.
     """
-    folder = store_root() if root is None else root
+    place = store_root() if root is None else str(root)
+    if "://" not in place:
+        return Store(_made(Path(place)))
+    from specialize.store.remote import open_remote
+    from specialize.store.shared import SharedStore
+
+    name = digest_bytes(place.encode()).removeprefix("sha256:")[:16]
+    near = Path(platformdirs.user_cache_dir("specialize")) / "remote" / name
+    return SharedStore(_made(near), open_remote(place))
+
+
+def _made(folder: Path) -> Path:
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    return Store(folder.absolute())
+    return folder.absolute()

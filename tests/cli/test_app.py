@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
-from specialize.cli import app, cmd_models
+from specialize.cli import app, cmd_profile
 from specialize.cli.lazy import LazyGroup
 from specialize.errors import InternalError, StaleError, VerificationError
 from tests.cli.running import CAR42, CAR43, REPOSITORY, run_here, run_process
@@ -138,8 +138,8 @@ def test_errors_become_exit_codes(
     def fail(*_: object) -> None:
         raise error
 
-    monkeypatch.setattr(cmd_models, "emit", fail)
-    ran = run_here(capsys, "models")
+    monkeypatch.setattr(cmd_profile, "emit", fail)
+    ran = run_here(capsys, "profile", "show", CAR42)
     assert (ran.code, ran.out) == (code, "")
     assert text in ran.err
     assert "Traceback" not in ran.err
@@ -157,7 +157,7 @@ def test_debugging_shows_the_traceback(
 
 def test_a_closed_pipe_is_quiet() -> None:
     """A reader that goes away ends the command without a word."""
-    script = f"{sys.executable} -m specialize models --json | head -c 1"
+    script = f"{sys.executable} -m specialize profile show {CAR42} --json | head -c 1"
     command = ["bash", "-c", f"set -o pipefail; {script}"]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.stderr == ""
@@ -166,9 +166,9 @@ def test_a_closed_pipe_is_quiet() -> None:
 
 def test_an_interrupt_ends_with_130() -> None:
     """Ctrl-C while a command runs ends it with 130 and without a traceback."""
-    script = "import time; from specialize.cli import app, cmd_models\n"
-    script += "cmd_models.emit = lambda *_: (print('ready', flush=True), time.sleep(30))\n"
-    script += "import sys; sys.exit(app.run(['models']))"
+    script = "import time; from specialize.cli import app, cmd_profile\n"
+    script += "cmd_profile.emit = lambda *_: (print('ready', flush=True), time.sleep(30))\n"
+    script += f"import sys; sys.exit(app.run(['profile', 'show', {str(CAR42)!r}]))"
     process = subprocess.Popen(
         [sys.executable, "-c", script],
         cwd=REPOSITORY,

@@ -1,0 +1,119 @@
+"""A store behind any fsspec URL, which several machines share: `s3://...`, `gs://...`, `memory://...`.
+
+    <url>/objects/ab/cdef...            content, named by its sha256
+    <url>/entries/<kind>/<hex>.json     see `entry.py`
+
+There are no locks: an object's name is its content, so two writers write the same bytes. A file is
+written under a name of its own first and renamed, so that no reader sees half of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from specialize.digest import digest_file
+from specialize.errors import InputError, UsageError
+from specialize.store.entry import Entry, entry_text, parse_entry
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """The part of a store that lies elsewhere; open it with `open_remote`."""
+
+    url: str
+    files: AbstractFileSystem
+    root: str
+
+    def has(self, digest: str) -> bool:
+        """Whether the object is there."""
+        return bool(self.files.exists(self._object(digest)))
+
+    def send(self, digest: str, path: Path) -> None:
+        """Write an object from a local file, unless it is there already."""
+        if not self.has(digest):
+            with self._publishing(self._object(digest)) as temporary:
+                self.files.put_file(str(path), temporary)
+
+    def fetch(self, digest: str, target: Path) -> None:
+        """Write an object into a local file, and check it.
+
+        Raises:
+            InputError: There is no such object, or it was damaged.
+        """
+        try:
+            self.files.get_file(self._object(digest), str(target))
+        except FileNotFoundError as error:
+            raise InputError(self.url, f"object {digest}", "none", "build again to make it anew") from error
+        found = digest_file(target)
+        if found != digest:
+            target.unlink()
+            raise InputError(self.url, f"content of {digest}", found, "remove the object: it is made again")
+
+    def write_entry(self, entry: Entry) -> None:
+        """Name what a key stands for; the last writer wins."""
+        with self._publishing(self._entry(entry.kind, entry.key)) as temporary:
+            self.files.pipe_file(temporary, entry_text(entry).encode())
+
+    def find_entry(self, kind: str, key: str) -> Entry | None:
+        """Return what a key stands for, or None if it was never named."""
+        place = self._entry(kind, key)
+        try:
+            return parse_entry(self.files.cat_file(place), f"{self.url}: {place}")
+        except FileNotFoundError:
+            return None
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every entry, sorted by kind and key."""
+        for place in sorted(self.files.glob(f"{self.root}/entries/*/*.json")):
+            yield parse_entry(self.files.cat_file(place), f"{self.url}: {place}")
+
+    def digests(self) -> Iterator[str]:
+        """Yield the digest of every object, sorted."""
+        for place in sorted(self.files.glob(f"{self.root}/objects/*/*")):
+            folder, name = str(place).split("/")[-2:]
+            if "." not in name:
+                yield f"sha256:{folder}{name}"
+
+    @contextlib.contextmanager
+    def _publishing(self, place: str) -> Iterator[str]:
+        """Yield a name to write to, which becomes `place` at the end."""
+        temporary = f"{place}.{secrets.token_hex(6)}.tmp"
+        self.files.makedirs(place.rpartition("/")[0], exist_ok=True)
+        yield temporary
+        self.files.mv(temporary, place)
+
+    def _object(self, digest: str) -> str:
+        name = digest.removeprefix("sha256:")
+        return f"{self.root}/objects/{name[:2]}/{name[2:]}"
+
+    def _entry(self, kind: str, key: str) -> str:
+        return f"{self.root}/entries/{kind}/{key.removeprefix('sha256:')}.json"
+
+
+def open_remote(url: str) -> Remote:
+    """Return the remote store at a URL.
+
+    Raises:
+        UsageError: fsspec, or the package for this kind of URL, is not installed, or there is no such kind.
+    """
+    try:
+        import fsspec
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise UsageError(url, "the package fsspec", "none", "pip install 'specialize[fleet]'") from error
+    scheme = url.partition("://")[0]
+    if scheme not in fsspec.available_protocols():
+        raise UsageError(url, "a URL that fsspec knows", repr(scheme))
+    try:
+        files, root = url_to_fs(url)
+    except ImportError as error:
+        raise UsageError(url, f"the package that fsspec wants for {scheme}", "none", str(error)) from error
+    return Remote(url, files, str(root).rstrip("/"))

@@ -1,0 +1,76 @@
+"""A local store in front of a remote one: reads come from near if they can, writes go to both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from specialize.errors import InputError
+from specialize.store.entry import Entry
+from specialize.store.local import Store
+from specialize.store.remote import Remote
+
+
+@dataclass(frozen=True, slots=True)
+class SharedStore(Store):
+    """A store whose content other machines share.
+
+    Attributes:
+        remote: Where it is shared.
+    """
+
+    remote: Remote
+
+    def put_file(self, path: Path) -> str:
+        """Copy a file into both stores and return its digest."""
+        return self._sent(Store.put_file(self, path))
+
+    def adopt_file(self, path: Path) -> str:
+        """Move a file into the local store, copy it into the remote one, and return its digest."""
+        return self._sent(Store.adopt_file(self, path))
+
+    def put_bytes(self, data: bytes) -> str:
+        """Write bytes into both stores and return their digest."""
+        return self._sent(Store.put_bytes(self, data))
+
+    def has(self, digest: str) -> bool:
+        """Whether the object is here or there."""
+        return Store.has(self, digest) or self.remote.has(digest)
+
+    def path(self, digest: str) -> Path:
+        """Return the local file that holds an object, fetched first if it is only there.
+
+        Raises:
+            InputError: Neither store has the object, or the remote one's is damaged.
+        """
+        if not Store.has(self, digest):
+            temporary = self.scratch() / digest.removeprefix("sha256:")
+            self.remote.fetch(digest, temporary)
+            Store.adopt_file(self, temporary)
+        return Store.path(self, digest)
+
+    def write_entry(self, entry: Entry) -> None:
+        """Name what a key stands for, here and there; its objects must be there first."""
+        Store.write_entry(self, entry)
+        self.remote.write_entry(entry)
+
+    def find_entry(self, kind: str, key: str) -> Entry | None:
+        """Return what a key stands for, here or there."""
+        found = Store.find_entry(self, kind, key) or self.remote.find_entry(kind, key)
+        return found if found is not None and all(map(self.has, found.objects.values())) else None
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield every entry of both stores, sorted by kind and key."""
+        known = {
+            (entry.kind, entry.key): entry for entry in chain(self.remote.entries(), Store.entries(self))
+        }
+        yield from (known[place] for place in sorted(known))
+
+    def _sent(self, digest: str) -> str:
+        try:
+            self.remote.send(digest, Store.path(self, digest))
+        except OSError as error:
+            raise InputError(self.remote.url, "a store that can be written", str(error)) from error
+        return digest

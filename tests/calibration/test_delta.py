@@ -83,6 +83,15 @@ def test_a_camera_turned_away_has_no_shift() -> None:
     assert delta.shift_px_10m is None and delta.shift_px_20m is None
 
 
+def test_points_in_either_image_count() -> None:
+    """A lens of twice the focal length moves the edge of the wider image by half its width, both ways round."""
+    intrinsic = np.diag([2.0, 2.0, 1.0]) @ np.array(INTRINSIC)
+    intrinsic[:2, 2] /= 2
+    narrow = Camera.pinhole("A", (1600, 900), intrinsic, LIDAR2CAM)
+    for delta in (compare_cameras(NOMINAL, narrow), compare_cameras(narrow, NOMINAL)):
+        assert delta.shift_px_20m is not None and 700 < delta.shift_px_20m < 850
+
+
 def test_added_removed_and_reordered_cameras_are_named() -> None:
     """Changes of the set and the order of cameras are reported beside the movements."""
     first, second, third = (dataclasses.replace(NOMINAL, name=name) for name in "ABC")

@@ -84,7 +84,7 @@ def test_a_camera_turned_away_has_no_shift() -> None:
 
 
 def test_points_in_either_image_count() -> None:
-    """A lens of twice the focal length moves the edge of the wider image by half its width, both ways round."""
+    """Doubling the focal length moves the wider image's edge by half its width, both ways round."""
     intrinsic = np.diag([2.0, 2.0, 1.0]) @ np.array(INTRINSIC)
     intrinsic[:2, 2] /= 2
     narrow = Camera.pinhole("A", (1600, 900), intrinsic, LIDAR2CAM)

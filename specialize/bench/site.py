@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -22,7 +21,7 @@ def extract_site(
     """Write the nodes of a site as a model of their own, with inputs from one run of the whole model.
 
     Args:
-        path: The whole model. Weights in external files are linked, not copied.
+        path: The whole model. Weights in external files are copied.
         nodes: Names of the site's nodes.
         feed: Inputs of the whole model.
         folder: Where the site's model is written.
@@ -41,7 +40,7 @@ def extract_site(
     if missing:
         raise InputError(f"{path}: site", "a known type of every tensor on its border", ", ".join(missing))
     folder.mkdir(parents=True, exist_ok=True)
-    _link_weights(model, path.parent, folder)
+    _copy_weights(model, path.parent, folder)
     values = _values(model, entering, types, feed, folder, threads)
     _keep_only(model.graph, inside, [types[name] for name in entering], [types[name] for name in leaving])
     target = folder / "site.onnx"
@@ -65,21 +64,13 @@ def _types(graph: onnx.GraphProto) -> dict[str, onnx.ValueInfoProto]:
     return {value.name: value for value in known if value.type.tensor_type.HasField("shape")}
 
 
-def _link_weights(model: onnx.ModelProto, source: Path, folder: Path) -> None:
-    """Link the external files of a model into another folder."""
+def _copy_weights(model: onnx.ModelProto, source: Path, folder: Path) -> None:
+    """Copy the external files of a model; readers of ONNX refuse files with a second name."""
     for tensor in model.graph.initializer:
         for entry in tensor.external_data:
             target = folder / entry.value
             if entry.key == "location" and not target.exists():
-                _link((source / entry.value).resolve(), target)
-
-
-def _link(source: Path, target: Path) -> None:
-    """Make a file appear under a second name: a hard link, or a copy where that is impossible."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
+                shutil.copyfile(source / entry.value, target)
 
 
 def _values(

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from specialize.errors import InputError
 from specialize.flops.formulas import FORMULAS
 from specialize.flops.node import NodeView, UnknownShapeError, Work, byte_size
+from specialize.flops.projections import with_projections
 from specialize.flops.report import CostReport, NodeCost, Uncounted
 from specialize.flops.traffic import Traffic, is_constant, is_weight, node_traffic, peak_activation_bytes
 from specialize.graph.known import evaluate
@@ -35,6 +36,8 @@ def count_file(path: Path, attention: Collection[str] = ()) -> CostReport:
 def count(model: ir.Model, attention: Collection[str] = ()) -> CostReport:
     """Count the main graph of a model.
 
+    The projections around the attention's rows count to its site, see `projections`.
+
     Args:
         model: Its shapes are inferred first where they are missing, and annotated in place.
         attention: Names of nodes that belong to an attention site, for graphs without marks; marked nodes
@@ -43,8 +46,10 @@ def count(model: ir.Model, attention: Collection[str] = ()) -> CostReport:
     if not all(_is_static(value) for node in model.graph for value in node.outputs if value.name):
         evaluate(model)
     chosen = frozenset(attention)
+    core = {node: site for node in model.graph if (site := _site(node, chosen))}
+    sites = with_projections(model.graph, core)
     missing: Counter[tuple[str, str, str, bool]] = Counter()
-    costs = [_node_cost(node, _site(node, chosen), missing) for node in model.graph]
+    costs = [_node_cost(node, sites.get(node, ""), node in core, missing) for node in model.graph]
     weights, constants = _resident_bytes(model.graph)
     return CostReport(
         nodes=tuple(costs),
@@ -63,7 +68,9 @@ def _site(node: ir.Node, attention: frozenset[str]) -> str:
     return str(node.metadata_props.get(SITE_KEY, "0" if node.name in attention else ""))
 
 
-def _node_cost(node: ir.Node, site: str, missing: Counter[tuple[str, str, str, bool]]) -> NodeCost:
+def _node_cost(
+    node: ir.Node, site: str, per_row: bool, missing: Counter[tuple[str, str, str, bool]]
+) -> NodeCost:
     """Return a node's cost; what cannot be counted is added to `missing` and counts as nothing."""
     work, traffic = Work(), Traffic()
     try:
@@ -80,6 +87,7 @@ def _node_cost(node: ir.Node, site: str, missing: Counter[tuple[str, str, str, b
         name=node.name or "",
         op=node.op_type,
         site=site,
+        per_row=per_row,
         multiply_adds=work.multiply_adds,
         other=work.other,
         samples=work.samples,

@@ -87,6 +87,14 @@ _MOVEMENT = _names("""
     Gather GatherElements GatherND Identity OneHot Pad Range Reshape ReverseSequence Shape Size Slice
     SpaceToDepth Split Squeeze Tile Transpose Trilu Unsqueeze
 """)
+_SEPARATE = _names("""
+    MSDeformAttn MultiScaleDeformableAttn MultiscaleDeformableAttnPlugin_TRT
+    MultiScaleDeformableAttentionPlugin MMCVMultiScaleDeformableAttention MultiScaleDeformableAttnFunction
+""")
+_FUSED = _names("MultiScaleDeformableAttnTRT MultiScaleDeformableAttnTRT2")
+MSDA_OPERATORS = (*_SEPARATE, *_FUSED)
+"""Deformable attention as one custom operator, under the names that exporters use."""
+
 _PRODUCTS = {
     "Conv": Formula(products.conv, "mul-adds y.size * C/group * kernel; y.size for a bias"),
     "ConvTranspose": Formula(
@@ -160,18 +168,8 @@ FORMULAS: Mapping[str, Formula] = {
     **_SAMPLING,
     **_REDUCTIONS,
     **_REST,
-    **dict.fromkeys(
-        (
-            "MSDeformAttn",
-            "MultiScaleDeformableAttn",
-            "MultiscaleDeformableAttnPlugin_TRT",
-            "MultiScaleDeformableAttentionPlugin",
-            "MMCVMultiScaleDeformableAttention",
-            "MultiScaleDeformableAttnFunction",
-        ),
-        _MSDA,
-    ),
-    **dict.fromkeys(("MultiScaleDeformableAttnTRT", "MultiScaleDeformableAttnTRT2"), _FUSED_MSDA),
+    **dict.fromkeys(_SEPARATE, _MSDA),
+    **dict.fromkeys(_FUSED, _FUSED_MSDA),
 }
 """Operator name -> formula. Custom operators go by their name: the same one lives in many domains."""
 

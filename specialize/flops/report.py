@@ -17,6 +17,7 @@ class NodeCost:
         name: Name of the node.
         op: Operator.
         site: Name of the attention site that the node belongs to; empty if none.
+        per_row: Whether it works on the site's rows; false for the projections of values and results.
         multiply_adds: Multiply-adds; two operations each.
         other: Other operations.
         samples: Points sampled at computed places.
@@ -29,6 +30,7 @@ class NodeCost:
     name: str
     op: str
     site: str
+    per_row: bool = False
     multiply_adds: int = 0
     other: int = 0
     samples: int = 0
@@ -115,8 +117,12 @@ class CostReport:
         return _sum(self.nodes)
 
     def attention(self) -> CostTotal:
-        """Return the sum over all attention sites."""
+        """Return the sum over all attention sites, their projections included."""
         return _sum(node for node in self.nodes if node.site)
+
+    def per_row(self) -> CostTotal:
+        """Return the sum over what works on the rows of attention sites: the part that shrinks with them."""
+        return _sum(node for node in self.nodes if node.per_row)
 
     def by_site(self) -> dict[str, CostTotal]:
         """Return the sum of each attention site, in order of appearance."""
@@ -137,6 +143,7 @@ class CostReport:
             "schema": MODEL_SCHEMA,
             "model": self.total().to_json(),
             "attention": self.attention().to_json(),
+            "per_row": self.per_row().to_json(),
             "sites": {name: total.to_json() for name, total in self.by_site().items()},
             "operators": {name: total.to_json() for name, total in self.by_op().items()},
             "peak_bytes": self.peak_bytes,
@@ -162,7 +169,8 @@ class FormCost:
 
     Attributes:
         pairs: Camera-query pairs computed, over all cameras and attention sites.
-        attention_flops: Operations of the attention sites.
+        attention_flops: Operations of the attention sites, projections included.
+        per_row_flops: The part of them that works on the rows.
         model_flops: Operations of the whole model.
         attention_bytes: Bytes that the attention sites read and write.
         model_bytes: Bytes that the whole model reads and writes.
@@ -172,6 +180,7 @@ class FormCost:
 
     pairs: int
     attention_flops: int
+    per_row_flops: int
     model_flops: int
     attention_bytes: int
     model_bytes: int
@@ -213,6 +222,7 @@ def form_cost(report: CostReport, pairs: int) -> FormCost:
     return FormCost(
         pairs=pairs,
         attention_flops=attention.flops,
+        per_row_flops=report.per_row().flops,
         model_flops=model.flops,
         attention_bytes=attention.moved_bytes,
         model_bytes=model.moved_bytes,

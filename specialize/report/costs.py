@@ -30,7 +30,8 @@ def cost_table(flops: Mapping[str, Any]) -> Costs:
 
     rows = (
         row("pairs, all sites", "pairs", count),
-        row("attention operations", "attention_flops", operations),
+        row("operations on rows", "per_row_flops", operations),
+        row("attention operations, projections included", "attention_flops", operations),
         row("attention samples", "attention_samples", lambda value: scaled(value, "")),
         row("attention bytes", "attention_bytes", sizes),
         row("whole-model operations", "model_flops", operations),

@@ -56,7 +56,7 @@ class GraphMaker:
         if dtype is None:
             dtype = {"f": np.float32, "i": np.int64}.get(data.dtype.kind, data.dtype.type)
         name = self.name("c")
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(data.astype(dtype)), name))
+        self.constants.append(numpy_helper.from_array(np.asarray(data, dtype, order="C"), name))
         return name
 
     def op(self, op_type: str, *inputs: str, domain: str = "", **attributes: object) -> str:

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from specialize.digest import digest
 from specialize.graph.shapes import dims, set_like
 
 PASS_KEY = "specialize.pass"
@@ -33,7 +32,7 @@ class Builder:
         self._anchor = anchor
         self._prefix = prefix
         self._marks = dict(marks)
-        self._constants: dict[str, ir.Value] = {}
+        self._constants: dict[tuple[str, str, tuple[int, ...], bytes], ir.Value] = {}
 
     def node(
         self, op_type: str, inputs: Sequence[ir.Value | None], shape: Sequence[int], *,
@@ -74,8 +73,8 @@ class Builder:
 
     def constant(self, array: npt.ArrayLike, label: str = "constant") -> ir.Value:
         """Return an initializer with that content; equal content is stored once per builder."""
-        data = np.ascontiguousarray(array)
-        key = digest([label, data])
+        data = np.asarray(array, order="C")
+        key = (label, data.dtype.str, data.shape, data.tobytes())
         if key not in self._constants:
             value = ir.Value(name=f"{self._prefix}/{label}{len(self._constants)}", const_value=ir.tensor(data))
             set_like(value, data)

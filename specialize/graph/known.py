@@ -179,7 +179,7 @@ def _frontier(graph: ir.Graph, knowledge: Knowledge) -> Iterable[ir.Value]:
 def _make_constant(graph: ir.Graph, value: ir.Value, array: np.ndarray) -> None:
     constant = ir.Value(
         name=f"{value.name}_known", type=ir.TensorType(value.dtype or ir.DataType.from_numpy(array.dtype)),
-        shape=ir.Shape(array.shape), const_value=ir.tensor(np.ascontiguousarray(array)),
+        shape=ir.Shape(array.shape), const_value=ir.tensor(np.asarray(array, order="C")),
     )
     graph.register_initializer(constant)
     if value.is_graph_output():

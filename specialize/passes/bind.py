@@ -63,4 +63,4 @@ def fitted(value: ir.Value, array: np.ndarray) -> np.ndarray:
     if int(np.prod(shape)) != array.size:
         hint = "the profile must have the cameras that the model was exported for"
         raise InputError(place, f"{list(shape)}", f"{list(array.shape)} from the profile", hint)
-    return np.ascontiguousarray(array.reshape(shape).astype(numpy_type(value)))
+    return np.asarray(array.reshape(shape), numpy_type(value), order="C")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import onnx_ir as ir
 import onnx_ir.passes.common as common
 
-from specialize.graph.shapes import dims, is_static, remove_dead
+from specialize.graph.shapes import STANDARD, dims, is_static, remove_dead
 from specialize.passes.base import Note
 
 NAME = "tidy"
@@ -26,7 +26,7 @@ def tidy(model: ir.Model) -> list[Note]:
     merged = _merge_reshapes(model.graph)
     common.DeduplicateInitializersPass(size_limit=LARGEST_MERGED)(model)
     common.CommonSubexpressionEliminationPass()(model)
-    common.IdentityEliminationPass()(model)
+    _remove_identities(model.graph)
     remove_dead(model.graph)
     after = len(model.graph)
     return [Note(NAME, "applied", "graph", f"{before} to {after} nodes, {merged} reshapes merged")]
@@ -52,3 +52,19 @@ def _merge_reshapes(graph: ir.Graph) -> int:
             ir.convenience.replace_all_uses_with(node.outputs[0], first)
             merged += 1
     return merged
+
+
+def _remove_identities(graph: ir.Graph) -> None:
+    """Remove Identity nodes; one stays where an output of the graph would lose its name or its own place."""
+    for node in graph:
+        if node.op_type != "Identity" or node.domain not in STANDARD or node.inputs[0] is None:
+            continue
+        source, output = node.inputs[0], node.outputs[0]
+        if not output.is_graph_output():
+            ir.convenience.replace_all_uses_with(output, source)
+        elif source.producer() is not None and source.graph is graph and not source.is_graph_output():
+            ir.convenience.replace_all_uses_with(output, source, replace_graph_outputs=True)
+            output.name, source.name = f"{output.name}_before", output.name
+        else:
+            continue
+        graph.remove(node, safe=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 import onnx_ir as ir
 
 from specialize.graph.shapes import dims
@@ -10,7 +12,7 @@ from specialize.rows.axes import Axis, Layout, size_of
 from specialize.rows.emit import Emitted, Emitter, Handler
 from specialize.rows.expr import Apply, Operand, Parameter
 from specialize.rows.lift import node_axis
-from specialize.rows.lift_work import ALL_ZERO, ANY_ZERO, KEEPS_ZERO, OTHER_ELEMENTWISE, OTHER_UNARY, reduced_axes
+from specialize.rows.lift_work import ALL_ZERO, ANY_ZERO, KEEPS_ZERO, OTHER_ELEMENTWISE, OTHER_UNARY, normalized_axes, reduced_axes
 
 
 def elementwise(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
@@ -42,13 +44,13 @@ def matmul(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
 def along_features(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
     """Emit Softmax and LayerNormalization on (everything before, the axis, everything after)."""
     operand = _operand(base, 0)
-    axis = node_axis(base.node, -1, len(operand.layout))
-    end = len(operand.layout) if base.node.op_type == "LayerNormalization" else axis + 1
-    before, along, after = _around(emitter.substitute(operand.layout, at), axis, end)
+    start, end = normalized_axes(base.node, len(operand.layout))
+    before, along, after = _around(emitter.substitute(operand.layout, at), start, end)
     groups = (before, along, after) if after else (before, along)
     value = emitter.regroup(emitter.operand(operand, at), groups)
     attributes = {**base.node.attributes, "axis": ir.AttrInt64("axis", 1)}
-    made = _remade(emitter, base, attributes, [value, *_parameters(base)], dims(value))
+    flat = [None if p is None else emitter.builder.reshape(p, [size_of(along)]) for p in _parameters(base)]
+    made = _remade(emitter, base, attributes, [value, *flat], dims(value))
     return Emitted(made, (*before, *along, *after))
 
 
@@ -104,14 +106,14 @@ def select(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
 
 
 def expand(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
-    """Emit Expand of features."""
-    operand = _operand(base, 0)
-    own, out = emitter.substitute(operand.layout, at), emitter.substitute(base.layout, at)
-    aligned = (*((),) * (len(out) - len(own)), *own)
-    value = emitter.regroup(emitter.operand(operand, at), aligned)
-    shape = [size_of(axis) for axis in out]
+    """Emit Expand of features; what has no rows yet gets them in the same step."""
+    tokens = tuple(token for axis in emitter.substitute(base.layout, at) for token in axis)
+    operand = emitter.operand(_operand(base, 0), at, spread=False)
+    runs = [tuple(run) for _, run in groupby(tokens, key=operand.tokens.__contains__)]
+    value = emitter.regroup(operand, tuple(run if run[0] in operand.tokens else () for run in runs))
+    shape = [size_of(run) for run in runs]
     made = emitter.builder.node("Expand", [value, emitter.builder.constant(shape, "shape")], shape)
-    return Emitted(made, tuple(token for axis in out for token in axis))
+    return Emitted(made, tokens)
 
 
 def _operand(base: Apply, index: int) -> Operand:

@@ -129,3 +129,10 @@ def node_axis(node: ir.Node, default: int, rank: int) -> int:
     """Return the `axis` attribute, counted from the front."""
     axis = node.attributes["axis"].as_int() if "axis" in node.attributes else default
     return axis % rank
+
+
+def opset_of(node: ir.Node) -> int:
+    """Return the version of the standard operators that a node was written in."""
+    assert node.graph is not None
+    imports = node.graph.opset_imports
+    return next(imports[domain] for domain in shapes.STANDARD if domain in imports)

@@ -15,7 +15,7 @@ import onnx_ir as ir
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.axes import Axis, Layout, size_of
 from specialize.rows.expr import Combination, Constant, Operand, Parameter
-from specialize.rows.lift import Lifter, Rule, array_of, node_axis, rows_first
+from specialize.rows.lift import Lifter, Rule, array_of, node_axis, opset_of, rows_first
 from specialize.rows.lift_moves import is_feature_axis
 from specialize.rows.rowmap import RowMap
 
@@ -104,10 +104,11 @@ def along_features(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -
     """Softmax and LayerNormalization over features."""
     source = node.inputs[0]
     assert source is not None
-    axis = node_axis(node, -1, len(layout))
-    normalized = layout[axis:] if node.op_type == "LayerNormalization" else (layout[axis],)
-    if output or not all(is_feature_axis(lifter.axes, part) for part in normalized):
+    start, end = normalized_axes(node, len(layout))
+    if output or not all(is_feature_axis(lifter.axes, part) for part in layout[start:end]):
         return None
+    if any(other is not None and dims(other) != dims(source)[start:end] for other in node.inputs[1:]):
+        return None  # a scale or bias that broadcasts
     value = lifter.lift(source, layout)
     rest = [Parameter(other) for other in node.inputs[1:]]
     return lifter.apply(node, output, layout, [Operand(value, layout, numpy_type(source)), *rest], zero_at=False)
@@ -153,6 +154,16 @@ def deformable_attention(lifter: Lifter, node: ir.Node, output: int, layout: Lay
     by = (*layout[:2], head, levels, points)
     operands = [Parameter(value, picture), Parameter(shapes), Operand(lifter.lift(places, at), at, numpy_type(places))]
     return lifter.apply(node, output, layout, [*operands, Operand(lifter.lift(weights, by), by, numpy_type(weights))], zero_at=False)
+
+
+def normalized_axes(node: ir.Node, rank: int) -> tuple[int, int]:
+    """Return first and last axis (exclusive) that Softmax or LayerNormalization works along; opsets differ."""
+    if node.op_type == "LayerNormalization":
+        return node_axis(node, -1, rank), rank
+    if opset_of(node) < 13:
+        return node_axis(node, 1, rank), rank
+    axis = node_axis(node, -1, rank)
+    return axis, axis + 1
 
 
 def aligned(layout: Layout, sizes: tuple[int, ...]) -> Layout:

@@ -1,0 +1,50 @@
+"""Random graphs never give a wrong answer: what the compiler cannot follow it leaves alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import HealthCheck, event, given, note, settings
+from hypothesis import strategies as st
+
+from specialize.rows.arrange import Packing
+from tests.graphs import PACKINGS, assert_annotations_true, assert_same, random_feeds, run, specialize_proto
+from tests.row_graphs import any_graphs, site_graphs
+
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+
+
+def holds(model: onnx.ModelProto, packing: Packing) -> None:
+    """Check that a specialized graph computes what the original does, with true annotations."""
+    note(onnx.printer.to_text(model))
+    feeds = random_feeds(model)
+    wanted = run(model, feeds)
+    if not all(np.isfinite(array).all() and np.abs(array).max(initial=0) < 1e4 for array in wanted.values()):
+        return
+    made = specialize_proto(model, {}, packing)
+    event(f"sites: {min(len(made.sites), 2)}")
+    assert_same(model, made.model, feeds, atol=1e-4, rtol=1e-3)
+    assert_annotations_true(made.model, feeds)
+
+
+@settings(max_examples=150, suppress_health_check=SLOW)
+@given(any_graphs(), st.sampled_from(PACKINGS))
+def test_any_graph_keeps_its_meaning(model: onnx.ModelProto, packing: Packing) -> None:
+    """Operators of all kinds, rows mixed and not."""
+    holds(model, packing)
+
+
+@settings(max_examples=150, suppress_health_check=SLOW)
+@given(site_graphs(), st.sampled_from(PACKINGS))
+def test_any_site_keeps_its_meaning(model: onnx.ModelProto, packing: Packing) -> None:
+    """Masked queries of two cameras, random work, a masked sum."""
+    holds(model, packing)
+
+
+@pytest.mark.slow
+@settings(max_examples=6000, suppress_health_check=SLOW)
+@given(st.one_of(any_graphs(), site_graphs()), st.sampled_from(PACKINGS))
+def test_many_graphs_keep_their_meaning(model: onnx.ModelProto, packing: Packing) -> None:
+    """The same for minutes."""
+    holds(model, packing)

@@ -6,39 +6,33 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from specialize.bench.report import BenchReport, Spread
-from specialize.report.numbers import count, percent, plural, scaled, times, width
+from specialize.report.numbers import count, operations, percent, plural, scaled, size, times, width
 from specialize.report.page import Bar, CostRow, Costs, Pair
 
 FORMS = {"zero_padded": "zero-padded", "rebatched": "re-batched", "specialized": "specialized"}
 _SMALL_SHARE = 0.2
+_QUANTITIES: tuple[tuple[str, str, Callable[[int], str]], ...] = (
+    ("pairs, all sites", "pairs", count),
+    ("operations on rows", "per_row_flops", operations),
+    ("attention operations, projections included", "attention_flops", operations),
+    ("attention samples", "attention_samples", lambda value: scaled(value, "")),
+    ("attention bytes", "attention_bytes", size),
+    ("whole-model operations", "model_flops", operations),
+    ("whole-model bytes", "model_bytes", size),
+    ("peak memory", "peak_bytes", size),
+)
 _SHOWN_SHARES = 6
 
 
 def cost_table(flops: Mapping[str, Any]) -> Costs:
-    """Return the comparison of the forms from the JSON of `specialize flops`."""
+    """Return the comparison of the forms from the JSON of `specialize flops`, but for what a form lacks."""
     forms = {name: flops["forms"][name] for name in FORMS if name in flops.get("forms", {})}
-
-    def row(label: str, key: str, text: Callable[[int], str]) -> CostRow:
-        values = [form[key] for form in forms.values()]
-        return _row(label, values, [text(value) for value in values])
-
-    def operations(value: int) -> str:
-        return scaled(value, "FLOP")
-
-    def sizes(value: int) -> str:
-        return scaled(value, "B")
-
-    rows = (
-        row("pairs, all sites", "pairs", count),
-        row("operations on rows", "per_row_flops", operations),
-        row("attention operations, projections included", "attention_flops", operations),
-        row("attention samples", "attention_samples", lambda value: scaled(value, "")),
-        row("attention bytes", "attention_bytes", sizes),
-        row("whole-model operations", "model_flops", operations),
-        row("whole-model bytes", "model_bytes", sizes),
-        row("peak memory", "peak_bytes", sizes),
-    )
-    return Costs(tuple(FORMS[name] for name in forms), rows if forms else (), _remarks(flops, forms))
+    rows = []
+    for label, key, text in _QUANTITIES:
+        values = [form[key] for form in forms.values() if key in form]
+        if values and len(values) == len(forms):
+            rows.append(_row(label, values, [text(value) for value in values]))
+    return Costs(tuple(FORMS[name] for name in forms), tuple(rows), _remarks(flops, forms))
 
 
 def time_table(bench: BenchReport) -> Costs:
@@ -49,7 +43,7 @@ def time_table(bench: BenchReport) -> Costs:
     peaks = [float(form.peak_bytes) for form in bench.forms.values()]
     rows = (
         _row("time of one run, median (quartiles)", medians, spread),
-        _row("peak memory of the process", peaks, [scaled(peak, "B") for peak in peaks]),
+        _row("peak memory of the process", peaks, [size(peak) for peak in peaks]),
     )
     how = (
         f"{bench.runtime}, {plural(bench.threads, 'thread')}, {plural(bench.rounds, 'round')}, forms in turn"

@@ -14,6 +14,16 @@ def scaled(value: float, unit: str) -> str:
     return f"{three(value)} {unit}".strip()
 
 
+def operations(value: float) -> str:
+    """Return a number of operations: `2.44 GFLOP`."""
+    return scaled(value, "FLOP")
+
+
+def size(value: float) -> str:
+    """Return a number of bytes: `734 MB`."""
+    return scaled(value, "B")
+
+
 def three(value: float) -> str:
     """Return a number with three significant digits and no exponent."""
     if value == int(value) and abs(value) < 1000:

@@ -8,21 +8,23 @@ import click
 
 from specialize.calibration.load import load_profile
 from specialize.cli import options
-from specialize.cli.output import emit, say
+from specialize.cli.output import emit
 
 
 @click.command()
 @click.argument("path", metavar="BUILD|MODEL.onnx|PROFILE", type=click.Path(path_type=Path, exists=True))
 @options.model_spec_option
+@click.option("--calib", type=options.EXISTING, help="For a model: show what a specialization would do.")
 @options.json_option
-def command(path: Path, model_spec: Path | None, as_json: bool) -> None:
+def command(path: Path, model_spec: Path | None, calib: Path | None, as_json: bool) -> None:
     """Show what a build, a model or a profile is.
 
-    For a model: its calibration inputs, the sites and masks found, and a draft of its sidecar.
+    For a model: its calibration inputs, its operators, a draft of its sidecar; and with --calib the
+    sites that a specialization finds, and what every pass does or declines.
     """
     if path.is_dir():
         return _build(path, as_json)
-    return _model(path, model_spec, as_json) if path.suffix == ".onnx" else _profile(path, as_json)
+    return _model(path, model_spec, calib, as_json) if path.suffix == ".onnx" else _profile(path, as_json)
 
 
 def _build(path: Path, as_json: bool) -> None:
@@ -40,9 +42,9 @@ def _profile(path: Path, as_json: bool) -> None:
     emit(show_json(profile, path), show_text(profile, path), as_json)
 
 
-def _model(path: Path, model_spec: Path | None, as_json: bool) -> None:
-    from specialize.cli.render_inspect import model_text
-    from specialize.compiler import inspect
+def _model(path: Path, model_spec: Path | None, calib: Path | None, as_json: bool) -> None:
+    from specialize.cli.render_inspect import model_json, model_text
+    from specialize.inspection import inspect_model
 
-    data = inspect(path, model_spec, say)
-    emit(data, model_text(data), as_json)
+    found = inspect_model(path, model_spec, calib)
+    emit(model_json(found), model_text(found), as_json)

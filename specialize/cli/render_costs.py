@@ -18,7 +18,7 @@ def forms_table(costs: dict[str, Any]) -> Table:
     """Return pairs, operations and bytes of every form, and how many times less the last one needs."""
     forms = in_order(costs["forms"])
     rows = (
-        ("pairs per site", "pairs", lambda value: f"{value:,}"),
+        ("pairs, all sites", "pairs", lambda value: f"{value:,}"),
         ("attention FLOPs", "attention_flops", scaled),
         ("whole-model FLOPs", "model_flops", scaled),
         ("attention bytes", "attention_bytes", size),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from rich.console import RenderableType
@@ -14,7 +15,12 @@ from specialize.cli.render_build import headline, proof, sites_table, ties, titl
 from specialize.cli.render_costs import forms_table
 from specialize.cli.tables import size, table
 
+if TYPE_CHECKING:
+    from specialize.inspection import ModelInspection
+
 SCHEMA = "specialize/inspect@1"
+
+_MOST_OPERATORS = 12
 
 
 def build_json(build: Build) -> dict[str, Any]:
@@ -42,27 +48,64 @@ def build_text(build: Build) -> RenderableType:
     )
 
 
-def model_text(data: dict[str, Any]) -> RenderableType:
-    """Return what `specialize inspect MODEL.onnx` shows: facts, then lists, then the draft of a sidecar."""
-    facts = "\n".join(
-        f"{key}: {value}" for key, value in data.items() if isinstance(value, str | int | float)
-    )
-    lists = [_listed(key, value) for key, value in data.items() if isinstance(value, list | dict) and value]
-    return stack(facts, *lists)
+def model_json(found: ModelInspection) -> dict[str, Any]:
+    """Return what `specialize inspect MODEL.onnx --json` prints."""
+    return {
+        "schema": SCHEMA,
+        "kind": "model",
+        **{key: value for key, value in asdict(found).items() if key != "path"},
+        "path": str(found.path),
+        "inputs": msgspec.to_builtins(found.inputs),
+        "outputs": msgspec.to_builtins(found.outputs),
+        "sites": msgspec.to_builtins(found.sites),
+        "notes": msgspec.to_builtins(found.notes),
+    }
 
 
-def _listed(key: str, value: list[Any] | dict[str, Any]) -> str:
-    items = (
-        [f"{name}: {item}" for name, item in value.items()] if isinstance(value, dict) else map(str, value)
+def model_text(found: ModelInspection) -> RenderableType:
+    """Return what `specialize inspect MODEL.onnx` shows."""
+    named = ", ".join(f"{name} ({kind})" for name, kind in found.calibration_inputs.items())
+    dependent = ", ".join(f"{name} x{count}" for name, count in found.data_dependent.items())
+    operators = ", ".join(
+        f"{name} {count}" for name, count in list(found.operators.items())[:_MOST_OPERATORS]
     )
-    return "\n  ".join([f"{key}:", *items])
+    facts = [
+        f"{found.path}: {found.nodes:,} nodes, opset {found.opset}",
+        f"calibration inputs: {named or 'none found; name them in a sidecar'}",
+        f"shapes that depend on data: {dependent or 'none'}",
+        f"operators: {operators}",
+    ]
+    parts: list[RenderableType] = ["\n".join(facts), _tensors({"in": found.inputs, "out": found.outputs})]
+    if found.notes:
+        parts += [
+            headline(found.sites),
+            *([sites_table(found.sites)] if found.sites else []),
+            _passes(found.notes),
+        ]
+    title = "sidecar (a draft: scale and crop are not in the graph)" if found.drafted else "sidecar"
+    return stack(*parts, f"{title}:\n{_indented(found.sidecar)}", _following(found))
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.rstrip().splitlines())
+
+
+def _following(found: ModelInspection) -> str:
+    if found.notes:
+        return f"next: specialize build --calib PROFILE --model {found.path}"
+    return f"next: specialize inspect {found.path} --calib PROFILE"
 
 
 def _tensors(groups: dict[str, tuple[Tensor, ...]]) -> Table:
     body = table("tensor", "", "type", "shape")
     for way, tensors in groups.items():
         for tensor in tensors:
-            body.add_row(tensor.name, way, tensor.dtype, " x ".join(map(str, tensor.shape)))
+            body.add_row(
+                tensor.name,
+                way,
+                tensor.dtype,
+                " x ".join("?" if size < 0 else str(size) for size in tensor.shape),
+            )
     return body
 
 

@@ -1,0 +1,123 @@
+"""A model is described as it is, before anybody builds it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import onnx
+import onnx.parser
+import pytest
+
+from specialize.artifact.manifest import Tensor
+from specialize.errors import InputError
+from specialize.inspection import guess_calibration, inspect_model
+from specialize.model import parse_spec
+from tests.cli.running import CAR42, run_here
+
+# Six cameras; each of four queries is summed over the cameras whose depth row is positive at the origin.
+MODEL = """
+<ir_version: 8, opset_import: ["" : 17]>
+tiny (float[1,6,3,8,16] img, float[1,6,4,4] lidar2img, float[6,4,2] rows)
+=> (float[4,2] summed, float[N] found)
+<int64[1] start = {2}, int64[1] end = {3}, int64[1] axis = {2}, int64[1] last = {3}, int64[1] three = {3},
+ int64[1] four = {4}, float zero = {0}, int64[1] cameras = {0}, int64[3] shape = {6, 1, 1}>
+{
+    depth_row = Slice(lidar2img, start, end, axis)
+    depth = Slice(depth_row, three, four, last)
+    seen = Greater(depth, zero)
+    mask_flat = Cast<to = 1>(seen)
+    mask = Reshape(mask_flat, shape)
+    kept = Mul(rows, mask)
+    summed = ReduceSum<keepdims = 0>(kept, cameras)
+    places = NonZero(img)
+    found = Cast<to = 1>(places)
+}
+"""
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """Write the model above and return its path."""
+    path = tmp_path / "tiny.onnx"
+    onnx.save(onnx.parser.parse_model(MODEL), path)
+    return path
+
+
+def tensor(name: str, *shape: int, dtype: str = "float32") -> Tensor:
+    """Return an input of a model."""
+    return Tensor(name=name, dtype=dtype, shape=shape)
+
+
+def test_a_model_is_described(model: Path) -> None:
+    """Inputs, operators, and what has no fixed shape are found; unknown dimensions are -1."""
+    found = inspect_model(model)
+    assert (found.opset, found.nodes) == (17, 9)
+    assert [value.name for value in found.inputs] == ["img", "lidar2img", "rows"]
+    assert found.outputs[1].shape == (-1,)
+    assert found.data_dependent == {"NonZero": 1}
+    assert list(found.operators)[:2] == ["Cast", "Slice"]
+    assert found.sites == found.notes == ()
+
+
+def test_the_draft_of_a_sidecar_is_one(model: Path) -> None:
+    """The draft names the calibration input and the image's size, and can be read."""
+    found = inspect_model(model)
+    spec = parse_spec(found.sidecar, "draft")
+    assert found.drafted
+    assert spec.calibration_inputs == found.calibration_inputs == {"lidar2img": "lidar2img"}
+    assert spec.image.size_px == (16, 8)
+
+
+def test_a_sidecar_beside_the_model_is_used(model: Path) -> None:
+    """What the sidecar says is shown, not a draft."""
+    text = inspect_model(model).sidecar.replace("name: tiny", "name: mine")
+    model.with_suffix(".model.yaml").write_text(text)
+    found = inspect_model(model)
+    assert not found.drafted
+    assert "name: mine" in found.sidecar
+
+
+def test_a_calibration_shows_what_would_be_done(model: Path) -> None:
+    """With a calibration, passes say what they do or why they decline."""
+    found = inspect_model(model, calib=CAR42)
+    assert {"bind", "fold"} <= {note.name for note in found.notes}
+    assert all(note.reason for note in found.notes)
+
+
+def test_inputs_that_look_like_calibration_are_found() -> None:
+    """Small matrices per camera are calibration, named by the input if it can; images are not."""
+    inputs = (
+        tensor("cam_Intrinsic", 1, 6, 3, 3),
+        tensor("img2lidars", 6, 4, 4),
+        tensor("pose", 4, 4),
+        tensor("img", 1, 6, 3, 480, 800),
+        tensor("boxes", 900, 4, 4),
+        tensor("ids", 6, 4, 4, dtype="int64"),
+    )
+    assert guess_calibration(inputs) == {
+        "cam_Intrinsic": "intrinsic",
+        "img2lidars": "img2lidar",
+        "pose": "lidar2img",
+    }
+
+
+def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
+    """A truncated or missing file is an input error that names it."""
+    (tmp_path / "bad.onnx").write_bytes(b"\x08\x08\x12")
+    for name in ("bad.onnx", "none.onnx"):
+        with pytest.raises(InputError, match=name):
+            inspect_model(tmp_path / name)
+
+
+def test_the_command_shows_a_model(capsys: pytest.CaptureFixture[str], model: Path) -> None:
+    """`inspect` shows a model as text and as JSON of the same value."""
+    text = run_here(capsys, "inspect", model)
+    assert text.code == 0
+    assert "shapes that depend on data: NonZero x1" in text.out
+    assert "a draft" in text.out
+    data = json.loads(run_here(capsys, "inspect", model, "--calib", CAR42, "--json").out)
+    assert data["schema"] == "specialize/inspect@1"
+    assert data["kind"] == "model"
+    assert data["calibration_inputs"] == {"lidar2img": "lidar2img"}
+    assert data["notes"]

@@ -73,13 +73,19 @@ def slice_(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
     assert starts is not None and ends is not None
     touched = range(len(starts)) if len(bounds) < 3 or bounds[2] is None else bounds[2]
     steps = np.ones(len(starts), dtype=np.int64) if len(bounds) < 4 or bounds[3] is None else bounds[3]
-    index = [slice(None)] * len(layout)
-    for start, end, axis, step in zip(starts, ends, touched, steps, strict=True):
-        size = dims(source)[int(axis)]
-        stop = None if int(step) < 0 and int(end) < -size else int(end)
-        index[int(axis)] = slice(int(start), stop, int(step))
-    picks = {axis: np.arange(dims(source)[axis])[part] for axis, part in enumerate(index) if part != slice(None)}
+    picks = {
+        int(axis) % len(layout): sliced(dims(source)[int(axis)], int(start), int(end), int(step))
+        for start, end, axis, step in zip(starts, ends, touched, steps, strict=True)
+    }
     return pick(lifter, node, output, layout, picks)
+
+
+def sliced(size: int, start: int, end: int, step: int) -> Ints:
+    """Return the places of an axis that a Slice keeps: ONNX clamps bounds where Python does not."""
+    start, end = (bound + size if bound < 0 else bound for bound in (start, end))
+    if step > 0:
+        return np.arange(min(max(start, 0), size), min(max(end, 0), size), step)
+    return np.arange(min(max(start, 0), size - 1), min(max(end, -1), size - 1), step)
 
 
 def split(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:

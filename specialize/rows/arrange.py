@@ -54,6 +54,7 @@ class Arrangement:
         groups: Those of the row factors that tell the group.
         group: Stands for the groups in a padded tensor; None in a ragged one.
         row: Stands for the rows (of one group, if padded).
+        parts: Stand for the rows of each group that has any, where groups are handled one by one.
     """
 
     rows: Axis
@@ -63,11 +64,12 @@ class Arrangement:
     groups: Axis
     group: Factor | None
     row: Factor
+    parts: Axis
 
     def at(self, rows: Axis, index: Ints) -> Arrangement:
         """Return the same places, filled with other rows of other factors."""
         groups = tuple(factor for factor in self.groups if factor in rows)
-        return Arrangement(rows, index, self.filled, self.lengths, groups, self.group, self.row)
+        return Arrangement(rows, index, self.filled, self.lengths, groups, self.group, self.row, self.parts)
 
     @property
     def tokens(self) -> Axis:
@@ -113,7 +115,8 @@ def arrange(rows: Axis, groups: Axis, demanded: Ints, packing: Packing) -> Arran
     padded = packing.layout == "padded" and count > 1
     group = Factor(count, (-2,)) if padded else None
     row = Factor(int(lengths.max(initial=0)) if padded else len(index), (-1,))
-    return Arrangement(rows, index, filled, tuple(int(n) for n in lengths), groups, group, row)
+    parts = () if padded else tuple(Factor(int(length), (-1,)) for length in lengths if length)
+    return Arrangement(rows, index, filled, tuple(int(n) for n in lengths), groups, group, row, parts)
 
 
 def _first_of_group(rows: Axis, groups: Axis) -> Ints:

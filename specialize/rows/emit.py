@@ -43,7 +43,22 @@ class Emitted:
     tokens: Axis
 
 
-Handler = Callable[["Emitter", Apply, Arrangement], Emitted]
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """A tensor in pieces, one per group, because what follows is done group by group and joined when it is small.
+
+    Attributes:
+        pieces: One per group that has rows; the token of all rows is replaced by that of the group's rows.
+        row: The token of all rows.
+        rows: The tokens of the groups' rows.
+    """
+
+    pieces: tuple[Emitted, ...]
+    row: Factor
+    rows: Axis
+
+
+Handler = Callable[["Emitter", Apply, Arrangement], Emitted | Parts]
 
 
 class Emitter:
@@ -62,7 +77,7 @@ class Emitter:
         self.arrangements: list[tuple[Base, Arrangement]] = []
         self._packing = packing
         self._handlers = handlers
-        self._done: dict[tuple[int, Axis, bytes], Emitted] = {}
+        self._done: dict[tuple[int, Axis, bytes], Emitted | Parts] = {}
 
     def combine(self, terms: tuple[Term, ...], rows: Axis, features: Axis | None = None) -> Emitted:
         """Return a sum of row maps of bases, rows first: each base on its demanded rows, then summed back.
@@ -76,15 +91,15 @@ class Emitter:
         for term in terms:
             base_rows = self.axes.resolve(term.base.rows)
             at = arrange(base_rows, self._groups(term.base), term.map.demanded(), self._packing)
-            emitted = self.emit(term.base, at)
-            features = features or tuple(token for token in emitted.tokens if token not in at.tokens)
-            parts.append(self.regroup(emitted, ((), at.tokens, features)))
+            for piece, row in self._pieces(self.emit(term.base, at), at):
+                features = features or tuple(token for token in piece.tokens if token not in row)
+                parts.append(self.regroup(piece, ((), row, features)))
             maps.append(_onto_places(term.map, at))
             self.arrangements.append((term.base, at))
         assert features is not None
         return Emitted(self._sum_back(parts, RowMap.of(sparse.hstack(maps)), features), (*rows, *features))
 
-    def emit(self, base: Base, at: Arrangement) -> Emitted:
+    def emit(self, base: Base, at: Arrangement) -> Emitted | Parts:
         """Return a base on the rows of an arrangement."""
         key = (id(base), at.tokens, at.index.tobytes())
         if key not in self._done:
@@ -92,6 +107,10 @@ class Emitter:
         return self._done[key]
 
     def operand(self, operand: Operand, at: Arrangement, *, spread: bool = True) -> Emitted:
+        """Return an operand as one tensor; see `pieces`."""
+        return self.joined(self.pieces(operand, at, spread=spread))
+
+    def pieces(self, operand: Operand, at: Arrangement, *, spread: bool = True) -> Emitted | Parts:
         """Return an operand on the rows of an arrangement; one that is the same for all rows only if `spread`."""
         value = operand.value
         terms = tuple(Term(term.map.take_rows(at.index), term.base) for term in value.terms)
@@ -101,6 +120,8 @@ class Emitter:
             return self.scaled(self._whole(terms[0].base), summands[0][1], at)
         if terms and all(summand is not None for summand in summands):
             lone = not any(term.base.rows for term in terms)
+            if len(terms) == 1 and summands[0] is not None and (summands[0][1] == 1.0).all():
+                return self._picked(terms[0].base, summands[0][0], at, spread=lone)
             parts = [
                 self.scaled(self._picked(term.base, summand[0], at, spread=lone), summand[1], at)
                 for term, summand in zip(terms, summands, strict=True) if summand is not None
@@ -112,8 +133,41 @@ class Emitter:
             return Emitted(np.zeros([token.size for token in tokens], dtype=operand.dtype), tokens)
         return self.combine(terms, at.tokens, features)
 
-    def scaled(self, emitted: Emitted, scale: npt.NDArray[np.float64], at: Arrangement) -> Emitted:
+    def joined(self, emitted: Emitted | Parts) -> Emitted:
+        """Return a tensor in one piece."""
+        if isinstance(emitted, Emitted):
+            return emitted
+        first = emitted.pieces[0].tokens
+        place = first.index(emitted.rows[0])
+        before, after = first[:place], first[place + 1 :]
+        values = [
+            self.regroup(piece, (before, (row,), after)) for piece, row in zip(emitted.pieces, emitted.rows, strict=True)
+        ]
+        shape = [size_of(before), emitted.row.size, size_of(after)]
+        return Emitted(self.builder.node("Concat", values, shape, axis=1), (*before, emitted.row, *after))
+
+    def split(self, emitted: Emitted | Parts, at: Arrangement) -> tuple[Emitted, ...]:
+        """Return a tensor in one piece per group that has rows."""
+        if isinstance(emitted, Parts):
+            return emitted.pieces
+        if at.row not in emitted.tokens:
+            return (emitted,) * len(at.parts)
+        place = emitted.tokens.index(at.row)
+        before, after = emitted.tokens[:place], emitted.tokens[place + 1 :]
+        sizes = [part.size for part in at.parts]
+        if isinstance(emitted.held, np.ndarray):
+            cube = emitted.held.reshape([size_of(before), at.row.size, size_of(after)])
+            held: list[ir.Value | npt.NDArray[np.generic]] = list(np.split(cube, np.cumsum(sizes)[:-1], axis=1))
+        else:
+            value = self.regroup(emitted, (before, (at.row,), after))
+            shapes = [[size_of(before), size, size_of(after)] for size in sizes]
+            lengths = self.builder.constant(np.array(sizes, dtype=np.int64), "sizes")
+            held = list(self.builder.nodes("Split", [value, lengths], shapes, axis=1))
+        return tuple(Emitted(piece, (*before, part, *after)) for piece, part in zip(held, at.parts, strict=True))
+
+    def scaled(self, emitted: Emitted | Parts, scale: npt.NDArray[np.float64], at: Arrangement) -> Emitted:
         """Return a tensor times one number per place."""
+        emitted = self.joined(emitted)
         if (scale == 1.0).all():
             return emitted
         dtype = emitted.held.dtype if isinstance(emitted.held, np.ndarray) else numpy_type(emitted.held)
@@ -132,14 +186,24 @@ class Emitter:
     def elementwise(self, op: str | ir.Node, operands: list[Emitted], tokens: Axis) -> Emitted:
         """Return an operator with broadcasting; axes that all operands share or lack together are one axis."""
         present = [frozenset(operand.tokens) for operand in operands]
-        runs = [tuple(run) for _, run in groupby(tokens, key=lambda token: tuple(token in own for own in present))]
+        have = tuple(token for token in tokens if any(token in own for own in present))
+        runs = [tuple(run) for _, run in groupby(have, key=lambda token: tuple(token in own for own in present))]
         inputs = [
             self.regroup(operand, tuple(run if run[0] in own else () for run in runs))
             for operand, own in zip(operands, present, strict=True)
         ]
         shape = [size_of(run) for run in runs]
         made = self.builder.node(op, inputs, shape) if isinstance(op, str) else self.builder.copy(op, inputs, shape)
-        return Emitted(made, tokens)
+        return self.spread(Emitted(made, have), tokens)
+
+    def spread(self, emitted: Emitted, tokens: Axis) -> Emitted:
+        """Return a tensor repeated along the tokens that it lacks."""
+        if len(emitted.tokens) == len(tokens):
+            return emitted
+        runs = [tuple(run) for _, run in groupby(tokens, key=emitted.tokens.__contains__)]
+        value = self.regroup(emitted, tuple(run if run[0] in emitted.tokens else () for run in runs))
+        shape = [size_of(run) for run in runs]
+        return Emitted(self.builder.node("Expand", [value, self.builder.constant(shape, "shape")], shape), tokens)
 
     def substitute(self, layout: Layout, at: Arrangement) -> Layout:
         """Return a layout with the tokens of an arrangement where its row factors stood."""
@@ -171,7 +235,7 @@ class Emitter:
             value = self.builder.node("Transpose", [value], sizes, perm=order)
         return self.builder.reshape(value, shape)
 
-    def _emit(self, base: Base, at: Arrangement) -> Emitted:
+    def _emit(self, base: Base, at: Arrangement) -> Emitted | Parts:
         if isinstance(base, Source):
             return self._gather(base, at)
         if isinstance(base, Constant):
@@ -197,7 +261,13 @@ class Emitter:
             value = self.builder.node("Gather", [value, self.builder.constant(at.index, "rows")], shape, axis=1)
         return Emitted(value, (*before, *at.tokens, *after))
 
-    def _picked(self, base: Base, sources: Ints, at: Arrangement, *, spread: bool) -> Emitted:
+    def _pieces(self, emitted: Emitted | Parts, at: Arrangement) -> list[tuple[Emitted, Axis]]:
+        """Return the pieces of a tensor with the tokens that count their rows."""
+        if isinstance(emitted, Parts):
+            return [(piece, (row,)) for piece, row in zip(emitted.pieces, emitted.rows, strict=True)]
+        return [(emitted, at.tokens)]
+
+    def _picked(self, base: Base, sources: Ints, at: Arrangement, *, spread: bool) -> Emitted | Parts:
         """Return one row of a base per place; of a base without rows its only one, at every place if `spread`."""
         if not base.rows and not spread:
             return self._whole(base)

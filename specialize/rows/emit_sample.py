@@ -14,14 +14,14 @@ import onnx_ir as ir
 from specialize.graph.shapes import dims
 from specialize.rows.arrange import Arrangement, group_of
 from specialize.rows.axes import Axis, Layout, size_of
-from specialize.rows.emit import Emitted, Emitter, Handler
+from specialize.rows.emit import Emitted, Emitter, Handler, Parts
 from specialize.rows.expr import Apply, Operand, Parameter, Term
 from specialize.rows.rowmap import RowMap
 
 Sample = Callable[[ir.Value, list[ir.Value], int], ir.Value]
 
 
-def grid_sample(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
+def grid_sample(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
     """Emit GridSample: grid (batch, rows, what else is sampled, 2), result (batch, channels, rows, what else)."""
     image, grid = base.operands
     assert isinstance(image, Parameter) and isinstance(grid, Operand)
@@ -49,10 +49,10 @@ def grid_sample(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
         picture = emitter.regroup(_with_group(emitter, image, at, shared), (batch, channels, *spatial))
         return Emitted(sample(picture, [places], size_of(rows)), result)
     pictures = _split_image(emitter, image, shared, (per_batch, channels, *spatial))
-    return Emitted(_by_group(emitter, at, pictures, [(places, 1)], sample, 2), result)
+    return _by_group(emitter, at, pictures, [(places, 1)], sample, result)
 
 
-def deformable_attention(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
+def deformable_attention(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
     """Emit `MultiScaleDeformableAttn(value, shapes, locations, weights)` on (batch, rows)."""
     value, shapes, places, weights = base.operands
     assert isinstance(value, Parameter) and isinstance(shapes, Parameter)
@@ -78,24 +78,22 @@ def deformable_attention(emitter: Emitter, base: Apply, at: Arrangement) -> Emit
         picture = emitter.regroup(_with_group(emitter, value, at, shared), (group, *features))
         return Emitted(sample(picture, inputs, size_of(rows)), result)
     pictures = _split_image(emitter, value, shared, ((), *features))
-    return Emitted(_by_group(emitter, at, pictures, [(given, 1) for given in inputs], sample, 1), result)
+    return _by_group(emitter, at, pictures, [(given, 1) for given in inputs], sample, result)
 
 
 def _by_group(
     emitter: Emitter, at: Arrangement, pictures: list[ir.Value], inputs: list[tuple[ir.Value, int]], sample: Sample,
-    axis: int,
-) -> ir.Value:  # fmt: skip
-    """Sample each group's image at that group's rows and join the results along an axis."""
+    tokens: Axis,
+) -> Parts:  # fmt: skip
+    """Sample each group's image at that group's rows; the results stay apart until they are small."""
     used = [number for number, length in enumerate(at.lengths) if length]
     lengths = [at.lengths[number] for number in used]
-    parts = [_split(emitter, value, place, lengths) for value, place in inputs]
-    results = [
-        sample(pictures[number], [part[index] for part in parts], lengths[index]) for index, number in enumerate(used)
-    ]
-    if len(results) == 1:
-        return results[0]
-    shape = [sum(lengths) if place == axis else size for place, size in enumerate(dims(results[0]))]
-    return emitter.builder.node("Concat", results, shape, axis=axis)
+    columns = [_split(emitter, value, place, lengths) for value, place in inputs]
+    pieces = []
+    for index, (number, part) in enumerate(zip(used, at.parts, strict=True)):
+        value = sample(pictures[number], [column[index] for column in columns], lengths[index])
+        pieces.append(Emitted(value, tuple(part if token is at.row else token for token in tokens)))
+    return Parts(tuple(pieces), at.row, at.parts)
 
 
 def _split_image(emitter: Emitter, image: Parameter, shared: Axis, groups: Layout) -> list[ir.Value]:

@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-
 import onnx_ir as ir
 
 from specialize.graph.shapes import dims
 from specialize.rows.arrange import Arrangement
 from specialize.rows.axes import Axis, Layout, size_of
-from specialize.rows.emit import Emitted, Emitter, Handler
+from specialize.rows.emit import Emitted, Emitter, Handler, Parts
 from specialize.rows.expr import Apply, Operand, Parameter
 from specialize.rows.lift import node_axis
 from specialize.rows.lift_work import ALL_ZERO, ANY_ZERO, KEEPS_ZERO, OTHER_ELEMENTWISE, OTHER_UNARY, normalized_axes, reduced_axes
 
 
-def elementwise(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
+def elementwise(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
     """Emit an operator with broadcasting."""
     tokens = tuple(token for axis in emitter.substitute(base.layout, at) for token in axis)
-    operands = [emitter.operand(_operand(base, i), at, spread=False) for i in range(len(base.operands))]
-    return emitter.elementwise(base.node, operands, tokens)
+    operands = [emitter.pieces(_operand(base, i), at, spread=False) for i in range(len(base.operands))]
+
+    def work(pieces: tuple[Emitted, ...], wanted: Axis) -> Emitted:
+        return emitter.elementwise(base.node, list(pieces), wanted)
+
+    return _by_piece(emitter, at, operands, tokens, work)
 
 
-def unary(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
+def unary(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
     """Emit a function of one operand, whatever its shape."""
-    operand = emitter.operand(_operand(base, 0), at)
-    value = emitter.regroup(operand, tuple((t,) for t in operand.tokens)) if _is_known(operand) else operand.held
-    assert isinstance(value, ir.Value)
-    return Emitted(emitter.builder.copy(base.node, [value, *_parameters(base)], dims(value)), operand.tokens)
+    operand = emitter.pieces(_operand(base, 0), at)
+
+    def work(pieces: tuple[Emitted, ...], wanted: Axis) -> Emitted:
+        (piece,) = pieces
+        value = piece.held if isinstance(piece.held, ir.Value) else emitter.regroup(piece, tuple((t,) for t in piece.tokens))
+        return Emitted(emitter.builder.copy(base.node, [value, *_parameters(base)], dims(value)), piece.tokens)
+
+    return _by_piece(emitter, at, [operand], (), work)
 
 
 def matmul(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
@@ -54,24 +60,27 @@ def along_features(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
     return Emitted(made, (*before, *along, *after))
 
 
-def reduce(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
+def reduce(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
     """Emit a reduction over features, the reduced axes as one."""
     operand, where = _operand(base, 0), reduced_axes(base.node)
     assert where is not None
     own = emitter.substitute(operand.layout, at)
-    kept_before = tuple(token for place, axis in enumerate(own) if place < where[0] for token in axis)
     along = tuple(token for place in where for token in own[place])
-    kept_after = tuple(t for place, axis in enumerate(own) if place > where[0] and place not in where for t in axis)
-    tail = (kept_after,) if kept_after else ()
-    value = emitter.regroup(emitter.operand(operand, at), ((), kept_before, along, *tail))
-    shape = [1, size_of(kept_before), *(size_of(axis) for axis in tail)]
     attributes: dict[str, ir.Attr] = {"keepdims": ir.AttrInt64("keepdims", 0)}
-    inputs: list[ir.Value | None] = [value]
     if "axes" in base.node.attributes:
         attributes["axes"] = ir.AttrInt64s("axes", [2])
-    else:
-        inputs.append(emitter.builder.constant([2], "axis"))
-    return Emitted(_remade(emitter, base, attributes, inputs, shape), (*kept_before, *kept_after))
+    rest = [] if "axes" in base.node.attributes else [emitter.builder.constant([2], "axis")]
+
+    def work(pieces: tuple[Emitted, ...], wanted: Axis) -> Emitted:
+        first = wanted.index(along[0]) if along else len(wanted)
+        before = tuple(token for token in wanted[:first] if token not in along)
+        after = tuple(token for token in wanted[first:] if token not in along)
+        value = emitter.regroup(pieces[0], ((), before, along, *((after,) if after else ())))
+        shape = [1, size_of(before), *((size_of(after),) if after else ())]
+        return Emitted(_remade(emitter, base, attributes, [value, *rest], shape), (*before, *after))
+
+    tokens = tuple(token for axis in own for token in axis)
+    return _by_piece(emitter, at, [emitter.pieces(operand, at)], tokens, work)
 
 
 def concat(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
@@ -108,12 +117,7 @@ def select(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
 def expand(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
     """Emit Expand of features; what has no rows yet gets them in the same step."""
     tokens = tuple(token for axis in emitter.substitute(base.layout, at) for token in axis)
-    operand = emitter.operand(_operand(base, 0), at, spread=False)
-    runs = [tuple(run) for _, run in groupby(tokens, key=operand.tokens.__contains__)]
-    value = emitter.regroup(operand, tuple(run if run[0] in operand.tokens else () for run in runs))
-    shape = [size_of(run) for run in runs]
-    made = emitter.builder.node("Expand", [value, emitter.builder.constant(shape, "shape")], shape)
-    return Emitted(made, tokens)
+    return emitter.spread(emitter.operand(_operand(base, 0), at, spread=False), tokens)
 
 
 def _operand(base: Apply, index: int) -> Operand:
@@ -126,8 +130,19 @@ def _parameters(base: Apply) -> list[ir.Value | None]:
     return [operand.value for operand in base.operands if isinstance(operand, Parameter)]
 
 
-def _is_known(operand: Emitted) -> bool:
-    return not isinstance(operand.held, ir.Value)
+def _by_piece(
+    emitter: Emitter, at: Arrangement, operands: list[Emitted | Parts], tokens: Axis,
+    work: Callable[[tuple[Emitted, ...], Axis], Emitted],
+) -> Emitted | Parts:  # fmt: skip
+    """Do row-wise work once, or group by group if an operand is in pieces; `tokens` are those of the whole."""
+    if not any(isinstance(operand, Parts) for operand in operands):
+        return work(tuple(emitter.joined(operand) for operand in operands), tokens)
+    columns = [emitter.split(operand, at) for operand in operands]
+    pieces = []
+    for index, part in enumerate(at.parts):
+        own = tuple(part if token is at.row else token for token in tokens)
+        pieces.append(work(tuple(column[index] for column in columns), own))
+    return Parts(tuple(pieces), at.row, at.parts)
 
 
 def _around(layout: Layout, start: int, end: int) -> tuple[Axis, Axis, Axis]:

@@ -1,7 +1,7 @@
 """Lifting camera features into a BEV grid: every pixel's feature, times a weight per depth, lands in a cell.
 
-Which cell depends on calibration alone. The pooling is one scatter that adds rows: points outside the grid
-add to a row of their own, which is cut off. Frames: points in the lidar frame (m), cells x first.
+Which cell depends on calibration alone. The pooling is one scatter that adds rows; points outside the grid
+have weight zero. Frames: points in the lidar frame (m), cells x first.
 """
 
 from __future__ import annotations
@@ -79,12 +79,13 @@ class DepthLSSTransform(nn.Module):
 
     def pool(self, features: Tensor, weights: Tensor, calibration: Calibration) -> Tensor:
         """Sums features (N, h, w, C) times weights (N, D, h, w) per cell; returns (1, C, X, Y)."""
-        rows = weights[..., None] * features[:, None]  # (N, D, h, w, C)
+        cells, inside = self.cell_of_points(self.points_m(calibration))
+        kept = weights * inside.reshape(weights.shape).to(weights.dtype)
+        rows = kept[..., None] * features[:, None]  # (N, D, h, w, C)
         x_cells, y_cells = self.cells
-        grid = rows.new_zeros(x_cells * y_cells + 1, self.bev_dims)  # the last row takes what no cell takes
-        cells = self.cell_of_points(self.points_m(calibration))
+        grid = rows.new_zeros(x_cells * y_cells, self.bev_dims)
         grid = grid.index_put((cells,), rows.reshape(-1, self.bev_dims), accumulate=True)
-        return grid[:-1].reshape(1, x_cells, y_cells, self.bev_dims).permute(0, 3, 1, 2)
+        return grid.reshape(1, x_cells, y_cells, self.bev_dims).permute(0, 3, 1, 2)
 
     def points_m(self, calibration: Calibration) -> Tensor:
         """Returns the frustum's points in the lidar frame, (N, D h w, 3) in m."""
@@ -97,16 +98,15 @@ class DepthLSSTransform(nn.Module):
         points = rays @ lidar_from_pixel.transpose(1, 2) + pose[:, None, :3, 3]
         return points @ lidar_aug[:3, :3].T + lidar_aug[:3, 3]
 
-    def cell_of_points(self, points_m: Tensor) -> Tensor:
-        """Returns the cell x * Y + y of points (N, P, 3), (N P,); X * Y where there is none.
+    def cell_of_points(self, points_m: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns for points (N, P, 3) the cell x * Y + y, and whether there is one; both (N P,).
 
         Indices are cut toward zero, so points up to one cell below the grid count as in its first cell:
-        checkpoints were trained so.
+        checkpoints were trained so. Points outside the grid are given cell 0.
         """
         index = ((points_m - (self.bx - self.dx / 2.0)) / self.dx).long().reshape(-1, 3)
         inside = ((index >= 0) & (index < self.nx)).all(-1)
-        x_cells, y_cells = self.cells
-        return torch.where(inside, index[:, 0] * y_cells + index[:, 1], x_cells * y_cells)
+        return torch.where(inside, index[:, 0] * self.cells[1] + index[:, 1], 0), inside
 
 
 def _layer(conv: nn.Conv2d) -> tuple[nn.Module, ...]:

@@ -96,8 +96,8 @@ def test_points_fall_into_the_recorded_cells() -> None:
     transform = branch().vtransform
     points = transform.points_m(calibration(record, "aug"))
     assert largest_difference(record, "aug/geom", points.reshape(1, 6, DEPTHS, 32, 88, 3)) < 1e-4
-    cells = transform.cell_of_points(points).numpy()
-    want, kept = record["geometry"]["aug"], cells < 360 * 360
+    cells, kept = (value.numpy() for value in transform.cell_of_points(points))
+    want = record["geometry"]["aug"]
     assert kept.sum() == want["kept"]
     assert kept.reshape(6, -1).sum(1).tolist() == want["kept_per_camera"]
     ranks = np.sort(cells[kept]).astype("<i8")

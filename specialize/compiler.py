@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +29,8 @@ from specialize.passes.pipeline import Specialized, specialize_graph
 from specialize.planning import plans_digest, visible_sets
 from specialize.request import BuildOutcome, BuildRequest
 from specialize.rows.arrange import Packing
-from specialize.sources import GenericModel, Say, generic_model, model_again
-from specialize.store import Store, open_store
+from specialize.sources import GRAPH, PREPARED, PREPARED_WEIGHTS, GenericModel, Say, generic_model, model_again
+from specialize.store import open_store
 from specialize.verify import VerifyReport, compare_models, make_frames, model_inputs
 from specialize.visibility.plan import VisibilityPlan
 
@@ -57,8 +58,8 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
         done = _up_to_date(folder, key)
         if done is not None:
             return BuildOutcome(build_dir=folder, up_to_date=True, manifest=done.manifest, warnings=generic.warnings)
-        with generic.unpacked(store) as path:
-            manifest = _make(request, profile, generic, key, store, path, folder, watch, say)
+        with generic.unpacked(store) as parts:
+            manifest = _make(request, profile, generic, key, parts, folder, watch, say)
     return BuildOutcome(build_dir=folder, up_to_date=False, manifest=manifest, seconds=watch.seconds)
 
 
@@ -71,11 +72,11 @@ def costs(request: BuildRequest, say: Say = quiet) -> FormsReport:
     """
     profile, store = load_profile(request.calib), open_store()
     generic = generic_model(request, store, say)
-    with generic.unpacked(store) as path:
+    with generic.unpacked(store) as parts:
         constants = _constants(generic.spec, profile)
-        compiled = specialize_graph(read_graph(path), constants, _packing(request))
+        compiled = specialize_graph(read_graph(parts / PREPARED), constants, _packing(request))
         _require_sites(compiled, request)
-        return _forms(path, constants, compiled, request)
+        return _forms(parts, constants, compiled)
 
 
 def verify(build_dir: Path, frames: int = 4, say: Say = quiet) -> VerifyReport:
@@ -91,33 +92,32 @@ def verify(build_dir: Path, frames: int = 4, say: Say = quiet) -> VerifyReport:
     generic = model_again(made.manifest.source, spec, store, say)
     if generic.digest != made.manifest.digests.model:
         raise InputError(f"{build_dir}: model", made.manifest.digests.model, generic.digest, "build again")
-    with generic.unpacked(store) as path:
-        return _compare(path, made.model, spec, load_profile(made.profile), frames, 0, say)
+    with generic.unpacked(store) as parts:
+        return _compare(parts / GRAPH, made.model, spec, load_profile(made.profile), frames, 0, say)
 
 
 def _make(
-    request: BuildRequest, profile: CalibrationProfile, generic: GenericModel, key: BuildKey, store: Store, path: Path,
+    request: BuildRequest, profile: CalibrationProfile, generic: GenericModel, key: BuildKey, parts: Path,
     folder: Path, watch: _Watch, say: Say,
 ) -> Manifest:  # fmt: skip
     """Compile, write, verify, count and publish; return the manifest of what is there now."""
     say(f"specializing {generic.name} for {profile.vehicle}")
     plans = visible_sets(generic.spec, profile)
     constants = _constants(generic.spec, profile)
-    compiled = specialize_graph(read_graph(path), constants, _packing(request))
+    compiled = specialize_graph(read_graph(parts / PREPARED), constants, _packing(request))
     _require_sites(compiled, request)
     _require_covered(compiled.sites, plans)
     manifest = _manifest(request, profile, generic, key, compiled, plans)
     write_metadata(compiled.model.metadata_props, _tie(manifest, compiled.sites))
     watch.lap("compile")
-    forms = _forms(path, constants, compiled, request)
+    forms = _forms(parts, constants, compiled)
     watch.lap("count")
     with publish_directory(folder) as room:
         write_graph(compiled.model, room / MODEL)
-        for name in generic.weight_names:
-            store.unpack(generic.entry.objects[name], room / name)
+        shutil.copyfile(parts / PREPARED_WEIGHTS, room / PREPARED_WEIGHTS)
         write_file(room / PROFILE, dump_profile(profile))
         watch.lap("write")
-        report = _compare(path, room / MODEL, generic.spec, profile, request.frames, request.seed, say)
+        report = _compare(parts / GRAPH, room / MODEL, generic.spec, profile, request.frames, request.seed, say)
         report.require_passed()
         watch.lap("verify")
         evidence = {"verify": report.to_json(), "flops": forms.to_json()}
@@ -142,9 +142,12 @@ def _up_to_date(folder: Path, key: BuildKey) -> Build | None:
     """Return the build that is there if it was made from the same key and is whole."""
     try:
         found = Build.open(folder)
+        if found.manifest.digests.build != key.digest():
+            return None
+        found.require_intact()
     except InputError:
         return None
-    return found if found.manifest.digests.build == key.digest() else None
+    return found
 
 
 def _constants(spec: ModelSpec, profile: CalibrationProfile) -> dict[str, np.ndarray]:
@@ -180,11 +183,11 @@ def _require_covered(sites: tuple[CompactedSite, ...], plans: tuple[VisibilityPl
                 )  # fmt: skip
 
 
-def _forms(path: Path, constants: dict[str, np.ndarray], compiled: Specialized, request: BuildRequest) -> FormsReport:
+def _forms(parts: Path, constants: dict[str, np.ndarray], compiled: Specialized) -> FormsReport:
     """Count the three forms, each on its real graph."""
     replaced = frozenset(name for site in compiled.sites for name in site.replaced)
-    dense = count(read_graph(path), replaced)
-    rebatched = specialize_graph(read_graph(path), constants, Packing("padded"))
+    dense = count(read_graph(parts / PREPARED), replaced)
+    rebatched = specialize_graph(read_graph(parts / PREPARED), constants, Packing("padded"))
     reports: dict[str, CostReport] = {
         "zero_padded": dense, "rebatched": count(rebatched.model), "specialized": count(compiled.model),
     }  # fmt: skip

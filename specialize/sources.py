@@ -13,13 +13,18 @@ from pathlib import Path
 from specialize import zoo
 from specialize.digest import digest, digest_file
 from specialize.errors import InputError, UsageError, closest
+from specialize.graph.known import fold
 from specialize.graph.io import read_graph, weight_files, write_graph
 from specialize.model import ModelSpec, read_spec
+from specialize.passes.tidy import tidy
 from specialize.request import BuildRequest
 from specialize.store import Store
 from specialize.store.entry import Entry
+from specialize.version import VERSION
 
 GRAPH = "model.onnx"
+PREPARED = "prepared.onnx"
+PREPARED_WEIGHTS = "weights.bin"
 KIND = "export"
 
 Say = Callable[[str], None]
@@ -46,20 +51,16 @@ class GenericModel:
     @property
     def digest(self) -> str:
         """Digest of graph and weights."""
-        return digest(self.entry.objects)
-
-    @property
-    def weight_names(self) -> list[str]:
-        """Names of the files beside the graph that hold its weights."""
-        return sorted(name for name in self.entry.objects if name != GRAPH)
+        own = {name: key for name, key in self.entry.objects.items() if name not in (PREPARED, PREPARED_WEIGHTS)}
+        return digest(own)
 
     @contextlib.contextmanager
     def unpacked(self, store: Store) -> Iterator[Path]:
-        """Yield the path of the graph, its weights beside it, for as long as the block lasts."""
+        """Yield a folder with the graph, the prepared graph and their weights, for as long as the block lasts."""
         with tempfile.TemporaryDirectory(dir=store.scratch(), prefix="model-") as folder:
             for name, key in self.entry.objects.items():
                 store.unpack(key, Path(folder) / name)
-            yield Path(folder) / GRAPH
+            yield Path(folder)
 
 
 def generic_model(request: BuildRequest, store: Store, say: Say) -> GenericModel:
@@ -113,6 +114,7 @@ def _export(name: str, checkpoint: Path | None, seed: int, key: str, store: Stor
     say(f"exporting {name} once; later builds take it from the store")
     with tempfile.TemporaryDirectory(dir=store.scratch(), prefix="export-") as folder:
         made = export_generic(name, checkpoint, Path(folder) / GRAPH, seed)
+        _prepare(Path(folder))
         objects = {path.name: store.adopt_file(path) for path in sorted(Path(folder).iterdir())}
     info = {"warnings": list(made.warnings), "weights": made.weights_digest}
     entry = Entry(kind=KIND, key=key, title=f"generic {name}", objects=objects, info=info)
@@ -133,10 +135,22 @@ def _own_model(path: Path, model_spec: Path | None, store: Store) -> GenericMode
         with store.making(KIND, key), tempfile.TemporaryDirectory(dir=store.scratch()) as folder:
             weights = f"{path.stem}-{key.removeprefix('sha256:')[:12]}.weights"
             write_graph(model, Path(folder) / GRAPH, weights)
+            _prepare(Path(folder))
             objects = {file.name: store.adopt_file(file) for file in sorted(Path(folder).iterdir())}
             entry = Entry(kind=KIND, key=key, title=f"own model {path.stem}", objects=objects)
             store.write_entry(entry)
     return GenericModel(path.stem, spec, entry, source, ())
+
+
+def _prepare(folder: Path) -> None:
+    """Write the graph with all that depends on weights alone computed, once for all vehicles.
+
+    What a vehicle then adds is what depends on its calibration.
+    """
+    model = read_graph(folder / GRAPH)
+    fold(model)
+    tidy(model)
+    write_graph(model, folder / PREPARED, PREPARED_WEIGHTS)
 
 
 def sidecar_of(path: Path) -> Path:
@@ -170,5 +184,5 @@ def _zoo_version() -> str:
     folder = Path(zoo.__file__).parent
     for file in sorted(folder.glob("*.py")):
         state.update(file.name.encode() + b"\0" + file.read_bytes())
-    versions = [importlib.metadata.version(package) for package in ("torch", "onnxscript", "onnx", "onnx-ir")]
+    versions = [VERSION] + [importlib.metadata.version(package) for package in ("torch", "onnxscript", "onnx", "onnx-ir")]
     return digest([state.hexdigest(), versions])

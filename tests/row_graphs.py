@@ -386,7 +386,11 @@ def sum_of_masked(g: Growing) -> Tensor | None:
     t = mask_rows(g)
     if t is None:
         return None
-    axes = sorted(g.draw(st.sets(st.integers(0, len(t.shape) - 1), min_size=1, max_size=2)))
+    rows = [place for place, size in enumerate(t.shape[:-1]) if size > 1]
+    among = rows if rows and g.draw(st.integers(0, 3)) else list(range(len(t.shape)))
+    axes = sorted(
+        g.draw(st.sets(st.sampled_from(among), min_size=1, max_size=g.draw(st.sampled_from([1, 1, 2]))))
+    )
     keep = g.draw(st.integers(0, 1)) if len(t.shape) > len(axes) else 1
     shape = tuple(1 if i in axes else n for i, n in enumerate(t.shape) if keep or i not in axes)
     return g.add("ReduceSum", [t.name, g.maker.const(axes)], shape, keepdims=keep)
@@ -442,18 +446,59 @@ def site_graphs(draw: st.DrawFn) -> onnx.ModelProto:
     x = Tensor(g.maker.input("x", (1, queries, 4)), (1, queries, 4))
     g.maker.input("image", (2, 4, 3, 5))
     g.pool = [Tensor(g.maker.input("y", (cameras, queries, 4)), (cameras, queries, 4)), x]
-    mask = (g.random.random((cameras, queries, 1)) < 0.5).astype(np.float32)
-    rows = g.add("Mul", [x.name, g.maker.const(mask)], (cameras, queries, 4))
-    assert rows is not None
-    g.pool.append(rows)
-    for _ in range(draw(st.integers(1, 8))):
-        _grow(g, ROW_WISE)
-    last = sum_of_masked(g)
-    if last is not None:
-        g.pool.append(last)
-    for _ in range(draw(st.integers(0, 2))):
-        _grow(g, OPERATORS)
+    for _ in range(draw(st.sampled_from([1, 1, 2]))):
+        mask = (g.random.random((cameras, queries, 1)) < draw(st.sampled_from([0.0, 0.3, 0.5, 0.9]))).astype(
+            np.float32
+        )
+        if draw(st.booleans()):
+            mask[g.random.integers(0, cameras)] = 0
+        rows = g.add("Mul", [x.name, g.maker.const(mask)], (cameras, queries, 4))
+        assert rows is not None
+        g.pool.append(rows)
+        for _ in range(draw(st.integers(1, 8))):
+            _grow(g, ROW_WISE)
+        last = sum_of_masked(g)
+        if last is not None:
+            g.pool.append(last)
+        for _ in range(draw(st.integers(0, 2))):
+            _grow(g, OPERATORS)
     return _finished(g)
+
+
+@st.composite
+def loop_graphs(draw: st.DrawFn) -> onnx.ModelProto:
+    """Each camera on its own: its queries gathered by constant indices, worked on, scattered or added to slots."""
+    g = Growing(draw)
+    cameras, queries = draw(st.integers(1, 3)), draw(st.sampled_from([4, 6]))
+    x = Tensor(g.maker.input("x", (queries, 4)), (queries, 4))
+    g.maker.input("image", (2, 4, 3, 5))
+    g.pool = [x]
+    slots = Tensor(g.values((queries, 4), draw(st.sampled_from(["zeros", "zeros", "numbers"]))), (queries, 4))
+    for _ in range(cameras):
+        count = draw(st.integers(1, queries))
+        ids = np.sort(g.random.choice(queries, size=count, replace=False))
+        rows = g.add("Gather", [x.name, g.maker.const(ids)], (count, 4), axis=0)
+        assert rows is not None
+        g.pool.append(rows)
+        for _ in range(draw(st.integers(1, 4))):
+            _grow(g, ROW_WISE)
+        last = g.pool[-1] if g.pool[-1].shape == rows.shape else rows
+        written = _write(g, slots, ids, last)
+        slots = written or slots
+        g.pool.append(slots)
+    _grow(g, OPERATORS)
+    return _finished(g)
+
+
+def _write(g: Growing, slots: Tensor, ids: np.ndarray, rows: Tensor) -> Tensor | None:
+    """Write rows to places: replacing, adding, or reading the place, adding and writing it back."""
+    places = g.maker.const(ids[:, None])
+    how = g.draw(st.sampled_from(["none", "add", "read"]))
+    if how == "read":
+        old = g.add("Gather", [slots.name, g.maker.const(ids)], rows.shape, axis=0)
+        total = old and g.add("Add", [old.name, rows.name], rows.shape)
+        return total and g.add("ScatterND", [slots.name, places, total.name], slots.shape)
+    return g.add("ScatterND", [slots.name, places, rows.name], slots.shape, reduction=how)
 
 
 def _grow(g: Growing, operators: tuple[Callable[[Growing], Tensor | None], ...]) -> None:

@@ -24,7 +24,12 @@ SMALL = 1024
 LARGEST_BYTES = 1 << 30
 """A known value above this size stays a node: folding it would make the file larger than it is worth."""
 
-IMPURE = frozenset({"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"})
+IMPURE = frozenset(
+    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
+)
+
+RUNNABLE = frozenset({"FastGelu", "Gelu", "GridSample", "Inverse", "QuickGelu"})
+"""Operators of `com.microsoft` that ONNX Runtime computes; what other domains compute only their vendors know."""
 
 
 class Knowledge:
@@ -38,7 +43,9 @@ class Knowledge:
 
     def __contains__(self, value: ir.Value | None) -> bool:
         """Return whether the value is known; an absent optional input is."""
-        return value is None or value in self._arrays or value in self._pending or value.const_value is not None
+        return (
+            value is None or value in self._arrays or value in self._pending or value.const_value is not None
+        )
 
     def learn(self, value: ir.Value, array: np.ndarray) -> None:
         """Record a value that needs no computation, such as a shape."""
@@ -130,7 +137,7 @@ def fold(model: ir.Model) -> int:
 
 def _classify(node: ir.Node, knowledge: Knowledge) -> None:
     """Defer a node whose inputs are all known; compute it at once if its shape cannot be had otherwise."""
-    if node.op_type in IMPURE or not all(value in knowledge for value in shapes.node_reads(node)):
+    if not _is_computable(node) or not all(value in knowledge for value in shapes.node_reads(node)):
         return
     if not all(shapes.is_static(value) for value in node.outputs if value.name):
         knowledge.defer(node)
@@ -139,6 +146,12 @@ def _classify(node: ir.Node, knowledge: Knowledge) -> None:
             shapes.set_like(value, knowledge.peek(value))
     elif all(shapes.byte_size(value) <= LARGEST_BYTES for value in node.outputs):
         knowledge.defer(node)
+
+
+def _is_computable(node: ir.Node) -> bool:
+    if node.domain == "com.microsoft":
+        return node.op_type in RUNNABLE
+    return node.domain in shapes.STANDARD and node.op_type not in IMPURE
 
 
 def _learn_shape(node: ir.Node, knowledge: Knowledge) -> bool:
@@ -178,8 +191,10 @@ def _frontier(graph: ir.Graph, knowledge: Knowledge) -> Iterable[ir.Value]:
 
 def _make_constant(graph: ir.Graph, value: ir.Value, array: np.ndarray) -> None:
     constant = ir.Value(
-        name=f"{value.name}_known", type=ir.TensorType(value.dtype or ir.DataType.from_numpy(array.dtype)),
-        shape=ir.Shape(array.shape), const_value=ir.tensor(np.asarray(array, order="C")),
+        name=f"{value.name}_known",
+        type=ir.TensorType(value.dtype or ir.DataType.from_numpy(array.dtype)),
+        shape=ir.Shape(array.shape),
+        const_value=ir.tensor(np.asarray(array, order="C")),
     )
     graph.register_initializer(constant)
     if value.is_graph_output():
@@ -194,7 +209,11 @@ def _make_constant(graph: ir.Graph, value: ir.Value, array: np.ndarray) -> None:
 
 
 def _program(
-    nodes: list[ir.Node], roots: dict[ir.Value, str], outputs: list[ir.Value], opsets: dict[str, int], version: int
+    nodes: list[ir.Node],
+    roots: dict[ir.Value, str],
+    outputs: list[ir.Value],
+    opsets: dict[str, int],
+    version: int,
 ) -> onnx.ModelProto:
     names = dict(roots)
     protos = []
@@ -207,7 +226,8 @@ def _program(
             proto.output[index] = names.setdefault(value, f"v{len(names)}") if value.name else ""
         protos.append(proto)
     graph = onnx.helper.make_graph(
-        protos, "known",
+        protos,
+        "known",
         [shapes.value_info(name, value) for value, name in roots.items()],
         [onnx.helper.make_empty_tensor_value_info(names[value]) for value in outputs],
     )
@@ -220,11 +240,15 @@ def _run(model: onnx.ModelProto, feeds: dict[str, np.ndarray], nodes: list[ir.No
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
         return list(session.run(None, feeds))
     except Exception as error:  # ONNX Runtime raises types of its own, all derived from Exception only
         place = nodes[-1].name or nodes[-1].op_type
-        raise InputError(f"constants up to node {place!r}", "a computable graph", str(error).strip()) from error
+        raise InputError(
+            f"constants up to node {place!r}", "a computable graph", str(error).strip()
+        ) from error
 
 
 def _is_small(value: ir.Value) -> bool:

@@ -30,7 +30,9 @@ class ShapeInference:
     def __init__(self, known: Known, opset_imports: dict[str, int], ir_version: int) -> None:
         self._known = known
         self._opsets = opset_imports
-        self._imports = [onnx.helper.make_opsetid(domain, version) for domain, version in opset_imports.items()]
+        self._imports = [
+            onnx.helper.make_opsetid(domain, version) for domain, version in opset_imports.items()
+        ]
         self._ir_version = ir_version
         self._types: dict[ir.Value, onnx.TypeProto] = {}
 
@@ -45,11 +47,17 @@ class ShapeInference:
             return
         try:
             results = shape_inference.infer_node_outputs(
-                schema, self._rename(node), self._input_types(node), self._input_data(node),
-                opset_imports=self._imports, ir_version=self._ir_version,
+                schema,
+                self._rename(node),
+                self._input_types(node),
+                self._input_data(node),
+                opset_imports=self._imports,
+                ir_version=self._ir_version,
             )
         except onnx.shape_inference.InferenceError as error:
-            raise InputError(f"node {node.name or node.op_type!r}", "inputs that fit the operator", str(error)) from error
+            raise InputError(
+                f"node {node.name or node.op_type!r}", "inputs that fit the operator", str(error)
+            ) from error
         for index, value in enumerate(node.outputs):
             proto = results.get(f"o{index}")
             if proto is not None and proto.HasField("tensor_type"):
@@ -63,11 +71,15 @@ class ShapeInference:
         except onnx.defs.SchemaError as error:
             place = f"node {node.name!r}"
             hint = "a custom operator needs a domain of its own"
-            raise InputError(place, f"an operator of opset {self._opsets.get('', 17)}", node.op_type, hint) from error
+            raise InputError(
+                place, f"an operator of opset {self._opsets.get('', 17)}", node.op_type, hint
+            ) from error
 
     def _rename(self, node: ir.Node) -> onnx.NodeProto:
         proto = onnx.NodeProto(op_type=node.op_type, domain="")
-        proto.input.extend(f"i{index}" if value is not None else "" for index, value in enumerate(node.inputs))
+        proto.input.extend(
+            f"i{index}" if value is not None else "" for index, value in enumerate(node.inputs)
+        )
         proto.output.extend(f"o{index}" for index in range(len(node.outputs)))
         proto.attribute.extend(ir.serde.serialize_attribute(attr) for attr in node.attributes.values())
         return proto
@@ -95,7 +107,9 @@ def _may_be_shape(value: ir.Value) -> bool:
 
 
 def _has_subgraph(node: ir.Node) -> bool:
-    return any(attr.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attr in node.attributes.values())
+    return any(
+        attr.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attr in node.attributes.values()
+    )
 
 
 def _apply(value: ir.Value, proto: onnx.TypeProto) -> None:
@@ -154,8 +168,11 @@ def node_reads(node: ir.Node) -> list[ir.Value]:
     found = {value: None for value in node.inputs if value is not None}
     for attr in node.attributes.values():
         graphs = (
-            [attr.as_graph()] if attr.type == ir.AttributeType.GRAPH
-            else list(attr.as_graphs()) if attr.type == ir.AttributeType.GRAPHS else []
+            [attr.as_graph()]
+            if attr.type == ir.AttributeType.GRAPH
+            else list(attr.as_graphs())
+            if attr.type == ir.AttributeType.GRAPHS
+            else []
         )
         for graph in graphs:
             for inner in graph.all_nodes():
@@ -167,19 +184,35 @@ def node_reads(node: ir.Node) -> list[ir.Value]:
 def inline_branch(graph: ir.Graph, node: ir.Node, condition: bool) -> None:
     """Replace an `If` whose condition is known by the nodes of the branch it takes."""
     branch = node.attributes["then_branch" if condition else "else_branch"].as_graph()
+    prefix = node.name or node.outputs[0].name or "if"
     for value in list(branch.initializers.values()):
         del branch.initializers[value.name]
-        value.name = f"{node.name or 'if'}/{value.name}"
+        value.name = f"{prefix}/{value.name}"
         graph.register_initializer(value)
     outputs = list(branch.outputs)
     moved = list(branch)
     branch.outputs.clear()
     branch.remove(moved)
-    for inner in moved:
-        inner.name = f"{node.name or 'if'}/{inner.name}" if inner.name else inner.name
+    for inner in moved:  # another branch may use the same names
+        inner.name = f"{prefix}/{inner.name}" if inner.name else inner.name
+        for value in inner.outputs:
+            value.name = f"{prefix}/{value.name}" if value.name else value.name
+    for index, old in enumerate(node.outputs):
+        if old.is_graph_output():
+            moved.append(_keep_name(old, outputs[index]))
+            outputs[index] = moved[-1].outputs[0]
     graph.insert_after(node, moved)
     ir.convenience.replace_all_uses_with(list(node.outputs), outputs, replace_graph_outputs=True)
     graph.remove(node, safe=True)
+
+
+def _keep_name(output: ir.Value, source: ir.Value) -> ir.Node:
+    """Return an Identity of a value that takes over the name of an output of the graph."""
+    node = ir.node("Identity", [source], name=f"{output.name}/keep")
+    kept = node.outputs[0]
+    kept.type, kept.shape = output.type, output.shape
+    output.name, kept.name = f"{output.name}/before", output.name
+    return node
 
 
 def remove_dead(graph: ir.Graph) -> None:

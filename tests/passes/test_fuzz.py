@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from specialize.rows.arrange import Packing
 from tests.graphs import PACKINGS, assert_annotations_true, assert_same, random_feeds, run, specialize_proto
-from tests.row_graphs import any_graphs, site_graphs
+from tests.row_graphs import any_graphs, loop_graphs, site_graphs
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
@@ -42,9 +42,16 @@ def test_any_site_keeps_its_meaning(model: onnx.ModelProto, packing: Packing) ->
     holds(model, packing)
 
 
+@settings(max_examples=150, suppress_health_check=SLOW)
+@given(loop_graphs(), st.sampled_from(PACKINGS))
+def test_any_loop_over_cameras_keeps_its_meaning(model: onnx.ModelProto, packing: Packing) -> None:
+    """Cameras one after the other, each written to the places of its queries."""
+    holds(model, packing)
+
+
 @pytest.mark.slow
 @settings(max_examples=6000, suppress_health_check=SLOW)
-@given(st.one_of(any_graphs(), site_graphs()), st.sampled_from(PACKINGS))
+@given(st.one_of(any_graphs(), site_graphs(), loop_graphs()), st.sampled_from(PACKINGS))
 def test_many_graphs_keep_their_meaning(model: onnx.ModelProto, packing: Packing) -> None:
     """The same for minutes."""
     holds(model, packing)

@@ -1,4 +1,4 @@
-"""A camera-to-BEV model of a few kilobytes: real point sampling and masks, one point of deformable attention."""
+"""A camera-to-BEV model of a few kilobytes: real points, real masks, one point of deformable attention."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """A section of the file: immutable, unknown keys are errors."""
 
 
-class ImagePrep(_Part):
+class ImagePrep(_Part, frozen=True, kw_only=True):
     """How a raw image becomes the network's image: `network = scale * raw - crop`, then padding to `size_px`.
 
     Attributes:
@@ -65,7 +65,7 @@ class ImagePrep(_Part):
         return matrix
 
 
-class GridSpec(_Part):
+class GridSpec(_Part, frozen=True, kw_only=True):
     """One grid of queries: `[H, W]` cells with `anchors` heights each, or `[Z, H, W]` voxels."""
 
     shape: tuple[int, ...]
@@ -81,13 +81,13 @@ class GridSpec(_Part):
         return QueryGrid(shape=self.shape, range_m=self.range_m, anchors=self.anchors)
 
 
-class RuleSpec(_Part):
+class RuleSpec(_Part, frozen=True, kw_only=True):
     """When a point counts as seen: deeper than `min_depth_m` and strictly inside the network's image."""
 
     min_depth_m: float = 1e-5
 
 
-class InputRule(_Part):
+class InputRule(_Part, frozen=True, kw_only=True):
     """How verification makes an input: normal noise times `scale`, or one of `values` in turn, frame by frame."""
 
     scale: float = 1.0
@@ -97,7 +97,7 @@ class InputRule(_Part):
     values: tuple[float, ...] = ()
 
 
-class ModelSpec(_Part, kw_only=True):
+class ModelSpec(_Part, frozen=True, kw_only=True):
     """What the graph of a model does not say.
 
     Attributes:

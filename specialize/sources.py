@@ -13,8 +13,8 @@ from pathlib import Path
 from specialize import zoo
 from specialize.digest import digest, digest_file
 from specialize.errors import InputError, UsageError, closest
-from specialize.graph.known import fold
 from specialize.graph.io import read_graph, weight_files, write_graph
+from specialize.graph.known import fold
 from specialize.model import ModelSpec, read_spec
 from specialize.passes.tidy import tidy
 from specialize.request import BuildRequest
@@ -51,7 +51,9 @@ class GenericModel:
     @property
     def digest(self) -> str:
         """Digest of graph and weights."""
-        own = {name: key for name, key in self.entry.objects.items() if name not in (PREPARED, PREPARED_WEIGHTS)}
+        own = {
+            name: key for name, key in self.entry.objects.items() if name not in (PREPARED, PREPARED_WEIGHTS)
+        }
         return digest(own)
 
     @contextlib.contextmanager
@@ -127,7 +129,10 @@ def _own_model(path: Path, model_spec: Path | None, store: Store) -> GenericMode
     if not path.is_file():
         raise InputError("--model", "the name of a built-in model or an ONNX file", repr(str(path)))
     model = read_graph(path)
-    parts = [digest_file(path), *(digest_file(path.parent / name) for name in weight_files(model, path.parent))]
+    parts = [
+        digest_file(path),
+        *(digest_file(path.parent / name) for name in weight_files(model, path.parent)),
+    ]
     key = digest(["onnx", parts])
     source: dict[str, object] = {"kind": "onnx", "name": path.stem, "key": key}
     entry = store.find_entry(KIND, key)
@@ -184,5 +189,7 @@ def _zoo_version() -> str:
     folder = Path(zoo.__file__).parent
     for file in sorted(folder.glob("*.py")):
         state.update(file.name.encode() + b"\0" + file.read_bytes())
-    versions = [VERSION] + [importlib.metadata.version(package) for package in ("torch", "onnxscript", "onnx", "onnx-ir")]
+    versions = [VERSION] + [
+        importlib.metadata.version(package) for package in ("torch", "onnxscript", "onnx", "onnx-ir")
+    ]
     return digest([state.hexdigest(), versions])

@@ -35,35 +35,61 @@ class Builder:
         self._constants: dict[tuple[str, str, tuple[int, ...], bytes], ir.Value] = {}
 
     def node(
-        self, op_type: str, inputs: Sequence[ir.Value | None], shape: Sequence[int], *,
-        domain: str = "", dtype: ir.DataType | None = None, **attributes: Attribute,
-    ) -> ir.Value:  # fmt: skip
+        self,
+        op_type: str,
+        inputs: Sequence[ir.Value | None],
+        shape: Sequence[int],
+        *,
+        domain: str = "",
+        dtype: ir.DataType | None = None,
+        **attributes: Attribute,
+    ) -> ir.Value:
         """Return the only output of a new node with the given shape; its type is the first input's unless given."""
         return self.nodes(op_type, inputs, [shape], domain=domain, dtype=dtype, **attributes)[0]
 
     def nodes(
-        self, op_type: str, inputs: Sequence[ir.Value | None], shapes: Sequence[Sequence[int]], *,
-        domain: str = "", dtype: ir.DataType | None = None, **attributes: Attribute,
-    ) -> list[ir.Value]:  # fmt: skip
+        self,
+        op_type: str,
+        inputs: Sequence[ir.Value | None],
+        shapes: Sequence[Sequence[int]],
+        *,
+        domain: str = "",
+        dtype: ir.DataType | None = None,
+        **attributes: Attribute,
+    ) -> list[ir.Value]:
         """Return the outputs of a new node, one per shape."""
         made = ir.Node(
-            domain, op_type, list(inputs), ir.convenience.convert_attributes(dict(attributes)),
-            num_outputs=len(shapes), name=f"{self._prefix}/{len(self.made)}_{op_type}", metadata_props=dict(self._marks),
-        )  # fmt: skip
+            domain,
+            op_type,
+            list(inputs),
+            ir.convenience.convert_attributes(dict(attributes)),
+            num_outputs=len(shapes),
+            name=f"{self._prefix}/{len(self.made)}_{op_type}",
+            metadata_props=dict(self._marks),
+        )
         first = inputs[0]
         for index, (value, shape) in enumerate(zip(made.outputs, shapes, strict=True)):
             value.name = f"{made.name}:{index}"
-            value.type = ir.TensorType(dtype or (first.dtype if first is not None and first.dtype else ir.DataType.FLOAT))
+            value.type = ir.TensorType(
+                dtype or (first.dtype if first is not None and first.dtype else ir.DataType.FLOAT)
+            )
             value.shape = ir.Shape(list(shape))
         self._add(made)
         return list(made.outputs)
 
-    def copy(self, node: ir.Node, inputs: Sequence[ir.Value | None], shape: Sequence[int], output: int = 0) -> ir.Value:
+    def copy(
+        self, node: ir.Node, inputs: Sequence[ir.Value | None], shape: Sequence[int], output: int = 0
+    ) -> ir.Value:
         """Return an output of a node like another one, with other inputs and another shape."""
         made = ir.Node(
-            node.domain, node.op_type, list(inputs), list(node.attributes.values()), num_outputs=len(node.outputs),
-            name=f"{self._prefix}/{len(self.made)}_{node.op_type}", metadata_props=dict(self._marks),
-        )  # fmt: skip
+            node.domain,
+            node.op_type,
+            list(inputs),
+            list(node.attributes.values()),
+            num_outputs=len(node.outputs),
+            name=f"{self._prefix}/{len(self.made)}_{node.op_type}",
+            metadata_props=dict(self._marks),
+        )
         for index, (value, old) in enumerate(zip(made.outputs, node.outputs, strict=True)):
             value.name = f"{made.name}:{index}"
             value.type = old.type
@@ -76,7 +102,9 @@ class Builder:
         data = np.asarray(array, order="C")
         key = (label, data.dtype.str, data.shape, data.tobytes())
         if key not in self._constants:
-            value = ir.Value(name=f"{self._prefix}/{label}{len(self._constants)}", const_value=ir.tensor(data))
+            value = ir.Value(
+                name=f"{self._prefix}/{label}{len(self._constants)}", const_value=ir.tensor(data)
+            )
             set_like(value, data)
             self.graph.register_initializer(value)
             self._constants[key] = value

@@ -34,7 +34,9 @@ def read_graph(path: Path) -> ir.Model:
             raise
         except Exception as error:  # protobuf and onnx_ir raise many types
             hint = "the file is damaged or not ONNX: export it again"
-            raise InputError(str(path), "an ONNX model", str(error).strip() or type(error).__name__, hint) from error
+            raise InputError(
+                str(path), "an ONNX model", str(error).strip() or type(error).__name__, hint
+            ) from error
     _check(model, path)
     for tidy in (common.InlinePass(), common.RemoveInitializersFromInputsPass()):
         model = tidy(model).model
@@ -70,7 +72,9 @@ def _check(model: ir.Model, path: Path) -> None:
     opset = model.graph.opset_imports.get("", model.graph.opset_imports.get("ai.onnx"))
     if opset is None or not OLDEST_OPSET <= opset <= NEWEST_OPSET:
         expected = f"opset {OLDEST_OPSET} to {NEWEST_OPSET}"
-        raise InputError(f"{path}: opset_import", expected, str(opset), "convert it with onnx.version_converter")
+        raise InputError(
+            f"{path}: opset_import", expected, str(opset), "convert it with onnx.version_converter"
+        )
     _check_weights(model, path)
     for value in model.graph.inputs:
         if value.dtype is None or value.shape is None:
@@ -95,13 +99,17 @@ def _check_weights(model: ir.Model, path: Path) -> None:
         if isinstance(tensor, ir.ExternalTensor):
             _check_external(tensor, place, folder)
         elif tensor.size and _is_short(tensor):
-            raise InputError(place, f"{tensor.nbytes} bytes of data", "fewer", "the file is truncated: export it again")
+            raise InputError(
+                place, f"{tensor.nbytes} bytes of data", "fewer", "the file is truncated: export it again"
+            )
 
 
 def _check_external(tensor: ir.ExternalTensor, place: str, folder: Path) -> None:
     file = (folder / tensor.location).resolve()
     if not file.is_relative_to(folder):
-        raise InputError(place, "external data in the model's folder", str(tensor.location), "put it beside the model")
+        raise InputError(
+            place, "external data in the model's folder", str(tensor.location), "put it beside the model"
+        )
     size = file.stat().st_size if file.is_file() else -1
     wanted = (tensor.offset or 0) + (tensor.length or tensor.nbytes)
     if size < wanted:

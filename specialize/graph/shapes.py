@@ -186,6 +186,7 @@ def inline_branch(graph: ir.Graph, node: ir.Node, condition: bool) -> None:
     branch = node.attributes["then_branch" if condition else "else_branch"].as_graph()
     prefix = node.name or node.outputs[0].name or "if"
     for value in list(branch.initializers.values()):
+        assert value.name is not None
         del branch.initializers[value.name]
         value.name = f"{prefix}/{value.name}"
         graph.register_initializer(value)

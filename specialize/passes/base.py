@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
-
-import onnx_ir as ir
 
 Verdict = Literal["applied", "declined"]
 

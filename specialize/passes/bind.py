@@ -34,10 +34,15 @@ def bind(model: ir.Model, arrays: Mapping[str, np.ndarray]) -> list[Note]:
     notes = []
     for name, array in arrays.items():
         if name not in inputs:
-            raise InputError(f"calibration input {name!r}", "an input of the model", "none", closest(name, inputs))
+            raise InputError(
+                f"calibration input {name!r}", "an input of the model", "none", closest(name, inputs)
+            )
         value = inputs[name]
         constant = ir.Value(
-            name=f"{name}_bound", type=value.type, shape=value.shape, const_value=ir.tensor(fitted(value, array))
+            name=f"{name}_bound",
+            type=value.type,
+            shape=value.shape,
+            const_value=ir.tensor(fitted(value, array)),
         )
         model.graph.register_initializer(constant)
         ir.convenience.replace_all_uses_with(value, constant)

@@ -2,8 +2,8 @@
 
 What: any chain of row maps and row-wise functions that ends in a sum over masked cameras, a gather back or a scatter to
     constant places  ->  gather the demanded rows, work on those, sum back per query.
-Why it is sound: a row-wise function commutes with selections, f(S x) = S f(x); the sink is A f(x) with a known sparse A,
-    and rows that A does not read reach nothing. A = A' S with S the demanded rows, so A f(x) = A' f(S x).
+Why it is sound: a row-wise function commutes with selections, f(S x) = S f(x); the sink is A f(x) with a known
+    sparse A, and rows that A does not read reach nothing. A = A' S with S the demanded rows, so A f(x) = A' f(S x).
 Needs: bind and fold, so that masks and indices are constants.
 Declines when: every row is read; the mask is not constant; an operator on the way mixes rows.
 """
@@ -19,7 +19,7 @@ import onnx_ir as ir
 from specialize.graph.edit import PASS_KEY, SITE_KEY, Builder
 from specialize.graph.shapes import dims
 from specialize.passes.base import Note
-from specialize.rows import emit_sample, emit_work, lift_moves, lift_scatter, lift_work
+from specialize.rows import emit_sample, emit_work, lift_moves, lift_sample, lift_scatter, lift_work
 from specialize.rows.arrange import Arrangement, Packing, group_of
 from specialize.rows.axes import Axes, size_of
 from specialize.rows.emit import Emitter, demanded_rows
@@ -28,7 +28,7 @@ from specialize.rows.lift import Lifter
 from specialize.rows.sinks import Sink, is_candidate, read_sink
 
 NAME = "compact"
-RULES = {**lift_moves.RULES, **lift_scatter.RULES, **lift_work.RULES}
+RULES = {**lift_moves.RULES, **lift_sample.RULES, **lift_scatter.RULES, **lift_work.RULES}
 HANDLERS = {**emit_work.HANDLERS, **emit_sample.HANDLERS}
 
 
@@ -129,10 +129,14 @@ def _describe(sink: Sink, axes: Axes, emitter: Emitter, replaced: list[str]) -> 
     numbers = group_of(at.rows, at.groups, at.index[at.filled])
     visible = np.bincount(numbers, minlength=len(at.lengths))
     return CompactedSite(
-        where=_name(sink.node), queries=size_of(axes.resolve(sink.value.rows)),
-        visible=tuple(int(n) for n in visible), lengths=at.lengths, rows_before=size_of(axes.resolve(base.rows)),
-        seen=_seen(sink, base, at), replaced=frozenset(replaced),
-    )  # fmt: skip
+        where=_name(sink.node),
+        queries=size_of(axes.resolve(sink.value.rows)),
+        visible=tuple(int(n) for n in visible),
+        lengths=at.lengths,
+        rows_before=size_of(axes.resolve(base.rows)),
+        seen=_seen(sink, base, at),
+        replaced=frozenset(replaced),
+    )
 
 
 def _seen(sink: Sink, base: Base, at: Arrangement) -> npt.NDArray[np.bool_]:

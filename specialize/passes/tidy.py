@@ -42,7 +42,12 @@ def _merge_reshapes(graph: ir.Graph) -> int:
         if source is not None and source.op_type == "Reshape" and is_static(source.outputs[0]):
             origin = source.inputs[0]
             target = node.inputs[1]
-            if origin is None or target is None or target.const_value is None or (target.const_value.numpy() == 0).any():
+            if (
+                origin is None
+                or target is None
+                or target.const_value is None
+                or (target.const_value.numpy() == 0).any()
+            ):
                 continue
             node.replace_input_with(0, origin)
             merged += 1

@@ -8,60 +8,26 @@ which keeps the rank at four or less.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
-import onnx_ir as ir
 from scipy import sparse
 
 from specialize.graph.edit import Builder
-from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.arrange import Arrangement, Packing, arrange
 from specialize.rows.axes import Axes, Axis, Factor, Layout, size_of
 from specialize.rows.expr import Apply, Base, Combination, Constant, Operand, Parameter, Source, Term
 from specialize.rows.lift import rows_first
 from specialize.rows.rowmap import RowMap
+from specialize.rows.sum_back import sum_back
+from specialize.rows.tensors import Emitted, Parts, Tensors
 
 Ints = npt.NDArray[np.int64]
-
-DENSE_GATHER = 4
-"""Sum back by gathering while the gathered rows are at most this many times the rows that are there."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Emitted:
-    """A tensor of the specialized graph, or a known one that is not yet in it.
-
-    Attributes:
-        held: The tensor.
-        tokens: What its elements are numbered by, outermost first; its shape may group them in any way.
-    """
-
-    held: ir.Value | npt.NDArray[np.generic]
-    tokens: Axis
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Parts:
-    """A tensor in pieces, one per group, because what follows is done group by group and joined when it is small.
-
-    Attributes:
-        pieces: One per group that has rows; the token of all rows is replaced by that of the group's rows.
-        row: The token of all rows.
-        rows: The tokens of the groups' rows.
-    """
-
-    pieces: tuple[Emitted, ...]
-    row: Factor
-    rows: Axis
-
 
 Handler = Callable[["Emitter", Apply, Arrangement], Emitted | Parts]
 
 
-class Emitter:
+class Emitter(Tensors):
     """Emits combinations before one node of the graph.
 
     Args:
@@ -72,8 +38,8 @@ class Emitter:
     """
 
     def __init__(self, axes: Axes, builder: Builder, packing: Packing, handlers: dict[str, Handler]) -> None:
+        super().__init__(builder)
         self.axes = axes
-        self.builder = builder
         self.arrangements: list[tuple[Base, Arrangement]] = []
         self._packing = packing
         self._handlers = handlers
@@ -97,7 +63,10 @@ class Emitter:
             maps.append(_onto_places(term.map, at))
             self.arrangements.append((term.base, at))
         assert features is not None
-        return Emitted(self._sum_back(parts, RowMap.of(sparse.hstack(maps)), features), (*rows, *features))
+        return Emitted(
+            sum_back(self.builder, parts, RowMap.of(sparse.hstack(maps)), size_of(features)),
+            (*rows, *features),
+        )
 
     def emit(self, base: Base, at: Arrangement) -> Emitted | Parts:
         """Return a base on the rows of an arrangement."""
@@ -133,78 +102,6 @@ class Emitter:
             return Emitted(np.zeros([token.size for token in tokens], dtype=operand.dtype), tokens)
         return self.combine(terms, at.tokens, features)
 
-    def joined(self, emitted: Emitted | Parts) -> Emitted:
-        """Return a tensor in one piece."""
-        if isinstance(emitted, Emitted):
-            return emitted
-        first = emitted.pieces[0].tokens
-        place = first.index(emitted.rows[0])
-        before, after = first[:place], first[place + 1 :]
-        values = [
-            self.regroup(piece, (before, (row,), after)) for piece, row in zip(emitted.pieces, emitted.rows, strict=True)
-        ]
-        shape = [size_of(before), emitted.row.size, size_of(after)]
-        return Emitted(self.builder.node("Concat", values, shape, axis=1), (*before, emitted.row, *after))
-
-    def split(self, emitted: Emitted | Parts, at: Arrangement) -> tuple[Emitted, ...]:
-        """Return a tensor in one piece per group that has rows."""
-        if isinstance(emitted, Parts):
-            return emitted.pieces
-        if at.row not in emitted.tokens:
-            return (emitted,) * len(at.parts)
-        place = emitted.tokens.index(at.row)
-        before, after = emitted.tokens[:place], emitted.tokens[place + 1 :]
-        sizes = [part.size for part in at.parts]
-        if isinstance(emitted.held, np.ndarray):
-            cube = emitted.held.reshape([size_of(before), at.row.size, size_of(after)])
-            held: list[ir.Value | npt.NDArray[np.generic]] = list(np.split(cube, np.cumsum(sizes)[:-1], axis=1))
-        else:
-            value = self.regroup(emitted, (before, (at.row,), after))
-            shapes = [[size_of(before), size, size_of(after)] for size in sizes]
-            lengths = self.builder.constant(np.array(sizes, dtype=np.int64), "sizes")
-            held = list(self.builder.nodes("Split", [value, lengths], shapes, axis=1))
-        return tuple(Emitted(piece, (*before, part, *after)) for piece, part in zip(held, at.parts, strict=True))
-
-    def scaled(self, emitted: Emitted | Parts, scale: npt.NDArray[np.float64], at: Arrangement) -> Emitted:
-        """Return a tensor times one number per place."""
-        emitted = self.joined(emitted)
-        if (scale == 1.0).all():
-            return emitted
-        dtype = emitted.held.dtype if isinstance(emitted.held, np.ndarray) else numpy_type(emitted.held)
-        same = bool((scale == scale[0]).all())
-        factor = Emitted(scale[:1] if same else scale.reshape([t.size for t in at.tokens]), () if same else at.tokens)
-        held = factor.held.astype(dtype) if isinstance(factor.held, np.ndarray) else factor.held
-        return self.elementwise("Mul", [emitted, Emitted(held, factor.tokens)], emitted.tokens)
-
-    def added(self, parts: list[Emitted]) -> Emitted:
-        """Return the sum of tensors; the one with most tokens tells the order."""
-        total, *rest = sorted(parts, key=lambda part: -len(part.tokens))
-        for part in rest:
-            total = self.elementwise("Add", [total, part], total.tokens)
-        return total
-
-    def elementwise(self, op: str | ir.Node, operands: list[Emitted], tokens: Axis) -> Emitted:
-        """Return an operator with broadcasting; axes that all operands share or lack together are one axis."""
-        present = [frozenset(operand.tokens) for operand in operands]
-        have = tuple(token for token in tokens if any(token in own for own in present))
-        runs = [tuple(run) for _, run in groupby(have, key=lambda token: tuple(token in own for own in present))]
-        inputs = [
-            self.regroup(operand, tuple(run if run[0] in own else () for run in runs))
-            for operand, own in zip(operands, present, strict=True)
-        ]
-        shape = [size_of(run) for run in runs]
-        made = self.builder.node(op, inputs, shape) if isinstance(op, str) else self.builder.copy(op, inputs, shape)
-        return self.spread(Emitted(made, have), tokens)
-
-    def spread(self, emitted: Emitted, tokens: Axis) -> Emitted:
-        """Return a tensor repeated along the tokens that it lacks."""
-        if len(emitted.tokens) == len(tokens):
-            return emitted
-        runs = [tuple(run) for _, run in groupby(tokens, key=emitted.tokens.__contains__)]
-        value = self.regroup(emitted, tuple(run if run[0] in emitted.tokens else () for run in runs))
-        shape = [size_of(run) for run in runs]
-        return Emitted(self.builder.node("Expand", [value, self.builder.constant(shape, "shape")], shape), tokens)
-
     def substitute(self, layout: Layout, at: Arrangement) -> Layout:
         """Return a layout with the tokens of an arrangement where its row factors stood."""
         resolved = self.axes.layout(layout)
@@ -215,25 +112,11 @@ class Emitter:
         if at.group is not None and outer:
             stand[outer[0]] = (at.group, *stand.get(outer[0], ()))
         return tuple(
-            tuple(token for factor in axis for token in (stand.get(factor, ()) if factor.is_row else (factor,)))
+            tuple(
+                token for factor in axis for token in (stand.get(factor, ()) if factor.is_row else (factor,))
+            )
             for axis in resolved
         )
-
-    def regroup(self, emitted: Emitted, groups: Layout) -> ir.Value:
-        """Return a tensor with its tokens in that order and on those axes."""
-        wanted = tuple(token for group in groups for token in group)
-        shape = [size_of(group) for group in groups]
-        if isinstance(emitted.held, np.ndarray):
-            cube = emitted.held.reshape([token.size for token in emitted.tokens])
-            order = [emitted.tokens.index(token) for token in wanted]
-            return self.builder.constant(cube.transpose(order).reshape(shape), "table")
-        value = emitted.held
-        if wanted != emitted.tokens:
-            runs, order = _runs(emitted.tokens, wanted)
-            value = self.builder.reshape(value, [size_of(run) for run in runs])
-            sizes = [dims(value)[place] for place in order]
-            value = self.builder.node("Transpose", [value], sizes, perm=order)
-        return self.builder.reshape(value, shape)
 
     def _emit(self, base: Base, at: Arrangement) -> Emitted | Parts:
         if isinstance(base, Source):
@@ -258,7 +141,9 @@ class Emitter:
         value = self.regroup(Emitted(base.value, flat), (before, rows, after))
         if not np.array_equal(at.index, np.arange(size_of(rows))):
             shape = [size_of(before), len(at.index), size_of(after)]
-            value = self.builder.node("Gather", [value, self.builder.constant(at.index, "rows")], shape, axis=1)
+            value = self.builder.node(
+                "Gather", [value, self.builder.constant(at.index, "rows")], shape, axis=1
+            )
         return Emitted(value, (*before, *at.tokens, *after))
 
     def _pieces(self, emitted: Emitted | Parts, at: Arrangement) -> list[tuple[Emitted, Axis]]:
@@ -297,69 +182,12 @@ class Emitter:
                     stack.extend(term.base for term in operand.value.terms)
         return tuple(factor for factor in rows if factor in found)
 
-    def _sum_back(self, parts: list[ir.Value], places: RowMap, features: Axis) -> ir.Value:
-        """Return rows that are sums of the places of the parts, (1, rows, features)."""
-        width, rows = size_of(features), places.rows_out
-        dtype = parts[0].dtype or ir.DataType.FLOAT
-        if places.fan_in() * rows > DENSE_GATHER * max(rows, places.matrix.nnz):
-            return self._scatter_back(parts, places, width)
-        sources, scales = places.table()
-        if (sources < 0).any():
-            parts = [*parts, self.builder.constant(np.zeros((1, 1, width), dtype=dtype.numpy()), "nobody")]
-            sources = np.where(sources < 0, places.rows_in, sources)
-        joined = self._join(parts)
-        fan_in = sources.shape[1]
-        index = self.builder.constant(sources.ravel(), "back")
-        picked = self.builder.node("Gather", [joined, index], [1, rows * fan_in, width], axis=1)
-        if (scales[scales != 0] != 1).any():
-            scale = self.builder.constant(scales.reshape(1, -1, 1).astype(dtype.numpy()), "scale")
-            picked = self.builder.node("Mul", [picked, scale], dims(picked))
-        if fan_in == 1:
-            return picked
-        stacked = self.builder.reshape(picked, [1, rows, fan_in, width])
-        axes = self.builder.constant(np.array([2], dtype=np.int64), "axis")
-        return self.builder.node("ReduceSum", [stacked, axes], [1, rows, width], keepdims=0)
-
-    def _scatter_back(self, parts: list[ir.Value], places: RowMap, width: int) -> ir.Value:
-        """Sum many rows to few, as a scatter with addition: what a view transform pools by."""
-        entries = places.matrix.tocoo()
-        joined = self._join(parts)
-        index, dtype = entries.col.astype(np.int64), parts[0].dtype or ir.DataType.FLOAT
-        shape = [1, len(index), width]
-        if not np.array_equal(index, np.arange(places.rows_in)):
-            joined = self.builder.node("Gather", [joined, self.builder.constant(index, "order")], shape, axis=1)
-        if (entries.data != 1).any():
-            scale = self.builder.constant(entries.data.reshape(1, -1, 1).astype(dtype.numpy()), "scale")
-            joined = self.builder.node("Mul", [joined, scale], shape)
-        zeros = self.builder.constant(np.zeros((places.rows_out, width), dtype=dtype.numpy()), "empty")
-        targets = self.builder.constant(entries.row.astype(np.int64).reshape(-1, 1), "cells")
-        updates = self.builder.reshape(joined, shape[1:])
-        summed = self.builder.node("ScatterND", [zeros, targets, updates], dims(zeros), reduction="add")
-        return self.builder.reshape(summed, [1, places.rows_out, width])
-
-    def _join(self, parts: list[ir.Value]) -> ir.Value:
-        if len(parts) == 1:
-            return parts[0]
-        shape = [1, sum(dims(part)[1] for part in parts), dims(parts[0])[2]]
-        return self.builder.node("Concat", parts, shape, axis=1)
-
 
 def _onto_places(map_: RowMap, at: Arrangement) -> sparse.csr_array:
     """Return the map of a base as a map of the places that its rows are packed to."""
     entries = map_.matrix.tocoo()
     places = at.place_of()[entries.col]
     return sparse.csr_array((entries.data, (entries.row, places)), shape=(map_.rows_out, len(at.index)))
-
-
-def _runs(have: Axis, want: Axis) -> tuple[list[Axis], list[int]]:
-    """Cut the tokens into the longest runs that stay together; return the runs and their new order."""
-    starts = [0]
-    for place in range(1, len(have)):
-        before = want.index(have[place - 1])
-        if before + 1 >= len(want) or want[before + 1] is not have[place]:
-            starts.append(place)
-    runs = [have[start:end] for start, end in zip(starts, [*starts[1:], len(have)], strict=True)]
-    return runs, sorted(range(len(runs)), key=lambda number: want.index(runs[number][0]))
 
 
 def demanded_rows(value: Combination) -> tuple[int, int]:

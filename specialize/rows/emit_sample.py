@@ -1,7 +1,7 @@
 """How sampling operators are emitted: every camera's rows sample that camera's image.
 
-Packed `padded`, the cameras stay the batch of one operator. Packed `ragged`, the image and the rows are split by camera,
-sampled, and joined again; cameras that see nothing are left out.
+Packed `padded`, the cameras stay the batch of one operator. Packed `ragged`, the image and the rows are split by
+camera, sampled, and joined again; cameras that see nothing are left out.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import onnx_ir as ir
 from specialize.graph.shapes import dims
 from specialize.rows.arrange import Arrangement, group_of
 from specialize.rows.axes import Axis, Layout, size_of
-from specialize.rows.emit import Emitted, Emitter, Handler, Parts
+from specialize.rows.emit import Emitter, Handler
 from specialize.rows.expr import Apply, Operand, Parameter, Term
 from specialize.rows.rowmap import RowMap
+from specialize.rows.tensors import Emitted, Parts
 
 Sample = Callable[[ir.Value, list[ir.Value], int], ir.Value]
 
@@ -63,7 +64,9 @@ def deformable_attention(emitter: Emitter, base: Apply, at: Arrangement) -> Emit
     group = (at.group,) if at.group is not None and shared else ()
     rows = tuple(token for token in at.tokens if token not in group)
     inputs = [
-        emitter.regroup(emitter.operand(operand, at), (group, rows, *emitter.substitute(operand.layout, at)[2:]))
+        emitter.regroup(
+            emitter.operand(operand, at), (group, rows, *emitter.substitute(operand.layout, at)[2:])
+        )
         for operand in (places, weights)
     ]
     features = tuple(emitter.axes.resolve(axis) for axis in value.layout[1:])
@@ -82,9 +85,13 @@ def deformable_attention(emitter: Emitter, base: Apply, at: Arrangement) -> Emit
 
 
 def _by_group(
-    emitter: Emitter, at: Arrangement, pictures: list[ir.Value], inputs: list[tuple[ir.Value, int]], sample: Sample,
+    emitter: Emitter,
+    at: Arrangement,
+    pictures: list[ir.Value],
+    inputs: list[tuple[ir.Value, int]],
+    sample: Sample,
     tokens: Axis,
-) -> Parts:  # fmt: skip
+) -> Parts:
     """Sample each group's image at that group's rows; the results stay apart until they are small."""
     used = [number for number, length in enumerate(at.lengths) if length]
     lengths = [at.lengths[number] for number in used]

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import onnx_ir as ir
 
 from specialize.graph.shapes import dims
 from specialize.rows.arrange import Arrangement
 from specialize.rows.axes import Axis, Layout, size_of
-from specialize.rows.emit import Emitted, Emitter, Handler, Parts
+from specialize.rows.emit import Emitter, Handler
 from specialize.rows.expr import Apply, Operand, Parameter
 from specialize.rows.lift import node_axis
-from specialize.rows.lift_work import ALL_ZERO, ANY_ZERO, KEEPS_ZERO, OTHER_ELEMENTWISE, OTHER_UNARY, normalized_axes, reduced_axes
+from specialize.rows.lift_work import (
+    ALL_ZERO,
+    ANY_ZERO,
+    KEEPS_ZERO,
+    OTHER_ELEMENTWISE,
+    OTHER_UNARY,
+    normalized_axes,
+    reduced_axes,
+)
+from specialize.rows.tensors import Emitted, Parts
 
 
 def elementwise(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
@@ -30,8 +41,14 @@ def unary(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
 
     def work(pieces: tuple[Emitted, ...], wanted: Axis) -> Emitted:
         (piece,) = pieces
-        value = piece.held if isinstance(piece.held, ir.Value) else emitter.regroup(piece, tuple((t,) for t in piece.tokens))
-        return Emitted(emitter.builder.copy(base.node, [value, *_parameters(base)], dims(value)), piece.tokens)
+        value = (
+            piece.held
+            if isinstance(piece.held, ir.Value)
+            else emitter.regroup(piece, tuple((t,) for t in piece.tokens))
+        )
+        return Emitted(
+            emitter.builder.copy(base.node, [value, *_parameters(base)], dims(value)), piece.tokens
+        )
 
     return _by_piece(emitter, at, [operand], (), work)
 
@@ -131,9 +148,12 @@ def _parameters(base: Apply) -> list[ir.Value | None]:
 
 
 def _by_piece(
-    emitter: Emitter, at: Arrangement, operands: list[Emitted | Parts], tokens: Axis,
+    emitter: Emitter,
+    at: Arrangement,
+    operands: list[Emitted | Parts],
+    tokens: Axis,
     work: Callable[[tuple[Emitted, ...], Axis], Emitted],
-) -> Emitted | Parts:  # fmt: skip
+) -> Emitted | Parts:
     """Do row-wise work once, or group by group if an operand is in pieces; `tokens` are those of the whole."""
     if not any(isinstance(operand, Parts) for operand in operands):
         return work(tuple(emitter.joined(operand) for operand in operands), tokens)
@@ -152,7 +172,11 @@ def _around(layout: Layout, start: int, end: int) -> tuple[Axis, Axis, Axis]:
 
 
 def _remade(
-    emitter: Emitter, base: Apply, attributes: dict[str, ir.Attr], inputs: list[ir.Value | None], shape: list[int]
+    emitter: Emitter,
+    base: Apply,
+    attributes: dict[str, ir.Attr],
+    inputs: Sequence[ir.Value | None],
+    shape: Sequence[int],
 ) -> ir.Value:
     """Return the output of a node of the same kind with other attributes."""
     model = ir.Node(base.node.domain, base.node.op_type, [], list(attributes.values()), num_outputs=1)

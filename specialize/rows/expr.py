@@ -78,7 +78,7 @@ class Term:
     def support(self) -> npt.NDArray[np.bool_]:
         """Return which rows of the result may differ from zero."""
         if isinstance(self.base, Constant):
-            return (abs(self.map.matrix) @ self.base.nonzero.astype(np.float64)) > 0
+            return np.asarray((abs(self.map.matrix) @ self.base.nonzero.astype(np.float64)) > 0)
         return self.map.support()
 
 

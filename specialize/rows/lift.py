@@ -6,7 +6,7 @@ of one of them, or a row-wise function of all of them. What no rule can say is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -72,7 +72,13 @@ class Lifter:
         return Combination(rows, (Term(RowMap.identity(size_of(rows)), Source(value, layout, rows)),))
 
     def apply(
-        self, node: ir.Node, output: int, layout: Layout, operands: list[Operand | Parameter], *, zero_at: npt.ArrayLike
+        self,
+        node: ir.Node,
+        output: int,
+        layout: Layout,
+        operands: Sequence[Operand | Parameter],
+        *,
+        zero_at: npt.ArrayLike,
     ) -> Combination:
         """Return a row-wise function; `zero_at` tells rows where the result is known to be zero."""
         rows = self.axes.rows(layout)

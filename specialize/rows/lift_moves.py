@@ -41,7 +41,11 @@ def transpose(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Com
     """Transpose: the same axes elsewhere."""
     source = node.inputs[0]
     assert source is not None
-    perm = list(node.attributes["perm"].as_ints()) if "perm" in node.attributes else list(range(len(layout)))[::-1]
+    perm = (
+        list(node.attributes["perm"].as_ints())
+        if "perm" in node.attributes
+        else list(range(len(layout)))[::-1]
+    )
     return lifter.lift(source, tuple(layout[perm.index(axis)] for axis in range(len(layout))))
 
 
@@ -57,10 +61,17 @@ def expand(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
     rows = lifter.axes.rows(layout)
     value = lifter.broadcast(source, own, rows)
     kept = {factor for axis in own for factor in lifter.axes.resolve(axis)}
-    lost = [factor for axis in lifter.axes.layout(layout) for factor in axis if factor not in kept and not factor.is_row]
+    lost = [
+        factor
+        for axis in lifter.axes.layout(layout)
+        for factor in axis
+        if factor not in kept and not factor.is_row
+    ]
     if not lost:
         return value
-    return lifter.apply(node, output, layout, [Operand(value, own, numpy_type(source))], zero_at=~value.support())
+    return lifter.apply(
+        node, output, layout, [Operand(value, own, numpy_type(source))], zero_at=~value.support()
+    )
 
 
 def slice_(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
@@ -94,10 +105,14 @@ def split(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combina
     assert source is not None
     axis = node_axis(node, 0, len(layout))
     start = sum(dims(value)[axis] for value in node.outputs[:output])
-    return pick(lifter, node, output, layout, {axis: np.arange(start, start + dims(node.outputs[output])[axis])})
+    return pick(
+        lifter, node, output, layout, {axis: np.arange(start, start + dims(node.outputs[output])[axis])}
+    )
 
 
-def pick(lifter: Lifter, node: ir.Node, output: int, layout: Layout, picks: dict[int, Ints]) -> Combination | None:
+def pick(
+    lifter: Lifter, node: ir.Node, output: int, layout: Layout, picks: dict[int, Ints]
+) -> Combination | None:
     """Return a tensor that keeps, along some axes, the given places of its first input."""
     source = node.inputs[0]
     assert source is not None
@@ -105,16 +120,26 @@ def pick(lifter: Lifter, node: ir.Node, output: int, layout: Layout, picks: dict
     for axis, places in picks.items():
         if len(places) == dims(source)[axis] and (np.diff(places) == 1).all():
             continue
-        as_row = is_row_axis(axes, layout[axis]) or (not axes.resolve(layout[axis]) and _stands_outside(axes, layout, axis))
+        as_row = is_row_axis(axes, layout[axis]) or (
+            not axes.resolve(layout[axis]) and _stands_outside(axes, layout, axis)
+        )
         if not as_row and not is_feature_axis(axes, layout[axis]):
             return None
-        own[axis] = _row_axis(axes, layout[axis], dims(source)[axis]) if as_row else axes.feature(dims(source)[axis])
+        own[axis] = (
+            _row_axis(axes, layout[axis], dims(source)[axis]) if as_row else axes.feature(dims(source)[axis])
+        )
         moved = moved or not as_row
     value = lifter.lift(source, tuple(own))
     if moved:  # a selection of features, whatever it also does to rows, is a function unless rows stand still
         if len(picks) > 1 and any(is_row_axis(axes, own[axis]) for axis in picks):
             return None
-        return lifter.apply(node, output, layout, [Operand(value, tuple(own), numpy_type(source)), *_rest(node)], zero_at=~value.support())
+        return lifter.apply(
+            node,
+            output,
+            layout,
+            [Operand(value, tuple(own), numpy_type(source)), *_rest(node)],
+            zero_at=~value.support(),
+        )
     ids = row_ids(axes, tuple(own))
     for axis, places in picks.items():
         ids = ids.take(places, axis=axis) if ids.shape[axis] > 1 else ids
@@ -131,7 +156,8 @@ def gather(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
     new = layout[axis : axis + index.ndim]
     before, after, size = layout[:axis], layout[axis + index.ndim :], dims(source)[axis]
     flat = tuple(factor for part in new for factor in axes.resolve(part))
-    index = np.where(index < 0, index + size, index)
+    places = index.astype(np.int64)
+    places = np.where(places < 0, places + size, places)
     as_row = is_row_axis(axes, flat) or (not flat and _stands_outside(axes, (*before, (), *after), axis))
     if not as_row and not is_feature_axis(axes, flat):
         return None
@@ -141,7 +167,9 @@ def gather(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
         operands = [Operand(value, own, numpy_type(source)), *_rest(node)]
         return lifter.apply(node, output, layout, operands, zero_at=~value.support())
     ids = row_ids(axes, own)
-    return value.moved(_selection(axes, layout, ids.take(index, axis=axis), axes.rows(own)), axes.rows(layout))
+    return value.moved(
+        _selection(axes, layout, ids.take(places, axis=axis), axes.rows(own)), axes.rows(layout)
+    )
 
 
 def concat(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
@@ -179,10 +207,13 @@ def pad(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combinati
         if fill is None or float(fill) != 0.0:
             return None
     mode = node.attributes["mode"].as_string() if "mode" in node.attributes else "constant"
-    if source is None or amounts is None or len(node.inputs) > 3 or mode != "constant" or (amounts < 0).any():
+    if source is None or amounts is None or len(node.inputs) > 3 or mode != "constant":
+        return None
+    widths = amounts.astype(np.int64).reshape(2, -1).T
+    if (widths < 0).any():
         return None
     axes, own, ids = lifter.axes, list(layout), row_ids(lifter.axes, layout)
-    for axis, (before, after) in enumerate(amounts.reshape(2, -1).T):
+    for axis, (before, after) in enumerate(widths):
         if before or after:
             if not is_row_axis(axes, layout[axis]):
                 return None
@@ -195,7 +226,9 @@ def pad(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combinati
 
 def _stands_outside(axes: Axes, layout: Layout, axis: int) -> bool:
     """Return whether only rows stand left of an axis that a selection of one index has removed."""
-    return all(is_feature_axis(axes, part) is False or not part for part in layout[:axis]) and bool(axes.rows(layout))
+    return all(is_feature_axis(axes, part) is False or not part for part in layout[:axis]) and bool(
+        axes.rows(layout)
+    )
 
 
 def _row_axis(axes: Axes, like: Axis, size: int) -> Axis:

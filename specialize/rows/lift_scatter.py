@@ -89,7 +89,12 @@ def gather_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout) 
 
 
 def _scatter(
-    lifter: Lifter, node: ir.Node, layout: Layout, inputs: tuple[ir.Value, ir.Value], own: Layout, targets: Ints
+    lifter: Lifter,
+    node: ir.Node,
+    layout: Layout,
+    inputs: tuple[ir.Value, ir.Value],
+    own: Layout,
+    targets: Ints,
 ) -> Combination | None:
     """Return data with the rows of the updates put to, or added to, their targets."""
     reduction = node.attributes["reduction"].as_string() if "reduction" in node.attributes else "none"

@@ -27,7 +27,9 @@ KEEPS_ZERO = frozenset({
 })  # fmt: skip
 """Functions of one operand with f(0) = 0."""
 
-OTHER_UNARY = frozenset({"Acos", "Clip", "Cos", "Exp", "Log", "Not", "Reciprocal", "Sigmoid", "HardSigmoid", "Softplus"})
+OTHER_UNARY = frozenset(
+    {"Acos", "Clip", "Cos", "Exp", "Log", "Not", "Reciprocal", "Sigmoid", "HardSigmoid", "Softplus"}
+)
 
 ANY_ZERO = frozenset({"Mul", "And"})
 """Zero where any operand is."""
@@ -71,7 +73,9 @@ def unary(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combina
     value = lifter.lift(source, layout)
     zero = ~value.support() if node.op_type in KEEPS_ZERO else False
     rest = [Parameter(other) for other in node.inputs[1:]]
-    return lifter.apply(node, output, layout, [Operand(value, layout, numpy_type(source)), *rest], zero_at=zero)
+    return lifter.apply(
+        node, output, layout, [Operand(value, layout, numpy_type(source)), *rest], zero_at=zero
+    )
 
 
 def matmul(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
@@ -82,7 +86,7 @@ def matmul(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
         return None
     own = (*layout[:-1], lifter.axes.feature(dims(left)[-1]))
     value = lifter.lift(left, own)
-    operands = [Operand(value, own, numpy_type(left)), Parameter(right)]
+    operands: list[Operand | Parameter] = [Operand(value, own, numpy_type(left)), Parameter(right)]
     return lifter.apply(node, output, layout, operands, zero_at=~value.support())
 
 
@@ -96,7 +100,8 @@ def gemm(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combinat
     if bias is not None and len(dims(bias)) == 2 and dims(bias)[0] != 1:
         return None
     own = (layout[0], lifter.axes.feature(dims(left)[1]))
-    operands = [Operand(lifter.lift(left, own), own, numpy_type(left)), Parameter(right), Parameter(bias)]
+    value = Operand(lifter.lift(left, own), own, numpy_type(left))
+    operands: list[Operand | Parameter] = [value, Parameter(right), Parameter(bias)]
     return lifter.apply(node, output, layout, operands[: len(node.inputs)], zero_at=False)
 
 
@@ -111,7 +116,9 @@ def along_features(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -
         return None  # a scale or bias that broadcasts
     value = lifter.lift(source, layout)
     rest = [Parameter(other) for other in node.inputs[1:]]
-    return lifter.apply(node, output, layout, [Operand(value, layout, numpy_type(source)), *rest], zero_at=False)
+    return lifter.apply(
+        node, output, layout, [Operand(value, layout, numpy_type(source)), *rest], zero_at=False
+    )
 
 
 def reduce(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
@@ -119,41 +126,14 @@ def reduce(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
     source, where = node.inputs[0], reduced_axes(node)
     if source is None or where is None:
         return None
-    own = unreduced(lifter, layout, dims(source), where, [lifter.axes.feature(dims(source)[axis]) for axis in where])
+    own = unreduced(
+        lifter, layout, dims(source), where, [lifter.axes.feature(dims(source)[axis]) for axis in where]
+    )
     value = lifter.lift(source, own)
-    zero = ~value.support() if node.op_type in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin") else False
+    zero = (
+        ~value.support() if node.op_type in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin") else False
+    )
     return lifter.apply(node, output, layout, [Operand(value, own, numpy_type(source))], zero_at=zero)
-
-
-def grid_sample(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
-    """GridSample: a function of the sampling places, the same image for all rows of a group (a camera)."""
-    image, grid = node.inputs[0], node.inputs[1]
-    assert image is not None and grid is not None
-    if not is_feature_axis(lifter.axes, layout[1]) or not lifter.axes.rows(layout[2:]):
-        return None
-    places = (layout[0], *layout[2:], lifter.axes.feature(dims(grid)[-1]))
-    picture = (*layout[:2], *(lifter.axes.feature(size) for size in dims(image)[2:]))
-    value = lifter.lift(grid, places)
-    return lifter.apply(node, output, layout, [Parameter(image, picture), Operand(value, places, numpy_type(grid))], zero_at=False)
-
-
-def deformable_attention(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
-    """`MultiScaleDeformableAttn(value, shapes, locations, weights)`: rows are queries, groups are batch items."""
-    value, shapes, places, weights = node.inputs[:4]
-    if value is None or shapes is None or places is None or weights is None or len(layout) != 3:
-        return None
-    axes = lifter.axes
-    heads, channels = dims(value)[2], dims(value)[3]
-    grouped = axes.regroup((layout[2],), [heads, channels])
-    if grouped is None or not is_feature_axis(axes, layout[2]) or len(node.inputs) != 4:
-        return None
-    head, channel = grouped
-    picture = (layout[0], axes.feature(dims(value)[1]), head, channel)
-    levels, points = axes.feature(dims(places)[3]), axes.feature(dims(places)[4])
-    at = (*layout[:2], head, levels, points, axes.feature(2))
-    by = (*layout[:2], head, levels, points)
-    operands = [Parameter(value, picture), Parameter(shapes), Operand(lifter.lift(places, at), at, numpy_type(places))]
-    return lifter.apply(node, output, layout, [*operands, Operand(lifter.lift(weights, by), by, numpy_type(weights))], zero_at=False)
 
 
 def normalized_axes(node: ir.Node, rank: int) -> tuple[int, int]:
@@ -189,7 +169,9 @@ def reduced_axes(node: ir.Node) -> list[int] | None:
     return sorted(axis % rank for axis in found) if found else list(range(rank))
 
 
-def unreduced(lifter: Lifter, layout: Layout, sizes: tuple[int, ...], where: list[int], reduced: list[Axis]) -> Layout:
+def unreduced(
+    lifter: Lifter, layout: Layout, sizes: tuple[int, ...], where: list[int], reduced: list[Axis]
+) -> Layout:
     """Return the layout of the input of a reduction."""
     kept = iter(axis for place, axis in enumerate(layout) if len(layout) != len(sizes) or place not in where)
     fresh = iter(reduced)
@@ -205,7 +187,9 @@ def _covers(lifter: Lifter, operand: Operand, layout: Layout) -> bool:
 def _row_scale(lifter: Lifter, operands: list[Operand], rows: Axis) -> tuple[Combination, Operand] | None:
     """Return the second operand times a known number per row, if that is what the first one is."""
     known, other = operands
-    if not lifter.axes.rows(known.layout) or any(not factor.is_row for axis in lifter.axes.layout(known.layout) for factor in axis):
+    if not lifter.axes.rows(known.layout) or any(
+        not factor.is_row for axis in lifter.axes.layout(known.layout) for factor in axis
+    ):
         return None
     scale = _known_rows(lifter, known.value)
     return None if scale is None else (other.value.moved(RowMap.diagonal(scale), rows), other)
@@ -258,9 +242,9 @@ def _choice(lifter: Lifter, operands: list[Operand], layout: Layout, rows: Axis)
 
 def _zero_rows(op_type: str, zero: list[Bools]) -> Bools:
     if op_type in ANY_ZERO:
-        return np.logical_or.reduce(zero)
+        return np.asarray(np.logical_or.reduce(zero))
     if op_type in ALL_ZERO:
-        return np.logical_and.reduce(zero)
+        return np.asarray(np.logical_and.reduce(zero))
     return zero[0] if op_type == "Div" else np.zeros_like(zero[0])
 
 
@@ -272,6 +256,5 @@ RULES: dict[str, Rule] = {
         reduce,
     ),
     "MatMul": matmul, "Gemm": gemm, "Softmax": along_features, "LogSoftmax": along_features,
-    "LayerNormalization": along_features, "GridSample": grid_sample,
-    "MultiScaleDeformableAttn": deformable_attention,
+    "LayerNormalization": along_features,
 }  # fmt: skip

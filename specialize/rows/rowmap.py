@@ -48,7 +48,9 @@ class RowMap:
         columns = np.asarray(sources, dtype=np.int64).ravel()
         scales = np.broadcast_to(np.asarray(scale, dtype=np.float64), columns.shape)
         kept = np.flatnonzero(columns >= 0)
-        return RowMap.of(sparse.csr_array((scales[kept], (kept, columns[kept])), shape=(len(columns), rows_in)))
+        return RowMap.of(
+            sparse.csr_array((scales[kept], (kept, columns[kept])), shape=(len(columns), rows_in))
+        )
 
     @staticmethod
     def injection(targets: npt.ArrayLike, rows_out: int) -> RowMap:
@@ -88,7 +90,7 @@ class RowMap:
 
     def support(self) -> npt.NDArray[np.bool_]:
         """Return which rows of the output read anything at all."""
-        return np.diff(self.matrix.indptr) > 0
+        return np.asarray(np.diff(self.matrix.indptr) > 0)
 
     def fan_in(self) -> int:
         """Return the largest number of rows that one row of the output reads."""

@@ -60,7 +60,9 @@ def _read_sum(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
     found = _masked_factors(axes, source, whole)
     if not reduced or not reduced <= found:
         return "no constant mask or index tells rows of the summed axes apart"
-    order = [f for axis in whole for f in axis if f in reduced] + [f for axis in whole for f in axis if f not in reduced]
+    order = [f for axis in whole for f in axis if f in reduced] + [
+        f for axis in whole for f in axis if f not in reduced
+    ]
     for factor in order:
         if factor in found:
             for part in axes.resolve((factor,)):
@@ -87,7 +89,9 @@ def _read_scatter(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
     else:
         axis = node_axis(node, 0, len(sizes))
         moved = {axis} | {
-            place for place in range(indices.ndim) if place != axis and (np.diff(indices, axis=place) != 0).any()
+            place
+            for place in range(indices.ndim)
+            if place != axis and (np.diff(indices, axis=place) != 0).any()
         }
     layout: Layout = tuple(
         axes.row(size) if place in moved else axes.feature(size) for place, size in enumerate(sizes)

@@ -27,6 +27,7 @@ COMMANDS = {
     "inspect": Lazy("specialize.cli.cmd_inspect", "Show what a build, a model or a profile is."),
     "flops": Lazy("specialize.cli.cmd_flops", "Count what specialization saves for one vehicle."),
     "plan": Lazy("specialize.cli.cmd_plan", "Write the tables of what each camera sees."),
+    "report": Lazy("specialize.cli.cmd_report", "Write a build's report: one HTML file, no network needed."),
     "diff": Lazy("specialize.cli.cmd_diff", "Show what moved between two calibrations. Exit 3 if anything."),
     "profile": Lazy("specialize.cli.cmd_profile", "Check or show a calibration profile."),
     "export": Lazy("specialize.cli.cmd_export", "Write the generic ONNX of a built-in model."),

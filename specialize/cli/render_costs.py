@@ -20,6 +20,7 @@ def forms_table(costs: dict[str, Any]) -> Table:
     rows = (
         ("pairs, all sites", "pairs", lambda value: f"{value:,}"),
         ("attention FLOPs", "attention_flops", scaled),
+        ("  per row", "per_row_flops", scaled),
         ("whole-model FLOPs", "model_flops", scaled),
         ("attention bytes", "attention_bytes", size),
         ("whole-model bytes", "model_bytes", size),
@@ -27,7 +28,8 @@ def forms_table(costs: dict[str, Any]) -> Table:
     first, last = next(iter(forms.values())), list(forms.values())[-1]
     body = table("", *(_FORMS.get(name, name) for name in forms), "saved")
     for label, key, shown in rows:
-        body.add_row(label, *(shown(form[key]) for form in forms.values()), times(first[key], last[key]))
+        if all(key in form for form in forms.values()):
+            body.add_row(label, *(shown(form[key]) for form in forms.values()), times(first[key], last[key]))
     return body
 
 

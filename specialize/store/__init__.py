@@ -1,8 +1,19 @@
 """Where things are kept by their content: weights once per fleet, exported models once per machine."""
 
+from specialize.store.builds import keep_build, restore_build
 from specialize.store.collect import Collected, collect
 from specialize.store.entry import Entry
 from specialize.store.local import Damage, Store
 from specialize.store.location import open_store, store_root
 
-__all__ = ["Collected", "Damage", "Entry", "Store", "collect", "open_store", "store_root"]
+__all__ = [
+    "Collected",
+    "Damage",
+    "Entry",
+    "Store",
+    "collect",
+    "keep_build",
+    "open_store",
+    "restore_build",
+    "store_root",
+]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from specialize.artifact import Digests, Manifest, PassNote, Site, SiteCamera, Tensor
+from specialize.verify.report import OutputReport, VerifyReport
+from specialize.verify.tolerance import TOLERANCES
 
 
 def sha(letter: str) -> str:
@@ -16,6 +18,7 @@ def form(pairs: int) -> dict[str, int]:
     return {
         "pairs": pairs,
         "attention_flops": attention,
+        "per_row_flops": 15_000_000 * pairs,
         "model_flops": attention + 5_000_000_000,
         "attention_bytes": 4096 * pairs,
         "model_bytes": 4096 * pairs + 2**20,
@@ -35,24 +38,24 @@ def manifest() -> Manifest:
         "attention_share": {"zero_padded": 0.08},
         "uncounted": [{"op": "Einsum", "domain": "", "reason": "no formula", "nodes": 2, "attention": False}],
     }
-    output = {
-        "passed": True,
-        "reason": "",
-        "max_abs": 1.5e-6,
-        "max_rel": 2.5e-5,
-        "cosine": 1.0,
-        "margin": 0.25,
-    }
-    verify = {
-        "schema": "specialize/verify@1",
-        "passed": True,
-        "runtime": "onnxruntime",
-        "reference_runtime": "onnxruntime",
-        "frames": 4,
-        "outputs": {"bev_embed": output},
-        "problems": [],
-        "notes": [],
-    }
+    output = OutputReport(
+        name="bev_embed",
+        dtype="float32",
+        shape=(100, 1, 4),
+        max_abs=1.5e-6,
+        max_rel=2.5e-5,
+        cosine=1.0,
+        margin=0.25,
+        tolerance=TOLERANCES["float32"],
+        worst_frame=1,
+        worst_index=(7, 0, 2),
+        reference=1.0,
+        candidate=1.0000015,
+        failures=0,
+        passed=True,
+        reason="",
+    )
+    verify = VerifyReport("onnxruntime", "onnxruntime", 4, (output,)).to_json()
     return Manifest(
         vehicle="car42",
         model="bevformer_tiny",

@@ -268,3 +268,14 @@ def test_profile_check_knows_a_models_order(capsys: pytest.CaptureFixture[str], 
     (tmp_path / "b.yaml").write_text(swapped.replace("name: X", "name: CAM_FRONT_RIGHT"))
     ran = run_here(capsys, "profile", "check", tmp_path / "b.yaml", "--model", "bevformer_tiny", "--json")
     assert json.loads(ran.out)["files"][0]["findings"] != []
+
+
+def test_report_writes_one_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A report is one HTML file, in the build or where one wants it; something that is no build has none."""
+    build = make_build(tmp_path / "car42", CAR42)
+    assert run_here(capsys, "report", build).code == 0
+    assert "car42" in (build / "report.html").read_text()
+    ran = run_here(capsys, "report", build, "-o", tmp_path / "r.html", "--json")
+    assert json.loads(ran.out)["report"] == str(tmp_path / "r.html")
+    assert (tmp_path / "r.html").read_bytes() == (build / "report.html").read_bytes()
+    assert run_here(capsys, "report", tmp_path).code == 1

@@ -118,7 +118,6 @@ def _ort_session(path: Path, threads: int, profile: str | None) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle forms must not take cores
     if profile is not None:
         options.enable_profiling = True
         options.profile_file_prefix = profile

@@ -139,6 +139,10 @@ class Manifest(_Part, frozen=True, kw_only=True):
     spec: str
     files: dict[str, FileRecord] = {}
 
+    def with_evidence(self, verify: JsonObject, flops: JsonObject) -> Manifest:
+        """Return the manifest with the reports of verification and costs."""
+        return msgspec.structs.replace(self, verify=verify, flops=flops)
+
 
 def manifest_text(manifest: Manifest) -> str:
     """Return the JSON of a manifest: the same value gives the same text."""

@@ -59,13 +59,18 @@ def fitted(value: ir.Value, array: np.ndarray) -> np.ndarray:
     Raises:
         InputError: The input wants something else.
     """
-    place = f"calibration input {value.name!r}"
+    name = str(value.name)
     if not is_static(value):
-        raise InputError(place, "a static shape", str(value.shape))
-    shape = dims(value)
+        raise InputError(f"calibration input {name!r}", "a static shape", str(value.shape))
+    return fit(array, dims(value), numpy_type(value), name)
+
+
+def fit(array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype[np.generic], name: str) -> np.ndarray:
+    """Return an array in a shape and type, as `fitted` does; `name` names the input in errors."""
     if len(shape) >= 2 and array.ndim == 3 and shape[-1] in (3, 4) and shape[-2] in (3, 4):
         array = array[:, : shape[-2], : shape[-1]]
     if int(np.prod(shape)) != array.size:
         hint = "the profile must have the cameras that the model was exported for"
-        raise InputError(place, f"{list(shape)}", f"{list(array.shape)} from the profile", hint)
-    return np.asarray(array.reshape(shape), numpy_type(value), order="C")
+        found = f"{list(array.shape)} from the profile"
+        raise InputError(f"calibration input {name!r}", f"{list(shape)}", found, hint)
+    return np.asarray(array.reshape(shape), dtype, order="C")

@@ -1,0 +1,171 @@
+"""Specializing one model for one calibration: from prepared graph to specialized graph, checked and described."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+
+from specialize.artifact import BuildKey, Digests, Manifest, ModelTie
+from specialize.calibration.profile import CalibrationProfile
+from specialize.describe import describe_notes, describe_site, describe_tensor
+from specialize.digest import digest
+from specialize.errors import DeclinedError, InputError
+from specialize.graph.io import read_graph
+from specialize.model import ModelSpec
+from specialize.passes.base import Note
+from specialize.passes.compact import CompactedSite
+from specialize.passes.pipeline import specialize_graph
+from specialize.planning import plans_digest, visible_sets
+from specialize.request import BuildRequest
+from specialize.rows.arrange import Packing
+from specialize.sources import PREPARED, GenericModel
+from specialize.visibility.plan import VisibilityPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Compilation:
+    """One model, specialized for one calibration, not yet proven.
+
+    Attributes:
+        profile: The calibration.
+        generic: The model.
+        parts: Folder with the model's original and prepared graph, for as long as the compilation is used.
+        constants: What was bound, by input name.
+        plans: What the cameras see, one per grid of the sidecar.
+        graph: The specialized graph.
+        sites: Where rows were dropped, in graph order.
+        notes: What every pass did or declined.
+    """
+
+    profile: CalibrationProfile
+    generic: GenericModel
+    parts: Path
+    constants: dict[str, np.ndarray]
+    plans: tuple[VisibilityPlan, ...]
+    graph: ir.Model
+    sites: tuple[CompactedSite, ...]
+    notes: tuple[Note, ...]
+
+
+@dataclass(slots=True)
+class Watch:
+    """Wall time by stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    last: float = field(default_factory=time.perf_counter)
+
+    def lap(self, stage: str) -> None:
+        """Book the time since the last lap."""
+        now = time.perf_counter()
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self.last
+        self.last = now
+
+
+def specialize(
+    request: BuildRequest, profile: CalibrationProfile, generic: GenericModel, parts: Path, watch: Watch
+) -> Compilation:
+    """Bind, fold and compact the prepared graph of a model for one calibration.
+
+    Raises:
+        InputError: The profile or the sidecar do not fit the model.
+        DeclinedError: There is nothing to specialize, and `allow_unchanged` was not asked for.
+    """
+    spec = generic.spec
+    plans = visible_sets(spec, profile)
+    constants = bound_constants(spec, profile)
+    packing = Packing(request.layout, request.align)
+    compiled = specialize_graph(read_graph(parts / PREPARED), constants, packing)
+    if not compiled.sites and not request.allow_unchanged:
+        raise _nothing_to_do(request.model, compiled.notes)
+    _require_covered(compiled.sites, plans)
+    watch.lap("compile")
+    return Compilation(
+        profile=profile,
+        generic=generic,
+        parts=parts,
+        constants=constants,
+        plans=plans,
+        graph=compiled.model,
+        sites=compiled.sites,
+        notes=compiled.notes,
+    )
+
+
+def bound_constants(spec: ModelSpec, profile: CalibrationProfile) -> dict[str, np.ndarray]:
+    """Return what is bound, by input name: the calibration, and what the sidecar holds constant."""
+    others = {name: np.asarray(value) for name, value in spec.other_inputs.items()}
+    return spec.calibration_arrays(profile) | others
+
+
+def describe(request: BuildRequest, compiled: Compilation, key: BuildKey) -> Manifest:
+    """Return the manifest of a compilation, the evidence still missing."""
+    plans, sites = compiled.plans, compiled.sites
+    cameras = compiled.profile.camera_names()
+    return Manifest(
+        vehicle=compiled.profile.vehicle,
+        model=compiled.generic.name,
+        target=request.target,
+        mode=request.mode,
+        layout=request.layout,
+        align=request.align,
+        cameras=cameras,
+        spec=compiled.generic.spec.to_text(),
+        source=compiled.generic.source,
+        digests=Digests(
+            profile=compiled.profile.digest,
+            plan=plans_digest(plans) if plans else digest([site.seen for site in sites]),
+            model=compiled.generic.digest,
+            build=key.digest(),
+        ),
+        sites=tuple(describe_site(site, cameras) for site in sites),
+        inputs=tuple(describe_tensor(value) for value in compiled.graph.graph.inputs),
+        outputs=tuple(describe_tensor(value) for value in compiled.graph.graph.outputs),
+        passes=describe_notes(compiled.notes),
+        warnings=compiled.generic.warnings,
+        verify={},
+        flops={},
+    )
+
+
+def tie(manifest: Manifest, sites: tuple[CompactedSite, ...]) -> ModelTie:
+    """Return what the specialized ONNX says about itself."""
+    digests = manifest.digests
+    return ModelTie(
+        vehicle=manifest.vehicle,
+        mode=manifest.mode,
+        layout=manifest.layout,
+        cameras=manifest.cameras,
+        lengths=tuple(site.lengths for site in sites),
+        profile=digests.profile,
+        plan=digests.plan,
+        model=digests.model,
+        build=digests.build,
+    )
+
+
+def _nothing_to_do(model: str, notes: tuple[Note, ...]) -> DeclinedError:
+    reasons = sorted({note.reason for note in notes if note.verdict == "declined"})
+    found = "; ".join(reasons) or "no sum over cameras, no gather and no scatter with constant places"
+    hint = "`specialize inspect` shows what was found; --allow-unchanged builds the model all the same"
+    return DeclinedError(model, "rows that the calibration makes superfluous", found, hint)
+
+
+def _require_covered(sites: tuple[CompactedSite, ...], plans: tuple[VisibilityPlan, ...]) -> None:
+    """Refuse a plan that keeps fewer queries than the mask of the graph, which is the authority."""
+    for site in sites:
+        for plan in plans:
+            if site.seen.shape != plan.superset.shape:
+                continue
+            lost = site.seen & ~plan.superset
+            if lost.any():
+                camera, query = (int(index[0]) for index in np.nonzero(lost))
+                raise InputError(
+                    "sidecar: grids, image, rule",
+                    f"a plan that keeps all {site.pairs} pairs of the model's own mask",
+                    f"{int(lost.sum())} fewer, the first at camera {camera}, query {query}",
+                    "the grid, the image preparation or the rule are not the model's",
+                )

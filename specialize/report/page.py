@@ -1,4 +1,4 @@
-"""What a report of a build shows: every number is already text, every picture already a path.
+"""What a report shows: every number is already text, every picture already a path.
 
 Templates lay out these values and compute nothing.
 """
@@ -177,4 +177,55 @@ class BuildPage:
     parity: Parity
     passes: tuple[PassRow, ...]
     contract: tuple[Pair, ...]
+    digests: tuple[Pair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MovedCamera:
+    """How one camera moved, every number with its unit in the head of its column."""
+
+    name: str
+    rotation: str
+    translation: str
+    focal: str
+    principal_point: str
+    shift_10m: str
+    shift_20m: str
+    kept: str
+    gained: str
+    lost: str
+    remark: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeView:
+    """One camera on one grid: paths of the cells that stay, that are new and that are gone."""
+
+    name: str
+    summary: str
+    kept: str
+    gained: str
+    lost: str
+    changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeMap:
+    """The changes on one grid of queries."""
+
+    title: str
+    columns: int
+    rows: int
+    cameras: tuple[ChangeView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DiffPage:
+    """The whole report of a difference between two calibrations."""
+
+    title: str
+    subtitle: str
+    facts: tuple[Fact, ...]
+    cameras: tuple[MovedCamera, ...]
+    maps: tuple[ChangeMap, ...]
     digests: tuple[Pair, ...]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import jinja2
 
-from specialize.report.page import BuildPage
+from specialize.report.page import BuildPage, DiffPage
 from specialize.resources import resource_dir
 
 
-def render_build(page: BuildPage) -> str:
-    """Return the HTML of a build's report; the same page gives the same bytes."""
-    return _environment().get_template("build.html").render(page=page)
+def render(template: str, page: BuildPage | DiffPage) -> str:
+    """Return the HTML of a page; the same page gives the same bytes."""
+    return _environment().get_template(template).render(page=page)
 
 
 def _environment() -> jinja2.Environment:

@@ -11,7 +11,7 @@ from specialize.files import write_file
 from specialize.model import parse_spec
 from specialize.planning import visible_sets
 from specialize.report.build import build_page
-from specialize.report.render import render_build
+from specialize.report.render import render
 
 FILE_NAME = "report.html"
 
@@ -25,7 +25,7 @@ def build_report(folder: Path, bench: BenchReport | None = None) -> str:
     build = Build.open(folder)
     spec = parse_spec(build.manifest.spec, f"{folder}: spec")
     plans = visible_sets(spec, load_profile(build.profile))
-    return render_build(build_page(build.manifest, plans, bench))
+    return render("build.html", build_page(build.manifest, plans, bench))
 
 
 def write_build_report(folder: Path, bench: BenchReport | None = None) -> Path:

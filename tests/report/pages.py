@@ -15,8 +15,10 @@ from specialize.visibility.plan import VisibilityPlan
 from tests.flops.graphs import cross_attention
 
 
-def plans(side: int = 50, shape: tuple[int, ...] = ()) -> tuple[VisibilityPlan, ...]:
-    """Return the visible sets of car42 for one square grid, or one of another shape."""
+def plans(
+    side: int = 50, shape: tuple[int, ...] = (), calib: str = "car42.yaml"
+) -> tuple[VisibilityPlan, ...]:
+    """Return the visible sets of a profile for one square grid, or one of another shape."""
     image = ImagePrep(size_px=(800, 480), scale=0.5)
     grid = GridSpec(
         shape=shape or (side, side),
@@ -24,7 +26,7 @@ def plans(side: int = 50, shape: tuple[int, ...] = ()) -> tuple[VisibilityPlan, 
         anchors=1 if len(shape) == 3 else 4,
     )
     spec = ModelSpec(image=image, calibration_inputs={}, grids=(grid,))
-    return visible_sets(spec, load_profile(resource_dir("calib_profiles") / "car42.yaml"))
+    return visible_sets(spec, load_profile(resource_dir("calib_profiles") / calib))
 
 
 def verify_report(wrong: bool = False) -> VerifyReport:

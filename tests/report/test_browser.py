@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from specialize.report import build_page, render_build
+from specialize.report import build_page, render
 from tests.report import pages
 
 pytestmark = pytest.mark.slow
@@ -21,7 +21,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a report on disk."""
     plans = pages.plans()
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(render_build(build_page(pages.manifest(plans[0]), plans)), encoding="utf-8")
+    path.write_text(render("build.html", build_page(pages.manifest(plans[0]), plans)), encoding="utf-8")
     return path
 
 

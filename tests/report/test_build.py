@@ -16,7 +16,7 @@ import pytest
 from specialize.artifact.manifest import write_manifest
 from specialize.bench import BenchReport, FormTime
 from specialize.model import GridSpec, ImagePrep, ModelSpec
-from specialize.report import build_page, render_build, write_build_report
+from specialize.report import build_page, render, write_build_report
 from specialize.resources import resource_dir
 from tests.report import pages
 
@@ -25,7 +25,7 @@ from tests.report import pages
 def html() -> str:
     """Return the report of a 50x50 model on car42."""
     plans = pages.plans()
-    return render_build(build_page(pages.manifest(plans[0]), plans))
+    return render("build.html", build_page(pages.manifest(plans[0]), plans))
 
 
 def test_it_stands_alone(html: str) -> None:
@@ -72,7 +72,7 @@ def test_every_warning_note_and_digest_is_there(html: str) -> None:
 def test_the_same_build_gives_the_same_bytes(html: str) -> None:
     """Nothing in the file depends on time, host or path."""
     plans = pages.plans()
-    assert render_build(build_page(pages.manifest(plans[0]), plans)) == html
+    assert render("build.html", build_page(pages.manifest(plans[0]), plans)) == html
 
 
 def test_a_manifest_that_was_written_and_read_gives_the_same_page(html: str) -> None:
@@ -80,20 +80,20 @@ def test_a_manifest_that_was_written_and_read_gives_the_same_page(html: str) -> 
     plans = pages.plans()
     manifest = pages.manifest(plans[0])
     read = msgspec.json.decode(msgspec.json.encode(manifest, order="deterministic"), type=type(manifest))
-    assert render_build(build_page(read, plans)) == html
+    assert render("build.html", build_page(read, plans)) == html
 
 
 def test_a_large_grid_stays_small() -> None:
     """A 200x200 grid gives a report of less than one megabyte."""
     plans = pages.plans(200)
-    assert len(render_build(build_page(pages.manifest(plans[0]), plans)).encode()) < 1_000_000
+    assert len(render("build.html", build_page(pages.manifest(plans[0]), plans)).encode()) < 1_000_000
 
 
 def test_names_are_text_and_not_markup() -> None:
     """A vehicle named like a script is shown as its name."""
     plans = pages.plans()
     page = build_page(pages.manifest(plans[0], vehicle="<script>alert(1)</script>"), plans)
-    html = render_build(page)
+    html = render("build.html", page)
     assert "<script>alert" not in html and "&lt;script&gt;alert(1)" in html
 
 
@@ -101,7 +101,7 @@ def test_a_failed_comparison_is_said_first() -> None:
     """A build that is not equal says so at the top, with words and not by colour alone."""
     plans = pages.plans()
     page = build_page(pages.manifest(plans[0], wrong=True), plans)
-    html = render_build(page)
+    html = render("build.html", page)
     assert page.facts[0].answer == "No" and page.facts[0].state == "bad"
     assert "different" in html and "Failed." in html and "[1234, 0, 7], frame 0" in html
 
@@ -109,9 +109,9 @@ def test_a_failed_comparison_is_said_first() -> None:
 def test_volumes_and_models_without_grids_have_reports() -> None:
     """A volume is drawn from above; a model without a grid still has costs and proof."""
     plans = pages.plans(shape=(4, 20, 30))
-    html = render_build(build_page(pages.manifest(plans[0]), plans))
+    html = render("build.html", build_page(pages.manifest(plans[0]), plans))
     assert "4 × 20 × 30 queries" in html and 'viewBox="0 0 30 20"' in html
-    html = render_build(build_page(pages.manifest(plans[0]), ()))
+    html = render("build.html", build_page(pages.manifest(plans[0]), ()))
     assert "The model has no grid of queries." in html
 
 
@@ -122,8 +122,8 @@ def test_measured_times_are_shown_if_there_are_any() -> None:
         "zero_padded": FormTime((0.5, 0.6, 0.55), 400_000_000, 100_000_000, {}),
         "specialized": FormTime((0.1, 0.1, 0.11), 200_000_000, 100_000_000, {"GridSample": 0.6, "Conv": 0.4}),
     }
-    html = render_build(
-        build_page(pages.manifest(plans[0]), plans, BenchReport("onnxruntime 1", 2, 2, forms))
+    html = render(
+        "build.html", build_page(pages.manifest(plans[0]), plans, BenchReport("onnxruntime 1", 2, 2, forms))
     )
     assert "550.0 ms (525.0 to 575.0)" in html and "5.5×" in html and "GridSample" in html
     assert "onnxruntime 1, 2 threads, 3 rounds, forms in turn" in html

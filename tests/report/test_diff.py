@@ -1,0 +1,65 @@
+"""The report of a difference says what moved, whether a build may be shared, and which cells change."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from specialize.report import diff_report
+from specialize.resources import resource_dir
+from specialize.visibility.delta import compare_plans
+from tests.report import pages
+
+PROFILES = resource_dir("calib_profiles")
+
+
+def _text(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    """Return the report of the difference between car42 and car43."""
+    return diff_report(PROFILES / "car42.yaml", PROFILES / "car43.yaml", "bevformer_tiny")
+
+
+def test_two_cars_of_one_type_differ_in_queries(html: str) -> None:
+    """The verdict, the most moved camera and the number of changed pairs are stated."""
+    text = _text(html)
+    assert "What differs? Queries" in text and "No, not an exact one" in text
+    first, second = pages.plans()[0], pages.plans(calib="car43.yaml")[0]
+    delta = compare_plans(first, second)
+    assert f"{delta.gained} gained, {delta.lost} lost" in text
+    for change in delta.cameras:
+        assert f"{change.kept} {len(change.gained)} {len(change.lost)}" in text
+
+
+def test_it_stands_alone_and_repeats(html: str) -> None:
+    """Nothing is loaded from anywhere, no path is inside, and the same profiles give the same bytes."""
+    assert not re.search(r"""(src|href)=["'](?!#|data:)""", html)
+    assert str(PROFILES) not in html
+    assert diff_report(PROFILES / "car42.yaml", PROFILES / "car43.yaml", "bevformer_tiny") == html
+
+
+def test_the_same_calibration_changes_nothing() -> None:
+    """A profile against itself is the same, and one build serves both."""
+    text = _text(diff_report(PROFILES / "car42.yaml", PROFILES / "car42.yaml", "bevformer_tiny"))
+    assert "What differs? Nothing" in text and "May one build serve both? Yes" in text
+    assert text.count("the same cells") == 6
+
+
+def test_other_cameras_are_not_compared_cell_by_cell() -> None:
+    """Rigs with other cameras get a verdict and no map."""
+    html = diff_report(PROFILES / "car42.yaml", PROFILES / "reference" / "wide4.yaml", "bevformer_tiny")
+    assert "the cameras themselves differ" in html and "nothing to compare cell by cell" in html
+
+
+def test_a_hostile_name_is_text(tmp_path: Path) -> None:
+    """A vehicle named like markup is shown as its name."""
+    hostile = tmp_path / "a.yaml"
+    text = (PROFILES / "car42.yaml").read_text(encoding="utf-8")
+    hostile.write_text(re.sub(r"(?m)^vehicle:.*$", 'vehicle: "<b>x</b>"', text), encoding="utf-8")
+    html = diff_report(hostile, PROFILES / "car43.yaml", "bevformer_tiny")
+    assert "<b>x</b>" not in html and "&lt;b&gt;x" in html

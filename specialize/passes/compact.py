@@ -22,7 +22,7 @@ from specialize.passes.base import Note
 from specialize.rows import emit_sample, emit_work, lift_moves, lift_sample, lift_scatter, lift_work
 from specialize.rows.arrange import Arrangement, Packing, group_of
 from specialize.rows.axes import Axes, size_of
-from specialize.rows.emit import Emitter, demanded_rows
+from specialize.rows.emit import Emitter, demanded_rows, samples_groups
 from specialize.rows.expr import Apply, Base
 from specialize.rows.lift import Lifter
 from specialize.rows.sinks import Sink, is_candidate, read_sink
@@ -111,7 +111,7 @@ def _compact_at(graph: ir.Graph, node: ir.Node, packing: Packing) -> CompactedSi
     wanted, total = demanded_rows(sink.value)
     if total == 0:
         return _why_no_work(sink, lifter)
-    if wanted == total and node.op_type == "ReduceSum":
+    if wanted == total and (node.op_type == "ReduceSum" or not samples_groups(sink.value)):
         return f"every one of the {total} rows is read"
     builder = Builder(graph, node, f"specialize/{_name(node)}", {PASS_KEY: NAME, SITE_KEY: _name(node)})
     emitter = Emitter(axes, builder, packing, HANDLERS)

@@ -13,6 +13,7 @@ from specialize.passes.base import Note
 from specialize.passes.bind import bind
 from specialize.passes.compact import CompactedSite, compact
 from specialize.passes.tidy import tidy
+from specialize.passes.unscatter import unscatter
 from specialize.rows.arrange import Packing
 
 
@@ -37,6 +38,7 @@ def specialize_graph(model: ir.Model, constants: Mapping[str, np.ndarray], packi
     notes.append(_fold(model))  # ... and so do the mask, the reference points and every index
     sites, compacted = compact(model, packing)  # rows that nobody reads are not computed
     notes.extend(compacted)
+    notes.extend(unscatter(model))  # in-place slices of heads, which edge compilers run badly or not at all
     notes.extend(tidy(model))  # equal tables of several layers are one
     return Specialized(model, tuple(sites), tuple(notes))
 

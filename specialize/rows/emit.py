@@ -198,3 +198,16 @@ def demanded_rows(value: Combination) -> tuple[int, int]:
             wanted += len(term.map.demanded())
             total += term.map.rows_in
     return wanted, total
+
+
+def samples_groups(value: Combination) -> bool:
+    """Return whether row-wise work reads what all rows of a group share, as every camera's rows read its image."""
+    stack: list[Base] = [term.base for term in value.terms]
+    while stack:
+        base = stack.pop()
+        for operand in base.operands if isinstance(base, Apply) else ():
+            if isinstance(operand, Operand):
+                stack.extend(term.base for term in operand.value.terms)
+            elif operand.layout:
+                return True
+    return False

@@ -62,6 +62,7 @@ class ShapeInference:
             proto = results.get(f"o{index}")
             if proto is not None and proto.HasField("tensor_type"):
                 _apply(value, proto)
+        _check_reshape(node)
 
     def _schema(self, node: ir.Node) -> onnx.defs.OpSchema | None:
         if node.domain not in STANDARD:
@@ -98,6 +99,22 @@ class ShapeInference:
                 continue
             found[f"i{index}"] = onnx.numpy_helper.from_array(self._known.get(value))
         return found
+
+
+def _check_reshape(node: ir.Node) -> None:
+    """Refuse a Reshape that loses elements, which shape inference does not see.
+
+    Raises:
+        InputError: The shape was written down while tracing with another calibration.
+    """
+    if node.op_type != "Reshape" or node.inputs[0] is None:
+        return
+    source, result = node.inputs[0], node.outputs[0]
+    if not is_static(source) or not is_static(result) or np.prod(dims(source)) == np.prod(dims(result)):
+        return
+    expected = f"a shape of {int(np.prod(dims(source)))} elements, as {list(dims(source))} has"
+    hint = "if the exporter wrote down lengths of the calibration that it traced with, export without them"
+    raise InputError(f"node {node.name or 'Reshape'!r}", expected, str(list(dims(result))), hint)
 
 
 def _may_be_shape(value: ir.Value) -> bool:

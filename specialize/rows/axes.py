@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 import numpy as np
 import numpy.typing as npt
@@ -152,6 +152,28 @@ class Axes:
             self._finer = before
             return False
         return True
+
+    def match(self, one: Layout, other: Layout) -> list[tuple[Factor, Factor]] | None:
+        """Pair the row factors of two layouts of one tensor and identify the features; None if they differ.
+
+        Rows keep their identities: two cameras taken out of one tensor are different rows of the same rows.
+        """
+        pairs = [
+            (a, b)
+            for own, theirs in zip(self.layout(one), self.layout(other), strict=True)
+            for a, b in zip_longest(own, theirs)
+        ]
+        if any(a is None or b is None or a.size != b.size or a.is_row != b.is_row for a, b in pairs):
+            return None
+        before = dict(self._finer)
+        self.keep_apart(other)
+        for a, b in pairs:
+            if not a.is_row:
+                self._unify_axis(self.resolve((a,)), self.resolve((b,)))
+        if any(self._meet(factors) for factors in self._tensors):
+            self._finer = before
+            return None
+        return [(a, b) for a, b in pairs if a.is_row]
 
     def _meet(self, factors: frozenset[Factor]) -> bool:
         """Return whether two factors of one tensor have become the same."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph import shapes
-from specialize.rows.axes import Axes, Axis, Layout, size_of
+from specialize.rows.axes import Axes, Axis, Factor, Layout, size_of
 from specialize.rows.expr import Apply, Combination, Constant, Operand, Parameter, Source, Term, combination
 from specialize.rows.rowmap import RowMap
 
@@ -45,6 +45,10 @@ class Lifter:
         for seen, known in self._seen.get(value, []):
             if self.axes.unify(seen, layout):
                 return known
+        for seen, known in self._seen.get(value, []):
+            pairs = self.axes.match(seen, layout)
+            if pairs is not None:
+                return self._renamed(known, self.axes.rows(seen), self.axes.rows(layout), dict(pairs))
         self.axes.keep_apart(layout)
         found = self._lift(value, layout)
         self._seen.setdefault(value, []).append((layout, found))
@@ -85,6 +89,12 @@ class Lifter:
         base = Apply(node, tuple(operands), layout, rows, output)
         kept = ~np.broadcast_to(np.asarray(zero_at, dtype=np.bool_), size_of(rows))
         return Combination(rows, (Term(RowMap.diagonal(kept), base),))
+
+    def _renamed(self, known: Combination, old: Axis, new: Axis, names: dict[Factor, Factor]) -> Combination:
+        """Return a combination over other row factors that stand in the same places of the tensor."""
+        ids = np.arange(size_of(old)).reshape([factor.size for factor in old])
+        order = [[names[factor] for factor in old].index(factor) for factor in new]
+        return known.moved(RowMap.selection(ids.transpose(order), ids.size), new)
 
     def _lift(self, value: ir.Value, layout: Layout) -> Combination:
         array = array_of(value)

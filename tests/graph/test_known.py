@@ -177,6 +177,15 @@ def test_a_node_that_contradicts_its_inputs_is_an_error_that_names_it() -> None:
         folded(_plain_model(g, "y"))
 
 
+def test_a_reshape_that_loses_elements_is_an_error() -> None:
+    """Exporters write down lengths that hold for the calibration they traced with; shape inference is silent."""
+    g = GraphMaker()
+    x = g.input("x", (2, 3))
+    g.nodes.append(helper.make_node("Reshape", [x, g.const([5])], ["y"], "traced"))
+    with pytest.raises(InputError, match="'traced'.*6 elements"):
+        folded(_plain_model(g, "y"))
+
+
 def test_wrong_annotations_are_corrected() -> None:
     """Shapes come from the operators, not from what an exporter wrote beside them."""
     g = GraphMaker()

@@ -1,0 +1,123 @@
+"""Deformable attention in the spellings that are found in exported models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Levels = tuple[tuple[int, int], ...]
+Sampler = Callable[[Tensor, Levels, Tensor, Tensor], Tensor]
+"""Maps value (B, S, M, d), levels, locations (B, K, M, L, P, 2), weights (B, K, M, L, P) to (B, K, M * d)."""
+
+
+def grid_sample(value: Tensor, levels: Levels, places: Tensor, weights: Tensor) -> Tensor:
+    """One GridSample per level, all samples stacked, then weighed and summed: what PyTorch users write."""
+    read = [
+        F.grid_sample(image, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+        for image, grid in _levels(value, levels, places)
+    ]
+    return _weighed(read, weights, value)
+
+
+def decomposed(value: Tensor, levels: Levels, places: Tensor, weights: Tensor) -> Tensor:
+    """The same without GridSample, for opsets below 16: four gathers from each map."""
+    read = [_bilinear(image, grid) for image, grid in _levels(value, levels, places)]
+    return _weighed(read, weights, value)
+
+
+def _levels(value: Tensor, levels: Levels, places: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Return image (B * M, d, h, w) and grid (B * M, K, P, 2) of every level."""
+    batch, _, heads, depth = value.shape
+    parts = value.split([h * w for h, w in levels], dim=1)
+    grids = 2 * places - 1
+    found = []
+    for level, (height, width) in enumerate(levels):
+        image = parts[level].flatten(2).transpose(1, 2).reshape(batch * heads, depth, height, width)
+        found.append((image, grids[:, :, :, level].transpose(1, 2).flatten(0, 1)))
+    return found
+
+
+def _weighed(read: list[Tensor], weights: Tensor, value: Tensor) -> Tensor:
+    batch, rows, heads = weights.shape[:3]
+    depth = value.shape[-1]
+    flat = weights.transpose(1, 2).reshape(batch * heads, 1, rows, -1)
+    summed = (torch.stack(read, dim=-2).flatten(-2) * flat).sum(-1)  # (B * M, d, K)
+    return summed.view(batch, heads * depth, rows).transpose(1, 2).contiguous()
+
+
+def _bilinear(image: Tensor, grid: Tensor) -> Tensor:
+    """Sample with zeros outside; image (n, c, h, w), grid (n, a, b, 2), result (n, c, a, b)."""
+    n, c, h, w = image.shape
+    x = ((grid[..., 0] + 1) * w - 1) / 2
+    y = ((grid[..., 1] + 1) * h - 1) / 2
+    left, top = torch.floor(x), torch.floor(y)
+    flat = image.reshape(n, c, h * w)
+    total = torch.zeros(n, c, *grid.shape[1:3])
+    for down in (0, 1):
+        for right in (0, 1):
+            column, row = left + right, top + down
+            share = (1 - (x - column).abs()) * (1 - (y - row).abs())
+            inside = (column >= 0) & (column < w) & (row >= 0) & (row < h)
+            place = (row.clamp(0, h - 1) * w + column.clamp(0, w - 1)).long()
+            index = place.reshape(n, 1, -1).expand(-1, c, -1)
+            part = torch.gather(flat, 2, index).reshape(n, c, *grid.shape[1:3])
+            total = total + part * (share * inside)[:, None]
+    return total
+
+
+class _Custom(torch.autograd.Function):
+    """Exported as an operator of its own; computed by `grid_sample`, because that is what it stands for."""
+
+    @staticmethod
+    def forward(ctx: object, value: Tensor, shapes: Tensor, starts: Tensor, places: Tensor, weights: Tensor, name: str) -> Tensor:  # fmt: skip
+        levels = tuple((int(h), int(w)) for h, w in shapes)
+        return grid_sample(value, levels, places, weights)
+
+    @staticmethod
+    def symbolic(g: object, value: object, shapes: object, starts: object, places: object, weights: object, name: str) -> object:  # fmt: skip
+        inputs = (
+            [value, shapes, places, weights]
+            if name in FOUR_INPUTS
+            else [value, shapes, starts, places, weights]
+        )
+        attributes = {}
+        if name.startswith("DL::"):
+            sizes = [_sizes(value)[0], _sizes(places)[1], _sizes(value)[2] * _sizes(value)[3]]
+            inputs += [g.op("Constant", value_t=torch.tensor(size)) for size in sizes]  # type: ignore[attr-defined]
+            attributes["im2col_step_i"] = 64
+        return g.op(name, *inputs, **attributes)  # type: ignore[attr-defined]
+
+
+FOUR_INPUTS = frozenset({"com.microsoft::MultiScaleDeformableAttn"})
+CUSTOM = (
+    "com.microsoft::MultiScaleDeformableAttn",
+    "DL::MultiScaleDeformableAttnFunction",
+    "trt::MultiscaleDeformableAttnPlugin_TRT",
+    "custom_op::MultiScaleDeformableAttentionPlugin",
+    "mmdeploy::MMCVMultiScaleDeformableAttention",
+    "npu::MultiScaleDeformableAttn",
+)
+
+
+def _sizes(value: object) -> list[int]:
+    return list(value.type().sizes())  # type: ignore[attr-defined]
+
+
+def _custom(name: str) -> Sampler:
+    def sample(value: Tensor, levels: Levels, places: Tensor, weights: Tensor) -> Tensor:
+        shapes = torch.tensor(levels, dtype=torch.int64)
+        areas = [0, *(h * w for h, w in levels)]
+        starts = torch.tensor([sum(areas[: i + 1]) for i in range(len(levels))], dtype=torch.int64)
+        return _Custom.apply(value, shapes, starts, places, weights, name)  # type: ignore[no-any-return, no-untyped-call]
+
+    return sample
+
+
+SAMPLERS: dict[str, Sampler] = {
+    "grid_sample": grid_sample,
+    "decomposed": decomposed,
+    **{name: _custom(name) for name in CUSTOM},
+}

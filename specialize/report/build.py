@@ -9,7 +9,7 @@ from specialize.artifact.manifest import Manifest, Tensor
 from specialize.bench.report import BenchReport
 from specialize.digest import short
 from specialize.report.costs import cost_table, share_rows, time_table
-from specialize.report.numbers import count, percent, plural, times, width
+from specialize.report.numbers import count, percent, plural, small, times, width
 from specialize.report.page import BuildPage, Fact, OutputRow, Pair, Parity, PassRow
 from specialize.report.sites import site_views
 from specialize.visibility.plan import VisibilityPlan
@@ -71,8 +71,8 @@ def _output_row(name: str, entry: Mapping[str, Any]) -> OutputRow:
         name=name,
         verdict="equal" if entry["passed"] else "different",
         passed=bool(entry["passed"]),
-        max_abs=f"{float(entry['max_abs']):.2e}",
-        max_rel=f"{float(entry['max_rel']):.2e}",
+        max_abs=small(float(entry["max_abs"])),
+        max_rel=small(float(entry["max_rel"])),
         cosine=f"{float(entry['cosine']):.9f}",
         margin=percent(margin),
         margin_width=width(margin),
@@ -103,6 +103,8 @@ def _proof(verdict: Parity) -> str:
     worst = max(verdict.rows, key=lambda row: float(row.margin_width), default=None)
     if worst is None:
         return "nothing was compared"
+    if all(row.max_abs == "0" for row in verdict.rows):
+        return f"{verdict.sentence} Every number is exactly the same."
     return f"{verdict.sentence} Closest to its bound: {worst.name}, {worst.margin} of what is allowed."
 
 

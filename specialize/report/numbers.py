@@ -37,6 +37,11 @@ def count(value: int) -> str:
     return f"{value:,}".replace(",", _THIN)
 
 
+def small(value: float) -> str:
+    """Return a difference with an exponent, and plain `0` for none."""
+    return f"{value:.2e}" if value else "0"
+
+
 def percent(share: float) -> str:
     """Return a share as per cent with one digit below ten."""
     number = 100 * share

@@ -18,6 +18,7 @@ from specialize.bench import BenchReport, FormTime
 from specialize.model import GridSpec, ImagePrep, ModelSpec
 from specialize.report import build_page, render, write_build_report
 from specialize.resources import resource_dir
+from specialize.verify import TOLERANCES, VerifyReport, compare_arrays
 from tests.report import pages
 
 
@@ -151,3 +152,12 @@ def test_a_report_is_written_from_the_builds_directory_alone(tmp_path: Path) -> 
     path = write_build_report(tmp_path)
     assert path == tmp_path / "report.html"
     assert "sees 600 of" in path.read_text(encoding="utf-8")
+
+
+def test_no_difference_at_all_is_said() -> None:
+    """Outputs that are the same to the last bit are reported as exactly the same, not as a small difference."""
+    (plan,) = pages.plans()
+    wanted = np.ones((4, 4), np.float32)
+    same = VerifyReport("a", "b", 1, (compare_arrays("bev", wanted, wanted, TOLERANCES["float32"]),))
+    manifest = msgspec.structs.replace(pages.manifest(plan), verify=same.to_json())
+    assert "Every number is exactly the same." in render("build.html", build_page(manifest, (plan,)))

@@ -43,7 +43,7 @@ class ShapeInference:
             InputError: The operator is unknown, or the node contradicts its inputs.
         """
         schema = self._schema(node)
-        if schema is None or _has_subgraph(node):
+        if schema is None or has_subgraph(node):
             return
         try:
             results = shape_inference.infer_node_outputs(
@@ -54,6 +54,8 @@ class ShapeInference:
                 opset_imports=self._imports,
                 ir_version=self._ir_version,
             )
+            if not results and (schema.has_function or schema.has_context_dependent_function):
+                results = self._infer_function(node)
         except onnx.shape_inference.InferenceError as error:
             raise InputError(
                 f"node {node.name or node.op_type!r}", "inputs that fit the operator", str(error)
@@ -63,6 +65,15 @@ class ShapeInference:
             if proto is not None and proto.HasField("tensor_type"):
                 _apply(value, proto)
         _check_reshape(node)
+
+    def _infer_function(self, node: ir.Node) -> dict[str, onnx.TypeProto]:
+        """Return the types of the outputs of an operator that the standard defines by other operators alone."""
+        proto, types = self._rename(node), self._input_types(node)
+        inputs = [onnx.ValueInfoProto(name=name, type=kind) for name, kind in types.items()]
+        outputs = [onnx.ValueInfoProto(name=name) for name in proto.output]
+        graph = onnx.helper.make_graph([proto], "node", inputs, outputs)
+        model = onnx.helper.make_model(graph, opset_imports=self._imports, ir_version=self._ir_version)
+        return {value.name: value.type for value in shape_inference.infer_shapes(model).graph.output}
 
     def _schema(self, node: ir.Node) -> onnx.defs.OpSchema | None:
         if node.domain not in STANDARD:
@@ -123,7 +134,8 @@ def _may_be_shape(value: ir.Value) -> bool:
     return len(dims(value)) <= 1 and (not dims(value) or dims(value)[0] <= MOST_DATA)
 
 
-def _has_subgraph(node: ir.Node) -> bool:
+def has_subgraph(node: ir.Node) -> bool:
+    """Return whether an attribute of a node is a graph, as those of If and Loop are."""
     return any(
         attr.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attr in node.attributes.values()
     )

@@ -28,6 +28,10 @@ IMPURE = frozenset(
     {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
 )
 
+BAKED_BYTES = 1 << 30
+"""Constants up to this size together are given to a session as weights, the largest as inputs: a model in
+memory must stay below 2 GiB."""
+
 RUNNABLE = frozenset({"FastGelu", "Gelu", "GridSample", "Inverse", "QuickGelu"})
 """Operators of `com.microsoft` that ONNX Runtime computes; what other domains compute only their vendors know."""
 
@@ -80,6 +84,7 @@ class Knowledge:
         nodes, roots = self._ancestors(outputs)
         feeds = {f"v{index}": self.peek(root) for index, root in enumerate(roots)}
         model = _program(nodes, dict(zip(roots, feeds, strict=True)), outputs, self._opsets, self._ir_version)
+        feeds = _bake(model, feeds)
         for value, array in zip(outputs, _run(model, feeds, nodes), strict=True):
             self._arrays[value] = array
             del self._pending[value]
@@ -233,6 +238,24 @@ def _program(
     )
     imports = [onnx.helper.make_opsetid(domain, number) for domain, number in opsets.items()]
     return onnx.helper.make_model(graph, opset_imports=imports, ir_version=min(version, 11))
+
+
+def _bake(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Make weights of the feeds that are not too large, and return the others.
+
+    A runtime packs the weights of a MatMul and then adds in another order than it does for inputs. Constants must
+    come out as in the input model, bit by bit: two scores that tie within rounding would change places.
+    """
+    by_size = sorted(feeds.items(), key=lambda item: item[1].nbytes)
+    sums = np.cumsum([array.nbytes for _, array in by_size])
+    baked = dict(by_size[: int(np.searchsorted(sums, BAKED_BYTES, side="right"))])
+    rest = [value for value in model.graph.input if value.name not in baked]
+    del model.graph.input[:]
+    model.graph.input.extend(rest)
+    model.graph.initializer.extend(
+        onnx.numpy_helper.from_array(np.asarray(array, order="C"), name) for name, array in baked.items()
+    )
+    return {name: array for name, array in feeds.items() if name not in baked}
 
 
 def _run(model: onnx.ModelProto, feeds: dict[str, np.ndarray], nodes: list[ir.Node]) -> list[np.ndarray]:

@@ -257,3 +257,19 @@ def _conditional(
     else:
         condition = g.op("Not", g.const(~flag, bool))
     return _with_if(g, condition, captured, twice=twice, bare=bare)
+
+
+def test_folded_products_have_the_bits_of_the_input_model() -> None:
+    """A chain of MatMuls with weights folds to the bits that the runtime computes when it is fed the input."""
+    rng = np.random.default_rng(5)
+    weights = [rng.standard_normal(shape).astype(np.float32) for shape in ((192, 1024), (1024, 256))]
+    coordinates = rng.standard_normal((1, 400, 192)).astype(np.float32)
+
+    def product(maker: GraphMaker, x: str) -> onnx.ModelProto:
+        hidden = maker.op("Relu", maker.op("MatMul", x, maker.const(weights[0])))
+        return maker.model(out=maker.op("MatMul", hidden, maker.const(weights[1])))
+
+    fed, bound = GraphMaker(), GraphMaker()
+    (expected,) = run(product(fed, fed.input("x", coordinates.shape)), {"x": coordinates}).values()
+    (found,) = constants(folded(product(bound, bound.const(coordinates))))
+    assert found.tobytes() == expected.tobytes()

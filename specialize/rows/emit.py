@@ -131,20 +131,32 @@ class Emitter(Tensors):
             return Emitted(cube.transpose(order), tuple(wanted))
         return self._handlers[base.node.op_type](self, base, at)
 
-    def _gather(self, base: Source, at: Arrangement) -> Emitted:
-        """Return the demanded rows of a tensor of the graph: one Gather with 1-D indices."""
-        flat = tuple(factor for axis in self.axes.layout(base.layout) for factor in axis)
-        rows = self.axes.resolve(base.rows)
+    def source_of(self, operand: Operand, at: Arrangement) -> tuple[Source, Ints] | None:
+        """Return the source of an operand that is nothing but picked rows of it, and which row stands where."""
+        terms = [term for term in operand.value.terms if term.map.matrix.nnz]
+        if len(terms) != 1 or not isinstance(terms[0].base, Source) or not terms[0].base.rows:
+            return None
+        picked = terms[0].map.take_rows(at.index).as_selection()
+        return None if picked is None else (terms[0].base, picked)
+
+    def pick_rows(self, emitted: Emitted, rows: Axis, at: Arrangement) -> Emitted:
+        """Return the demanded rows of a tensor that has all: one Gather with 1-D indices."""
+        flat = emitted.tokens
         first = min((flat.index(row) for row in rows), default=0)
         before = tuple(factor for factor in flat[:first] if factor not in rows)
         after = tuple(factor for factor in flat[first:] if factor not in rows)
-        value = self.regroup(Emitted(base.value, flat), (before, rows, after))
+        value = self.regroup(emitted, (before, rows, after))
         if not np.array_equal(at.index, np.arange(size_of(rows))):
             shape = [size_of(before), len(at.index), size_of(after)]
             value = self.builder.node(
                 "Gather", [value, self.builder.constant(at.index, "rows")], shape, axis=1
             )
         return Emitted(value, (*before, *at.tokens, *after))
+
+    def _gather(self, base: Source, at: Arrangement) -> Emitted:
+        """Return the demanded rows of a tensor of the graph."""
+        flat = tuple(factor for axis in self.axes.layout(base.layout) for factor in axis)
+        return self.pick_rows(Emitted(base.value, flat), self.axes.resolve(base.rows), at)
 
     def _pieces(self, emitted: Emitted | Parts, at: Arrangement) -> list[tuple[Emitted, Axis]]:
         """Return the pieces of a tensor with the tokens that count their rows."""

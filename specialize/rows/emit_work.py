@@ -10,7 +10,7 @@ from specialize.graph.shapes import dims
 from specialize.rows.arrange import Arrangement
 from specialize.rows.axes import Axis, Layout, size_of
 from specialize.rows.emit import Emitter, Handler
-from specialize.rows.expr import Apply, Operand, Parameter
+from specialize.rows.expr import Apply, Operand, Parameter, Source
 from specialize.rows.lift import node_axis
 from specialize.rows.lift_work import (
     ALL_ZERO,
@@ -22,6 +22,9 @@ from specialize.rows.lift_work import (
     reduced_axes,
 )
 from specialize.rows.tensors import Emitted, Parts
+
+FLOPS_PER_BYTE = 4
+"""Operations that cost as much as moving one byte; measured on CPUs, and low for every accelerator."""
 
 
 def elementwise(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
@@ -54,14 +57,44 @@ def unary(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
 
 
 def matmul(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
-    """Emit MatMul and Gemm on all rows at once."""
+    """Emit MatMul and Gemm on all rows at once: on the demanded rows, or on those they are picked from.
+
+    A query that two cameras see is two rows. Working on the queries and picking rows of the result is cheaper where
+    what is multiplied twice weighs more than the wider rows that are moved: `FLOPS_PER_BYTE` says how much.
+    """
     operand = _operand(base, 0)
-    own, out = emitter.substitute(operand.layout, at), emitter.substitute(base.layout, at)
+    out = emitter.axes.layout(base.layout)[-1]
+    found = emitter.source_of(operand, at)
+    if found is not None and _is_cheaper_before(emitter, found[0], operand, len(at.index), size_of(out)):
+        source, index = found
+        flat = tuple(factor for axis in emitter.axes.layout(source.layout) for factor in axis)
+        rows = emitter.axes.resolve(source.rows)
+        whole = _product(emitter, base, Emitted(source.value, flat), out)
+        return emitter.pick_rows(whole, rows, at.at(rows, index))
+    own = emitter.substitute(operand.layout, at)
     lead = tuple(token for axis in own[:-1] for token in axis)
+    value = emitter.regroup(emitter.operand(operand, at), (lead, own[-1]))
+    return _product(emitter, base, Emitted(value, (*lead, *own[-1])), out)
+
+
+def _product(emitter: Emitter, base: Apply, operand: Emitted, out: Axis) -> Emitted:
+    """Return a product of all rows of a tensor with the weights of a node."""
+    summed = emitter.axes.resolve(_operand(base, 0).layout[-1])
+    lead = tuple(token for token in operand.tokens if token not in summed)
     head: Layout = () if base.node.op_type == "Gemm" else ((),)
-    value = emitter.regroup(emitter.operand(operand, at), (*head, lead, own[-1]))
-    shape = [*dims(value)[:-1], size_of(out[-1])]
-    return Emitted(emitter.builder.copy(base.node, [value, *_parameters(base)], shape), (*lead, *out[-1]))
+    value = emitter.regroup(operand, (*head, lead, summed))
+    shape = [*dims(value)[:-1], size_of(out)]
+    return Emitted(emitter.builder.copy(base.node, [value, *_parameters(base)], shape), (*lead, *out))
+
+
+def _is_cheaper_before(emitter: Emitter, source: Source, operand: Operand, picked: int, width: int) -> bool:
+    """Return whether a product is cheaper on all rows of the source than on the rows picked from it."""
+    summed = size_of(emitter.axes.resolve(operand.layout[-1]))
+    repeats = size_of(f for axis in emitter.axes.layout(operand.layout)[:-1] for f in axis if not f.is_row)
+    rows, bytes_each = size_of(emitter.axes.resolve(source.rows)) * repeats, 2 * operand.dtype.itemsize
+    before = 2 * rows * summed * width + FLOPS_PER_BYTE * bytes_each * picked * repeats * width
+    after = 2 * picked * repeats * summed * width + FLOPS_PER_BYTE * bytes_each * picked * repeats * summed
+    return before < after
 
 
 def along_features(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:

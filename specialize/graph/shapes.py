@@ -54,7 +54,8 @@ class ShapeInference:
                 opset_imports=self._imports,
                 ir_version=self._ir_version,
             )
-            if not results and (schema.has_function or schema.has_context_dependent_function):
+            shaped = all(proto.tensor_type.HasField("shape") for proto in results.values())
+            if schema.has_function and not (results and shaped):
                 results = self._infer_function(node)
         except onnx.shape_inference.InferenceError as error:
             raise InputError(

@@ -7,18 +7,31 @@ from pathlib import Path
 
 import click
 
+from specialize.calibration.dump import dump_profile
+from specialize.calibration.formats import FORMATS
+from specialize.calibration.formats.importer import description_of, options_of, read_format
 from specialize.calibration.lint import lint
 from specialize.calibration.load import load_profile
 from specialize.cli import options
 from specialize.cli.output import emit
+from specialize.cli.render_import import (
+    Format,
+    Imported,
+    format_text,
+    formats_json,
+    formats_text,
+    import_json,
+    import_text,
+)
 from specialize.cli.render_profile import Checked, check_json, check_sarif, check_text, show_json, show_text
-from specialize.errors import InputError
+from specialize.errors import InputError, UsageError
+from specialize.files import write_file
 from specialize.planning import resolve_spec
 
 
 @click.group()
 def command() -> None:
-    """Check or show a calibration profile."""
+    """Check, show or import a calibration profile."""
 
 
 @command.command()
@@ -50,6 +63,42 @@ def show(path: Path, as_json: bool) -> None:
     """Show a vehicle's cameras: where they are, where they look, how wide."""
     profile = load_profile(path)
     emit(show_json(profile, path), show_text(profile, path), as_json)
+
+
+@command.command("import")
+@click.argument("format_name", metavar="FORMAT", type=click.Choice(sorted(FORMATS)))
+@click.argument("path", metavar="PATH", type=click.Path(path_type=Path, exists=True))
+@click.option("-O", "--option", "given", multiple=True, metavar="NAME=VALUE", help="An option of the format.")
+@click.option("-o", "--output", type=options.ANY_PATH, required=True, help="Profile to write.")
+@options.json_option
+def import_profile(format_name: str, path: Path, given: tuple[str, ...], output: Path, as_json: bool) -> None:
+    """Convert a calibration of another format into a profile, and look it over.
+
+    `specialize profile formats FORMAT` states a format's frames, traps and options.
+    """
+    profile = read_format(format_name, path, _pairs(given))
+    write_file(output, dump_profile(profile))
+    imported = Imported(format_name, path, Checked(output, profile, lint(profile)))
+    emit(import_json(imported), import_text(imported), as_json)
+
+
+@command.command()
+@click.argument("name", metavar="[FORMAT]", required=False, type=click.Choice(sorted(FORMATS)))
+@options.json_option
+def formats(name: str | None, as_json: bool) -> None:
+    """List the formats that can be imported, or state one's frames, traps and options."""
+    chosen = [name] if name else sorted(FORMATS)
+    known = {one: Format(description_of(one), options_of(one)) for one in chosen}
+    emit(formats_json(known), format_text(*known.popitem()) if name else formats_text(known), as_json)
+
+
+def _pairs(given: tuple[str, ...]) -> dict[str, str]:
+    """Return NAME=VALUE texts as a dictionary."""
+    split = [text.partition("=") for text in given]
+    wrong = [name for name, sign, _ in split if not sign]
+    if wrong:
+        raise UsageError("--option", "NAME=VALUE", repr(wrong[0]))
+    return {name: value for name, _, value in split}
 
 
 def _checked(path: Path, order: tuple[str, ...]) -> Checked:

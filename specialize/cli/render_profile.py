@@ -45,7 +45,7 @@ def check_json(files: tuple[Checked, ...]) -> dict[str, Any]:
     return {
         "schema": CHECK_SCHEMA,
         "ok": all(file.ok for file in files),
-        "files": [_file_json(f) for f in files],
+        "files": [file_json(file) for file in files],
     }
 
 
@@ -78,7 +78,8 @@ def _sarif(file: Checked) -> dict[str, Any]:
     return findings_to_sarif(file.findings, rules, file.path.as_posix(), text)
 
 
-def _file_json(file: Checked) -> dict[str, Any]:
+def file_json(file: Checked) -> dict[str, Any]:
+    """Return what became of one file as plain values."""
     known = file.profile
     return {
         "path": str(file.path),

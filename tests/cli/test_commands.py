@@ -279,3 +279,45 @@ def test_report_writes_one_file(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert json.loads(ran.out)["report"] == str(tmp_path / "r.html")
     assert (tmp_path / "r.html").read_bytes() == (build / "report.html").read_bytes()
     assert run_here(capsys, "report", tmp_path).code == 1
+
+
+def test_profile_import_writes_a_profile(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """An imported calibration is written as a profile with the same matrices, and looked over."""
+    profile = load_profile(CAR42)
+    source = tmp_path / "demo.json"
+    source.write_text(json.dumps({"lidar2img": profile.image_from_lidar().tolist()}))
+    names = ",".join(profile.camera_names())
+    given = ("-O", "size=1600x900", "-O", f"cameras={names}", "-O", "vehicle=demo")
+    ran = run_here(
+        capsys, "profile", "import", "lidar2img", source, *given, "-o", tmp_path / "p.yaml", "--json"
+    )
+    data = json.loads(ran.out)
+    assert ran.code == 0
+    assert (data["ok"], data["vehicle"], data["cameras"]) == (True, "demo", 6)
+    np.testing.assert_array_equal(
+        load_profile(tmp_path / "p.yaml").image_from_lidar(), profile.image_from_lidar()
+    )
+    text = run_here(capsys, "profile", "import", "lidar2img", source, *given, "-o", tmp_path / "q.yaml")
+    assert "1 of 1 profiles can be used" in text.out
+
+
+def test_profile_import_explains_options(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """An option that is unknown or has no value is usage, and nothing is written."""
+    (tmp_path / "a.json").write_text("[]")
+    line = ("profile", "import", "lidar2img", tmp_path / "a.json", "-o", tmp_path / "p.yaml")
+    unknown = run_here(capsys, *line, "-O", "sizes=1x1")
+    assert unknown.code == 2
+    assert "did you mean 'size'?" in unknown.err
+    assert run_here(capsys, *line, "-O", "size").code == 2
+    assert run_here(capsys, "profile", "import", "lidar2imgs", tmp_path / "a.json", "-o", "p").code == 2
+    assert not (tmp_path / "p.yaml").exists()
+
+
+def test_formats_are_described(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every format is listed in a line, and one of them with frames and options."""
+    listed = run_here(capsys, "profile", "formats")
+    known = json.loads(run_here(capsys, "profile", "formats", "--json").out)["formats"]
+    assert all(name in listed.out for name in known)
+    one = run_here(capsys, "profile", "formats", "nuscenes")
+    assert "compensated" in one.out
+    assert "ego" in one.out

@@ -1,0 +1,75 @@
+"""Calibrations of other formats: what was imported, and what can be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+
+from specialize.cli.output import stack
+from specialize.cli.render_profile import Checked, check_text, file_json
+from specialize.cli.tables import table
+
+IMPORT_SCHEMA = "specialize/profile-import@1"
+FORMATS_SCHEMA = "specialize/profile-formats@1"
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A profile made from another format: where it came from, and how it looks."""
+
+    format: str
+    source: Path
+    result: Checked
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format: what its importer says about frames and traps, and its options with their defaults."""
+
+    description: str
+    options: Mapping[str, str | int | bool]
+
+
+def import_json(imported: Imported) -> dict[str, Any]:
+    """Return what `specialize profile import --json` prints."""
+    head = {"schema": IMPORT_SCHEMA, "format": imported.format, "source": str(imported.source)}
+    return {**head, **file_json(imported.result)}
+
+
+def import_text(imported: Imported) -> RenderableType:
+    """Return what `specialize profile import` shows."""
+    return stack(
+        f"imported {imported.source} ({imported.format}) to {imported.result.path}",
+        check_text((imported.result,)),
+        f"next: specialize profile show {imported.result.path}",
+    )
+
+
+def formats_json(formats: Mapping[str, Format]) -> dict[str, Any]:
+    """Return what `specialize profile formats --json` prints."""
+    known = {
+        name: {"description": one.description, "options": dict(one.options)} for name, one in formats.items()
+    }
+    return {"schema": FORMATS_SCHEMA, "formats": known}
+
+
+def formats_text(formats: Mapping[str, Format]) -> RenderableType:
+    """Return the list of formats."""
+    body = table("format", "what")
+    body.columns[1].justify = "left"
+    for name, one in formats.items():
+        body.add_row(name, one.description.partition("\n")[0])
+    return stack(body, "next: specialize profile formats FORMAT")
+
+
+def format_text(name: str, one: Format) -> RenderableType:
+    """Return all that is known about one format."""
+    body = table("option", "default")
+    body.columns[1].justify = "left"
+    for option, default in one.options.items():
+        body.add_row(option, str(default) or "-")
+    return stack(one.description, body, f"next: specialize profile import {name} PATH -o profile.yaml")

@@ -24,6 +24,7 @@ from specialize.sources import GRAPH, PREPARED_WEIGHTS, Say, generic_model, mode
 from specialize.specializing import Compilation, Watch, describe, specialize, tie
 from specialize.store import open_store
 from specialize.verify import VerifyReport
+from specialize.version import code_version
 
 
 def quiet(line: str) -> None:
@@ -48,8 +49,7 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
     with only_one(folder.parent / f".{folder.name}.lock", f"build {folder}", on_wait=say):
         done = _up_to_date(folder, key)
         if done is not None:
-            manifest, warnings = done.manifest, generic.warnings
-            return BuildOutcome(build_dir=folder, up_to_date=True, manifest=manifest, warnings=warnings)
+            return BuildOutcome(build_dir=folder, up_to_date=True, manifest=done.manifest)
         with generic.unpacked(store) as parts:
             say(f"specializing {generic.name} for {profile.vehicle}")
             compiled = specialize(request, profile, generic, parts, watch)
@@ -105,6 +105,7 @@ def build_key(request: BuildRequest, vehicle: str, profile: str, model: str, spe
         frames=request.frames,
         seed=request.seed,
         allow_unchanged=request.allow_unchanged,
+        compiler=code_version(),
     )
 
 

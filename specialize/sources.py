@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.metadata
 import tempfile
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from specialize.passes.tidy import tidy
 from specialize.request import BuildRequest
 from specialize.store import Store
 from specialize.store.entry import Entry
-from specialize.version import VERSION
+from specialize.version import code_version
 
 GRAPH = "model.onnx"
 PREPARED = "prepared.onnx"
@@ -133,7 +132,7 @@ def _own_model(path: Path, model_spec: Path | None, store: Store) -> GenericMode
         digest_file(path),
         *(digest_file(path.parent / name) for name in weight_files(model, path.parent)),
     ]
-    key = digest(["onnx", parts])
+    key = digest(["onnx", parts, code_version("graph")])
     source: dict[str, object] = {"kind": "onnx", "name": path.stem, "key": key}
     entry = store.find_entry(KIND, key)
     if entry is None:
@@ -184,12 +183,6 @@ def _warnings(entry: Entry) -> tuple[str, ...]:
 
 
 def _zoo_version() -> str:
-    """Return a digest of everything that can change an export: the zoo's own code, torch and onnxscript."""
-    state = hashlib.sha256()
-    folder = Path(zoo.__file__).parent
-    for file in sorted(folder.glob("*.py")):
-        state.update(file.name.encode() + b"\0" + file.read_bytes())
-    versions = [VERSION] + [
-        importlib.metadata.version(package) for package in ("torch", "onnxscript", "onnx", "onnx-ir")
-    ]
-    return digest([state.hexdigest(), versions])
+    """Return what stands for everything that can change an export: the zoo's own code, torch and the exporters."""
+    versions = [importlib.metadata.version(package) for package in ("torch", "onnxscript", "onnx", "onnx-ir")]
+    return digest([code_version("zoo", "graph"), versions])

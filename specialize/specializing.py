@@ -14,16 +14,21 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.describe import describe_notes, describe_site, describe_tensor
 from specialize.digest import digest
 from specialize.errors import DeclinedError, InputError
+from specialize.flops import count
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
 from specialize.passes.base import Note
 from specialize.passes.compact import CompactedSite
-from specialize.passes.pipeline import specialize_graph
+from specialize.passes.pipeline import Specialized, specialize_graph
 from specialize.planning import plans_digest, visible_sets
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
 from specialize.sources import PREPARED, GenericModel
 from specialize.visibility.plan import VisibilityPlan
+
+
+LEAST_SAVING = 0.005
+"""Share of a model's operations that must fall away if there is no site: less is not worth a build per vehicle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,7 +85,7 @@ def specialize(
     packing = Packing(request.layout, request.align)
     compiled = specialize_graph(read_graph(parts / PREPARED), constants, packing)
     if not compiled.sites and not request.allow_unchanged:
-        raise _nothing_to_do(request.model, compiled.notes)
+        _require_saving(request.model, parts / PREPARED, compiled)
     _require_covered(compiled.sites, plans)
     watch.lap("compile")
     return Compilation(
@@ -147,11 +152,19 @@ def tie(manifest: Manifest, sites: tuple[CompactedSite, ...]) -> ModelTie:
     )
 
 
-def _nothing_to_do(model: str, notes: tuple[Note, ...]) -> DeclinedError:
-    reasons = sorted({note.reason for note in notes if note.verdict == "declined"})
-    found = "; ".join(reasons) or "no sum over cameras, no gather and no scatter with constant places"
+def _require_saving(model: str, prepared: Path, compiled: Specialized) -> None:
+    """Refuse a model without sites in which the calibration alone determines next to nothing.
+
+    A position embedding that depends on calibration alone is no site, but folding it away is worth a build.
+    """
+    before, after = count(read_graph(prepared)).total().flops, count(compiled.model).total().flops
+    if before - after >= LEAST_SAVING * before:
+        return
+    reasons = sorted({note.reason for note in compiled.notes if note.verdict == "declined"})
+    why = "; ".join(reasons) or "no sum over cameras, no gather and no scatter with constant places"
+    found = f"{before - after:,} of {before:,} FLOPs that depend on calibration alone, and no rows to drop ({why})"
     hint = "`specialize inspect` shows what was found; --allow-unchanged builds the model all the same"
-    return DeclinedError(model, "rows that the calibration makes superfluous", found, hint)
+    raise DeclinedError(model, "work that the calibration makes superfluous", found, hint)
 
 
 def _require_covered(sites: tuple[CompactedSite, ...], plans: tuple[VisibilityPlan, ...]) -> None:

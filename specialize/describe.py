@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 from specialize.artifact.manifest import PassNote, Site, SiteCamera, Tensor
 from specialize.passes.base import Note
-from specialize.passes.compact import CompactedSite
+from specialize.passes.site import CompactedSite
 
 UNKNOWN = -1
 """A dimension that is no number."""

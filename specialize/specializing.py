@@ -18,7 +18,7 @@ from specialize.flops import count
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
 from specialize.passes.base import Note
-from specialize.passes.compact import CompactedSite
+from specialize.passes.site import CompactedSite
 from specialize.passes.pipeline import Specialized, specialize_graph
 from specialize.planning import plans_digest, visible_sets
 from specialize.request import BuildRequest

@@ -55,7 +55,7 @@ class ShapeInference:
                 ir_version=self._ir_version,
             )
             shaped = all(proto.tensor_type.HasField("shape") for proto in results.values())
-            if schema.has_function and not (results and shaped):
+            if schema.function_body.node and not (results and shaped):
                 results = self._infer_function(node)
         except onnx.shape_inference.InferenceError as error:
             raise InputError(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+import onnx_ir as ir
+
 Verdict = Literal["applied", "declined"]
 
 
@@ -33,3 +35,8 @@ class PassReport:
     nodes_before: int
     nodes_after: int
     notes: tuple[Note, ...] = field(default=())
+
+
+def node_name(node: ir.Node) -> str:
+    """Return what a node is called in notes: its name, or that of its first output."""
+    return node.name or str(node.outputs[0].name)

@@ -10,59 +10,22 @@ Declines when: every row is read; the mask is not constant; an operator on the w
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-import numpy as np
-import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, SITE_KEY, Builder
 from specialize.graph.shapes import dims
-from specialize.passes.base import Note
+from specialize.passes.base import Note, node_name
+from specialize.passes.site import CompactedSite, describe
 from specialize.rows import emit_sample, emit_work, lift_moves, lift_sample, lift_scatter, lift_work
-from specialize.rows.arrange import Arrangement, Packing, group_of
-from specialize.rows.axes import Axes, size_of
+from specialize.rows.arrange import Packing
+from specialize.rows.axes import Axes
 from specialize.rows.emit import Emitter, demanded_rows, samples_groups
-from specialize.rows.expr import Apply, Base
 from specialize.rows.lift import Lifter
 from specialize.rows.sinks import Sink, is_candidate, read_sink
 
 NAME = "compact"
 RULES = {**lift_moves.RULES, **lift_sample.RULES, **lift_scatter.RULES, **lift_work.RULES}
 HANDLERS = {**emit_work.HANDLERS, **emit_sample.HANDLERS}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CompactedSite:
-    """One place where rows were dropped.
-
-    Attributes:
-        where: The node whose output is now computed from fewer rows.
-        queries: Rows of the result.
-        visible: Demanded rows per camera (per group).
-        lengths: The same with padding.
-        rows_before: Rows of the input model.
-        seen: Which queries read a row of which camera, (cameras, queries).
-        replaced: Names of the nodes that computed the rows of the input model.
-    """
-
-    where: str
-    queries: int
-    visible: tuple[int, ...]
-    lengths: tuple[int, ...]
-    rows_before: int
-    seen: npt.NDArray[np.bool_] = field(repr=False)
-    replaced: frozenset[str] = field(repr=False)
-
-    @property
-    def pairs(self) -> int:
-        """Demanded rows of all cameras together."""
-        return sum(self.visible)
-
-    @property
-    def rows_computed(self) -> int:
-        """Rows that the specialized graph computes, padding included."""
-        return sum(self.lengths)
 
 
 def compact(model: ir.Model, packing: Packing) -> tuple[list[CompactedSite], list[Note]]:
@@ -77,7 +40,7 @@ def compact(model: ir.Model, packing: Packing) -> tuple[list[CompactedSite], lis
             sites.insert(0, outcome)
             notes.insert(0, Note(NAME, "applied", outcome.where, _summary(outcome)))
         else:
-            notes.insert(0, Note(NAME, "declined", _name(node), outcome))
+            notes.insert(0, Note(NAME, "declined", node_name(node), outcome))
     _number_sites(model.graph, sites)
     return sites, notes
 
@@ -113,40 +76,15 @@ def _compact_at(graph: ir.Graph, node: ir.Node, packing: Packing) -> CompactedSi
         return _why_no_work(sink, lifter)
     if wanted == total and (node.op_type == "ReduceSum" or not samples_groups(sink.value)):
         return f"every one of the {total} rows is read"
-    builder = Builder(graph, node, f"specialize/{_name(node)}", {PASS_KEY: NAME, SITE_KEY: _name(node)})
+    builder = Builder(
+        graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME, SITE_KEY: node_name(node)}
+    )
     emitter = Emitter(axes, builder, packing, HANDLERS)
     rows = axes.resolve(sink.value.rows)
     emitted = emitter.combine(sink.value.terms, rows)
     result = emitter.regroup(emitted, axes.layout(sink.layout))
     replace(graph, node.outputs[0], builder.reshape(result, dims(node.outputs[0])))
-    return _describe(sink, axes, emitter, remove_unused(graph, node))
-
-
-def _describe(sink: Sink, axes: Axes, emitter: Emitter, replaced: list[str]) -> CompactedSite:
-    """Return the figures of a site: those of the base with the most rows."""
-    work = [(base, at) for base, at in emitter.arrangements if isinstance(base, Apply)]
-    base, at = max(work, key=lambda each: (len(each[1].groups), size_of(axes.resolve(each[0].rows))))
-    numbers = group_of(at.rows, at.groups, at.index[at.filled])
-    visible = np.bincount(numbers, minlength=len(at.lengths))
-    return CompactedSite(
-        where=_name(sink.node),
-        queries=size_of(axes.resolve(sink.value.rows)),
-        visible=tuple(int(n) for n in visible),
-        lengths=at.lengths,
-        rows_before=size_of(axes.resolve(base.rows)),
-        seen=_seen(sink, base, at),
-        replaced=frozenset(replaced),
-    )
-
-
-def _seen(sink: Sink, base: Base, at: Arrangement) -> npt.NDArray[np.bool_]:
-    """Return which result rows read a row of which group, (groups, queries); nothing if the base is deeper inside."""
-    found = np.zeros((len(at.lengths), sink.value.terms[0].map.rows_out), dtype=np.bool_)
-    for term in sink.value.terms:
-        if term.base is base:
-            entries = term.map.matrix.tocoo()
-            found[group_of(at.rows, at.groups, entries.col), entries.row] = True
-    return found
+    return describe(sink, axes, emitter, remove_unused(graph, node))
 
 
 def _summary(site: CompactedSite) -> str:
@@ -156,10 +94,6 @@ def _summary(site: CompactedSite) -> str:
 def _why_no_work(sink: Sink, lifter: Lifter) -> str:
     reasons = sorted(set(lifter.reasons.values()))
     return "no row-wise work above it" + (f" ({'; '.join(reasons)})" if reasons else "")
-
-
-def _name(node: ir.Node) -> str:
-    return node.name or str(node.outputs[0].name)
 
 
 def replace(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
@@ -186,7 +120,7 @@ def remove_unused(graph: ir.Graph, node: ir.Node) -> list[str]:
         if any(value.uses() or value.is_graph_output() for value in current.outputs):
             continue
         inputs = [value for value in current.inputs if value is not None]
-        removed.append(_name(current))
+        removed.append(node_name(current))
         graph.remove(current, safe=True)
         stack.extend(value.producer() for value in inputs)
     return removed

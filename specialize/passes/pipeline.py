@@ -11,7 +11,8 @@ import onnx_ir as ir
 from specialize.graph import known
 from specialize.passes.base import Note
 from specialize.passes.bind import bind
-from specialize.passes.compact import CompactedSite, compact
+from specialize.passes.compact import compact
+from specialize.passes.site import CompactedSite
 from specialize.passes.tidy import tidy
 from specialize.passes.unscatter import unscatter
 from specialize.rows.arrange import Packing

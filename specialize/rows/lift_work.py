@@ -187,22 +187,23 @@ def _covers(lifter: Lifter, operand: Operand, layout: Layout) -> bool:
 def _row_scale(lifter: Lifter, operands: list[Operand], rows: Axis) -> tuple[Combination, Operand] | None:
     """Return the second operand times a known number per row, if that is what the first one is."""
     known, other = operands
-    if not lifter.axes.rows(known.layout) or any(
-        not factor.is_row for axis in lifter.axes.layout(known.layout) for factor in axis
-    ):
+    if not lifter.axes.rows(known.layout):
         return None
     scale = _known_rows(lifter, known.value)
     return None if scale is None else (other.value.moved(RowMap.diagonal(scale), rows), other)
 
 
 def _known_rows(lifter: Lifter, value: Combination) -> npt.NDArray[np.float64] | None:
-    """Return one number per row of a combination of constants without features."""
+    """Return one number per row of a combination of constants that are the same for all features of a row."""
     if not all(isinstance(term.base, Constant) for term in value.terms):
         return None
     total = np.zeros(size_of(value.rows))
     for term in value.terms:
         base = cast(Constant, term.base)
-        total += term.map.matrix @ rows_first(lifter.axes, base.array, base.layout)[:, 0].astype(np.float64)
+        numbers = rows_first(lifter.axes, base.array, base.layout)
+        if (numbers != numbers[:, :1]).any():
+            return None
+        total += term.map.matrix @ numbers[:, 0].astype(np.float64)
     return total
 
 
@@ -226,8 +227,6 @@ def _is_sparse(value: Combination) -> bool:
 def _choice(lifter: Lifter, operands: list[Operand], layout: Layout, rows: Axis) -> Combination | None:
     """Return Where with a known condition per row as the sum of its two masked branches."""
     condition, yes, no = operands
-    if any(not factor.is_row for axis in lifter.axes.layout(condition.layout) for factor in axis):
-        return None
     flags = _known_rows(lifter, condition.value)
     if flags is None:
         return None

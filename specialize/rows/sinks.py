@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.shapes import dims, is_static
-from specialize.rows.axes import Axes, Axis, Layout, row_ids, size_of
+from specialize.rows.axes import Axes, Axis, Factor, Layout, row_ids, size_of
 from specialize.rows.expr import Combination
 from specialize.rows.lift import Lifter, array_of, node_axis
 from specialize.rows.lift_work import aligned, reduced_axes, unreduced
@@ -57,8 +58,8 @@ def _read_sum(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
         return "the axes of the sum are not constant"
     whole: Layout = tuple(axes.feature(size) for size in dims(source))
     reduced = {factor for axis in where for factor in whole[axis]}
-    found = _masked_factors(axes, source, whole)
-    if not reduced or not reduced <= found:
+    found = _masked_factors(axes, source, whole, reduced)
+    if not found or not reduced <= found:
         return "no constant mask or index tells rows of the summed axes apart"
     order = [f for axis in whole for f in axis if f in reduced] + [
         f for axis in whole for f in axis if f not in reduced
@@ -99,7 +100,7 @@ def _read_scatter(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
     return Sink(node, layout, lifter.lift(node.outputs[0], layout))
 
 
-def _masked_factors(axes: Axes, value: ir.Value, layout: Layout) -> set[object]:
+def _masked_factors(axes: Axes, value: ir.Value, layout: Layout, summed: set[Factor]) -> set[object]:
     """Return the factors along which a known mask varies or known indices move, not far above a value."""
     found: set[object] = set()
     stack: list[tuple[ir.Value, Layout, int]] = [(value, layout, 0)]
@@ -107,8 +108,7 @@ def _masked_factors(axes: Axes, value: ir.Value, layout: Layout) -> set[object]:
         current, own, steps = stack.pop()
         array, node = array_of(current), current.producer()
         if array is not None:
-            if array.size > 1 and (array == 0).any():
-                found.update(factor for axis in axes.layout(own) for factor in axis)
+            found.update(_told_apart(axes, array == 0, own, summed))
             continue
         if node is None or steps >= FARTHEST:
             continue
@@ -117,6 +117,19 @@ def _masked_factors(axes: Axes, value: ir.Value, layout: Layout) -> set[object]:
     return {factor for factor in found if factor in _all(axes, layout)} | {
         outer for axis in layout for outer in axis if set(axes.resolve((outer,))) <= found
     }
+
+
+def _told_apart(axes: Axes, zero: npt.NDArray[np.bool_], layout: Layout, summed: set[Factor]) -> set[Factor]:
+    """Return the factors along which a known tensor is zero here and not there, or is zero and summed."""
+    flat = [factor for axis in axes.layout(layout) for factor in axis]
+    if not flat or not zero.any():
+        return set()
+    cube = zero.reshape([factor.size for factor in flat])
+    sums = axes.resolve(summed)
+    return {
+        factor for place, factor in enumerate(flat)
+        if factor in sums or (cube != cube.take([0], axis=place)).any()
+    }  # fmt: skip
 
 
 def _all(axes: Axes, layout: Layout) -> set[object]:

@@ -1,0 +1,90 @@
+"""What is said about a place where rows were dropped: how many there were, how many are computed, who sees what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from specialize.passes.base import node_name
+from specialize.rows.arrange import Arrangement, group_of
+from specialize.rows.axes import Axes, size_of
+from specialize.rows.emit import Emitter
+from specialize.rows.expr import Apply, Base
+from specialize.rows.sinks import Sink
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompactedSite:
+    """One place where rows were dropped.
+
+    Attributes:
+        where: The node whose output is now computed from fewer rows.
+        queries: Rows of the result.
+        visible: Demanded rows per camera (per group).
+        lengths: The same with padding.
+        rows_before: Rows of the input model.
+        seen: Which queries read a row of which camera, (cameras, queries).
+        replaced: Names of the nodes that computed the rows of the input model.
+    """
+
+    where: str
+    queries: int
+    visible: tuple[int, ...]
+    lengths: tuple[int, ...]
+    rows_before: int
+    seen: npt.NDArray[np.bool_] = field(repr=False)
+    replaced: frozenset[str] = field(repr=False)
+
+    @property
+    def pairs(self) -> int:
+        """Demanded rows of all cameras together."""
+        return sum(self.visible)
+
+    @property
+    def rows_computed(self) -> int:
+        """Rows that the specialized graph computes, padding included."""
+        return sum(self.lengths)
+
+
+def describe(sink: Sink, axes: Axes, emitter: Emitter, replaced: list[str]) -> CompactedSite:
+    """Return the figures of a site: those of the work with the most groups and rows.
+
+    Where cameras are worked on one by one, each is a work of its own, and all of them count.
+    """
+    work = {id(base): (base, at) for base, at in emitter.arrangements if isinstance(base, Apply)}
+    best, best_at = max(
+        work.values(), key=lambda each: (len(each[1].groups), size_of(axes.resolve(each[0].rows)))
+    )
+    chosen = [(best, best_at)]
+    summed = [id(term.base) for term in sink.value.terms]
+    if id(best) in summed:
+        chosen = [
+            work[key] for key in summed if key in work and len(work[key][1].groups) == len(best_at.groups)
+        ]
+    return CompactedSite(
+        where=node_name(sink.node),
+        queries=size_of(axes.resolve(sink.value.rows)),
+        visible=tuple(number for _, at in chosen for number in _visible(at)),
+        lengths=tuple(length for _, at in chosen for length in at.lengths),
+        rows_before=sum(size_of(axes.resolve(base.rows)) for base, _ in chosen),
+        seen=np.concatenate([_seen(sink, base, at) for base, at in chosen]),
+        replaced=frozenset(replaced),
+    )
+
+
+def _visible(at: Arrangement) -> list[int]:
+    """Return the demanded rows per group."""
+    numbers = group_of(at.rows, at.groups, at.index[at.filled])
+    return [int(number) for number in np.bincount(numbers, minlength=len(at.lengths))]
+
+
+def _seen(sink: Sink, base: Base, at: Arrangement) -> npt.NDArray[np.bool_]:
+    """Return which result rows read a row of which group, (groups, queries); nothing if the base is deeper inside."""
+    found = np.zeros((len(at.lengths), sink.value.terms[0].map.rows_out), dtype=np.bool_)
+    for term in sink.value.terms:
+        if term.base is base:
+            entries = term.map.matrix.tocoo()
+            found[group_of(at.rows, at.groups, entries.col), entries.row] = True
+    return found

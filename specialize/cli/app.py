@@ -32,6 +32,7 @@ COMMANDS = {
     "profile": Lazy("specialize.cli.cmd_profile", "Check, show or import a calibration profile."),
     "export": Lazy("specialize.cli.cmd_export", "Write the generic ONNX of a built-in model."),
     "models": Lazy("specialize.cli.cmd_models", "List the built-in models."),
+    "fleet": Lazy("specialize.cli.cmd_fleet", "Compare, plan and build many vehicles."),
     "store": Lazy("specialize.cli.cmd_store", "Look after the store of models and weights."),
 }
 

@@ -1,0 +1,105 @@
+"""`specialize fleet`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from specialize.cli import options
+from specialize.cli.output import emit, say
+from specialize.cli.shares import SHARE
+from specialize.request import LAYOUTS
+
+MODES = ("auto", "exact", "envelope", "tables")
+
+folder_argument = click.argument("folder", metavar="DIR", type=options.FOLDER)
+jobs_option = click.option("--jobs", type=int, help="Processes [default: one per core, where it pays].")
+lock_option = click.option(
+    "--lock", type=options.ANY_PATH, help="The fleet's lock [default: DIR/fleet.lock]."
+)
+
+
+@click.group()
+def command() -> None:
+    """Compare, plan and build many vehicles."""
+
+
+@command.command()
+@folder_argument
+@click.option("--model", help="A built-in model, or an ONNX file, whose queries are counted.")
+@options.model_spec_option
+@jobs_option
+@options.json_option
+def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | None, as_json: bool) -> int:
+    """Show how each vehicle of a folder differs from the fleet's median, and which stand apart.
+
+    Exit 1 if a profile cannot be used.
+    """
+    from specialize.cli.render_fleet_diff import diff_json, diff_text
+    from specialize.fleet.differences import fleet_diff
+
+    found = fleet_diff(folder, model, model_spec, jobs, say)
+    emit(diff_json(found), diff_text(found), as_json)
+    return 1 if found.failed else 0
+
+
+@command.command()
+@folder_argument
+@options.model_option
+@options.model_spec_option
+@options.checkpoint_option
+@click.option(
+    "--mode",
+    type=click.Choice(MODES),
+    default="auto",
+    show_default=True,
+    help="How calibration is bound; auto takes what needs fewest builds.",
+)
+@click.option(
+    "--max-overhead",
+    type=SHARE,
+    default="5%",
+    show_default=True,
+    help="Further pairs that a vehicle puts up with to share a build.",
+)
+@click.option(
+    "--tolerance",
+    default="",
+    help="What an envelope covers beyond today's calibrations: `profile` takes each profile's own tolerance, "
+    "or rotation=0.5deg,translation=3cm,... for all.",
+)
+@click.option(
+    "--spare", type=SHARE, default="0%", show_default=True, help="Room in tables for calibrations to come."
+)
+@click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    default="ragged",
+    show_default=True,
+    help="How visible pairs are laid out.",
+)
+@options.align_option
+@options.seed_option
+@click.option("--frames", type=int, default=4, show_default=True, help="Frames that verification compares.")
+@click.option("-o", "--output", type=options.ANY_PATH, help="The lock to write [default: DIR/fleet.lock].")
+@click.option("--dry-run", is_flag=True, help="Write no lock.")
+@jobs_option
+@options.json_option
+def plan(output: Path | None, dry_run: bool, jobs: int | None, as_json: bool, **given: Any) -> int:
+    """Find the fewest builds that serve every vehicle of a folder, and write them down in a lock.
+
+    Exit 1 if a profile cannot be used; the others are planned all the same.
+    """
+    from specialize.cli.render_fleet import plan_json, plan_text
+    from specialize.fleet.lock import NAME, lock_of, write_lock
+    from specialize.fleet.plan import plan_fleet
+    from specialize.fleet.planned import FleetRequest
+
+    found = plan_fleet(FleetRequest(**given), jobs, say)
+    lock = None if dry_run else output or found.request.folder / NAME
+    if lock is not None:
+        write_lock(lock_of(found), lock)
+    emit(plan_json(found, lock), plan_text(found, lock), as_json)
+    return 1 if found.failed else 0

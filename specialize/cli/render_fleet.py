@@ -1,0 +1,142 @@
+"""A fleet's plan, as JSON and as tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+
+from specialize.cli.output import stack
+from specialize.cli.tables import number, table
+from specialize.cli.words import counted
+from specialize.digest import short
+from specialize.fleet.planned import FleetPlan, Member, PlannedBuild
+
+PLAN_SCHEMA = "specialize/fleet-plan@1"
+
+MOST_MEMBERS = 12
+MOST_BUILDS = 40
+
+
+def plan_json(plan: FleetPlan, lock: Path | None) -> dict[str, Any]:
+    """Return what `specialize fleet plan --json` prints."""
+    return {
+        "schema": PLAN_SCHEMA,
+        "folder": str(plan.request.folder),
+        "model": plan.model,
+        "mode": plan.request.mode,
+        "max_overhead": plan.request.max_overhead,
+        "vehicles": plan.vehicles,
+        "at_least": plan.at_least,
+        "seconds": round(plan.seconds, 3),
+        "lock": None if lock is None else str(lock),
+        "builds": [_build_json(build) for build in plan.builds],
+        "failed": [{"path": str(failed.path), "reason": failed.reason} for failed in plan.failed],
+    }
+
+
+def plan_text(plan: FleetPlan, lock: Path | None) -> RenderableType:
+    """Return what `specialize fleet plan` shows."""
+    best = len(plan.builds) == plan.at_least
+    bound = "no plan has fewer" if best else f"no plan has fewer than {plan.at_least}"
+    head = (
+        f"{plan.vehicles} vehicles, {counted(len(plan.builds), 'build')} of {plan.model} ({bound}); "
+        f"planned in {plan.seconds:.1f} s"
+    )
+    parts: list[RenderableType] = [head, _builds(plan)]
+    for build in plan.builds[:MOST_BUILDS]:
+        if len(build.members) > 1:
+            parts.append(_members(build))
+        if build.room:
+            parts.append(_room(build))
+    parts += [f"error: {failed.path}: {failed.reason}" for failed in plan.failed]
+    if lock is not None:
+        parts.append(f"written: {lock}\nnext: specialize fleet build {plan.request.folder}")
+    return stack(*parts)
+
+
+def _builds(plan: FleetPlan) -> RenderableType:
+    body = table("build", "mode", "vehicles", "pairs", "overhead\n%", "lengths")
+    for build in plan.builds[:MOST_BUILDS]:
+        body.add_row(
+            short(build.key),
+            build.mode,
+            f"{len(build.members):,}",
+            f"{build.pairs:,}",
+            number(100 * build.overhead, 2),
+            "; ".join(" ".join(map(str, row)) for row in build.lengths),
+        )
+    left = len(plan.builds) - MOST_BUILDS
+    if left > 0:
+        body.add_row(f"and {left} more; --json lists all")
+    return body
+
+
+def _members(build: PlannedBuild) -> RenderableType:
+    """Return the members of a build: all of a few, else those that add most."""
+    members = list(build.members)
+    title = f"{short(build.key)}: members, and the pairs that each further one adds"
+    if len(members) > MOST_MEMBERS:
+        rest = sorted(members[1:], key=lambda member: (-member.adds, str(member.path)))
+        title += f" ({MOST_MEMBERS} of {len(members):,}: the first, and those that add most)"
+        members = [members[0], *rest[: MOST_MEMBERS - 1]]
+    body = table(title, "own\npairs", "adds\npairs", "overhead\n%")
+    for member in members:
+        over = 100 * (build.pairs / member.pairs - 1) if member.pairs else 0.0
+        body.add_row(member.vehicle, f"{member.pairs:,}", f"{member.adds:,}", number(over, 2))
+    return body
+
+
+def _room(build: PlannedBuild) -> RenderableType:
+    body = table("until the next build", "turn\nmrad", "shift\nmm", "queries\nto gain")
+    for camera in build.room:
+        queries = "-" if camera.queries is None else f"{camera.queries:,}"
+        body.add_row(
+            camera.camera, number(camera.rotation_mrad, 2), number(camera.translation_mm, 1), queries
+        )
+    seen = f"{short(build.key)}: room of the neediest of {counted(build.room_over, 'vehicle')}"
+    if build.room_over < len(build.members):
+        seen += f" looked at, of {len(build.members):,}"
+    return stack(seen, body)
+
+
+def _build_json(build: PlannedBuild) -> dict[str, Any]:
+    per_camera = [sum(row) for row in zip(*build.lengths, strict=True)]
+    return {
+        "key": build.key,
+        "mode": build.mode,
+        "cameras": list(build.cameras),
+        "vehicles": [member.vehicle for member in build.members],
+        "pairs": build.pairs,
+        "overhead": round(build.overhead, 6),
+        "lengths": per_camera,
+        "grids": [list(row) for row in build.lengths],
+        "fan_in": build.fan_in,
+        "members": [_member_json(member) for member in build.members],
+        "headroom": [
+            {
+                "camera": one.camera,
+                "rotation_mrad": _rounded(one.rotation_mrad),
+                "translation_mm": _rounded(one.translation_mm),
+                "queries": one.queries,
+            }
+            for one in build.room
+        ],
+        "headroom_over": build.room_over,
+    }
+
+
+def _member_json(member: Member) -> dict[str, Any]:
+    return {
+        "vehicle": member.vehicle,
+        "path": str(member.path),
+        "profile": member.profile,
+        "plan": member.plan,
+        "pairs": member.pairs,
+        "adds": member.adds,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

@@ -1,0 +1,132 @@
+"""A fleet against its median, as JSON and as a matrix."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from rich.console import RenderableType
+
+from specialize.cli.output import stack
+from specialize.cli.tables import number, table
+from specialize.cli.words import counted
+from specialize.fleet.differences import COLUMNS, MOVED, FleetDifferences, Group, VehicleDifference
+from specialize.fleet.outliers import FEWEST, LEAST, Outlier
+
+SCHEMA = "specialize/fleet-diff@1"
+
+# A matrix for people has at most this many rows; then the ones that stand apart, and the spread.
+MOST_ROWS = 40
+MOST_OUTLIERS = 20
+# Where more vehicles than this stand apart, the median is of several kinds of vehicles.
+MIXED = 0.25
+
+
+def diff_json(found: FleetDifferences) -> dict[str, Any]:
+    """Return what `specialize fleet diff --json` prints."""
+    return {
+        "schema": SCHEMA,
+        "folder": str(found.folder),
+        "model": found.model,
+        "vehicles": len(found.vehicles),
+        "seconds": round(found.seconds, 3),
+        "groups": [_group_json(group) for group in found.groups],
+        "matrix": [_vehicle_json(one, found.groups[one.group]) for one in found.vehicles],
+        "outliers": [_outlier_json(outlier) for outlier in found.outliers],
+        "failed": [{"path": str(failed.path), "reason": failed.reason} for failed in found.failed],
+    }
+
+
+def diff_text(found: FleetDifferences) -> RenderableType:
+    """Return what `specialize fleet diff` shows."""
+    count = len(found.vehicles)
+    head = (
+        f"{counted(count, 'vehicle')} in {found.folder}, compared with their median in {found.seconds:.1f} s"
+    )
+    apart = len({outlier.vehicle for outlier in found.outliers})
+    parts: list[RenderableType] = [head]
+    for index, group in enumerate(found.groups):
+        parts += _group_parts(found, index, group)
+    if found.outliers:
+        parts.append("\n".join(str(outlier) for outlier in found.outliers[:MOST_OUTLIERS]))
+    if len(found.outliers) > MOST_OUTLIERS:
+        parts.append(f"and {len(found.outliers) - MOST_OUTLIERS} more; --json lists all")
+    parts.append(_verdict(found, apart))
+    parts += [f"error: {failed.path}: {failed.reason}" for failed in found.failed]
+    return stack(*parts)
+
+
+def _verdict(found: FleetDifferences, apart: int) -> str:
+    if not found.outliers:
+        return "no camera stands apart"
+    text = f"{apart} of {counted(len(found.vehicles), 'vehicle')} stand{'s' if apart == 1 else ''} apart"
+    if apart > MIXED * len(found.vehicles):
+        text += "; so many that these are probably several kinds of vehicles: give each kind its own folder"
+    return text
+
+
+def _group_parts(found: FleetDifferences, index: int, group: Group) -> list[RenderableType]:
+    """Return the matrix of one group, or its spread if it is too large for a screen."""
+    names = group.median.camera_names()
+    vehicles = [one for one in found.vehicles if one.group == index]
+    whose = f"{counted(group.count, 'vehicle')} with {counted(len(names), 'camera')}"
+    title = f"{whose}: turned (mrad) / shifted (mm) from the median"
+    body = table("vehicle", *(name.replace("_", "\n", 1) for name in names))
+    if len(vehicles) <= MOST_ROWS:
+        for one in vehicles:
+            body.add_row(one.vehicle, *(_cell(row) for row in one.values))
+    else:
+        values = np.stack([one.values for one in vehicles])  # (V, N, 8)
+        for word, spread in (("median", np.median(values, axis=0)), ("largest", values.max(axis=0))):
+            body.add_row(word, *(_cell(row) for row in spread))
+    if group.count >= FEWEST:
+        body.add_row("allowed", *(_cell(row) for row in group.limits))
+    return [title, body]
+
+
+def _cell(row: Any) -> str:
+    return f"{number(float(row[0]), 1)} / {number(float(row[1]), 0)}"
+
+
+def _group_json(group: Group) -> dict[str, Any]:
+    limits = [dict(zip(LEAST, map(_number, row), strict=True)) for row in group.limits]
+    return {
+        "vehicles": group.count,
+        "median": group.median.digest,
+        "cameras": [
+            {"name": name, "limits": limit}
+            for name, limit in zip(group.median.camera_names(), limits, strict=True)
+        ],
+    }
+
+
+def _vehicle_json(one: VehicleDifference, group: Group) -> dict[str, Any]:
+    columns = COLUMNS if not np.isnan(one.values[:, -1]).any() else MOVED
+    cameras = [
+        {"name": name, **{key: _number(value) for key, value in zip(columns, row, strict=False)}}
+        for name, row in zip(group.median.camera_names(), one.values, strict=True)
+    ]
+    return {
+        "vehicle": one.vehicle,
+        "path": str(one.path),
+        "profile": one.digest,
+        "group": one.group,
+        "cameras": cameras,
+    }
+
+
+def _outlier_json(outlier: Outlier) -> dict[str, Any]:
+    return {
+        "vehicle": outlier.vehicle,
+        "path": str(outlier.path),
+        "camera": outlier.camera,
+        "quantity": outlier.quantity,
+        "value": _number(outlier.value),
+        "limit": _number(outlier.limit),
+        "text": str(outlier),
+    }
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 4) if math.isfinite(value) else None

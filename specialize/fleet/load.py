@@ -1,0 +1,112 @@
+"""The profiles of a fleet: found in a folder, read one after another, by several processes where it pays.
+
+Nothing here holds more than a few profiles at a time, so a fleet of any size fits in memory.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from specialize.calibration.load import load_profile
+from specialize.calibration.profile import CalibrationProfile
+from specialize.errors import InputError, SpecializeError
+
+Result = TypeVar("Result")
+
+CHUNK = 32
+# Starting a process costs as much as reading some hundred profiles.
+WORTH_A_PROCESS = 256
+AHEAD = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A profile that could not be used, and why."""
+
+    path: Path
+    reason: str
+
+
+def fleet_files(folder: Path) -> tuple[Path, ...]:
+    """Return the YAML files of a fleet's folder and the folders below it, sorted.
+
+    Raises:
+        InputError: There is no such folder, or no profile in it.
+    """
+    if not folder.is_dir():
+        found = "a file" if folder.exists() else "nothing there"
+        raise InputError(str(folder), "a folder of calibration profiles", found)
+    found_files = sorted(path for path in folder.rglob("*") if path.suffix in (".yaml", ".yml"))
+    if not found_files:
+        raise InputError(str(folder), "at least one profile, *.yaml", "none")
+    return tuple(found_files)
+
+
+def over_profiles(
+    paths: Sequence[Path], work: Callable[[Path, CalibrationProfile], Result], jobs: int | None = None
+) -> Iterator[Result | Failed]:
+    """Yield what `work` makes of each profile, in the order of the paths; a bad profile stops nobody.
+
+    Args:
+        paths: The profiles.
+        work: A picklable callable; what it refuses with a `SpecializeError` becomes `Failed`.
+        jobs: Number of processes; None takes one per core for fleets that are worth it.
+    """
+    count = _jobs(len(paths)) if jobs is None else jobs
+    if count <= 1:
+        for path in paths:
+            yield _one(work, path)
+        return
+    waiting: deque[Future[list[Result | Failed]]] = deque()
+    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
+        for chunk in _chunks(paths):
+            waiting.append(pool.submit(_several, work, chunk))
+            if len(waiting) >= AHEAD * count:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+
+
+class UniqueNames:
+    """Refuses a second vehicle of the same name: a fleet's files name vehicles, not paths."""
+
+    def __init__(self) -> None:
+        self._homes: dict[str, Path] = {}
+
+    def add(self, vehicle: str, path: Path) -> None:
+        """Remember where a vehicle's profile is.
+
+        Raises:
+            InputError: Another profile is of a vehicle with this name.
+        """
+        other = self._homes.setdefault(vehicle, path)
+        if other != path:
+            hint = "give every vehicle of a fleet its own name"
+            raise InputError(f"{path}: vehicle", f"a name other than that of {other}", repr(vehicle), hint)
+
+
+def _jobs(count: int) -> int:
+    return len(os.sched_getaffinity(0)) if count >= WORTH_A_PROCESS else 1
+
+
+def _chunks(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    for start in range(0, len(paths), CHUNK):
+        yield list(paths[start : start + CHUNK])
+
+
+def _several(work: Callable[[Path, CalibrationProfile], Result], paths: list[Path]) -> list[Result | Failed]:
+    return [_one(work, path) for path in paths]
+
+
+def _one(work: Callable[[Path, CalibrationProfile], Result], path: Path) -> Result | Failed:
+    try:
+        return work(path, load_profile(path))
+    except SpecializeError as error:
+        return Failed(path, str(error))

@@ -1,0 +1,141 @@
+"""The median calibration of a fleet: for every camera the pose and lens that half of the vehicles surround.
+
+Translation, focal lengths and principal point are medians of each coordinate. The rotation is the geodesic
+median, the one whose sum of angles to all rotations is least: a mean would follow a knocked camera, the median
+does not until half of the fleet is knocked. It is found by Weiszfeld's iteration on SO(3), from the
+chordal mean.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specialize.calibration.camera import Camera
+from specialize.calibration.pose import (
+    Matrix,
+    centre_m,
+    quaternion_from_rotation,
+    rigid,
+    rotation_from_quaternion,
+)
+from specialize.calibration.profile import CalibrationProfile
+
+Floats = NDArray[np.float64]
+
+STEPS = 100
+STEP_RAD = 1e-12
+# Rotations closer than this to the median weigh alike, or a rotation that is the median would weigh infinitely.
+NEAR_RAD = 1e-9
+
+Shape = tuple[tuple[str, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """One vehicle's cameras as numbers.
+
+    Attributes:
+        shape: Name, width and height of each camera, in order; only vehicles of one shape are comparable.
+        values: (N, 12) float64: quaternion of the camera in the lidar frame (w, x, y, z), centre (3, m), fx, skew,
+            fy, cx, cy (px).
+    """
+
+    shape: Shape
+    values: Floats
+
+
+def measure(profile: CalibrationProfile) -> Measured:
+    """Return a vehicle's cameras as numbers."""
+    rows = []
+    for camera in profile.cameras:
+        pinhole = camera.as_pinhole()
+        k, pose = pinhole.intrinsic, pinhole.camera_from_lidar
+        quaternion = quaternion_from_rotation(pose[:3, :3])
+        rows.append([*quaternion, *centre_m(pose), k[0, 0], k[0, 1], k[1, 1], k[0, 2], k[1, 2]])
+    return Measured(shape_of(profile), np.array(rows))
+
+
+def shape_of(profile: CalibrationProfile) -> Shape:
+    """Return what must agree for two vehicles to be compared: names and image sizes of the cameras, in order."""
+    return tuple((camera.name, camera.width_px, camera.height_px) for camera in profile.cameras)
+
+
+def median_profile(shape: Shape, values: Floats, name: str) -> CalibrationProfile:
+    """Return the median calibration of vehicles of one shape.
+
+    Args:
+        shape: The cameras.
+        values: (V, N, 12), the rows of `Measured` of V vehicles.
+        name: What to call it.
+    """
+    return CalibrationProfile(
+        vehicle=name,
+        cameras=tuple(_median_camera(camera, values[:, index]) for index, camera in enumerate(shape)),
+    )
+
+
+def _median_camera(camera: tuple[str, int, int], values: Floats) -> Camera:
+    """Return the median of one camera from its rows (V, 12)."""
+    rotation = rotation_from_quaternion([float(part) for part in median_quaternion(values[:, :4])])
+    centre, (fx, skew, fy, cx, cy) = np.median(values[:, 4:7], axis=0), np.median(values[:, 7:], axis=0)
+    intrinsic = np.array([[fx, skew, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
+    name, width, height = camera
+    return Camera.pinhole(name, (width, height), intrinsic, rigid(rotation, -rotation @ centre))
+
+
+def median_quaternion(quaternions: Floats) -> Floats:
+    """Return the unit quaternion (4,) of least summed angle to unit quaternions (V, 4), their signs arbitrary."""
+    _, vectors = np.linalg.eigh(quaternions.T @ quaternions)
+    median: Floats = vectors[:, -1]  # the chordal mean
+    for _ in range(STEPS):
+        logs = _log(_times(quaternions, median * np.array([1.0, -1.0, -1.0, -1.0])))  # (V, 3), rad
+        weights = 1 / np.maximum(np.linalg.norm(logs, axis=1), NEAR_RAD)
+        step = (weights[:, None] * logs).sum(axis=0) / weights.sum()
+        median = _times(_exp(step)[None], median)[0]
+        if np.linalg.norm(step) < STEP_RAD:
+            break
+    return median if median[0] >= 0 else -median
+
+
+def _times(left: Floats, right: Floats) -> Floats:
+    """Return the products (V, 4) of quaternions (V, 4) with one (4,)."""
+    w, x, y, z = left.T
+    a, b, c, d = right
+    parts = (
+        w * a - x * b - y * c - z * d,
+        w * b + x * a + y * d - z * c,
+        w * c - x * d + y * a + z * b,
+        w * d + x * c - y * b + z * a,
+    )
+    return np.stack(parts, axis=1)
+
+
+def _log(quaternions: Floats) -> Floats:
+    """Return rotation vectors (V, 3) in rad of unit quaternions (V, 4)."""
+    positive = np.where(quaternions[:, :1] < 0, -quaternions, quaternions)
+    sine = np.linalg.norm(positive[:, 1:], axis=1)
+    angle = 2 * np.arctan2(sine, positive[:, 0])
+    factor = np.divide(angle, sine, out=np.full_like(angle, 2.0), where=sine > 0)
+    return np.asarray(positive[:, 1:] * factor[:, None])
+
+
+def _exp(vector: Floats) -> Floats:
+    """Return the unit quaternion (4,) of a rotation vector (3,) in rad."""
+    angle = float(np.linalg.norm(vector))
+    factor = np.sin(angle / 2) / angle if angle > 0 else 0.5
+    return np.array([np.cos(angle / 2), *(factor * vector)])
+
+
+__all__ = [
+    "Floats",
+    "Matrix",
+    "Measured",
+    "Shape",
+    "measure",
+    "median_profile",
+    "median_quaternion",
+    "shape_of",
+]

@@ -1,0 +1,194 @@
+"""What a fleet's plan says: which builds, for whom, at what cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from specialize.digest import digest
+from specialize.errors import UsageError, closest
+from specialize.fleet.load import Failed
+from specialize.request import LAYOUTS, Layout, Mode
+from specialize.version import VERSION
+
+PlanMode = Literal["auto", "exact", "envelope", "tables"]
+PLAN_MODES: tuple[str, ...] = get_args(PlanMode)
+
+OWN_TOLERANCE = "profile"
+
+_KEY_SCHEMA = "specialize/fleet-build@1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetRequest:
+    """What a fleet's builds shall be.
+
+    Attributes:
+        folder: The fleet's profiles.
+        model: Name of a built-in model, or path of an ONNX file.
+        model_spec: Sidecar of an ONNX file; beside it without this.
+        checkpoint: Weights of a built-in model; seeded ones without it.
+        mode: How calibration is bound; `auto` takes what needs fewest builds.
+        max_overhead: Share of further rows that a vehicle puts up with; 0.05 is 5 %.
+        layout: How visible pairs are laid out.
+        align: Lengths are rounded up to a multiple of this.
+        tolerance: What an envelope covers beyond today's calibrations: nothing if empty, each profile's own
+            tolerance if `profile`, else `rotation=0.5deg,...` for all.
+        spare: Share of further rows in the capacities of tables, for calibrations to come.
+        target: Toolchain to lower for.
+        seed: Seed of weights without a checkpoint, and of verification frames.
+        frames: Number of frames that verification compares.
+    """
+
+    folder: Path
+    model: str = "bevformer_tiny"
+    model_spec: Path | None = None
+    checkpoint: Path | None = None
+    mode: PlanMode = "auto"
+    max_overhead: float = 0.05
+    layout: Layout = "ragged"
+    align: int = 1
+    tolerance: str = ""
+    spare: float = 0.0
+    target: str = "onnxruntime"
+    seed: int = 0
+    frames: int = 4
+
+    def __post_init__(self) -> None:
+        """Refuse what no plan can mean.
+
+        Raises:
+            UsageError: An option has a value that does not exist.
+        """
+        for name, value, known in (("--mode", self.mode, PLAN_MODES), ("--layout", self.layout, LAYOUTS)):
+            if value not in known:
+                raise UsageError(name, f"one of {', '.join(known)}", repr(value), closest(value, known))
+        for name, number in (("--align", self.align), ("--frames", self.frames)):
+            if number < 1:
+                raise UsageError(name, "a number of at least 1", str(number))
+        for name, share in (("--max-overhead", self.max_overhead), ("--spare", self.spare)):
+            if not 0 <= share < 10:
+                raise UsageError(name, "a share such as 5% or 0.05", repr(share))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One vehicle in a build.
+
+    Attributes:
+        vehicle: Its name.
+        path: Its profile.
+        profile: Digest of its profile.
+        plan: Digest of its visible sets.
+        pairs: Rows that its own exact build would compute.
+        adds: Rows that it adds to the build, its members counted in the order of their profiles.
+    """
+
+    vehicle: str
+    path: Path
+    profile: str
+    plan: str
+    pairs: int
+    adds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CameraRoom:
+    """What one camera may move until some vehicle needs another build.
+
+    Attributes:
+        camera: Its name.
+        rotation_mrad: By turning alone; None where no finite number is known.
+        translation_mm: By shifting alone; None likewise.
+        queries: Queries that the neediest vehicle may gain, where their number decides.
+    """
+
+    camera: str
+    rotation_mrad: float | None
+    translation_mm: float | None
+    queries: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedBuild:
+    """One build of a plan.
+
+    Attributes:
+        key: Digest of all that it will be made from; its name in the store.
+        mode: How calibration is bound.
+        cameras: Names of the cameras, in order.
+        members: The vehicles that it serves, in the order of their profiles.
+        pairs: Rows that it computes.
+        overhead: The largest share of these that a member does not need: `pairs / its own - 1`.
+        lengths: Per grid, rows computed per camera.
+        fan_in: Most cameras that see one query, over the members.
+        room: One entry per camera; empty where any change needs another build.
+        room_over: Number of members that `room` was computed for.
+    """
+
+    key: str
+    mode: Mode
+    cameras: tuple[str, ...]
+    members: tuple[Member, ...]
+    pairs: int
+    overhead: float
+    lengths: tuple[tuple[int, ...], ...]
+    fan_in: int
+    room: tuple[CameraRoom, ...] = ()
+    room_over: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetPlan:
+    """The builds of a fleet.
+
+    Attributes:
+        request: What was asked for.
+        model: Name of the model.
+        spec: Digest of what is known about the model.
+        source: What names its weights: digest of a checkpoint or ONNX file, or the seed.
+        builds: In the order of their first members.
+        at_least: No plan in these modes, for this overhead, has fewer builds.
+        failed: Profiles that could not be used; they are not in the plan.
+        seconds: Wall time.
+    """
+
+    request: FleetRequest
+    model: str
+    spec: str
+    source: str
+    builds: tuple[PlannedBuild, ...]
+    at_least: int
+    failed: tuple[Failed, ...]
+    seconds: float
+
+    @property
+    def vehicles(self) -> int:
+        """Number of vehicles in the plan."""
+        return sum(len(build.members) for build in self.builds)
+
+
+def planned_key(
+    request: FleetRequest, spec: str, source: str, mode: Mode, members: tuple[Member, ...],
+    lengths: tuple[tuple[int, ...], ...],
+) -> str:  # fmt: skip
+    """Return the digest of everything that can change a byte of a planned build."""
+    return digest(
+        {
+            "schema": _KEY_SCHEMA,
+            "compiler": VERSION,
+            "spec": spec,
+            "source": source,
+            "target": request.target,
+            "mode": mode,
+            "layout": request.layout,
+            "align": request.align,
+            "frames": request.frames,
+            "seed": request.seed,
+            "tolerance": request.tolerance if mode == "envelope" else "",
+            "vehicle": members[0].vehicle,
+            "profiles": sorted({member.profile for member in members}) if mode != "tables" else (),
+            "lengths": lengths if mode == "tables" else (),
+        }
+    )

@@ -19,6 +19,11 @@ from specialize.rows.rowmap import RowMap
 
 Rule = Callable[["Lifter", ir.Node, int, Layout], Combination | None]
 
+ZEROS_SHOW_THROUGH = frozenset(
+    {"Mul", "And", "Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Expand"}
+)
+"""Operators that are looked through for rows of zeros even if their results are computed for all rows anyway."""
+
 DEEPEST = 150
 """Nodes on one path after which a tensor is taken as it is; real sites are a fifth of that."""
 
@@ -103,7 +108,8 @@ class Lifter:
         node = value.producer()
         if not self.axes.rows(layout) or node is None:
             return self.source(value, layout)
-        if node in self._alive:
+        alive = node in self._alive
+        if alive and node.op_type not in ZEROS_SHOW_THROUGH:
             return self.source(value, layout)
         rule = self._rules.get(node.op_type) if node.domain in (*shapes.STANDARD, "com.microsoft") else None
         if rule is None or self._depth > DEEPEST or not all(map(_usable, node.inputs)):
@@ -111,7 +117,14 @@ class Lifter:
         self._depth += 1
         found = rule(self, node, list(node.outputs).index(value), layout)
         self._depth -= 1
+        if alive:
+            return self._where_nonzero(self.source(value, layout), found)
         return found if found is not None else self.source(value, layout, f"{node.op_type} mixes rows here")
+
+    def _where_nonzero(self, source: Combination, found: Combination | None) -> Combination:
+        """Return a tensor of the graph without the rows that what it is computed from shows to be zero."""
+        support = np.ones(1) if found is None else found.support()
+        return source if support.all() else source.moved(RowMap.diagonal(support), source.rows)
 
     def _constant(self, array: npt.NDArray[np.generic], layout: Layout) -> Combination:
         """Return a known tensor; which of its rows are all zero is how masks are seen."""

@@ -1,0 +1,162 @@
+"""Superset: the calibration stays an input, and the rows that it may ever demand are fixed at build time.
+
+What: mask  ->  mask AND E, with a constant set E of pairs of camera and query.
+Why it is sound: E holds every pair that a calibration inside the envelope may see, so there the mask is unchanged. What
+    is zero outside E is structurally zero, and compaction drops those rows as it drops the rows of a constant mask.
+Needs: the prepared graph, its calibration inputs unbound; E per grid.
+Declines when: nothing that the calibration alone decides is the mask of a grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from specialize.errors import DeclinedError
+from specialize.graph.closure import Closure
+from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.shapes import dims, numpy_type
+from specialize.passes.base import Note
+from specialize.passes.masks import Bools, Mask
+from specialize.rows.lift_work import ALL_ZERO, ANY_ZERO, KEEPS_ZERO
+
+NAME = "superset"
+OUTSIDE = "pairs_outside"
+"""Name of the extra output: how many pairs are visible outside of E."""
+
+_MOVES = frozenset(
+    {
+        "Reshape",
+        "Transpose",
+        "Squeeze",
+        "Unsqueeze",
+        "Flatten",
+        "Identity",
+        "Expand",
+        "Tile",
+        "Slice",
+        "Gather",
+    }
+)
+_REDUCES = frozenset({"ReduceMax", "ReduceSum", "ReduceMean", "ReduceMin"})
+
+
+def restrict(
+    model: ir.Model, closure: Closure, masks: dict[ir.Value, Mask], supersets: Sequence[Bools], *, count: bool
+) -> list[Note]:
+    """AND the supersets (N, Q), one per grid, into the masks of a graph, in place.
+
+    Args:
+        model: The graph.
+        closure: What it computes from the calibration alone.
+        masks: As `find_masks` gives them.
+        supersets: E.
+        count: Whether to add the output `pairs_outside`.
+
+    Raises:
+        DeclinedError: There is no mask to restrict.
+    """
+    chosen = _choose(closure, masks)
+    if not chosen:
+        raise DeclinedError(
+            "--mode envelope",
+            "a mask of visible queries that the calibration alone decides",
+            "none in this graph",
+            "use --mode exact, or check the grids of the model's sidecar",
+        )
+    counted: dict[int, ir.Value] = {}
+    notes = []
+    for mask in chosen:
+        restricted = _restrict(model.graph, mask, supersets[mask.grid])
+        if count and mask.grid not in counted:
+            counted[mask.grid] = _count_outside(model.graph, mask, restricted, supersets[mask.grid])
+        text = f"{int(supersets[mask.grid].sum())} of {supersets[mask.grid].size} pairs may ever be seen"
+        notes.append(Note(NAME, "applied", str(mask.value.name), text))
+    if count:
+        _add_output(model.graph, list(counted.values()))
+    return notes
+
+
+def _choose(closure: Closure, masks: dict[ir.Value, Mask]) -> list[Mask]:
+    """Return the first plain masks on every way, and the masks that something reads that no such mask restricts."""
+    chosen: list[Mask] = []
+    zeroed: set[ir.Value] = set()  # structurally zero outside of E, once the chosen masks are restricted
+    for value in closure.values:
+        node, mask = value.producer(), masks.get(value)
+        if node is None:
+            continue
+        if _passes_zeros(node, zeroed):
+            zeroed.add(value)
+        elif mask is not None and (_is_gate(mask) or _leaves(closure, value)):
+            chosen.append(mask)
+            zeroed.add(value)
+    return chosen
+
+
+def _is_gate(mask: Mask) -> bool:
+    return mask.is_plain and numpy_type(mask.value).kind in "bf"
+
+
+def _leaves(closure: Closure, value: ir.Value) -> bool:
+    """Return whether something reads a value that does not depend on the calibration alone."""
+    return value.is_graph_output() or any(not closure.reads(usage.node) for usage in value.uses())
+
+
+def _passes_zeros(node: ir.Node, zeroed: set[ir.Value]) -> bool:
+    """Return whether a result is structurally zero for a pair because an operand is."""
+    zero = [value in zeroed for value in node.inputs if value is not None]
+    if node.op_type in ANY_ZERO:
+        return any(zero)
+    if node.op_type in ALL_ZERO:
+        return all(zero)
+    return node.op_type in _MOVES | KEEPS_ZERO | _REDUCES | {"Div"} and bool(zero) and zero[0]
+
+
+def _restrict(graph: ir.Graph, mask: Mask, pairs: Bools) -> ir.Value:
+    """Let everything that reads a mask read the restricted one instead; return that."""
+    value = mask.value
+    builder = _builder_after(graph, value)
+    within = builder.constant(mask.spread(pairs).astype(numpy_type(value)), "superset")
+    op_type = "And" if value.dtype == ir.DataType.BOOL else "Mul"
+    restricted = builder.node(op_type, [value, within], dims(value))
+    node = restricted.producer()
+    for usage in list(value.uses()):
+        if usage.node is not node:
+            usage.node.replace_input_with(usage.idx, restricted)
+    return restricted
+
+
+def _count_outside(graph: ir.Graph, mask: Mask, restricted: ir.Value, pairs: Bools) -> ir.Value:
+    """Return how many pairs are visible outside of E, [1] float32, by products alone: opsets reduce differently."""
+    builder = _builder_after(graph, restricted)
+    number = ir.DataType.FLOAT
+    visible = builder.node("Cast", [mask.value], dims(mask.value), dtype=number, to=int(number))
+    cube = builder.reshape(visible, [mask.sizes[part] for part in mask.order])
+    if mask.order != (0, 1, 2):
+        cube = builder.node("Transpose", [cube], mask.sizes, perm=np.argsort(mask.order).tolist())
+    size = builder.node("Abs", [cube], mask.sizes)
+    if not mask.is_plain:
+        ones = builder.constant(np.ones((mask.sizes[2], 1), dtype=np.float32), "ones")
+        size = builder.node("MatMul", [size, ones], [*mask.sizes[:2], 1])
+    flat = builder.reshape(builder.node("Sign", [size], dims(size)), [1, pairs.size])
+    outside = builder.constant((~pairs).reshape(-1, 1).astype(np.float32), "outside")
+    return builder.reshape(builder.node("MatMul", [flat, outside], [1, 1]), [1])
+
+
+def _add_output(graph: ir.Graph, counts: list[ir.Value]) -> None:
+    """Make the sum of the counts of all grids an output."""
+    output = ir.node("Sum", counts, name=f"specialize/{OUTSIDE}", metadata_props={PASS_KEY: NAME})
+    value = output.outputs[0]
+    value.name, value.type, value.shape = OUTSIDE, ir.TensorType(ir.DataType.FLOAT), ir.Shape([1])
+    graph.append(output)
+    graph.outputs.append(value)
+
+
+def _builder_after(graph: ir.Graph, value: ir.Value) -> Builder:
+    """Return a builder of nodes that stand right behind the one that makes a value."""
+    node = value.producer()
+    assert node is not None
+    follower = graph[graph.index(node) + 1]
+    return Builder(graph, follower, f"specialize/{NAME}/{value.name}", {PASS_KEY: NAME})

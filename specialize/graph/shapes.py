@@ -10,6 +10,7 @@ import onnx_ir as ir
 from onnx import shape_inference
 
 from specialize.errors import InputError
+from specialize.graph import custom
 
 MOST_DATA = 64
 """Elements up to which a known input is shown to shape inference: shapes, axes, starts, pads."""
@@ -42,6 +43,9 @@ class ShapeInference:
         Raises:
             InputError: The operator is unknown, or the node contradicts its inputs.
         """
+        if (node.domain, node.op_type) in custom.CUSTOM:
+            _apply_custom(node)
+            return
         schema = self._schema(node)
         if schema is None or has_subgraph(node):
             return
@@ -140,6 +144,12 @@ def has_subgraph(node: ir.Node) -> bool:
     return any(
         attr.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attr in node.attributes.values()
     )
+
+
+def _apply_custom(node: ir.Node) -> None:
+    shape, first = custom.result_shape(node), node.inputs[0]
+    if shape is not None and first is not None and first.dtype is not None:
+        node.outputs[0].type, node.outputs[0].shape = ir.TensorType(first.dtype), ir.Shape(shape)
 
 
 def _apply(value: ir.Value, proto: onnx.TypeProto) -> None:

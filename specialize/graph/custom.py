@@ -1,0 +1,133 @@
+"""The custom operators of deformable attention in use: what they read, in order, and the shape of what they give.
+
+Each computes what the internal operator computes (`passes.attention`) from other inputs; where the facts come from is
+in `docs/targets.md`. Shape inference knows none of them, so their shapes are told here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import onnx_ir as ir
+
+Role = Literal[
+    "value",
+    "shapes",
+    "starts",
+    "locations",
+    "weights",
+    "reference",
+    "offsets",
+    "logits",
+    "batch",
+    "queries",
+    "width",
+]
+
+PLAIN: tuple[Role, ...] = ("value", "shapes", "starts", "locations", "weights")
+IN_PIXELS: tuple[Role, ...] = ("value", "shapes", "reference", "offsets", "logits")
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """One custom operator.
+
+    Attributes:
+        name: How `--target` and `lower_deformable_attention` call it.
+        domain: Its ONNX domain; some have none.
+        operator: Its name.
+        inputs: What it reads, in order.
+        index: Type of sizes of maps and starts.
+        split_heads: Whether the result is [N, Q, M, d] instead of [N, Q, M * d].
+        attributes: Attributes and the numbers they get.
+    """
+
+    name: str
+    domain: str
+    operator: str
+    inputs: tuple[Role, ...]
+    index: ir.DataType = ir.DataType.INT32
+    split_heads: bool = False
+    attributes: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Domain and name, as ONNX tools print them."""
+        return f"{self.domain}::{self.operator}" if self.domain else self.operator
+
+    @property
+    def in_pixels(self) -> bool:
+        """Whether it reads reference points, offsets in pixels and weights before the softmax."""
+        return "offsets" in self.inputs
+
+
+SPELLINGS: dict[str, Spelling] = {
+    spelling.name: spelling
+    for spelling in (
+        Spelling(
+            "microsoft", "com.microsoft", "MultiScaleDeformableAttn",
+            ("value", "shapes", "locations", "weights"), ir.DataType.INT64,
+        ),
+        Spelling(
+            "denglin", "DL", "MultiScaleDeformableAttnFunction", (*PLAIN, "batch", "queries", "width"),
+            ir.DataType.INT64, attributes=(("im2col_step", 64),),
+        ),
+        Spelling("derryhub", "", "MultiScaleDeformableAttnTRT", IN_PIXELS, split_heads=True),
+        Spelling("derryhub2", "", "MultiScaleDeformableAttnTRT2", IN_PIXELS, split_heads=True),
+        Spelling("tensorrt", "trt", "MultiscaleDeformableAttnPlugin_TRT", PLAIN, split_heads=True),
+        Spelling("vad", "custom_op", "MultiScaleDeformableAttentionPlugin", PLAIN),
+        Spelling(
+            "mmdeploy", "mmdeploy", "MMCVMultiScaleDeformableAttention", PLAIN, attributes=(("im2col_step", 64),)
+        ),
+        Spelling("ascend", "npu", "MultiScaleDeformableAttn", PLAIN),
+    )
+}  # fmt: skip
+
+CUSTOM: dict[tuple[str, str], Spelling] = {
+    (spelling.domain, spelling.operator): spelling for spelling in SPELLINGS.values()
+} | {
+    (domain, spelling.operator): spelling
+    for name, domain in (
+        ("tensorrt", ""),
+        ("derryhub", "trt.plugins"),
+        ("derryhub2", "trt.plugins"),
+        ("vad", ""),
+    )
+    for spelling in (SPELLINGS[name],)
+}
+"""Operators by domain and name; some tools drop the domain, or put one where there was none."""
+
+
+def result_shape(node: ir.Node) -> tuple[int, ...] | None:
+    """Return the shape of a custom operator's result if the shapes of its inputs tell it."""
+    spelling = CUSTOM.get((node.domain, node.op_type))
+    if spelling is None:
+        return None
+    roles = dict(zip(roles_of(node, spelling), node.inputs, strict=False))
+    value, places = _numbers(roles.get("value")), _numbers(roles.get("locations") or roles.get("offsets"))
+    if len(value) != 4 or len(places) < 3:
+        return None
+    batch, _, heads, channels = value
+    return (
+        (batch, places[1], heads, channels) if spelling.split_heads else (batch, places[1], heads * channels)
+    )
+
+
+def _numbers(value: ir.Value | None) -> tuple[int, ...]:
+    """Return a shape of numbers; nothing if it is not known."""
+    found = (
+        () if value is None or value.shape is None else tuple(d for d in value.shape if isinstance(d, int))
+    )
+    return found if value is not None and value.shape is not None and len(found) == len(value.shape) else ()
+
+
+def roles_of(node: ir.Node, spelling: Spelling) -> tuple[Role, ...]:
+    """Return what the inputs are; the TensorRT operators had other inputs in their first releases."""
+    if not spelling.in_pixels:
+        return spelling.inputs
+    if len(node.inputs) == 4:
+        return ("value", "shapes", "locations", "weights")
+    third = node.inputs[2] if len(node.inputs) > 2 else None
+    starts = third is not None and third.shape is not None and len(third.shape) == 1
+    return PLAIN if starts else spelling.inputs

@@ -1,0 +1,111 @@
+"""Lower: write the internal operator of deformable attention in the form that a toolchain wants.
+
+What: MultiScaleDeformableAttn  ->  GridSample per level | Floor, Clip and Gather | a custom operator.
+Why it is sound: each form is the operator's definition, or a custom operator documented to compute it.
+Needs: recognise.
+Declines when: the form does not exist at the model's opset; a custom operator wants what the graph does not have,
+    such as weights before the softmax.
+"""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from specialize.errors import InternalError, UsageError, closest
+from specialize.graph import known
+from specialize.graph.custom import CUSTOM, SPELLINGS
+from specialize.graph.edit import PASS_KEY, Builder
+from specialize.passes.attention import Attention, is_attention, read_attention
+from specialize.passes.base import Note, node_name
+from specialize.passes.compact import remove_unused, replace
+from specialize.passes.custom import write_custom
+from specialize.passes.lower_sampling import with_gather, with_grid_sample
+from specialize.passes.recognise import recognise_custom
+from specialize.passes.tidy import tidy
+
+NAME = "lower"
+GRID_SAMPLE, DECOMPOSED, HORIZON = "gridsample", "decomposed", "horizon"
+FORMS: tuple[str, ...] = (GRID_SAMPLE, DECOMPOSED, HORIZON, *SPELLINGS)
+"""Spellings that `lower_deformable_attention` knows."""
+
+HORIZON_DOMAIN = "horizon"
+
+
+def lower_deformable_attention(model: ir.Model, spelling: str) -> list[Note]:
+    """Write every internal operator of a graph in one form, in place.
+
+    Raises:
+        UsageError: There is no such form.
+    """
+    if spelling not in FORMS:
+        raise UsageError("spelling", f"one of {', '.join(FORMS)}", repr(spelling), closest(spelling, FORMS))
+    opset = model.graph.opset_imports.get("", 0)
+    notes = []
+    for node in list(model.graph):
+        if not is_attention(node):
+            continue
+        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
+        attention = read_attention(node)
+        made = attention if isinstance(attention, str) else _write(attention, spelling, builder, opset)
+        if isinstance(made, str):
+            builder.undo()
+            notes.append(Note(NAME, "declined", node_name(node), f"{spelling}: {made}"))
+            continue
+        replace(model.graph, node.outputs[0], made)
+        remove_unused(model.graph, node)
+        notes.append(Note(NAME, "applied", node_name(node), f"written as {_title(spelling)}"))
+    _set_imports(model)
+    return notes
+
+
+def runnable(model: ir.Model) -> list[Note]:
+    """Replace custom operators by what every runtime has, in place, so that an original can be run and compared.
+
+    Raises:
+        InternalError: A form that was read cannot be written.
+    """
+    known.fold(model)
+    notes = recognise_custom(model)
+    lowered = lower_deformable_attention(
+        model, GRID_SAMPLE if model.graph.opset_imports[""] >= 16 else DECOMPOSED
+    )
+    failed = next((note for note in lowered if note.verdict == "declined"), None)
+    if failed is not None:
+        raise InternalError(failed.where, "a form that runs", failed.reason)
+    return [*notes, *lowered, *tidy(model)]
+
+
+def has_custom(model: ir.Model) -> bool:
+    """Return whether a graph has deformable attention as a custom operator, so that no runtime takes it."""
+    return any((node.domain, node.op_type) in CUSTOM for node in model.graph)
+
+
+def _write(attention: Attention, spelling: str, builder: Builder, opset: int) -> ir.Value | str:
+    if spelling == GRID_SAMPLE:
+        return with_grid_sample(attention, builder, opset)
+    if spelling == HORIZON:
+        return with_grid_sample(attention, builder, opset, HORIZON_DOMAIN)
+    if spelling == DECOMPOSED:
+        return with_gather(attention, builder, opset)
+    return write_custom(attention, SPELLINGS[spelling], builder)
+
+
+def _title(spelling: str) -> str:
+    known_as = {
+        GRID_SAMPLE: "GridSample",
+        DECOMPOSED: "Floor, Clip and Gather",
+        HORIZON: "horizon::GridSample",
+    }
+    return known_as.get(spelling) or SPELLINGS[spelling].title
+
+
+def _set_imports(model: ir.Model) -> None:
+    """Import the domains that the graph uses, and no others."""
+    used = {node.domain for node in model.graph.all_nodes()} | {
+        function.domain for function in model.functions.values()
+    }
+    imports = model.graph.opset_imports
+    for domain in used - set(imports) - {"ai.onnx"}:
+        imports[domain] = 1
+    for domain in set(imports) - used - {"", "ai.onnx"}:
+        del imports[domain]

@@ -137,6 +137,9 @@ def _up_to_date(folder: Path, key: BuildKey) -> Build | None:
     """Return the build that is there if it was made from the same key and is whole."""
     try:
         found = Build.open(folder)
+        if found.manifest.digests.build != key.digest():
+            return None
+        found.require_intact()
     except InputError:
         return None
-    return found if found.manifest.digests.build == key.digest() else None
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -31,6 +32,15 @@ def run_here(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Ran:
     code = run([str(argument) for argument in arguments])
     captured = capsys.readouterr()
     return Ran(code, captured.out, captured.err)
+
+
+def cpu_seconds(*arguments: str | Path) -> float:
+    """Return the processor time of a command in a process of its own; other work on the machine does not count."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ran = run_process(*arguments)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert ran.code == 0, ran.err
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def run_process(*arguments: str | Path, cwd: Path = REPOSITORY, **environment: str) -> Ran:

@@ -16,17 +16,18 @@ import onnx
 import onnxruntime
 import pytest
 
-from specialize import compiler
+from specialize import compiler, specializing
 from specialize.artifact import Build, read_metadata
 from specialize.calibration.load import load_profile
 from specialize.passes.pipeline import Specialized, specialize_graph
 from specialize.planning import visible_sets
 from tests.cli.running import CAR42, CAR43, REPOSITORY, Ran, run_here, run_process
 from tests.end_to_end.tiny_model import SPEC, write_tiny
+from tests.graphs import GraphMaker
 
 HANG_BEFORE_THE_MANIFEST = """
 import sys, time
-from specialize import compiler
+from specialize import compiler, specializing
 from specialize.cli.app import run
 def hang(*_):
     print("ready", flush=True)
@@ -232,7 +233,7 @@ def test_a_wrong_graph_leaves_no_build(bench: Bench, monkeypatch: pytest.MonkeyP
         _lose_a_row(tables[0])
         return done
 
-    monkeypatch.setattr(compiler, "specialize_graph", drops_a_pair)
+    monkeypatch.setattr(specializing, "specialize_graph", drops_a_pair)
     ran = bench.build("--align", "2")
     assert ran.code == 4
     assert "bev" in ran.err
@@ -297,16 +298,11 @@ def test_two_builders_of_one_folder_agree(bench: Bench) -> None:
 
 
 def test_nothing_to_specialize_is_declined(bench: Bench) -> None:
-    """A model without a mask is declined with a reason; `--allow-unchanged` builds it all the same."""
-    model = onnx.load(bench.model)
-    multiply = next(
-        node for node in model.graph.node if node.op_type == "Mul" and "GridSample" not in node.name
-    )
-    del multiply
-    for node in model.graph.node:
-        if node.op_type in ("Greater", "Less"):
-            node.op_type, node.input[1] = "Equal", node.input[0]  # every point counts as seen
-    onnx.save(model, bench.model)
+    """A model that does not read its calibration is declined; `--allow-unchanged` builds it all the same."""
+    make = GraphMaker()
+    make.input("lidar2img", (1, 6, 4, 4))
+    query = make.input("query", (1, 48, 4))
+    onnx.save(make.model(bev=make.op("Tanh", query)), bench.model)
     ran = bench.build()
     assert ran.code == 1
     assert "superfluous" in ran.err

@@ -35,6 +35,7 @@ MODELS: dict[str, str] = {
     "surroundocc": "specialize.zoo.surroundocc",
     "surroundocc_classes": "specialize.zoo.surroundocc",
     "bevfusion_camera": "specialize.zoo.bevfusion",
+    "bevfusion_camera_only": "specialize.zoo.bevfusion",
     "bevfusion_camera.backbone": "specialize.zoo.bevfusion",
     "bevfusion_camera.vtransform": "specialize.zoo.bevfusion",
     "bevfusion_fuser": "specialize.zoo.bevfusion",

@@ -1,8 +1,9 @@
 """BEVFusion, camera branch and what follows it, in the parts in which the field deploys it.
 
     bevfusion_camera                  the whole camera branch: images and depth image to BEV features
-    bevfusion_camera.backbone         its part before pooling: to features and depth weights of each pixel
-    bevfusion_camera.vtransform       its part from pooling on; calibration enters here
+    bevfusion_camera_only             the camera branch of the model without a lidar, on a grid of its own
+    bevfusion_camera.backbone         the camera branch before pooling: features and depth weights of pixels
+    bevfusion_camera.vtransform       the camera branch from pooling on; calibration enters here
     bevfusion_fuser                   camera and lidar BEV features to common ones
     bevfusion_head.bbox               common BEV features to boxes
 
@@ -20,7 +21,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from specialize.zoo.bevfusion_head import FUSED_DIMS, GRID, LIDAR_DIMS, BevFuser, BoxHead
-from specialize.zoo.lss import DEPTHS, FEATURE_HW, IMAGE_HW, Calibration, DepthLSSTransform
+from specialize.zoo.lss import (
+    DEPTHS,
+    FEATURE_HW,
+    IMAGE_HW,
+    Calibration,
+    DepthLSSTransform,
+    LSSTransform,
+    ViewTransform,
+)
 from specialize.zoo.swin import SwinTransformer
 
 CAMERAS = 6
@@ -59,20 +68,56 @@ class NormedConv(nn.Module):
         return F.relu(self.bn(self.conv(x)))
 
 
-class Camera(nn.Module):
-    """The parameters of the camera branch, and its two halves; its subclasses say what runs."""
+class ImageEncoder(nn.Module):
+    """Backbone, neck and view transform under the names that checkpoints give them."""
 
     checkpoint_parts_elsewhere = ("encoders.lidar.", "fuser.", "decoder.", "heads.")
 
-    def __init__(self) -> None:
+    def __init__(self, vtransform: ViewTransform) -> None:
         super().__init__()
-        camera = {"backbone": SwinTransformer(), "neck": LSSNeck(), "vtransform": DepthLSSTransform()}
+        camera = {"backbone": SwinTransformer(), "neck": LSSNeck(), "vtransform": vtransform}
         self.encoders = nn.ModuleDict({"camera": nn.ModuleDict(camera)})
+
+    def features(self, img: Tensor) -> Tensor:
+        """Maps images (1, N, 3, 256, 704) to features (N, 256, 32, 88)."""
+        result: Tensor = self._part("neck")(self._part("backbone")(img[0]))
+        return result
+
+    def _part(self, name: str) -> nn.Module:
+        return self.get_submodule(f"encoders.camera.{name}")
+
+
+class CameraOnlyBranch(ImageEncoder):
+    """Images alone to BEV features, of the model that runs without a lidar."""
+
+    def __init__(self) -> None:
+        super().__init__(LSSTransform())
+
+    def forward(
+        self,
+        img: Tensor,
+        camera2lidar: Tensor,
+        camera_intrinsics: Tensor,
+        img_aug_matrix: Tensor,
+        lidar_aug_matrix: Tensor,
+    ) -> Tensor:
+        """Returns BEV features (1, 80, 128, 128), x before y; inputs as in `CameraBranch`."""
+        vtransform = cast(LSSTransform, self._part("vtransform"))
+        calibration = Calibration(camera2lidar, camera_intrinsics, img_aug_matrix, lidar_aug_matrix)
+        pooled = vtransform.pool(*vtransform.weigh(self.features(img)), calibration)
+        result: Tensor = vtransform.downsample(pooled)
+        return result
+
+
+class Camera(ImageEncoder):
+    """The two halves of the camera branch; its subclasses say what runs."""
+
+    def __init__(self) -> None:
+        super().__init__(DepthLSSTransform())
 
     def see(self, img: Tensor, depth: Tensor) -> tuple[Tensor, Tensor]:
         """Returns BEV features (N, 32, 88, 80) and depth weights (N, 118, 32, 88) of each pixel."""
-        features = self._part("neck")(self._part("backbone")(img[0]))
-        return self.vtransform.weigh(features, depth[0])
+        return self.vtransform.weigh(self.features(img), depth[0])
 
     def lift(self, features: Tensor, weights: Tensor, calibration: Calibration) -> Tensor:
         """Pools what `see` returns into (1, 80, 360, 360), then makes it (1, 80, 180, 180)."""
@@ -83,9 +128,6 @@ class Camera(nn.Module):
     def vtransform(self) -> DepthLSSTransform:
         """The part that knows depth and geometry."""
         return cast(DepthLSSTransform, self._part("vtransform"))
-
-    def _part(self, name: str) -> nn.Module:
-        return self.get_submodule(f"encoders.camera.{name}")
 
 
 class CameraBranch(Camera):
@@ -142,6 +184,7 @@ class CameraTransform(Camera):
 
 _PARTS: dict[str, Callable[[], nn.Module]] = {
     "bevfusion_camera": CameraBranch,
+    "bevfusion_camera_only": CameraOnlyBranch,
     "bevfusion_camera.backbone": CameraBackbone,
     "bevfusion_camera.vtransform": CameraTransform,
     "bevfusion_fuser": BevFuser,
@@ -150,6 +193,7 @@ _PARTS: dict[str, Callable[[], nn.Module]] = {
 
 _OUTPUTS = {
     "bevfusion_camera": ("vtransform_out",),
+    "bevfusion_camera_only": ("vtransform_out",),
     "bevfusion_camera.backbone": ("camera_feature", "camera_depth_weights"),
     "bevfusion_camera.vtransform": ("vtransform_out",),
     "bevfusion_fuser": ("middle",),
@@ -177,6 +221,7 @@ def example_inputs(name: str) -> dict[str, Tensor]:
     }
     return {
         "bevfusion_camera": images | calibration,
+        "bevfusion_camera_only": {"img": images["img"]} | calibration,
         "bevfusion_camera.backbone": images,
         "bevfusion_camera.vtransform": pixels | calibration,
         "bevfusion_fuser": {

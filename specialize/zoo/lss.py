@@ -15,7 +15,8 @@ from specialize.zoo.affine import inverse_3x3
 
 IMAGE_HW = (256, 704)
 FEATURE_HW = (32, 88)
-X_RANGE_M = (-54.0, 54.0, 0.3)  # from, to, step
+X_RANGE_M = (-54.0, 54.0, 0.3)  # from, to, step; y likewise
+CAMERA_ONLY_X_RANGE_M = (-51.2, 51.2, 0.4)
 Z_RANGE_M = (-10.0, 10.0, 20.0)
 DEPTH_RANGE_M = (1.0, 60.0, 0.5)
 DEPTHS = 118
@@ -38,44 +39,29 @@ class Calibration(NamedTuple):
     lidar_aug_matrix: Tensor
 
 
-class DepthLSSTransform(nn.Module):
-    """Image features and the lidar's depth image to depth and features of each pixel, pooled into a grid."""
+class ViewTransform(nn.Module):
+    """The geometry and the pooling that all ways of lifting share.
 
-    def __init__(self, dims: int = 256, bev_dims: int = 80) -> None:
+    Args:
+        x_range_m: From, to and step of the grid along x and y, m.
+        bev_dims: Channels of the BEV features.
+    """
+
+    def __init__(self, x_range_m: tuple[float, float, float], bev_dims: int) -> None:
         super().__init__()
-        steps = torch.tensor([X_RANGE_M[2], X_RANGE_M[2], Z_RANGE_M[2]])
-        first = torch.tensor([X_RANGE_M[0], X_RANGE_M[0], Z_RANGE_M[0]])
-        cells = round((X_RANGE_M[1] - X_RANGE_M[0]) / X_RANGE_M[2])
+        steps = torch.tensor([x_range_m[2], x_range_m[2], Z_RANGE_M[2]])
+        first = torch.tensor([x_range_m[0], x_range_m[0], Z_RANGE_M[0]])
+        cells = round((x_range_m[1] - x_range_m[0]) / x_range_m[2])
         self.dx = nn.Parameter(steps, requires_grad=False)
         self.bx = nn.Parameter(first + steps / 2, requires_grad=False)
         self.nx = nn.Parameter(torch.tensor([cells, cells, 1]), requires_grad=False)
         self.frustum = nn.Parameter(_frustum(), requires_grad=False)
         self.bev_dims, self.cells = bev_dims, (cells, cells)
-        self.dtransform = nn.Sequential(
-            *_layer(nn.Conv2d(1, 8, 1)),
-            *_layer(nn.Conv2d(8, 32, 5, stride=4, padding=2)),
-            *_layer(nn.Conv2d(32, 64, 5, stride=2, padding=2)),
-        )
-        self.depthnet = nn.Sequential(
-            *_layer(nn.Conv2d(dims + 64, dims, 3, padding=1)),
-            *_layer(nn.Conv2d(dims, dims, 3, padding=1)),
-            nn.Conv2d(dims, DEPTHS + bev_dims, 1),
-        )
         self.downsample = nn.Sequential(
             *_layer(nn.Conv2d(bev_dims, bev_dims, 3, padding=1, bias=False)),
             *_layer(nn.Conv2d(bev_dims, bev_dims, 3, stride=2, padding=1, bias=False)),
             *_layer(nn.Conv2d(bev_dims, bev_dims, 3, padding=1, bias=False)),
         )
-
-    def weigh(self, features: Tensor, depth: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns each pixel's BEV features (N, h, w, C) and weights per depth (N, D, h, w).
-
-        Args:
-            features: (N, 256, h, w).
-            depth: The lidar's depth image in m, zero where it has no point, (N, 1, H, W).
-        """
-        raw = self.depthnet(torch.cat([self.dtransform(depth), features], dim=1))
-        return raw[:, DEPTHS:].permute(0, 2, 3, 1), raw[:, :DEPTHS].softmax(dim=1)
 
     def pool(self, features: Tensor, weights: Tensor, calibration: Calibration) -> Tensor:
         """Sums features (N, h, w, C) times weights (N, D, h, w) per cell; returns (1, C, X, Y)."""
@@ -107,6 +93,56 @@ class DepthLSSTransform(nn.Module):
         index = ((points_m - (self.bx - self.dx / 2.0)) / self.dx).long().reshape(-1, 3)
         inside = ((index >= 0) & (index < self.nx)).all(-1)
         return torch.where(inside, index[:, 0] * self.cells[1] + index[:, 1], 0), inside
+
+
+class LSSTransform(ViewTransform):
+    """Depth and features of each pixel from image features alone."""
+
+    def __init__(
+        self,
+        x_range_m: tuple[float, float, float] = CAMERA_ONLY_X_RANGE_M,
+        dims: int = 256,
+        bev_dims: int = 80,
+    ) -> None:
+        super().__init__(x_range_m, bev_dims)
+        self.depthnet = nn.Conv2d(dims, DEPTHS + bev_dims, 1)
+
+    def weigh(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns of features (N, 256, h, w) each pixel's (N, h, w, C) and depth weights (N, D, h, w)."""
+        return _apart(self.depthnet(features))
+
+
+class DepthLSSTransform(ViewTransform):
+    """Depth and features of each pixel from image features and the lidar's depth image."""
+
+    def __init__(
+        self, x_range_m: tuple[float, float, float] = X_RANGE_M, dims: int = 256, bev_dims: int = 80
+    ) -> None:
+        super().__init__(x_range_m, bev_dims)
+        self.dtransform = nn.Sequential(
+            *_layer(nn.Conv2d(1, 8, 1)),
+            *_layer(nn.Conv2d(8, 32, 5, stride=4, padding=2)),
+            *_layer(nn.Conv2d(32, 64, 5, stride=2, padding=2)),
+        )
+        self.depthnet = nn.Sequential(
+            *_layer(nn.Conv2d(dims + 64, dims, 3, padding=1)),
+            *_layer(nn.Conv2d(dims, dims, 3, padding=1)),
+            nn.Conv2d(dims, DEPTHS + bev_dims, 1),
+        )
+
+    def weigh(self, features: Tensor, depth: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns each pixel's BEV features (N, h, w, C) and weights per depth (N, D, h, w).
+
+        Args:
+            features: (N, 256, h, w).
+            depth: The lidar's depth image in m, zero where it has no point, (N, 1, H, W).
+        """
+        return _apart(self.depthnet(torch.cat([self.dtransform(depth), features], dim=1)))
+
+
+def _apart(raw: Tensor) -> tuple[Tensor, Tensor]:
+    """Takes (N, D + C, h, w) apart into features (N, h, w, C) and weights (N, D, h, w) that sum to one."""
+    return raw[:, DEPTHS:].permute(0, 2, 3, 1), raw[:, :DEPTHS].softmax(dim=1)
 
 
 def _layer(conv: nn.Conv2d) -> tuple[nn.Module, ...]:

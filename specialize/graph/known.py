@@ -8,7 +8,7 @@ possible, in few sessions, so that nothing is computed that neither a shape nor 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import onnx
@@ -67,6 +67,10 @@ class Knowledge:
             self.compute([value, *small])
         return self.peek(value)
 
+    def is_computed(self, value: ir.Value) -> bool:
+        """Return whether a known value can be had without computing anything."""
+        return value not in self._pending
+
     def peek(self, value: ir.Value) -> np.ndarray:
         """Return a value that has been computed, or a constant of the graph."""
         if value not in self._arrays:
@@ -124,6 +128,27 @@ def evaluate(model: ir.Model) -> Knowledge:
             inference.infer(node)
             _classify(node, knowledge)
     return knowledge
+
+
+def compute_like(node: ir.Node, arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Return what a node would compute from other inputs than its own.
+
+    Raises:
+        InputError: It cannot be computed from these.
+    """
+    assert node.graph is not None
+    proto = ir.serde.serialize_node(node)
+    del proto.input[:], proto.output[:]
+    feeds = {f"v{index}": array for index, array in enumerate(arrays)}
+    proto.input.extend(feeds)
+    proto.output.append("out")
+    inputs = [
+        onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+        for name, array in feeds.items()
+    ]
+    graph = onnx.helper.make_graph([proto], "node", inputs, [onnx.helper.make_empty_tensor_value_info("out")])
+    imports = [onnx.helper.make_opsetid(domain, number) for domain, number in node.graph.opset_imports.items()]
+    return _run(onnx.helper.make_model(graph, opset_imports=imports, ir_version=8), feeds, [node])[0]
 
 
 def fold(model: ir.Model) -> int:

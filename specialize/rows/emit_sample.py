@@ -16,6 +16,7 @@ from specialize.rows.arrange import Arrangement, group_of
 from specialize.rows.axes import Axis, Layout, size_of
 from specialize.rows.emit import Emitter, Handler
 from specialize.rows.expr import Apply, Operand, Parameter, Term
+from specialize.rows.lift import node_axis
 from specialize.rows.rowmap import RowMap
 from specialize.rows.tensors import Emitted, Parts
 
@@ -51,6 +52,36 @@ def grid_sample(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Par
         return Emitted(sample(picture, [places], size_of(rows)), result)
     pictures = _split_image(emitter, image, shared, (per_batch, channels, *spatial))
     return _by_group(emitter, at, pictures, [(places, 1)], sample, result)
+
+
+def gather_pixels(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
+    """Emit GatherElements on (everything before, pixels or places, everything after)."""
+    image, places = base.operands
+    assert isinstance(image, Parameter) and isinstance(places, Operand)
+    shared = _shared_rows(emitter, image)
+    if not _is_grouped(at, shared):
+        return _regrouped(emitter, base, at)
+    axis = node_axis(base.node, 0, len(places.layout))
+    own = emitter.substitute(places.layout, at)
+    before = tuple(token for part in own[:axis] for token in part)
+    after = tuple(token for part in own[axis + 1 :] for token in part)
+    rows = tuple(token for token in own[axis] if token in at.tokens)
+    rest = tuple(token for token in own[axis] if token not in at.tokens)
+    pixels = emitter.axes.resolve(image.layout[axis])
+    model = ir.node("GatherElements", [], {"axis": 1}, num_outputs=1)
+    model.outputs[0].type = base.node.outputs[0].type
+
+    def sample(picture: ir.Value, inputs: list[ir.Value], count: int) -> ir.Value:
+        shape = [size_of(before), count * size_of(rest), size_of(after)]
+        return emitter.builder.copy(model, [picture, emitter.builder.reshape(inputs[0], shape)], shape)
+
+    index = emitter.regroup(emitter.operand(places, at), (before, rows, rest, after))
+    result = (*before, *rows, *rest, *after)
+    if at.group is not None or not shared:
+        picture = emitter.regroup(_with_group(emitter, image, at, shared), (before, pixels, after))
+        return Emitted(sample(picture, [index], size_of(rows)), result)
+    pictures = _split_image(emitter, image, shared, (before, pixels, after))
+    return _by_group(emitter, at, pictures, [(index, 1)], sample, result)
 
 
 def deformable_attention(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
@@ -158,4 +189,8 @@ def _in_order(axis: Axis, tokens: Axis) -> Axis:
     return (*missing, *(token for token in axis if token in tokens))
 
 
-HANDLERS: dict[str, Handler] = {"GridSample": grid_sample, "MultiScaleDeformableAttn": deformable_attention}
+HANDLERS: dict[str, Handler] = {
+    "GridSample": grid_sample,
+    "GatherElements": gather_pixels,
+    "MultiScaleDeformableAttn": deformable_attention,
+}

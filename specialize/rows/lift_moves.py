@@ -143,7 +143,7 @@ def pick(
     ids = row_ids(axes, tuple(own))
     for axis, places in picks.items():
         ids = ids.take(places, axis=axis) if ids.shape[axis] > 1 else ids
-    return value.moved(_selection(axes, layout, ids, axes.rows(tuple(own))), axes.rows(layout))
+    return value.moved(selection(axes, layout, ids, axes.rows(tuple(own))), axes.rows(layout))
 
 
 def gather(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
@@ -168,7 +168,7 @@ def gather(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
         return lifter.apply(node, output, layout, operands, zero_at=~value.support())
     ids = row_ids(axes, own)
     return value.moved(
-        _selection(axes, layout, ids.take(places, axis=axis), axes.rows(own)), axes.rows(layout)
+        selection(axes, layout, ids.take(places, axis=axis), axes.rows(own)), axes.rows(layout)
     )
 
 
@@ -239,7 +239,7 @@ def _rest(node: ir.Node) -> list[Operand | Parameter]:
     return [Parameter(value) for value in node.inputs[1:]]
 
 
-def _selection(axes: Axes, layout: Layout, picked: Ints, own: Axis) -> RowMap:
+def selection(axes: Axes, layout: Layout, picked: Ints, own: Axis) -> RowMap:
     """Return the map whose row, at each place of a tensor of that layout, is the input row picked there."""
     sources = np.empty(size_of(axes.rows(layout)), dtype=np.int64)
     ids = row_ids(axes, layout)

@@ -11,6 +11,7 @@ from specialize.rows.axes import Axes, Layout, row_ids, size_of
 from specialize.rows.expr import Combination
 from specialize.rows.lift import Lifter, Rule, array_of, node_axis
 from specialize.rows.lift_moves import is_feature_axis, is_row_axis
+from specialize.rows.lift_sample import gather_pixels
 from specialize.rows.rowmap import RowMap
 
 Ints = npt.NDArray[np.int64]
@@ -68,10 +69,10 @@ def gather_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Com
 
 
 def gather_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
-    """GatherElements with constant indices that do not depend on features."""
+    """GatherElements with constant indices that do not depend on features, or as a way of sampling."""
     data, indices = node.inputs[0], array_of(node.inputs[1])
     if data is None or indices is None:
-        return None
+        return gather_pixels(lifter, node, output, layout)
     axes, axis = lifter.axes, node_axis(node, 0, len(layout))
     placed = _per_row(axes, indices, layout, axis)
     others = [size for place, size in enumerate(indices.shape) if place != axis]

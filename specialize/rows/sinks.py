@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from specialize.graph.shapes import dims, is_static
+from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.rows.axes import Axes, Axis, Factor, Layout, row_ids, size_of
 from specialize.rows.expr import Combination
 from specialize.rows.lift import Lifter, array_of, node_axis
+from specialize.rows.lift_sample import is_pick
 from specialize.rows.lift_work import aligned, reduced_axes, unreduced
 from specialize.rows.rowmap import RowMap
 
@@ -40,16 +41,30 @@ class Sink:
     value: Combination
 
 
+SCATTERS = frozenset({"ScatterND", "ScatterElements"})
+
+
 def is_candidate(node: ir.Node) -> bool:
     """Return whether rows may be dropped at a node."""
-    return node.op_type in ("ReduceSum", "ScatterND", "ScatterElements") and is_static(node.outputs[0])
+    if node.domain not in STANDARD or not is_static(node.outputs[0]):
+        return False
+    return node.op_type == "ReduceSum" or node.op_type in SCATTERS or _written(node) is not None
+
+
+def _written(node: ir.Node) -> ir.Node | None:
+    """Return the scatter of which a Slice takes a part and nobody anything else: what is cut off is a waste bin."""
+    source = node.inputs[0] if node.op_type == "Slice" else None
+    made = None if source is None else source.producer()
+    if source is None or made is None or made.op_type not in SCATTERS or made.domain not in STANDARD:
+        return None
+    return made if len(source.uses()) == 1 and not source.is_graph_output() else None
 
 
 def read_sink(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
     """Return what a candidate is in terms of rows, or why it is none."""
     if node.op_type == "ReduceSum":
         return _read_sum(node, axes, lifter)
-    return _read_scatter(node, axes, lifter)
+    return _read_scatter(node, _written(node) or node, axes, lifter)
 
 
 def _read_sum(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
@@ -80,15 +95,15 @@ def _read_sum(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
     return Sink(node, layout, summed.moved(RowMap.injection(targets, size_of(rows)), rows))
 
 
-def _read_scatter(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
-    indices = array_of(node.inputs[1])
+def _read_scatter(node: ir.Node, scatter: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
+    indices = array_of(scatter.inputs[1])
     if indices is None:
         return "the places it writes to are not constant"
     sizes = dims(node.outputs[0])
-    if node.op_type == "ScatterND":
+    if scatter.op_type == "ScatterND":
         moved = set(range(indices.shape[-1]))
     else:
-        axis = node_axis(node, 0, len(sizes))
+        axis = node_axis(scatter, 0, len(sizes))
         moved = {axis} | {
             place
             for place in range(indices.ndim)
@@ -154,6 +169,8 @@ def _step(axes: Axes, node: ir.Node, layout: Layout, found: set[object]) -> list
         return [(first, aligned(layout, dims(first)))]
     if node.op_type == "Gather":
         found.update(_gathered(axes, node, layout))
+    if is_pick(node):
+        found.update(axes.resolve(factor for axis in (layout[0], *layout[2:]) for factor in axis))
     return []
 
 

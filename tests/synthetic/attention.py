@@ -123,7 +123,7 @@ class Site(nn.Module):
         anchors = reference.shape[2]
         shape = (batch, rows, style.heads, levels, style.points // anchors, anchors, 2)
         places = reference[:, :, None, None, None, :, :] + offsets.view(shape)
-        places = places.view(batch, rows, style.heads, levels, style.points, 2)
+        places = places.reshape(batch, rows, style.heads, levels, style.points, 2)
         return self.sampler(value, style.levels, places, weights)
 
 

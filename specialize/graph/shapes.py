@@ -23,6 +23,7 @@ class Known(Protocol):
 
     def __contains__(self, value: ir.Value | None) -> bool: ...
     def get(self, value: ir.Value) -> np.ndarray: ...
+    def is_computed(self, value: ir.Value) -> bool: ...
 
 
 class ShapeInference:
@@ -110,8 +111,11 @@ class ShapeInference:
 
     def _input_data(self, node: ir.Node) -> dict[str, onnx.TensorProto]:
         found = {}
+        waits = all(value in self._known for value in node_reads(node))  # it will be computed, or need not be
         for index, value in enumerate(node.inputs):
             if value is None or not _may_be_shape(value) or value not in self._known:
+                continue
+            if waits and not self._known.is_computed(value):
                 continue
             found[f"i{index}"] = onnx.numpy_helper.from_array(self._known.get(value))
         return found

@@ -10,6 +10,8 @@ Declines when: every row is read; the mask is not constant; an operator on the w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, SITE_KEY, Builder
@@ -32,10 +34,11 @@ def compact(model: ir.Model, packing: Packing) -> tuple[list[CompactedSite], lis
     """Rewrite every sink of a graph in place; return the sites in graph order, and what was done or declined."""
     sites: list[CompactedSite] = []
     notes: list[Note] = []
-    for node in reversed(list(model.graph)):
+    places = {node: place for place, node in enumerate(model.graph)}
+    for node in reversed(places):
         if node.graph is None or not is_candidate(node):
             continue
-        outcome = _compact_at(model.graph, node, packing)
+        outcome = _compact_at(model.graph, node, places, packing)
         if isinstance(outcome, CompactedSite):
             sites.insert(0, outcome)
             notes.insert(0, Note(NAME, "applied", outcome.where, _summary(outcome)))
@@ -46,28 +49,40 @@ def compact(model: ir.Model, packing: Packing) -> tuple[list[CompactedSite], lis
 
 
 class _Alive:
-    """The nodes that the outputs of a graph need even if one node is not computed; found out when first asked."""
+    """The nodes that somebody else than a sink needs, so that they are computed for all their rows anyway.
 
-    def __init__(self, graph: ir.Graph, without: ir.Node) -> None:
-        self._graph, self._without = graph, without
-        self._found: set[ir.Node] | None = None
+    A node is not alive if everything that reads it leads to the sink and nowhere else. What stands behind the sink
+    in the order of the graph cannot lead to it, so only nodes between the two are ever looked at.
+    """
+
+    def __init__(self, sink: ir.Node, places: Mapping[ir.Node, int]) -> None:
+        self._sink, self._places = sink, places
+        self._last = places[sink]
+        self._alive: dict[ir.Node, bool] = {sink: False}
 
     def __contains__(self, node: object) -> bool:
-        if self._found is None:
-            self._found = set()
-            stack = [value.producer() for value in self._graph.outputs]
-            while stack:
-                current = stack.pop()
-                if current is None or current is self._without or current in self._found:
+        assert isinstance(node, ir.Node)
+        stack = [node]
+        while stack:
+            current = stack[-1]
+            if current not in self._alive and self._places.get(current, self._last) < self._last:
+                readers = {reader for value in current.outputs for reader, _ in value.uses()}
+                unknown = [reader for reader in readers if reader not in self._alive]
+                if unknown:
+                    stack.extend(unknown)
                     continue
-                self._found.add(current)
-                stack.extend(value.producer() for value in current.inputs if value is not None)
-        return node in self._found
+                read_outside = any(value.is_graph_output() for value in current.outputs)
+                self._alive[current] = read_outside or any(self._alive[reader] for reader in readers)
+            self._alive.setdefault(current, True)
+            stack.pop()
+        return self._alive[node]
 
 
-def _compact_at(graph: ir.Graph, node: ir.Node, packing: Packing) -> CompactedSite | str:
+def _compact_at(
+    graph: ir.Graph, node: ir.Node, places: Mapping[ir.Node, int], packing: Packing
+) -> CompactedSite | str:
     axes = Axes()
-    lifter = Lifter(axes, RULES, _Alive(graph, node))
+    lifter = Lifter(axes, RULES, _Alive(node, places))
     sink = read_sink(node, axes, lifter)
     if isinstance(sink, str):
         return sink

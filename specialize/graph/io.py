@@ -7,12 +7,15 @@ from pathlib import Path
 import onnx
 import onnx_ir as ir
 import onnx_ir.passes.common as common
+from onnx import version_converter
 
 from specialize.errors import InputError
 from specialize.files import explained
 from specialize.graph.shapes import STANDARD
 
 OLDEST_OPSET, NEWEST_OPSET = 11, 26
+WRITTEN_OPSET = 13
+"""The oldest opset that what specialization makes can be written in; older models are raised to it."""
 EXTERNAL_BYTES = 1 << 10
 """Weights below this stay in the graph's file."""
 
@@ -38,6 +41,8 @@ def read_graph(path: Path) -> ir.Model:
                 str(path), "an ONNX model", str(error).strip() or type(error).__name__, hint
             ) from error
     _check(model, path)
+    if opset_of(model) < WRITTEN_OPSET:
+        model = _raised(model, path)
     for tidy in (common.InlinePass(), common.RemoveInitializersFromInputsPass()):
         model = tidy(model).model
     return model
@@ -68,9 +73,25 @@ def weight_files(model: ir.Model, folder: Path) -> list[str]:
     return sorted(names)
 
 
+def opset_of(model: ir.Model) -> int:
+    """Return the version of the standard operators of a model; 0 if it does not say."""
+    return model.graph.opset_imports.get("", model.graph.opset_imports.get("ai.onnx", 0))
+
+
+def _raised(model: ir.Model, path: Path) -> ir.Model:
+    try:
+        return ir.from_proto(version_converter.convert_version(ir.to_proto(model), WRITTEN_OPSET))
+    except Exception as error:  # the converter raises RuntimeError and its own types
+        hint = f"export it with opset {WRITTEN_OPSET} or later"
+        place = f"{path}: opset_import"
+        raise InputError(
+            place, f"operators that opset {WRITTEN_OPSET} has too", str(error).strip(), hint
+        ) from error
+
+
 def _check(model: ir.Model, path: Path) -> None:
-    opset = model.graph.opset_imports.get("", model.graph.opset_imports.get("ai.onnx"))
-    if opset is None or not OLDEST_OPSET <= opset <= NEWEST_OPSET:
+    opset = opset_of(model)
+    if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
         expected = f"opset {OLDEST_OPSET} to {NEWEST_OPSET}"
         raise InputError(
             f"{path}: opset_import", expected, str(opset), "convert it with onnx.version_converter"

@@ -186,8 +186,8 @@ def test_head_proposes_the_strongest_peaks() -> None:
     assert positive.sum(1).tolist() == labels.bincount(minlength=10).tolist()
 
 
-LIGHT = ("bevfusion_camera.vtransform", "bevfusion_fuser", "bevfusion_head.bbox")
-HEAVY = ("bevfusion_camera", "bevfusion_camera_only", "bevfusion_camera.backbone")
+LIGHT = ("bevfusion_camera.vtransform", "bevfusion_head.bbox")
+HEAVY = ("bevfusion_camera", "bevfusion_camera_only", "bevfusion_camera.backbone", "bevfusion_fuser")
 
 
 @pytest.mark.parametrize("name", [*LIGHT, *(pytest.param(name, marks=pytest.mark.slow) for name in HEAVY)])

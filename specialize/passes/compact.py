@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, SITE_KEY, Builder
-from specialize.graph.shapes import dims
+from specialize.graph.shapes import dims, numpy_type
 from specialize.passes.base import Note, node_name
 from specialize.passes.site import CompactedSite, describe
 from specialize.rows import emit_sample, emit_work, lift_moves, lift_sample, lift_scatter, lift_work
@@ -86,6 +87,8 @@ def _compact_at(
     sink = read_sink(node, axes, lifter)
     if isinstance(sink, str):
         return sink
+    if not sink.value.terms:
+        return _nothing(graph, sink)
     wanted, total = demanded_rows(sink.value)
     if total == 0:
         return _why_no_work(sink, lifter)
@@ -100,6 +103,17 @@ def _compact_at(
     result = emitter.regroup(emitted, axes.layout(sink.layout))
     replace(graph, node.outputs[0], builder.reshape(result, dims(node.outputs[0])))
     return describe(sink, axes, emitter, remove_unused(graph, node))
+
+
+def _nothing(graph: ir.Graph, sink: Sink) -> CompactedSite:
+    """Replace the result of a sink that reads no row at all by zeros: no camera sees any query."""
+    result = sink.node.outputs[0]
+    builder = Builder(graph, sink.node, f"specialize/{node_name(sink.node)}", {})
+    replace(graph, result, builder.constant(np.zeros(dims(result), dtype=numpy_type(result)), "nobody"))
+    queries = sink.value.support().size
+    seen = np.zeros((0, queries), dtype=np.bool_)
+    replaced = frozenset(remove_unused(graph, sink.node))
+    return CompactedSite(node_name(sink.node), queries, (), (), 0, seen, replaced)
 
 
 def _summary(site: CompactedSite) -> str:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from specialize.artifact import Build, BuildKey, Manifest, record_files, write_manifest, write_metadata
 from specialize.artifact.build import MODEL, PROFILE
+from specialize.binding import fed_to
 from specialize.calibration.dump import dump_profile
+from specialize.calibration.folder import load_profiles
 from specialize.calibration.load import load_profile
 from specialize.digest import digest
 from specialize.errors import InputError
@@ -20,7 +22,7 @@ from specialize.flops import FormsReport
 from specialize.graph.io import write_graph
 from specialize.model import parse_spec
 from specialize.request import BuildOutcome, BuildRequest
-from specialize.sources import GRAPH, PREPARED_WEIGHTS, Say, generic_model, model_again
+from specialize.sources import GRAPH, PREPARED, PREPARED_WEIGHTS, Say, generic_model, model_again
 from specialize.specializing import Compilation, Watch, describe, specialize, tie
 from specialize.store import open_store
 from specialize.verify import VerifyReport
@@ -84,8 +86,8 @@ def verify(build_dir: Path, frames: int = 4, say: Say = quiet) -> VerifyReport:
     if generic.digest != made.manifest.digests.model:
         raise InputError(f"{build_dir}: model", made.manifest.digests.model, generic.digest, "build again")
     with generic.unpacked(store) as parts:
-        profile = load_profile(made.profile)
-        return compare_with_original(parts / GRAPH, made.model, spec, profile, frames, 0, say)
+        fed = fed_to(made, spec, parts / PREPARED)
+        return compare_with_original(parts / GRAPH, made.model, spec, fed, frames, 0, say)
 
 
 def build_key(request: BuildRequest, vehicle: str, profile: str, model: str, spec: str) -> BuildKey:
@@ -101,7 +103,9 @@ def build_key(request: BuildRequest, vehicle: str, profile: str, model: str, spe
         align=request.align,
         tolerance=request.tolerance or "",
         capacity=request.capacity or "",
-        envelope_over=tuple(load_profile(other).digest for other in request.envelope_over),
+        envelope_over=tuple(profile.digest for profile in load_profiles(request.envelope_over)),
+        count_outside=request.count_outside,
+        capacity_over=tuple(profile.digest for profile in load_profiles(request.capacity_over)),
         frames=request.frames,
         seed=request.seed,
         allow_unchanged=request.allow_unchanged,
@@ -121,10 +125,12 @@ def _prove_and_publish(
         write_graph(compiled.graph, room / MODEL)
         shutil.copyfile(compiled.parts / PREPARED_WEIGHTS, room / PREPARED_WEIGHTS)
         write_file(room / PROFILE, dump_profile(compiled.profile))
+        for name, content in compiled.binding.files.items():
+            write_file(room / name, content)
         watch.lap("write")
         original, spec = compiled.parts / GRAPH, compiled.generic.spec
         report = compare_with_original(
-            original, room / MODEL, spec, compiled.profile, request.frames, request.seed, say
+            original, room / MODEL, spec, compiled.binding.fed, request.frames, request.seed, say
         )
         report.require_passed()
         watch.lap("verify")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from specialize.artifact import Build
 from specialize.calibration.delta import ProfileDelta, compare
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
+from specialize.envelope import pairs_outside
 from specialize.model import ModelSpec, parse_spec
 from specialize.planning import resolve_spec, visible_sets
 from specialize.request import DriftOutcome, QueryChange
@@ -23,7 +25,10 @@ def check(build_dir: Path | str, calib: Path | str) -> DriftOutcome:
     build = Build.open(Path(build_dir))
     spec = parse_spec(build.manifest.spec, f"{build_dir}: spec of the manifest")
     before, after = load_profile(build.profile), load_profile(calib)
-    return _drift(spec, (build.folder, Path(calib)), before, after)
+    drift = _drift(spec, (build.folder, Path(calib)), before, after)
+    if build.manifest.mode == "envelope":
+        return _in_envelope(build, spec, after, drift)
+    return drift
 
 
 def diff(
@@ -37,6 +42,18 @@ def diff(
     """
     spec = resolve_spec(model, model_spec)
     return _drift(spec, (Path(first), Path(second)), load_profile(first), load_profile(second))
+
+
+def _in_envelope(
+    build: Build, spec: ModelSpec, after: CalibrationProfile, drift: DriftOutcome
+) -> DriftOutcome:
+    """Return whether a build whose calibration is an input may be fed with another one."""
+    if _other_cameras(drift.delta):
+        return drift
+    outside = pairs_outside(build.folder, visible_sets(spec, after))
+    inside = not any(outside)
+    verdict = "inside envelope" if inside else "outside envelope"
+    return dataclasses.replace(drift, fresh=inside, verdict=verdict, outside=outside)
 
 
 def _drift(

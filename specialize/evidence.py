@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from specialize.calibration.profile import CalibrationProfile
+from specialize.binding import Fed
 from specialize.flops import FormsReport, compare_forms, count
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
-from specialize.passes.bind import fit
 from specialize.passes.pipeline import specialize_graph
 from specialize.rows.arrange import Packing
 from specialize.sources import PREPARED, Say
-from specialize.specializing import Compilation, bound_constants
-from specialize.verify import TensorInfo, VerifyReport, compare_models, make_frames, model_inputs
+from specialize.specializing import Compilation
+from specialize.verify import Frames, VerifyReport, compare_models, make_frames, model_inputs
 
 
 def count_forms(compiled: Compilation) -> FormsReport:
@@ -36,30 +38,36 @@ def count_forms(compiled: Compilation) -> FormsReport:
     return compare_forms(reports, pairs)
 
 
+@dataclass(frozen=True, slots=True)
+class Shown(Sequence[Mapping[str, np.ndarray]]):
+    """Frames of which each is fed with one of several calibrations, in turn."""
+
+    frames: Frames
+    cases: Sequence[Mapping[str, np.ndarray]]
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, frame: Any) -> Any:
+        return {**self.frames[frame], **self.cases[frame % len(self.cases)]}
+
+
 def compare_with_original(
     original: Path,
     candidate: Path,
     spec: ModelSpec,
-    profile: CalibrationProfile,
+    fed: Fed,
     frames: int,
     seed: int,
     say: Say,
 ) -> VerifyReport:
-    """Run both models on seeded frames; the original gets the calibration as an input."""
+    """Run both models on seeded frames; each takes what it has as inputs of the calibration and of its tables."""
     wanted = model_inputs(original)
-    constants = _fed(bound_constants(spec, profile), wanted)
-    free = {name: info for name, info in wanted.items() if name not in constants}
+    free = {name: info for name, info in wanted.items() if name not in fed.cases[0]}
     rules = {name: rule for name, rule in spec.inputs.items() if name in free}
 
     def progress(stage: str, frame: int) -> None:
         say(f"verifying: {stage}, frame {frame + 1} of {frames}")
 
-    shown = make_frames(free, rules, seed, frames)
-    return compare_models(original, candidate, shown, constants=constants, progress=progress)
-
-
-def _fed(arrays: dict[str, np.ndarray], wanted: dict[str, TensorInfo]) -> dict[str, np.ndarray]:
-    return {
-        name: fit(array, wanted[name].shape, np.dtype(wanted[name].dtype), name)
-        for name, array in arrays.items()
-    }
+    shown = Shown(make_frames(free, rules, seed, frames), fed.cases)
+    return compare_models(original, candidate, shown, extra_outputs=fed.extra_outputs, progress=progress)

@@ -34,8 +34,10 @@ class BuildRequest:
         seed: Seed of weights without a checkpoint, and of verification frames.
         frames: Number of frames that verification compares.
         tolerance: `rotation=0.5deg,translation=3cm,...` for an envelope.
-        envelope_over: Further profiles that an envelope covers.
+        envelope_over: Further profiles that an envelope covers, and folders of them.
+        count_outside: Add an output to an envelope's model that counts the pairs visible outside.
         capacity: Capacity of tables: `auto`, a number, or one number per camera.
+        capacity_over: Further profiles that tables have room for, and folders of them.
         allow_unchanged: Build a model in which there is nothing to specialize.
     """
 
@@ -52,7 +54,9 @@ class BuildRequest:
     frames: int = 4
     tolerance: str | None = None
     envelope_over: tuple[Path, ...] = ()
+    count_outside: bool = False
     capacity: str | None = None
+    capacity_over: tuple[Path, ...] = ()
     allow_unchanged: bool = False
 
     def __post_init__(self) -> None:
@@ -64,9 +68,30 @@ class BuildRequest:
         for name, value, known in (("--mode", self.mode, MODES), ("--layout", self.layout, LAYOUTS)):
             if value not in known:
                 raise UsageError(name, f"one of {', '.join(known)}", repr(value), closest(value, known))
+        self._check_modes()
         for name, number in (("--align", self.align), ("--frames", self.frames)):
             if number < 1:
                 raise UsageError(name, "a number of at least 1", str(number))
+
+    def _check_modes(self) -> None:
+        """Refuse options of another mode: they would change nothing."""
+        owners = {
+            "envelope": {
+                "--tolerance": self.tolerance,
+                "--envelope-over": self.envelope_over,
+                "--count-outside": self.count_outside,
+            },
+            "tables": {"--capacity": self.capacity, "--capacity-over": self.capacity_over},
+        }
+        for mode, values in owners.items():
+            for name, value in values.items():
+                if value and self.mode != mode:
+                    raise UsageError(
+                        name,
+                        f"--mode {mode}",
+                        f"--mode {self.mode}",
+                        f"leave {name} away, or add --mode {mode}",
+                    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +132,12 @@ class DriftOutcome:
         model: Name of the model whose queries are counted.
         digests: Profile digests, first and second.
         fresh: Whether what was built for the first may be used for the second.
-        verdict: `same`, `other numbers` (the same queries), `other queries` or `other cameras`.
+        verdict: `same`, `other numbers` (the same queries), `other queries` or `other cameras`; of an envelope's build
+            `inside envelope` or `outside envelope`; of a build with tables `other table` or `beyond capacity`.
         delta: What moved, camera by camera.
         queries: One entry per camera of `delta`; empty if the cameras themselves differ.
+        outside: Of an envelope's build the queries that each camera sees outside, of a build with tables those beyond
+            the capacity; empty otherwise.
     """
 
     before: Path
@@ -120,6 +148,7 @@ class DriftOutcome:
     verdict: str
     delta: ProfileDelta
     queries: tuple[QueryChange, ...] = ()
+    outside: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.artifact import BuildKey, Digests, Manifest, ModelTie
+from specialize.binding import Binding, bind_model, constants
 from specialize.calibration.profile import CalibrationProfile
 from specialize.describe import describe_notes, describe_site, describe_tensor
 from specialize.digest import digest
@@ -18,14 +19,12 @@ from specialize.flops import count
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
 from specialize.passes.base import Note
+from specialize.passes.pipeline import Specialized
 from specialize.passes.site import CompactedSite
-from specialize.passes.pipeline import Specialized, specialize_graph
 from specialize.planning import plans_digest, visible_sets
 from specialize.request import BuildRequest
-from specialize.rows.arrange import Packing
 from specialize.sources import PREPARED, GenericModel
 from specialize.visibility.plan import VisibilityPlan
-
 
 LEAST_SAVING = 0.005
 """Share of a model's operations that must fall away if there is no site: less is not worth a build per vehicle."""
@@ -39,7 +38,8 @@ class Compilation:
         profile: The calibration.
         generic: The model.
         parts: Folder with the model's original and prepared graph, for as long as the compilation is used.
-        constants: What was bound, by input name.
+        constants: What the exact mode binds, by input name.
+        binding: What the mode makes of it.
         plans: What the cameras see, one per grid of the sidecar.
         graph: The specialized graph.
         sites: Where rows were dropped, in graph order.
@@ -50,6 +50,7 @@ class Compilation:
     generic: GenericModel
     parts: Path
     constants: dict[str, np.ndarray]
+    binding: Binding
     plans: tuple[VisibilityPlan, ...]
     graph: ir.Model
     sites: tuple[CompactedSite, ...]
@@ -81,18 +82,19 @@ def specialize(
     """
     spec = generic.spec
     plans = visible_sets(spec, profile)
-    constants = bound_constants(spec, profile)
-    packing = Packing(request.layout, request.align)
-    compiled = specialize_graph(read_graph(parts / PREPARED), constants, packing)
+    binding = bind_model(request, profile, spec, parts / PREPARED)
+    compiled = binding.compiled
     if not compiled.sites and not request.allow_unchanged:
         _require_saving(request.model, parts / PREPARED, compiled)
-    _require_covered(compiled.sites, plans)
+    if request.mode == "exact":
+        _require_covered(compiled.sites, plans)
     watch.lap("compile")
     return Compilation(
         profile=profile,
         generic=generic,
         parts=parts,
-        constants=constants,
+        constants=bound_constants(spec, profile),
+        binding=binding,
         plans=plans,
         graph=compiled.model,
         sites=compiled.sites,
@@ -102,8 +104,7 @@ def specialize(
 
 def bound_constants(spec: ModelSpec, profile: CalibrationProfile) -> dict[str, np.ndarray]:
     """Return what is bound, by input name: the calibration, and what the sidecar holds constant."""
-    others = {name: np.asarray(value) for name, value in spec.other_inputs.items()}
-    return spec.calibration_arrays(profile) | others
+    return spec.calibration_arrays(profile) | constants(spec)
 
 
 def describe(request: BuildRequest, compiled: Compilation, key: BuildKey) -> Manifest:
@@ -131,6 +132,7 @@ def describe(request: BuildRequest, compiled: Compilation, key: BuildKey) -> Man
         outputs=tuple(describe_tensor(value) for value in compiled.graph.graph.outputs),
         passes=describe_notes(compiled.notes),
         warnings=compiled.generic.warnings,
+        options=dict(compiled.binding.options),
         verify={},
         flops={},
     )

@@ -26,7 +26,9 @@ class BuildKey:
         precision: `float32` unless the target asks for another.
         tolerance: Canonical text of the envelope's tolerance; empty without one.
         envelope_over: Digests of the profiles that the envelope covers, in order.
+        count_outside: Whether an output counts the pairs that are visible outside of the envelope.
         capacity: Canonical text of the table capacity; empty without one.
+        capacity_over: Digests of the profiles that tables have room for, in order.
         frames: Number of frames that verification compares.
         seed: Seed of the frames.
         allow_unchanged: Whether a model with nothing to specialize is built all the same.
@@ -44,7 +46,9 @@ class BuildKey:
     precision: str = "float32"
     tolerance: str = ""
     envelope_over: tuple[str, ...] = ()
+    count_outside: bool = False
     capacity: str = ""
+    capacity_over: tuple[str, ...] = ()
     frames: int = 0
     seed: int = 0
     allow_unchanged: bool = False

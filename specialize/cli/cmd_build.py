@@ -37,11 +37,20 @@ from specialize.request import LAYOUTS, MODES, BuildRequest
 )
 @click.option(
     "--envelope-over",
-    type=options.EXISTING,
+    type=options.PROFILES,
     multiple=True,
-    help="A further profile that the envelope covers.",
+    help="Further profiles that the envelope covers: a file, or a folder of them.",
 )
-@click.option("--capacity", help="Of tables: auto, a number, or one number per camera.")
+@click.option(
+    "--count-outside", is_flag=True, help="Add an output that counts the pairs visible outside the envelope."
+)
+@click.option("--capacity", help="Of tables: auto, a number, or one number per camera [default: auto].")
+@click.option(
+    "--capacity-over",
+    type=options.PROFILES,
+    multiple=True,
+    help="Further profiles that the tables have room for: a file, or a folder of them.",
+)
 @click.option(
     "--allow-unchanged", is_flag=True, help="Build a model in which there is nothing to specialize."
 )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
+Command = Callable[..., Any]
+
 EXISTING = click.Path(path_type=Path, exists=True, dir_okay=False)
+PROFILES = click.Path(path_type=Path, exists=True)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 ANY_PATH = click.Path(path_type=Path)
 
@@ -33,4 +38,22 @@ seed_option = click.option(
 align_option = click.option(
     "--align", type=int, default=1, show_default=True, help="Round lengths up to a multiple of this."
 )
+runtime_option = click.option(
+    "--runtime",
+    type=click.Choice(("onnxruntime", "openvino")),
+    default="onnxruntime",
+    show_default=True,
+    help="Runtime to measure on.",
+)
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Threads within an operator."
+)
+rounds_option = click.option(
+    "--rounds", type=click.IntRange(min=1), default=11, show_default=True, help="Timed runs of each form."
+)
 build_argument = click.argument("build_dir", metavar="BUILD", type=FOLDER)
+
+
+def timing_options(command: Command) -> Command:
+    """Add what every command that measures takes."""
+    return runtime_option(threads_option(rounds_option(command)))

@@ -36,6 +36,7 @@ def build_json(outcome: BuildOutcome) -> dict[str, Any]:
         "verify": manifest.verify,
         "flops": flops_json(manifest.flops),
         "passes": msgspec.to_builtins(manifest.passes),
+        "options": manifest.options,
         "seconds": {stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
         "warnings": [*manifest.warnings, *outcome.warnings],
     }
@@ -62,6 +63,7 @@ def build_text(outcome: BuildOutcome) -> RenderableType:
     return stack(
         f"{outcome.build_dir}: {state}\n{title(manifest)}",
         headline(manifest.sites),
+        *mode_lines(manifest.options),
         sites_table(manifest.sites),
         *([forms_table(manifest.flops)] if manifest.flops else []),
         *([_stages(outcome.seconds)] if outcome.seconds else []),
@@ -85,6 +87,18 @@ def headline(sites: tuple[Site, ...]) -> str:
         return "no cross-attention site was specialized"
     ratio = times(dense, computed)
     return f"{ratio} fewer camera-query pairs: {computed:,} of {dense:,} are computed"
+
+
+def mode_lines(options: dict[str, Any]) -> list[str]:
+    """Return what the binding mode costs, in one line each."""
+    envelope = options.get("envelope")
+    if envelope is None:
+        return []
+    pairs, exact = sum(envelope["pairs"]), sum(envelope["exact_pairs"])
+    share = 100 * envelope["overhead"]
+    return [
+        f"envelope: {pairs:,} pairs may ever be seen, {share:.1f} % more than the {exact:,} of this calibration"
+    ]
 
 
 def sites_table(sites: tuple[Site, ...]) -> Table:

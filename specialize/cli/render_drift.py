@@ -44,6 +44,9 @@ def diff_json(outcome: DriftOutcome) -> dict[str, Any]:
 
 def check_text(outcome: DriftOutcome) -> RenderableType:
     """Return what `specialize check` shows."""
+    if outcome.verdict == "inside envelope":
+        head = f"fresh: {outcome.before} may be fed with this calibration: inside its envelope"
+        return head if outcome.delta.same else stack(head, *_body(outcome))
     if outcome.fresh:
         return f"fresh: {outcome.before} was built for this calibration (profile {short(outcome.digests[0])})"
     head = f"stale: {outcome.before} was built for another calibration: {_sentence(outcome)}"
@@ -65,6 +68,8 @@ def _common(outcome: DriftOutcome) -> dict[str, Any]:
     queries = [_query_json(change) for change in outcome.queries]
     for camera, change in zip(delta["cameras"], queries, strict=False):
         camera["queries"] = change
+    for camera, outside in zip(delta["cameras"], outcome.outside, strict=False):
+        camera["outside"] = outside
     return {
         "model": outcome.model,
         "verdict": outcome.verdict,
@@ -87,7 +92,14 @@ def _sentence(outcome: DriftOutcome) -> str:
         "other numbers": f"the same queries of {outcome.model} are seen, at other pixels",
         "other queries": f"{gained:,} queries of {outcome.model} gained, {lost:,} lost",
         "other cameras": "the cameras are not the same",
+        "outside envelope": f"{sum(outcome.outside):,} queries are seen outside its envelope: {_beyond(outcome)}",
     }[outcome.verdict]
+
+
+def _beyond(outcome: DriftOutcome) -> str:
+    """Return which cameras see how many queries outside."""
+    cameras = zip(outcome.delta.cameras, outcome.outside, strict=False)
+    return ", ".join(f"{count:,} by {camera.name}" for camera, count in cameras if count)
 
 
 def _body(outcome: DriftOutcome) -> list[RenderableType]:

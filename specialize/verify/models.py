@@ -35,6 +35,7 @@ def compare_models(
     *,
     constants: Arrays | None = None,
     candidate_constants: Arrays | None = None,
+    extra_outputs: Arrays | None = None,
     runtime: str = "onnxruntime",
     reference_runtime: str = "onnxruntime",
     threads: int = 2,
@@ -49,6 +50,7 @@ def compare_models(
         tolerances: By output name; the table by dtype holds for the others.
         constants: Inputs that are the same in every frame (the calibration); each model takes what it has.
         candidate_constants: Inputs of the specialized model alone: index tables.
+        extra_outputs: Outputs of the specialized model alone, and what each must be in every frame.
         runtime: Runtime of the specialized model, a key of `RUNTIMES`.
         reference_runtime: Runtime of the original.
         threads: Threads within an operator.
@@ -64,8 +66,16 @@ def compare_models(
             reference_path, (reference_runtime, threads), _fed(frames, shared), kept, progress
         )
         own = {**shared, **(candidate_constants or {})}
+        extra = dict(extra_outputs or {})
         merged, problems = _run_candidate(
-            candidate_path, (runtime, threads), _fed(frames, own), kept, names, tolerances or {}, progress
+            candidate_path,
+            (runtime, threads),
+            _fed(frames, own),
+            kept,
+            names,
+            tolerances or {},
+            extra,
+            progress,
         )
         notes = _notes(kept, names)
     ordered = tuple(merged[name] for name in names if name in merged)
@@ -139,17 +149,19 @@ def _run_candidate(
     kept: _Kept,
     names: tuple[str, ...],
     tolerances: Mapping[str, Tolerance],
+    extra: Arrays,
     progress: Callable[[str, int], None],
 ) -> tuple[dict[str, OutputReport], list[str]]:
     """Run the specialized model on every frame; return one report per comparable output, and what is not."""
     runner = _open_candidate(path, how)
-    problems = _name_problems(names, runner.outputs)
+    problems = _name_problems((*names, *extra), runner.outputs)
     reports: dict[str, OutputReport] = {}
     compared = 0
     for frame, feed in enumerate(feeds):
         compared += 1
         progress("candidate", frame)
         outputs = _call(runner, feed, frame)
+        problems.extend(_extra_problems(extra, outputs, frame))
         for name in (name for name in names if name in outputs):
             wanted, got = kept.get(frame, name), outputs[name]
             if (wanted.shape, wanted.dtype) != (got.shape, got.dtype):
@@ -185,6 +197,15 @@ def _call(runner: Runner, feed: dict[str, np.ndarray], frame: int) -> dict[str, 
 def _name_problems(wanted: tuple[str, ...], got: tuple[str, ...]) -> list[str]:
     missing = [f"output {name!r} is missing" for name in wanted if name not in got]
     return missing + [f"output {name!r} is not in the original" for name in got if name not in wanted]
+
+
+def _extra_problems(extra: Arrays, outputs: Arrays, frame: int) -> list[str]:
+    """Say which outputs that only the specialized model has are not what they must be."""
+    return [
+        f"output {name!r} is {outputs[name].tolist()} instead of {wanted.tolist()} in frame {frame}"
+        for name, wanted in extra.items()
+        if name in outputs and not np.array_equal(outputs[name], wanted)
+    ]
 
 
 def _notes(kept: _Kept, names: tuple[str, ...]) -> tuple[str, ...]:

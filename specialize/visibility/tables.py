@@ -71,11 +71,16 @@ def write_plan(plan: VisibilityPlan | Mapping[str, VisibilityPlan], path: Path, 
 
 def write_npz(tables: Mapping[str, Table], path: Path) -> None:
     """Write arrays as an uncompressed `.npz` whose bytes depend on the arrays alone."""
+    write_file(path, npz_bytes(tables))
+
+
+def npz_bytes(tables: Mapping[str, Table]) -> bytes:
+    """Return the content of an uncompressed `.npz` that depends on the arrays alone."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for key in sorted(tables):
             archive.writestr(_entry(key), _npy(tables[key]))
-    write_file(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def _entry(key: str) -> zipfile.ZipInfo:

@@ -16,7 +16,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from specialize import compiler, specializing
+from specialize import binding, compiler
 from specialize.artifact import Build, read_metadata
 from specialize.calibration.load import load_profile
 from specialize.passes.pipeline import Specialized, specialize_graph
@@ -27,7 +27,7 @@ from tests.graphs import GraphMaker
 
 HANG_BEFORE_THE_MANIFEST = """
 import sys, time
-from specialize import compiler, specializing
+from specialize import compiler
 from specialize.cli.app import run
 def hang(*_):
     print("ready", flush=True)
@@ -233,7 +233,7 @@ def test_a_wrong_graph_leaves_no_build(bench: Bench, monkeypatch: pytest.MonkeyP
         _lose_a_row(tables[0])
         return done
 
-    monkeypatch.setattr(specializing, "specialize_graph", drops_a_pair)
+    monkeypatch.setattr(binding, "specialize_graph", drops_a_pair)
     ran = bench.build("--align", "2")
     assert ran.code == 4
     assert "bev" in ran.err

@@ -1,0 +1,173 @@
+"""Binding modes: what each mode makes constant, and what it leaves as an input.
+
+In mode `exact` the calibration is a constant. In mode `envelope` it stays an input, and which rows are computed is
+fixed for all calibrations within bounds. In mode `tables` what follows from the calibration is an input, of a fixed
+size: one engine serves many vehicles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from specialize import envelope
+from specialize.artifact import Build
+from specialize.calibration.load import load_profile
+from specialize.calibration.profile import CalibrationProfile
+from specialize.errors import DeclinedError, InternalError
+from specialize.graph.closure import Closure
+from specialize.graph.io import read_graph
+from specialize.model import ModelSpec
+from specialize.passes.bind import fitted
+from specialize.passes.masks import Mask, Trial, find_masks
+from specialize.passes.pipeline import Specialized, specialize_graph
+from specialize.passes.superset import OUTSIDE, restrict
+from specialize.planning import visible_sets
+from specialize.request import BuildRequest
+from specialize.rows.arrange import Packing
+from specialize.visibility.perturb import at_the_edge
+from specialize.visibility.pyramid import Deviation
+
+Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+_FAR = Deviation(rotation_rad=0.1, translation_m=0.3, focal_ratio=0.05, principal_point_px=10.0)
+"""How far the calibrations are from nominal that confirm what a mask is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fed:
+    """What verification feeds beside the frames.
+
+    Attributes:
+        cases: Taken in turn, frame by frame: calibration, constants and tables by input name.
+        extra_outputs: Outputs that only the specialized graph has, and what they must be.
+    """
+
+    cases: tuple[Arrays, ...]
+    extra_outputs: Arrays = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Binding:
+    """One model, bound in one mode.
+
+    Attributes:
+        compiled: The specialized graph.
+        fed: What verification feeds.
+        options: What the manifest says about the mode.
+        files: Further files of the build, by name.
+    """
+
+    compiled: Specialized
+    fed: Fed
+    options: Mapping[str, object] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+def bind_model(
+    request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, prepared: Path
+) -> Binding:
+    """Bind a prepared graph as a request asks.
+
+    Raises:
+        InputError: A profile or an option does not fit the model.
+        UsageError: An option that the mode needs is missing.
+        DeclinedError: The mode does not work for this model.
+    """
+    if request.mode == "envelope":
+        return _bind_envelope(request, profile, spec, prepared)
+    return _bind_exact(request, profile, spec, prepared)
+
+
+def fed_to(build: Build, spec: ModelSpec, prepared: Path) -> Fed:
+    """Return what verification of a build feeds."""
+    if build.manifest.mode == "envelope":
+        counted = bool(build.manifest.options.get("count_outside"))
+        return Fed(envelope.read_cases(build.folder), _none_outside() if counted else {})
+    return Fed((feeds(read_graph(prepared), spec, load_profile(build.profile)),))
+
+
+def feeds(model: ir.Model, spec: ModelSpec, profile: CalibrationProfile) -> dict[str, np.ndarray]:
+    """Return what the calibration and the sidecar's constants are as inputs of a model."""
+    inputs = {str(value.name): value for value in model.graph.inputs}
+    arrays = spec.calibration_arrays(profile) | constants(spec)
+    return {name: fitted(inputs[name], array) if name in inputs else array for name, array in arrays.items()}
+
+
+def constants(spec: ModelSpec) -> dict[str, np.ndarray]:
+    """Return what the sidecar holds constant, by input name."""
+    return {name: np.asarray(value) for name, value in spec.other_inputs.items()}
+
+
+def _bind_exact(
+    request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, prepared: Path
+) -> Binding:
+    model = read_graph(prepared)
+    bound = feeds(model, spec, profile)
+    return Binding(
+        compiled=specialize_graph(model, bound, Packing(request.layout, request.align)), fed=Fed((bound,))
+    )
+
+
+def _bind_envelope(
+    request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, prepared: Path
+) -> Binding:
+    made = envelope.make_envelope(request, profile, spec)
+    model = read_graph(prepared)
+    closure = Closure(model, spec.calibration_inputs)
+    masks = find_masks(closure, _trials(model, spec, profile))
+    cases = tuple(feeds(model, spec, example) for example in made.examples)
+    _require_inside(closure, masks, made.supersets, cases)
+    notes = restrict(model, closure, masks, made.supersets, count=request.count_outside)
+    compiled = specialize_graph(model, constants(spec), Packing(request.layout, request.align))
+    compiled = Specialized(compiled.model, compiled.sites, (*notes, *compiled.notes))
+    if not compiled.sites:
+        raise _not_restricted(request.model, compiled)
+    return Binding(
+        compiled=compiled,
+        fed=Fed(cases, _none_outside() if request.count_outside else {}),
+        options={"envelope": made.summary(), "count_outside": request.count_outside},
+        files={envelope.FILE_NAME: envelope.envelope_file(made.supersets, cases)},
+    )
+
+
+def _trials(model: ir.Model, spec: ModelSpec, profile: CalibrationProfile) -> list[Trial]:
+    """Return the nominal calibration and two that are far from it, to tell masks from what looks like one."""
+    far = at_the_edge(profile, [_FAR] * len(profile.cameras), 2)
+    return [Trial(feeds(model, spec, each), visible_sets(spec, each)) for each in (profile, *far)]
+
+
+def _require_inside(
+    closure: Closure,
+    masks: Mapping[ir.Value, Mask],
+    supersets: Sequence[npt.NDArray[np.bool_]],
+    cases: Sequence[Arrays],
+) -> None:
+    """Compute the graph's own masks for calibrations inside an envelope: none may be visible outside.
+
+    Raises:
+        InternalError: The envelope is too small for one of them.
+    """
+    for number, case in enumerate(cases):
+        for value, array in closure.compute(masks, case).items():
+            mask = masks[value]
+            lost = mask.pairs(array) & ~supersets[mask.grid]
+            if lost.any():
+                camera, query = (int(index[0]) for index in np.nonzero(lost))
+                found = f"{int(lost.sum())} pairs, the first at camera {camera}, query {query}"
+                raise InternalError(f"envelope, calibration {number}", "no visible pair outside", found)
+
+
+def _not_restricted(model: str, compiled: Specialized) -> DeclinedError:
+    reasons = sorted({note.reason for note in compiled.notes if note.verdict == "declined"})
+    hint = "use --mode exact: a constant calibration can be followed further"
+    return DeclinedError(model, "a sum over cameras that a restricted mask reaches", "; ".join(reasons), hint)
+
+
+def _none_outside() -> dict[str, npt.NDArray[np.generic]]:
+    return {OUTSIDE: np.zeros(1, dtype=np.float32)}

@@ -1,0 +1,188 @@
+"""Envelopes of a build: which pairs may ever be visible, what that costs, and whether a calibration is inside.
+
+The file `envelope.npz` of a build holds the pairs, one bit each, and the calibrations that the build was verified with.
+Reading it needs numpy alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from specialize.calibration.folder import load_profiles
+from specialize.calibration.profile import CalibrationProfile
+from specialize.calibration.tolerance import Tolerance, parse_tolerance
+from specialize.errors import InputError, UsageError
+from specialize.files import explained
+from specialize.model import ModelSpec
+from specialize.planning import visible_sets
+from specialize.request import BuildRequest
+from specialize.visibility.envelope import certified_superset, deviations
+from specialize.visibility.perturb import at_the_edge
+from specialize.visibility.plan import VisibilityPlan
+from specialize.visibility.tables import npz_bytes
+
+Bools = npt.NDArray[np.bool_]
+Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+FILE_NAME = "envelope.npz"
+
+MOST_CASES = 8
+"""Calibrations of one build that verification knows: the nominal one, given ones, random ones at the edge."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Envelope:
+    """What a build with the calibration as an input is made for.
+
+    Attributes:
+        tolerance: Bounds around the nominal calibration, for all cameras; None for each camera's own.
+        over: Further calibrations inside.
+        supersets: Per grid the pairs (N, Q) that any calibration inside may see.
+        exact_pairs: Per grid, how many the nominal calibration sees.
+        examples: Calibrations inside, the nominal one first.
+    """
+
+    tolerance: Tolerance | None
+    over: tuple[CalibrationProfile, ...]
+    supersets: tuple[Bools, ...]
+    exact_pairs: tuple[int, ...]
+    examples: tuple[CalibrationProfile, ...]
+
+    @property
+    def pairs(self) -> int:
+        """Return the pairs inside, all grids together."""
+        return sum(int(pairs.sum()) for pairs in self.supersets)
+
+    @property
+    def overhead(self) -> float:
+        """Return the share of pairs beyond those of the nominal calibration; 0.02 is 2 %."""
+        return self.pairs / max(sum(self.exact_pairs), 1) - 1
+
+    def summary(self) -> dict[str, object]:
+        """Return what the manifest says about it."""
+        return {
+            "tolerance": None if self.tolerance is None else self.tolerance.to_json(),
+            "over": [profile.digest for profile in self.over],
+            "pairs": [int(pairs.sum()) for pairs in self.supersets],
+            "exact_pairs": list(self.exact_pairs),
+            "overhead": round(self.overhead, 6),
+        }
+
+
+def make_envelope(request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec) -> Envelope:
+    """Return the envelope that a request asks for.
+
+    Raises:
+        UsageError: Nothing says how large it is.
+        InputError: A profile, the tolerance or the sidecar cannot be right.
+    """
+    tolerance = None if request.tolerance is None else parse_tolerance(request.tolerance)
+    bounds = [camera.tolerance if tolerance is None else tolerance for camera in profile.cameras]
+    over = load_profiles(request.envelope_over)
+    if not over and all(bound.is_zero for bound in bounds):
+        hint = "give --tolerance rotation=0.5deg,translation=3cm, --envelope-over, or a `tolerance:` in the profile"
+        raise UsageError("--mode envelope", "how far calibrations may differ", "no tolerance", hint)
+    plans = visible_sets(spec, profile)
+    if not plans:
+        raise InputError(spec.name, "a grid of queries in its sidecar", "none", "add `grids:` to the sidecar")
+    _require_same_cameras(profile, over)
+    supersets = [_certified(plan, profile, spec, tolerance) for plan in plans]
+    for other in over:
+        for pairs, plan in zip(supersets, visible_sets(spec, other), strict=True):
+            pairs |= plan.superset
+    return Envelope(
+        tolerance=tolerance,
+        over=over,
+        supersets=tuple(supersets),
+        exact_pairs=tuple(plan.pairs for plan in plans),
+        examples=_examples(profile, over, tolerance),
+    )
+
+
+def envelope_file(supersets: Sequence[Bools], cases: Sequence[Arrays]) -> bytes:
+    """Return the content of `envelope.npz`: the pairs, and what verification feeds."""
+    tables: dict[str, npt.NDArray[np.generic]] = {}
+    for index, pairs in enumerate(supersets):
+        tables[f"grid{index}/shape"] = np.array(pairs.shape, dtype=np.int64)
+        tables[f"grid{index}/pairs"] = np.packbits(pairs, axis=1)
+    for index, case in enumerate(cases):
+        tables.update({f"case{index}/{name}": array for name, array in case.items()})
+    return npz_bytes(tables)
+
+
+def read_supersets(build_dir: Path) -> tuple[Bools, ...]:
+    """Return the pairs (N, Q) of a build's envelope, one array per grid."""
+    tables = _read(build_dir)
+    count = sum(name.endswith("/shape") for name in tables)
+    return tuple(_unpacked(tables, f"grid{index}") for index in range(count))
+
+
+def read_cases(build_dir: Path) -> tuple[dict[str, npt.NDArray[np.generic]], ...]:
+    """Return the calibrations that a build was verified with, by input name."""
+    cases: dict[int, dict[str, npt.NDArray[np.generic]]] = {}
+    for key, array in _read(build_dir).items():
+        if key.startswith("case"):
+            number, _, name = key.removeprefix("case").partition("/")
+            cases.setdefault(int(number), {})[name] = array
+    return tuple(cases[index] for index in sorted(cases))
+
+
+def pairs_outside(build_dir: Path, plans: Sequence[VisibilityPlan]) -> tuple[int, ...]:
+    """Return how many queries each camera may see outside of a build's envelope, all grids together."""
+    supersets = read_supersets(build_dir)
+    found = [
+        (plan.superset & ~pairs).sum(axis=1) for plan, pairs in zip(plans, supersets, strict=True)
+    ]  # (N,) each
+    return tuple(int(number) for number in np.sum(found, axis=0))
+
+
+def _certified(
+    plan: VisibilityPlan, profile: CalibrationProfile, spec: ModelSpec, tolerance: Tolerance | None
+) -> Bools:
+    scales = [spec.image_of(index).scale for index in range(len(profile.cameras))]
+    allowed = deviations(profile, scales, tolerance)
+    return certified_superset(plan.image_from_lidar, plan.size_px, plan.grid, allowed, plan.rule)
+
+
+def _examples(
+    profile: CalibrationProfile, over: tuple[CalibrationProfile, ...], tolerance: Tolerance | None
+) -> tuple[CalibrationProfile, ...]:
+    """Return the nominal calibration, then given ones, evenly spread, and random ones at the edge in turn."""
+    given = [over[round(place)] for place in np.linspace(0, len(over) - 1, min(len(over), MOST_CASES - 1))]
+    allowed = deviations(profile, 1.0, tolerance)
+    moving = any(bound.rotation_rad or bound.translation_m or bound.focal_ratio for bound in allowed)
+    edge = list(at_the_edge(profile, allowed, MOST_CASES - 1)) if moving else []
+    rounds = max(len(given), len(edge))
+    mixed = [part[index] for index in range(rounds) for part in (given, edge) if index < len(part)]
+    return (profile, *mixed[: MOST_CASES - 1])
+
+
+def _require_same_cameras(profile: CalibrationProfile, others: Sequence[CalibrationProfile]) -> None:
+    for other in others:
+        if other.camera_names() != profile.camera_names():
+            raise InputError(
+                f"--envelope-over: {other.vehicle}",
+                f"the cameras {', '.join(profile.camera_names())}",
+                ", ".join(other.camera_names()),
+            )
+
+
+def _read(build_dir: Path) -> dict[str, npt.NDArray[np.generic]]:
+    path = build_dir / FILE_NAME
+    with explained(path):
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
+        except (ValueError, KeyError, FileNotFoundError) as error:
+            raise InputError(str(path), "the envelope of a build", str(error), "build again") from error
+
+
+def _unpacked(tables: Mapping[str, npt.NDArray[np.generic]], grid: str) -> Bools:
+    cameras, queries = (int(size) for size in tables[f"{grid}/shape"])
+    packed = tables[f"{grid}/pairs"].astype(np.uint8).reshape(cameras, -1)
+    return np.unpackbits(packed, axis=1, count=queries).astype(np.bool_)

@@ -2,6 +2,6 @@
 
 from specialize.bench.measure import Subject, bench_models
 from specialize.bench.report import BenchReport, FormTime, Spread
-from specialize.bench.site import extract_site
+from specialize.bench.site import extract_site, extract_sites
 
-__all__ = ["BenchReport", "FormTime", "Spread", "Subject", "bench_models", "extract_site"]
+__all__ = ["BenchReport", "FormTime", "Spread", "Subject", "bench_models", "extract_site", "extract_sites"]

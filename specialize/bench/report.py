@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SCHEMA = "specialize/bench@1"
-
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -93,7 +91,6 @@ class BenchReport:
     def to_json(self) -> dict[str, object]:
         """Return plain values, ratios first."""
         return {
-            "schema": SCHEMA,
             "ratios": {name: self.ratio(name).to_json() for name in self.forms},
             "memory_ratios": {name: self.memory_ratio(name) for name in self.forms},
             "runtime": self.runtime,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,34 +19,67 @@ from specialize.verify.runtime import open_model
 def extract_site(
     path: Path, nodes: Collection[str], feed: Mapping[str, np.ndarray], folder: Path, threads: int = 2
 ) -> Subject:
-    """Write the nodes of a site as a model of their own, with inputs from one run of the whole model.
+    """Write the nodes of one site as a model of their own; see `extract_sites`."""
+    return extract_sites(path, {"site": nodes}, feed, folder, threads)["site"]
+
+
+def extract_sites(
+    path: Path,
+    sites: Mapping[str, Collection[str]],
+    feed: Mapping[str, np.ndarray],
+    folder: Path,
+    threads: int = 2,
+) -> dict[str, Subject]:
+    """Write some nodes of a model as models of their own, with inputs from one run of the whole model.
 
     Args:
-        path: The whole model. Weights in external files are copied.
-        nodes: Names of the site's nodes.
+        path: The whole model. Weights in external files are copied, unless they are in `folder` already.
+        sites: Name of a part -> names of its nodes. Parts may overlap.
         feed: Inputs of the whole model.
-        folder: Where the site's model is written.
+        folder: Where `<part>.onnx` is written.
         threads: Threads for the one run of the whole model.
 
     Raises:
-        InputError: The model has no such nodes, or a tensor on the border has no static shape.
+        InputError: The model has no such nodes, or a tensor on a border has no static shape.
     """
     model = onnx.shape_inference.infer_shapes(onnx.load(str(path), load_external_data=False), data_prop=True)
-    inside = [node for node in model.graph.node if node.name in nodes]
+    types = _types(model.graph)
+    parts = {name: _part(model.graph, nodes, types, path) for name, nodes in sites.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    _copy_weights(model, path.parent, folder)
+    entering = dict.fromkeys(name for part in parts.values() for name in part.entering)
+    values = _values(model, list(entering), types, feed, folder, threads)
+    subjects = {}
+    for name, part in parts.items():
+        alone = onnx.ModelProto()
+        alone.CopyFrom(model)
+        _keep_only(alone.graph, part, types)
+        target = folder / f"{name}.onnx"
+        onnx.save(alone, str(target))
+        subjects[name] = Subject(target, {tensor: values[tensor] for tensor in part.entering})
+    return subjects
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Nodes of a model, and the names of the tensors on their border."""
+
+    nodes: tuple[onnx.NodeProto, ...]
+    entering: tuple[str, ...]
+    leaving: tuple[str, ...]
+
+
+def _part(
+    graph: onnx.GraphProto, names: Collection[str], types: Mapping[str, onnx.ValueInfoProto], path: Path
+) -> _Part:
+    inside = [node for node in graph.node if node.name in names]
     if not inside:
         raise InputError(str(path), "the nodes of an attention site", "none of the given names")
-    entering, leaving = _border(model.graph, inside)
-    types = _types(model.graph)
+    entering, leaving = _border(graph, inside)
     missing = [name for name in (*entering, *leaving) if name not in types]
     if missing:
         raise InputError(f"{path}: site", "a known type of every tensor on its border", ", ".join(missing))
-    folder.mkdir(parents=True, exist_ok=True)
-    _copy_weights(model, path.parent, folder)
-    values = _values(model, entering, types, feed, folder, threads)
-    _keep_only(model.graph, inside, [types[name] for name in entering], [types[name] for name in leaving])
-    target = folder / "site.onnx"
-    onnx.save(model, str(target))
-    return Subject(target, values)
+    return _Part(tuple(inside), tuple(entering), tuple(leaving))
 
 
 def _border(graph: onnx.GraphProto, inside: list[onnx.NodeProto]) -> tuple[list[str], list[str]]:
@@ -93,15 +127,9 @@ def _values(
     return {name: found[name] if name in found else feed[name] for name in names}
 
 
-def _keep_only(
-    graph: onnx.GraphProto,
-    nodes: list[onnx.NodeProto],
-    inputs: list[onnx.ValueInfoProto],
-    outputs: list[onnx.ValueInfoProto],
-) -> None:
-    """Reduce a graph to some nodes, with new inputs and outputs."""
-    read = {name for node in nodes for name in node.input}
-    kept = helper.make_graph(
-        nodes, "site", inputs, outputs, [tensor for tensor in graph.initializer if tensor.name in read]
-    )
-    graph.CopyFrom(kept)
+def _keep_only(graph: onnx.GraphProto, part: _Part, types: Mapping[str, onnx.ValueInfoProto]) -> None:
+    """Reduce a graph to the nodes of a part, with the tensors on its border as inputs and outputs."""
+    read = {name for node in part.nodes for name in node.input}
+    inputs, outputs = ([types[name] for name in names] for names in (part.entering, part.leaving))
+    weights = [tensor for tensor in graph.initializer if tensor.name in read]
+    graph.CopyFrom(helper.make_graph(part.nodes, "site", inputs, outputs, weights))

@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": Lazy("specialize.cli.cmd_verify", "Run the original and the specialized model; compare them."),
     "inspect": Lazy("specialize.cli.cmd_inspect", "Show what a build, a model or a profile is."),
     "flops": Lazy("specialize.cli.cmd_flops", "Count what specialization saves for one vehicle."),
+    "bench": Lazy("specialize.cli.cmd_bench", "Time a build against the other forms of its model."),
     "plan": Lazy("specialize.cli.cmd_plan", "Write the tables of what each camera sees."),
     "report": Lazy("specialize.cli.cmd_report", "Write a build's report: one HTML file, no network needed."),
     "diff": Lazy("specialize.cli.cmd_diff", "Show what moved between two calibrations. Exit 3 if anything."),

@@ -10,7 +10,7 @@ from rich.table import Table
 from specialize.cli.output import stack
 from specialize.cli.tables import scaled, size, table, times
 
-_FORMS = {"zero_padded": "zero-padded", "rebatched": "re-batched", "specialized": "specialized"}
+FORMS = {"zero_padded": "zero-padded", "rebatched": "re-batched", "specialized": "specialized"}
 _SMALL_SHARE = 0.2
 
 
@@ -26,7 +26,7 @@ def forms_table(costs: dict[str, Any]) -> Table:
         ("whole-model bytes", "model_bytes", size),
     )
     first, last = next(iter(forms.values())), list(forms.values())[-1]
-    body = table("", *(_FORMS.get(name, name) for name in forms), "saved")
+    body = table("", *(FORMS.get(name, name) for name in forms), "saved")
     for label, key, shown in rows:
         if all(key in form for form in forms.values()):
             body.add_row(label, *(shown(form[key]) for form in forms.values()), times(first[key], last[key]))
@@ -35,7 +35,7 @@ def forms_table(costs: dict[str, Any]) -> Table:
 
 def in_order(forms: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
     """Return the forms from the most to the least work; JSON does not keep an order."""
-    ranked = sorted(forms, key=lambda name: list(_FORMS).index(name) if name in _FORMS else len(_FORMS))
+    ranked = sorted(forms, key=lambda name: list(FORMS).index(name) if name in FORMS else len(FORMS))
     return {name: forms[name] for name in ranked}
 
 

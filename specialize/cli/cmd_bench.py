@@ -1,0 +1,30 @@
+"""`specialize bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from specialize.cli import options
+from specialize.cli.output import emit, say
+from specialize.cli.render_bench import bench_text
+
+
+@click.command()
+@options.build_argument
+@options.timing_options
+@click.option("--site", type=int, help="Number of the attention site [default: the one with most rows].")
+@click.option("--whole-model", is_flag=True, help="Time the whole model too.")
+@options.json_option
+def command(build_dir: Path, as_json: bool, **given: Any) -> None:
+    """Time a build against the other forms of its model.
+
+    The forms are zero-padded, re-batched and specialized. Each runs in a process of its own, and they take
+    turns. Ratios are what one takes home: milliseconds are of this machine.
+    """
+    from specialize.timing import Timing, bench_build
+
+    data = bench_build(build_dir, Timing(**given), say).to_json()
+    emit(data, bench_text(data, str(build_dir)), as_json)

@@ -1,0 +1,233 @@
+"""Time the forms of a build: zero-padded, re-batched and specialized, the site alone and the whole model."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+
+from specialize.artifact import Build
+from specialize.bench import BenchReport, Subject, bench_models, extract_sites
+from specialize.calibration.load import load_profile
+from specialize.calibration.profile import CalibrationProfile
+from specialize.errors import InputError
+from specialize.flops.projections import with_projections
+from specialize.graph.edit import SITE_KEY
+from specialize.graph.io import read_graph, write_graph
+from specialize.graph.known import fold
+from specialize.model import ModelSpec, parse_spec
+from specialize.passes.bind import bind, fit
+from specialize.passes.pipeline import specialize_graph
+from specialize.passes.site import CompactedSite
+from specialize.rows.arrange import Packing
+from specialize.sources import PREPARED, Say, model_again
+from specialize.specializing import bound_constants
+from specialize.store import open_store
+from specialize.verify import make_frames, model_inputs
+
+SCHEMA = "specialize/bench@1"
+PARTS = ("rows", "site", "model")
+_SEED, _FRAME = 0, 1  # the second frame has history, as all but the first have on the road
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """What a benchmark is to run.
+
+    Attributes:
+        runtime: `onnxruntime` or `openvino`.
+        threads: Threads within an operator.
+        rounds: Timed runs of each form.
+        whole_model: Whether to time the whole model too.
+        site: Number of the attention site; the one with the most rows without it.
+    """
+
+    runtime: str = "onnxruntime"
+    threads: int = 2
+    rounds: int = 11
+    whole_model: bool = False
+    site: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildBench:
+    """The forms of one build, timed.
+
+    Attributes:
+        model: Name of the model.
+        vehicle: Name of the vehicle.
+        site: Number of the attention site that was cut out.
+        rows: Form -> rows that this site computes.
+        parts: `rows` (the work on rows alone), `site` (with its projections), and `model` if it was asked for.
+    """
+
+    model: str
+    vehicle: str
+    site: int
+    rows: Mapping[str, int]
+    parts: Mapping[str, BenchReport]
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values, ratios first."""
+        ratios = {
+            part: {form: report.ratio(form).median for form in report.forms}
+            for part, report in self.parts.items()
+        }
+        return {
+            "schema": SCHEMA,
+            "ratios": ratios,
+            "model": self.model,
+            "vehicle": self.vehicle,
+            "site": self.site,
+            "rows": dict(self.rows),
+            "parts": {part: report.to_json() for part, report in self.parts.items()},
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Form:
+    """One form of a model on disk, and the names of the nodes that work on the rows of each site."""
+
+    path: Path
+    sites: tuple[frozenset[str], ...]
+    rows: tuple[int, ...]
+
+
+def bench_build(build_dir: Path, timing: Timing, say: Say) -> BuildBench:
+    """Time the forms of a build; the generic model comes from the store, or is made again.
+
+    Raises:
+        InputError: The build is damaged, its original cannot be had, or it has no such site.
+    """
+    made = Build.open(build_dir)
+    made.require_intact()
+    spec, profile = parse_spec(made.manifest.spec, f"{build_dir}: spec"), load_profile(made.profile)
+    with original_of(made, spec, say) as parts:
+        forms = write_forms(parts, bound_constants(spec, profile))
+        shutil.copytree(build_dir, parts / "build")
+        forms["specialized"] = _built(parts / "build", made)
+        return bench_forms(forms, spec, profile, timing, (made.manifest.model, parts / "parts"), say)
+
+
+@contextmanager
+def original_of(made: Build, spec: ModelSpec, say: Say) -> Iterator[Path]:
+    """Yield a folder with the generic model of a build, for as long as the block lasts.
+
+    Raises:
+        InputError: It is not what the build was made from.
+    """
+    store = open_store()
+    generic = model_again(made.manifest.source, spec, store, say)
+    if generic.digest != made.manifest.digests.model:
+        expected = made.manifest.digests.model
+        raise InputError(f"{made.folder}: model", expected, generic.digest, "build again")
+    with generic.unpacked(store) as parts:
+        yield parts
+
+
+def write_forms(parts: Path, constants: Mapping[str, np.ndarray]) -> dict[str, Form]:
+    """Write the zero-padded and the re-batched form beside the prepared graph and return both."""
+    dense = read_graph(parts / PREPARED)
+    bind(dense, constants)
+    fold(dense)
+    write_graph(dense, parts / "zero_padded.onnx")
+    rebatched = specialize_graph(read_graph(parts / PREPARED), constants, Packing("padded"))
+    write_graph(rebatched.model, parts / "rebatched.onnx")
+    sites = rebatched.sites
+    return {
+        "zero_padded": _dense(parts / "zero_padded.onnx", sites),
+        "rebatched": Form(
+            parts / "rebatched.onnx",
+            marked(rebatched.model.graph, len(sites)),
+            tuple(site.rows_computed for site in sites),
+        ),
+    }
+
+
+def marked(graph: ir.Graph, sites: int) -> tuple[frozenset[str], ...]:
+    """Return the names of the nodes that the compiler made for each site."""
+    return tuple(
+        frozenset(str(node.name) for node in graph if node.metadata_props.get(SITE_KEY) == str(site))
+        for site in range(sites)
+    )
+
+
+def bench_forms(
+    forms: Mapping[str, Form],
+    spec: ModelSpec,
+    profile: CalibrationProfile,
+    timing: Timing,
+    place: tuple[str, Path],
+    say: Say,
+) -> BuildBench:
+    """Time some forms of a model; `place` is the model's name and a folder for the parts.
+
+    Raises:
+        InputError: There is no such site, or a form does not run.
+    """
+    (name, folder), site = place, _chosen(forms, timing.site)
+    constants = bound_constants(spec, profile)
+    feeds = {form: _feed(forms[form].path, spec, constants) for form in forms}
+    subjects: dict[str, dict[str, Subject]] = {part: {} for part in PARTS}
+    for form, found in forms.items():
+        say(f"benchmark: cutting site {site} out of the {form.replace('_', '-')} form")
+        alone = extract_sites(found.path, _nodes(found, site), feeds[form], folder / form, timing.threads)
+        for part, subject in alone.items():
+            subjects[part][form] = subject
+        subjects["model"][form] = Subject(found.path, feeds[form])
+    wanted = PARTS if timing.whole_model else PARTS[:-1]
+    parts = {part: _timed(part, subjects[part], timing, say) for part in wanted}
+    rows = {form: found.rows[site] for form, found in forms.items()}
+    return BuildBench(model=name, vehicle=profile.vehicle, site=site, rows=rows, parts=parts)
+
+
+def _timed(part: str, subjects: Mapping[str, Subject], timing: Timing, say: Say) -> BenchReport:
+    say(f"benchmark: {part}, {timing.rounds} rounds of {len(subjects)} forms in turn")
+    return bench_models(subjects, rounds=timing.rounds, runtime=timing.runtime, threads=timing.threads)
+
+
+def _built(folder: Path, made: Build) -> Form:
+    path = folder / made.model.name
+    sites = made.manifest.sites
+    nodes = marked(read_graph(path).graph, len(sites))
+    return Form(path, nodes, tuple(site.rows_computed for site in sites))
+
+
+def _dense(path: Path, sites: tuple[CompactedSite, ...]) -> Form:
+    return Form(path, tuple(site.replaced for site in sites), tuple(site.rows_before for site in sites))
+
+
+def _nodes(form: Form, site: int) -> dict[str, frozenset[str]]:
+    """Return the names of the nodes of a site: those on rows alone, and with the projections around them."""
+    graph = read_graph(form.path).graph
+    core = {node: "site" for node in graph if node.name in form.sites[site]}
+    return {"rows": form.sites[site], "site": frozenset(str(n.name) for n in with_projections(graph, core))}
+
+
+def _feed(path: Path, spec: ModelSpec, constants: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return one frame for a form, with the calibration where the form still asks for it."""
+    wanted = model_inputs(path)
+    free = {name: info for name, info in wanted.items() if name not in constants}
+    rules = {name: rule for name, rule in spec.inputs.items() if name in free}
+    bound = {
+        name: fit(array, wanted[name].shape, np.dtype(wanted[name].dtype), name)
+        for name, array in constants.items()
+        if name in wanted
+    }
+    return make_frames(free, rules, _SEED, _FRAME + 1)[_FRAME] | bound
+
+
+def _chosen(forms: Mapping[str, Form], site: int | None) -> int:
+    rows = next(iter(forms.values())).rows
+    if not rows:
+        raise InputError("site", "a build in which rows were dropped", "none", "there is no site to time")
+    if site is None:
+        return rows.index(max(rows))
+    if not 0 <= site < len(rows):
+        raise InputError("--site", f"a number from 0 to {len(rows) - 1}", str(site))
+    return site

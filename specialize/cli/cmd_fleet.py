@@ -12,6 +12,7 @@ from specialize.cli.output import emit, say
 from specialize.cli.shares import SHARE
 from specialize.request import LAYOUTS
 
+ENGINES = ("local", "dask")
 MODES = ("auto", "exact", "envelope", "tables")
 
 folder_argument = click.argument("folder", metavar="DIR", type=options.FOLDER)
@@ -103,3 +104,61 @@ def plan(output: Path | None, dry_run: bool, jobs: int | None, as_json: bool, **
         write_lock(lock_of(found), lock)
     emit(plan_json(found, lock), plan_text(found, lock), as_json)
     return 1 if found.failed else 0
+
+
+@command.command()
+@folder_argument
+@lock_option
+@click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="local",
+    show_default=True,
+    help="Where to work.",
+)
+@click.option(
+    "--scheduler", default="", help="Address of a dask scheduler, tcp://host:8786 [default: a cluster here]."
+)
+@click.option("--jobs", type=int, default=1, show_default=True, help="Builds made at once, on this machine.")
+@click.option("-o", "--output", type=options.FOLDER, help="Lay the builds out in this folder as well.")
+@options.json_option
+def build(
+    folder: Path,
+    lock: Path | None,
+    engine: str,
+    scheduler: str,
+    jobs: int,
+    output: Path | None,
+    as_json: bool,
+) -> int:
+    """Make the builds of a fleet's lock, in the store; those that are there already are kept.
+
+    A build that fails is reported and stops no other. Exit 1 then, or 4 if one was not equal to its original.
+    """
+    from specialize.cli.render_fleet_build import build_json, build_line, build_text
+    from specialize.fleet.build import build_fleet
+    from specialize.fleet.engines import engine_of
+    from specialize.fleet.lock import NAME
+
+    place = lock or folder / NAME
+    built = build_fleet(
+        place, engine_of(engine, scheduler, jobs), output, lambda *done: say(build_line(*done))
+    )
+    emit(build_json(built), build_text(built), as_json)
+    return built.exit_code
+
+
+@command.command()
+@folder_argument
+@lock_option
+@jobs_option
+@options.json_option
+def status(folder: Path, lock: Path | None, jobs: int | None, as_json: bool) -> int:
+    """Say which vehicles have a build that is right for them today. Exit 3 if one is stale."""
+    from specialize.cli.render_fleet_build import status_json, status_text
+    from specialize.fleet.lock import NAME
+    from specialize.fleet.status import fleet_status
+
+    found = fleet_status(folder, lock or folder / NAME, jobs)
+    emit(status_json(found), status_text(found), as_json)
+    return found.exit_code

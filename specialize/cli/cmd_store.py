@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from specialize.cli import options, render_store
@@ -43,10 +45,19 @@ def show(key: str, as_json: bool) -> None:
 @click.option(
     "--grace", type=float, default=GRACE_S, show_default=True, help="Seconds for which new objects are safe."
 )
+@click.option(
+    "--fleet", type=options.EXISTING, multiple=True, help="A further fleet.lock whose builds are kept."
+)
 @options.json_option
-def gc(dry_run: bool, grace: float, as_json: bool) -> None:
-    """Remove what nothing names any more."""
-    done = collect(open_store(), None, dry_run=dry_run, grace_s=grace)
+def gc(dry_run: bool, grace: float, fleet: tuple[Path, ...], as_json: bool) -> None:
+    """Remove what nothing names any more.
+
+    Builds of fleets are kept as long as a fleet.lock names them.
+    """
+    from specialize.fleet.kept import builds_named
+
+    store = open_store()
+    done = collect(store, builds_named(store, fleet), dry_run=dry_run, grace_s=grace)
     emit(render_store.gc_json(done, dry_run), render_store.gc_text(done, dry_run), as_json)
 
 

@@ -154,7 +154,7 @@ def _limit(request: FleetRequest, spec: ModelSpec, mode: Mode) -> Limit:
 def _drafted(request: FleetRequest, kind: _Kind, found: list[Footprint]) -> _Drafts:
     """Return the builds of vehicles of one kind; in mode `auto` of the mode that needs fewest."""
     exact = _exact(kind, found)
-    shared = {mode: _shared(mode, cells, found, request.mode == "auto") for mode, cells in kind.cells.items()}
+    shared = {mode: _shared(mode, cells, found, request) for mode, cells in kind.cells.items()}
     if request.mode != "auto":
         return shared.get(request.mode, exact)
     choices: dict[Mode, _Drafts] = {"exact": exact, **shared}
@@ -177,8 +177,13 @@ def _exact(kind: _Kind, found: list[Footprint]) -> _Drafts:
     return _Drafts(builds, len(builds))
 
 
-def _shared(mode: Mode, cells: Cells, found: list[Footprint], may_be_exact: bool) -> _Drafts:
-    """Return one build for every cluster; where nothing is shared, an exact one serves as well."""
+def _shared(mode: Mode, cells: Cells, found: list[Footprint], request: FleetRequest) -> _Drafts:
+    """Return one build for every cluster.
+
+    Where nothing is shared an exact build serves as well: in mode `auto`, and in place of an envelope over one
+    calibration without tolerance.
+    """
+    may_be_exact = request.mode == "auto" or (mode == "envelope" and not request.tolerance)
     clustering = cluster(cells.found, cells.limit)
     builds = []
     for group in clustering.groups:

@@ -1,0 +1,112 @@
+"""What became of a fleet's builds, and how its vehicles stand, as JSON and as tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import RenderableType
+
+from specialize.cli.output import stack
+from specialize.cli.tables import number, size, table
+from specialize.cli.words import counted
+from specialize.digest import short
+from specialize.fleet.build import BuiltBuild, FleetBuilt
+from specialize.fleet.status import STATES, FleetStatus, VehicleState
+
+BUILD_SCHEMA = "specialize/fleet-build@1"
+STATUS_SCHEMA = "specialize/fleet-status@1"
+
+MOST_ROWS = 40
+
+
+def build_line(built: BuiltBuild, done: int, total: int) -> str:
+    """Return the line of progress after one build."""
+    what = f"{built.mode} for {_whom(built)}"
+    end = f": {built.reason.splitlines()[0]}" if built.reason else f" in {built.seconds:.1f} s"
+    return f"[{done}/{total}] {built.status} {what}{end}"
+
+
+def build_json(found: FleetBuilt) -> dict[str, Any]:
+    """Return what `specialize fleet build --json` prints."""
+    return {
+        "schema": BUILD_SCHEMA,
+        "lock": str(found.lock),
+        "store": found.store,
+        "seconds": round(found.seconds, 3),
+        "ok": found.exit_code == 0,
+        "builds": [
+            {
+                "key": built.key,
+                "mode": built.mode,
+                "vehicles": list(built.vehicles),
+                "status": built.status,
+                "reason": built.reason,
+                "seconds": round(built.seconds, 3),
+                "own_bytes": built.own_bytes,
+                "folder": None if built.folder is None else str(built.folder),
+            }
+            for built in found.builds
+        ],
+        "left_out": [{"vehicle": vehicle, "reason": reason} for vehicle, reason in found.left_out],
+    }
+
+
+def build_text(found: FleetBuilt) -> RenderableType:
+    """Return what `specialize fleet build` shows."""
+    counts = {
+        word: sum(built.status == word for built in found.builds) for word in ("built", "reused", "failed")
+    }
+    words = ", ".join(f"{count:,} {word}" for word, count in counts.items())
+    head = f"{counted(len(found.builds), 'build')} in {found.store}: {words}; {found.seconds:.1f} s"
+    body = table("build", "mode", "for", "", "s", "own size", "folder")
+    for built in found.builds[:MOST_ROWS]:
+        folder = "-" if built.folder is None else str(built.folder)
+        body.add_row(
+            short(built.key), built.mode, _whom(built), built.status, number(built.seconds, 1),
+            size(built.own_bytes), folder,
+        )  # fmt: skip
+    failed = [f"error: {_whom(built)}: {built.reason}" for built in found.builds if built.status == "failed"]
+    left_out = [f"left out: {vehicle}: {reason}" for vehicle, reason in found.left_out]
+    return stack(head, body, *failed, *left_out)
+
+
+def status_json(found: FleetStatus) -> dict[str, Any]:
+    """Return what `specialize fleet status --json` prints."""
+    return {
+        "schema": STATUS_SCHEMA,
+        "folder": str(found.folder),
+        "lock": str(found.lock),
+        "ok": found.exit_code == 0,
+        **{state: found.count(state) for state in STATES},
+        "vehicles": [
+            {"vehicle": one.vehicle, "state": one.state, "reason": one.reason} for one in found.vehicles
+        ],
+        "failed": [{"path": str(failed.path), "reason": failed.reason} for failed in found.failed],
+    }
+
+
+def status_text(found: FleetStatus) -> RenderableType:
+    """Return what `specialize fleet status` shows."""
+    head = f"{counted(len(found.vehicles), 'vehicle')}: " + ", ".join(
+        f"{found.count(state):,} {state}" for state in STATES
+    )
+    parts: list[RenderableType] = [head]
+    told = [one for one in found.vehicles if one.state != "fresh" or one.reason]
+    if told:
+        parts.append("\n".join(_state_line(one) for one in told[:MOST_ROWS]))
+    if len(told) > MOST_ROWS:
+        parts.append(f"and {len(told) - MOST_ROWS} more; --json lists all")
+    parts += [f"error: {failed.path}: {failed.reason}" for failed in found.failed]
+    if any(one.state in ("stale", "unused") or "plan" in one.reason for one in found.vehicles):
+        parts.append(f"next: specialize fleet plan {found.folder}")
+    elif found.count("missing"):
+        parts.append(f"next: specialize fleet build {found.folder}")
+    return stack(*parts)
+
+
+def _state_line(one: VehicleState) -> str:
+    return f"{one.state:8}{one.vehicle}: {one.reason}"
+
+
+def _whom(built: BuiltBuild) -> str:
+    return built.vehicles[0] if len(built.vehicles) == 1 else f"{len(built.vehicles):,} vehicles"

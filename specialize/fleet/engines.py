@@ -1,0 +1,116 @@
+"""Where tasks run: here, in several processes, or on the workers of a dask scheduler; the same function everywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Protocol
+
+from specialize.errors import InputError, UsageError, closest
+from specialize.fleet.task import Done, Task, carry_out
+
+ENGINES = ("local", "dask")
+CONNECT_S = 10
+
+
+class Engine(Protocol):
+    """Carries out tasks."""
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Done]:
+        """Yield what became of each task, as they finish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """This machine.
+
+    Attributes:
+        jobs: Number of processes; 1 works in this one.
+    """
+
+    jobs: int = 1
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Done]:
+        """Yield what became of each task, as they finish; a process that dies fails its tasks and no others."""
+        if self.jobs == 1:
+            yield from map(carry_out, tasks)
+            return
+        with ProcessPoolExecutor(self.jobs, multiprocessing.get_context("spawn")) as pool:
+            futures = {pool.submit(carry_out, task): task for task in tasks}
+            for future in as_completed(futures):
+                error = future.exception()
+                yield future.result() if error is None else _lost(futures[future], error)
+
+
+@dataclass(frozen=True, slots=True)
+class Dask:
+    """The workers of a dask scheduler, or of a cluster of processes on this machine without one.
+
+    Attributes:
+        scheduler: Address such as `tcp://host:8786`; empty for a cluster here.
+        jobs: Processes of a cluster here.
+    """
+
+    scheduler: str = ""
+    jobs: int = 1
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Done]:
+        """Yield what became of each task, as they finish."""
+        try:
+            distributed = import_module("distributed")
+        except ImportError as error:
+            hint = "pip install 'specialize[fleet]'"
+            raise UsageError("--engine dask", "the package distributed", "none", hint) from error
+        with self._client(distributed) as client:
+            futures = {client.submit(carry_out, task, pure=False): task for task in tasks}
+            done: Iterator[Any] = distributed.as_completed(list(futures))
+            for future in done:
+                broken = future.exception()
+                yield future.result() if broken is None else _lost(futures[future], broken)
+
+    @contextlib.contextmanager
+    def _client(self, distributed: ModuleType) -> Iterator[Any]:
+        """Yield a client of the scheduler.
+
+        Raises:
+            InputError: No scheduler answers there.
+        """
+        if not self.scheduler:
+            options = {"threads_per_worker": 1, "processes": True, "dashboard_address": None}
+            with (
+                distributed.LocalCluster(n_workers=self.jobs, **options) as cluster,
+                distributed.Client(cluster) as it,
+            ):
+                yield it
+            return
+        try:
+            client = distributed.Client(self.scheduler, timeout=CONNECT_S)
+        except OSError as error:
+            raise InputError("--scheduler", f"a scheduler at {self.scheduler}", "no answer") from error
+        with client:
+            yield client
+
+
+def engine_of(name: str, scheduler: str, jobs: int) -> Engine:
+    """Return the engine of this name.
+
+    Raises:
+        UsageError: There is no such engine, or a scheduler is named for one that has none.
+    """
+    if name not in ENGINES:
+        raise UsageError("--engine", f"one of {', '.join(ENGINES)}", repr(name), closest(name, ENGINES))
+    if name == "local" and scheduler:
+        raise UsageError("--scheduler", "--engine dask with it", "--engine local")
+    if jobs < 1:
+        raise UsageError("--jobs", "a number of at least 1", str(jobs))
+    return Dask(scheduler, jobs) if name == "dask" else Local(jobs)
+
+
+def _lost(task: Task, error: BaseException) -> Done:
+    reason = f"the process that made it died: {type(error).__name__}: {error}".strip()
+    return Done(key=task.key, status="failed", reason=reason, exit_code=1)

@@ -1,0 +1,179 @@
+"""Is every vehicle of a fleet served by a build that is right for today's calibration?"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from specialize.artifact.build import PROFILE
+from specialize.calibration.delta import compare
+from specialize.calibration.document import parse_document
+from specialize.calibration.load import load_profile, parse_profile
+from specialize.calibration.profile import CalibrationProfile
+from specialize.envelope import FILE_NAME, pairs_outside
+from specialize.fleet.load import Failed, UniqueNames, fleet_files, over_profiles
+from specialize.fleet.lock import FleetLock, LockedBuild, LockedVehicle, read_lock
+from specialize.fleet.plan import survey_of
+from specialize.fleet.task import KIND
+from specialize.planning import resolve_spec, visible_sets
+from specialize.store import Entry, Store, open_store
+
+State = Literal["fresh", "stale", "missing", "unused"]
+STATES: tuple[State, ...] = ("fresh", "stale", "missing", "unused")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VehicleState:
+    """How one vehicle stands.
+
+    Attributes:
+        vehicle: Its name.
+        state: `fresh`: its build is in the store and right for its profile. `stale`: its profile changed and its
+            build does not serve the new one. `missing`: it is not in the lock, or its build is not in the store.
+            `unused`: it is in the lock, but its profile is gone.
+        reason: Why, unless it is fresh and unchanged.
+    """
+
+    vehicle: str
+    state: State
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetStatus:
+    """How a fleet stands.
+
+    Attributes:
+        folder: Its profiles.
+        lock: Its lock.
+        vehicles: Sorted by name.
+        failed: Profiles that could not be read.
+    """
+
+    folder: Path
+    lock: Path
+    vehicles: tuple[VehicleState, ...]
+    failed: tuple[Failed, ...]
+
+    def count(self, state: State) -> int:
+        """Return the number of vehicles in a state."""
+        return sum(one.state == state for one in self.vehicles)
+
+    @property
+    def exit_code(self) -> int:
+        """3 if a vehicle is stale, else 1 if a profile cannot be read."""
+        return 3 if self.count("stale") else 1 if self.failed else 0
+
+
+def fleet_status(folder: Path, lock_file: Path, jobs: int | None = None) -> FleetStatus:
+    """Compare a fleet's profiles with its lock and its store; reads no model.
+
+    Raises:
+        InputError: There is no lock, or no profile.
+    """
+    lock, store = read_lock(lock_file), open_store()
+    states = _States(lock, store)
+    names, found = UniqueNames(), []
+    results = list(over_profiles(fleet_files(folder), _Identify(), jobs))
+    for one in results:
+        if not isinstance(one, Failed):
+            path, vehicle, profile = one
+            names.add(vehicle, path)
+            found.append(states.of(path, vehicle, profile))
+    failed = tuple(one for one in results if isinstance(one, Failed))
+    broken = {one.path.resolve() for one in failed}
+    found += _unused(lock, {one.vehicle for one in found}, broken)
+    return FleetStatus(
+        folder=folder,
+        lock=lock_file,
+        vehicles=tuple(sorted(found, key=lambda one: one.vehicle)),
+        failed=failed,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Identify:
+    """Reads which vehicle a profile is of; runs in other processes."""
+
+    def __call__(self, path: Path, profile: CalibrationProfile) -> tuple[Path, str, str]:
+        return path, profile.vehicle, profile.digest
+
+
+def _unused(lock: FleetLock, present: set[str], broken: set[Path]) -> Iterable[VehicleState]:
+    for name, one in lock.vehicles.items():
+        if name not in present and one.path.resolve() not in broken:
+            yield VehicleState(vehicle=name, state="unused", reason=f"{one.path} is gone")
+
+
+class _States:
+    """Finds the state of one vehicle after the other."""
+
+    def __init__(self, lock: FleetLock, store: Store) -> None:
+        self.lock = lock
+        self.store = store
+        self.spec = resolve_spec(lock.request.model, lock.request.model_spec)
+        self.entries = {key: store.find_entry(KIND, key) for key in lock.builds}
+
+    def of(self, path: Path, vehicle: str, profile: str) -> VehicleState:
+        """Return the state of a vehicle whose profile has this digest today."""
+        locked = self.lock.vehicles.get(vehicle)
+        if locked is None:
+            return VehicleState(
+                vehicle=vehicle, state="missing", reason="not in the lock: plan the fleet again"
+            )
+        entry = self.entries[locked.build]
+        if profile != locked.profile:
+            return self._moved(path, locked, entry)
+        if entry is None:
+            return VehicleState(vehicle=vehicle, state="missing", reason="its build is not in the store")
+        return VehicleState(vehicle=vehicle, state="fresh")
+
+    def _moved(self, path: Path, locked: LockedVehicle, entry: Entry | None) -> VehicleState:
+        """Return the state of a vehicle whose profile is not the one of the lock."""
+        build, vehicle = self.lock.builds[locked.build], locked.vehicle
+        if entry is None:
+            return VehicleState(
+                vehicle=vehicle, state="stale", reason="its profile is not the one of the lock"
+            )
+        today = load_profile(path)
+        moved = _what_moved(self._built_for(entry), today, named=build.mode == "exact")
+        if moved:
+            return VehicleState(vehicle=vehicle, state="stale", reason=moved)
+        if build.mode == "tables":
+            return VehicleState(vehicle=vehicle, state="stale", reason=self._needs_tables(path, today, build))
+        if self._inside(today, entry):
+            return VehicleState(vehicle=vehicle, state="fresh", reason="it moved inside its envelope")
+        return VehicleState(vehicle=vehicle, state="stale", reason="it sees queries outside its envelope")
+
+    def _built_for(self, entry: Entry) -> CalibrationProfile:
+        text = self.store.read(entry.objects[PROFILE]).decode()
+        return parse_profile(parse_document(text, PROFILE), PROFILE)
+
+    def _needs_tables(self, path: Path, today: CalibrationProfile, build: LockedBuild) -> str:
+        """Return what a vehicle that moved needs, one that is served by tables."""
+        reach = survey_of(self.lock.request, self.spec)(path, today).reach
+        if reach.shape == np.shape(build.lengths) and (reach <= np.array(build.lengths)).all():
+            return "its tables must be made again; they fit its build"
+        return "it sees more queries than its build has room for"
+
+    def _inside(self, today: CalibrationProfile, entry: Entry) -> bool:
+        """Say whether a vehicle sees nothing outside of the envelope that its build was made for."""
+        with tempfile.TemporaryDirectory(dir=self.store.scratch()) as folder:
+            self.store.unpack(entry.objects[FILE_NAME], Path(folder) / FILE_NAME)
+            return not any(pairs_outside(Path(folder), visible_sets(self.spec, today)))
+
+
+def _what_moved(built: CalibrationProfile, today: CalibrationProfile, named: bool) -> str:
+    """Return that a vehicle has other cameras, or, where that alone makes a build stale, how far they moved."""
+    delta = compare(built, today)
+    if delta.added or delta.removed or delta.reordered:
+        return "it has other cameras"
+    if not named:
+        return ""
+    most = max(delta.cameras, key=lambda camera: (camera.rotation_mrad, camera.translation_mm))
+    return f"{most.name} moved by {most.rotation_mrad:.1f} mrad and {most.translation_mm:.0f} mm"

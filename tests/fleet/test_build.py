@@ -1,0 +1,261 @@
+"""Carrying out a fleet's plan: everything once, in spite of failures, kills and company."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from specialize.artifact import Build
+from specialize.drift import check
+from specialize.errors import InputError, UsageError, VerificationError
+from specialize.fleet import task as task_module
+from specialize.fleet.build import FleetBuilt, build_fleet
+from specialize.fleet.engines import Dask, Local, engine_of
+from specialize.fleet.kept import builds_named
+from specialize.fleet.lock import NAME, lock_of, read_lock, write_lock
+from specialize.fleet.plan import plan_fleet
+from specialize.fleet.planned import FleetRequest, PlanMode
+from specialize.fleet.unpack import unpack_build
+from specialize.store import Store, collect, open_store
+from tests.calibration import authored
+from tests.cli.running import REPOSITORY
+from tests.end_to_end.tiny_model import write_tiny
+from tests.fleet.fleets import write_fleet, write_rig
+
+# Builds one fleet, and hangs before the second entry of a build is written.
+HANG_AT_THE_SECOND = """
+import sys, time
+from pathlib import Path
+from specialize.fleet.build import build_fleet
+from specialize.store import Store
+write, made = Store.write_entry, []
+def hang(self, entry):
+    if entry.kind == "build":
+        made.append(entry)
+        if len(made) == 2:
+            print("ready", flush=True)
+            time.sleep(60)
+    write(self, entry)
+Store.write_entry = hang
+build_fleet(Path(sys.argv[1]))
+"""
+BUILD = (
+    "import sys; from pathlib import Path; from specialize.fleet.build import build_fleet; "
+    "sys.exit(build_fleet(Path(sys.argv[1])).exit_code)"
+)
+
+
+def locked(folder: Path, mode: PlanMode = "exact", count: int = 3, **options: object) -> Path:
+    """Plan a fleet of the tiny model in `folder` and return its lock."""
+    model = write_tiny(folder / "model")
+    fleet = folder / "fleet"
+    write_fleet(fleet, authored.CAR42, count)
+    request = FleetRequest(folder=fleet, model=str(model), mode=mode, frames=1, **options)  # type: ignore[arg-type]
+    write_lock(lock_of(plan_fleet(request, jobs=1)), fleet / NAME)
+    return fleet / NAME
+
+
+def entries(store: Store, kind: str = "build") -> dict[str, dict[str, str]]:
+    """Return the objects of every entry of a kind by its key."""
+    return {entry.key: entry.objects for entry in store.entries() if entry.kind == kind}
+
+
+def statuses(built: FleetBuilt) -> list[str]:
+    """Return what became of each build."""
+    return [build.status for build in built.builds]
+
+
+def test_every_vehicle_gets_its_build_and_weights_are_kept_once(tmp_path: Path, store_dir: Path) -> None:
+    """In mode exact the store holds one build a vehicle, one object of weights, and little more for each."""
+    built = build_fleet(locked(tmp_path))
+    assert (statuses(built), built.exit_code) == (["built"] * 3, 0)
+    made = entries(open_store())
+    assert set(made) == {build.key for build in built.builds}
+    assert len({objects["weights.bin"] for objects in made.values()}) == 1
+    assert len({objects["model.onnx"] for objects in made.values()}) == 3
+    assert all(0 < build.own_bytes < 100_000 for build in built.builds)
+
+
+def test_a_second_run_makes_nothing(tmp_path: Path, store_dir: Path) -> None:
+    """What the store has is not made again; what it lost is."""
+    lock = locked(tmp_path)
+    build_fleet(lock)
+    assert statuses(build_fleet(lock)) == ["reused"] * 3
+    store = open_store()
+    entry = next(entry for entry in store.entries() if entry.kind == "build")
+    store.discard_entry(entry)
+    assert sorted(statuses(build_fleet(lock))) == ["built", "reused", "reused"]
+
+
+def test_builds_laid_out_are_builds(tmp_path: Path, store_dir: Path) -> None:
+    """A build laid out in a folder is intact, and fresh for its vehicle alone."""
+    lock = locked(tmp_path)
+    built = build_fleet(lock, output=tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")) == [
+        "car_00001", "car_00002", "car_00003",
+    ]  # fmt: skip
+    for build in built.builds:
+        assert build.folder is not None
+        Build.open(build.folder).require_intact()
+        assert check(build.folder, lock.parent / f"{build.vehicles[0]}.yaml").fresh
+    assert not check(tmp_path / "out" / "car_00001", lock.parent / "car_00002.yaml").fresh
+
+
+def test_an_envelope_serves_all_with_one_build(tmp_path: Path, store_dir: Path) -> None:
+    """In mode envelope one build serves three cars, and computes as many pairs as the plan said."""
+    lock = locked(tmp_path, "envelope", max_overhead=0.5)
+    planned = read_lock(lock)
+    built = build_fleet(lock, output=tmp_path / "out")
+    assert [len(build.vehicles) for build in built.builds] == [3]
+    assert built.builds[0].folder is not None
+    manifest = Build.open(built.builds[0].folder).manifest
+    assert manifest.mode == "envelope"
+    assert [sum(row) for row in planned.builds[built.builds[0].key].lengths] == [manifest.sites[0].pairs]
+
+
+def test_a_failure_stops_nobody(tmp_path: Path, store_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A build that is not equal to its original fails with exit code 4; a bug with 70; the others are made."""
+    lock = locked(tmp_path)
+    real = task_module.build
+
+    def broken(request: object, *rest: object) -> object:
+        text = request.calib.read_text()  # type: ignore[attr-defined]
+        if "car_00002" in text:
+            raise VerificationError("output bev", "equal outputs", "others")
+        if "car_00003" in text:
+            raise ZeroDivisionError("oh")
+        return real(request, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(task_module, "build", broken)
+    built = build_fleet(lock)
+    assert statuses(built) == ["built", "failed", "failed"]
+    assert [build.exit_code for build in built.builds] == [0, 4, 70]
+    assert "equal outputs" in built.builds[1].reason
+    assert built.exit_code == 70
+    monkeypatch.setattr(task_module, "build", real)
+    assert statuses(build_fleet(lock)) == ["reused", "built", "built"]
+
+
+def test_profiles_that_changed_since_the_plan_are_left_out(tmp_path: Path, store_dir: Path) -> None:
+    """A vehicle whose profile is gone or not the one of the lock is reported; the others are built."""
+    lock = locked(tmp_path)
+    write_rig(lock.parent, authored.knocked(authored.assembled(authored.CAR42, "car_00002"), "CAM_BACK", 1.0))
+    (lock.parent / "car_00003.yaml").unlink()
+    built = build_fleet(lock)
+    assert statuses(built) == ["built", "failed", "failed"]
+    assert [vehicle for vehicle, _ in built.left_out] == ["car_00002", "car_00003"]
+    assert "plan the fleet again" in built.left_out[0][1]
+    assert built.exit_code == 1
+
+
+def test_several_processes_make_the_same(
+    tmp_path: Path, store_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two processes leave the same objects in the store as one."""
+    lock = locked(tmp_path)
+    build_fleet(lock, Local(jobs=2))
+    first = entries(open_store())
+    monkeypatch.setenv("SPECIALIZE_STORE", str(tmp_path / "other"))
+    build_fleet(lock)
+    assert entries(open_store()) == first
+
+
+def run_process(code: str, lock: Path, store: Path) -> subprocess.Popen[str]:
+    """Start a fleet build in a process of its own."""
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY), "SPECIALIZE_STORE": str(store)}
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(lock)], env=env, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_a_killed_build_goes_on_where_it_was(tmp_path: Path, store_dir: Path) -> None:
+    """Kill -9 in the middle, run again: the first build is reused, and the bytes are those of an undisturbed run."""
+    lock = locked(tmp_path)
+    process = run_process(HANG_AT_THE_SECOND, lock, store_dir)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait(timeout=30)
+    process.stdout.close()
+    assert len(entries(open_store())) == 1
+    assert statuses(build_fleet(lock)) == ["reused", "built", "built"]
+    undisturbed = tmp_path / "undisturbed"
+    done = run_process(BUILD, lock, undisturbed)
+    assert done.wait(timeout=120) == 0
+    assert done.stdout is not None
+    done.stdout.close()
+    assert entries(Store(undisturbed)) == entries(open_store())
+    assert list(Store(undisturbed).damaged()) == []
+
+
+def test_two_fleets_at_once_share_a_store(tmp_path: Path, store_dir: Path) -> None:
+    """Two processes that build the same fleet and another one into one store both end well, nothing damaged."""
+    first, second = locked(tmp_path / "a"), locked(tmp_path / "b", count=4)
+    shutil.copyfile(tmp_path / "a" / "model" / "tiny.onnx", tmp_path / "b" / "model" / "tiny.onnx")
+    processes = [run_process(BUILD, lock, store_dir) for lock in (first, second, first)]
+    assert [process.wait(timeout=240) for process in processes] == [0, 0, 0]
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.close()
+    store = open_store()
+    assert set(entries(store)) == set(read_lock(first).builds) | set(read_lock(second).builds)
+    assert list(store.damaged()) == []
+    assert statuses(build_fleet(second)) == ["reused"] * 4
+
+
+def test_collection_keeps_what_any_lock_names(tmp_path: Path, store_dir: Path) -> None:
+    """Collection removes the build of a vehicle that left its fleet, and keeps those of every other fleet."""
+    first, second = locked(tmp_path / "a", count=2), locked(tmp_path / "b", "envelope", 2, max_overhead=0.5)
+    store = open_store()
+    assert builds_named(store) is None
+    build_fleet(first)
+    build_fleet(second)
+    assert collect(store, builds_named(store), dry_run=True).entries == ()
+    (first.parent / "car_00002.yaml").unlink()
+    request = read_lock(first).request
+    write_lock(lock_of(plan_fleet(request, jobs=1)), first)
+    gone = collect(store, builds_named(store), dry_run=False, grace_s=-1)
+    assert len(gone.entries) == 1
+    assert {objects["profile.yaml"] for objects in entries(store).values()} <= set(store.digests())
+    assert statuses(build_fleet(second)) == ["reused"]
+    shutil.rmtree(tmp_path / "b")
+    assert collect(store, builds_named(store), dry_run=True).entries == ()
+
+
+def test_what_is_not_there_is_explained(tmp_path: Path, store_dir: Path) -> None:
+    """No lock, an unknown build, an unknown engine and a scheduler without dask are errors."""
+    with pytest.raises(InputError, match="fleet plan"):
+        build_fleet(tmp_path / NAME)
+    with pytest.raises(InputError, match="fleet build"):
+        unpack_build(open_store(), "sha256:" + "0" * 64, tmp_path / "x")
+    with pytest.raises(UsageError, match="did you mean 'dask'"):
+        engine_of("task", "", 1)
+    with pytest.raises(UsageError, match="--scheduler"):
+        engine_of("local", "tcp://x", 1)
+    with pytest.raises(UsageError, match="--jobs"):
+        engine_of("local", "", 0)
+
+
+@pytest.mark.slow
+def test_dask_makes_the_same(tmp_path: Path, store_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dask cluster on this machine leaves the same objects in the store as one process."""
+    lock = locked(tmp_path)
+    built = build_fleet(lock, Dask(jobs=2))
+    assert statuses(built) == ["built"] * 3
+    first = entries(open_store())
+    monkeypatch.setenv("SPECIALIZE_STORE", str(tmp_path / "other"))
+    build_fleet(lock)
+    assert entries(open_store()) == first
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_does_not_answer_is_an_error(tmp_path: Path, store_dir: Path) -> None:
+    """An address where nobody listens is an error, not a wait without end."""
+    with pytest.raises(InputError, match="no answer"):
+        build_fleet(locked(tmp_path), Dask("tcp://127.0.0.1:9"))

@@ -24,6 +24,7 @@ from specialize.request import BuildRequest
 from specialize.visibility.envelope import certified_superset, deviations
 from specialize.visibility.perturb import at_the_edge
 from specialize.visibility.plan import VisibilityPlan
+from specialize.visibility.pyramid import Deviation
 from specialize.visibility.tables import npz_bytes
 
 Bools = npt.NDArray[np.bool_]
@@ -40,7 +41,7 @@ class Envelope:
     """What a build with the calibration as an input is made for.
 
     Attributes:
-        tolerance: Bounds around the nominal calibration, for all cameras; None for each camera's own.
+        tolerance: Bounds around every calibration, for all cameras; None for each camera's own.
         over: Further calibrations inside.
         supersets: Per grid the pairs (N, Q) that any calibration inside may see.
         exact_pairs: Per grid, how many the nominal calibration sees.
@@ -91,10 +92,10 @@ def make_envelope(request: BuildRequest, profile: CalibrationProfile, spec: Mode
     if not plans:
         raise InputError(spec.name, "a grid of queries in its sidecar", "none", "add `grids:` to the sidecar")
     _require_same_cameras(profile, over)
-    supersets = [_certified(plan, profile, spec, tolerance) for plan in plans]
+    supersets = [reach_of(plan, profile, spec, tolerance) for plan in plans]
     for other in over:
         for pairs, plan in zip(supersets, visible_sets(spec, other), strict=True):
-            pairs |= plan.superset
+            pairs |= reach_of(plan, other, spec, tolerance)
     return Envelope(
         tolerance=tolerance,
         over=over,
@@ -102,6 +103,24 @@ def make_envelope(request: BuildRequest, profile: CalibrationProfile, spec: Mode
         exact_pairs=tuple(plan.pairs for plan in plans),
         examples=_examples(profile, over, tolerance),
     )
+
+
+def reach_of(
+    plan: VisibilityPlan, profile: CalibrationProfile, spec: ModelSpec, tolerance: Tolerance | None
+) -> Bools:
+    """Return every pair (N, Q) of one grid that a calibration within a tolerance of this profile may see.
+
+    Args:
+        plan: What the profile sees of the grid.
+        profile: The calibration.
+        spec: The model.
+        tolerance: For all cameras; None for each camera's own.
+    """
+    scales = [spec.image_of(index).scale for index in range(len(profile.cameras))]
+    allowed = deviations(profile, scales, tolerance)
+    if all(each == Deviation() for each in allowed):
+        return plan.superset  # what is certified for no deviation is a few pairs of rounding more
+    return certified_superset(plan.image_from_lidar, plan.size_px, plan.grid, allowed, plan.rule)
 
 
 def envelope_file(supersets: Sequence[Bools], cases: Sequence[Arrays]) -> bytes:
@@ -139,14 +158,6 @@ def pairs_outside(build_dir: Path, plans: Sequence[VisibilityPlan]) -> tuple[int
         (plan.superset & ~pairs).sum(axis=1) for plan, pairs in zip(plans, supersets, strict=True)
     ]  # (N,) each
     return tuple(int(number) for number in np.sum(found, axis=0))
-
-
-def _certified(
-    plan: VisibilityPlan, profile: CalibrationProfile, spec: ModelSpec, tolerance: Tolerance | None
-) -> Bools:
-    scales = [spec.image_of(index).scale for index in range(len(profile.cameras))]
-    allowed = deviations(profile, scales, tolerance)
-    return certified_superset(plan.image_from_lidar, plan.size_px, plan.grid, allowed, plan.rule)
 
 
 def _examples(

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.tolerance import Tolerance
+from specialize.envelope import reach_of
 from specialize.model import ModelSpec
 from specialize.planning import plans_digest, visible_sets
 from specialize.request import Layout
-from specialize.visibility.envelope import certified_superset, deviations
 from specialize.visibility.plan import VisibilityPlan
 
 Ints = NDArray[np.int64]
@@ -165,11 +165,7 @@ class Survey:
         )
 
     def _reach(self, plan: VisibilityPlan, profile: CalibrationProfile) -> NDArray[np.bool_]:
-        if not self.certified:
-            return plan.superset
-        scales = [self.spec.image_of(index).scale for index in range(len(profile.cameras))]
-        allowed = deviations(profile, scales, self.tolerance)
-        return certified_superset(plan.image_from_lidar, plan.size_px, plan.grid, allowed, plan.rule)
+        return reach_of(plan, profile, self.spec, self.tolerance) if self.certified else plan.superset
 
 
 def pack(pairs: NDArray[np.bool_]) -> NDArray[np.uint64]:

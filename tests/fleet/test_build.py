@@ -107,9 +107,10 @@ def test_builds_laid_out_are_builds(tmp_path: Path, store_dir: Path) -> None:
     assert not check(tmp_path / "out" / "car_00001", lock.parent / "car_00002.yaml").fresh
 
 
-def test_an_envelope_serves_all_with_one_build(tmp_path: Path, store_dir: Path) -> None:
+@pytest.mark.parametrize("tolerance", ["", "profile", "rotation=3mrad"])
+def test_an_envelope_serves_all_with_one_build(tmp_path: Path, store_dir: Path, tolerance: str) -> None:
     """In mode envelope one build serves three cars, and computes as many pairs as the plan said."""
-    lock = locked(tmp_path, "envelope", max_overhead=0.5)
+    lock = locked(tmp_path, "envelope", max_overhead=0.5, tolerance=tolerance)
     planned = read_lock(lock)
     built = build_fleet(lock, output=tmp_path / "out")
     assert [len(build.vehicles) for build in built.builds] == [3]

@@ -15,9 +15,9 @@ from specialize.errors import SpecializeError
 from specialize.fleet.engines import Engine, Local
 from specialize.fleet.kept import FLEET_KIND
 from specialize.fleet.lock import FleetLock, LockedBuild, LockedVehicle, lock_text, read_lock
+from specialize.fleet.parts import KIND, folder_name, unpack_build
 from specialize.fleet.planned import FleetRequest
-from specialize.fleet.task import KIND, Car, Done, Task
-from specialize.fleet.unpack import folder_name, unpack_build
+from specialize.fleet.task import Car, Done, Task
 from specialize.store import Entry, Store, open_store
 
 Watch = Callable[["BuiltBuild", int, int], None]

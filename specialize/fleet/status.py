@@ -18,8 +18,8 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.envelope import FILE_NAME, pairs_outside
 from specialize.fleet.load import Failed, UniqueNames, fleet_files, over_profiles
 from specialize.fleet.lock import FleetLock, LockedBuild, LockedVehicle, read_lock
+from specialize.fleet.parts import KIND, read_part
 from specialize.fleet.plan import survey_of
-from specialize.fleet.task import KIND
 from specialize.planning import resolve_spec, visible_sets
 from specialize.store import Entry, Store, open_store
 
@@ -151,7 +151,7 @@ class _States:
         return VehicleState(vehicle=vehicle, state="stale", reason="it sees queries outside its envelope")
 
     def _built_for(self, entry: Entry) -> CalibrationProfile:
-        text = self.store.read(entry.objects[PROFILE]).decode()
+        text = read_part(self.store, entry, PROFILE).decode()
         return parse_profile(parse_document(text, PROFILE), PROFILE)
 
     def _needs_tables(self, path: Path, today: CalibrationProfile, build: LockedBuild) -> str:
@@ -164,7 +164,7 @@ class _States:
     def _inside(self, today: CalibrationProfile, entry: Entry) -> bool:
         """Say whether a vehicle sees nothing outside of the envelope that its build was made for."""
         with tempfile.TemporaryDirectory(dir=self.store.scratch()) as folder:
-            self.store.unpack(entry.objects[FILE_NAME], Path(folder) / FILE_NAME)
+            (Path(folder) / FILE_NAME).write_bytes(read_part(self.store, entry, FILE_NAME))
             return not any(pairs_outside(Path(folder), visible_sets(self.spec, today)))
 
 

@@ -22,13 +22,12 @@ from specialize.calibration.load import parse_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.compiler import build, build_key
 from specialize.errors import SpecializeError
+from specialize.fleet.parts import KIND, put_parts
 from specialize.fleet.planned import OWN_TOLERANCE, FleetRequest
 from specialize.request import BuildRequest, Mode
 from specialize.sources import generic_model
 from specialize.store import Entry, Store, open_store
 from specialize.store.location import VARIABLE
-
-KIND = "build"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +108,12 @@ def _make(task: Task, store: Store) -> bool:
         request = _request(task, folder)
         generic = generic_model(request, store, _quiet)
         first = _profile(task.cars[0])
-        key = build_key(request, first.vehicle, first.digest, generic.digest, generic.spec.to_text()).digest()
+        key = build_key(request, first, generic).digest()
         entry = store.find_entry(KIND, task.key)
         if entry is not None and entry.info.get("build") == key:
             return False
         made = Build.open(build(request).build_dir)
-        objects = {path.name: store.adopt_file(path) for path in sorted(made.folder.iterdir())}
+        objects = put_parts(store, made.folder)
         title = f"{made.manifest.model} {task.mode} for {_title(task)}"
         info = {"build": key, "mode": task.mode, "vehicles": len(task.cars), "vehicle": first.vehicle}
         store.write_entry(Entry(kind=KIND, key=task.key, title=title, objects=objects, info=info))

@@ -19,9 +19,9 @@ from specialize.fleet.build import FleetBuilt, build_fleet
 from specialize.fleet.engines import Dask, Local, engine_of
 from specialize.fleet.kept import builds_named
 from specialize.fleet.lock import NAME, lock_of, read_lock, write_lock
+from specialize.fleet.parts import unpack_build
 from specialize.fleet.plan import plan_fleet
 from specialize.fleet.planned import FleetRequest, PlanMode
-from specialize.fleet.unpack import unpack_build
 from specialize.store import Store, collect, open_store
 from tests.calibration import authored
 from tests.cli.running import REPOSITORY
@@ -78,7 +78,7 @@ def test_every_vehicle_gets_its_build_and_weights_are_kept_once(tmp_path: Path, 
     made = entries(open_store())
     assert set(made) == {build.key for build in built.builds}
     assert len({objects["weights.bin"] for objects in made.values()}) == 1
-    assert len({objects["model.onnx"] for objects in made.values()}) == 3
+    assert len({objects["model.onnx.z"] for objects in made.values()}) == 3
     assert all(0 < build.own_bytes < 100_000 for build in built.builds)
 
 
@@ -223,7 +223,7 @@ def test_collection_keeps_what_any_lock_names(tmp_path: Path, store_dir: Path) -
     write_lock(lock_of(plan_fleet(request, jobs=1)), first)
     gone = collect(store, builds_named(store), dry_run=False, grace_s=-1)
     assert len(gone.entries) == 1
-    assert {objects["profile.yaml"] for objects in entries(store).values()} <= set(store.digests())
+    assert {objects["profile.yaml.z"] for objects in entries(store).values()} <= set(store.digests())
     assert statuses(build_fleet(second)) == ["reused"]
     shutil.rmtree(tmp_path / "b")
     assert collect(store, builds_named(store), dry_run=True).entries == ()

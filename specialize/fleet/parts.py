@@ -1,0 +1,72 @@
+"""The parts of a build in the store: weights as they are, for all to share, everything else packed.
+
+What a vehicle adds is its own tables and a graph that differs from its neighbour's in a few numbers; packed it takes a
+third of the room.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+from specialize.artifact.build import Build
+from specialize.digest import short
+from specialize.errors import InputError
+from specialize.files import publish_directory
+from specialize.sources import PREPARED_WEIGHTS
+from specialize.store import Entry, Store
+
+KIND = "build"
+PACKED = ".z"
+
+
+def put_parts(store: Store, folder: Path) -> dict[str, str]:
+    """Move a build's files into the store and return the objects of an entry."""
+    objects = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = path.relative_to(folder).as_posix()
+        if name == PREPARED_WEIGHTS:
+            objects[name] = store.adopt_file(path)
+        else:
+            objects[name + PACKED] = store.put_bytes(zlib.compress(path.read_bytes(), 6))
+    return objects
+
+
+def read_part(store: Store, entry: Entry, name: str) -> bytes:
+    """Return the content of one packed file of a build.
+
+    Raises:
+        InputError: The build has no such file, or it was damaged.
+    """
+    if name + PACKED not in entry.objects:
+        raise InputError(
+            f"store {store.root}: {entry.title}", f"the file {name}", "none", "build the fleet again"
+        )
+    return zlib.decompress(store.read(entry.objects[name + PACKED]))
+
+
+def folder_name(key: str, vehicles: tuple[str, ...]) -> str:
+    """Return what a build's folder is called: its vehicle, or its key if it serves several."""
+    one = vehicles[0] if len(vehicles) == 1 else f"fleet-{short(key)}"
+    return one.replace("/", "_")
+
+
+def unpack_build(store: Store, key: str, folder: Path) -> Build:
+    """Lay a build of the store out as a folder, as `specialize build` leaves it, and check every file.
+
+    Raises:
+        InputError: The store does not have it, or a file was damaged.
+    """
+    entry = store.find_entry(KIND, key)
+    if entry is None:
+        raise InputError(f"store {store.root}", f"build {key}", "none", "run `specialize fleet build` first")
+    with publish_directory(folder) as room:
+        for name, digest in entry.objects.items():
+            target = room / name.removesuffix(PACKED)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if name.endswith(PACKED):
+                target.write_bytes(read_part(store, entry, name.removesuffix(PACKED)))
+            else:
+                store.unpack(digest, target)
+        Build.open(room).require_intact()
+    return Build.open(folder)

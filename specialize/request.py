@@ -75,7 +75,7 @@ class BuildRequest:
 
     def _check_modes(self) -> None:
         """Refuse options of another mode: they would change nothing."""
-        owners = {
+        owners: dict[str, dict[str, object]] = {
             "envelope": {
                 "--tolerance": self.tolerance,
                 "--envelope-over": self.envelope_over,

@@ -1,4 +1,7 @@
-"""Where the generic model comes from: exported from the zoo, or the user's own ONNX; kept once, by content."""
+"""Where the generic model comes from: exported from the zoo, or the user's own ONNX; kept once, by content.
+
+What reads graphs is imported when a model is made, so that one that is there already costs nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,7 @@ from pathlib import Path
 from specialize import zoo
 from specialize.digest import digest, digest_file
 from specialize.errors import InputError, UsageError, closest
-from specialize.graph.io import read_graph, weight_files, write_graph
-from specialize.graph.known import fold
 from specialize.model import ModelSpec, read_spec
-from specialize.passes.tidy import tidy
 from specialize.request import BuildRequest
 from specialize.store import Store
 from specialize.store.entry import Entry
@@ -124,6 +124,8 @@ def _export(name: str, checkpoint: Path | None, seed: int, key: str, store: Stor
 
 
 def _own_model(path: Path, model_spec: Path | None, store: Store) -> GenericModel:
+    from specialize.graph.io import read_graph, weight_files, write_graph
+
     spec = read_spec(model_spec or sidecar_of(path))
     if not path.is_file():
         raise InputError("--model", "the name of a built-in model or an ONNX file", repr(str(path)))
@@ -151,6 +153,10 @@ def _prepare(folder: Path) -> None:
 
     What a vehicle then adds is what depends on its calibration.
     """
+    from specialize.graph.io import read_graph, write_graph
+    from specialize.graph.known import fold
+    from specialize.passes.tidy import tidy
+
     model = read_graph(folder / GRAPH)
     fold(model)
     tidy(model)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +24,7 @@ from specialize.planning import plans_digest, visible_sets
 from specialize.request import BuildRequest
 from specialize.sources import PREPARED, GenericModel
 from specialize.visibility.plan import VisibilityPlan
+from specialize.watch import Watch
 
 LEAST_SAVING = 0.005
 """Share of a model's operations that must fall away if there is no site: less is not worth a build per vehicle."""
@@ -55,20 +55,6 @@ class Compilation:
     graph: ir.Model
     sites: tuple[CompactedSite, ...]
     notes: tuple[Note, ...]
-
-
-@dataclass(slots=True)
-class Watch:
-    """Wall time by stage."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    last: float = field(default_factory=time.perf_counter)
-
-    def lap(self, stage: str) -> None:
-        """Book the time since the last lap."""
-        now = time.perf_counter()
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self.last
-        self.last = now
 
 
 def specialize(

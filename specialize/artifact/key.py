@@ -17,6 +17,7 @@ class BuildKey:
     Attributes:
         vehicle: Name of the vehicle, which the manifest and the model's metadata carry.
         profile: Digest of the calibration profile.
+        calibration: Digest of what the model's calibration inputs get.
         model: Digest of the generic model, graph and weights.
         spec: Digest of the model's sidecar.
         target: Toolchain that the model is lowered for.
@@ -37,6 +38,7 @@ class BuildKey:
 
     vehicle: str
     profile: str
+    calibration: str
     model: str
     spec: str
     target: str = "onnxruntime"

@@ -114,7 +114,7 @@ def _recognise(
         rest, odd = divmod(array.size, plan.seen.size)
         if odd or not rest or plan.seen.all() or not plan.seen.any():
             continue
-        for order in itertools.permutations(range(3)):
+        for order in itertools.permutations((0, 1, 2)):
             if rest == 1 and order[2] != 2:
                 continue
             mask = Mask(value, grid, (cameras, queries, rest), order)

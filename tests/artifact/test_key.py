@@ -8,7 +8,7 @@ import pytest
 
 from specialize.artifact import BuildKey
 
-KEY = BuildKey(vehicle="car42", profile="sha256:a", model="sha256:b", spec="sha256:c")
+KEY = BuildKey(vehicle="car42", profile="sha256:a", calibration="sha256:d", model="sha256:b", spec="sha256:c")
 OTHER = {str: "other", int: 7, bool: True, tuple: ("sha256:d",)}
 
 

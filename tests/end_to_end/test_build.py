@@ -16,7 +16,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from specialize import binding, compiler
+from specialize import binding, making
 from specialize.artifact import Build, read_metadata
 from specialize.calibration.load import load_profile
 from specialize.passes.pipeline import Specialized, specialize_graph
@@ -27,12 +27,12 @@ from tests.graphs import GraphMaker
 
 HANG_BEFORE_THE_MANIFEST = """
 import sys, time
-from specialize import compiler
+from specialize import making
 from specialize.cli.app import run
 def hang(*_):
     print("ready", flush=True)
     time.sleep(60)
-compiler.write_manifest = hang
+making.write_manifest = hang
 run(sys.argv[1:])
 """
 
@@ -262,7 +262,7 @@ def test_a_full_disk_leaves_no_build(bench: Bench, monkeypatch: pytest.MonkeyPat
         raise OSError(errno.ENOSPC, "no space left")
 
     bench.outcome(name="other")  # the store has the model already
-    monkeypatch.setattr(compiler, "write_graph", full)
+    monkeypatch.setattr(making, "write_graph", full)
     ran = bench.build()
     assert ran.code == 1
     assert "free disk space" in ran.err

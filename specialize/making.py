@@ -1,0 +1,47 @@
+"""Making a build from a compilation: written aside, proven against the original, and only then put in its place."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from specialize.artifact import BuildKey, Manifest, record_files, write_manifest, write_metadata
+from specialize.artifact.build import MODEL, PROFILE
+from specialize.calibration.dump import dump_profile
+from specialize.evidence import compare_with_original, count_forms
+from specialize.files import publish_directory, write_file
+from specialize.graph.io import write_graph
+from specialize.report import write_new_report
+from specialize.request import BuildRequest
+from specialize.sources import GRAPH, PREPARED_WEIGHTS, Say
+from specialize.specializing import Compilation, describe, tie
+from specialize.watch import Watch
+
+
+def prove_and_publish(
+    request: BuildRequest, compiled: Compilation, key: BuildKey, folder: Path, watch: Watch, say: Say
+) -> Manifest:
+    """Write the build aside, run it against the original, and put it in its place only if both agree."""
+    manifest = describe(request, compiled, key)
+    write_metadata(compiled.graph.metadata_props, tie(manifest, compiled.sites))
+    forms = count_forms(compiled)
+    watch.lap("count")
+    with publish_directory(folder) as room:
+        write_graph(compiled.graph, room / MODEL)
+        shutil.copyfile(compiled.parts / PREPARED_WEIGHTS, room / PREPARED_WEIGHTS)
+        write_file(room / PROFILE, dump_profile(compiled.profile))
+        for name, content in compiled.binding.files.items():
+            write_file(room / name, content)
+        watch.lap("write")
+        original, spec = compiled.parts / GRAPH, compiled.generic.spec
+        report = compare_with_original(
+            original, room / MODEL, spec, compiled.binding.fed, request.frames, request.seed, say
+        )
+        report.require_passed()
+        watch.lap("verify")
+        manifest = manifest.with_evidence(report.to_json(), forms.to_json())
+        write_new_report(room, manifest, compiled.plans)
+        manifest = record_files(room, manifest)
+        write_manifest(room, manifest)
+        watch.lap("report")
+    return manifest

@@ -12,16 +12,16 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.artifact import Build
-from specialize.bench import BenchReport, Subject, bench_models, extract_sites
+from specialize.bench import PARTS, BenchReport, BuildBench, Subject, bench_models, extract_sites
+from specialize.binding import fed_to
 from specialize.calibration.load import load_profile
-from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError
 from specialize.flops.projections import with_projections
 from specialize.graph.edit import SITE_KEY
 from specialize.graph.io import read_graph, write_graph
 from specialize.graph.known import fold
 from specialize.model import ModelSpec, parse_spec
-from specialize.passes.bind import bind, fit
+from specialize.passes.bind import bind
 from specialize.passes.pipeline import specialize_graph
 from specialize.passes.site import CompactedSite
 from specialize.rows.arrange import Packing
@@ -30,8 +30,6 @@ from specialize.specializing import bound_constants
 from specialize.store import open_store
 from specialize.verify import make_frames, model_inputs
 
-SCHEMA = "specialize/bench@1"
-PARTS = ("rows", "site", "model")
 _SEED, _FRAME = 0, 1  # the second frame has history, as all but the first have on the road
 
 
@@ -54,41 +52,6 @@ class Timing:
     site: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildBench:
-    """The forms of one build, timed.
-
-    Attributes:
-        model: Name of the model.
-        vehicle: Name of the vehicle.
-        site: Number of the attention site that was cut out.
-        rows: Form -> rows that this site computes.
-        parts: `rows` (the work on rows alone), `site` (with its projections), and `model` if it was asked for.
-    """
-
-    model: str
-    vehicle: str
-    site: int
-    rows: Mapping[str, int]
-    parts: Mapping[str, BenchReport]
-
-    def to_json(self) -> dict[str, object]:
-        """Return plain values, ratios first."""
-        ratios = {
-            part: {form: report.ratio(form).median for form in report.forms}
-            for part, report in self.parts.items()
-        }
-        return {
-            "schema": SCHEMA,
-            "ratios": ratios,
-            "model": self.model,
-            "vehicle": self.vehicle,
-            "site": self.site,
-            "rows": dict(self.rows),
-            "parts": {part: report.to_json() for part, report in self.parts.items()},
-        }
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Form:
     """One form of a model on disk, and the names of the nodes that work on the rows of each site."""
@@ -108,10 +71,16 @@ def bench_build(build_dir: Path, timing: Timing, say: Say) -> BuildBench:
     made.require_intact()
     spec, profile = parse_spec(made.manifest.spec, f"{build_dir}: spec"), load_profile(made.profile)
     with original_of(made, spec, say) as parts:
+        fed = fed_to(made, spec, parts / PREPARED).cases[0]
         forms = write_forms(parts, bound_constants(spec, profile))
         shutil.copytree(build_dir, parts / "build")
         forms["specialized"] = _built(parts / "build", made)
-        return bench_forms(forms, spec, profile, timing, (made.manifest.model, parts / "parts"), say)
+        feeds = {form: _feed(found.path, spec, fed) for form, found in forms.items()}
+        site, reports = bench_forms(forms, feeds, timing, parts / "parts", say)
+    rows = {form: found.rows[site] for form, found in forms.items()}
+    return BuildBench(
+        model=made.manifest.model, vehicle=made.manifest.vehicle, site=site, rows=rows, parts=reports
+    )
 
 
 @contextmanager
@@ -159,20 +128,24 @@ def marked(graph: ir.Graph, sites: int) -> tuple[frozenset[str], ...]:
 
 def bench_forms(
     forms: Mapping[str, Form],
-    spec: ModelSpec,
-    profile: CalibrationProfile,
+    feeds: Mapping[str, Mapping[str, np.ndarray]],
     timing: Timing,
-    place: tuple[str, Path],
+    folder: Path,
     say: Say,
-) -> BuildBench:
-    """Time some forms of a model; `place` is the model's name and a folder for the parts.
+) -> tuple[int, dict[str, BenchReport]]:
+    """Time some forms of a model; return the number of the site that was cut out, and the report of each part.
+
+    Args:
+        forms: The forms by name.
+        feeds: The inputs of each form.
+        timing: What to run.
+        folder: Where the parts are written.
+        say: Told what is going on.
 
     Raises:
         InputError: There is no such site, or a form does not run.
     """
-    (name, folder), site = place, _chosen(forms, timing.site)
-    constants = bound_constants(spec, profile)
-    feeds = {form: _feed(forms[form].path, spec, constants) for form in forms}
+    site = _chosen(forms, timing.site)
     subjects: dict[str, dict[str, Subject]] = {part: {} for part in PARTS}
     for form, found in forms.items():
         say(f"benchmark: cutting site {site} out of the {form.replace('_', '-')} form")
@@ -181,9 +154,7 @@ def bench_forms(
             subjects[part][form] = subject
         subjects["model"][form] = Subject(found.path, feeds[form])
     wanted = PARTS if timing.whole_model else PARTS[:-1]
-    parts = {part: _timed(part, subjects[part], timing, say) for part in wanted}
-    rows = {form: found.rows[site] for form, found in forms.items()}
-    return BuildBench(model=name, vehicle=profile.vehicle, site=site, rows=rows, parts=parts)
+    return site, {part: _timed(part, subjects[part], timing, say) for part in wanted}
 
 
 def _timed(part: str, subjects: Mapping[str, Subject], timing: Timing, say: Say) -> BenchReport:
@@ -209,16 +180,12 @@ def _nodes(form: Form, site: int) -> dict[str, frozenset[str]]:
     return {"rows": form.sites[site], "site": frozenset(str(n.name) for n in with_projections(graph, core))}
 
 
-def _feed(path: Path, spec: ModelSpec, constants: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return one frame for a form, with the calibration where the form still asks for it."""
+def _feed(path: Path, spec: ModelSpec, fed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return one frame for a form, with the calibration or its tables where the form still asks for them."""
     wanted = model_inputs(path)
-    free = {name: info for name, info in wanted.items() if name not in constants}
+    free = {name: info for name, info in wanted.items() if name not in fed}
     rules = {name: rule for name, rule in spec.inputs.items() if name in free}
-    bound = {
-        name: fit(array, wanted[name].shape, np.dtype(wanted[name].dtype), name)
-        for name, array in constants.items()
-        if name in wanted
-    }
+    bound = {name: fed[name] for name in wanted if name in fed}
     return make_frames(free, rules, _SEED, _FRAME + 1)[_FRAME] | bound
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from specialize import timing
 from specialize.artifact import Build
-from specialize.bench import BenchReport, FormTime, Subject
+from specialize.bench import PARTS, BenchReport, BuildBench, FormTime, Subject
 from specialize.cli.output import to_text
 from specialize.cli.render_bench import bench_text
 from specialize.compiler import build
@@ -33,7 +33,7 @@ def test_all_forms_are_timed_and_the_specialized_one_is_the_build(tmp_path: Path
     wanted = timing.Timing(rounds=1, threads=1, whole_model=True)
     data = json.loads(json.dumps(timing.bench_build(folder, wanted, print).to_json(), allow_nan=False))
     assert list(data)[:2] == ["schema", "ratios"]
-    assert list(data["ratios"]) == list(data["parts"]) == list(timing.PARTS)
+    assert list(data["ratios"]) == list(data["parts"]) == list(PARTS)
     forms = ["zero_padded", "rebatched", "specialized"]
     assert all(list(part["forms"]) == forms for part in data["parts"].values())
     (site,) = Build.open(folder).manifest.sites
@@ -59,7 +59,7 @@ def test_the_site_of_every_form_computes_the_same(tmp_path: Path, store_dir: Pat
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(timing, "_timed", keep)
         timing.bench_build(made.folder, timing.Timing(whole_model=True), print)
-    for part in timing.PARTS:
+    for part in PARTS:
         dense, *others = ([*found.values()] for name, found in results if name == part)
         assert len(others) == 2
         for other in others:
@@ -93,7 +93,7 @@ def test_a_benchmark_reads_as_agreed() -> None:
         for name, t in times.items()
     }
     report = BenchReport("onnxruntime 1.2.3", 2, 2, forms)
-    found = timing.BuildBench(
+    found = BuildBench(
         model="bevformer_tiny",
         vehicle="car42",
         site=0,

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+SCHEMA = "specialize/bench@1"
+PARTS = ("rows", "site", "model")
+
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -106,4 +109,39 @@ class BenchReport:
                 }
                 for name, form in self.forms.items()
             },
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildBench:
+    """The forms of one build, timed.
+
+    Attributes:
+        model: Name of the model.
+        vehicle: Name of the vehicle.
+        site: Number of the attention site that was cut out.
+        rows: Form -> rows that this site computes.
+        parts: `rows` (the work on rows alone), `site` (with its projections), and `model` if it was asked for.
+    """
+
+    model: str
+    vehicle: str
+    site: int
+    rows: Mapping[str, int]
+    parts: Mapping[str, BenchReport]
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values, ratios first."""
+        ratios = {
+            part: {form: report.ratio(form).median for form in report.forms}
+            for part, report in self.parts.items()
+        }
+        return {
+            "schema": SCHEMA,
+            "ratios": ratios,
+            "model": self.model,
+            "vehicle": self.vehicle,
+            "site": self.site,
+            "rows": dict(self.rows),
+            "parts": {part: report.to_json() for part, report in self.parts.items()},
         }

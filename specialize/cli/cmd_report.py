@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from specialize.cli import options
-from specialize.cli.output import emit
-from specialize.files import write_file
+from specialize.cli.output import emit, say
 
 SCHEMA = "specialize/report@1"
 
@@ -16,13 +16,26 @@ SCHEMA = "specialize/report@1"
 @click.command()
 @options.build_argument
 @click.option(
-    "-o", "--output", type=options.ANY_PATH, help="File to write [default: report.html in the build]."
+    "-o", "--output", type=options.ANY_PATH, help="File to write [default: the build's own report.html]."
 )
+@click.option("--bench", "measured", is_flag=True, help="Measure times first, and show them.")
+@options.timing_options
 @options.json_option
-def command(build_dir: Path, output: Path | None, as_json: bool) -> None:
-    """Write a build's report: one HTML file, no network needed."""
-    from specialize.report import build_report
+def command(build_dir: Path, output: Path | None, measured: bool, as_json: bool, **given: Any) -> None:
+    """Write a build's report: one HTML file, no network needed.
 
-    path = output or build_dir / "report.html"
-    write_file(path, build_report(build_dir))
-    emit({"schema": SCHEMA, "build_dir": str(build_dir), "report": str(path)}, f"written: {path}", as_json)
+    Every build has its report already, as report.html. A build vouches for its files, so what is new goes beside
+    it: a report with times, or one made by another version.
+    """
+    from specialize.report import write_build_report
+
+    bench = _measure(build_dir, **given) if measured else None
+    path = write_build_report(build_dir, output, bench)
+    data = {"schema": SCHEMA, "build_dir": str(build_dir), "report": str(path), "measured": measured}
+    emit(data, f"report: {path}", as_json)
+
+
+def _measure(build_dir: Path, **given: Any) -> Any:
+    from specialize.timing import Timing, bench_build
+
+    return bench_build(build_dir, Timing(whole_model=True, **given), say)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from specialize.artifact.manifest import Manifest, Tensor
-from specialize.bench.report import BenchReport
+from specialize.bench.report import BuildBench
 from specialize.digest import short
 from specialize.report.costs import cost_table, share_rows, time_table
 from specialize.report.numbers import count, percent, plural, small, times, width
@@ -16,7 +16,7 @@ from specialize.visibility.plan import VisibilityPlan
 
 
 def build_page(
-    manifest: Manifest, plans: Sequence[VisibilityPlan], bench: BenchReport | None = None
+    manifest: Manifest, plans: Sequence[VisibilityPlan], bench: BuildBench | None = None
 ) -> BuildPage:
     """Return the page of a build.
 

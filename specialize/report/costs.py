@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from specialize.bench.report import BenchReport, Spread
+from specialize.bench.report import BuildBench, Spread
 from specialize.report.numbers import count, operations, percent, plural, scaled, size, times, width
 from specialize.report.page import Bar, CostRow, Costs, Pair
 
@@ -22,6 +23,7 @@ _QUANTITIES: tuple[tuple[str, str, Callable[[int], str]], ...] = (
     ("peak memory", "peak_bytes", size),
 )
 _SHOWN_SHARES = 6
+_PARTS = {"rows": "work on rows", "site": "site with projections", "model": "whole model"}
 
 
 def cost_table(flops: Mapping[str, Any]) -> Costs:
@@ -35,31 +37,47 @@ def cost_table(flops: Mapping[str, Any]) -> Costs:
     return Costs(tuple(FORMS[name] for name in forms), tuple(rows), _remarks(flops, forms))
 
 
-def time_table(bench: BenchReport) -> Costs:
-    """Return the measured times and memory of the forms."""
-    names = tuple(FORMS.get(name, name) for name in bench.forms)
-    medians = [form.spread().median for form in bench.forms.values()]
-    spread = [_milliseconds(form.spread()) for form in bench.forms.values()]
-    peaks = [float(form.peak_bytes) for form in bench.forms.values()]
-    rows = (
-        _row("time of one run, median (quartiles)", medians, spread),
-        _row("peak memory of the process", peaks, [size(peak) for peak in peaks]),
-    )
+def time_table(bench: BuildBench) -> Costs:
+    """Return the measured times and memory of the forms: the site alone, and the whole model if it was timed."""
+    names = tuple(FORMS.get(name, name) for name in bench.rows)
+    rows = [
+        _row(f"rows of site {bench.site}", list(bench.rows.values()), [count(n) for n in bench.rows.values()])
+    ]
+    for part, report in bench.parts.items():
+        spreads = [form.spread() for form in report.forms.values()]
+        texts = [_milliseconds(spread) for spread in spreads]
+        row = _row(f"{_PARTS[part]}, ms", [spread.median for spread in spreads], texts)
+        last = list(report.forms)[-1]
+        rows.append(replace(row, saved=times(report.ratio(last).median)))
+    for part, report in bench.parts.items():
+        used = [float(form.peak_bytes - form.idle_bytes) for form in report.forms.values()]
+        rows.append(_row(f"{_PARTS[part]}, peak memory", used, [size(number) for number in used]))
+    one = next(iter(bench.parts.values()))
     how = (
-        f"{bench.runtime}, {plural(bench.threads, 'thread')}, {plural(bench.rounds, 'round')}, forms in turn"
+        f"{one.runtime}, {plural(one.threads, 'thread')}, {plural(one.rounds, 'round')}, forms in turn. "
+        "Medians with quartiles; a ratio is the median of the ratios of each round. "
+        "Memory is that of the form's own process, without the idle runtime."
     )
-    return Costs(names, rows, (how,))
+    return Costs(names, tuple(rows), (how,))
 
 
-def share_rows(bench: BenchReport) -> tuple[Pair, ...]:
-    """Return the operators that take most of the last form's time."""
-    last = list(bench.forms.values())[-1]
-    return tuple(Pair(name, percent(share)) for name, share in list(last.shares.items())[:_SHOWN_SHARES])
+def share_rows(bench: BuildBench) -> tuple[Pair, ...]:
+    """Return the operators that take most of the time, form by form, at the site with its projections."""
+    report = bench.parts.get("site") or next(iter(bench.parts.values()))
+    return tuple(
+        Pair(FORMS.get(name, name), _shares(form.shares))
+        for name, form in report.forms.items()
+        if form.shares
+    )
+
+
+def _shares(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {percent(share)}" for name, share in list(shares.items())[:_SHOWN_SHARES])
 
 
 def _milliseconds(spread: Spread) -> str:
     low, median, high = (1e3 * seconds for seconds in (spread.low, spread.median, spread.high))
-    return f"{median:.1f} ms ({low:.1f} to {high:.1f})"
+    return f"{median:.1f} ({low:.1f} to {high:.1f})"
 
 
 def _row(label: str, values: list[Any], texts: list[str]) -> CostRow:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from specialize.artifact.build import Build
-from specialize.bench.report import BenchReport
+from specialize.artifact.manifest import Manifest
+from specialize.bench.report import BuildBench
 from specialize.calibration.load import load_profile
 from specialize.files import write_file
 from specialize.model import parse_spec
 from specialize.planning import visible_sets
 from specialize.report.build import build_page
 from specialize.report.render import render
+from specialize.visibility.plan import VisibilityPlan
 
 FILE_NAME = "report.html"
 
 
-def build_report(folder: Path, bench: BenchReport | None = None) -> str:
+def build_report(folder: Path, bench: BuildBench | None = None) -> str:
     """Return the report of a build on disk; the model itself is not read.
 
     Raises:
@@ -24,12 +27,29 @@ def build_report(folder: Path, bench: BenchReport | None = None) -> str:
     """
     build = Build.open(folder)
     spec = parse_spec(build.manifest.spec, f"{folder}: spec")
-    plans = visible_sets(spec, load_profile(build.profile))
-    return render("build.html", build_page(build.manifest, plans, bench))
+    return _html(build.manifest, visible_sets(spec, load_profile(build.profile)), bench)
 
 
-def write_build_report(folder: Path, bench: BenchReport | None = None) -> Path:
-    """Write `report.html` beside the manifest and return its path; see `build_report`."""
-    path = folder / FILE_NAME
-    write_file(path, build_report(folder, bench))
+def write_new_report(folder: Path, manifest: Manifest, plans: Sequence[VisibilityPlan]) -> None:
+    """Write `report.html` into the directory of a build that has no manifest yet."""
+    write_file(folder / FILE_NAME, _html(manifest, plans, None))
+
+
+def write_build_report(folder: Path, output: Path | None = None, bench: BuildBench | None = None) -> Path:
+    """Write the report of a build and return where it is; see `build_report`.
+
+    A build vouches for its own report, so that one is never written over: without `output`, a report that differs
+    from it, because it has times or is made by another version, goes beside the build.
+    """
+    text = build_report(folder, bench)
+    path = output or folder / FILE_NAME
+    if output is None and path.is_file():
+        if path.read_bytes() == text.encode():
+            return path
+        path = folder.parent / f"{folder.resolve().name}.{FILE_NAME}"
+    write_file(path, text)
     return path
+
+
+def _html(manifest: Manifest, plans: Sequence[VisibilityPlan], bench: BuildBench | None) -> str:
+    return render("build.html", build_page(manifest, plans, bench))

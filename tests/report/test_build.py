@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from specialize.artifact.manifest import write_manifest
-from specialize.bench import BenchReport, FormTime
+from specialize.bench import BenchReport, BuildBench, FormTime
 from specialize.model import GridSpec, ImagePrep, ModelSpec
 from specialize.report import build_page, render, write_build_report
 from specialize.resources import resource_dir
@@ -120,13 +120,15 @@ def test_measured_times_are_shown_if_there_are_any() -> None:
     """Times, ratios and operator shares appear when the build was benchmarked."""
     plans = pages.plans()
     forms = {
-        "zero_padded": FormTime((0.5, 0.6, 0.55), 400_000_000, 100_000_000, {}),
+        "zero_padded": FormTime((0.5, 0.6, 0.55), 400_000_000, 100_000_000, {"GridSample": 1.0}),
         "specialized": FormTime((0.1, 0.1, 0.11), 200_000_000, 100_000_000, {"GridSample": 0.6, "Conv": 0.4}),
     }
-    html = render(
-        "build.html", build_page(pages.manifest(plans[0]), plans, BenchReport("onnxruntime 1", 2, 2, forms))
-    )
-    assert "550.0 ms (525.0 to 575.0)" in html and "5.5×" in html and "GridSample" in html
+    rows = {"zero_padded": 15000, "specialized": 2822}
+    parts = {"rows": BenchReport("onnxruntime 1", 2, 2, forms)}
+    bench = BuildBench(model="m", vehicle="car42", site=0, rows=rows, parts=parts)
+    html = render("build.html", build_page(pages.manifest(plans[0]), plans, bench))
+    assert "550.0 (525.0 to 575.0)" in html and "5.0×" in html and "300 MB" in html
+    assert "GridSample 60\u202f%, Conv 40\u202f%" in html
     assert "onnxruntime 1, 2 threads, 3 rounds, forms in turn" in html
 
 

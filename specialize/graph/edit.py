@@ -24,15 +24,24 @@ class Builder:
         anchor: The node that what is made stands before.
         prefix: First part of the names of all that is made.
         marks: Metadata of every node made.
+        apart: Labels of constants that are never merged, because elsewhere their contents may differ.
     """
 
-    def __init__(self, graph: ir.Graph, anchor: ir.Node, prefix: str, marks: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        graph: ir.Graph,
+        anchor: ir.Node,
+        prefix: str,
+        marks: Mapping[str, str],
+        apart: frozenset[str] = frozenset(),
+    ) -> None:
         self.graph = graph
         self.made: list[ir.Node] = []
         self._anchor = anchor
         self._prefix = prefix
         self._marks = dict(marks)
-        self._constants: dict[tuple[str, str, tuple[int, ...], bytes], ir.Value] = {}
+        self._apart = apart
+        self._constants: dict[tuple[object, ...], ir.Value] = {}
 
     def node(
         self,
@@ -100,7 +109,8 @@ class Builder:
     def constant(self, array: npt.ArrayLike, label: str = "constant") -> ir.Value:
         """Return an initializer with that content; equal content is stored once per builder."""
         data = np.asarray(array, order="C")
-        key = (label, data.dtype.str, data.shape, data.tobytes())
+        content = len(self._constants) if label in self._apart else data.tobytes()
+        key = (label, data.dtype.str, data.shape, content)
         if key not in self._constants:
             value = ir.Value(
                 name=f"{self._prefix}/{label}{len(self._constants)}", const_value=ir.tensor(data)

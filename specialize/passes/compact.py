@@ -30,6 +30,9 @@ NAME = "compact"
 RULES = {**lift_moves.RULES, **lift_sample.RULES, **lift_scatter.RULES, **lift_work.RULES}
 HANDLERS = {**emit_work.HANDLERS, **emit_sample.HANDLERS}
 
+TABLES = frozenset({"rows", "back", "scale", "order", "cells", "table"})
+"""Labels of constants that may differ between vehicles."""
+
 
 def compact(model: ir.Model, packing: Packing) -> tuple[list[CompactedSite], list[Note]]:
     """Rewrite every sink of a graph in place; return the sites in graph order, and what was done or declined."""
@@ -94,10 +97,11 @@ def _compact_at(
         return _why_no_work(sink, lifter)
     if wanted == total and (node.op_type == "ReduceSum" or not samples_groups(sink.value)):
         return f"every one of the {total} rows is read"
-    builder = Builder(
-        graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME, SITE_KEY: node_name(node)}
-    )
-    emitter = Emitter(axes, builder, packing, HANDLERS)
+    room = packing.room(node_name(node))
+    marks = {PASS_KEY: NAME, SITE_KEY: node_name(node)}
+    apart = frozenset() if room is None else TABLES
+    builder = Builder(graph, node, f"specialize/{node_name(node)}", marks, apart)
+    emitter = Emitter(axes, builder, packing, HANDLERS, room)
     rows = axes.resolve(sink.value.rows)
     emitted = emitter.combine(sink.value.terms, rows)
     result = emitter.regroup(emitted, axes.layout(sink.layout))

@@ -12,6 +12,7 @@ from specialize.rows.arrange import Arrangement, group_of
 from specialize.rows.axes import Axes, size_of
 from specialize.rows.emit import Emitter
 from specialize.rows.expr import Apply, Base
+from specialize.rows.room import Room
 from specialize.rows.sinks import Sink
 
 
@@ -27,6 +28,7 @@ class CompactedSite:
         rows_before: Rows of the input model.
         seen: Which queries read a row of which camera, (cameras, queries).
         replaced: Names of the nodes that computed the rows of the input model.
+        room: What its rows need, in the terms in which room can be kept for others.
     """
 
     where: str
@@ -36,6 +38,7 @@ class CompactedSite:
     rows_before: int
     seen: npt.NDArray[np.bool_] = field(repr=False)
     replaced: frozenset[str] = field(repr=False)
+    room: Room = field(default=Room((), ()), repr=False)
 
     @property
     def pairs(self) -> int:
@@ -71,6 +74,7 @@ def describe(sink: Sink, axes: Axes, emitter: Emitter, replaced: list[str]) -> C
         rows_before=sum(size_of(axes.resolve(base.rows)) for base, _ in chosen),
         seen=np.concatenate([_seen(sink, base, at) for base, at in chosen]),
         replaced=frozenset(replaced),
+        room=Room(tuple(emitter.slots), tuple(emitter.sums)),
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specialize.rows.axes import Axis, Factor, size_of
+from specialize.rows.room import Room, fitting
 
 Ints = npt.NDArray[np.int64]
 LayoutName = Literal["ragged", "padded"]
@@ -27,11 +28,19 @@ class Packing:
         layout: `ragged` or `padded`.
         align: Every length is a multiple of this.
         capacity: Least length per group; empty for what the rows need.
+        rooms: By name of the site, what is kept for rows of any vehicle; the graph then looks the same for all of them.
+        shared: Names of the constants that all vehicles have in common, where there are rooms.
     """
 
     layout: LayoutName = "ragged"
     align: int = 1
     capacity: tuple[int, ...] = ()
+    rooms: tuple[tuple[str, Room], ...] = ()
+    shared: frozenset[str] = frozenset()
+
+    def room(self, site: str) -> Room | None:
+        """Return what is kept for a site; None if it takes what its rows need."""
+        return dict(self.rooms).get(site)
 
     def lengths(self, wanted: Ints) -> Ints:
         """Return the length of every group, given how many rows each needs."""
@@ -77,6 +86,11 @@ class Arrangement:
         found = () if self.group is None else (self.group,)
         return (*found, self.row)
 
+    def wanted(self) -> tuple[int, ...]:
+        """Return how many rows each group has, padding left out."""
+        numbers = group_of(self.rows, self.groups, self.index[self.filled])
+        return tuple(int(number) for number in np.bincount(numbers, minlength=len(self.lengths)))
+
     def place_of(self) -> Ints:
         """Return where each row stands, -1 for rows that are not there."""
         places = np.full(size_of(self.rows), -1, dtype=np.int64)
@@ -95,12 +109,18 @@ def group_of(rows: Axis, groups: Axis, index: Ints) -> Ints:
     return number
 
 
-def arrange(rows: Axis, groups: Axis, demanded: Ints, packing: Packing) -> Arrangement:
-    """Return the demanded rows, ascending within their groups, packed as asked for."""
+def arrange(
+    rows: Axis, groups: Axis, demanded: Ints, packing: Packing, kept: tuple[int, ...] | None = None
+) -> Arrangement:
+    """Return the demanded rows, ascending within their groups, packed as asked for, or in what is kept for them.
+
+    Raises:
+        NoRoomError: They do not fit in what is kept.
+    """
     count = size_of(groups)
     numbers = group_of(rows, groups, demanded)
     wanted = np.bincount(numbers, minlength=count)
-    lengths = packing.lengths(wanted)
+    lengths = packing.lengths(wanted) if kept is None else fitting(wanted, kept)
     starts = np.concatenate([[0], np.cumsum(lengths)])
     index = np.zeros(starts[-1], dtype=np.int64)
     filled = np.zeros(starts[-1], dtype=np.bool_)

@@ -18,8 +18,9 @@ from specialize.rows.arrange import Arrangement, Packing, arrange
 from specialize.rows.axes import Axes, Axis, Factor, Layout, size_of
 from specialize.rows.expr import Apply, Base, Combination, Constant, Operand, Parameter, Source, Term
 from specialize.rows.lift import rows_first
+from specialize.rows.room import Room, Sum
 from specialize.rows.rowmap import RowMap
-from specialize.rows.sum_back import sum_back
+from specialize.rows.sum_back import needs_of, sum_back
 from specialize.rows.tensors import Emitted, Parts, Tensors
 
 Ints = npt.NDArray[np.int64]
@@ -35,13 +36,24 @@ class Emitter(Tensors):
         builder: Makes the nodes.
         packing: How rows are packed.
         handlers: Operator type to how it is emitted.
+        room: What is kept for the rows; None for what they need.
     """
 
-    def __init__(self, axes: Axes, builder: Builder, packing: Packing, handlers: dict[str, Handler]) -> None:
+    def __init__(
+        self,
+        axes: Axes,
+        builder: Builder,
+        packing: Packing,
+        handlers: dict[str, Handler],
+        room: Room | None = None,
+    ) -> None:
         super().__init__(builder)
         self.axes = axes
         self.arrangements: list[tuple[Base, Arrangement]] = []
+        self.slots: list[tuple[int, ...]] = []
+        self.sums: list[Sum] = []
         self._packing = packing
+        self._room = room
         self._handlers = handlers
         self._done: dict[tuple[int, Axis, bytes], Emitted | Parts] = {}
 
@@ -56,17 +68,20 @@ class Emitter(Tensors):
         parts, maps = [], []
         for term in terms:
             base_rows = self.axes.resolve(term.base.rows)
-            at = arrange(base_rows, self._groups(term.base), term.map.demanded(), self._packing)
+            kept = None if self._room is None else self._room.slots[len(self.slots)]
+            at = arrange(base_rows, self._groups(term.base), term.map.demanded(), self._packing, kept)
+            self.slots.append(at.wanted())
             for piece, row in self._pieces(self.emit(term.base, at), at):
                 features = features or tuple(token for token in piece.tokens if token not in row)
                 parts.append(self.regroup(piece, ((), row, features)))
             maps.append(_onto_places(term.map, at))
             self.arrangements.append((term.base, at))
         assert features is not None
-        return Emitted(
-            sum_back(self.builder, parts, RowMap.of(sparse.hstack(maps)), size_of(features)),
-            (*rows, *features),
-        )
+        places = RowMap.of(sparse.hstack(maps))
+        how = None if self._room is None else self._room.sums[len(self.sums)]
+        self.sums.append(needs_of(places))
+        summed = sum_back(self.builder, parts, places, size_of(features), how)
+        return Emitted(summed, (*rows, *features))
 
     def emit(self, base: Base, at: Arrangement) -> Emitted | Parts:
         """Return a base on the rows of an arrangement."""
@@ -82,7 +97,7 @@ class Emitter(Tensors):
     def pieces(self, operand: Operand, at: Arrangement, *, spread: bool = True) -> Emitted | Parts:
         """Return an operand on the rows of an arrangement; one that is the same for all rows only if `spread`."""
         value = operand.value
-        terms = tuple(Term(term.map.take_rows(at.index), term.base) for term in value.terms)
+        terms = tuple(Term(_taken(term, at), term.base) for term in value.terms)
         terms = tuple(term for term in terms if term.map.matrix.nnz)
         summands = [term.map.as_scaled_selection() for term in terms]
         if len(terms) == 1 and summands[0] is not None and not terms[0].base.rows and not spread:
@@ -121,6 +136,9 @@ class Emitter(Tensors):
     def _emit(self, base: Base, at: Arrangement) -> Emitted | Parts:
         if isinstance(base, Source):
             return self._gather(base, at)
+        if isinstance(base, Constant) and base.value is not None and base.value.name in self._packing.shared:
+            flat = tuple(factor for axis in self.axes.layout(base.layout) for factor in axis)
+            return self.pick_rows(Emitted(base.value, flat), self.axes.resolve(base.rows), at)
         if isinstance(base, Constant):
             features = [f for axis in self.axes.layout(base.layout) for f in axis if not f.is_row]
             taken = rows_first(self.axes, base.array, base.layout)[at.index]
@@ -146,7 +164,7 @@ class Emitter(Tensors):
         before = tuple(factor for factor in flat[:first] if factor not in rows)
         after = tuple(factor for factor in flat[first:] if factor not in rows)
         value = self.regroup(emitted, (before, rows, after))
-        if not np.array_equal(at.index, np.arange(size_of(rows))):
+        if self._room is not None or not np.array_equal(at.index, np.arange(size_of(rows))):
             shape = [size_of(before), len(at.index), size_of(after)]
             value = self.builder.node(
                 "Gather", [value, self.builder.constant(at.index, "rows")], shape, axis=1
@@ -193,6 +211,17 @@ class Emitter(Tensors):
                 else:
                     stack.extend(term.base for term in operand.value.terms)
         return tuple(factor for factor in rows if factor in found)
+
+
+def _taken(term: Term, at: Arrangement) -> RowMap:
+    """Return the rows of a map at the places of an arrangement; padding that would read nothing reads some row."""
+    taken = term.map.take_rows(at.index)
+    idle = ~taken.support() & ~at.filled
+    if not idle.any() or not taken.matrix.nnz:
+        return taken
+    same = term.map.rows_in == term.map.rows_out
+    sources = np.where(idle, at.index if same else taken.matrix.indices[0], -1)
+    return taken + RowMap.selection(sources, taken.rows_in)
 
 
 def _onto_places(map_: RowMap, at: Arrangement) -> sparse.csr_array:

@@ -35,6 +35,7 @@ class Constant:
     layout: Layout
     rows: Axis
     nonzero: npt.NDArray[np.bool_]
+    value: ir.Value | None = None
 
 
 @dataclass(eq=False, slots=True)

@@ -104,7 +104,7 @@ class Lifter:
     def _lift(self, value: ir.Value, layout: Layout) -> Combination:
         array = array_of(value)
         if array is not None:
-            return self._constant(array, layout)
+            return self._constant(value, array, layout)
         node = value.producer()
         if not self.axes.rows(layout) or node is None:
             return self.source(value, layout)
@@ -126,11 +126,11 @@ class Lifter:
         support = np.ones(1) if found is None else found.support()
         return source if support.all() else source.moved(RowMap.diagonal(support), source.rows)
 
-    def _constant(self, array: npt.NDArray[np.generic], layout: Layout) -> Combination:
+    def _constant(self, value: ir.Value, array: npt.NDArray[np.generic], layout: Layout) -> Combination:
         """Return a known tensor; which of its rows are all zero is how masks are seen."""
         rows = self.axes.rows(layout)
         nonzero = (rows_first(self.axes, array, layout) != 0).any(axis=1)
-        base = Constant(array, layout, rows, nonzero)
+        base = Constant(array, layout, rows, nonzero, value)
         return combination(rows, [Term(RowMap.identity(size_of(rows)), base)])
 
 

@@ -120,9 +120,13 @@ class RowMap:
         sources = self.as_selection()
         return sources is not None and self.rows_out == self.rows_in and bool((np.diff(sources) == 1).all())
 
-    def table(self) -> tuple[Ints, Floats]:
-        """Return sources and coefficients, both `(rows out, fan-in)`; an unused place is source -1, coefficient 0."""
-        width = self.fan_in()
+    def table(self, least: int = 0) -> tuple[Ints, Floats]:
+        """Return sources and coefficients, both `(rows out, fan-in)`; an unused place is source -1, coefficient 0.
+
+        Args:
+            least: Fan-in that the table has at least.
+        """
+        width = max(self.fan_in(), least)
         sources = np.full((self.rows_out, width), -1, dtype=np.int64)
         scales = np.zeros((self.rows_out, width))
         counts = np.diff(self.matrix.indptr)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
+
 from specialize.artifact import Build
 from specialize.calibration.delta import ProfileDelta, compare
 from specialize.calibration.load import load_profile
@@ -60,14 +62,15 @@ def _drift(
     spec: ModelSpec, places: tuple[Path, Path], before: CalibrationProfile, after: CalibrationProfile
 ) -> DriftOutcome:
     delta = compare(before, after)
+    same_inputs = not _other_cameras(delta) and _same_inputs(spec, before, after)
     queries = () if _other_cameras(delta) else _queries(spec, before, after)
     return DriftOutcome(
         before=places[0],
         after=places[1],
         model=spec.name,
         digests=(before.digest, after.digest),
-        fresh=delta.same,
-        verdict=_verdict(delta, queries),
+        fresh=delta.same and same_inputs,
+        verdict=_verdict(delta, queries, same_inputs),
         delta=delta,
         queries=queries,
     )
@@ -95,10 +98,16 @@ def _other_cameras(delta: ProfileDelta) -> bool:
     return bool(delta.added or delta.removed or delta.reordered)
 
 
-def _verdict(delta: ProfileDelta, queries: tuple[QueryChange, ...]) -> str:
+def _same_inputs(spec: ModelSpec, before: CalibrationProfile, after: CalibrationProfile) -> bool:
+    """Return whether the model's calibration inputs get the same numbers, which may be more than the cameras."""
+    first, second = spec.calibration_arrays(before), spec.calibration_arrays(after)
+    return all(np.array_equal(array, second[name]) for name, array in first.items())
+
+
+def _verdict(delta: ProfileDelta, queries: tuple[QueryChange, ...], same_inputs: bool) -> str:
     if _other_cameras(delta):
         return "other cameras"
-    if delta.same:
+    if delta.same and same_inputs:
         return "same"
     changed = any(change.gained or change.lost for change in queries)
     return "other queries" if changed else "other numbers"

@@ -6,7 +6,6 @@ query: under some order of cameras, queries and anything else (anchors), and for
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -73,6 +72,10 @@ class Mask:
         return np.asarray(cube.transpose(np.argsort(self.order)).any(axis=2))
 
 
+ORDERS: tuple[tuple[int, int, int], ...] = ((0, 1, 2), (1, 0, 2), (0, 2, 1), (1, 2, 0), (2, 0, 1), (2, 1, 0))
+"""Orders in which cameras, queries and anchors may stand."""
+
+
 def find_masks(closure: Closure, trials: Sequence[Trial]) -> dict[ir.Value, Mask]:
     """Return the masks among the values of a closure, in the order of the graph.
 
@@ -114,7 +117,7 @@ def _recognise(
         rest, odd = divmod(array.size, plan.seen.size)
         if odd or not rest or plan.seen.all() or not plan.seen.any():
             continue
-        for order in itertools.permutations((0, 1, 2)):
+        for order in ORDERS:
             if rest == 1 and order[2] != 2:
                 continue
             mask = Mask(value, grid, (cameras, queries, rest), order)

@@ -1,0 +1,40 @@
+"""Huawei Ascend: the ATC converter of CANN."""
+
+from __future__ import annotations
+
+from specialize.targets.base import ALLOWED, Evidence, FileFacts, Profile, Rule, table
+from specialize.targets.render import HEADER, header, render
+
+_LISTED = "CANN 5.0.4: list of supported ONNX operators"
+_GRID = "cann/ops-cv: image/grid_sample/framework/grid_sample_onnx_plugin.cpp"
+_PLUGIN = "mx_driving: ops/multi_scale_deformable_attn.py"
+
+PROFILE = Profile(
+    name="ascend",
+    title="Huawei Ascend, ATC of CANN",
+    opsets=(8, 18),
+    opset=17,
+    operators=table(
+        (
+            "NonZero GatherND GatherElements ScatterND ScatterElements Where Atan Mod AffineGrid Det Gather",
+            ALLOWED,
+        ),
+        ("GridSample", Rule(text="mapped to GridSampler2D at opsets 11, 16, 17 and 18", source=_GRID)),
+        ("npu::MultiScaleDeformableAttn", Rule(text="needs the operators of mx_driving", source=_PLUGIN)),
+    ),
+    unlisted=Rule(verdict="unknown", text="the list was not read for this operator"),
+    forms=("ascend",),
+    files=("convert_atc.sh", HEADER),
+    evidence=(
+        Evidence(kind="from documents", text=_LISTED),
+        Evidence(kind="from documents", text=_GRID),
+        Evidence(kind="from documents", text=_PLUGIN),
+    ),
+    source=_LISTED,
+)
+
+
+def files(facts: FileFacts) -> dict[str, str]:
+    """Return a script that converts the model, and the C header."""
+    shapes = ";".join(f"{each.name}:{','.join(str(size) for size in each.shape)}" for each in facts.inputs)
+    return {"convert_atc.sh": render("ascend/convert_atc.sh.j2", facts, shapes=shapes), HEADER: header(facts)}

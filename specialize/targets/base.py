@@ -1,0 +1,187 @@
+"""What a toolchain takes: operators with their limits, opsets, custom operators, files; and where each fact comes from.
+
+A target is a module of this package with a `PROFILE` and a function `files`; it is data but for its files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from specialize.targets.limits import Limit
+
+Verdict = Literal["allowed", "cpu", "refused", "unknown"]
+
+VERDICTS: tuple[Verdict, ...] = ("allowed", "cpu", "refused", "unknown")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What is known about a toolchain, and how.
+
+    Attributes:
+        kind: `ran here`: it was installed and did what `text` says; `from documents`: somebody wrote so.
+        text: Version and result, or the document.
+    """
+
+    kind: Literal["ran here", "from documents"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What a toolchain does with one operator.
+
+    Attributes:
+        verdict: If all limits are kept.
+        text: Why, for people; empty for an operator that is simply taken.
+        limits: What a node must keep.
+        otherwise: Verdict for a node that does not.
+        help: What would help, where that is known.
+        source: Where it is written, or what ran; that of the profile if empty.
+    """
+
+    verdict: Verdict = "allowed"
+    text: str = ""
+    limits: tuple[Limit, ...] = ()
+    otherwise: Verdict = "refused"
+    help: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """One toolchain.
+
+    Attributes:
+        name: As in `--target`.
+        title: Vendor, product and version.
+        opsets: Oldest and newest version of the standard operators that it reads.
+        opset: Version that we write for it, at most.
+        operators: Rules by operator, custom ones as `domain::name`.
+        unlisted: Rule for every other operator.
+        highest_rank: Of any tensor; 0 if no limit is known.
+        highest_rank_source: Where that limit is written.
+        form: How deformable attention is written for it, a name in `passes.lower.FORMS`.
+        forms: Further forms that it takes.
+        grid_sample: How GridSample is written for it: as it is, in a domain of the vendor, or with Gather.
+        floats: Float types that it computes in.
+        static: Whether every shape must be a number.
+        files: Names of the files that are written beside the model, without those every build has.
+        evidence: How all this is known.
+        source: Document that holds unless a rule names another.
+        notes: What a user of the toolchain should know.
+    """
+
+    name: str
+    title: str
+    opsets: tuple[int, int]
+    opset: int
+    operators: Mapping[str, Rule]
+    unlisted: Rule
+    highest_rank: int = 0
+    highest_rank_source: str = ""
+    form: str = "gridsample"
+    forms: tuple[str, ...] = ()
+    grid_sample: Literal["standard", "horizon", "gather"] = "standard"
+    floats: tuple[str, ...] = ("float32", "float16")
+    static: bool = True
+    files: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...]
+    source: str
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def ran(self) -> bool:
+        """Whether any of it was seen running."""
+        return any(each.kind == "ran here" for each in self.evidence)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorFacts:
+    """An input or output of the model: its name, numpy type and shape."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def dims(self) -> str:
+        """The shape as toolchains want it, `1x3x480x800`."""
+        return "x".join(str(size) for size in self.shape)
+
+    @property
+    def bytes(self) -> int:
+        """Size in memory."""
+        count = 1
+        for size in self.shape:
+            count *= size
+        width = {"float64": 8, "int64": 8, "float16": 2, "int16": 2, "int8": 1, "uint8": 1, "bool": 1}
+        return count * width.get(self.dtype, 4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildFacts:
+    """What files of a target say about a build, as the compiler knows it.
+
+    Attributes:
+        vehicle: Name of the vehicle.
+        cameras: Their names, in order.
+        lengths: Per site, rows that each camera computes.
+        profile: Digest of the calibration profile.
+        plan: Digest of the visible sets.
+    """
+
+    vehicle: str
+    cameras: tuple[str, ...] = ()
+    lengths: tuple[tuple[int, ...], ...] = ()
+    profile: str = ""
+    plan: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """What templates are filled with.
+
+    Attributes:
+        build: What the compiler knows.
+        target: Name of the target.
+        model: Name of the ONNX file.
+        opset: Version of the standard operators it is written in.
+        inputs: Its inputs.
+        outputs: Its outputs.
+        coordinates: Node names of the branch that computes sampling places: it must not be computed in 8 bits.
+        branches: First and last tensor of each such branch.
+        tables: Constants of the graph that a vehicle's calibration decides: names of initializers.
+        plugins: Custom operators that the model needs.
+    """
+
+    build: BuildFacts
+    target: str
+    model: str
+    opset: int
+    inputs: tuple[TensorFacts, ...]
+    outputs: tuple[TensorFacts, ...]
+    coordinates: tuple[str, ...] = ()
+    branches: tuple[tuple[str, str], ...] = ()
+    tables: tuple[str, ...] = ()
+    plugins: tuple[str, ...] = ()
+
+
+class Target(Protocol):
+    """A module of this package."""
+
+    PROFILE: Profile
+
+    def files(self, facts: FileFacts) -> dict[str, str]:
+        """Return the files that the toolchain wants beside the model, by name."""
+        ...
+
+
+def table(*groups: tuple[str, Rule]) -> dict[str, Rule]:
+    """Return rules by operator from lines of operator names that share one."""
+    return {name: rule for names, rule in groups for name in names.split()}
+
+
+ALLOWED = Rule()

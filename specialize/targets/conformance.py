@@ -1,0 +1,118 @@
+"""Conformance: what a toolchain does with every node of a graph, by which rule, from which source."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from specialize.errors import DeclinedError
+from specialize.graph.shapes import STANDARD, is_static
+from specialize.passes.base import node_name
+from specialize.targets.base import VERDICTS, Profile, Rule, Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What happens to one node.
+
+    Attributes:
+        node: Its name, or `graph` for what holds of the whole.
+        operator: Its operator, custom ones as `domain::name`.
+        verdict: Allowed, falls to the CPU, refused, or unknown.
+        rule: Why; empty for a node that is simply taken.
+        source: Where that is written, or what ran.
+        help: What would help; empty if nothing is known.
+    """
+
+    node: str
+    operator: str
+    verdict: Verdict
+    rule: str = ""
+    source: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conformance:
+    """What a toolchain does with a graph; one finding per node, those of the whole graph first."""
+
+    target: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def counts(self) -> dict[Verdict, int]:
+        """How many nodes of each verdict."""
+        found = Counter(finding.verdict for finding in self.findings)
+        return {verdict: found[verdict] for verdict in VERDICTS}
+
+    def of(self, verdict: Verdict) -> tuple[Finding, ...]:
+        """Return the findings of one verdict."""
+        return tuple(finding for finding in self.findings if finding.verdict == verdict)
+
+    def require_accepted(self) -> None:
+        """Refuse a graph that the toolchain refuses.
+
+        Raises:
+            DeclinedError: A node is refused; names the node, the rule, its source, and what would help.
+        """
+        refused = self.of("refused")
+        if refused:
+            first = refused[0]
+            more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
+            raise DeclinedError(
+                f"--target {self.target}", f"operators that it takes ({first.source})",
+                f"{first.operator} at {first.node}: {first.rule}{more}", first.help,
+            )  # fmt: skip
+
+
+def check(model: ir.Model, profile: Profile) -> Conformance:
+    """Return what a toolchain does with every node of a graph."""
+    findings = [*_whole(model, profile), *(_judge(node, profile) for node in model.graph.all_nodes())]
+    return Conformance(target=profile.name, findings=tuple(findings))
+
+
+def operator_of(node: ir.Node) -> str:
+    """Return the operator of a node, `domain::name` unless it is a standard one."""
+    return node.op_type if node.domain in STANDARD else f"{node.domain}::{node.op_type}"
+
+
+def _whole(model: ir.Model, profile: Profile) -> list[Finding]:
+    opset = model.graph.opset_imports.get("", 0)
+    oldest, newest = profile.opsets
+    if opset and not oldest <= opset <= newest:
+        rule = f"the model is written in opset {opset}, {oldest} to {newest} is read"
+        return [Finding(node="graph", operator="opset", verdict="refused", rule=rule, source=profile.source)]
+    return []
+
+
+def _judge(node: ir.Node, profile: Profile) -> Finding:
+    operator = operator_of(node)
+    rule = profile.operators.get(operator, profile.unlisted)
+    name = node_name(node)
+    loose = next((str(value.name) for value in node.outputs if value.name and not is_static(value)), "")
+    if profile.static and loose:
+        text = f"the shape of {loose} is not made of numbers"
+        help_ = "specialize the model, or fold what its shapes are computed from"
+        return _finding(name, operator, "refused", Rule(text=text, help=help_), text, profile)
+    rank = max((len(value.shape or ()) for value in node.outputs), default=0)
+    if profile.highest_rank and rank > profile.highest_rank:
+        text = f"it has rank {rank}, at most {profile.highest_rank} is taken"
+        source = profile.highest_rank_source
+        help_ = "rank-4 forms of attention are written by --target; other nodes must be reshaped"
+        return _finding(name, operator, "refused", Rule(text=text, source=source, help=help_), text, profile)
+    for limit in rule.limits:
+        fault = limit.fault(node)
+        if fault:
+            text = f"{fault} ({rule.text})" if rule.text else fault
+            return _finding(name, operator, rule.otherwise, rule, text, profile)
+    return _finding(name, operator, rule.verdict, rule, rule.text, profile)
+
+
+def _finding(node: str, operator: str, verdict: Verdict, rule: Rule, text: str, profile: Profile) -> Finding:
+    source = rule.source or profile.source
+    return Finding(
+        node=node, operator=operator, verdict=verdict, rule=text, source=source,
+        help=rule.help if verdict == "refused" else "",
+    )  # fmt: skip

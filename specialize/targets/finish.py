@@ -1,0 +1,199 @@
+"""The last step of a build: bring a specialized graph to the form a toolchain wants, check it, write its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+
+from specialize.errors import UsageError, closest
+from specialize.files import write_file
+from specialize.graph import known
+from specialize.graph.custom import CUSTOM
+from specialize.graph.edit import PASS_KEY
+from specialize.graph.shapes import dims
+from specialize.passes.attention import DOMAIN, is_attention
+from specialize.passes.base import Note
+from specialize.passes.lower import HORIZON_DOMAIN, lower_deformable_attention
+from specialize.passes.lower_deform_conv import lower_deform_conv
+from specialize.passes.lower_grid import lower_grid_samples
+from specialize.passes.lower_opset import lower_opset
+from specialize.passes.recognise import recognise_custom, recognise_sampling
+from specialize.passes.tidy import tidy
+from specialize.targets import target
+from specialize.targets.base import BuildFacts, FileFacts, Profile, TensorFacts
+from specialize.targets.conformance import Conformance, check, operator_of
+from specialize.targets.coordinates import coordinate_branches
+
+NAME = "target"
+MODEL = "model.onnx"
+TABLES = "tables"
+LEAST_TABLE = 64
+"""Constants of fewer elements are not worth a file of their own."""
+
+RUNS_ANYWHERE = frozenset({"gridsample", "decomposed"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What became of a graph.
+
+    Attributes:
+        notes: What was lowered or declined, and what the toolchain does with it, for the manifest.
+        conformance: What it does with every node.
+        files: Names of the files written beside the model.
+        runnable: Whether ONNX Runtime takes the graph as it is; if not, prove `runnable_copy` instead.
+    """
+
+    notes: tuple[Note, ...]
+    conformance: Conformance
+    files: tuple[str, ...]
+    runnable: bool
+
+
+def finish(
+    model: ir.Model,
+    target_name: str,
+    folder: Path,
+    facts: BuildFacts,
+    form: str | None = None,
+    name: str = MODEL,
+) -> Finished:
+    """Lower a specialized graph for a toolchain, in place, and write the toolchain's files.
+
+    Args:
+        model: The graph; the caller writes it.
+        target_name: A key of `TARGETS`.
+        folder: Where files go.
+        facts: What the compiler knows about the build.
+        form: How deformable attention is written; the target's own form without it.
+        name: File name that the model gets.
+
+    Raises:
+        UsageError: There is no such target, or it does not take that form.
+        DeclinedError: The toolchain refuses a node.
+    """
+    module = target(target_name)
+    profile = module.PROFILE
+    notes = lower(model, profile, form)
+    report = check(model, profile)
+    report.require_accepted()
+    notes.append(_summary(report))
+    written = module.files(file_facts(model, target_name, facts, name))
+    for file, text in written.items():
+        write_file(folder / file, text)
+    tables = _write_tables(model, folder) if "config.json" in written else ()
+    return Finished(
+        notes=tuple(notes), conformance=report, files=(*written, *tables), runnable=not _foreign(model)
+    )
+
+
+def lower(model: ir.Model, profile: Profile, form: str | None = None) -> list[Note]:
+    """Write a graph as a toolchain wants it, in place; return what was done or declined.
+
+    Raises:
+        UsageError: The toolchain does not take that form of deformable attention.
+    """
+    forms = (profile.form, *profile.forms)
+    if form is not None and form not in (*forms, *RUNS_ANYWHERE):
+        raise UsageError("form", f"one of {', '.join(forms)}", repr(form), closest(form, forms))
+    wanted = form or profile.form
+    notes = recognise_custom(model)
+    if wanted != "gridsample":
+        notes += [note for note in recognise_sampling(model) if note.verdict == "applied"]
+    notes += lower_deformable_attention(model, wanted)
+    if any(is_attention(node) for node in model.graph) and wanted != "microsoft":
+        notes += lower_deformable_attention(model, "gridsample")  # what the custom operator cannot express
+    if profile.operators.get("DeformConv", profile.unlisted).verdict != "allowed":
+        notes += lower_deform_conv(model)
+    if profile.grid_sample == "gather":
+        notes += lower_grid_samples(model)
+    elif profile.grid_sample == "horizon":
+        _to_horizon(model)
+    notes += lower_opset(model, profile.opset)
+    known.fold(model)
+    return [*notes, *tidy(model)]
+
+
+def runnable_copy(model: ir.Model) -> ir.Model:
+    """Return a graph that ONNX Runtime takes and that computes the same: custom operators by what defines them."""
+    copy = model.clone()
+    for node in copy.graph:
+        if node.domain == HORIZON_DOMAIN and node.op_type == "GridSample":
+            node.domain = DOMAIN  # ONNX Runtime has GridSample of any opset under this domain
+            copy.graph.opset_imports[DOMAIN] = 1
+    copy.graph.opset_imports.pop(HORIZON_DOMAIN, None)
+    recognise_custom(copy)
+    opset = copy.graph.opset_imports.get("", 0)
+    lower_deformable_attention(copy, "gridsample" if opset >= 16 else "decomposed")
+    return copy
+
+
+def file_facts(model: ir.Model, target_name: str, facts: BuildFacts, name: str = MODEL) -> FileFacts:
+    """Return what templates are filled with."""
+    branches = coordinate_branches(model)
+    return FileFacts(
+        build=facts,
+        target=target_name,
+        model=name,
+        opset=model.graph.opset_imports.get("", 0),
+        inputs=tuple(_tensor(value) for value in model.graph.inputs),
+        outputs=tuple(_tensor(value) for value in model.graph.outputs),
+        coordinates=tuple(dict.fromkeys(node for branch in branches for node in branch.nodes)),
+        branches=tuple((start, branch.end) for branch in branches for start in branch.starts),
+        tables=tuple(_tables(model)),
+        plugins=tuple(sorted({operator_of(node) for node in model.graph if _is_foreign(node)})),
+    )
+
+
+def _is_foreign(node: ir.Node) -> bool:
+    return (node.domain, node.op_type) in CUSTOM or node.domain == HORIZON_DOMAIN
+
+
+def _foreign(model: ir.Model) -> bool:
+    return any(_is_foreign(node) for node in model.graph)
+
+
+def _tensor(value: ir.Value) -> TensorFacts:
+    assert value.dtype is not None
+    return TensorFacts(name=str(value.name), dtype=value.dtype.numpy().name, shape=dims(value))
+
+
+def _to_horizon(model: ir.Model) -> None:
+    for node in model.graph:
+        if node.op_type == "GridSample" and node.domain == "":
+            node.domain = HORIZON_DOMAIN
+            model.graph.opset_imports[HORIZON_DOMAIN] = 1
+
+
+def _tables(model: ir.Model) -> dict[str, np.ndarray]:
+    """Return the constants that specialization made: index tables, reference points, masks of this vehicle."""
+    found = {}
+    for node in model.graph:
+        if node.metadata_props.get(PASS_KEY) != "compact":
+            continue
+        for value in node.inputs:
+            if value is None or value.const_value is None or not str(value.name).startswith("specialize/"):
+                continue
+            if value.const_value.size >= LEAST_TABLE:
+                found[str(value.name)] = value.const_value.numpy()
+    return found
+
+
+def _write_tables(model: ir.Model, folder: Path) -> tuple[str, ...]:
+    """Write the vehicle's constants beside the model, one file each, for toolchains that swap constants."""
+    names = []
+    for number, array in enumerate(_tables(model).values()):
+        file = folder / TABLES / f"{number}.npy"
+        file.parent.mkdir(exist_ok=True)
+        np.save(file, array)
+        names.append(f"{TABLES}/{file.name}")
+    return tuple(names)
+
+
+def _summary(report: Conformance) -> Note:
+    counts = report.counts
+    text = f"{counts['allowed']} nodes allowed, {counts['cpu']} fall to the CPU, {counts['unknown']} unknown"
+    return Note(NAME, "applied", report.target, text)

@@ -1,0 +1,34 @@
+"""ONNX Runtime on the CPU: where every build is proven."""
+
+from __future__ import annotations
+
+from specialize.targets.base import ALLOWED, Evidence, FileFacts, Profile, Rule, table
+from specialize.targets.operators import COMMON, STANDARD_MSDA
+from specialize.targets.render import HEADER, header
+
+PROFILE = Profile(
+    name="onnxruntime",
+    title="Microsoft ONNX Runtime, CPU",
+    opsets=(7, 26),
+    opset=17,
+    operators=table(
+        (COMMON, ALLOWED),
+        ("DeformConv Einsum GatherElements GatherND Gather GridSample LayerNormalization NonZero", ALLOWED),
+        ("ScatterElements ScatterND TopK Atan Mod CumSum Sign IsNaN com.microsoft::GridSample", ALLOWED),
+        (STANDARD_MSDA, Rule(
+            verdict="refused", text="it has no kernel for deformable attention",
+            help="--target writes it with GridSample", source="ran here: onnxruntime 1.31",
+        )),
+    ),
+    unlisted=Rule(verdict="unknown", text="not tried here; the standard's operators have a kernel each"),
+    floats=("float32",),
+    static=False,
+    files=(HEADER,),
+    evidence=(Evidence(kind="ran here", text="onnxruntime 1.31: every build is run on it and compared"),),
+    source="ran here: onnxruntime 1.31",
+)  # fmt: skip
+
+
+def files(facts: FileFacts) -> dict[str, str]:
+    """Return the C header."""
+    return {HEADER: header(facts)}

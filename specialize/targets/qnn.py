@@ -1,0 +1,91 @@
+"""Qualcomm QNN HTP through the execution provider of ONNX Runtime: offline context binaries for a named SoC."""
+
+from __future__ import annotations
+
+from specialize.targets.base import ALLOWED, Evidence, FileFacts, Profile, Rule, table
+from specialize.targets.limits import ConstantInputs, MostAxes, OneOf
+from specialize.targets.operators import STANDARD_MSDA
+from specialize.targets.render import HEADER, header, render
+
+_RAN = "ran here: onnxruntime-qnn 2.7.0, QAIRT 2.51"
+_LISTED = "onnxruntime/onnxruntime-qnn: builder/op_builder_factory.cc"
+
+PROFILE = Profile(
+    name="qnn",
+    title="Qualcomm QNN HTP, ONNX Runtime execution provider",
+    opsets=(7, 20),
+    opset=17,
+    operators=table(
+        ("Add And ArgMax AveragePool BatchNormalization Cast Ceil Clip Concat Conv ConvTranspose Cos "
+         "DepthToSpace Div Elu",
+         ALLOWED),
+        ("Equal Erf Exp Expand Flatten Floor Gelu Gemm GlobalAveragePool GlobalMaxPool Greater "
+         "GroupNormalization", ALLOWED),
+        ("InstanceNormalization LRN LayerNormalization LeakyRelu Less Log LogSoftmax MatMul Max MaxPool "
+         "Mul Neg Not PRelu",
+         ALLOWED),
+        ("Abs Pad Pow Reciprocal ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum Relu Reshape "
+         "Resize Round Shape", ALLOWED),
+        ("Sigmoid Sin Slice Softmax Softplus Split Sqrt Squeeze Sub Tanh Tile TopK Transpose Unsqueeze "
+         "Where", ALLOWED),
+        ("Identity Constant ConstantOfShape Min Or", ALLOWED),
+        ("Gather GatherElements GatherND Einsum Atan", Rule(source=_RAN)),
+        ("ScatterND", Rule(limits=(OneOf("reduction", ("none", "add")),), source=_RAN)),
+        ("ScatterElements", Rule(
+            limits=(OneOf("reduction", ("none",)),), text="ScatterElements(add) is refused", source=_RAN,
+            help="write the sum with Gather and Add, as specialization does",
+        )),
+        ("GridSample", Rule(limits=(MostAxes(4),), text="5-D sampling is refused", source=_RAN)),
+        ("NonZero", Rule(
+            verdict="refused", text="NonZero output shape must be static. Set shape to [rank, "
+                                    "num_elements].", source=_RAN,
+            help="bind the calibration and fold: specialization leaves no NonZero, not even on constants",
+        )),
+        ("CumSum", Rule(text="differences of sums lose precision in float16 (0.15)", source=_RAN)),
+        ("Range", Rule(limits=(ConstantInputs((0, 1, 2)),))),
+        (f"{STANDARD_MSDA} DeformConv Inverse", Rule(
+            verdict="refused", text="no builder for this operator", source=_LISTED,
+            help="--target writes deformable attention with GridSample",
+        )),
+    ),
+    unlisted=Rule(verdict="unknown", text="not in the list of operator builders"),
+    highest_rank=5,
+    highest_rank_source=f"{_RAN}: Add, Reshape and Transpose of rank 6 are refused",
+    files=("compile_qnn.py", "qnn_session.json", HEADER),
+    evidence=(
+        Evidence(kind="ran here", text="onnxruntime-qnn 2.7.0 (QAIRT 2.51): context binary for a named "
+                                       "SoC, x86 HTP emulation"),
+        Evidence(kind="ran here", text="one attention: context 8.19 MB zero-padded, 3.04 MB "
+                                       "specialized; error 0.012 in float16"),
+        Evidence(kind="ran here", text="symmetric int8 was wrong (4.1), asymmetric int8 right (0.072): "
+                                       "check every scheme"),
+    ),
+    source=_LISTED,
+)  # fmt: skip
+
+SESSION = {
+    "ep.context_enable": "1",
+    "ep.context_embed_mode": "0",
+    "ep.context_file_path": "model_ctx.onnx",
+    "session.disable_cpu_ep_fallback": "1",
+}
+"""Session options: write a context binary, and fail rather than run anything on the CPU."""
+
+PROVIDER = {
+    "backend_type": "htp",
+    "htp_arch": "73",
+    "soc_model": "43",
+    "enable_htp_fp16_precision": "1",
+    "offload_graph_io_quantization": "0",
+}
+"""Provider options; architecture and SoC must both be given for float16. 73 and 43 are a pair that ran."""
+
+
+def files(facts: FileFacts) -> dict[str, str]:
+    """Return a script that writes the context binary, its options, and the C header."""
+    options = {"session": SESSION, "provider": PROVIDER}
+    return {
+        "compile_qnn.py": render("qnn/compile_qnn.py.j2", facts),
+        "qnn_session.json": render("qnn/qnn_session.json.j2", facts, options=options),
+        HEADER: header(facts),
+    }

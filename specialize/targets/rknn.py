@@ -1,0 +1,79 @@
+"""Rockchip RKNN-Toolkit2: compiler and simulator."""
+
+from __future__ import annotations
+
+from specialize.targets.base import ALLOWED, Evidence, FileFacts, Profile, Rule, table
+from specialize.targets.limits import CastTo, ConstantInputs, MostAxesIfBroadcast
+from specialize.targets.operators import STANDARD_MSDA
+from specialize.targets.render import HEADER, header, render
+
+_RAN = "ran here: rknn-toolkit2 2.5.0, simulator"
+_LISTED = "airockchip/rknn-toolkit2: doc/RKNNToolKit2_OP_Support"
+_BROADCAST = Rule(
+    limits=(MostAxesIfBroadcast(4),), text="a broadcast of rank 5 or 6 crashes the compiler", source=_RAN,
+    help="write row-wise work in rank 4, as specialization does",
+)  # fmt: skip
+
+PROFILE = Profile(
+    name="rknn",
+    title="Rockchip RKNN-Toolkit2",
+    opsets=(7, 19),
+    opset=17,
+    operators=table(
+        ("And ArgMax ArgMin AveragePool BatchNormalization Clip Concat Constant ConstantOfShape Conv "
+         "ConvTranspose Cos",
+         ALLOWED),
+        ("DepthToSpace Elu Equal Erf Exp Expand Flatten Floor Gemm GlobalAveragePool GlobalMaxPool "
+         "Greater", ALLOWED),
+        ("GreaterOrEqual HardSigmoid HardSwish Identity InstanceNormalization LayerNormalization "
+         "LeakyRelu Less", ALLOWED),
+        ("LessOrEqual Log LogSoftmax MatMul Max MaxPool Min Mish Mod PRelu Pad Pow ReduceMax ReduceMean "
+         "ReduceMin", ALLOWED),
+        ("ReduceSum Relu Reshape Resize Shape Sigmoid Sin Slice Softmax Softplus SpaceToDepth Split "
+         "Sqrt Squeeze", ALLOWED),
+        ("Tanh Tile Transpose Unsqueeze Where", ALLOWED),
+        ("Add Sub Mul Div", _BROADCAST),
+        ("Cast", Rule(
+            limits=(CastTo(("float32", "float16", "int32", "int64", "int8", "uint8", "bool"), from_bool=False),),
+            text="dataconvert type -1 is unsupport: the result is "
+                 "wrong", source=_RAN, help="avoid casts from bool",
+        )),
+        ("Gather", Rule(
+            text="on the NPU, or turned into a 1x1 convolution of 80 MB by the rule "
+                 "gather_to_conv", source=_RAN,
+        )),
+        ("GatherElements", Rule(text="those of 2500 rows took over 70 s to compile", source=_RAN)),
+        ("Atan Einsum GatherND DeformConv ScatterElements TopK", Rule(
+            text="listed as not supported; 2.5.0 compiled it and ran it in the simulator", source=_RAN,
+        )),
+        ("GridSample ScatterND", Rule(verdict="cpu", text="placed on the CPU in float32", source=_RAN)),
+        ("NonZero", Rule(
+            limits=(ConstantInputs((0,)),), source=_RAN,
+            text="need to be constant! It will cause the graph to be a dynamic graph!",
+            help="bind the calibration and fold: specialization leaves no NonZero",
+        )),
+        ("Abs Atanh Ceil CumSum GroupNormalization IsNaN Loop Neg Not OneHot Or Range Reciprocal Round "
+         "Selu Sign Sum Tan",
+         Rule(verdict="unknown", text="listed as not supported; the compiler has CPU kernels for some "
+                                      "such operators")),
+        (STANDARD_MSDA, Rule(
+            verdict="refused", text="no converter; reg_custom_op would be "
+                                    "needed", help="--target writes it with GridSample",
+        )),
+    ),
+    unlisted=Rule(verdict="unknown", text="neither in the list nor tried here"),
+    files=("convert_rknn.py", HEADER),
+    evidence=(
+        Evidence(kind="ran here", text="rknn-toolkit2 2.5.0: compiles for rk3588, simulator error 0.012 "
+                                       "to 0.018 in float16"),
+        Evidence(kind="ran here", text="80 MB with gather_to_conv, 27 MB without: the script disables "
+                                       "the rule"),
+    ),
+    source=_LISTED,
+    notes=("quantize from the float model with its own calibration: QDQ models are refused",),
+)  # fmt: skip
+
+
+def files(facts: FileFacts) -> dict[str, str]:
+    """Return a script that converts the model, and the C header."""
+    return {"convert_rknn.py": render("rknn/convert_rknn.py.j2", facts), HEADER: header(facts)}

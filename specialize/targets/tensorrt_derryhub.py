@@ -1,0 +1,41 @@
+"""NVIDIA TensorRT with the plugins of DerryHub's BEVFormer: the usual way on Orin."""
+
+from __future__ import annotations
+
+from specialize.targets.base import Evidence, FileFacts, Profile, Rule, table
+from specialize.targets.render import HEADER, header, render
+from specialize.targets.tensorrt import OPERATORS
+
+_PLUGINS = "DerryHub/BEVFormer_tensorrt: TensorRT/plugin"
+
+PROFILE = Profile(
+    name="tensorrt_derryhub",
+    title="NVIDIA TensorRT 8.5 or 10 with the plugins of DerryHub's BEVFormer",
+    opsets=(9, 17),
+    opset=17,
+    operators=OPERATORS
+    | table(
+        ("MultiScaleDeformableAttnTRT MultiScaleDeformableAttnTRT2 GridSampler2DTRT "
+         "GridSampler2DTRT2", Rule()),
+        ("GridSampler3DTRT GridSampler3DTRT2 RotateTRT RotateTRT2 InverseTRT", Rule()),
+        ("ModulatedDeformableConv2dTRT ModulatedDeformableConv2dTRT2 BEVPoolV2TRT BEVPoolV2TRT2 QKVTRT "
+         "QKVTRT2", Rule()),
+    ),
+    unlisted=Rule(verdict="unknown", text="neither in the table of operators nor among the plugins"),
+    form="derryhub",
+    forms=("derryhub2", "gridsample"),
+    files=("build_engine.sh", HEADER),
+    evidence=(
+        Evidence(kind="from documents", text=f"{_PLUGINS}/multi_scale_deformable_attn: inputs, and "
+                                             f"point % points per group"),
+        Evidence(kind="from documents", text="NVIDIA/DL4AGX: AV-Solutions/bevformer-int8-eq, the same "
+                                             "plugins on TensorRT 10"),
+    ),
+    source=_PLUGINS,
+    notes=("the plugin library is built from its own repository and given to the script as PLUGINS",),
+)  # fmt: skip
+
+
+def files(facts: FileFacts) -> dict[str, str]:
+    """Return a script that builds the engine with the plugin library, and the C header."""
+    return {"build_engine.sh": render("tensorrt/build_engine.sh.j2", facts), HEADER: header(facts)}

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.tolerance import Tolerance
+from specialize.digest import digest
 from specialize.envelope import reach_of
 from specialize.model import ModelSpec
 from specialize.planning import plans_digest, visible_sets
@@ -113,6 +114,7 @@ class Footprint:
         path: Its profile.
         profile: Digest of its profile.
         plan: Digest of its visible sets.
+        calibration: Digest of what the model is fed: not the profile's, which leaves out the vehicle's frame.
         cameras: Names of its cameras, in order.
         own: (G, N) queries that each camera sees, by exact arithmetic: what its own build would compute.
         reach: (G, N) queries that each camera may see: rounding, and a tolerance if one was asked for.
@@ -124,6 +126,7 @@ class Footprint:
     path: Path
     profile: str
     plan: str
+    calibration: str
     cameras: tuple[str, ...]
     own: Ints
     reach: Ints
@@ -157,6 +160,7 @@ class Survey:
             path=path,
             profile=profile.digest,
             plan=plans_digest(plans) if plans else "",
+            calibration=digest(self.spec.calibration_arrays(profile)),
             cameras=profile.camera_names(),
             own=np.array([plan.lengths for plan in plans], np.int64).reshape(-1, count),
             reach=np.array([kept.sum(axis=1) for kept in reach], np.int64).reshape(-1, count),

@@ -25,8 +25,8 @@ from specialize.calibration.profile import CalibrationProfile
 
 Floats = NDArray[np.float64]
 
-STEPS = 100
-STEP_RAD = 1e-12
+STEPS = 1000
+STEP_RAD = 1e-10
 # Rotations closer than this to the median weigh alike, or a rotation that is the median would weigh infinitely.
 NEAR_RAD = 1e-9
 

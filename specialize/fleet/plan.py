@@ -172,7 +172,7 @@ def _exact(kind: _Kind, found: list[Footprint]) -> _Drafts:
     """Return one build for every profile; vehicles with equal ones share it."""
     by_profile: dict[str, list[int]] = {}
     for index in kind.members:
-        by_profile.setdefault(found[index].profile, []).append(index)
+        by_profile.setdefault(found[index].profile + found[index].calibration, []).append(index)
     builds = tuple(_Draft("exact", tuple(members), found[members[0]].own) for members in by_profile.values())
     return _Drafts(builds, len(builds))
 
@@ -188,7 +188,7 @@ def _shared(mode: Mode, cells: Cells, found: list[Footprint], request: FleetRequ
     builds = []
     for group in clustering.groups:
         members = tuple(group.members)
-        if may_be_exact and len({found[index].profile for index in members}) == 1:
+        if may_be_exact and len({(found[index].profile, found[index].calibration) for index in members}) == 1:
             builds.append(_Draft("exact", members, found[members[0]].own))
         else:
             builds.append(_Draft(mode, members, cells.limit.space.visible(group.cover)))
@@ -215,7 +215,7 @@ class _Writer:
         adds, cover = what_each_adds(draft.mode, footprints, limit, survey_of(request, self.spec), self.jobs)
         members = tuple(
             Member(
-                vehicle=one.vehicle, path=one.path, profile=one.profile, plan=one.plan,
+                vehicle=one.vehicle, path=one.path, profile=one.profile, plan=one.plan, calibration=one.calibration,
                 pairs=int(limit.packing.rows(one.own)), adds=added,
             )
             for one, added in zip(footprints, adds, strict=True)

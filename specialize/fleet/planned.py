@@ -81,6 +81,7 @@ class Member:
         path: Its profile.
         profile: Digest of its profile.
         plan: Digest of its visible sets.
+        calibration: Digest of what the model is fed.
         pairs: Rows that its own exact build would compute.
         adds: Rows that it adds to the build, its members counted in the order of their profiles.
     """
@@ -89,6 +90,7 @@ class Member:
     path: Path
     profile: str
     plan: str
+    calibration: str
     pairs: int
     adds: int
 
@@ -188,7 +190,9 @@ def planned_key(
             "seed": request.seed,
             "tolerance": request.tolerance if mode == "envelope" else "",
             "vehicle": members[0].vehicle,
-            "profiles": sorted({member.profile for member in members}) if mode != "tables" else (),
+            "profiles": sorted({(member.profile, member.calibration) for member in members})
+            if mode != "tables"
+            else (),
             "lengths": lengths if mode == "tables" else (),
         }
     )

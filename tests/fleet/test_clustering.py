@@ -18,7 +18,8 @@ def footprint(seen: np.ndarray, number: int) -> Footprint:
     """Return the footprint of one camera set (N, Q) without tolerance."""
     lengths = seen.sum(axis=1, dtype=np.int64)[None]
     return Footprint(
-        vehicle=f"v{number}", path=Path(f"v{number}.yaml"), profile=str(number), plan="", cameras=("A", "B"),
+        vehicle=f"v{number}", path=Path(f"v{number}.yaml"), profile=str(number), plan="", calibration=str(number),
+        cameras=("A", "B"),
         own=lengths, reach=lengths, fan_in=1, bits=pack(seen),
     )  # fmt: skip
 

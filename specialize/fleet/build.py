@@ -11,13 +11,15 @@ from pathlib import Path
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.load import load_profile
 from specialize.digest import digest
-from specialize.errors import SpecializeError
+from specialize.errors import InputError, SpecializeError
 from specialize.fleet.engines import Engine, Local
 from specialize.fleet.kept import FLEET_KIND
 from specialize.fleet.lock import FleetLock, LockedBuild, LockedVehicle, lock_text, read_lock
 from specialize.fleet.parts import KIND, folder_name, unpack_build
 from specialize.fleet.planned import FleetRequest
 from specialize.fleet.task import Car, Done, Task
+from specialize.model import ModelSpec
+from specialize.planning import resolve_spec
 from specialize.store import Entry, Store, open_store
 
 Watch = Callable[["BuiltBuild", int, int], None]
@@ -126,10 +128,11 @@ def register(store: Store, lock: FleetLock, lock_file: Path) -> None:
 def _tasks(lock: FleetLock, store: str) -> tuple[list[Task], list[BuiltBuild], list[tuple[str, str]]]:
     """Return what is to be done, builds that cannot be, and vehicles that are left out."""
     tasks, failed, left_out = [], [], []
+    spec = _spec(lock)
     request = _absolute(lock.request)
     for key in _in_order(lock):
         planned, served = lock.builds[key], lock.served(key)
-        cars, wrong = _cars(served)
+        cars, wrong = _cars(served, spec)
         left_out += wrong
         if not cars or (wrong and planned.mode == "envelope"):
             failed.append(_undone(planned, served, wrong[0][1]))
@@ -148,7 +151,9 @@ def _in_order(lock: FleetLock) -> list[str]:
     return sorted(lock.builds, key=lambda key: (first.get(key, ""), key))
 
 
-def _cars(served: tuple[LockedVehicle, ...]) -> tuple[tuple[Car, ...], list[tuple[str, str]]]:
+def _cars(
+    served: tuple[LockedVehicle, ...], spec: ModelSpec
+) -> tuple[tuple[Car, ...], list[tuple[str, str]]]:
     """Return the vehicles whose profile is the one of the lock, and why others are not."""
     cars, wrong = [], []
     for one in served:
@@ -157,7 +162,8 @@ def _cars(served: tuple[LockedVehicle, ...]) -> tuple[tuple[Car, ...], list[tupl
         except SpecializeError as error:
             wrong.append((one.vehicle, str(error)))
             continue
-        if profile.digest != one.profile:
+        fed = digest(spec.calibration_arrays(profile))
+        if (profile.digest, fed) != (one.profile, one.calibration):
             wrong.append((one.vehicle, f"{one.path}: changed since the plan was made; plan the fleet again"))
         else:
             cars.append(Car(one.vehicle, dump_profile(profile)))
@@ -204,6 +210,20 @@ def _weighed(results: list[BuiltBuild], store: Store) -> list[BuiltBuild]:
 def _tell(watch: Watch | None, built: BuiltBuild, results: list[BuiltBuild], total: int) -> None:
     if watch is not None:
         watch(built, len(results), total)
+
+
+def _spec(lock: FleetLock) -> ModelSpec:
+    """Return what is known about the model.
+
+    Raises:
+        InputError: It is not what it was when the plan was made.
+    """
+    spec = resolve_spec(lock.request.model, lock.request.model_spec)
+    if digest(spec.to_text()) != lock.spec:
+        raise InputError(
+            f"model {spec.name}", "the sidecar of the plan", "another one", "plan the fleet again"
+        )
+    return spec
 
 
 def _absolute(request: FleetRequest) -> FleetRequest:

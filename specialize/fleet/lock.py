@@ -4,7 +4,7 @@
     compiler 0.1.0
     request folder=. model=bevformer_tiny mode=auto ...
     build sha256:... tables pairs=2835 lengths=389,470,474,600,449,453
-    vehicle car_01 car_01.yaml sha256:<profile> sha256:<plan> sha256:<build>
+    vehicle car_01 car_01.yaml sha256:<profile> sha256:<plan> sha256:<calibration> sha256:<build>
 
 One line per build, sorted by key, and per vehicle, sorted by name; blanks and other odd characters in names are
 written as in URLs. A new vehicle, or a new calibration, is one changed line, and one more if its build changes.
@@ -49,12 +49,13 @@ class LockedBuild:
 
 @dataclass(frozen=True, slots=True)
 class LockedVehicle:
-    """One vehicle: its profile, what that and its visible sets were, and the key of its build."""
+    """One vehicle: its profile; digests of that, of its visible sets and of what its model is fed; its build's key."""
 
     vehicle: str
     path: Path
     profile: str
     plan: str
+    calibration: str
     build: str
 
 
@@ -167,7 +168,7 @@ def parse_lock(text: str, path: Path) -> FleetLock:
 
 def _vehicles(build: PlannedBuild) -> Iterable[LockedVehicle]:
     for one in build.members:
-        yield LockedVehicle(one.vehicle, one.path, one.profile, one.plan, build.key)
+        yield LockedVehicle(one.vehicle, one.path, one.profile, one.plan, one.calibration, build.key)
 
 
 def _build_line(build: LockedBuild) -> str:
@@ -185,12 +186,14 @@ def _parse_build(words: list[str]) -> LockedBuild:
 
 def _vehicle_line(one: LockedVehicle, folder: Path) -> str:
     path = _quoted(_relative(one.path, folder))
-    return f"vehicle {_quoted(one.vehicle)} {path} {one.profile} {one.plan or '-'} {one.build}"
+    digests = f"{one.profile} {one.plan or '-'} {one.calibration} {one.build}"
+    return f"vehicle {_quoted(one.vehicle)} {path} {digests}"
 
 
 def _parse_vehicle(words: list[str], folder: Path) -> LockedVehicle:
-    name, path, profile, plan, build = words
-    return LockedVehicle(unquote(name), folder / unquote(path), profile, "" if plan == "-" else plan, build)
+    name, path, profile, plan, calibration, build = words
+    plan = "" if plan == "-" else plan
+    return LockedVehicle(unquote(name), folder / unquote(path), profile, plan, calibration, build)
 
 
 def _request_words(request: FleetRequest, folder: Path) -> str:

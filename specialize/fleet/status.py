@@ -15,11 +15,13 @@ from specialize.calibration.delta import compare
 from specialize.calibration.document import parse_document
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.profile import CalibrationProfile
+from specialize.digest import digest
 from specialize.envelope import FILE_NAME, pairs_outside
 from specialize.fleet.load import Failed, UniqueNames, fleet_files, over_profiles
 from specialize.fleet.lock import FleetLock, LockedBuild, LockedVehicle, read_lock
 from specialize.fleet.parts import KIND, read_part
 from specialize.fleet.plan import survey_of
+from specialize.model import ModelSpec
 from specialize.planning import resolve_spec, visible_sets
 from specialize.store import Entry, Store, open_store
 
@@ -79,12 +81,11 @@ def fleet_status(folder: Path, lock_file: Path, jobs: int | None = None) -> Flee
     lock, store = read_lock(lock_file), open_store()
     states = _States(lock, store)
     names, found = UniqueNames(), []
-    results = list(over_profiles(fleet_files(folder), _Identify(), jobs))
+    results = list(over_profiles(fleet_files(folder), _Identify(states.spec), jobs))
     for one in results:
         if not isinstance(one, Failed):
-            path, vehicle, profile = one
-            names.add(vehicle, path)
-            found.append(states.of(path, vehicle, profile))
+            names.add(one.vehicle, one.path)
+            found.append(states.of(one))
     failed = tuple(one for one in results if isinstance(one, Failed))
     broken = {one.path.resolve() for one in failed}
     found += _unused(lock, {one.vehicle for one in found}, broken)
@@ -97,11 +98,23 @@ def fleet_status(folder: Path, lock_file: Path, jobs: int | None = None) -> Flee
 
 
 @dataclass(frozen=True, slots=True)
-class _Identify:
-    """Reads which vehicle a profile is of; runs in other processes."""
+class _Today:
+    """A vehicle's file, name, and digests of its profile and of what its model is fed."""
 
-    def __call__(self, path: Path, profile: CalibrationProfile) -> tuple[Path, str, str]:
-        return path, profile.vehicle, profile.digest
+    path: Path
+    vehicle: str
+    profile: str
+    calibration: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Identify:
+    """Reads which vehicle a profile is of, and what is true of it today; runs in other processes."""
+
+    spec: ModelSpec
+
+    def __call__(self, path: Path, profile: CalibrationProfile) -> _Today:
+        return _Today(path, profile.vehicle, profile.digest, digest(self.spec.calibration_arrays(profile)))
 
 
 def _unused(lock: FleetLock, present: set[str], broken: set[Path]) -> Iterable[VehicleState]:
@@ -119,16 +132,17 @@ class _States:
         self.spec = resolve_spec(lock.request.model, lock.request.model_spec)
         self.entries = {key: store.find_entry(KIND, key) for key in lock.builds}
 
-    def of(self, path: Path, vehicle: str, profile: str) -> VehicleState:
-        """Return the state of a vehicle whose profile has this digest today."""
+    def of(self, today: _Today) -> VehicleState:
+        """Return the state of a vehicle."""
+        vehicle = today.vehicle
         locked = self.lock.vehicles.get(vehicle)
         if locked is None:
             return VehicleState(
                 vehicle=vehicle, state="missing", reason="not in the lock: plan the fleet again"
             )
         entry = self.entries[locked.build]
-        if profile != locked.profile:
-            return self._moved(path, locked, entry)
+        if (today.profile, today.calibration) != (locked.profile, locked.calibration):
+            return self._moved(today.path, locked, entry)
         if entry is None:
             return VehicleState(vehicle=vehicle, state="missing", reason="its build is not in the store")
         return VehicleState(vehicle=vehicle, state="fresh")
@@ -175,5 +189,7 @@ def _what_moved(built: CalibrationProfile, today: CalibrationProfile, named: boo
         return "it has other cameras"
     if not named:
         return ""
+    if delta.same:
+        return "its lidar moved in the vehicle's frame"
     most = max(delta.cameras, key=lambda camera: (camera.rotation_mrad, camera.translation_mm))
     return f"{most.name} moved by {most.rotation_mrad:.1f} mrad and {most.translation_mm:.0f} mm"

@@ -155,6 +155,15 @@ def test_profiles_that_changed_since_the_plan_are_left_out(tmp_path: Path, store
     assert built.exit_code == 1
 
 
+def test_another_sidecar_needs_another_plan(tmp_path: Path, store_dir: Path) -> None:
+    """A model whose grids changed since the plan is not built by it."""
+    lock = locked(tmp_path)
+    sidecar = tmp_path / "model" / "tiny.model.yaml"
+    sidecar.write_text(sidecar.read_text().replace("anchors: 2", "anchors: 3"))
+    with pytest.raises(InputError, match="plan the fleet again"):
+        build_fleet(lock)
+
+
 def test_several_processes_make_the_same(
     tmp_path: Path, store_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
+from specialize.calibration.dump import dump_profile
+from specialize.calibration.load import load_profile
 from specialize.errors import InputError
 from specialize.fleet.build import build_fleet
-from specialize.fleet.lock import NAME
-from specialize.fleet.planned import PlanMode
+from specialize.fleet.lock import NAME, lock_of, write_lock
+from specialize.fleet.plan import plan_fleet
+from specialize.fleet.planned import FleetRequest, PlanMode
 from specialize.fleet.status import FleetStatus, fleet_status
 from tests.calibration import authored
+from tests.end_to_end.tiny_model import write_tiny
 from tests.fleet.fleets import write_rig
 from tests.fleet.test_build import locked
 
@@ -55,6 +60,28 @@ def test_every_state_is_told_apart(tmp_path: Path, store_dir: Path) -> None:
     assert status.exit_code == 3
     assert reason_of(status, "car_00002") == "CAM_BACK moved by 17.5 mrad and 0 mm"
     assert "not in the lock" in reason_of(status, "new")
+
+
+def test_a_lidar_that_moved_in_the_vehicles_frame_matters_to_models_that_are_fed_it(
+    tmp_path: Path, store_dir: Path
+) -> None:
+    """The profile's digest leaves out the vehicle's frame; a model that wants it makes the vehicle stale all the same."""
+    model = write_tiny(tmp_path / "model")
+    sidecar = model.with_suffix(".model.yaml")
+    sidecar.write_text(
+        sidecar.read_text().replace("{lidar2img: lidar2img}", "{lidar2img: lidar2img, frame: lidar2ego}")
+    )
+    fleet = tmp_path / "fleet"
+    path = write_rig(fleet, authored.CAR42)
+    write_lock(lock_of(plan_fleet(FleetRequest(folder=fleet, model=str(model), mode="exact"))), fleet / NAME)
+    assert states(fleet_status(fleet, fleet / NAME)) == {"car42": "missing"}
+    profile = load_profile(path)
+    assert profile.ego_from_lidar is not None
+    moved = profile.ego_from_lidar.copy()
+    moved[2, 3] += 0.1
+    path.write_text(dump_profile(dataclasses.replace(profile, ego_from_lidar=moved)))
+    assert load_profile(path).digest == profile.digest
+    assert states(fleet_status(fleet, fleet / NAME)) == {"car42": "stale"}
 
 
 def test_other_cameras_are_stale(tmp_path: Path, store_dir: Path) -> None:

@@ -65,7 +65,7 @@ def test_every_state_is_told_apart(tmp_path: Path, store_dir: Path) -> None:
 def test_a_lidar_that_moved_in_the_vehicles_frame_matters_to_models_that_are_fed_it(
     tmp_path: Path, store_dir: Path
 ) -> None:
-    """The profile's digest leaves out the vehicle's frame; a model that wants it makes the vehicle stale all the same."""
+    """The profile's digest leaves out the vehicle's frame; where a model wants it the vehicle is stale all the same."""
     model = write_tiny(tmp_path / "model")
     sidecar = model.with_suffix(".model.yaml")
     sidecar.write_text(

@@ -6,6 +6,7 @@ query, or a superset that is ANDed into a mask, reaches the sum over cameras.
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import cast
 
 import numpy as np
@@ -14,7 +15,7 @@ import onnx_ir as ir
 
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.axes import Axis, Layout, size_of
-from specialize.rows.expr import Combination, Constant, Operand, Parameter
+from specialize.rows.expr import Apply, Combination, Constant, Operand, Parameter
 from specialize.rows.lift import Lifter, Rule, array_of, node_axis, opset_of, rows_first
 from specialize.rows.lift_moves import is_feature_axis
 from specialize.rows.rowmap import RowMap
@@ -208,14 +209,20 @@ def _known_rows(lifter: Lifter, value: Combination) -> npt.NDArray[np.float64] |
 
 
 def _partial_sum(node: ir.Node, operands: list[Operand], rows: Axis) -> Combination | None:
-    """Return an addition as a combination if some operand is zero in some rows; else it is plain work."""
-    if not any(_is_sparse(operand.value) for operand in operands):
+    """Return an addition as a combination if some operand lacks rows or two add rows of one work; else it is work."""
+    if not any(_is_sparse(operand.value) for operand in operands) and not _share_work(operands):
         return None
     total = operands[0].value
     for operand in operands[1:]:
         sign = RowMap.diagonal(np.full(size_of(rows), -1.0 if node.op_type == "Sub" else 1.0))
         total += operand.value.moved(sign, rows)
     return total
+
+
+def _share_work(operands: list[Operand]) -> bool:
+    """Return whether two operands are rows of the same work, as those of two cameras that see the same queries."""
+    found = [{id(t.base) for t in each.value.terms if isinstance(t.base, Apply)} for each in operands]
+    return any(one & other for one, other in combinations(found, 2))
 
 
 def _is_sparse(value: Combination) -> bool:

@@ -1,0 +1,206 @@
+"""One attention in all the forms of the field: each comes to the same visible pairs and to its own numbers."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from specialize.passes.pipeline import Specialized
+from specialize.rows.arrange import Packing
+from specialize.visibility.grid import QueryGrid
+from tests.graphs import ALIGNED, PADDED, RAGGED, assert_annotations_true, assert_same, assert_static, operators, run, specialize_proto  # fmt: skip
+from tests.strategies import Rig, rigs
+from tests.synthetic.attention import GRID, Model, Style, calibration
+from tests.synthetic.exporting import export, simplified
+
+pytestmark = pytest.mark.torch
+
+BASE = Style()
+TURN_RAD = 0.3  # away from the calibration that the exporter traced with
+NEVER_LEFT = frozenset(
+    {"NonZero", "ScatterND", "ScatterElements", "If", "Loop", "Where", "Mod", "CumSum", "Einsum"}
+)
+
+STYLES = {
+    "masked twice": BASE,
+    "masked query": replace(BASE, mask_on="query"),
+    "masked output": replace(BASE, mask_on="output"),
+    "bool mask": replace(BASE, mask_type="bool"),
+    "int mask": replace(BASE, mask_type="int"),
+    "wide mask": replace(BASE, wide_mask=True),
+    "wide bool mask": replace(BASE, wide_mask=True, mask_type="bool"),
+    "count before": replace(BASE, count="before"),
+    "no count": replace(BASE, count="none"),
+    "queries first": replace(BASE, batch_first=False),
+    "two levels": replace(BASE, levels=((3, 4), (2, 2))),
+    "one camera": replace(BASE, cameras=1),
+    "six cameras": replace(BASE, cameras=6),
+    "volume": replace(BASE, grid=QueryGrid((2, 3, 5), GRID.range_m, 1)),
+    "rebatched": replace(BASE, form="rebatched"),
+    "rebatched, queries first": replace(BASE, form="rebatched", batch_first=False, levels=((3, 4), (2, 2))),
+    "looped": replace(BASE, form="looped"),
+}
+
+
+@functools.lru_cache(maxsize=64)
+def exported(
+    style: Style, opset: int = 16, tool: str = "raw", *, dynamo: bool = False, fold: bool = True, layers: int = 1
+) -> onnx.ModelProto:  # fmt: skip
+    """Return the export of a model whose layers all have one style."""
+    model = Model(*[style] * layers)
+    return simplified(export(model, model.example(), opset, dynamo=dynamo, fold=fold), tool)
+
+
+def visible(style: Style, matrices: np.ndarray) -> np.ndarray:
+    """Return the model's own mask, (N, Q)."""
+    _, hits = Model(style).projection(torch.tensor(matrices))
+    return hits.any(-1).numpy()
+
+
+def holds(
+    model: onnx.ModelProto, style: Style, packing: Packing, matrices: np.ndarray, layers: int = 1
+) -> Specialized:
+    """Check that a specialized export computes the module's numbers, from the visible pairs only."""
+    made = specialize_proto(model, {"lidar2img": matrices}, packing)
+    module = Model(*[style] * layers)
+    inputs = module.example() | {"lidar2img": torch.tensor(matrices)}
+    with torch.no_grad():
+        wanted = module(*inputs.values()).numpy()
+    feeds = {name: value.numpy() for name, value in inputs.items()}
+    np.testing.assert_allclose(run(made.model, feeds)["out"], wanted, atol=2e-5, rtol=2e-4)
+    assert_same(model, made.model, feeds)
+    assert_static(made.model)
+    assert_annotations_true(made.model, feeds)
+    left = operators(made.model)
+    assert not NEVER_LEFT & set(left)
+    assert [value.name for value in made.model.graph.inputs] == ["query", "maps"]
+    seen = visible(style, matrices)
+    assert [site.pairs for site in made.sites] == [int(seen.sum())] * layers
+    for site in made.sites:
+        assert site.visible == tuple(seen.sum(1))
+        own = Packing("ragged", packing.align) if style.form == "looped" else packing  # camera by camera
+        assert site.lengths == tuple(own.lengths(seen.sum(1)))
+        np.testing.assert_array_equal(site.seen, seen)
+    return made
+
+
+@pytest.mark.parametrize("packing", [RAGGED, PADDED, ALIGNED], ids=["ragged", "padded", "aligned"])
+@pytest.mark.parametrize("name", STYLES)
+def test_every_style_comes_to_the_same_pairs(name: str, packing: Packing) -> None:
+    """Masks of all types in all places, layouts, levels, cameras, re-batched or looped."""
+    style = STYLES[name]
+    holds(exported(style), style, packing, calibration(style, TURN_RAD))
+
+
+@pytest.mark.parametrize("style", [BASE, STYLES["rebatched"]], ids=["padded", "rebatched"])
+@pytest.mark.parametrize("tool", ["onnxsim", "onnxslim"])
+def test_simplifiers_do_not_matter(style: Style, tool: str) -> None:
+    """Others fold what they can; what is left is understood all the same."""
+    for packing in (RAGGED, PADDED):
+        holds(exported(style, tool=tool), style, packing, calibration(style, TURN_RAD))
+
+
+@pytest.mark.parametrize("style", [BASE, STYLES["rebatched"]], ids=["padded", "rebatched"])
+@pytest.mark.parametrize("opset", [16, 17, 18])
+def test_opsets_do_not_matter(style: Style, opset: int) -> None:
+    """Axes of reductions are attributes or inputs."""
+    holds(exported(style, opset), style, RAGGED, calibration(style, TURN_RAD))
+
+
+@pytest.mark.parametrize("opset", [13, 15])
+@pytest.mark.parametrize("form", ["zero_padded", "rebatched"])
+def test_before_grid_sample_there_were_gathers(form: str, opset: int) -> None:
+    """Sampling written as four GatherElements per level, at places that are computed."""
+    style = replace(BASE, sampler="decomposed", form=form, levels=((3, 4), (2, 2)))  # type: ignore[arg-type]
+    for packing in (RAGGED, PADDED):
+        holds(exported(style, opset), style, packing, calibration(style, TURN_RAD))
+
+
+@pytest.mark.parametrize("style", [BASE, STYLES["rebatched"]], ids=["padded", "rebatched"])
+def test_constants_that_the_exporter_did_not_fold(style: Style) -> None:
+    """Hundreds of Shape, Gather and Constant nodes."""
+    holds(exported(style, fold=False), style, RAGGED, calibration(style, TURN_RAD))
+
+
+def test_the_other_exporter() -> None:
+    """Exported by torch.export, opset 18, zero-padded."""
+    for packing in (RAGGED, PADDED):
+        holds(exported(BASE, 18, dynamo=True), BASE, packing, calibration(BASE, TURN_RAD))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name, style in STYLES.items() if style.form == "zero_padded"])
+@pytest.mark.parametrize("tool", ["raw", "onnxsim", "onnxslim"])
+@pytest.mark.parametrize("opset", [18, 20])
+def test_the_other_exporter_in_every_style(name: str, tool: str, opset: int) -> None:
+    """Exported by torch.export, simplified or not."""
+    style = STYLES[name]
+    for packing in (RAGGED, PADDED):
+        holds(exported(style, opset, tool, dynamo=True), style, packing, calibration(style, TURN_RAD))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STYLES)
+@pytest.mark.parametrize("tool", ["raw", "onnxsim", "onnxslim"])
+@pytest.mark.parametrize("fold", [True, False])
+def test_the_older_exporter_in_every_style(name: str, tool: str, fold: bool) -> None:
+    """Exported by tracing, simplified or not, with and without folding."""
+    style = STYLES[name]
+    for packing in (RAGGED, PADDED):
+        holds(exported(style, 16, tool, fold=fold), style, packing, calibration(style, TURN_RAD))
+
+
+@pytest.mark.parametrize("form", ["zero_padded", "rebatched"])
+def test_layers_share_their_tables(form: str) -> None:
+    """Three layers are three sites; index tables are there once."""
+    style = replace(BASE, form=form)  # type: ignore[arg-type]
+    model = exported(style, layers=3)
+    made = holds(model, style, RAGGED, calibration(style, TURN_RAD), layers=3)
+    tables = [value.const_value for value in made.model.graph.initializers.values()]
+    indices = [t.numpy().tobytes() for t in tables if t is not None and t.dtype.is_integer() and t.size > 5]
+    assert len(indices) == len(set(indices))
+
+
+def test_one_mask_per_height() -> None:
+    """Each anchor has its own mask and its own attention: two sites, each with the pairs of its height."""
+    style = replace(BASE, form="height_masks")
+    matrices = calibration(style, TURN_RAD)
+    made = specialize_proto(exported(style), {"lidar2img": matrices})
+    _, hits = Model(style).projection(torch.tensor(matrices))
+    assert [site.pairs for site in made.sites] == hits.sum((0, 1)).tolist()
+    feeds = {name: value.numpy() for name, value in Model(style).example().items()} | {"lidar2img": matrices}
+    assert_same(exported(style), made.model, feeds)
+
+
+def on_small_images(rig: Rig, style: Style) -> np.ndarray:
+    """Return (1, N, 4, 4) of a rig whose images are scaled to the style's size."""
+    matrices = rig.image_from_lidar.copy()
+    matrices[:, :2] *= (np.array(style.size_px) / rig.size_px)[:, :, None]
+    return matrices[None].astype(np.float32)
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(rigs(), st.sampled_from(["zero_padded", "rebatched"]), st.sampled_from([RAGGED, PADDED, ALIGNED]))
+def test_any_rig(rig: Rig, form: str, packing: Packing) -> None:
+    """One to eight cameras in any pose, overlaps of three and more, cameras that see nothing, a grid 4 by 6.
+
+    Re-batched, every camera must see something: the exporters' own graph does not run otherwise. One that sees a
+    single query has no axis of rows to follow; it is computed with the others'.
+    """
+    style = replace(BASE, cameras=len(rig), grid=GRID, form=form)  # type: ignore[arg-type]
+    matrices = on_small_images(rig, style)
+    seen = visible(style, matrices)
+    assume(form == "zero_padded" or seen.sum(1).min() > 1)
+    made = specialize_proto(exported(style), {"lidar2img": matrices}, packing)
+    assert sum(site.pairs for site in made.sites) == seen.sum()
+    feeds = {name: value.numpy() for name, value in Model(style).example().items()} | {"lidar2img": matrices}
+    assert_same(exported(style), made.model, feeds)
+    assert_static(made.model)
+    assert not NEVER_LEFT & set(operators(made.model))

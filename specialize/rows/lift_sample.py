@@ -7,7 +7,7 @@ import math
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph.known import compute_like
+from specialize.graph.running import compute_like
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.axes import Layout, row_ids
 from specialize.rows.expr import Combination, Operand, Parameter

@@ -1,0 +1,103 @@
+"""Running small graphs of constants through ONNX Runtime, so that a constant is what the runtime would compute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import onnxruntime
+
+from specialize.errors import InputError
+from specialize.graph import shapes
+
+BAKED_BYTES = 1 << 30
+"""Constants up to this size together are given to a session as weights, the largest as inputs: a model in
+memory must stay below 2 GiB."""
+
+
+def compute_like(node: ir.Node, arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """Return what a node would compute from other inputs than its own.
+
+    Raises:
+        InputError: It cannot be computed from these.
+    """
+    assert node.graph is not None
+    proto = ir.serde.serialize_node(node)
+    del proto.input[:], proto.output[:]
+    feeds = {f"v{index}": array for index, array in enumerate(arrays)}
+    proto.input.extend(feeds)
+    proto.output.append("out")
+    inputs = [
+        onnx.helper.make_tensor_value_info(
+            name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
+        )
+        for name, array in feeds.items()
+    ]
+    graph = onnx.helper.make_graph([proto], "node", inputs, [onnx.helper.make_empty_tensor_value_info("out")])
+    imports = [
+        onnx.helper.make_opsetid(domain, number) for domain, number in node.graph.opset_imports.items()
+    ]
+    return run(onnx.helper.make_model(graph, opset_imports=imports, ir_version=8), feeds, [node])[0]
+
+
+def program(
+    nodes: list[ir.Node],
+    roots: dict[ir.Value, str],
+    outputs: list[ir.Value],
+    opsets: dict[str, int],
+    version: int,
+) -> onnx.ModelProto:
+    names = dict(roots)
+    protos = []
+    for node in nodes:
+        proto = ir.serde.serialize_node(node)
+        for index, value in enumerate(node.inputs):
+            if value is not None:
+                proto.input[index] = names.setdefault(value, f"v{len(names)}")
+        for index, value in enumerate(node.outputs):
+            proto.output[index] = names.setdefault(value, f"v{len(names)}") if value.name else ""
+        protos.append(proto)
+    graph = onnx.helper.make_graph(
+        protos,
+        "known",
+        [shapes.value_info(name, value) for value, name in roots.items()],
+        [onnx.helper.make_empty_tensor_value_info(names[value]) for value in outputs],
+    )
+    imports = [onnx.helper.make_opsetid(domain, number) for domain, number in opsets.items()]
+    return onnx.helper.make_model(graph, opset_imports=imports, ir_version=min(version, 11))
+
+
+def baked(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Make weights of the feeds that are not too large, and return the others.
+
+    A runtime packs the weights of a MatMul and then adds in another order than it does for inputs. Constants must
+    come out as in the input model, bit by bit: two scores that tie within rounding would change places.
+    """
+    by_size = sorted(feeds.items(), key=lambda item: item[1].nbytes)
+    sums = np.cumsum([array.nbytes for _, array in by_size])
+    baked = dict(by_size[: int(np.searchsorted(sums, BAKED_BYTES, side="right"))])
+    rest = [value for value in model.graph.input if value.name not in baked]
+    del model.graph.input[:]
+    model.graph.input.extend(rest)
+    model.graph.initializer.extend(
+        onnx.numpy_helper.from_array(np.asarray(array, order="C"), name) for name, array in baked.items()
+    )
+    return {name: array for name, array in feeds.items() if name not in baked}
+
+
+def run(model: onnx.ModelProto, feeds: dict[str, np.ndarray], nodes: list[ir.Node]) -> list[np.ndarray]:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        return list(session.run(None, feeds))
+    except Exception as error:  # ONNX Runtime raises types of its own, all derived from Exception only
+        place = nodes[-1].name or nodes[-1].op_type
+        raise InputError(
+            f"constants up to node {place!r}", "a computable graph", str(error).strip()
+        ) from error

@@ -125,7 +125,9 @@ def specialize_proto(
     model: onnx.ModelProto, constants: Arrays | None = None, packing: Packing = RAGGED
 ) -> Specialized:
     """Specialize a model without changing it."""
-    return specialize_graph(ir.from_proto(onnx.ModelProto.FromString(model.SerializeToString())), constants or {}, packing)  # fmt: skip
+    return specialize_graph(
+        ir.from_proto(onnx.ModelProto.FromString(model.SerializeToString())), constants or {}, packing
+    )
 
 
 def operators(model: ir.Model) -> Counter[str]:

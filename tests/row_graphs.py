@@ -95,7 +95,9 @@ def clip(g: Growing) -> Tensor | None:
 
 def mask_rows(g: Growing) -> Tensor | None:
     t = g.pick()
-    return g.add("Mul", [t.name, g.values(g.row_shape(t.shape), g.draw(st.sampled_from(["mask", "scales"])))], t.shape)  # fmt: skip
+    return g.add(
+        "Mul", [t.name, g.values(g.row_shape(t.shape), g.draw(st.sampled_from(["mask", "scales"])))], t.shape
+    )
 
 
 def with_constant(g: Growing) -> Tensor | None:
@@ -234,8 +236,11 @@ def gather(g: Growing) -> Tensor | None:
     shape: Shape = g.draw(st.sampled_from([(), (1,), (3,), (size,), (2, 2)]))
     index = g.random.integers(-size, size, size=shape)
     return g.add(
-        "Gather", [t.name, g.maker.const(index)], (*t.shape[:place], *shape, *t.shape[place + 1 :]), axis=place
-    )  # fmt: skip
+        "Gather",
+        [t.name, g.maker.const(index)],
+        (*t.shape[:place], *shape, *t.shape[place + 1 :]),
+        axis=place,
+    )
 
 
 def gather_nd(g: Growing) -> Tensor | None:
@@ -303,7 +308,11 @@ def scatter_nd(g: Growing) -> Tensor | None:
     index = np.stack(np.unravel_index(flat, sizes), axis=-1).reshape(*lead, depth)
     shape = (*sizes, *tail)
     same = [t.name for t in g.pool if t.shape == shape]
-    data = g.draw(st.sampled_from([g.values(shape, "zeros"), g.values(shape, "zeros"), g.values(shape, "numbers"), *same]))  # fmt: skip
+    data = g.draw(
+        st.sampled_from(
+            [g.values(shape, "zeros"), g.values(shape, "zeros"), g.values(shape, "numbers"), *same]
+        )
+    )
     return g.add("ScatterND", [data, g.maker.const(index), updates.name], shape, reduction=reduction)
 
 
@@ -402,7 +411,11 @@ def sample(g: Growing) -> Tensor | None:
         return None
     batch = t.shape[0]
     inner = math.prod(t.shape[1:-1])
-    grid = g.add("Reshape", [t.name, g.maker.const([batch, inner, t.shape[-1] // 2, 2])], (batch, inner, t.shape[-1] // 2, 2))  # fmt: skip
+    grid = g.add(
+        "Reshape",
+        [t.name, g.maker.const([batch, inner, t.shape[-1] // 2, 2])],
+        (batch, inner, t.shape[-1] // 2, 2),
+    )
     picture = g.draw(st.sampled_from([g.values((batch, 2, 3, 4), "numbers"), "image"]))
     if grid is None or (picture == "image" and batch != 2):
         return None
@@ -413,17 +426,75 @@ def sample(g: Growing) -> Tensor | None:
 
 
 OPERATORS: tuple[Callable[[Growing], Tensor | None], ...] = (
-    unary, clip, mask_rows, mask_rows, mask_rows, with_constant, with_constant, divide, with_tensor, with_tensor, where,
-    compare_and_cast, reshape, reshape, reshape, transpose, transpose, unsqueeze, squeeze, expand, expand, tile,
-    slice_, split, gather, gather, gather_nd, gather_elements, concat, concat, pad, scatter_nd, scatter_nd,
-    scatter_elements, matmul, matmul, gemm, mix_rows, running_sum, softmax, layer_norm, reduce, sum_of_masked,
-    sum_of_masked, sample, sample,
-)  # fmt: skip
+    unary,
+    clip,
+    mask_rows,
+    mask_rows,
+    mask_rows,
+    with_constant,
+    with_constant,
+    divide,
+    with_tensor,
+    with_tensor,
+    where,
+    compare_and_cast,
+    reshape,
+    reshape,
+    reshape,
+    transpose,
+    transpose,
+    unsqueeze,
+    squeeze,
+    expand,
+    expand,
+    tile,
+    slice_,
+    split,
+    gather,
+    gather,
+    gather_nd,
+    gather_elements,
+    concat,
+    concat,
+    pad,
+    scatter_nd,
+    scatter_nd,
+    scatter_elements,
+    matmul,
+    matmul,
+    gemm,
+    mix_rows,
+    running_sum,
+    softmax,
+    layer_norm,
+    reduce,
+    sum_of_masked,
+    sum_of_masked,
+    sample,
+    sample,
+)
 
 ROW_WISE: tuple[Callable[[Growing], Tensor | None], ...] = (
-    unary, clip, mask_rows, with_constant, divide, with_tensor, where, reshape, reshape, transpose, matmul, matmul,
-    softmax, layer_norm, sample, concat, slice_, expand, reduce,
-)  # fmt: skip
+    unary,
+    clip,
+    mask_rows,
+    with_constant,
+    divide,
+    with_tensor,
+    where,
+    reshape,
+    reshape,
+    transpose,
+    matmul,
+    matmul,
+    softmax,
+    layer_norm,
+    sample,
+    concat,
+    slice_,
+    expand,
+    reduce,
+)
 
 
 @st.composite

@@ -163,7 +163,7 @@ def test_an_unknown_standard_operator_is_an_error_that_names_it() -> None:
     g = GraphMaker()
     x = g.input("x", (2, 3))
     g.nodes.append(helper.make_node("NoSuchOperator", [x], ["y"], "it"))
-    with pytest.raises(InputError, match="'it'.*NoSuchOperator") as caught:
+    with pytest.raises(InputError, match=r"'it'.*NoSuchOperator") as caught:
         folded(_plain_model(g, "y"))
     assert "domain of its own" in str(caught.value)
 
@@ -182,7 +182,7 @@ def test_a_reshape_that_loses_elements_is_an_error() -> None:
     g = GraphMaker()
     x = g.input("x", (2, 3))
     g.nodes.append(helper.make_node("Reshape", [x, g.const([5])], ["y"], "traced"))
-    with pytest.raises(InputError, match="'traced'.*6 elements"):
+    with pytest.raises(InputError, match=r"'traced'.*6 elements"):
         folded(_plain_model(g, "y"))
 
 
@@ -232,14 +232,14 @@ def _branch(captured: str, added: str | None, operator: str, bare: bool) -> onnx
 
 def _with_if(
     g: GraphMaker, condition: str, captured: str, added: str | None = None, *, twice: bool = False, bare: bool = False
-) -> onnx.ModelProto:  # fmt: skip
+) -> onnx.ModelProto:
     value = captured
     for number in range(2 if twice else 1):
         output = f"r_out{number}"
         node = helper.make_node(
             "If", [condition], [output], f"if{number}",
             then_branch=_branch(value, added, "Relu", bare), else_branch=_branch(value, added, "Abs", bare),
-        )  # fmt: skip
+        )
         g.nodes.append(node)
         value = output
     g.nodes[-1].output[0] = "out"

@@ -14,7 +14,19 @@ from onnx import TensorProto
 from specialize.passes.pipeline import Specialized
 from specialize.rows.arrange import Packing
 from specialize.verify import compare_models
-from tests.graphs import PACKINGS, PADDED, RAGGED, GraphMaker, assert_annotations_true, assert_static, check, operators, random_feeds, reasons, specialize_proto  # fmt: skip
+from tests.graphs import (  # fmt: skip
+    PACKINGS,
+    PADDED,
+    RAGGED,
+    GraphMaker,
+    assert_annotations_true,
+    assert_static,
+    check,
+    operators,
+    random_feeds,
+    reasons,
+    specialize_proto,
+)
 
 CAMERAS, QUERIES, CHANNELS, HEADS = 3, 10, 8, 2
 SEEN = np.array([[0, 0, 1, 1, 1, 0, 0, 0, 0, 0], [0, 0, 0, 1, 1, 1, 0, 0, 1, 0], [0] * 10], dtype=bool)
@@ -38,7 +50,9 @@ def work(g: GraphMaker, rows: str) -> str:
 def sampled(g: GraphMaker, rows: str) -> str:
     """Add deformable sampling on (N, Q, C): offsets make places in each camera's image, read by head."""
     shape = [CAMERAS, QUERIES, HEADS, 2, 2]
-    places = g.op("Reshape", g.op("MatMul", rows, g.const(0.2 * numbers(CHANNELS, HEADS * 4))), g.const(shape))
+    places = g.op(
+        "Reshape", g.op("MatMul", rows, g.const(0.2 * numbers(CHANNELS, HEADS * 4))), g.const(shape)
+    )
     grid = g.op(
         "Reshape", g.op("Transpose", places, perm=[0, 2, 1, 3, 4]), g.const([CAMERAS * HEADS, QUERIES, 2, 2])
     )

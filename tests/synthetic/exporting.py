@@ -14,23 +14,42 @@ from torch import nn
 
 
 def export(
-    model: nn.Module, inputs: dict[str, torch.Tensor], opset: int = 16, *, dynamo: bool = False, fold: bool = True,
-    outputs: tuple[str, ...] = ("out",), domains: tuple[str, ...] = (),
-) -> onnx.ModelProto:  # fmt: skip
+    model: nn.Module,
+    inputs: dict[str, torch.Tensor],
+    opset: int = 16,
+    *,
+    dynamo: bool = False,
+    fold: bool = True,
+    outputs: tuple[str, ...] = ("out",),
+    domains: tuple[str, ...] = (),
+) -> onnx.ModelProto:
     """Return what an exporter makes of a module; `fold` lets it fold constants."""
     buffer = io.BytesIO()
     with torch.no_grad(), _quiet():
         if dynamo:
             program = torch.onnx.export(
-                model.eval(), tuple(inputs.values()), input_names=list(inputs), output_names=list(outputs),
-                opset_version=opset, dynamo=True, verbose=False, optimize=fold,
-            )  # fmt: skip
+                model.eval(),
+                tuple(inputs.values()),
+                input_names=list(inputs),
+                output_names=list(outputs),
+                opset_version=opset,
+                dynamo=True,
+                verbose=False,
+                optimize=fold,
+            )
             assert program is not None
             return program.model_proto
         torch.onnx.export(
-            model.eval(), tuple(inputs.values()), buffer, input_names=list(inputs), output_names=list(outputs),
-            opset_version=opset, dynamo=False, do_constant_folding=fold, custom_opsets=dict.fromkeys(domains, 1),
-        )  # fmt: skip
+            model.eval(),
+            tuple(inputs.values()),
+            buffer,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            opset_version=opset,
+            dynamo=False,
+            do_constant_folding=fold,
+            custom_opsets=dict.fromkeys(domains, 1),
+        )
     return onnx.load_from_string(buffer.getvalue())
 
 
@@ -57,8 +76,10 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(logging.CRITICAL)
     try:
         with (
-            warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()),
-        ):  # fmt: skip
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -19,7 +19,9 @@ class Tables(nn.Module):
         torch.manual_seed(seed)
         self.site = Site(style)
 
-    def forward(self, query: Tensor, maps: Tensor, ids: Tensor, places: Tensor, back: Tensor, inverse: Tensor) -> Tensor:  # fmt: skip
+    def forward(
+        self, query: Tensor, maps: Tensor, ids: Tensor, places: Tensor, back: Tensor, inverse: Tensor
+    ) -> Tensor:
         """Maps queries (1, Q, C); maps (N, S, C), ids (N, K), places (N, K, D, 2), back (Q, O), inverse (Q, 1)."""
         rows = query[0][ids]  # (N, K, C)
         read = self.site.attend(rows, maps, places).flatten(0, 1)  # (N * K, C)
@@ -35,7 +37,9 @@ class NearestTables(nn.Module):
         torch.manual_seed(seed)
         self.site = Site(style)
 
-    def forward(self, query: Tensor, maps: Tensor, rebatch: Tensor, places: Tensor, restore: Tensor, inverse: Tensor) -> Tensor:  # fmt: skip
+    def forward(
+        self, query: Tensor, maps: Tensor, rebatch: Tensor, places: Tensor, restore: Tensor, inverse: Tensor
+    ) -> Tensor:
         """Maps queries (1, Q, C); rebatch (N, v, w, 2), places (N, v * w, D, 2), restore (1, O * H, W, 2)."""
         style = self.site.style
         cameras, (height, width) = style.cameras, style.grid.shape[-2:]

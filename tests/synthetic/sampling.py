@@ -72,12 +72,16 @@ class _Custom(torch.autograd.Function):
     """Exported as an operator of its own; computed by `grid_sample`, because that is what it stands for."""
 
     @staticmethod
-    def forward(ctx: object, value: Tensor, shapes: Tensor, starts: Tensor, places: Tensor, weights: Tensor, name: str) -> Tensor:  # fmt: skip
+    def forward(
+        ctx: object, value: Tensor, shapes: Tensor, starts: Tensor, places: Tensor, weights: Tensor, name: str
+    ) -> Tensor:
         levels = tuple((int(h), int(w)) for h, w in shapes)
         return grid_sample(value, levels, places, weights)
 
     @staticmethod
-    def symbolic(g: object, value: object, shapes: object, starts: object, places: object, weights: object, name: str) -> object:  # fmt: skip
+    def symbolic(
+        g: object, value: object, shapes: object, starts: object, places: object, weights: object, name: str
+    ) -> object:
         inputs = (
             [value, shapes, places, weights]
             if name in FOUR_INPUTS

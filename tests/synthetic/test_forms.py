@@ -15,7 +15,17 @@ from hypothesis import strategies as st
 from specialize.passes.pipeline import Specialized
 from specialize.rows.arrange import Packing
 from specialize.visibility.grid import QueryGrid
-from tests.graphs import ALIGNED, PADDED, RAGGED, assert_annotations_true, assert_same, assert_static, operators, run, specialize_proto  # fmt: skip
+from tests.graphs import (
+    ALIGNED,
+    PADDED,
+    RAGGED,
+    assert_annotations_true,
+    assert_same,
+    assert_static,
+    operators,
+    run,
+    specialize_proto,
+)
 from tests.strategies import Rig, rigs
 from tests.synthetic.attention import GRID, Model, Style, calibration
 from tests.synthetic.exporting import export, simplified
@@ -51,8 +61,14 @@ STYLES = {
 
 @functools.lru_cache(maxsize=64)
 def exported(
-    style: Style, opset: int = 16, tool: str = "raw", *, dynamo: bool = False, fold: bool = True, layers: int = 1
-) -> onnx.ModelProto:  # fmt: skip
+    style: Style,
+    opset: int = 16,
+    tool: str = "raw",
+    *,
+    dynamo: bool = False,
+    fold: bool = True,
+    layers: int = 1,
+) -> onnx.ModelProto:
     """Return the export of a model whose layers all have one style."""
     model = Model(*[style] * layers)
     return simplified(export(model, model.example(), opset, dynamo=dynamo, fold=fold), tool)

@@ -113,7 +113,7 @@ def open_remote(url: str) -> Remote:
     if scheme not in fsspec.available_protocols():
         raise UsageError(url, "a URL that fsspec knows", repr(scheme))
     try:
-        files, root = url_to_fs(url)
+        files, root = url_to_fs(url, use_listings_cache=False)  # other machines write as well
     except ImportError as error:
         raise UsageError(url, f"the package that fsspec wants for {scheme}", "none", str(error)) from error
     return Remote(url, files, str(root).rstrip("/"))

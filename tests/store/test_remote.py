@@ -112,7 +112,7 @@ def test_an_unknown_kind_of_url_is_usage() -> None:
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A URL whose package is not installed says which package is wanted."""
 
-    def missing(url: str) -> tuple[object, str]:
+    def missing(url: str, **options: object) -> tuple[object, str]:
         raise ImportError("Install s3fs to access S3")
 
     monkeypatch.setattr("fsspec.core.url_to_fs", missing)

@@ -13,6 +13,7 @@ from specialize.files import publish_directory, write_file
 from specialize.graph.io import write_graph
 from specialize.report import write_new_report
 from specialize.request import BuildRequest
+from specialize.sketch import draw_largest
 from specialize.sources import GRAPH, PREPARED_WEIGHTS, Say
 from specialize.specializing import Compilation, describe, tie
 from specialize.watch import Watch
@@ -24,7 +25,7 @@ def prove_and_publish(
     """Write the build aside, run it against the original, and put it in its place only if both agree."""
     manifest = describe(request, compiled, key)
     write_metadata(compiled.graph.metadata_props, tie(manifest, compiled.sites))
-    forms = count_forms(compiled)
+    forms, drawings = count_forms(compiled), draw_largest(compiled)
     watch.lap("count")
     with publish_directory(folder) as room:
         write_graph(compiled.graph, room / MODEL)
@@ -39,7 +40,7 @@ def prove_and_publish(
         )
         report.require_passed()
         watch.lap("verify")
-        manifest = manifest.with_evidence(report.to_json(), forms.to_json())
+        manifest = manifest.with_evidence(report.to_json(), forms.to_json(), drawings)
         write_new_report(room, manifest, compiled.plans)
         manifest = record_files(room, manifest)
         write_manifest(room, manifest)

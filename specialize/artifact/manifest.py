@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from specialize.artifact.drawing import Drawing
 from specialize.errors import InputError
 from specialize.files import explained, write_file
 from specialize.version import VERSION
@@ -113,6 +114,7 @@ class Manifest(_Part, frozen=True, kw_only=True):
         source: How to make the generic model again: name, checkpoint digest, seed, store objects.
         options: Other options of the build, such as tolerance and capacity, canonical.
         files: Every file of the build but this one, by name.
+        drawings: The largest attention site before and after, step by step.
         compiler: Version of this package.
         schema: Version of this format.
     """
@@ -138,10 +140,13 @@ class Manifest(_Part, frozen=True, kw_only=True):
     options: JsonObject = {}
     spec: str
     files: dict[str, FileRecord] = {}
+    drawings: tuple[Drawing, ...] = ()
 
-    def with_evidence(self, verify: JsonObject, flops: JsonObject) -> Manifest:
-        """Return the manifest with the reports of verification and costs."""
-        return msgspec.structs.replace(self, verify=verify, flops=flops)
+    def with_evidence(
+        self, verify: JsonObject, flops: JsonObject, drawings: tuple[Drawing, ...] = ()
+    ) -> Manifest:
+        """Return the manifest with the reports of verification and costs, and the drawings."""
+        return msgspec.structs.replace(self, verify=verify, flops=flops, drawings=drawings)
 
 
 def manifest_text(manifest: Manifest) -> str:

@@ -15,13 +15,16 @@ from specialize.cli.output import emit
 @click.argument("path", metavar="BUILD|MODEL.onnx|PROFILE", type=click.Path(path_type=Path, exists=True))
 @options.model_spec_option
 @click.option("--calib", type=options.EXISTING, help="For a model: show what a specialization would do.")
+@click.option("--graph", is_flag=True, help="For a build: draw its largest site, before and after.")
 @options.json_option
-def command(path: Path, model_spec: Path | None, calib: Path | None, as_json: bool) -> None:
+def command(path: Path, model_spec: Path | None, calib: Path | None, graph: bool, as_json: bool) -> None:
     """Show what a build, a model or a profile is.
 
     For a model: its calibration inputs, its operators, a draft of its sidecar; and with --calib the
     sites that a specialization finds, and what every pass does or declines.
     """
+    if graph:
+        return _graph(path, as_json)
     if path.is_dir():
         return _build(path, as_json)
     return _model(path, model_spec, calib, as_json) if path.suffix == ".onnx" else _profile(path, as_json)
@@ -33,6 +36,14 @@ def _build(path: Path, as_json: bool) -> None:
 
     build = Build.open(path)
     emit(build_json(build), build_text(build), as_json)
+
+
+def _graph(path: Path, as_json: bool) -> None:
+    from specialize.artifact import Build
+    from specialize.cli.render_graph import graph_json, graph_text
+
+    build = Build.open(path)
+    emit(graph_json(build), graph_text(build), as_json)
 
 
 def _profile(path: Path, as_json: bool) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from specialize.artifact.manifest import Manifest, Tensor
+from specialize.artifact.manifest import Manifest, PassNote, Tensor
 from specialize.bench.report import BuildBench
 from specialize.digest import short
 from specialize.report.costs import cost_table, share_rows, time_table
+from specialize.report.drawing import drawing_view
 from specialize.report.numbers import count, percent, plural, small, times, width
 from specialize.report.page import BuildPage, Fact, OutputRow, Pair, Parity, PassRow
 from specialize.report.sites import site_views
@@ -35,12 +36,8 @@ def build_page(
         times=time_table(bench) if bench else None,
         shares=share_rows(bench) if bench else (),
         parity=parity(manifest.verify),
-        passes=tuple(
-            PassRow(
-                note.name, "applied" if note.applied else "declined", note.applied, note.where, note.reason
-            )
-            for note in manifest.passes
-        ),
+        drawings=tuple(drawing_view(drawing) for drawing in manifest.drawings),
+        passes=_passes(manifest.passes),
         contract=_contract(manifest),
         digests=_digests(manifest),
     )
@@ -77,6 +74,17 @@ def _output_row(name: str, entry: Mapping[str, Any]) -> OutputRow:
         margin=percent(margin),
         margin_width=width(margin),
         worst=f"{place}: {float(worst['reference']):.7g} and {float(worst['candidate']):.7g}",
+    )
+
+
+def _passes(notes: Sequence[PassNote]) -> tuple[PassRow, ...]:
+    """Return one row per thing that a pass said, with all the places that it said it of."""
+    places: dict[tuple[str, bool, str], list[str]] = {}
+    for note in notes:
+        places.setdefault((note.name, note.applied, note.reason), []).append(note.where)
+    return tuple(
+        PassRow(name, "applied" if applied else "declined", applied, ", ".join(where), reason)
+        for (name, applied, reason), where in places.items()
     )
 
 

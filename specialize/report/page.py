@@ -155,6 +155,41 @@ class PassRow:
 
 
 @dataclass(frozen=True, slots=True)
+class StepView:
+    """One step of a drawing: `kind` chooses its look, `bar` is the width of its bar."""
+
+    kind: str
+    x: int
+    y: int
+    label: str
+    shape: str
+    values: str
+    bar: str
+
+
+@dataclass(frozen=True, slots=True)
+class SidePicture:
+    """A site before or after: steps from top to bottom, and the path of the lines between them."""
+
+    title: str
+    width: int
+    height: int
+    label_x: int
+    shape_x: int
+    bar_x: int
+    lines: str
+    steps: tuple[StepView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DrawingView:
+    """An attention site before and after."""
+
+    summary: str
+    sides: tuple[SidePicture, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """A name and a value."""
 
@@ -175,6 +210,7 @@ class BuildPage:
     times: Costs | None
     shares: tuple[Pair, ...]
     parity: Parity
+    drawings: tuple[DrawingView, ...]
     passes: tuple[PassRow, ...]
     contract: tuple[Pair, ...]
     digests: tuple[Pair, ...]

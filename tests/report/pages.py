@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from specialize.artifact.drawing import Drawing, Step
 from specialize.artifact.manifest import Digests, Manifest, PassNote, Site, SiteCamera, Tensor
 from specialize.calibration.load import load_profile
 from specialize.flops import compare_forms, count
@@ -76,4 +77,16 @@ def manifest(plan: VisibilityPlan, wrong: bool = False, vehicle: str = "car42") 
         flops=compare_forms(forms, rows).to_json(),
         warnings=("runs with random weights",),
         spec="",
+        drawings=(drawing(),),
     )
+
+
+def drawing() -> Drawing:
+    """Return the drawing of a site with every kind of step."""
+    steps = (
+        Step(what="query", times=1, kind="input", shape="1 x 2500 x 256", values=640_000, after=()),
+        Step(what="mask", times=1, kind="calibration", shape="6 x 2500 x 1", values=15_000, after=()),
+        Step(what="Gather", times=6, kind="move", shape="1 x 387..600 x 256", values=722_432, after=(0,)),
+        Step(what="Mul", times=1, kind="work", shape="6 x 2500 x 256", values=3_840_000, after=(1, 2)),
+    )
+    return Drawing(site=0, rows=(15000, 2822), before=steps, after=steps[:3])

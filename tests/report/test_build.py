@@ -39,7 +39,7 @@ def test_it_stands_alone(html: str) -> None:
 def test_it_is_well_formed(html: str) -> None:
     """Every element that is opened is closed, in order."""
     open_tags: list[str] = []
-    void = {"meta", "link", "line", "path", "circle", "rect"}
+    void = {"meta", "link", "line", "path", "circle", "rect", "wbr"}
 
     class Checker(HTMLParser):
         def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -1,0 +1,46 @@
+"""A small drawing of an attention site: what it computes step by step, before and after specialization."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["input", "calibration", "move", "work"]
+
+
+class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One step: nodes that do the same to the same, or a chain of element-wise ones.
+
+    Attributes:
+        what: Operators of the step, or the name of the tensor that enters.
+        times: How many nodes do it side by side.
+        kind: `input` enters, `calibration` enters and depends on the calibration alone, `move` moves rows,
+            `work` computes.
+        shape: Shape of the result; where results differ, their least and most.
+        values: Numbers in all results together.
+        after: Steps that it reads, as positions in the drawing.
+    """
+
+    what: str
+    times: int
+    kind: Kind
+    shape: str
+    values: int
+    after: tuple[int, ...]
+
+
+class Drawing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One attention site, with the projections around it.
+
+    Attributes:
+        site: Its number.
+        rows: Rows before and after.
+        before: Steps of the input model, in the order of computation.
+        after: Steps of the specialized model.
+    """
+
+    site: int
+    rows: tuple[int, int]
+    before: tuple[Step, ...]
+    after: tuple[Step, ...]

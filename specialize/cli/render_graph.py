@@ -1,0 +1,57 @@
+"""The drawing of an attention site as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from rich.console import RenderableType
+from rich.table import Table
+
+from specialize.artifact import Build
+from specialize.artifact.drawing import Drawing, Step
+from specialize.cli.output import stack
+from specialize.cli.render_build import title
+from specialize.cli.tables import scaled, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SCHEMA = "specialize/graph@1"
+_LEGEND = "○ input   ◇ from the calibration   ◆ moves rows   ● computes   │ read further down"
+
+
+def graph_json(build: Build) -> dict[str, Any]:
+    """Return what `specialize inspect BUILD --graph --json` prints."""
+    drawings = msgspec.to_builtins(build.manifest.drawings)
+    return {"schema": SCHEMA, "path": str(build.folder), "model": build.manifest.model, "drawings": drawings}
+
+
+def graph_text(build: Build) -> RenderableType:
+    """Return what `specialize inspect BUILD --graph` shows."""
+    drawings = build.manifest.drawings
+    if not drawings:
+        return stack(title(build.manifest), "no site was drawn when this build was made: build again")
+    parts = [part for drawing in drawings for part in _drawing(drawing)]
+    return stack(title(build.manifest), *parts, _LEGEND)
+
+
+def _drawing(drawing: Drawing) -> tuple[RenderableType, ...]:
+    before, after = drawing.rows
+    return (
+        f"attention site {drawing.site} before: {before:,} rows",
+        _steps(drawing.before),
+        f"attention site {drawing.site} after: {after:,} rows",
+        _steps(drawing.after),
+    )
+
+
+def _steps(steps: Sequence[Step]) -> Table:
+    from specialize.report.lanes import as_text
+
+    body = table("", "step", "result", "numbers")
+    body.columns[1].justify = body.columns[2].justify = "left"
+    for lanes, step in zip(as_text(steps), steps, strict=True):
+        many = f" x{step.times}" if step.times > 1 else ""
+        body.add_row(lanes, step.what + many, step.shape, scaled(step.values))
+    return body

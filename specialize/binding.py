@@ -17,19 +17,22 @@ import onnx_ir as ir
 
 from specialize import envelope
 from specialize.artifact import Build
+from specialize.artifact.tensors import read_tensors
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import DeclinedError, InternalError
 from specialize.graph.closure import Closure
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
-from specialize.passes.bind import fitted
+from specialize.passes.bind import feeds_of
 from specialize.passes.masks import Mask, Trial, find_masks
 from specialize.passes.pipeline import Specialized, specialize_graph
 from specialize.passes.superset import OUTSIDE, restrict
 from specialize.planning import visible_sets
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
+from specialize.tables import OWN_TABLE, PROGRAM, require_table
+from specialize.tabulate import tabulate
 from specialize.visibility.perturb import at_the_edge
 from specialize.visibility.pyramid import Deviation
 
@@ -61,12 +64,14 @@ class Binding:
         fed: What verification feeds.
         options: What the manifest says about the mode.
         files: Further files of the build, by name.
+        table: The tables of this vehicle, by input name.
     """
 
     compiled: Specialized
     fed: Fed
     options: Mapping[str, object] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    table: Arrays = field(default_factory=dict)
 
 
 def bind_model(
@@ -81,6 +86,8 @@ def bind_model(
     """
     if request.mode == "envelope":
         return _bind_envelope(request, profile, spec, prepared)
+    if request.mode == "tables":
+        return _bind_tables(request, profile, spec, prepared)
     return _bind_exact(request, profile, spec, prepared)
 
 
@@ -89,26 +96,19 @@ def fed_to(build: Build, spec: ModelSpec, prepared: Path) -> Fed:
     if build.manifest.mode == "envelope":
         counted = bool(build.manifest.options.get("count_outside"))
         return Fed(envelope.read_cases(build.folder), _none_outside() if counted else {})
-    return Fed((feeds(read_graph(prepared), spec, load_profile(build.profile)),))
-
-
-def feeds(model: ir.Model, spec: ModelSpec, profile: CalibrationProfile) -> dict[str, np.ndarray]:
-    """Return what the calibration and the sidecar's constants are as inputs of a model."""
-    inputs = {str(value.name): value for value in model.graph.inputs}
-    arrays = spec.calibration_arrays(profile) | constants(spec)
-    return {name: fitted(inputs[name], array) if name in inputs else array for name, array in arrays.items()}
-
-
-def constants(spec: ModelSpec) -> dict[str, np.ndarray]:
-    """Return what the sidecar holds constant, by input name."""
-    return {name: np.asarray(value) for name, value in spec.other_inputs.items()}
+    own = feeds_of(read_graph(prepared), spec, load_profile(build.profile))
+    if build.manifest.mode == "tables":
+        table, metadata = read_tensors(build.file(OWN_TABLE))
+        require_table(build.file(OWN_TABLE), metadata, build)
+        return Fed(({**own, **table},))
+    return Fed((own,))
 
 
 def _bind_exact(
     request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, prepared: Path
 ) -> Binding:
     model = read_graph(prepared)
-    bound = feeds(model, spec, profile)
+    bound = feeds_of(model, spec, profile)
     return Binding(
         compiled=specialize_graph(model, bound, Packing(request.layout, request.align)), fed=Fed((bound,))
     )
@@ -121,10 +121,10 @@ def _bind_envelope(
     model = read_graph(prepared)
     closure = Closure(model, spec.calibration_inputs)
     masks = find_masks(closure, _trials(model, spec, profile))
-    cases = tuple(feeds(model, spec, example) for example in made.examples)
+    cases = tuple(feeds_of(model, spec, example) for example in made.examples)
     _require_inside(closure, masks, made.supersets, cases)
     notes = restrict(model, closure, masks, made.supersets, count=request.count_outside)
-    compiled = specialize_graph(model, constants(spec), Packing(request.layout, request.align))
+    compiled = specialize_graph(model, spec.constants(), Packing(request.layout, request.align))
     compiled = Specialized(compiled.model, compiled.sites, (*notes, *compiled.notes))
     if not compiled.sites:
         raise _not_restricted(request.model, compiled)
@@ -136,10 +136,25 @@ def _bind_envelope(
     )
 
 
+def _bind_tables(
+    request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, prepared: Path
+) -> Binding:
+    made = tabulate(request, profile, spec, prepared)
+    model = read_graph(prepared)
+    cases = tuple({**feeds_of(model, spec, vehicle), **table} for vehicle, table in made.vehicles)
+    return Binding(
+        compiled=made.compiled,
+        fed=Fed(cases),
+        options={"tables": made.options},
+        files={PROGRAM: made.program},
+        table=made.vehicles[0][1],
+    )
+
+
 def _trials(model: ir.Model, spec: ModelSpec, profile: CalibrationProfile) -> list[Trial]:
     """Return the nominal calibration and two that are far from it, to tell masks from what looks like one."""
     far = at_the_edge(profile, [_FAR] * len(profile.cameras), 2)
-    return [Trial(feeds(model, spec, each), visible_sets(spec, each)) for each in (profile, *far)]
+    return [Trial(feeds_of(model, spec, each), visible_sets(spec, each)) for each in (profile, *far)]
 
 
 def _require_inside(

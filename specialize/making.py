@@ -7,6 +7,7 @@ from pathlib import Path
 
 from specialize.artifact import BuildKey, Manifest, record_files, write_manifest, write_metadata
 from specialize.artifact.build import MODEL, PROFILE
+from specialize.artifact.tensors import tensors_bytes
 from specialize.calibration.dump import dump_profile
 from specialize.evidence import compare_with_original, count_forms
 from specialize.files import publish_directory, write_file
@@ -16,6 +17,7 @@ from specialize.request import BuildRequest
 from specialize.sketch import draw_largest
 from specialize.sources import GRAPH, PREPARED_WEIGHTS, Say
 from specialize.specializing import Compilation, describe, tie
+from specialize.tables import OWN_TABLE, metadata_of
 from specialize.watch import Watch
 
 
@@ -33,6 +35,9 @@ def prove_and_publish(
         write_file(room / PROFILE, dump_profile(compiled.profile))
         for name, content in compiled.binding.files.items():
             write_file(room / name, content)
+        if compiled.binding.table:
+            about = metadata_of(compiled.profile, key.digest())
+            write_file(room / OWN_TABLE, tensors_bytes(compiled.binding.table, about))
         watch.lap("write")
         original, spec = compiled.parts / GRAPH, compiled.generic.spec
         report = compare_with_original(

@@ -145,6 +145,10 @@ class ModelSpec(_Part, frozen=True, kw_only=True):
         self._check_cameras(profile)
         return {name: _matrices(kind, self, profile) for name, kind in self.calibration_inputs.items()}
 
+    def constants(self) -> dict[str, np.ndarray]:
+        """Return what is held constant beside the calibration, by ONNX input name."""
+        return {name: np.asarray(value) for name, value in self.other_inputs.items()}
+
     def to_text(self) -> str:
         """Return the YAML that `read_spec` reads back to an equal value."""
         data = {"schema": self.schema, **msgspec.to_builtins(self)}  # the default would be left out

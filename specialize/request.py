@@ -152,6 +152,29 @@ class DriftOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TableOutcome:
+    """The tables of one vehicle for the engine of a build, as written to a file.
+
+    Attributes:
+        output: The file.
+        build_dir: Directory of the build.
+        vehicle: Name of the vehicle.
+        profile: Digest of the profile.
+        build: Digest of the build key.
+        size: Bytes of the file.
+        tensors: Type and shape of each table, by the name of the engine's input.
+    """
+
+    output: Path
+    build_dir: Path
+    vehicle: str
+    profile: str
+    build: str
+    size: int
+    tensors: dict[str, tuple[str, tuple[int, ...]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOutcome:
     """The visible sets of one calibration for one model, as written to a file.
 

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.artifact import BuildKey, Digests, Manifest, ModelTie
-from specialize.binding import Binding, bind_model, constants
+from specialize.binding import Binding, bind_model
 from specialize.calibration.profile import CalibrationProfile
 from specialize.describe import describe_notes, describe_site, describe_tensor
 from specialize.digest import digest
@@ -90,7 +90,7 @@ def specialize(
 
 def bound_constants(spec: ModelSpec, profile: CalibrationProfile) -> dict[str, np.ndarray]:
     """Return what is bound, by input name: the calibration, and what the sidecar holds constant."""
-    return spec.calibration_arrays(profile) | constants(spec)
+    return spec.calibration_arrays(profile) | spec.constants()
 
 
 def describe(request: BuildRequest, compiled: Compilation, key: BuildKey) -> Manifest:

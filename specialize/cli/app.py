@@ -27,6 +27,9 @@ COMMANDS = {
     "inspect": Lazy("specialize.cli.cmd_inspect", "Show what a build, a model or a profile is."),
     "flops": Lazy("specialize.cli.cmd_flops", "Count what specialization saves for one vehicle."),
     "bench": Lazy("specialize.cli.cmd_bench", "Time a build against the other forms of its model."),
+    "table": Lazy(
+        "specialize.cli.cmd_table", "Write the tables of a vehicle for an engine that serves many."
+    ),
     "plan": Lazy("specialize.cli.cmd_plan", "Write the tables of what each camera sees."),
     "report": Lazy("specialize.cli.cmd_report", "Write a build's report: one HTML file, no network needed."),
     "diff": Lazy("specialize.cli.cmd_diff", "Show what moved between two calibrations. Exit 3 if anything."),
@@ -34,6 +37,7 @@ COMMANDS = {
     "export": Lazy("specialize.cli.cmd_export", "Write the generic ONNX of a built-in model."),
     "models": Lazy("specialize.cli.cmd_models", "List the built-in models."),
     "fleet": Lazy("specialize.cli.cmd_fleet", "Compare, plan and build many vehicles."),
+    "targets": Lazy("specialize.cli.cmd_targets", "List the toolchains that a build can be made for."),
     "store": Lazy("specialize.cli.cmd_store", "Look after the store of models and weights."),
 }
 

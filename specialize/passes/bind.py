@@ -13,8 +13,10 @@ from collections.abc import Mapping
 import numpy as np
 import onnx_ir as ir
 
+from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, closest
 from specialize.graph.shapes import dims, is_static, numpy_type
+from specialize.model import ModelSpec
 from specialize.passes.base import Note
 
 NAME = "bind"
@@ -49,6 +51,13 @@ def bind(model: ir.Model, arrays: Mapping[str, np.ndarray]) -> list[Note]:
         model.graph.inputs.remove(value)
         notes.append(Note(NAME, "applied", name, f"constant of shape {list(dims(constant))}"))
     return notes
+
+
+def feeds_of(model: ir.Model, spec: ModelSpec, profile: CalibrationProfile) -> dict[str, np.ndarray]:
+    """Return what the calibration and the sidecar's constants are as inputs of a model, by name."""
+    inputs = {str(value.name): value for value in model.graph.inputs}
+    arrays = spec.calibration_arrays(profile) | spec.constants()
+    return {name: fitted(inputs[name], array) if name in inputs else array for name, array in arrays.items()}
 
 
 def fitted(value: ir.Value, array: np.ndarray) -> np.ndarray:

@@ -35,13 +35,22 @@ class Specialized:
 
 def specialize_graph(model: ir.Model, constants: Mapping[str, np.ndarray], packing: Packing) -> Specialized:
     """Bind inputs of a graph to constants and compute only what is still needed; changes the graph in place."""
+    return tidied(compact_graph(model, constants, packing))
+
+
+def compact_graph(model: ir.Model, constants: Mapping[str, np.ndarray], packing: Packing) -> Specialized:
+    """Do what `specialize_graph` does, except for merging what is there twice."""
     notes = bind(model, constants)  # the calibration becomes a constant ...
     notes.append(_fold(model))  # ... and so do the mask, the reference points and every index
     sites, compacted = compact(model, packing)  # rows that nobody reads are not computed
     notes.extend(compacted)
     notes.extend(unscatter(model))  # in-place slices of heads, which edge compilers run badly or not at all
-    notes.extend(tidy(model))  # equal tables of several layers are one
     return Specialized(model, tuple(sites), tuple(notes))
+
+
+def tidied(done: Specialized) -> Specialized:
+    """Merge what is there twice, in place: equal tables of several layers are one."""
+    return Specialized(done.model, done.sites, (*done.notes, *tidy(done.model)))
 
 
 def _fold(model: ir.Model) -> Note:

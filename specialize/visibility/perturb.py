@@ -73,7 +73,7 @@ def _moved(camera: Camera, move: Move) -> Camera:
     intrinsic[:2, 2] += move.principal_point_px
     pose = pinhole.camera_from_lidar.copy()
     pose[:3, 3] -= move.translation_m
-    turn = _rotation(move.rotation_rad)
+    turn = rotation(move.rotation_rad)
     return Camera.pinhole(
         camera.name,
         (camera.width_px, camera.height_px),
@@ -85,7 +85,7 @@ def _moved(camera: Camera, move: Move) -> Camera:
     )
 
 
-def _rotation(axis_angle: Floats) -> Floats:
+def rotation(axis_angle: Floats) -> Floats:
     """Return the (4, 4) rotation about an axis by its length in radians."""
     angle = float(np.linalg.norm(axis_angle))
     matrix = np.eye(4)

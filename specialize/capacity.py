@@ -1,0 +1,165 @@
+"""Capacity: how much room tables keep for the rows of any vehicle, and who does not fit.
+
+Without a wish, or with `auto`, every camera gets a sixteenth more than the largest need known, in steps of eight. With
+`--capacity-over` alone the needs of those vehicles are met exactly. A number is for every camera, a list for one each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from specialize.errors import InputError, StaleError, UsageError
+from specialize.passes.site import CompactedSite
+from specialize.rows.arrange import Packing
+from specialize.rows.room import NoRoomError, Room, Sum
+
+AUTO = "auto"
+HEADROOM = 1 / 16
+STEP = 8
+LEAST_FAN_IN = 2
+"""Cameras that see one query: two on all rigs of six cameras known, so no table has room for fewer."""
+
+Needs = Mapping[str, Room]
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What was asked for.
+
+    Attributes:
+        lengths: One number for all cameras, or one per camera; empty for `auto`.
+        headroom: Whether more than the known needs are kept free.
+    """
+
+    lengths: tuple[int, ...] = ()
+    headroom: bool = True
+
+
+def parse_capacity(text: str | None, *, over: bool) -> Capacity:
+    """Return the capacity written as `auto`, `640` or `640,480,480`; `over` tells whether further vehicles are known.
+
+    Raises:
+        UsageError: The text is none of these.
+    """
+    if text is None or text == AUTO:
+        return Capacity(headroom=text == AUTO or not over)
+    try:
+        lengths = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        lengths = (0,)
+    if min(lengths) < 1:
+        raise UsageError("--capacity", "auto, a number, or one number per camera", repr(text))
+    return Capacity(lengths)
+
+
+def needs_of(sites: Iterable[CompactedSite]) -> dict[str, Room]:
+    """Return what each site needs, by its name."""
+    return {site.where: site.room for site in sites}
+
+
+def make_rooms(
+    needs: Sequence[Needs], capacity: Capacity, packing: Packing, cameras: tuple[str, ...]
+) -> Needs:
+    """Return the room of each site that holds the rows of all vehicles.
+
+    Args:
+        needs: Per vehicle what each site needs.
+        capacity: What was asked for.
+        packing: Alignment, and whether all cameras are as long as the longest.
+        cameras: Names, for errors.
+
+    Raises:
+        InputError: Less was asked for than a vehicle needs, or a list does not fit the cameras.
+        StaleError: A vehicle's graph does not look like the first one's.
+    """
+    rooms = {}
+    for site, first in needs[0].items():
+        others = [each.get(site) for each in needs]
+        if any(other is None or _shape(other) != _shape(first) for other in others):
+            raise StaleError(f"site {site}", "the same operators for every vehicle", "others")
+        alike = [other for other in others if other is not None]
+        slots = tuple(
+            _length(np.max([room.slots[slot] for room in alike], axis=0), capacity, packing, cameras)
+            for slot in range(len(first.slots))
+        )
+        sums = tuple(_sum([room.sums[number] for room in alike]) for number in range(len(first.sums)))
+        rooms[site] = Room(slots, sums)
+    return rooms
+
+
+def rooms_json(rooms: Needs) -> dict[str, object]:
+    """Return rooms as plain values."""
+    return {
+        site: {
+            "slots": [list(slot) for slot in room.slots],
+            "sums": [[each.fan_in, each.scaled, each.scattered] for each in room.sums],
+        }
+        for site, room in rooms.items()
+    }
+
+
+def rooms_from_json(data: Mapping[str, Mapping[str, Sequence[Sequence[int]]]]) -> dict[str, Room]:
+    """Return rooms from what `rooms_json` gives."""
+    return {
+        site: Room(
+            tuple(tuple(int(n) for n in slot) for slot in entry["slots"]),
+            tuple(Sum(int(fan), bool(scaled), bool(scattered)) for fan, scaled, scattered in entry["sums"]),
+        )
+        for site, entry in data.items()
+    }
+
+
+def explain(error: NoRoomError, vehicle: str, cameras: tuple[str, ...]) -> StaleError:
+    """Return what a vehicle has too much of, in words."""
+    hint = "build again with more --capacity, or build this vehicle on its own"
+    if error.what == "sum":
+        expected = f"at most {error.kept[0]} cameras that see the same query"
+        return StaleError(vehicle, expected, str(error.wanted[0]), hint)
+    if error.what == "weights" or len(error.wanted) != len(error.kept):
+        return StaleError(vehicle, "a graph that looks like the build's", "another one", hint)
+    names = (
+        cameras if len(cameras) == len(error.kept) else tuple(f"group {i}" for i in range(len(error.kept)))
+    )
+    over = [
+        f"{wanted - kept} rows too many on {name} ({wanted} of {kept})"
+        for name, wanted, kept in zip(names, error.wanted, error.kept, strict=True)
+        if wanted > kept
+    ]
+    return StaleError(vehicle, "rows that fit the capacity of the build", "; ".join(over), hint)
+
+
+def _shape(room: Room) -> tuple[tuple[int, ...], int]:
+    return tuple(len(slot) for slot in room.slots), len(room.sums)
+
+
+def _length(
+    wanted: np.ndarray, capacity: Capacity, packing: Packing, cameras: tuple[str, ...]
+) -> tuple[int, ...]:
+    """Return the length of every group of one arrangement."""
+    if capacity.lengths:
+        lengths = _asked(wanted, capacity.lengths)
+        short = np.flatnonzero(lengths < wanted)
+        if len(short):
+            name = cameras[short[0]] if len(cameras) == len(wanted) else f"group {short[0]}"
+            raise InputError("--capacity", f"at least {wanted[short[0]]} for {name}", str(lengths[short[0]]))
+    elif capacity.headroom:
+        lengths = -(-np.ceil(wanted * (1 + HEADROOM)).astype(np.int64) // STEP) * STEP
+    else:
+        lengths = wanted
+    return tuple(int(length) for length in packing.lengths(np.maximum(lengths, 1)))
+
+
+def _asked(wanted: np.ndarray, lengths: tuple[int, ...]) -> np.ndarray:
+    if len(lengths) in (1, len(wanted)):
+        return np.broadcast_to(np.array(lengths, dtype=np.int64), wanted.shape)
+    if len(wanted) == 1:
+        return np.array([sum(lengths)], dtype=np.int64)
+    raise InputError("--capacity", f"one number, or {len(wanted)} of them", str(len(lengths)))
+
+
+def _sum(needs: Sequence[Sum]) -> Sum:
+    fan_in = max([LEAST_FAN_IN, *(each.fan_in for each in needs)])
+    return Sum(fan_in, any(each.scaled for each in needs), any(each.scattered for each in needs))

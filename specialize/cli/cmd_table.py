@@ -1,0 +1,33 @@
+"""`specialize table`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from specialize.cli import options
+from specialize.cli.output import emit
+from specialize.cli.render_table import table_json, table_text
+
+
+@click.command()
+@options.calib_option
+@click.option(
+    "--for",
+    "build_dir",
+    type=options.FOLDER,
+    required=True,
+    help="Build in mode `tables` whose engine it is for.",
+)
+@click.option("-o", "--output", type=options.ANY_PATH, required=True, help="File to write, *.safetensors.")
+@options.json_option
+def command(calib: Path, build_dir: Path, output: Path, as_json: bool) -> None:
+    """Write the tables of a vehicle for an engine that serves many. Exit 3 if it does not fit.
+
+    The tensors of the file are named as the engine's inputs; no model is run.
+    """
+    from specialize.tables import make_table
+
+    outcome = make_table(build_dir, calib, output)
+    emit(table_json(outcome), table_text(outcome), as_json)

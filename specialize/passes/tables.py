@@ -1,0 +1,210 @@
+"""Tables: what follows from the calibration becomes an input, so that one graph serves many vehicles.
+
+What: constants that differ between calibrations  ->  inputs, one for all constants that are always equal.
+Why it is sound: the same nodes were made for every calibration that was tried, in room that is kept for the rows of any
+    vehicle; only these constants differ. Places without a row are never read back.
+Needs: `compact_graph` with rooms, for at least two calibrations that differ in everything.
+Declines when: the graphs differ in more than the contents of constants.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from specialize.digest import digest, digest_bytes
+from specialize.errors import DeclinedError
+from specialize.graph.closure import Closure
+from specialize.passes.base import Note, node_name
+from specialize.rows.lift import array_of
+
+NAME = "tables"
+
+Array = npt.NDArray[np.generic]
+
+WORDS = {
+    "rows": "rows",
+    "back": "sum",
+    "scale": "weights",
+    "order": "order",
+    "cells": "cells",
+    "table": "values",
+}
+"""Label of a constant that compaction made, and what its table is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """An input that takes the place of constants.
+
+    Attributes:
+        name: Of the input.
+        members: Names of the constants, which are equal for every calibration.
+    """
+
+    name: str
+    members: tuple[str, ...]
+
+
+def made_constants(model: ir.Model, shared: Iterable[str]) -> dict[str, Array]:
+    """Return the constants of a graph that something reads, those aside that all vehicles have in common."""
+    kept = frozenset(shared)
+    found = {
+        name: array_of(value)
+        for name, value in model.graph.initializers.items()
+        if name not in kept and value.uses()
+    }
+    return {name: array for name, array in found.items() if array is not None}
+
+
+def find_tables(models: Sequence[ir.Model], shared: frozenset[str]) -> tuple[Table, ...]:
+    """Return the constants that differ between graphs made for different calibrations, equal ones as one table.
+
+    Raises:
+        DeclinedError: The graphs differ in more than that.
+    """
+    made = [made_constants(model, shared) for model in models]
+    kinds = [{name: (array.dtype.str, array.shape) for name, array in each.items()} for each in made]
+    for other in kinds[1:]:
+        if other != kinds[0]:
+            raise _differs(sorted(set(kinds[0].items()) ^ set(other.items()))[0][0])
+    contents = {name: tuple(digest_bytes(each[name].tobytes()) for each in made) for name in made[0]}
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for name, seen in contents.items():
+        if len(set(seen)) > 1:
+            groups.setdefault(seen, []).append(name)
+    tables = tuple(Table(name, tuple(members)) for name, members in _named(groups.values()))
+    signatures = {signature(model, tables, shared) for model in models}
+    if len(signatures) > 1:
+        raise _differs("an operator")
+    return tables
+
+
+def signature(model: ir.Model, tables: Sequence[Table], shared: frozenset[str]) -> str:
+    """Return a digest of a graph without the contents of its tables and of what all vehicles have in common."""
+    members = {name for table in tables for name in table.members}
+    fixed = [
+        [name, array.dtype.str, list(array.shape), array.tobytes()]
+        for name, array in sorted(made_constants(model, shared).items())
+        if name not in members
+    ]
+    nodes = [ir.serde.serialize_node(node).SerializeToString(deterministic=True) for node in model.graph]
+    return digest([nodes, fixed])
+
+
+def read_tables(model: ir.Model, tables: Sequence[Table]) -> dict[str, Array]:
+    """Return the contents of tables from a graph that has them as constants."""
+    found = {}
+    for table in tables:
+        held = [model.graph.initializers[name] for name in table.members if name in model.graph.initializers]
+        array = array_of(held[0])
+        assert array is not None
+        found[table.name] = array
+    return found
+
+
+def externalize(model: ir.Model, tables: Sequence[Table]) -> list[Note]:
+    """Make tables inputs of a graph, in place."""
+    notes = []
+    for table in tables:
+        members = [model.graph.initializers[name] for name in table.members]
+        first = members[0]
+        given = ir.Value(name=table.name, type=first.type, shape=first.shape)
+        model.graph.inputs.append(given)
+        for member in members:
+            ir.convenience.replace_all_uses_with(member, given)
+            del model.graph.initializers[str(member.name)]
+        what = f"input of shape {list(given.shape or ())} in place of {len(members)} constants"
+        notes.append(Note(NAME, "applied", table.name, what))
+    return notes
+
+
+def folded_name(constant: str) -> str:
+    """Return the name of the value that folding replaced by a constant of that name."""
+    return constant.removesuffix("_known")
+
+
+def prune(model: ir.Model, closure: Closure, nodes: frozenset[str], tables: Sequence[Table]) -> None:
+    """Keep only some nodes of a graph, in place; what they read of the others becomes inputs.
+
+    What others read of them becomes outputs, so that it counts as read; of the calibration's share only tables do.
+
+    Args:
+        model: The graph.
+        closure: Its share that depends on the calibration alone, which stays.
+        nodes: Names of the further nodes that stay.
+        tables: What must be computed.
+    """
+    graph = model.graph
+    gone = [node for node in graph if not closure.reads(node) and node_name(node) not in nodes]
+    dropped = set(gone)
+    asked = {folded_name(name) for table in tables for name in table.members}
+    outputs = [
+        value
+        for node in graph
+        if node not in dropped
+        for value in node.outputs
+        if value.name in asked
+        or (not closure.reads(node) and (value.is_graph_output() or _is_read_by(value, dropped)))
+    ]
+    graph.outputs.clear()
+    graph.outputs.extend(outputs)
+    for node in gone:
+        for value in node.outputs:
+            readers = [usage for usage in value.uses() if usage.node not in dropped]
+            if readers:
+                given = ir.Value(name=f"{value.name}_given", type=value.type, shape=value.shape)
+                graph.inputs.append(given)
+                for usage in readers:
+                    usage.node.replace_input_with(usage.idx, given)
+    for node in reversed(gone):
+        graph.remove(node, safe=True)
+    _drop_unread(graph, frozenset(closure.inputs))
+
+
+def _is_read_by(value: ir.Value, nodes: set[ir.Node]) -> bool:
+    return any(usage.node in nodes for usage in value.uses())
+
+
+def _drop_unread(graph: ir.Graph, inputs: frozenset[str]) -> None:
+    for name, value in list(graph.initializers.items()):
+        if not value.uses() and not value.is_graph_output():
+            del graph.initializers[name]
+    for value in list(graph.inputs):
+        if not value.uses() and value.name not in inputs:
+            graph.inputs.remove(value)
+
+
+def _named(groups: Iterable[list[str]]) -> Iterable[tuple[str, list[str]]]:
+    """Yield groups with a name each: after the kind of table, or after the value that was folded."""
+    counts: dict[str, int] = {}
+    for members in groups:
+        folded = [name for name in members if not name.startswith("specialize/")]
+        if folded:
+            yield f"table.{folded_name(folded[0])}", members
+            continue
+        label = re.sub(r"\d+$", "", members[0].rsplit("/", 1)[-1])
+        word = WORDS.get(label, label)
+        number = counts[word] = counts.get(word, -1) + 1
+        yield f"table.{word}{number}", members
+
+
+def _differs(where: str) -> DeclinedError:
+    return DeclinedError(
+        "--mode tables",
+        "a graph that looks the same for every calibration",
+        f"one that differs at {where}",
+        "use --mode exact or --mode envelope",
+    )
+
+
+def contents_equal(one: Mapping[str, Array], other: Mapping[str, Array]) -> bool:
+    """Return whether two sets of tables are the same."""
+    return one.keys() == other.keys() and all(
+        array.dtype == other[name].dtype and np.array_equal(array, other[name]) for name, array in one.items()
+    )

@@ -1,0 +1,162 @@
+"""Tables of a vehicle: what an engine that serves many vehicles wants to know about one of them.
+
+A build in mode `tables` keeps the part of its model that the tables follow from, in `tables.onnx`: what the
+calibration alone determines, and the operators around the places where rows are dropped. Compiling that part for
+another calibration takes as long as folding its geometry; no row-wise work is computed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from specialize.artifact import Build
+from specialize.artifact.tensors import tensors_bytes
+from specialize.calibration.load import load_profile
+from specialize.calibration.profile import CalibrationProfile
+from specialize.capacity import Needs, explain, rooms_from_json, rooms_json
+from specialize.errors import InputError, StaleError, UsageError
+from specialize.files import write_file
+from specialize.graph.io import read_graph
+from specialize.model import ModelSpec, parse_spec
+from specialize.passes.bind import feeds_of
+from specialize.passes.pipeline import Specialized, compact_graph
+from specialize.passes.tables import Array, Table, read_tables, signature
+from specialize.request import TableOutcome
+from specialize.rows.arrange import Packing
+from specialize.rows.room import NoRoomError
+
+PROGRAM = "tables.onnx"
+OWN_TABLE = "table.safetensors"
+SCHEMA = "specialize/table@1"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """What makes the tables of any vehicle.
+
+    Attributes:
+        path: The part of the model that tables follow from.
+        spec: What the model's graph does not say.
+        cameras: Names, in order.
+        packing: Layout, alignment and rooms.
+        tables: The tables and where they are in the compiled part.
+        signature: Digest of the compiled part without the tables; empty until it is known.
+    """
+
+    path: Path
+    spec: ModelSpec
+    cameras: tuple[str, ...]
+    packing: Packing
+    tables: tuple[Table, ...] = ()
+    signature: str = ""
+
+    def compile(self, profile: CalibrationProfile) -> tuple[Specialized, frozenset[str]]:
+        """Return the part compiled for one vehicle, and the names of the constants that all have in common.
+
+        Raises:
+            StaleError: The vehicle has other cameras, or does not fit.
+        """
+        if profile.camera_names() != self.cameras:
+            found = ", ".join(profile.camera_names())
+            raise StaleError(profile.vehicle, f"the cameras {', '.join(self.cameras)}", found)
+        model = read_graph(self.path)
+        shared = frozenset(model.graph.initializers)
+        packing = dataclasses.replace(self.packing, shared=shared if self.packing.rooms else frozenset())
+        try:
+            return compact_graph(model, feeds_of(model, self.spec, profile), packing), shared
+        except NoRoomError as error:
+            raise explain(error, profile.vehicle, self.cameras) from error
+
+    def contents(self, profile: CalibrationProfile) -> dict[str, Array]:
+        """Return the tables of one vehicle.
+
+        Raises:
+            StaleError: The vehicle does not fit what was built.
+        """
+        compiled, shared = self.compile(profile)
+        names = compiled.model.graph.initializers
+        missing = [table for table in self.tables if not any(name in names for name in table.members)]
+        if missing or signature(compiled.model, self.tables, shared) != self.signature:
+            hint = "build this vehicle on its own"
+            raise StaleError(profile.vehicle, "a graph that looks like the build's", "another one", hint)
+        return read_tables(compiled.model, self.tables)
+
+    def to_json(self) -> dict[str, object]:
+        """Return what the manifest keeps of it."""
+        return {
+            "rooms": rooms_json(dict(self.packing.rooms)),
+            "tables": [{"name": table.name, "members": list(table.members)} for table in self.tables],
+            "signature": self.signature,
+        }
+
+
+def program_of(build: Build) -> Program:
+    """Return what a build makes tables with.
+
+    Raises:
+        UsageError: The build has no tables.
+    """
+    manifest = build.manifest
+    options: Mapping[str, Any] = manifest.options.get("tables", {})
+    if manifest.mode != "tables" or not options:
+        hint = "specialize build --mode tables makes one"
+        raise UsageError(str(build.folder), "a build with tables", f"one of mode {manifest.mode}", hint)
+    rooms: Needs = rooms_from_json(options["rooms"])
+    return Program(
+        path=build.file(PROGRAM),
+        spec=parse_spec(manifest.spec, f"{build.folder}: spec of the manifest"),
+        cameras=manifest.cameras,
+        packing=Packing(manifest.layout, manifest.align, rooms=tuple(rooms.items())),  # type: ignore[arg-type]
+        tables=tuple(Table(entry["name"], tuple(entry["members"])) for entry in options["tables"]),
+        signature=options["signature"],
+    )
+
+
+def make_table(build_dir: Path, calib: Path, output: Path) -> TableOutcome:
+    """Write the tables of a vehicle for a build's engine; no model is run.
+
+    Raises:
+        UsageError: The build has no tables.
+        InputError: The build or the profile cannot be read.
+        StaleError: The vehicle does not fit; says by how much.
+    """
+    build = Build.open(build_dir)
+    profile = load_profile(calib)
+    program = program_of(build)
+    contents = program.contents(profile)
+    data = tensors_bytes(contents, metadata_of(profile, build.manifest.digests.build))
+    write_file(output, data)
+    return TableOutcome(
+        output=output,
+        build_dir=build_dir,
+        vehicle=profile.vehicle,
+        profile=profile.digest,
+        build=build.manifest.digests.build,
+        size=len(data),
+        tensors={name: (array.dtype.name, array.shape) for name, array in contents.items()},
+    )
+
+
+def metadata_of(profile: CalibrationProfile, build: str) -> dict[str, str]:
+    """Return what a table file says about itself."""
+    return {
+        "schema": SCHEMA,
+        "vehicle": profile.vehicle,
+        "profile_digest": profile.digest,
+        "build_digest": build,
+    }
+
+
+def require_table(path: Path, metadata: Mapping[str, str], build: Build) -> None:
+    """Refuse a table that was made for another build.
+
+    Raises:
+        InputError: It was, or it does not say.
+    """
+    if metadata.get("schema") != SCHEMA or metadata.get("build_digest") != build.manifest.digests.build:
+        hint = "make it with `specialize table --for` this build"
+        raise InputError(str(path), "a table of this build", str(metadata.get("build_digest")), hint)

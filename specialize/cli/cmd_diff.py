@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from specialize.cli import options
-from specialize.cli.output import emit
+from specialize.cli.output import emit, say
 from specialize.cli.render_drift import diff_json, diff_text
 from specialize.drift import diff
+from specialize.files import write_file
 
 
 @click.command()
@@ -17,12 +18,29 @@ from specialize.drift import diff
 @click.argument("second", metavar="B.yaml", type=options.EXISTING)
 @options.model_option
 @options.model_spec_option
+@click.option(
+    "--report",
+    type=options.ANY_PATH,
+    metavar="FILE",
+    help="Also write a page with the cells gained and lost.",
+)
 @options.json_option
-def command(first: Path, second: Path, model: str, model_spec: Path | None, as_json: bool) -> int:
+def command(
+    first: Path, second: Path, model: str, model_spec: Path | None, report: Path | None, as_json: bool
+) -> int:
     """Show what moved between two calibrations. Exit 3 if anything.
 
     Queries gained and lost are those of --model.
     """
     outcome = diff(first, second, model, model_spec)
+    if report is not None:
+        _write(report, first, second, model, model_spec)
     emit(diff_json(outcome), diff_text(outcome), as_json)
     return 0 if outcome.fresh else 3
+
+
+def _write(report: Path, first: Path, second: Path, model: str, model_spec: Path | None) -> None:
+    from specialize.report import diff_report
+
+    write_file(report, diff_report(first, second, model, model_spec))
+    say(f"report: {report}")

@@ -10,6 +10,7 @@ import pytest
 from specialize.report import diff_report
 from specialize.resources import resource_dir
 from specialize.visibility.delta import compare_plans
+from tests.cli.running import CAR42, CAR43, run_here
 from tests.report import pages
 
 PROFILES = resource_dir("calib_profiles")
@@ -63,3 +64,11 @@ def test_a_hostile_name_is_text(tmp_path: Path) -> None:
     hostile.write_text(re.sub(r"(?m)^vehicle:.*$", 'vehicle: "<b>x</b>"', text), encoding="utf-8")
     html = diff_report(hostile, PROFILES / "car43.yaml", "bevformer_tiny")
     assert "<b>x</b>" not in html and "&lt;b&gt;x" in html
+
+
+def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`diff --report` writes the page beside what it prints, and exits as without it."""
+    ran = run_here(capsys, "diff", CAR42, CAR43, "--report", tmp_path / "diff.html", "--json")
+    assert ran.code == 3 and f"report: {tmp_path / 'diff.html'}" in ran.err
+    text = (tmp_path / "diff.html").read_text(encoding="utf-8")
+    assert text == diff_report(CAR42, CAR43, "bevformer_tiny") and "Cells gained and lost" in text

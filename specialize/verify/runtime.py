@@ -49,7 +49,9 @@ def open_onnxruntime(path: Path, threads: int) -> Runner:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
-    options.enable_mem_reuse = False  # with reuse, tensors that live long keep large blocks from being given back
+    options.enable_mem_reuse = (
+        False  # with reuse, tensors that live long keep large blocks from being given back
+    )
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     outputs = tuple(value.name for value in session.get_outputs())

@@ -231,14 +231,24 @@ def _branch(captured: str, added: str | None, operator: str, bare: bool) -> onnx
 
 
 def _with_if(
-    g: GraphMaker, condition: str, captured: str, added: str | None = None, *, twice: bool = False, bare: bool = False
+    g: GraphMaker,
+    condition: str,
+    captured: str,
+    added: str | None = None,
+    *,
+    twice: bool = False,
+    bare: bool = False,
 ) -> onnx.ModelProto:
     value = captured
     for number in range(2 if twice else 1):
         output = f"r_out{number}"
         node = helper.make_node(
-            "If", [condition], [output], f"if{number}",
-            then_branch=_branch(value, added, "Relu", bare), else_branch=_branch(value, added, "Abs", bare),
+            "If",
+            [condition],
+            [output],
+            f"if{number}",
+            then_branch=_branch(value, added, "Relu", bare),
+            else_branch=_branch(value, added, "Abs", bare),
         )
         g.nodes.append(node)
         value = output

@@ -41,6 +41,7 @@ class Sink:
     value: Combination
 
 
+SAMPLERS = frozenset({"GridSample", "GatherElements", "MultiScaleDeformableAttn"})
 SCATTERS = frozenset({"ScatterND", "ScatterElements"})
 
 
@@ -48,7 +49,25 @@ def is_candidate(node: ir.Node) -> bool:
     """Return whether rows may be dropped at a node."""
     if node.domain not in STANDARD or not is_static(node.outputs[0]):
         return False
-    return node.op_type == "ReduceSum" or node.op_type in SCATTERS or _written(node) is not None
+    if node.op_type == "ReduceSum" or node.op_type in SCATTERS or _written(node) is not None:
+        return True
+    return gathers_back(node)
+
+
+def gathers_back(node: ir.Node) -> bool:
+    """Return whether a node picks rows by a table, and what it picks from was sampled not far above."""
+    if not is_pick(node) and (node.op_type != "Gather" or _table_rank(node) == 0):
+        return False
+    stack, seen = [node.inputs[0]], 0
+    while stack and seen < FARTHEST:
+        value = stack.pop(0)
+        made = None if value is None else value.producer()
+        if made is not None:
+            seen += 1
+            if made.op_type in SAMPLERS and not is_pick(made):
+                return True
+            stack.extend(made.inputs)
+    return False
 
 
 def _written(node: ir.Node) -> ir.Node | None:
@@ -60,10 +79,18 @@ def _written(node: ir.Node) -> ir.Node | None:
     return made if len(source.uses()) == 1 and not source.is_graph_output() else None
 
 
+def _table_rank(node: ir.Node) -> int:
+    """Return the rank of a table of constant indices; 0 if they are not constant."""
+    table = array_of(node.inputs[1])
+    return 0 if table is None else table.ndim
+
+
 def read_sink(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
     """Return what a candidate is in terms of rows, or why it is none."""
     if node.op_type == "ReduceSum":
         return _read_sum(node, axes, lifter)
+    if gathers_back(node):
+        return _read_pick(node, axes, lifter)
     return _read_scatter(node, _written(node) or node, axes, lifter)
 
 
@@ -109,6 +136,18 @@ def _read_scatter(node: ir.Node, scatter: ir.Node, axes: Axes, lifter: Lifter) -
             for place in range(indices.ndim)
             if place != axis and (np.diff(indices, axis=place) != 0).any()
         }
+    layout: Layout = tuple(
+        axes.row(size) if place in moved else axes.feature(size) for place, size in enumerate(sizes)
+    )
+    return Sink(node, layout, lifter.lift(node.outputs[0], layout))
+
+
+def _read_pick(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink:
+    sizes = dims(node.outputs[0])
+    moved = {0, *range(2, len(sizes))}
+    if node.op_type == "Gather":
+        start = node_axis(node, 0, len(dims(node.inputs[0])) if node.inputs[0] is not None else 1)
+        moved = set(range(start, start + _table_rank(node)))
     layout: Layout = tuple(
         axes.row(size) if place in moved else axes.feature(size) for place, size in enumerate(sizes)
     )

@@ -16,8 +16,11 @@ from specialize.cli.output import emit
 @options.model_spec_option
 @click.option("--calib", type=options.EXISTING, help="For a model: show what a specialization would do.")
 @click.option("--graph", is_flag=True, help="For a build: draw its largest site, before and after.")
+@click.option("--target", help="For a build or a model: what a toolchain does with every node.")
 @options.json_option
-def command(path: Path, model_spec: Path | None, calib: Path | None, graph: bool, as_json: bool) -> None:
+def command(
+    path: Path, model_spec: Path | None, calib: Path | None, graph: bool, target: str | None, as_json: bool
+) -> None:
     """Show what a build, a model or a profile is.
 
     For a model: its calibration inputs, its operators, a draft of its sidecar; and with --calib the
@@ -25,6 +28,8 @@ def command(path: Path, model_spec: Path | None, calib: Path | None, graph: bool
     """
     if graph:
         return _graph(path, as_json)
+    if target is not None:
+        return _conformance(path, target, as_json)
     if path.is_dir():
         return _build(path, as_json)
     return _model(path, model_spec, calib, as_json) if path.suffix == ".onnx" else _profile(path, as_json)
@@ -44,6 +49,15 @@ def _graph(path: Path, as_json: bool) -> None:
 
     build = Build.open(path)
     emit(graph_json(build), graph_text(build), as_json)
+
+
+def _conformance(path: Path, target: str, as_json: bool) -> None:
+    from specialize.artifact import Build
+    from specialize.cli.render_targets import conformance_json, conformance_text
+    from specialize.targets.conformance import check_file
+
+    report = check_file(Build.open(path).model if path.is_dir() else path, target)
+    emit(conformance_json(report), conformance_text(report), as_json)
 
 
 def _profile(path: Path, as_json: bool) -> None:

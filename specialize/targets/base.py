@@ -66,6 +66,7 @@ class Profile:
         form: How deformable attention is written for it, a name in `passes.lower.FORMS`.
         forms: Further forms that it takes.
         grid_sample: How GridSample is written for it: as it is, in a domain of the vendor, or with Gather.
+        equal_ranks: Whether operands of products must have the same rank, and divisors must not be constants.
         floats: Float types that it computes in.
         static: Whether every shape must be a number.
         files: Names of the files that are written beside the model, without those every build has.
@@ -85,6 +86,7 @@ class Profile:
     form: str = "gridsample"
     forms: tuple[str, ...] = ()
     grid_sample: Literal["standard", "horizon", "gather"] = "standard"
+    equal_ranks: bool = False
     floats: tuple[str, ...] = ("float32", "float16")
     static: bool = True
     files: tuple[str, ...] = ()

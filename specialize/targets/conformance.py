@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
 import onnx_ir as ir
 
 from specialize.errors import DeclinedError
+from specialize.graph import known
+from specialize.graph.io import read_graph
 from specialize.graph.shapes import STANDARD, is_static
 from specialize.passes.base import node_name
+from specialize.targets import target
 from specialize.targets.base import VERDICTS, Profile, Rule, Verdict
 
 
@@ -71,6 +75,19 @@ def check(model: ir.Model, profile: Profile) -> Conformance:
     """Return what a toolchain does with every node of a graph."""
     findings = [*_whole(model, profile), *(_judge(node, profile) for node in model.graph.all_nodes())]
     return Conformance(target=profile.name, findings=tuple(findings))
+
+
+def check_file(path: Path, name: str) -> Conformance:
+    """Return what a toolchain does with the nodes of an ONNX file; nothing is folded or lowered first.
+
+    Raises:
+        UsageError: There is no such target.
+        InputError: The file is not a model.
+    """
+    profile = target(name).PROFILE
+    model = read_graph(path)
+    known.evaluate(model)
+    return check(model, profile)
 
 
 def operator_of(node: ir.Node) -> str:

@@ -19,7 +19,9 @@ from specialize.passes.base import Note
 from specialize.passes.lower import HORIZON_DOMAIN, lower_deformable_attention
 from specialize.passes.lower_deform_conv import lower_deform_conv
 from specialize.passes.lower_grid import lower_grid_samples
+from specialize.passes.lower_operands import lower_operands
 from specialize.passes.lower_opset import lower_opset
+from specialize.passes.lower_rank import lower_rank
 from specialize.passes.recognise import recognise_custom, recognise_sampling
 from specialize.passes.tidy import tidy
 from specialize.targets import target
@@ -112,8 +114,11 @@ def lower(model: ir.Model, profile: Profile, form: str | None = None) -> list[No
         notes += lower_grid_samples(model)
     elif profile.grid_sample == "horizon":
         _to_horizon(model)
+    lower_rank(model)
     notes += lower_opset(model, profile.opset)
     known.fold(model)
+    if profile.equal_ranks:
+        notes += lower_operands(model)
     return [*notes, *tidy(model)]
 
 

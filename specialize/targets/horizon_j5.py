@@ -81,6 +81,7 @@ PROFILE = Profile(
     highest_rank=10,
     highest_rank_source=_LISTED,
     grid_sample="horizon",
+    equal_ranks=True,
     files=("hb_mapper.yaml", "check.sh", HEADER),
     evidence=(
         Evidence(kind="from documents", text=_LISTED),

@@ -30,7 +30,7 @@ PROFILE = Profile(
          "Where", ALLOWED),
         ("Identity Constant ConstantOfShape Min Or", ALLOWED),
         ("Gather GatherElements GatherND Einsum Atan", Rule(source=_RAN)),
-        ("ScatterND", Rule(limits=(OneOf("reduction", ("none", "add")),), source=_RAN)),
+        ("ScatterND", Rule(limits=(OneOf("reduction", ("none", "add")),), text="adding is taken", source=_RAN)),
         ("ScatterElements", Rule(
             limits=(OneOf("reduction", ("none",)),), text="ScatterElements(add) is refused", source=_RAN,
             help="write the sum with Gather and Add, as specialization does",
@@ -42,7 +42,7 @@ PROFILE = Profile(
             help="bind the calibration and fold: specialization leaves no NonZero, not even on constants",
         )),
         ("CumSum", Rule(text="differences of sums lose precision in float16 (0.15)", source=_RAN)),
-        ("Range", Rule(limits=(ConstantInputs((0, 1, 2)),))),
+        ("Range", Rule(limits=(ConstantInputs((0, 1, 2)),), text="only of constants")),
         (f"{STANDARD_MSDA} DeformConv Inverse", Rule(
             verdict="refused", text="no builder for this operator", source=_LISTED,
             help="--target writes deformable attention with GridSample",

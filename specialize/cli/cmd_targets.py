@@ -1,0 +1,27 @@
+"""`specialize targets`."""
+
+from __future__ import annotations
+
+import click
+
+from specialize.cli import options
+from specialize.cli.output import emit
+
+
+@click.command()
+@click.argument("name", required=False)
+@options.json_option
+def command(name: str | None, as_json: bool) -> None:
+    """List the toolchains that a build can be made for.
+
+    Says how each is known: seen running, or from documents. With a NAME: what that toolchain takes, operator by operator, and where it is written.
+    """
+    from specialize import targets
+    from specialize.cli.render_targets import target_json, target_text, targets_json, targets_text
+
+    if name is None:
+        profiles = [targets.target(each).PROFILE for each in targets.TARGETS]
+        emit(targets_json(profiles), targets_text(profiles), as_json)
+    else:
+        profile = targets.target(name).PROFILE
+        emit(target_json(profile), target_text(profile), as_json)

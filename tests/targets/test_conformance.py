@@ -1,0 +1,138 @@
+"""What a toolchain refuses is refused, by the right rule, and nothing unknown passes as allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import onnx_ir as ir
+import pytest
+
+from specialize import targets
+from specialize.errors import DeclinedError, UsageError
+from specialize.targets.base import VERDICTS
+from specialize.targets.conformance import check
+from tests.graphs import GraphMaker
+from tests.targets import graphs
+
+
+def verdicts(model: ir.Model, name: str) -> dict[str, tuple[str, str]]:
+    """Return verdict and reason by operator."""
+    report = check(model, targets.target(name).PROFILE)
+    return {finding.operator: (finding.verdict, finding.rule) for finding in report.findings}
+
+
+@pytest.mark.parametrize(
+    ("make", "operator", "name", "reason"),
+    [
+        (graphs.rank_six, "Add", "qnn", "rank 6, at most 5"),
+        (graphs.rank_six, "Add", "rknn", "broadcasts at rank 6"),
+        (graphs.non_zero, "NonZero", "qnn", "not made of numbers"),
+        (graphs.non_zero, "NonZero", "rknn", "not made of numbers"),
+        (graphs.non_zero, "NonZero", "tensorrt", "not made of numbers"),
+        (graphs.non_zero, "NonZero", "axera", "not made of numbers"),
+        (graphs.non_zero, "NonZero", "horizon_j5", "not made of numbers"),
+        (graphs.scatter_add, "ScatterND", "tensorrt", "reduction is add"),
+        (graphs.scatter_add, "ScatterND", "tensorrt_derryhub", "reduction is add"),
+        (graphs.scatter_elements_add, "ScatterElements", "qnn", "reduction is add"),
+        (graphs.gather_2d, "Gather", "axera", "indices have rank 2"),
+        (graphs.camera_sum, "ReduceSum", "openvino", "sum over axis 0"),
+        (graphs.volume_sampling, "GridSample", "qnn", "rank 5"),
+        (graphs.volume_sampling, "GridSample", "openvino", "rank 5"),
+        (graphs.layer_norm_inside, "LayerNormalization", "axera", "only the last"),
+        (graphs.layer_norm_inside, "LayerNormalization", "horizon_j5", "not listed"),
+    ],
+)
+def test_refused(make: Callable[[], ir.Model], operator: str, name: str, reason: str) -> None:
+    """Each of these is refused by the toolchain that refuses it, with its rule."""
+    verdict, rule = verdicts(make(), name)[operator]
+    assert verdict == "refused" and reason in rule
+
+
+@pytest.mark.parametrize(
+    ("make", "operator", "name"),
+    [
+        (graphs.scatter_add, "ScatterND", "qnn"),
+        (graphs.gather_2d, "Gather", "onnxruntime"),
+        (graphs.gather_2d, "Gather", "tensorrt"),
+        (graphs.point_sum, "ReduceSum", "openvino"),
+        (graphs.rank_six, "Add", "onnxruntime"),
+        (graphs.non_zero, "NonZero", "openvino"),
+        (graphs.volume_sampling, "GridSample", "onnxruntime"),
+    ],
+)
+def test_allowed(make: Callable[[], ir.Model], operator: str, name: str) -> None:
+    """The same graphs are taken by toolchains without the limit."""
+    assert verdicts(make(), name)[operator][0] == "allowed"
+
+
+@pytest.mark.parametrize(
+    ("make", "operator", "name"),
+    [(graphs.scatter_add, "ScatterND", "horizon_j5"), (graphs.scatter_add, "ScatterND", "rknn")],
+)
+def test_falls_to_the_cpu(make: Callable[[], ir.Model], operator: str, name: str) -> None:
+    """What the accelerator leaves to its host is neither allowed nor refused."""
+    assert verdicts(make(), name)[operator][0] == "cpu"
+
+
+def test_unknown_is_unknown() -> None:
+    """An operator that no document names is unknown, and that alone refuses nothing."""
+    g = GraphMaker()
+    model = graphs.read(g, out=g.op("Trilu", g.input("x", (3, 3))))
+    for name in ("denglin", "ascend", "horizon_j6", "qnn", "axera"):
+        assert verdicts(model, name)["Trilu"][0] == "unknown"
+    check(model, targets.target("qnn").PROFILE).require_accepted()
+
+
+def test_a_newer_opset_is_refused() -> None:
+    """A model in an opset that a toolchain does not read is refused as a whole."""
+    g = GraphMaker(20)
+    model = graphs.read(g, out=g.op("Relu", g.input("x", (3, 3))))
+    assert verdicts(model, "rknn")["opset"] == (
+        "refused",
+        "the model is written in opset 20, 7 to 19 is read",
+    )
+
+
+def test_refusal_names_node_rule_source_and_help() -> None:
+    """The error says which node, why, who says so, and what would help."""
+    report = check(graphs.scatter_add(), targets.target("tensorrt").PROFILE)
+    with pytest.raises(DeclinedError) as caught:
+        report.require_accepted()
+    text = str(caught.value)
+    for part in (
+        "--target tensorrt",
+        "ScatterND_",
+        "reduction is add",
+        "onnx-tensorrt",
+        "hint: write the sum with Gather",
+    ):
+        assert part in text
+
+
+def test_every_node_has_a_finding() -> None:
+    """No node is passed over, and the counts add up."""
+    model = graphs.attention_block()
+    for name in targets.TARGETS:
+        report = check(model, targets.target(name).PROFILE)
+        assert sum(report.counts.values()) == len(report.findings) >= len(model.graph)
+
+
+@pytest.mark.parametrize("name", targets.TARGETS)
+def test_profiles_say_how_they_are_known(name: str) -> None:
+    """Every target names its evidence and a source; its form is one that can be written; its files are announced."""
+    from specialize.passes.lower import FORMS
+
+    profile = targets.target(name).PROFILE
+    assert profile.name == name and profile.evidence and profile.source and profile.title
+    assert {profile.form, *profile.forms} <= set(FORMS)
+    assert profile.opsets[0] <= profile.opset <= profile.opsets[1]
+    rules = [*profile.operators.values(), profile.unlisted]
+    assert {rule.verdict for rule in rules} | {rule.otherwise for rule in rules} <= set(VERDICTS)
+    assert all(rule.text for rule in rules if rule.verdict != "allowed" or rule.limits)
+    assert profile.unlisted.verdict != "allowed"
+
+
+def test_unknown_target() -> None:
+    """A target that does not exist is named, with the closest one."""
+    with pytest.raises(UsageError, match="did you mean 'horizon_j6'"):
+        targets.target("horizon_j7")

@@ -14,7 +14,8 @@ from specialize.cli.output import emit
 def command(name: str | None, as_json: bool) -> None:
     """List the toolchains that a build can be made for.
 
-    Says how each is known: seen running, or from documents. With a NAME: what that toolchain takes, operator by operator, and where it is written.
+    Says how each is known: seen running, or from documents. With a NAME: what that toolchain takes,
+    operator by operator, and where it is written.
     """
     from specialize import targets
     from specialize.cli.render_targets import target_json, target_text, targets_json, targets_text

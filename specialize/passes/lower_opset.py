@@ -30,12 +30,13 @@ Rewrite = Callable[[ir.Node, Builder, int], ir.Value | str | None]
 FLOATS = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.DOUBLE})
 
 TYPES_ONLY = frozenset({
-    "Abs", "Add", "And", "ArgMax", "AveragePool", "Cast", "Ceil", "Clip", "Concat", "Constant", "ConstantOfShape",
-    "Conv", "ConvTranspose", "Cos", "CumSum", "DepthToSpace", "Div", "Equal", "Erf", "Exp", "Expand", "Flatten", "Floor",
-    "Gather", "GatherElements", "Gemm", "GlobalAveragePool", "Greater", "HardSigmoid", "Identity",
-    "InstanceNormalization", "LeakyRelu", "Less", "Log", "MatMul", "Max", "MaxPool", "Min", "Mod", "Mul", "Neg", "Not",
-    "Or", "Pad", "Pow", "PRelu", "Reciprocal", "Relu", "Round", "Sigmoid", "Sign", "Sin", "Slice", "SpaceToDepth",
-    "Sqrt", "Sub", "Sum", "Tan", "Tanh", "Tile", "TopK", "Transpose", "Where", "Xor", "Atan", "Softplus",
+    "Abs", "Add", "And", "ArgMax", "Atan", "AveragePool", "Cast", "Ceil", "Clip", "Concat", "Constant",
+    "ConstantOfShape", "Conv", "ConvTranspose", "Cos", "CumSum", "DepthToSpace", "Div", "Equal", "Erf",
+    "Exp", "Expand", "Flatten", "Floor", "Gather", "GatherElements", "Gemm", "GlobalAveragePool",
+    "Greater", "HardSigmoid", "Identity", "InstanceNormalization", "LeakyRelu", "Less", "Log", "MatMul",
+    "Max", "MaxPool", "Min", "Mod", "Mul", "Neg", "Not", "Or", "PRelu", "Pad", "Pow", "Reciprocal",
+    "Relu", "Round", "Sigmoid", "Sign", "Sin", "Slice", "Softplus", "SpaceToDepth", "Sqrt", "Sub", "Sum",
+    "Tan", "Tanh", "Tile", "TopK", "Transpose", "Where", "Xor",
 })  # fmt: skip
 """Operators whose newer versions only take further types, from opset 11 on."""
 

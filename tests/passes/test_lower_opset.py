@@ -1,0 +1,135 @@
+"""Graphs written in an older opset compute the same and are legal there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+
+from specialize.graph import known
+from specialize.passes.lower_grid import lower_grid_samples
+from specialize.passes.lower_opset import lower_opset
+from tests.graphs import GraphMaker, assert_annotations_true, operators, random_feeds, run
+
+Write = Callable[[GraphMaker, str], str]
+
+
+def lowered(
+    opset: int, write: Write, shape: tuple[int, ...] = (2, 3, 4)
+) -> tuple[onnx.ModelProto, ir.Model, list[str]]:
+    """Return a graph, the same in opset 11, and why that could not be done."""
+    maker = GraphMaker(opset)
+    proto = maker.model(out=write(maker, maker.input("x", shape)))
+    model = ir.from_proto(proto)
+    known.fold(model)
+    notes = lower_opset(model, 11)
+    return proto, model, [note.reason for note in notes if note.verdict == "declined"]
+
+
+WRITES: dict[str, tuple[int, Write]] = {
+    "ReduceSum": (17, lambda g, x: g.op("ReduceSum", x, g.const([-1]), keepdims=1)),
+    "ReduceSum of all": (17, lambda g, x: g.op("ReduceSum", x, keepdims=0)),
+    "ReduceMean": (18, lambda g, x: g.op("ReduceMean", x, g.const([0, 2]), keepdims=0)),
+    "ReduceMax": (20, lambda g, x: g.op("ReduceMax", x, g.const([1]))),
+    "Unsqueeze": (17, lambda g, x: g.op("Unsqueeze", x, g.const([-2, 0]))),
+    "Squeeze": (17, lambda g, x: g.op("Squeeze", g.op("Unsqueeze", x, g.const([1])), g.const([1]))),
+    "Split": (18, lambda g, x: g.ops("Split", x, count=2, axis=2, num_outputs=2)[1]),
+    "Softmax": (17, lambda g, x: g.op("Softmax", x, axis=-1)),
+    "Softmax inside": (17, lambda g, x: g.op("Softmax", x, axis=1)),
+    "LogSoftmax first": (13, lambda g, x: g.op("LogSoftmax", x, axis=0)),
+    "LayerNormalization": (17, lambda g, x: g.op("LayerNormalization", x, g.const(np.arange(4.0)), g.const(np.ones(4)))),
+    "LayerNormalization of two": (
+        17, lambda g, x: g.op("LayerNormalization", x, g.const(np.full((3, 4), 2.0)), axis=1, epsilon=0.1)
+    ),
+    "HardSwish": (14, lambda g, x: g.op("HardSwish", x)),
+    "Gelu": (20, lambda g, x: g.op("Gelu", x)),
+    "LessOrEqual": (16, lambda g, x: g.op("Cast", g.op("LessOrEqual", x, g.const(0.1)), to=1)),
+    "GreaterOrEqual": (16, lambda g, x: g.op("Cast", g.op("GreaterOrEqual", x, g.const(0.1)), to=1)),
+    "Reshape": (17, lambda g, x: g.op("Reshape", x, g.const([6, 4]), allowzero=1)),
+    "Clip": (17, lambda g, x: g.op("Clip", x, g.const(-0.5), g.const(0.5))),
+    "ScatterND": (
+        18, lambda g, x: g.op("ScatterND", x, g.const([[1]]), g.const(np.ones((1, 3, 4))), reduction="none")
+    ),
+    "Resize": (
+        18, lambda g, x: g.op("Resize", g.op("Unsqueeze", x, g.const([0])), "", g.const(np.array([1.0, 1, 2, 2], np.float32)), mode="nearest")
+    ),
+    "Concat": (20, lambda g, x: g.op("Concat", x, x, axis=-1)),
+    "Pad": (19, lambda g, x: g.op("Pad", x, g.const([0, 1, 0, 0, 0, 2]))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITES)
+def test_rules(name: str) -> None:
+    """Each operator computes in opset 11 what it computed, and ONNX finds the graph legal."""
+    opset, write = WRITES[name]
+    proto, model, reasons = lowered(opset, write)
+    assert reasons == [] and model.graph.opset_imports[""] == 11
+    onnx.checker.check_model(ir.to_proto(model), full_check=True)
+    feeds = random_feeds(proto)
+    np.testing.assert_allclose(run(model, feeds)["out"], run(proto, feeds)["out"], atol=2e-6)
+    assert_annotations_true(model, feeds)
+
+
+@pytest.mark.parametrize(
+    ("opset", "write", "reason"),
+    [
+        (17, lambda g, x: g.op("Einsum", x, x, equation="abc,abd->acd"), "Einsum in opset 11: there is no such operator"),
+        (17, lambda g, x: g.op("GridSample", g.op("Unsqueeze", x, g.const([0])), g.input("grid", (1, 2, 2, 2))), "GridSample"),
+        (18, lambda g, x: g.op("ScatterND", x, g.const([[1]]), g.const(np.ones((1, 3, 4))), reduction="add"), "no reduction add"),
+        (20, lambda g, x: g.op("Gelu", x, approximate="tanh"), "approximation"),
+        (17, lambda g, x: g.op("Clip", g.op("Cast", x, to=7), g.const(0), g.const(1)), "it takes no INT64"),
+        (17, lambda g, x: g.op("Reshape", x, g.const([0, 12, 1]), allowzero=0), None),
+    ],
+)  # fmt: skip
+def test_declined(opset: int, write: Write, reason: str | None) -> None:
+    """What has no other form keeps its opset, and says so."""
+    _, model, reasons = lowered(opset, write)
+    if reason is None:
+        assert reasons == []
+    else:
+        assert any(reason in each for each in reasons)
+        assert model.graph.opset_imports[""] == opset
+
+
+def test_an_older_graph_stays() -> None:
+    """A graph that is old enough is not touched."""
+    _, model, reasons = lowered(11, lambda g, x: g.op("Relu", x))
+    assert reasons == [] and model.graph.opset_imports[""] == 11
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "nearest"])
+@pytest.mark.parametrize("aligned", [0, 1])
+@pytest.mark.parametrize("size", [(3, 5), (1, 4), (1, 1)])
+def test_grid_sample_with_gather(mode: str, aligned: int, size: tuple[int, int]) -> None:
+    """GridSample is written with Gather: both modes, both conventions of corners, also far outside and on pixels."""
+    g = GraphMaker(17)
+    attributes = {"mode": mode, "align_corners": aligned}
+    out = g.op("GridSample", g.input("x", (2, 3, *size)), g.input("grid", (2, 4, 6, 2)), **attributes)
+    proto = g.model(out=out)
+    model = ir.from_proto(proto)
+    known.fold(model)
+    (note,) = lower_grid_samples(model)
+    assert note.verdict == "applied" and not operators(model)["GridSample"]
+    assert lower_opset(model, 11)[0].verdict == "applied"
+    feeds = random_feeds(proto)
+    random = np.random.default_rng(1)
+    feeds["grid"] = random.uniform(-1.6, 1.6, size=(2, 4, 6, 2)).astype(np.float32)
+    feeds["grid"][0] = random.choice([-1.0, 1.0, 0.0, 50.0], size=(4, 6, 2)).astype(np.float32)
+    np.testing.assert_allclose(run(model, feeds)["out"], run(proto, feeds)["out"], atol=3e-6)
+
+
+@pytest.mark.parametrize("attributes", [{"mode": "bicubic"}, {"padding_mode": "reflection"}])
+def test_other_grid_samples_are_declined(attributes: dict[str, str]) -> None:
+    """Cubic sampling and reflected borders have no other form."""
+    g = GraphMaker(17)
+    model = ir.from_proto(
+        g.model(
+            out=g.op("GridSample", g.input("x", (1, 2, 4, 4)), g.input("grid", (1, 3, 3, 2)), **attributes)
+        )
+    )
+    known.fold(model)
+    (note,) = lower_grid_samples(model)
+    assert note.verdict == "declined" and "no other form" in note.reason

@@ -17,10 +17,11 @@ import onnx_ir as ir
 from specialize.errors import DeclinedError
 from specialize.graph.closure import Closure
 from specialize.graph.edit import PASS_KEY, Builder
-from specialize.graph.shapes import dims, numpy_type
-from specialize.passes.base import Note
+from specialize.graph.shapes import dims, is_static, numpy_type
+from specialize.passes.base import Note, node_name
 from specialize.passes.masks import Bools, Mask
 from specialize.rows.lift_work import ALL_ZERO, ANY_ZERO, KEEPS_ZERO
+from specialize.rows.sinks import WHOLE
 
 NAME = "superset"
 OUTSIDE = "pairs_outside"
@@ -58,6 +59,7 @@ def restrict(
     Raises:
         DeclinedError: There is no mask to restrict.
     """
+    _turn_choices(model.graph)
     chosen = _choose(closure, masks)
     if not chosen:
         raise DeclinedError(
@@ -66,6 +68,8 @@ def restrict(
             "none in this graph",
             "use --mode exact, or check the grids of the model's sidecar",
         )
+    for node in closure.nodes:
+        node.meta[WHOLE] = True  # computed for all pairs: cheap, and needed to know what is visible
     counted: dict[int, ir.Value] = {}
     notes = []
     for mask in chosen:
@@ -80,28 +84,47 @@ def restrict(
 
 
 def _choose(closure: Closure, masks: dict[ir.Value, Mask]) -> list[Mask]:
-    """Return the first plain masks on every way, and the masks that something reads that no such mask restricts."""
-    chosen: list[Mask] = []
-    zeroed: set[ir.Value] = set()  # structurally zero outside of E, once the chosen masks are restricted
+    """Return the first plain masks on every way, and the first masks of points on ways that have no plain one."""
+    chosen = [value for value, mask in masks.items() if mask.is_plain and numpy_type(value).kind in "bf"]
+    chosen = _without_followers(closure, chosen)
+    for value in masks:
+        if _escapes(closure, value, _zeroed(closure, chosen)):
+            chosen.append(value)
+    return [masks[value] for value in _without_followers(closure, chosen)]
+
+
+def _without_followers(closure: Closure, chosen: list[ir.Value]) -> list[ir.Value]:
+    """Return the values that are not zero outside of E because others are."""
+    kept: list[ir.Value] = []
     for value in closure.values:
-        node, mask = value.producer(), masks.get(value)
-        if node is None:
-            continue
+        if value in chosen and value not in _zeroed(closure, kept):
+            kept.append(value)
+    return kept
+
+
+def _zeroed(closure: Closure, chosen: list[ir.Value]) -> set[ir.Value]:
+    """Return the values that are zero outside of E once the chosen masks are."""
+    zeroed = set(chosen)
+    for node in closure.nodes:
         if _passes_zeros(node, zeroed):
-            zeroed.add(value)
-        elif mask is not None and (_is_gate(mask) or _leaves(closure, value)):
-            chosen.append(mask)
-            zeroed.add(value)
-    return chosen
+            zeroed.update(node.outputs)
+    return zeroed
 
 
-def _is_gate(mask: Mask) -> bool:
-    return mask.is_plain and numpy_type(mask.value).kind in "bf"
-
-
-def _leaves(closure: Closure, value: ir.Value) -> bool:
-    """Return whether something reads a value that does not depend on the calibration alone."""
-    return value.is_graph_output() or any(not closure.reads(usage.node) for usage in value.uses())
+def _escapes(closure: Closure, value: ir.Value, zeroed: set[ir.Value]) -> bool:
+    """Return whether more than the calibration's share reads a value without a restricted mask in between."""
+    stack, seen = [value], {value}
+    while stack:
+        current = stack.pop()
+        if current in zeroed:
+            continue
+        for usage in current.uses():
+            if not closure.reads(usage.node):
+                return True
+            fresh = [other for other in usage.node.outputs if other not in seen]
+            seen.update(fresh)
+            stack.extend(fresh)
+    return False
 
 
 def _passes_zeros(node: ir.Node, zeroed: set[ir.Value]) -> bool:
@@ -112,6 +135,37 @@ def _passes_zeros(node: ir.Node, zeroed: set[ir.Value]) -> bool:
     if node.op_type in ALL_ZERO:
         return all(zero)
     return node.op_type in _MOVES | KEEPS_ZERO | _REDUCES | {"Div"} and bool(zero) and zero[0]
+
+
+def _turn_choices(graph: ir.Graph) -> None:
+    """Write `Where(Not(c), a, b)` as `Where(c, b, a)`, so that zeros of a mask are zeros of what it chooses."""
+    for node in list(graph):
+        chain = _up_to_not(node.inputs[0]) if node.op_type == "Where" else None
+        if chain is None:
+            continue
+        _, yes, no = node.inputs
+        condition = chain[-1].inputs[0]
+        builder = Builder(graph, node, f"specialize/{NAME}/{node_name(node)}", {PASS_KEY: NAME})
+        for step in reversed(chain[:-1]):
+            condition = builder.copy(step, [condition, *step.inputs[1:]], dims(step.outputs[0]))
+        for place, value in enumerate((condition, no, yes)):
+            node.replace_input_with(place, value)
+
+
+def _up_to_not(value: ir.Value | None) -> list[ir.Node] | None:
+    """Return the nodes that only move or convert a condition, up to the one that negates it; None without one."""
+    chain: list[ir.Node] = []
+    while value is not None and value.dtype == ir.DataType.BOOL:
+        node = value.producer()
+        if node is None or not is_static(value):
+            return None
+        chain.append(node)
+        if node.op_type == "Not":
+            return chain
+        if node.op_type not in _MOVES | {"Cast"}:
+            return None
+        value = node.inputs[0]
+    return None
 
 
 def _restrict(graph: ir.Graph, mask: Mask, pairs: Bools) -> ir.Value:

@@ -20,7 +20,19 @@ from specialize.rows.rowmap import RowMap
 Rule = Callable[["Lifter", ir.Node, int, Layout], Combination | None]
 
 ZEROS_SHOW_THROUGH = frozenset(
-    {"Mul", "And", "Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "Expand"}
+    {
+        "Mul",
+        "And",
+        "Cast",
+        "Identity",
+        "Reshape",
+        "Squeeze",
+        "Unsqueeze",
+        "Transpose",
+        "Expand",
+        "Slice",
+        "Gather",
+    }
 )
 """Operators that are looked through for rows of zeros even if their results are computed for all rows anyway."""
 

@@ -251,6 +251,9 @@ def _zero_rows(op_type: str, zero: list[Bools]) -> Bools:
         return np.asarray(np.logical_or.reduce(zero))
     if op_type in ALL_ZERO:
         return np.asarray(np.logical_and.reduce(zero))
+    if op_type == "Where":
+        condition, yes, no = zero
+        return no & (condition | yes)
     return zero[0] if op_type == "Div" else np.zeros_like(zero[0])
 
 

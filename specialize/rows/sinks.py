@@ -20,6 +20,9 @@ from specialize.rows.lift_sample import is_pick
 from specialize.rows.lift_work import aligned, reduced_axes, unreduced
 from specialize.rows.rowmap import RowMap
 
+WHOLE = "specialize.whole"
+"""Mark, in the metadata that is not written, of a node that is to be computed for all rows."""
+
 FARTHEST = 24
 """Nodes on the way from a sum to the mask in front of it."""
 
@@ -47,18 +50,21 @@ SCATTERS = frozenset({"ScatterND", "ScatterElements"})
 
 def is_candidate(node: ir.Node) -> bool:
     """Return whether rows may be dropped at a node."""
-    if node.domain not in STANDARD or not is_static(node.outputs[0]):
+    if node.domain not in STANDARD or not is_static(node.outputs[0]) or WHOLE in node.meta:
         return False
     if node.op_type == "ReduceSum" or node.op_type in SCATTERS or _written(node) is not None:
         return True
-    return gathers_back(node)
+    return is_incidental(node)
 
 
-def gathers_back(node: ir.Node) -> bool:
-    """Return whether a node picks rows by a table, and what it picks from was sampled not far above."""
-    if not is_pick(node) and (node.op_type != "Gather" or _table_rank(node) == 0):
+def is_incidental(node: ir.Node) -> bool:
+    """Return whether a node picks rows by a table or masks them, behind what was sampled not far above.
+
+    Such nodes are everywhere; where they are no sink, that is not worth a word.
+    """
+    if not is_pick(node) and (node.op_type != "Gather" or _table_rank(node) == 0) and _mask_of(node) is None:
         return False
-    stack, seen = [node.inputs[0]], 0
+    stack, seen = list(node.inputs), 0
     while stack and seen < FARTHEST:
         value = stack.pop(0)
         made = None if value is None else value.producer()
@@ -68,6 +74,15 @@ def gathers_back(node: ir.Node) -> bool:
                 return True
             stack.extend(made.inputs)
     return False
+
+
+def _mask_of(node: ir.Node) -> ir.Value | None:
+    """Return the constant by which a Mul makes some rows zero."""
+    for value in node.inputs if node.op_type == "Mul" else ():
+        array = array_of(value)
+        if array is not None and array.size > 1 and (array == 0).any():
+            return value
+    return None
 
 
 def _written(node: ir.Node) -> ir.Node | None:
@@ -89,7 +104,10 @@ def read_sink(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
     """Return what a candidate is in terms of rows, or why it is none."""
     if node.op_type == "ReduceSum":
         return _read_sum(node, axes, lifter)
-    if gathers_back(node):
+    mask = _mask_of(node)
+    if mask is not None:
+        return _read_mask(node, mask, axes, lifter)
+    if is_incidental(node):
         return _read_pick(node, axes, lifter)
     return _read_scatter(node, _written(node) or node, axes, lifter)
 
@@ -154,6 +172,14 @@ def _read_pick(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink:
     return Sink(node, layout, lifter.lift(node.outputs[0], layout))
 
 
+def _read_mask(node: ir.Node, mask: ir.Value, axes: Axes, lifter: Lifter) -> Sink:
+    layout: Layout = tuple(axes.feature(size) for size in dims(node.outputs[0]))
+    zero = np.equal(np.asarray(array_of(mask)), 0)
+    for factor in _told_apart(axes, zero, aligned(layout, dims(mask)), set()):
+        axes.promote(factor)
+    return Sink(node, layout, lifter.lift(node.outputs[0], layout))
+
+
 def _masked_factors(axes: Axes, value: ir.Value, layout: Layout, summed: set[Factor]) -> set[object]:
     """Return the factors along which a known mask varies or known indices move, not far above a value."""
     found: set[object] = set()
@@ -204,6 +230,9 @@ def _step(axes: Axes, node: ir.Node, layout: Layout, found: set[object]) -> list
     if node.op_type == "Transpose" and "perm" in node.attributes:
         perm = list(node.attributes["perm"].as_ints())
         return [(first, tuple(layout[perm.index(axis)] for axis in range(len(perm))))]
+    if node.op_type == "Slice":
+        pairs = zip(dims(first), layout, strict=True)
+        return [(first, tuple(axis if size_of(axis) == size else axes.feature(size) for size, axis in pairs))]
     if node.op_type == "Expand" and len(dims(first)) <= len(layout):
         return [(first, aligned(layout, dims(first)))]
     if node.op_type == "Gather":

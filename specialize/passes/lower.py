@@ -19,13 +19,14 @@ from specialize.passes.attention import Attention, is_attention, read_attention
 from specialize.passes.base import Note, node_name
 from specialize.passes.compact import remove_unused, replace
 from specialize.passes.custom import write_custom
+from specialize.passes.lower_rows import lower_row_gathers
 from specialize.passes.lower_sampling import with_gather, with_grid_sample
 from specialize.passes.recognise import recognise_custom
 from specialize.passes.tidy import tidy
 
 NAME = "lower"
-GRID_SAMPLE, DECOMPOSED, HORIZON = "gridsample", "decomposed", "horizon"
-FORMS: tuple[str, ...] = (GRID_SAMPLE, DECOMPOSED, HORIZON, *SPELLINGS)
+GRID_SAMPLE, DECOMPOSED, HORIZON, NEAREST = "gridsample", "decomposed", "horizon", "nearest-gather"
+FORMS: tuple[str, ...] = (GRID_SAMPLE, DECOMPOSED, HORIZON, NEAREST, *SPELLINGS)
 """Spellings that `lower_deformable_attention` knows."""
 
 HORIZON_DOMAIN = "horizon"
@@ -54,6 +55,8 @@ def lower_deformable_attention(model: ir.Model, spelling: str) -> list[Note]:
         replace(model.graph, node.outputs[0], made)
         remove_unused(model.graph, node)
         notes.append(Note(NAME, "applied", node_name(node), f"written as {_title(spelling)}"))
+    if spelling == NEAREST:
+        notes += lower_row_gathers(model)
     _set_imports(model)
     return notes
 
@@ -81,7 +84,7 @@ def has_custom(model: ir.Model) -> bool:
 
 
 def _write(attention: Attention, spelling: str, builder: Builder, opset: int) -> ir.Value | str:
-    if spelling == GRID_SAMPLE:
+    if spelling in (GRID_SAMPLE, NEAREST):
         return with_grid_sample(attention, builder, opset)
     if spelling == HORIZON:
         return with_grid_sample(attention, builder, opset, HORIZON_DOMAIN)

@@ -35,7 +35,7 @@ TABLES = "tables"
 LEAST_TABLE = 64
 """Constants of fewer elements are not worth a file of their own."""
 
-RUNS_ANYWHERE = frozenset({"gridsample", "decomposed"})
+RUNS_ANYWHERE = frozenset({"gridsample", "decomposed", "nearest-gather"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +103,7 @@ def lower(model: ir.Model, profile: Profile, form: str | None = None) -> list[No
         raise UsageError("form", f"one of {', '.join(forms)}", repr(form), closest(form, forms))
     wanted = form or profile.form
     notes = recognise_custom(model)
-    if wanted != "gridsample":
+    if wanted not in ("gridsample", "nearest-gather"):
         notes += [note for note in recognise_sampling(model) if note.verdict == "applied"]
     notes += lower_deformable_attention(model, wanted)
     if any(is_attention(node) for node in model.graph) and wanted != "microsoft":

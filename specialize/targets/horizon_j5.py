@@ -80,6 +80,7 @@ PROFILE = Profile(
     unlisted=Rule(verdict="refused", text="operators that are not listed are not supported"),
     highest_rank=10,
     highest_rank_source=_LISTED,
+    forms=("nearest-gather",),
     grid_sample="horizon",
     equal_ranks=True,
     files=("hb_mapper.yaml", "check.sh", HEADER),

@@ -27,6 +27,7 @@ PROFILE = Profile(
         ("BEVPoolingV2 DeformConv2D", Rule(text="a registered plugin", source=_DOC)),
     ),
     unlisted=Rule(verdict="unknown", text="the tables of operators ship inside the SDK"),
+    forms=("nearest-gather",),
     files=("hb_compile.yaml", "quant_config.json", HEADER),
     evidence=(Evidence(kind="from documents", text=_DOC), Evidence(kind="from documents", text=_HAT)),
     source=_DOC,

@@ -13,7 +13,7 @@ from specialize.graph.custom import CUSTOM, SPELLINGS
 from specialize.passes.lower import DECOMPOSED, GRID_SAMPLE, has_custom, lower_deformable_attention, runnable
 from specialize.passes.recognise import recognise
 from specialize.passes.tidy import tidy
-from tests.graphs import assert_annotations_true, assert_static, operators, run
+from tests.graphs import assert_annotations_true, assert_static, operators, random_feeds, run
 from tests.passes.attention_graphs import CASES, Case, Maker, arrays, by_level, expected, mmcv
 from tests.passes.custom_operators import run_reference
 
@@ -239,3 +239,30 @@ def test_lowering_leaves_other_nodes_alone() -> None:
     graph = ir.from_proto(by_level(Case()))
     before = operators(graph)
     assert lower_deformable_attention(graph, "denglin") == [] and operators(graph) == before
+
+
+@pytest.mark.parametrize("rows", [2500, 64, 97])
+def test_rows_are_selected_by_nearest_sampling(rows: int) -> None:
+    """A gather of known rows is a nearest GridSample, bit by bit, whatever the number of rows."""
+    g = Maker(17)
+    index = np.random.default_rng(0).integers(-rows, rows, size=590)
+    proto = g.model(out=g.op("Gather", g.input("x", (1, rows, 7)), g.const(index), axis=1))
+    graph = ir.from_proto(proto)
+    known.fold(graph)
+    (note,) = lower_deformable_attention(graph, "nearest-gather")
+    assert note.reason == "590 rows by nearest GridSample" and not operators(graph)["Gather"]
+    feeds = random_feeds(proto)
+    np.testing.assert_array_equal(run(graph, feeds)["out"], run(proto, feeds)["out"])
+    assert_annotations_true(graph, feeds)
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"), [((2, 64, 4), "2 batch items"), ((1, 1031, 4), "make no image")]
+)
+def test_rows_that_make_no_image_are_declined(shape: tuple[int, ...], reason: str) -> None:
+    """Rows of several batch items, or a number of rows that makes no image, stay with Gather."""
+    g = Maker(17)
+    graph = ir.from_proto(g.model(out=g.op("Gather", g.input("x", shape), g.const(np.arange(20)), axis=1)))
+    known.fold(graph)
+    (note,) = lower_deformable_attention(graph, "nearest-gather")
+    assert reason in note.reason and operators(graph)["Gather"] == 1

@@ -24,7 +24,7 @@ from specialize.rows.arrange import Packing
 from specialize.rows.axes import Axes
 from specialize.rows.emit import Emitter, demanded_rows, samples_groups
 from specialize.rows.lift import Lifter
-from specialize.rows.sinks import SCATTERS, Sink, gathers_back, is_candidate, read_sink
+from specialize.rows.sinks import SCATTERS, Sink, is_candidate, is_incidental, read_sink
 
 NAME = "compact"
 RULES = {**lift_moves.RULES, **lift_sample.RULES, **lift_scatter.RULES, **lift_work.RULES}
@@ -46,7 +46,7 @@ def compact(model: ir.Model, packing: Packing) -> tuple[list[CompactedSite], lis
         if isinstance(outcome, CompactedSite):
             sites.insert(0, outcome)
             notes.insert(0, Note(NAME, "applied", outcome.where, _summary(outcome)))
-        elif not gathers_back(node):  # a table that picks rows is nothing unusual
+        elif not is_incidental(node):  # a table or a mask is nothing unusual
             notes.insert(0, Note(NAME, "declined", node_name(node), outcome))
     _number_sites(model.graph, sites)
     return sites, notes
@@ -95,8 +95,8 @@ def _compact_at(
     wanted, total = demanded_rows(sink.value)
     if total == 0:
         return _why_no_work(sink, lifter)
-    if gathers_back(node) and not samples_groups(sink.value):
-        return "what it picks from is not sampled camera by camera"
+    if is_incidental(node) and not samples_groups(sink.value):
+        return "what it picks or masks is not sampled"
     if wanted == total and (node.op_type not in SCATTERS or not samples_groups(sink.value)):
         return f"every one of the {total} rows is read"
     room = packing.room(node_name(node))

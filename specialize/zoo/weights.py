@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 OFFSET_SPREAD_CELLS = 2.0  # sampling offsets reach a few cells, so that attention has something to read
+POINT_CENTRE, POINT_SPREAD, POINT_MARGIN = 0.5, 0.2, 0.01  # points learned in [0, 1], whose logit is taken
 
 
 def seed_weights(model: nn.Module, seed: int) -> None:
     """Gives every weight of `model` a value that depends on its key, its shape and `seed` alone.
 
-    Matrices and kernels keep the variance of what passes through them; norms start as identities; running
-    statistics are those of unit noise. Parameters that are no weights (fixed by the model) keep their value.
+    Matrices and kernels keep the variance of what passes through them; points of queries lie inside the space
+    they are fractions of; norms start as identities; running statistics are those of unit noise. Parameters that are no weights (fixed by the model) keep their value.
     """
     fixed = {key for key, parameter in model.named_parameters() if not parameter.requires_grad}
     state = {key: value for key, value in model.state_dict().items() if key not in fixed}
@@ -42,6 +43,8 @@ def _seeded(key: str, value: Tensor, seed: int) -> Tensor:
         array = noise * (OFFSET_SPREAD_CELLS if previous == "sampling_offsets" else 0.0)
     elif "embed" in last or "embed" in previous:
         array = 0.5 * noise
+    elif len(shape) == 2 and shape[1] == 3 and previous.endswith("reference_points"):
+        array = np.clip(POINT_CENTRE + POINT_SPREAD * noise, POINT_MARGIN, 1.0 - POINT_MARGIN)
     elif len(shape) >= 2:
         array = noise / math.sqrt(math.prod(shape[1:]))
     else:

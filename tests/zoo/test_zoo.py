@@ -76,6 +76,17 @@ def test_seeded_weights_depend_on_key_and_seed_alone() -> None:
     assert not torch.equal(first.state_dict()["0.weight"], third.state_dict()["0.weight"])
 
 
+def test_seeded_points_lie_inside_their_space() -> None:
+    """Points that queries learn are fractions of a space: none is outside, where a logit would not exist."""
+    model = nn.ModuleDict({"reference_points": nn.Embedding(500, 3), "other": nn.Linear(3, 500)})
+    seed_weights(model, 0)
+    state = model.state_dict()
+    points = state["reference_points.weight"]
+    assert 0.01 - 1e-6 <= points.min() < 0.1
+    assert 0.9 < points.max() <= 0.99 + 1e-6
+    assert state["other.weight"].min() < 0  # other weights of that shape are as before
+
+
 def test_seeded_weights_are_said_not_to_be_trained() -> None:
     """The warning names model and seed and says that detections mean nothing."""
     text = seeded_warning("bevformer_tiny", 4)

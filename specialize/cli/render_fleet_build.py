@@ -10,7 +10,7 @@ from specialize.cli.output import stack
 from specialize.cli.tables import number, size, table
 from specialize.cli.words import counted
 from specialize.digest import short
-from specialize.fleet.build import BuiltBuild, FleetBuilt
+from specialize.fleet.built import BuiltBuild, FleetBuilt
 from specialize.fleet.status import STATES, FleetStatus, VehicleState
 
 BUILD_SCHEMA = "specialize/fleet-build@1"
@@ -43,6 +43,7 @@ def build_json(found: FleetBuilt) -> dict[str, Any]:
                 "reason": built.reason,
                 "seconds": round(built.seconds, 3),
                 "own_bytes": built.own_bytes,
+                "tables": built.tables,
                 "folder": None if built.folder is None else str(built.folder),
             }
             for built in found.builds

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from specialize.errors import InputError, UsageError, closest
-from specialize.fleet.task import Done, Task, carry_out
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 ENGINES = ("local", "dask")
 CONNECT_S = 10
@@ -21,8 +23,16 @@ CONNECT_S = 10
 class Engine(Protocol):
     """Carries out tasks."""
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Done]:
-        """Yield what became of each task, as they finish."""
+    def run(
+        self, work: Callable[[Job], Result], tasks: Sequence[Job], lost: Callable[[Job, str], Result]
+    ) -> Iterator[Result]:
+        """Yield what became of each task, as they finish.
+
+        Args:
+            work: A function of a module, so that other processes find it.
+            tasks: What it is called with.
+            lost: What became of a task whose process died, and why.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +45,18 @@ class Local:
 
     jobs: int = 1
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Done]:
+    def run(
+        self, work: Callable[[Job], Result], tasks: Sequence[Job], lost: Callable[[Job, str], Result]
+    ) -> Iterator[Result]:
         """Yield what became of each task, as they finish; a process that dies fails its tasks and no others."""
         if self.jobs == 1:
-            yield from map(carry_out, tasks)
+            yield from map(work, tasks)
             return
         with ProcessPoolExecutor(self.jobs, multiprocessing.get_context("spawn")) as pool:
-            futures = {pool.submit(carry_out, task): task for task in tasks}
+            futures = {pool.submit(work, task): task for task in tasks}
             for future in as_completed(futures):
                 error = future.exception()
-                yield future.result() if error is None else _lost(futures[future], error)
+                yield future.result() if error is None else lost(futures[future], _died(error))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +71,9 @@ class Dask:
     scheduler: str = ""
     jobs: int = 1
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Done]:
+    def run(
+        self, work: Callable[[Job], Result], tasks: Sequence[Job], lost: Callable[[Job, str], Result]
+    ) -> Iterator[Result]:
         """Yield what became of each task, as they finish."""
         try:
             distributed = import_module("distributed")
@@ -67,11 +81,11 @@ class Dask:
             hint = "pip install 'specialize[fleet]'"
             raise UsageError("--engine dask", "the package distributed", "none", hint) from error
         with self._client(distributed) as client:
-            futures = {client.submit(carry_out, task, pure=False): task for task in tasks}
+            futures = {client.submit(work, task, pure=False): task for task in tasks}
             done: Iterator[Any] = distributed.as_completed(list(futures))
             for future in done:
                 broken = future.exception()
-                yield future.result() if broken is None else _lost(futures[future], broken)
+                yield future.result() if broken is None else lost(futures[future], _died(broken))
 
     @contextlib.contextmanager
     def _client(self, distributed: ModuleType) -> Iterator[Any]:
@@ -111,6 +125,5 @@ def engine_of(name: str, scheduler: str, jobs: int) -> Engine:
     return Dask(scheduler, jobs) if name == "dask" else Local(jobs)
 
 
-def _lost(task: Task, error: BaseException) -> Done:
-    reason = f"the process that made it died: {type(error).__name__}: {error}".strip()
-    return Done(key=task.key, status="failed", reason=reason, exit_code=1)
+def _died(error: BaseException) -> str:
+    return f"the process that made it died: {type(error).__name__}: {error}".strip()

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from specialize.fleet.lock import parse_lock, read_lock
+from specialize.digest import digest
+from specialize.fleet.lock import FleetLock, parse_lock, read_lock
 from specialize.store import Store
 
-FLEET_KIND = "fleet"
+FLEET_KIND, TABLE_KIND = "fleet", "table"
+
+
+def table_key(build: str, profile: str, calibration: str) -> str:
+    """Return the name in the store of the tables of one calibration for one engine."""
+    return digest([TABLE_KIND, build, profile, calibration])
 
 
 def builds_named(store: Store, locks: Iterable[Path] = ()) -> frozenset[str] | None:
-    """Return the keys of all builds that a lock names; None if the store knows of no fleet.
+    """Return the keys of all builds and tables that a lock names; None if the store knows of no fleet.
 
     A lock counts as it stands today; where its file is gone, as it stood when its fleet was last built.
 
@@ -28,7 +34,17 @@ def builds_named(store: Store, locks: Iterable[Path] = ()) -> frozenset[str] | N
     for entry in known:
         path = Path(str(entry.info["path"]))
         text = path.read_bytes() if path.is_file() else store.read(entry.objects["fleet.lock"])
-        named |= set(parse_lock(text.decode(), path).builds)
+        named |= _named(parse_lock(text.decode(), path))
     for path in locks:
-        named |= set(read_lock(path).builds)
+        named |= _named(read_lock(path))
     return frozenset(named) if known or named else None
+
+
+def _named(lock: FleetLock) -> set[str]:
+    """Return the keys of a lock's builds, and of the tables of its vehicles."""
+    tables = {
+        table_key(one.build, one.profile, one.calibration)
+        for one in lock.vehicles.values()
+        if lock.builds[one.build].mode == "tables"
+    }
+    return set(lock.builds) | tables

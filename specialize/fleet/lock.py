@@ -3,7 +3,7 @@
     schema specialize/fleet-lock@1
     compiler 0.1.0
     request folder=. model=bevformer_tiny mode=auto ...
-    build sha256:... tables pairs=2835 lengths=389,470,474,600,449,453
+    build sha256:... tables for=car_01 pairs=2835 lengths=389,470,474,600,449,453
     vehicle car_01 car_01.yaml sha256:<profile> sha256:<plan> sha256:<calibration> sha256:<build>
 
 One line per build, sorted by key, and per vehicle, sorted by name; blanks and other odd characters in names are
@@ -35,10 +35,11 @@ _PATHS = ("folder", "model_spec", "checkpoint")
 
 @dataclass(frozen=True, slots=True)
 class LockedBuild:
-    """One build: its key, how it binds, and the rows it computes per grid and camera."""
+    """One build: its key, how it binds, whose profile it carries, and the rows it computes per grid and camera."""
 
     key: str
     mode: Mode
+    made_from: str
     lengths: tuple[tuple[int, ...], ...]
 
     @property
@@ -80,8 +81,14 @@ class FleetLock:
     compiler: str = VERSION
 
     def served(self, key: str) -> tuple[LockedVehicle, ...]:
-        """Return the vehicles of one build, in the order of their profiles."""
-        return tuple(sorted((v for v in self.vehicles.values() if v.build == key), key=lambda v: str(v.path)))
+        """Return the vehicles of one build: the one whose profile it carries, then by their files."""
+        first = self.builds[key].made_from
+        return tuple(
+            sorted(
+                (one for one in self.vehicles.values() if one.build == key),
+                key=lambda one: (one.vehicle != first, str(one.path)),
+            )
+        )
 
 
 def lock_of(plan: FleetPlan) -> FleetLock:
@@ -90,7 +97,10 @@ def lock_of(plan: FleetPlan) -> FleetLock:
         request=plan.request,
         spec=plan.spec,
         source=plan.source,
-        builds={build.key: LockedBuild(build.key, build.mode, build.lengths) for build in plan.builds},
+        builds={
+            build.key: LockedBuild(build.key, build.mode, build.made_from, build.lengths)
+            for build in plan.builds
+        },
         vehicles={vehicle.vehicle: vehicle for build in plan.builds for vehicle in _vehicles(build)},
     )
 
@@ -173,15 +183,18 @@ def _vehicles(build: PlannedBuild) -> Iterable[LockedVehicle]:
 
 def _build_line(build: LockedBuild) -> str:
     lengths = ";".join(",".join(map(str, row)) for row in build.lengths)
-    return f"build {build.key} {build.mode} pairs={build.pairs} lengths={lengths}"
+    return (
+        f"build {build.key} {build.mode} for={_quoted(build.made_from)} pairs={build.pairs} lengths={lengths}"
+    )
 
 
 def _parse_build(words: list[str]) -> LockedBuild:
-    key, mode, _, lengths = words
+    key, mode, made_from, _, lengths = words
     if mode not in MODES:
         raise ValueError(mode)
     rows = lengths.removeprefix("lengths=").split(";") if lengths != "lengths=" else []
-    return LockedBuild(key, mode, tuple(tuple(int(n) for n in row.split(",")) for row in rows))  # type: ignore[arg-type]
+    first = unquote(made_from.removeprefix("for="))
+    return LockedBuild(key, mode, first, tuple(tuple(int(n) for n in row.split(",")) for row in rows))  # type: ignore[arg-type]
 
 
 def _vehicle_line(one: LockedVehicle, folder: Path) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from specialize.calibration.tolerance import parse_tolerance
+from specialize.capacity import LEAST_FAN_IN
 from specialize.digest import digest, digest_file
 from specialize.errors import InputError
 from specialize.fleet.clustering import Cells, Limit, cluster
@@ -223,11 +224,15 @@ class _Writer:
         room, room_over = self._room(draft, footprints, cover)
         lengths = tuple(tuple(int(n) for n in row) for row in limit.packing.lengths(draft.visible))
         pairs, least = sum(map(sum, lengths)), min(member.pairs for member in members)
-        key = planned_key(request, digest(self.spec.to_text()), self.source, draft.mode, members, lengths)
+        widest = max(footprints, key=lambda one: max(LEAST_FAN_IN, one.fan_in))  # the first of them
+        key = planned_key(
+            request, digest(self.spec.to_text()), self.source, draft.mode, members, lengths, widest.fan_in
+        )
         return PlannedBuild(
-            key=key, mode=draft.mode, cameras=footprints[0].cameras, members=members, pairs=pairs,
+            key=key, mode=draft.mode, made_from=(widest if draft.mode == "tables" else footprints[0]).vehicle,
+            cameras=footprints[0].cameras, members=members, pairs=pairs,
             overhead=pairs / least - 1 if least else 0.0, lengths=lengths,
-            fan_in=max(one.fan_in for one in footprints), room=room, room_over=room_over,
+            fan_in=widest.fan_in, room=room, room_over=room_over,
         )  # fmt: skip
 
     def _room(

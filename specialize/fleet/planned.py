@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from specialize.capacity import LEAST_FAN_IN
 from specialize.digest import digest
 from specialize.errors import UsageError, closest
 from specialize.fleet.load import Failed
@@ -119,6 +120,8 @@ class PlannedBuild:
     Attributes:
         key: Digest of all that it will be made from; its name in the store.
         mode: How calibration is bound.
+        made_from: The vehicle whose profile the build carries: the first one, or of tables the first of those whose
+            queries are seen by most cameras, because that is what a graph has to have room for.
         cameras: Names of the cameras, in order.
         members: The vehicles that it serves, in the order of their profiles.
         pairs: Rows that it computes.
@@ -131,6 +134,7 @@ class PlannedBuild:
 
     key: str
     mode: Mode
+    made_from: str
     cameras: tuple[str, ...]
     members: tuple[Member, ...]
     pairs: int
@@ -173,9 +177,12 @@ class FleetPlan:
 
 def planned_key(
     request: FleetRequest, spec: str, source: str, mode: Mode, members: tuple[Member, ...],
-    lengths: tuple[tuple[int, ...], ...],
+    lengths: tuple[tuple[int, ...], ...], fan_in: int,
 ) -> str:  # fmt: skip
-    """Return the digest of everything that can change a byte of a planned build."""
+    """Return the digest of everything that a planned build is for.
+
+    An engine with tables is for a capacity, whichever vehicle it was made with.
+    """
     return digest(
         {
             "schema": _KEY_SCHEMA,
@@ -189,10 +196,10 @@ def planned_key(
             "frames": request.frames,
             "seed": request.seed,
             "tolerance": request.tolerance if mode == "envelope" else "",
-            "vehicle": members[0].vehicle,
+            "vehicle": members[0].vehicle if mode != "tables" else "",
             "profiles": sorted({(member.profile, member.calibration) for member in members})
             if mode != "tables"
             else (),
-            "lengths": lengths if mode == "tables" else (),
+            "capacity": (lengths, max(LEAST_FAN_IN, fan_in)) if mode == "tables" else (),
         }
     )

@@ -17,6 +17,7 @@ from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.digest import digest
 from specialize.envelope import FILE_NAME, pairs_outside
+from specialize.fleet.kept import TABLE_KIND, table_key
 from specialize.fleet.load import Failed, UniqueNames, fleet_files, over_profiles
 from specialize.fleet.lock import FleetLock, LockedBuild, LockedVehicle, read_lock
 from specialize.fleet.parts import KIND, read_part
@@ -145,7 +146,14 @@ class _States:
             return self._moved(today.path, locked, entry)
         if entry is None:
             return VehicleState(vehicle=vehicle, state="missing", reason="its build is not in the store")
+        if self.lock.builds[locked.build].mode == "tables" and not self._tabled(locked, entry):
+            return VehicleState(vehicle=vehicle, state="missing", reason="its tables are not in the store")
         return VehicleState(vehicle=vehicle, state="fresh")
+
+    def _tabled(self, locked: LockedVehicle, entry: Entry) -> bool:
+        """Say whether the store has the tables of a vehicle for its engine as it is now."""
+        table = self.store.find_entry(TABLE_KIND, table_key(locked.build, locked.profile, locked.calibration))
+        return table is not None and table.info.get("build") == entry.info.get("manifest")
 
     def _moved(self, path: Path, locked: LockedVehicle, entry: Entry | None) -> VehicleState:
         """Return the state of a vehicle whose profile is not the one of the lock."""

@@ -8,6 +8,7 @@ was, and two of them at once make everything once.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import tempfile
 import time
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from specialize.artifact.build import Build
+from specialize.artifact import Build, BuildKey
 from specialize.calibration.document import parse_document
 from specialize.calibration.load import parse_profile
 from specialize.calibration.profile import CalibrationProfile
@@ -32,10 +33,11 @@ from specialize.store.location import VARIABLE
 
 @dataclass(frozen=True, slots=True)
 class Car:
-    """A vehicle of a task: its name and the text of its profile."""
+    """A vehicle of a task: its name, the text of its profile, and the digest of what the model is fed."""
 
     vehicle: str
     profile: str
+    calibration: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ def carry_out(task: Task) -> Done:
     """Make a build unless the store has it; a failure is a result, not an exception."""
     start = time.perf_counter()
     try:
-        with _store(task.store) as store:
+        with opened(task.store) as store:
             made = _make(task, store)
     except SpecializeError as error:
         return _failed(task, str(error), error.exit_code, start)
@@ -107,17 +109,33 @@ def _make(task: Task, store: Store) -> bool:
         folder = Path(name)
         request = _request(task, folder)
         generic = generic_model(request, store, _quiet)
-        first = _profile(task.cars[0])
-        key = build_key(request, first, generic).digest()
+        first = profile_of(task.cars[0])
+        key = _identity(task, build_key(request, first, generic))
         entry = store.find_entry(KIND, task.key)
         if entry is not None and entry.info.get("build") == key:
             return False
         made = Build.open(build(request).build_dir)
         objects = put_parts(store, made.folder)
         title = f"{made.manifest.model} {task.mode} for {_title(task)}"
-        info = {"build": key, "mode": task.mode, "vehicles": len(task.cars), "vehicle": first.vehicle}
+        info = {
+            "build": key,
+            "manifest": made.manifest.digests.build,
+            "mode": task.mode,
+            "vehicles": len(task.cars),
+            "vehicle": first.vehicle,
+        }
         store.write_entry(Entry(kind=KIND, key=task.key, title=title, objects=objects, info=info))
     return True
+
+
+def _identity(task: Task, key: BuildKey) -> str:
+    """Return what a build in the store must agree in to be the one of the task.
+
+    An engine with tables is the same whichever vehicle it was made with.
+    """
+    if task.mode == "tables":
+        key = dataclasses.replace(key, vehicle="", profile="", calibration="")
+    return key.digest()
 
 
 def _request(task: Task, folder: Path) -> BuildRequest:
@@ -155,7 +173,8 @@ def capacity_text(lengths: tuple[tuple[int, ...], ...]) -> str:
     return ",".join(str(max(numbers)) for numbers in zip(*lengths, strict=True))
 
 
-def _profile(car: Car) -> CalibrationProfile:
+def profile_of(car: Car) -> CalibrationProfile:
+    """Return the profile of a vehicle."""
     return parse_profile(parse_document(car.profile, car.vehicle), car.vehicle)
 
 
@@ -164,7 +183,7 @@ def _title(task: Task) -> str:
 
 
 @contextlib.contextmanager
-def _store(place: str) -> Iterator[Store]:
+def opened(place: str) -> Iterator[Store]:
     """Yield the store, which is the one that the compiler finds as well while the block lasts."""
     before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = place

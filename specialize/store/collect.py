@@ -10,6 +10,7 @@ from specialize.store.entry import Entry
 from specialize.store.local import Store
 
 GRACE_S = 86_400.0
+BELONGS_TO_FLEETS = ("build", "table")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def collect(
 
     Args:
         store: The store.
-        keep_builds: Keys of the builds that fleets name; None keeps every build.
+        keep_builds: Keys of the builds and tables that fleets name; None keeps all.
         dry_run: Only say what would go.
         grace_s: Objects added within this many seconds stay: somebody may be about to name them.
 
@@ -56,7 +57,7 @@ def collect(
 
 
 def _kept(entry: Entry, keep_builds: Collection[str] | None) -> bool:
-    return entry.kind != "build" or keep_builds is None or entry.key in keep_builds
+    return entry.kind not in BELONGS_TO_FLEETS or keep_builds is None or entry.key in keep_builds
 
 
 def _age(store: Store, digest: str) -> float:

@@ -15,7 +15,8 @@ from specialize.artifact import Build
 from specialize.drift import check
 from specialize.errors import InputError, UsageError, VerificationError
 from specialize.fleet import task as task_module
-from specialize.fleet.build import FleetBuilt, build_fleet
+from specialize.fleet.build import build_fleet
+from specialize.fleet.built import FleetBuilt
 from specialize.fleet.engines import Dask, Local, engine_of
 from specialize.fleet.kept import builds_named
 from specialize.fleet.lock import NAME, lock_of, read_lock, write_lock

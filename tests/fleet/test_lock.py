@@ -78,7 +78,7 @@ def damaged(text: str, how: str) -> str:
         "other version": text.replace("lock@1", "lock@9"),
         "cut line": text[:-20],
         "no request": "\n".join(line for line in lines if not line.startswith("request")),
-        "unknown mode": text.replace(" tables pairs", " magic pairs"),
+        "unknown mode": text.replace(" tables for", " magic for"),
         "lost build": "\n".join(line for line in lines if not line.startswith("build")),
         "odd length": text.replace("lengths=", "lengths=x"),
     }[how]

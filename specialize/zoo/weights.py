@@ -17,7 +17,8 @@ def seed_weights(model: nn.Module, seed: int) -> None:
     """Gives every weight of `model` a value that depends on its key, its shape and `seed` alone.
 
     Matrices and kernels keep the variance of what passes through them; points of queries lie inside the space
-    they are fractions of; norms start as identities; running statistics are those of unit noise. Parameters that are no weights (fixed by the model) keep their value.
+    they are fractions of; norms start as identities; running statistics are those of unit noise. Parameters that
+    are no weights (fixed by the model) keep their value.
     """
     fixed = {key for key, parameter in model.named_parameters() if not parameter.requires_grad}
     state = {key: value for key, value in model.state_dict().items() if key not in fixed}

@@ -75,8 +75,8 @@ def bench_build(build_dir: Path, timing: Timing, say: Say) -> BuildBench:
         forms = write_forms(parts, bound_constants(spec, profile))
         shutil.copytree(build_dir, parts / "build")
         forms["specialized"] = _built(parts / "build", made)
-        feeds = {form: _feed(found.path, spec, fed) for form, found in forms.items()}
-        site, reports = bench_forms(forms, feeds, timing, parts / "parts", say)
+        feeds = {form: feed_of(found.path, spec, fed) for form, found in forms.items()}
+        site, reports = bench_forms(forms, feeds, timing, say)
     rows = {form: found.rows[site] for form, found in forms.items()}
     return BuildBench(
         model=made.manifest.model, vehicle=made.manifest.vehicle, site=site, rows=rows, parts=reports
@@ -127,19 +127,14 @@ def marked(graph: ir.Graph, sites: int) -> tuple[frozenset[str], ...]:
 
 
 def bench_forms(
-    forms: Mapping[str, Form],
-    feeds: Mapping[str, Mapping[str, np.ndarray]],
-    timing: Timing,
-    folder: Path,
-    say: Say,
+    forms: Mapping[str, Form], feeds: Mapping[str, Mapping[str, np.ndarray]], timing: Timing, say: Say
 ) -> tuple[int, dict[str, BenchReport]]:
     """Time some forms of a model; return the number of the site that was cut out, and the report of each part.
 
     Args:
-        forms: The forms by name.
+        forms: The forms by name; the parts of each are written beside it.
         feeds: The inputs of each form.
         timing: What to run.
-        folder: Where the parts are written.
         say: Told what is going on.
 
     Raises:
@@ -149,12 +144,22 @@ def bench_forms(
     subjects: dict[str, dict[str, Subject]] = {part: {} for part in PARTS}
     for form, found in forms.items():
         say(f"benchmark: cutting site {site} out of the {form.replace('_', '-')} form")
-        alone = extract_sites(found.path, _nodes(found, site), feeds[form], folder / form, timing.threads)
+        nodes = {f"{form}.{part}": names for part, names in _nodes(found, site).items()}
+        alone = extract_sites(found.path, nodes, feeds[form], found.path.parent, timing.threads)
         for part, subject in alone.items():
-            subjects[part][form] = subject
+            subjects[part.removeprefix(f"{form}.")][form] = subject
         subjects["model"][form] = Subject(found.path, feeds[form])
     wanted = PARTS if timing.whole_model else PARTS[:-1]
     return site, {part: _timed(part, subjects[part], timing, say) for part in wanted}
+
+
+def feed_of(path: Path, spec: ModelSpec, fed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return one frame for a form, with the calibration or its tables where the form still asks for them."""
+    wanted = model_inputs(path)
+    free = {name: info for name, info in wanted.items() if name not in fed}
+    rules = {name: rule for name, rule in spec.inputs.items() if name in free}
+    bound = {name: fed[name] for name in wanted if name in fed}
+    return make_frames(free, rules, _SEED, _FRAME + 1)[_FRAME] | bound
 
 
 def _timed(part: str, subjects: Mapping[str, Subject], timing: Timing, say: Say) -> BenchReport:
@@ -178,15 +183,6 @@ def _nodes(form: Form, site: int) -> dict[str, frozenset[str]]:
     graph = read_graph(form.path).graph
     core = {node: "site" for node in graph if node.name in form.sites[site]}
     return {"rows": form.sites[site], "site": frozenset(str(n.name) for n in with_projections(graph, core))}
-
-
-def _feed(path: Path, spec: ModelSpec, fed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return one frame for a form, with the calibration or its tables where the form still asks for them."""
-    wanted = model_inputs(path)
-    free = {name: info for name, info in wanted.items() if name not in fed}
-    rules = {name: rule for name, rule in spec.inputs.items() if name in free}
-    bound = {name: fed[name] for name in wanted if name in fed}
-    return make_frames(free, rules, _SEED, _FRAME + 1)[_FRAME] | bound
 
 
 def _chosen(forms: Mapping[str, Form], site: int | None) -> int:

@@ -30,6 +30,7 @@ COMMANDS = {
     "table": Lazy(
         "specialize.cli.cmd_table", "Write the tables of a vehicle for an engine that serves many."
     ),
+    "compare": Lazy("specialize.cli.cmd_compare", "Compare what models cost on vehicles, in three forms."),
     "plan": Lazy("specialize.cli.cmd_plan", "Write the tables of what each camera sees."),
     "report": Lazy("specialize.cli.cmd_report", "Write a build's report: one HTML file, no network needed."),
     "diff": Lazy("specialize.cli.cmd_diff", "Show what moved between two calibrations. Exit 3 if anything."),

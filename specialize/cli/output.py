@@ -60,7 +60,7 @@ def stack(*parts: RenderableType) -> Group:
 
 
 def _print(console: Console, renderable: RenderableType) -> None:
-    console.print(_unbroken(renderable), crop=False)
+    console.print(Group(_unbroken(renderable)), crop=False)  # a bare text would be wrapped all the same
 
 
 def _unbroken(part: RenderableType) -> RenderableType:

@@ -1,0 +1,44 @@
+"""`specialize compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from specialize.cli import options
+from specialize.cli.output import emit, say
+from specialize.cli.render_compare import compare_json, compare_markdown, compare_text
+
+
+@click.command()
+@click.option(
+    "--calib", "calibs", type=options.EXISTING, required=True, multiple=True, help="A calibration profile."
+)
+@click.option(
+    "--model", "models", multiple=True, default=("bevformer_tiny",), help="A built-in model, or an ONNX file."
+)
+@click.option("--time", "measured", is_flag=True, help="Time the largest site of each, too.")
+@options.timing_options
+@click.option("--markdown", is_flag=True, help="Print the table as Markdown.")
+@options.json_option
+def command(
+    calibs: tuple[Path, ...],
+    models: tuple[str, ...],
+    measured: bool,
+    markdown: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Compare what models cost on vehicles, in three forms.
+
+    Every --model on every --calib: queries, pairs, FLOPs of the attention and of the whole model, zero-padded,
+    re-batched and specialized; with --time also how much faster the largest site is, and how much less memory
+    it takes.
+    """
+    from specialize.comparing import compare
+    from specialize.timing import Timing
+
+    data = compare_json(compare(models, calibs, Timing(**given) if measured else None, say))
+    emit(data, compare_markdown(data) if markdown else compare_text(data), as_json)

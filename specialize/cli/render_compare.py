@@ -1,0 +1,95 @@
+"""Models on vehicles in one table: as text, as Markdown and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import RenderableType
+
+from specialize.cli.output import stack
+from specialize.cli.render_costs import in_order
+from specialize.cli.tables import scaled, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from specialize.comparing import Comparison
+
+SCHEMA = "specialize/compare@1"
+_FORMS = "padded / re-batched, / specialized"
+
+
+def compare_json(found: Iterable[Comparison]) -> dict[str, Any]:
+    """Return what `specialize compare --json` prints."""
+    return {"schema": SCHEMA, "rows": [row.to_json() for row in found]}
+
+
+def compare_text(data: dict[str, Any]) -> RenderableType:
+    """Return what `specialize compare` shows."""
+    heads = _heads(data)
+    body = table(heads[0], *(head.replace(", ", "\n") for head in heads[1:]))
+    body.columns[0].vertical, body.columns[1].justify = "top", "left"
+    for row in data["rows"]:
+        body.add_row(*_cells(row, len(heads), "\n"))
+    return stack(body, *_remarks(data))
+
+
+def compare_markdown(data: dict[str, Any]) -> RenderableType:
+    """Return the table as Markdown."""
+    heads = [head.replace(",", "") for head in _heads(data)]
+    rules = ["---", "---", *["---:"] * (len(heads) - 2)]
+    rows = [heads, rules, *(_cells(row, len(heads), " + ") for row in data["rows"])]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join(["\n".join(lines), "", "\n".join(str(remark) for remark in _remarks(data))])
+
+
+def _heads(data: dict[str, Any]) -> list[str]:
+    heads = ["model", "vehicle", "queries", "longest, camera", "visible, pairs", "fewer, pairs"]
+    heads += [f"{part} FLOPs, {_FORMS}" for part in ("attention", "whole-model")]
+    return heads + (["less, time", "less, memory"] if _measured(data) else [])
+
+
+def _cells(row: dict[str, Any], columns: int, joint: str) -> list[str]:
+    forms = in_order(row["flops"]["forms"])
+    first, last = forms["zero_padded"], forms["specialized"]
+    cells = [row["model"], row["vehicle"]]
+    cells += [_each(row, key, joint) for key in ("queries", "longest", "pairs")]
+    cells.append(f"{first['pairs'] / last['pairs']:.2f}x" if last["pairs"] else "-")
+    cells.append(_three(form["attention_flops"] for form in forms.values()) if row["sites"] else "-")
+    cells.append(_three(form["model_flops"] for form in forms.values()))
+    cells += [f"{row[key]:.1f}x" for key in ("time_ratio", "memory_ratio") if key in row]
+    return cells + ["-"] * (columns - len(cells))
+
+
+def _three(values: Iterable[int]) -> str:
+    """Return the values in the unit of the first."""
+    numbers = list(values)
+    unit = scaled(numbers[0]).partition(" ")[2]
+    factor = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[unit]
+    return " / ".join(f"{number / factor:.3g}" for number in numbers) + f" {unit}"
+
+
+def _each(row: dict[str, Any], key: str, joint: str) -> str:
+    """Return a figure of all sites, equal sites once."""
+    found = dict.fromkeys((site["queries"], site[key]) for site in row["sites"])
+    return joint.join(f"{number:,}" for _, number in found) or "-"
+
+
+def _measured(data: dict[str, Any]) -> bool:
+    return any("time_ratio" in row for row in data["rows"])
+
+
+def _remarks(data: dict[str, Any]) -> list[RenderableType]:
+    remarks: list[RenderableType] = [
+        "Queries, longest camera and visible pairs are of one attention site of each kind.\n"
+        "FLOPs are of all sites and of the whole model; a multiply-add counts as two."
+    ]
+    benches = [row["bench"] for row in data["rows"] if "bench" in row]
+    if benches:
+        one = next(iter(benches[0]["parts"].values()))
+        remarks.append(
+            "Time and peak memory are of the largest site with its projections, specialized against zero-padded.\n"
+            f"They were measured on {one['runtime']}, {one['threads']} threads, {one['rounds']} rounds, "
+            "the forms in turn."
+        )
+    return remarks

@@ -1,0 +1,66 @@
+"""Models are compared on vehicles with the figures that builds have."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from specialize.cli.output import to_text
+from specialize.cli.render_compare import compare_json, compare_markdown, compare_text
+from specialize.comparing import compare
+from specialize.compiler import build, quiet
+from specialize.request import BuildRequest
+from specialize.timing import Timing
+from tests.cli.running import CAR42, CAR43, run_here
+from tests.end_to_end.tiny_model import GRID, write_tiny
+from tests.golden_files import check_golden
+
+
+def test_a_comparison_has_the_figures_of_a_build(tmp_path: Path, store_dir: Path) -> None:
+    """Every model on every vehicle, sites and costs as the manifest of a build has them."""
+    model = str(write_tiny(tmp_path / "model"))
+    first, second = compare([model], [CAR42, CAR43], None, print)
+    assert (first.vehicle, second.vehicle, first.bench) == ("car42", "car43", None)
+    made = build(BuildRequest(calib=CAR42, model=model, output=tmp_path / "build")).manifest
+    assert first.sites == made.sites
+    assert json.loads(json.dumps(first.forms.to_json())) == made.flops
+
+
+def test_a_comparison_can_be_measured(
+    tmp_path: Path, store_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --time there are ratios of the largest site, as numbers and in the Markdown table."""
+    model = write_tiny(tmp_path / "model")
+    (row,) = compare([str(model)], [CAR42], Timing(rounds=1, threads=1), quiet)
+    assert row.bench is not None
+    assert row.bench.rows["zero_padded"] == 6 * GRID.queries
+    data = compare_json([row])
+    assert data["rows"][0]["time_ratio"] == row.bench.parts["site"].ratio("specialized").median
+    ran = run_here(capsys, "compare", "--calib", CAR42, "--model", model, "--markdown")
+    heads, rules, cells, *_ = ran.out.splitlines()
+    assert heads.count("|") == rules.count("|") == cells.count("|")
+    assert cells.startswith(f"| tiny | car42 | {GRID.queries} |")
+
+
+def _row(model: str, sites: tuple[int, ...], **more: object) -> dict[str, object]:
+    forms = {
+        name: {"pairs": 6 * number, "attention_flops": 10**9 * number, "model_flops": 10**11 + number}
+        for name, number in (("zero_padded", 15), ("rebatched", 4), ("specialized", 3))
+    }
+    found = [{"queries": n, "longest": n // 4, "pairs": n + n // 8} for n in sites]
+    return {"model": model, "vehicle": "car42", "sites": found, "flops": {"forms": forms}, **more}
+
+
+def test_a_comparison_reads_as_agreed() -> None:
+    """Models with one site, with several, and without any stand in one table that fits a window."""
+    rows = [
+        _row("bevformer_tiny", (2500, 2500), time_ratio=4.44, memory_ratio=14.1),
+        _row("surroundocc", (80000, 10000, 1250), time_ratio=3.9, memory_ratio=5.0),
+        _row("streampetr", ()),
+    ]
+    text = to_text(compare_text({"schema": "x", "rows": rows}))
+    assert max(len(line) for line in text.splitlines()) <= 120
+    check_golden("compare.txt", text)
+    assert "80,000 + 10,000 + 1,250" in str(compare_markdown({"schema": "x", "rows": rows}))

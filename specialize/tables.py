@@ -54,6 +54,12 @@ class Program:
     tables: tuple[Table, ...] = ()
     signature: str = ""
 
+    def with_rooms(self, rooms: Needs) -> Program:
+        """Return the same with room kept for any vehicle."""
+        return dataclasses.replace(
+            self, packing=dataclasses.replace(self.packing, rooms=tuple(rooms.items()))
+        )
+
     def compile(self, profile: CalibrationProfile) -> tuple[Specialized, frozenset[str]]:
         """Return the part compiled for one vehicle, and the names of the constants that all have in common.
 

@@ -1,29 +1,32 @@
 """One engine for many vehicles: compile it with room for others, find its tables, and prove what makes them.
 
-The graph is compiled for the vehicle and for two imaginary ones whose every camera is turned, moved and refocused. What
-differs between the three are tables; anything else that differs means that no one engine serves them all. The part
-of the model that the tables follow from is then cut out, and must give the same tables for all three.
+The graph is compiled for the vehicle and for imaginary ones whose every camera is turned, moved and refocused. What
+differs between them are tables; anything else that differs means that no one engine serves them all. The part of
+the model that the tables follow from is then cut out, and must give the same tables.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import onnx_ir as ir
 
 from specialize.calibration.folder import load_profiles
 from specialize.calibration.profile import CalibrationProfile
-from specialize.capacity import make_rooms, needs_of, parse_capacity
+from specialize.capacity import Capacity, make_rooms, needs_of, parse_capacity
 from specialize.errors import DeclinedError, InternalError
 from specialize.graph.closure import Closure
 from specialize.graph.io import read_graph, write_graph
 from specialize.model import ModelSpec
+from specialize.passes.base import node_name
 from specialize.passes.pipeline import Specialized, tidied
 from specialize.passes.site import CompactedSite
 from specialize.passes.tables import (
+    MADE,
     Array,
     Table,
     contents_equal,
@@ -31,15 +34,22 @@ from specialize.passes.tables import (
     find_tables,
     prune,
     read_tables,
+    require_alike,
     signature,
+    vanished,
 )
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
 from specialize.tables import PROGRAM, Program
-from specialize.visibility.perturb import Move, perturbed, rotation
+from specialize.visibility.perturb import Move, at_the_edge, perturbed, rotation
+from specialize.visibility.pyramid import Deviation
 
 MOST_VEHICLES = 4
 """Vehicles whose tables verification runs."""
+
+FAR_VEHICLES = 3
+_FAR = Deviation(rotation_rad=0.3, translation_m=0.5, focal_ratio=0.1, principal_point_px=5.0)
+"""How far the vehicles are from the build's own that tell tables apart which are equal by chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,12 +59,14 @@ class Tabulated:
     Attributes:
         compiled: The engine.
         program: What makes tables, as a file.
+        tables: The tables.
         vehicles: Vehicles and their tables, the build's own first.
         options: What the manifest keeps.
     """
 
     compiled: Specialized
     program: bytes
+    tables: tuple[Table, ...]
     vehicles: tuple[tuple[CalibrationProfile, dict[str, Array]], ...]
     options: dict[str, object]
 
@@ -76,19 +88,22 @@ def tabulate(
     if not alone.sites:
         hint = "use --mode exact"
         raise DeclinedError(request.model, "rows that the calibration makes superfluous", "none", hint)
-    part = _cut(whole, alone.sites, ())
+    cutter = _Cutter(whole, alone)
+    part = cutter.cut(alone.sites)
     needs = [needs_of(alone.sites), *(needs_of(part.compile(other)[0].sites) for other in over)]
     capacity = parse_capacity(request.capacity, over=bool(over))
     rooms = make_rooms(needs, capacity, packing, profile.camera_names())
-    roomy = dataclasses.replace(whole, packing=dataclasses.replace(packing, rooms=tuple(rooms.items())))
-    tried = _probes(profile)
-    engines = [roomy.compile(each) for each in tried]
-    tables = find_tables([engine.model for engine, _ in engines], engines[0][1])
+    near = _near(profile)
+    engines = [whole.with_rooms(rooms).compile(each) for each in near]
+    tables = _tables(part, [engine.model for engine, _ in engines], engines[0][1], profile, cutter.origins())
+    require_alike([engine.model for engine, _ in engines], tables, engines[0][1])
     expected = [read_tables(engine.model, tables) for engine, _ in engines]
-    few = [site for site in alone.sites if site.where in _representatives(tables, alone.sites)]
-    program = _proven(roomy, few, tables, tried, expected) or _proven(
-        roomy, alone.sites, tables, tried, expected
-    )
+    program = None
+    for sites in (
+        [site for site in alone.sites if site.where in _representatives(tables, alone.sites)],
+        alone.sites,
+    ):
+        program = program or _proven(cutter.cut(sites, tables).with_rooms(rooms), tables, near, expected)
     if program is None:
         raise InternalError("tables", "the same tables from a part of the model as from the whole", "others")
     engine = engines[0][0]
@@ -96,13 +111,71 @@ def tabulate(
     return Tabulated(
         compiled=tidied(compiled),
         program=program.path.read_bytes(),
+        tables=tables,
         vehicles=tuple((each, program.contents(each)) for each in (profile, *over[: MOST_VEHICLES - 1])),
         options=program.to_json(),
     )
 
 
-def _probes(profile: CalibrationProfile) -> list[CalibrationProfile]:
-    """Return a vehicle and two that differ from it in every number and see a little less."""
+@dataclass(frozen=True, slots=True)
+class _Cutter:
+    """Cuts out the part of a model that tables follow from.
+
+    Attributes:
+        whole: The model.
+        alone: The model, compiled for the build's own vehicle.
+    """
+
+    whole: Program
+    alone: Specialized
+
+    def cut(self, sites: Sequence[CompactedSite], tables: Sequence[Table] = ()) -> Program:
+        """Return the part around some sites, as a file beside the model."""
+        model = read_graph(self.whole.path)
+        kept = frozenset(name for site in sites for name in site.replaced)
+        others = frozenset(name for site in self.alone.sites for name in site.replaced) - kept
+        prune(model, self.alone.model, vanished(model, self.alone.model) - others, kept, tables)
+        path = self.whole.path.with_name(PROGRAM)
+        write_graph(model, path)
+        return dataclasses.replace(self.whole, path=path)
+
+    def origins(self) -> dict[str, frozenset[str]]:
+        """Return by site which values of the calibration's share its work reads."""
+        model, spec = read_graph(self.whole.path), self.whole.spec
+        closure = Closure(model, [*spec.calibration_inputs, *spec.other_inputs])
+        nodes = {node_name(node): node for node in model.graph}
+        return {
+            f"{MADE}{site.where}/": frozenset(
+                str(value.name)
+                for name in site.replaced
+                for value in (nodes[name].inputs if name in nodes else ())
+                if value is not None and value in closure and not closure.reads(nodes[name])
+            )
+            for site in self.alone.sites
+        }
+
+
+def _tables(
+    part: Program,
+    models: Sequence[ir.Model],
+    shared: frozenset[str],
+    profile: CalibrationProfile,
+    origins: Mapping[str, frozenset[str]],
+) -> tuple[Table, ...]:
+    """Return what differs between the engines; what is equal for vehicles far away as well is one table.
+
+    The far vehicles are compiled with the room that each needs itself.
+    """
+    found = []
+    for far in at_the_edge(profile, [_FAR] * len(profile.cameras), FAR_VEHICLES):
+        needs = needs_of(part.compile(far)[0].sites)
+        rooms = make_rooms([needs], Capacity(), part.packing, part.cameras)
+        found.append(part.with_rooms(rooms).compile(far)[0].model)
+    return find_tables(models, found, shared, origins)
+
+
+def _near(profile: CalibrationProfile) -> list[CalibrationProfile]:
+    """Return a vehicle and two that differ from it in every number and see a little less, so that they fit."""
     probes = [profile]
     for share in (1.0, 2.0):
         move = Move(
@@ -117,16 +190,6 @@ def _probes(profile: CalibrationProfile) -> list[CalibrationProfile]:
             turned = dataclasses.replace(turned, ego_from_lidar=ego)
         probes.append(turned)
     return probes
-
-
-def _cut(whole: Program, sites: Sequence[CompactedSite], tables: Sequence[Table]) -> Program:
-    """Return the part of a model that the tables of some sites follow from, as a file beside the model."""
-    model = read_graph(whole.path)
-    closure = Closure(model, [*whole.spec.calibration_inputs, *whole.spec.other_inputs])
-    prune(model, closure, frozenset(name for site in sites for name in site.replaced), tables)
-    path = whole.path.with_name(PROGRAM)
-    write_graph(model, path)
-    return dataclasses.replace(whole, path=path)
 
 
 def _representatives(tables: Sequence[Table], sites: Sequence[CompactedSite]) -> set[str]:
@@ -144,14 +207,12 @@ def _representatives(tables: Sequence[Table], sites: Sequence[CompactedSite]) ->
 
 
 def _proven(
-    roomy: Program,
-    sites: Sequence[CompactedSite],
+    part: Program,
     tables: tuple[Table, ...],
     tried: Sequence[CalibrationProfile],
     expected: Sequence[dict[str, Array]],
 ) -> Program | None:
-    """Return what makes tables from the part around some sites; None if it makes others than the whole model."""
-    part = _cut(roomy, sites, tables)
+    """Return a part of a model as what makes tables; None if it makes others than the whole model."""
     signatures = set()
     for profile, wanted in zip(tried, expected, strict=True):
         compiled, shared = part.compile(profile)

@@ -41,6 +41,7 @@ class Builder:
         self._prefix = prefix
         self._marks = dict(marks)
         self._apart = apart
+        self._counts: dict[str, int] = {}
         self._constants: dict[tuple[object, ...], ir.Value] = {}
 
     def node(
@@ -109,12 +110,13 @@ class Builder:
     def constant(self, array: npt.ArrayLike, label: str = "constant") -> ir.Value:
         """Return an initializer with that content; equal content is stored once per builder."""
         data = np.asarray(array, order="C")
-        content = len(self._constants) if label in self._apart else data.tobytes()
-        key = (label, data.dtype.str, data.shape, content)
+        number = len(self._constants)
+        key: tuple[object, ...] = (label, data.dtype.str, data.shape, data.tobytes())
+        if label in self._apart:
+            number = self._counts[label] = self._counts.get(label, -1) + 1
+            key = (label, number)
         if key not in self._constants:
-            value = ir.Value(
-                name=f"{self._prefix}/{label}{len(self._constants)}", const_value=ir.tensor(data)
-            )
+            value = ir.Value(name=f"{self._prefix}/{label}{number}", const_value=ir.tensor(data))
             set_like(value, data)
             self.graph.register_initializer(value)
             self._constants[key] = value

@@ -19,7 +19,6 @@ import onnx_ir as ir
 
 from specialize.digest import digest, digest_bytes
 from specialize.errors import DeclinedError
-from specialize.graph.closure import Closure
 from specialize.passes.base import Note, node_name
 from specialize.rows.lift import array_of
 
@@ -36,6 +35,13 @@ WORDS = {
     "table": "values",
 }
 """Label of a constant that compaction made, and what its table is called."""
+
+
+ALWAYS = frozenset({"rows", "back", "scale", "order", "cells"})
+"""Labels of what is a table even if it has been the same for every calibration that was tried."""
+
+MADE = "specialize/"
+"""What the names of all begin with that passes make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +68,46 @@ def made_constants(model: ir.Model, shared: Iterable[str]) -> dict[str, Array]:
     return {name: array for name, array in found.items() if array is not None}
 
 
-def find_tables(models: Sequence[ir.Model], shared: frozenset[str]) -> tuple[Table, ...]:
+def find_tables(
+    models: Sequence[ir.Model],
+    far: Sequence[ir.Model],
+    shared: frozenset[str],
+    origins: Mapping[str, frozenset[str]],
+) -> tuple[Table, ...]:
     """Return the constants that differ between graphs made for different calibrations, equal ones as one table.
+
+    Args:
+        models: The same graph, compiled for several calibrations in the same room.
+        far: Parts of it, compiled for other calibrations in other room.
+        shared: Names of the constants that all vehicles have in common.
+        origins: By the prefix of what a site's constants are called, what the site is computed from. Constants of two
+            sites can only be one table if both are computed from the same.
 
     Raises:
         DeclinedError: The graphs differ in more than that.
     """
     made = [made_constants(model, shared) for model in models]
-    kinds = [{name: (array.dtype.str, array.shape) for name, array in each.items()} for each in made]
-    for other in kinds[1:]:
-        if other != kinds[0]:
-            raise _differs(sorted(set(kinds[0].items()) ^ set(other.items()))[0][0])
-    contents = {name: tuple(digest_bytes(each[name].tobytes()) for each in made) for name in made[0]}
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for name, seen in contents.items():
-        if len(set(seen)) > 1:
-            groups.setdefault(seen, []).append(name)
-    tables = tuple(Table(name, tuple(members)) for name, members in _named(groups.values()))
-    signatures = {signature(model, tables, shared) for model in models}
-    if len(signatures) > 1:
-        raise _differs("an operator")
-    return tables
+    for other in made[1:]:
+        if other.keys() != made[0].keys():
+            raise _differs(sorted(other.keys() ^ made[0].keys())[0])
+    others = [made_constants(model, shared) for model in far]
+    groups: dict[tuple[object, ...], list[str]] = {}
+    for name in made[0]:
+        seen = tuple(digest_bytes(each[name].tobytes()) for each in made)
+        beyond = tuple(digest_bytes(each[name].tobytes()) for each in others if _label(name) and name in each)
+        if len(set(seen)) > 1 or len(set(beyond)) > 1 or _label(name) in ALWAYS:
+            groups.setdefault((*seen, *beyond, _origin(name, origins)), []).append(name)
+    return tuple(Table(name, tuple(members)) for name, members in _named(groups.values()))
+
+
+def require_alike(models: Sequence[ir.Model], tables: Sequence[Table], shared: frozenset[str]) -> None:
+    """Check that graphs differ in the contents of tables alone.
+
+    Raises:
+        DeclinedError: They differ in more.
+    """
+    if len({signature(model, tables, shared) for model in models}) > 1:
+        raise _differs("an operator or a constant")
 
 
 def signature(model: ir.Model, tables: Sequence[Table], shared: frozenset[str]) -> str:
@@ -129,19 +154,33 @@ def folded_name(constant: str) -> str:
     return constant.removesuffix("_known")
 
 
-def prune(model: ir.Model, closure: Closure, nodes: frozenset[str], tables: Sequence[Table]) -> None:
+def vanished(original: ir.Model, compiled: ir.Model) -> frozenset[str]:
+    """Return the names of the nodes of a graph that folding and compaction took away."""
+    left = {node_name(node) for node in compiled.graph}
+    return frozenset(node_name(node) for node in original.graph if node_name(node) not in left)
+
+
+def prune(
+    model: ir.Model,
+    compiled: ir.Model,
+    nodes: frozenset[str],
+    worked: frozenset[str],
+    tables: Sequence[Table],
+) -> None:
     """Keep only some nodes of a graph, in place; what they read of the others becomes inputs.
 
-    What others read of them becomes outputs, so that it counts as read; of the calibration's share only tables do.
+    What other nodes read of the row-wise work becomes outputs, so that it counts as read.
 
     Args:
         model: The graph.
-        closure: Its share that depends on the calibration alone, which stays.
-        nodes: Names of the further nodes that stay.
+        compiled: The same graph, compiled: there every shape is known.
+        nodes: Names of the nodes that stay.
+        worked: Those of them that are row-wise work; the others are folded.
         tables: What must be computed.
     """
     graph = model.graph
-    gone = [node for node in graph if not closure.reads(node) and node_name(node) not in nodes]
+    known = {value.name: value for node in compiled.graph for value in node.outputs}
+    gone = [node for node in graph if node_name(node) not in nodes]
     dropped = set(gone)
     asked = {folded_name(name) for table in tables for name in table.members}
     outputs = [
@@ -150,7 +189,7 @@ def prune(model: ir.Model, closure: Closure, nodes: frozenset[str], tables: Sequ
         if node not in dropped
         for value in node.outputs
         if value.name in asked
-        or (not closure.reads(node) and (value.is_graph_output() or _is_read_by(value, dropped)))
+        or (node_name(node) in worked and (value.is_graph_output() or _is_read_by(value, dropped)))
     ]
     graph.outputs.clear()
     graph.outputs.extend(outputs)
@@ -158,38 +197,47 @@ def prune(model: ir.Model, closure: Closure, nodes: frozenset[str], tables: Sequ
         for value in node.outputs:
             readers = [usage for usage in value.uses() if usage.node not in dropped]
             if readers:
-                given = ir.Value(name=f"{value.name}_given", type=value.type, shape=value.shape)
+                like = known.get(value.name, value)
+                given = ir.Value(name=f"{value.name}_given", type=like.type, shape=like.shape)
                 graph.inputs.append(given)
                 for usage in readers:
                     usage.node.replace_input_with(usage.idx, given)
     for node in reversed(gone):
         graph.remove(node, safe=True)
-    _drop_unread(graph, frozenset(closure.inputs))
+    _drop_unread(graph)
 
 
 def _is_read_by(value: ir.Value, nodes: set[ir.Node]) -> bool:
     return any(usage.node in nodes for usage in value.uses())
 
 
-def _drop_unread(graph: ir.Graph, inputs: frozenset[str]) -> None:
+def _drop_unread(graph: ir.Graph) -> None:
     for name, value in list(graph.initializers.items()):
         if not value.uses() and not value.is_graph_output():
             del graph.initializers[name]
     for value in list(graph.inputs):
-        if not value.uses() and value.name not in inputs:
+        if not value.uses():
             graph.inputs.remove(value)
+
+
+def _label(name: str) -> str:
+    """Return the kind of a constant that compaction made; nothing for one that was folded."""
+    return re.sub(r"\d+$", "", name.rsplit("/", 1)[-1]) if name.startswith(MADE) else ""
+
+
+def _origin(name: str, origins: Mapping[str, frozenset[str]]) -> object:
+    """Return what tells constants apart that must not be one table although they have been equal so far."""
+    return next((origin for prefix, origin in origins.items() if name.startswith(prefix)), name)
 
 
 def _named(groups: Iterable[list[str]]) -> Iterable[tuple[str, list[str]]]:
     """Yield groups with a name each: after the kind of table, or after the value that was folded."""
     counts: dict[str, int] = {}
     for members in groups:
-        folded = [name for name in members if not name.startswith("specialize/")]
-        if folded:
-            yield f"table.{folded_name(folded[0])}", members
+        if not _label(members[0]):
+            yield f"table.{folded_name(members[0])}", members
             continue
-        label = re.sub(r"\d+$", "", members[0].rsplit("/", 1)[-1])
-        word = WORDS.get(label, label)
+        word = WORDS.get(_label(members[0]), _label(members[0]))
         number = counts[word] = counts.get(word, -1) + 1
         yield f"table.{word}{number}", members
 

@@ -154,7 +154,7 @@ class Emitter(Tensors):
         terms = [term for term in operand.value.terms if term.map.matrix.nnz]
         if len(terms) != 1 or not isinstance(terms[0].base, Source) or not terms[0].base.rows:
             return None
-        picked = terms[0].map.take_rows(at.index).as_selection()
+        picked = _taken(terms[0], at).as_selection()
         return None if picked is None else (terms[0].base, picked)
 
     def pick_rows(self, emitted: Emitted, rows: Axis, at: Arrangement) -> Emitted:

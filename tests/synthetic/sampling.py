@@ -89,8 +89,8 @@ class _Custom(torch.autograd.Function):
         )
         attributes = {}
         if name.startswith("DL::"):
-            sizes = [_sizes(value)[0], _sizes(places)[1], _sizes(value)[2] * _sizes(value)[3]]
-            inputs += [g.op("Constant", value_t=torch.tensor(size)) for size in sizes]  # type: ignore[attr-defined]
+            batch, width, depth = (_size(g, value, axis) for axis in (0, 2, 3))
+            inputs += [batch, _size(g, places, 1), g.op("Mul", width, depth)]  # type: ignore[attr-defined]
             attributes["im2col_step_i"] = 64
         return g.op(name, *inputs, **attributes)  # type: ignore[attr-defined]
 
@@ -106,8 +106,9 @@ CUSTOM = (
 )
 
 
-def _sizes(value: object) -> list[int]:
-    return list(value.type().sizes())  # type: ignore[attr-defined]
+def _size(g: object, value: object, axis: int) -> object:
+    shape = g.op("Shape", value)  # type: ignore[attr-defined]
+    return g.op("Gather", shape, g.op("Constant", value_t=torch.tensor(axis)), axis_i=0)  # type: ignore[attr-defined]
 
 
 def _custom(name: str) -> Sampler:

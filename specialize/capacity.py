@@ -15,6 +15,7 @@ from specialize.errors import InputError, StaleError, UsageError
 from specialize.passes.site import CompactedSite
 from specialize.rows.arrange import Packing
 from specialize.rows.room import NoRoomError, Room, Sum
+from specialize.visibility.plan import VisibilityPlan
 
 AUTO = "auto"
 HEADROOM = 1 / 16
@@ -61,7 +62,11 @@ def needs_of(sites: Iterable[CompactedSite]) -> dict[str, Room]:
 
 
 def make_rooms(
-    needs: Sequence[Needs], capacity: Capacity, packing: Packing, cameras: tuple[str, ...]
+    needs: Sequence[Needs],
+    capacity: Capacity,
+    packing: Packing,
+    cameras: tuple[str, ...],
+    most: Mapping[str, int],
 ) -> Needs:
     """Return the room of each site that holds the rows of all vehicles.
 
@@ -70,6 +75,7 @@ def make_rooms(
         capacity: What was asked for.
         packing: Alignment, and whether all cameras are as long as the longest.
         cameras: Names, for errors.
+        most: By site how many queries there are, which no camera needs more than.
 
     Raises:
         InputError: Less was asked for than a vehicle needs, or a list does not fit the cameras.
@@ -82,12 +88,38 @@ def make_rooms(
             raise StaleError(f"site {site}", "the same operators for every vehicle", "others")
         alike = [other for other in others if other is not None]
         slots = tuple(
-            _length(np.max([room.slots[slot] for room in alike], axis=0), capacity, packing, cameras)
+            _length(
+                np.max([room.slots[slot] for room in alike], axis=0), capacity, packing, cameras, most[site]
+            )
             for slot in range(len(first.slots))
         )
         sums = tuple(_sum([room.sums[number] for room in alike]) for number in range(len(first.sums)))
         rooms[site] = Room(slots, sums)
     return rooms
+
+
+def capacity_json(
+    sites: Sequence[CompactedSite], rooms: Needs, plans: Sequence[VisibilityPlan], size: int
+) -> dict[str, object]:
+    """Return what the manifest says about capacity: per grid the rows per camera, and cameras per query.
+
+    Args:
+        sites: The sites of the engine.
+        rooms: Their rooms.
+        plans: What the build's own vehicle sees, one per grid.
+        size: Bytes of its tables.
+    """
+    grids = []
+    for plan in plans:
+        lengths = [site.lengths for site in sites if site.seen.shape == plan.seen.shape]
+        grids.append([int(n) for n in np.min(lengths, axis=0)] if lengths else None)
+    return {
+        "lengths": grids,
+        "cameras_per_query": min(each.fan_in for room in rooms.values() for each in room.sums),
+        "rows": sum(site.rows_computed for site in sites),
+        "own_rows": sum(site.pairs for site in sites),
+        "bytes": size,
+    }
 
 
 def rooms_json(rooms: Needs) -> dict[str, object]:
@@ -136,7 +168,7 @@ def _shape(room: Room) -> tuple[tuple[int, ...], int]:
 
 
 def _length(
-    wanted: np.ndarray, capacity: Capacity, packing: Packing, cameras: tuple[str, ...]
+    wanted: np.ndarray, capacity: Capacity, packing: Packing, cameras: tuple[str, ...], most: int
 ) -> tuple[int, ...]:
     """Return the length of every group of one arrangement."""
     if capacity.lengths:
@@ -149,6 +181,8 @@ def _length(
         lengths = -(-np.ceil(wanted * (1 + HEADROOM)).astype(np.int64) // STEP) * STEP
     else:
         lengths = wanted
+    if len(wanted) > 1:
+        lengths = np.maximum(np.minimum(lengths, most), wanted)
     return tuple(int(length) for length in packing.lengths(np.maximum(lengths, 1)))
 
 

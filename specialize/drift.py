@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +32,8 @@ def check(build_dir: Path | str, calib: Path | str) -> DriftOutcome:
     drift = _drift(spec, (build.folder, Path(calib)), before, after)
     if build.manifest.mode == "envelope":
         return _in_envelope(build, spec, after, drift)
+    if build.manifest.mode == "tables":
+        return _in_capacity(build, spec, after, drift)
     return drift
 
 
@@ -56,6 +60,25 @@ def _in_envelope(
     inside = not any(outside)
     verdict = "inside envelope" if inside else "outside envelope"
     return dataclasses.replace(drift, fresh=inside, verdict=verdict, outside=outside)
+
+
+def _in_capacity(
+    build: Build, spec: ModelSpec, after: CalibrationProfile, drift: DriftOutcome
+) -> DriftOutcome:
+    """Return whether an engine with tables serves another calibration as well, with a table of its own."""
+    if _other_cameras(drift.delta) or drift.fresh:
+        return drift
+    capacity: Mapping[str, Any] = build.manifest.options["tables"]["capacity"]
+    plans = visible_sets(spec, after)
+    seeing = max((int(plan.superset.sum(axis=0).max()) for plan in plans), default=0)
+    over = np.zeros(len(after.cameras), np.int64)
+    for lengths, plan in zip(capacity["lengths"], plans, strict=True):
+        if lengths is not None:
+            over += np.maximum(plan.superset.sum(axis=1) - np.array(lengths), 0)
+    fits = not over.any() and seeing <= int(capacity["cameras_per_query"])
+    return dataclasses.replace(
+        drift, verdict="other table" if fits else "beyond capacity", outside=tuple(int(rows) for rows in over)
+    )
 
 
 def _drift(

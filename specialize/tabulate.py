@@ -17,7 +17,7 @@ import onnx_ir as ir
 
 from specialize.calibration.folder import load_profiles
 from specialize.calibration.profile import CalibrationProfile
-from specialize.capacity import Capacity, make_rooms, needs_of, parse_capacity
+from specialize.capacity import Capacity, capacity_json, make_rooms, needs_of, parse_capacity
 from specialize.errors import DeclinedError, InternalError
 from specialize.graph.closure import Closure
 from specialize.graph.io import read_graph, write_graph
@@ -38,6 +38,7 @@ from specialize.passes.tables import (
     signature,
     vanished,
 )
+from specialize.planning import visible_sets
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
 from specialize.tables import PROGRAM, Program
@@ -92,7 +93,8 @@ def tabulate(
     part = cutter.cut(alone.sites)
     needs = [needs_of(alone.sites), *(needs_of(part.compile(other)[0].sites) for other in over)]
     capacity = parse_capacity(request.capacity, over=bool(over))
-    rooms = make_rooms(needs, capacity, packing, profile.camera_names())
+    most = {site.where: site.queries for site in alone.sites}
+    rooms = make_rooms(needs, capacity, packing, profile.camera_names(), most)
     near = _near(profile)
     engines = [whole.with_rooms(rooms).compile(each) for each in near]
     tables = _tables(part, [engine.model for engine, _ in engines], engines[0][1], profile, cutter.origins())
@@ -108,12 +110,15 @@ def tabulate(
         raise InternalError("tables", "the same tables from a part of the model as from the whole", "others")
     engine = engines[0][0]
     compiled = Specialized(engine.model, engine.sites, (*engine.notes, *externalize(engine.model, tables)))
+    vehicles = tuple((each, program.contents(each)) for each in (profile, *over[: MOST_VEHICLES - 1]))
+    size = sum(array.nbytes for array in vehicles[0][1].values())
+    held = capacity_json(engine.sites, rooms, visible_sets(spec, profile), size)
     return Tabulated(
         compiled=tidied(compiled),
         program=program.path.read_bytes(),
         tables=tables,
-        vehicles=tuple((each, program.contents(each)) for each in (profile, *over[: MOST_VEHICLES - 1])),
-        options=program.to_json(),
+        vehicles=vehicles,
+        options={**program.to_json(), "capacity": held},
     )
 
 
@@ -168,8 +173,9 @@ def _tables(
     """
     found = []
     for far in at_the_edge(profile, [_FAR] * len(profile.cameras), FAR_VEHICLES):
-        needs = needs_of(part.compile(far)[0].sites)
-        rooms = make_rooms([needs], Capacity(), part.packing, part.cameras)
+        sites = part.compile(far)[0].sites
+        most = {site.where: site.queries for site in sites}
+        rooms = make_rooms([needs_of(sites)], Capacity(), part.packing, part.cameras, most)
         found.append(part.with_rooms(rooms).compile(far)[0].model)
     return find_tables(models, found, shared, origins)
 

@@ -91,6 +91,8 @@ def headline(sites: tuple[Site, ...]) -> str:
 
 def mode_lines(options: dict[str, Any]) -> list[str]:
     """Return what the binding mode costs, in one line each."""
+    if "tables" in options:
+        return [_capacity_line(options["tables"]["capacity"])]
     envelope = options.get("envelope")
     if envelope is None:
         return []
@@ -99,6 +101,15 @@ def mode_lines(options: dict[str, Any]) -> list[str]:
     return [
         f"envelope: {pairs:,} pairs may ever be seen, {share:.1f} % more than the {exact:,} of this calibration"
     ]
+
+
+def _capacity_line(capacity: dict[str, Any]) -> str:
+    rows, own = capacity["rows"], capacity["own_rows"]
+    more = (
+        f"{100 * (rows / own - 1):.1f} % more than the {own:,} of this calibration" if own else "none needed"
+    )
+    room = f"room for {rows:,} rows, {more}, and {capacity['cameras_per_query']} cameras per query"
+    return f"tables: {capacity['bytes']:,} bytes per vehicle; {room}"
 
 
 def sites_table(sites: tuple[Site, ...]) -> Table:

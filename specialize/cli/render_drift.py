@@ -51,6 +51,10 @@ def check_text(outcome: DriftOutcome) -> RenderableType:
         return f"fresh: {outcome.before} was built for this calibration (profile {short(outcome.digests[0])})"
     head = f"stale: {outcome.before} was built for another calibration: {_sentence(outcome)}"
     following = f"next: specialize build --calib {outcome.after} -o {outcome.before}"
+    if outcome.verdict == "other table":
+        following = (
+            f"next: specialize table --calib {outcome.after} --for {outcome.before} -o car.safetensors"
+        )
     return stack(head, *_body(outcome), following)
 
 
@@ -92,6 +96,8 @@ def _sentence(outcome: DriftOutcome) -> str:
         "other numbers": f"the same queries of {outcome.model} are seen, at other pixels",
         "other queries": f"{gained:,} queries of {outcome.model} gained, {lost:,} lost",
         "other cameras": "the cameras are not the same",
+        "other table": "its engine serves it with a table of its own",
+        "beyond capacity": f"it does not fit the capacity: {_beyond(outcome) or 'too many cameras see one query'}",
         "outside envelope": f"{sum(outcome.outside):,} queries are seen outside its envelope: {_beyond(outcome)}",
     }[outcome.verdict]
 

@@ -425,6 +425,35 @@ def sample(g: Growing) -> Tensor | None:
     return g.add("GridSample", [picture, grid.name], shape, mode=mode, padding_mode="zeros")
 
 
+def pick_pixels(g: Growing) -> Tensor | None:
+    """Pick the nearest pixels of known places, some outside the image, as a gather or a gather back."""
+    t = g.pick()
+    if len(t.shape) < 3:
+        return None
+    batch, channels, *sides = t.shape if len(t.shape) == 4 else (*t.shape[:2], math.prod(t.shape[2:]), 1)
+    image = g.add("Reshape", [t.name, g.maker.const([batch, channels, *sides])], (batch, channels, *sides))
+    tall, wide = g.draw(st.sampled_from([(2, 3), (1, 4), (3, 1)]))
+    places = g.random.uniform(-1.4, 1.4, size=(batch, tall, wide, 2))
+    places = np.repeat(places[:1], batch, axis=0) if g.draw(st.booleans()) else places
+    aligned, padding = g.draw(st.integers(0, 1)), g.draw(st.sampled_from(["zeros", "zeros", "border"]))
+    attributes = {"mode": "nearest", "align_corners": aligned, "padding_mode": padding}
+    shape = (batch, channels, tall, wide)
+    return image and g.add("GridSample", [image.name, g.maker.const(places)], shape, **attributes)
+
+
+def gather_computed(g: Growing) -> Tensor | None:
+    """Gather elements of a tensor at places that another tensor computes: sampling without GridSample."""
+    t = g.pick()
+    place = g.axis(t)
+    shape = (*t.shape[:place], g.draw(st.integers(2, 5)), *t.shape[place + 1 :])
+    pixels = g.values(shape, "numbers")
+    same = [u.name for u in g.pool if u.shape == shape]
+    kept = g.add("Clip", [t.name, g.maker.const(0.0), g.maker.const(float(shape[place] - 1))], t.shape)
+    index = kept and g.add("Cast", [kept.name], t.shape, to=7)
+    data = g.draw(st.sampled_from([pixels, *same]))
+    return index and g.add("GatherElements", [data, index.name], t.shape, axis=place)
+
+
 OPERATORS: tuple[Callable[[Growing], Tensor | None], ...] = (
     unary,
     clip,

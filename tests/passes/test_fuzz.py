@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from hypothesis import HealthCheck, event, given, note, settings
+from hypothesis import HealthCheck, Phase, event, given, note, settings
 from hypothesis import strategies as st
 
+from specialize.rows import lift_work
 from specialize.rows.arrange import Packing
+from specialize.rows.rowmap import RowMap
 from tests.graphs import PACKINGS, assert_annotations_true, assert_same, random_feeds, run, specialize_proto
 from tests.row_graphs import any_graphs, loop_graphs, site_graphs
 
@@ -47,6 +49,33 @@ def test_any_site_keeps_its_meaning(model: onnx.ModelProto, packing: Packing) ->
 def test_any_loop_over_cameras_keeps_its_meaning(model: onnx.ModelProto, packing: Packing) -> None:
     """Cameras one after the other, each written to the places of its queries."""
     holds(model, packing)
+
+
+@pytest.mark.parametrize("mutant", ["cosine of zero", "sum of masks", "rows in another order"])
+def test_the_hunt_finds_a_broken_compiler(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rule that is wrong for some rows gives a wrong answer, and random graphs find it."""
+    if mutant == "cosine of zero":
+        monkeypatch.setattr(lift_work, "KEEPS_ZERO", lift_work.KEEPS_ZERO | {"Cos", "Sigmoid", "Softplus"})
+    elif mutant == "sum of masks":
+        monkeypatch.setattr(lift_work, "ALL_ZERO", lift_work.ALL_ZERO - {"Add"})
+        monkeypatch.setattr(lift_work, "ANY_ZERO", lift_work.ANY_ZERO | {"Add"})
+    else:
+        right = RowMap.table
+        monkeypatch.setattr(RowMap, "table", lambda self: tuple(part[::-1].copy() for part in right(self)))
+
+    @settings(
+        max_examples=1500,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=SLOW,
+        report_multiple_bugs=False,
+    )
+    @given(site_graphs(), st.sampled_from(PACKINGS))
+    def hunt(model: onnx.ModelProto, packing: Packing) -> None:
+        holds(model, packing)
+
+    with pytest.raises(AssertionError):
+        hunt()
 
 
 @pytest.mark.slow

@@ -61,7 +61,7 @@ def test_the_hunt_finds_a_broken_compiler(mutant: str, monkeypatch: pytest.Monke
         monkeypatch.setattr(lift_work, "ANY_ZERO", lift_work.ANY_ZERO | {"Add"})
     else:
         right = RowMap.table
-        monkeypatch.setattr(RowMap, "table", lambda self: tuple(part[::-1].copy() for part in right(self)))
+        monkeypatch.setattr(RowMap, "table", lambda *args: tuple(part[::-1].copy() for part in right(*args)))
 
     @settings(
         max_examples=1500,

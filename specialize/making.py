@@ -9,16 +9,23 @@ from specialize.artifact import BuildKey, Manifest, record_files, write_manifest
 from specialize.artifact.build import MODEL, PROFILE
 from specialize.artifact.tensors import tensors_bytes
 from specialize.calibration.dump import dump_profile
+from specialize.describe import describe_notes
 from specialize.evidence import compare_with_original, count_forms
 from specialize.files import publish_directory, write_file
 from specialize.graph.io import write_graph
+from specialize.passes.base import Note
 from specialize.report import write_new_report
 from specialize.request import BuildRequest
 from specialize.sketch import draw_largest
 from specialize.sources import GRAPH, PREPARED_WEIGHTS, Say
 from specialize.specializing import Compilation, describe, tie
 from specialize.tables import OWN_TABLE, metadata_of
+from specialize.targets.base import BuildFacts
+from specialize.targets.finish import finish, runnable_copy
 from specialize.watch import Watch
+
+DEFAULT_TARGET = "onnxruntime"
+"""The target whose graph is the specialized one as it is."""
 
 
 def prove_and_publish(
@@ -30,6 +37,8 @@ def prove_and_publish(
     forms, drawings = count_forms(compiled), draw_largest(compiled)
     watch.lap("count")
     with publish_directory(folder) as room:
+        candidate, notes = _finish(request, compiled, manifest, room)
+        manifest = manifest.with_passes((*manifest.passes, *describe_notes(notes)))
         write_graph(compiled.graph, room / MODEL)
         shutil.copyfile(compiled.parts / PREPARED_WEIGHTS, room / PREPARED_WEIGHTS)
         write_file(room / PROFILE, dump_profile(compiled.profile))
@@ -41,7 +50,7 @@ def prove_and_publish(
         watch.lap("write")
         original, spec = compiled.parts / GRAPH, compiled.generic.spec
         report = compare_with_original(
-            original, room / MODEL, spec, compiled.binding.fed, request.frames, request.seed, say
+            original, candidate, spec, compiled.binding.fed, request.frames, request.seed, say
         )
         report.require_passed()
         watch.lap("verify")
@@ -51,3 +60,29 @@ def prove_and_publish(
         write_manifest(room, manifest)
         watch.lap("report")
     return manifest
+
+
+def _finish(
+    request: BuildRequest, compiled: Compilation, manifest: Manifest, room: Path
+) -> tuple[Path, tuple[Note, ...]]:
+    """Bring the graph to the form that the target wants; return the model to prove, and what was done.
+
+    What ONNX Runtime cannot run, because it has a toolchain's own operators, is proven in a form that says the same
+    in standard operators.
+    """
+    if request.target == DEFAULT_TARGET:
+        return room / MODEL, ()
+    digests = manifest.digests
+    facts = BuildFacts(
+        vehicle=manifest.vehicle,
+        cameras=manifest.cameras,
+        lengths=tuple(site.lengths for site in compiled.sites),
+        profile=digests.profile,
+        plan=digests.plan,
+    )
+    finished = finish(compiled.graph, request.target, room, facts)
+    if finished.runnable:
+        return room / MODEL, finished.notes
+    runnable = compiled.parts / "runnable.onnx"
+    write_graph(runnable_copy(compiled.graph), runnable)
+    return runnable, finished.notes

@@ -142,6 +142,10 @@ class Manifest(_Part, frozen=True, kw_only=True):
     files: dict[str, FileRecord] = {}
     drawings: tuple[Drawing, ...] = ()
 
+    def with_passes(self, passes: tuple[PassNote, ...]) -> Manifest:
+        """Return the manifest with other notes of passes."""
+        return msgspec.structs.replace(self, passes=passes)
+
     def with_evidence(
         self, verify: JsonObject, flops: JsonObject, drawings: tuple[Drawing, ...] = ()
     ) -> Manifest:

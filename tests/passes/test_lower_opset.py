@@ -40,9 +40,13 @@ WRITES: dict[str, tuple[int, Write]] = {
     "Softmax": (17, lambda g, x: g.op("Softmax", x, axis=-1)),
     "Softmax inside": (17, lambda g, x: g.op("Softmax", x, axis=1)),
     "LogSoftmax first": (13, lambda g, x: g.op("LogSoftmax", x, axis=0)),
-    "LayerNormalization": (17, lambda g, x: g.op("LayerNormalization", x, g.const(np.arange(4.0)), g.const(np.ones(4)))),
+    "LayerNormalization": (
+        17,
+        lambda g, x: g.op("LayerNormalization", x, g.const(np.arange(4.0)), g.const(np.ones(4))),
+    ),
     "LayerNormalization of two": (
-        17, lambda g, x: g.op("LayerNormalization", x, g.const(np.full((3, 4), 2.0)), axis=1, epsilon=0.1)
+        17,
+        lambda g, x: g.op("LayerNormalization", x, g.const(np.full((3, 4), 2.0)), axis=1, epsilon=0.1),
     ),
     "HardSwish": (14, lambda g, x: g.op("HardSwish", x)),
     "Gelu": (20, lambda g, x: g.op("Gelu", x)),
@@ -51,14 +55,22 @@ WRITES: dict[str, tuple[int, Write]] = {
     "Reshape": (17, lambda g, x: g.op("Reshape", x, g.const([6, 4]), allowzero=1)),
     "Clip": (17, lambda g, x: g.op("Clip", x, g.const(-0.5), g.const(0.5))),
     "ScatterND": (
-        18, lambda g, x: g.op("ScatterND", x, g.const([[1]]), g.const(np.ones((1, 3, 4))), reduction="none")
+        18,
+        lambda g, x: g.op("ScatterND", x, g.const([[1]]), g.const(np.ones((1, 3, 4))), reduction="none"),
     ),
     "Resize": (
-        18, lambda g, x: g.op("Resize", g.op("Unsqueeze", x, g.const([0])), "", g.const(np.array([1.0, 1, 2, 2], np.float32)), mode="nearest")
+        18,
+        lambda g, x: g.op(
+            "Resize",
+            g.op("Unsqueeze", x, g.const([0])),
+            "",
+            g.const(np.array([1.0, 1, 2, 2], np.float32)),
+            mode="nearest",
+        ),
     ),
     "Concat": (20, lambda g, x: g.op("Concat", x, x, axis=-1)),
     "Pad": (19, lambda g, x: g.op("Pad", x, g.const([0, 1, 0, 0, 0, 2]))),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", WRITES)
@@ -76,14 +88,28 @@ def test_rules(name: str) -> None:
 @pytest.mark.parametrize(
     ("opset", "write", "reason"),
     [
-        (17, lambda g, x: g.op("Einsum", x, x, equation="abc,abd->acd"), "Einsum in opset 11: there is no such operator"),
-        (17, lambda g, x: g.op("GridSample", g.op("Unsqueeze", x, g.const([0])), g.input("grid", (1, 2, 2, 2))), "GridSample"),
-        (18, lambda g, x: g.op("ScatterND", x, g.const([[1]]), g.const(np.ones((1, 3, 4))), reduction="add"), "no reduction add"),
+        (
+            17,
+            lambda g, x: g.op("Einsum", x, x, equation="abc,abd->acd"),
+            "Einsum in opset 11: there is no such operator",
+        ),
+        (
+            17,
+            lambda g, x: g.op(
+                "GridSample", g.op("Unsqueeze", x, g.const([0])), g.input("grid", (1, 2, 2, 2))
+            ),
+            "GridSample",
+        ),
+        (
+            18,
+            lambda g, x: g.op("ScatterND", x, g.const([[1]]), g.const(np.ones((1, 3, 4))), reduction="add"),
+            "no reduction add",
+        ),
         (20, lambda g, x: g.op("Gelu", x, approximate="tanh"), "approximation"),
         (17, lambda g, x: g.op("Clip", g.op("Cast", x, to=7), g.const(0), g.const(1)), "it takes no INT64"),
         (17, lambda g, x: g.op("Reshape", x, g.const([0, 12, 1]), allowzero=0), None),
     ],
-)  # fmt: skip
+)
 def test_declined(opset: int, write: Write, reason: str | None) -> None:
     """What has no other form keeps its opset, and says so."""
     _, model, reasons = lowered(opset, write)

@@ -123,9 +123,10 @@ def _bind_envelope(
     masks = find_masks(closure, _trials(model, spec, profile))
     cases = tuple(feeds_of(model, spec, example) for example in made.examples)
     _require_inside(closure, masks, made.supersets, cases)
-    notes = restrict(model, closure, masks, made.supersets, count=request.count_outside)
-    compiled = specialize_graph(model, spec.constants(), Packing(request.layout, request.align))
-    compiled = Specialized(compiled.model, compiled.sites, (*notes, *compiled.notes))
+    done = restrict(model, closure, masks, made.supersets, cases[0], count=request.count_outside)
+    packing = Packing(request.layout, request.align)
+    compiled = specialize_graph(model, spec.constants(), packing, done.gates)
+    compiled = Specialized(compiled.model, compiled.sites, (*done.notes, *compiled.notes))
     if not compiled.sites:
         raise _not_restricted(request.model, compiled)
     return Binding(

@@ -17,7 +17,7 @@ import onnx_ir as ir
 
 from specialize.calibration.folder import load_profiles
 from specialize.calibration.profile import CalibrationProfile
-from specialize.capacity import Capacity, capacity_json, make_rooms, needs_of, parse_capacity
+from specialize.capacity import Capacity, Needs, capacity_json, make_rooms, needs_of, parse_capacity
 from specialize.errors import DeclinedError, InternalError
 from specialize.graph.closure import Closure
 from specialize.graph.io import read_graph, write_graph
@@ -100,14 +100,7 @@ def tabulate(
     tables = _tables(part, [engine.model for engine, _ in engines], engines[0][1], profile, cutter.origins())
     require_alike([engine.model for engine, _ in engines], tables, engines[0][1])
     expected = [read_tables(engine.model, tables) for engine, _ in engines]
-    program = None
-    for sites in (
-        [site for site in alone.sites if site.where in _representatives(tables, alone.sites)],
-        alone.sites,
-    ):
-        program = program or _proven(cutter.cut(sites, tables).with_rooms(rooms), tables, near, expected)
-    if program is None:
-        raise InternalError("tables", "the same tables from a part of the model as from the whole", "others")
+    program = _program(cutter, rooms, tables, near, expected)
     engine = engines[0][0]
     compiled = Specialized(engine.model, engine.sites, (*engine.notes, *externalize(engine.model, tables)))
     vehicles = tuple((each, program.contents(each)) for each in (profile, *over[: MOST_VEHICLES - 1]))
@@ -120,6 +113,27 @@ def tabulate(
         vehicles=vehicles,
         options={**program.to_json(), "capacity": held},
     )
+
+
+def _program(
+    cutter: _Cutter,
+    rooms: Needs,
+    tables: tuple[Table, ...],
+    tried: Sequence[CalibrationProfile],
+    expected: Sequence[dict[str, Array]],
+) -> Program:
+    """Return what makes tables, cut out around as few sites as do.
+
+    Raises:
+        InternalError: No part of the model makes the tables of the whole.
+    """
+    every = cutter.alone.sites
+    few = [site for site in every if site.where in _representatives(tables, every)]
+    for sites in (few, every):
+        found = _proven(cutter.cut(sites, tables).with_rooms(rooms), tables, tried, expected)
+        if found is not None:
+            return found
+    raise InternalError("tables", "the same tables from a part of the model as from the whole", "others")
 
 
 @dataclass(frozen=True, slots=True)

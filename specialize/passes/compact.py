@@ -10,7 +10,7 @@ Declines when: every row is read; the mask is not constant; an operator on the w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -23,6 +23,7 @@ from specialize.rows import emit_sample, emit_work, lift_moves, lift_sample, lif
 from specialize.rows.arrange import Packing
 from specialize.rows.axes import Axes
 from specialize.rows.emit import Emitter, demanded_rows, samples_groups
+from specialize.rows.gating import Gate
 from specialize.rows.lift import Lifter
 from specialize.rows.sinks import SCATTERS, Sink, is_candidate, is_incidental, read_sink
 
@@ -34,7 +35,9 @@ TABLES = frozenset({"rows", "back", "scale", "order", "cells", "table"})
 """Labels of constants that may differ between vehicles."""
 
 
-def compact(model: ir.Model, packing: Packing) -> tuple[list[CompactedSite], list[Note]]:
+def compact(
+    model: ir.Model, packing: Packing, gates: Sequence[Gate] = ()
+) -> tuple[list[CompactedSite], list[Note]]:
     """Rewrite every sink of a graph in place; return the sites in graph order, and what was done or declined."""
     sites: list[CompactedSite] = []
     notes: list[Note] = []
@@ -42,7 +45,7 @@ def compact(model: ir.Model, packing: Packing) -> tuple[list[CompactedSite], lis
     for node in reversed(places):
         if node.graph is None or not is_candidate(node):
             continue
-        outcome = _compact_at(model.graph, node, places, packing)
+        outcome = _compact_at(model.graph, node, places, packing, gates)
         if isinstance(outcome, CompactedSite):
             sites.insert(0, outcome)
             notes.insert(0, Note(NAME, "applied", outcome.where, _summary(outcome)))
@@ -83,7 +86,7 @@ class _Alive:
 
 
 def _compact_at(
-    graph: ir.Graph, node: ir.Node, places: Mapping[ir.Node, int], packing: Packing
+    graph: ir.Graph, node: ir.Node, places: Mapping[ir.Node, int], packing: Packing, gates: Sequence[Gate]
 ) -> CompactedSite | str:
     axes = Axes()
     lifter = Lifter(axes, RULES, _Alive(node, places))
@@ -105,7 +108,7 @@ def _compact_at(
     builder = Builder(graph, node, f"specialize/{node_name(node)}", marks, apart)
     emitter = Emitter(axes, builder, packing, HANDLERS, room)
     rows = axes.resolve(sink.value.rows)
-    emitted = emitter.combine(sink.value.terms, rows)
+    emitted = emitter.combine(sink.value.terms, rows, gates=gates)
     result = emitter.regroup(emitted, axes.layout(sink.layout))
     replace(graph, node.outputs[0], builder.reshape(result, dims(node.outputs[0])))
     return describe(sink, axes, emitter, remove_unused(graph, node))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,10 +12,12 @@ from specialize.graph import known
 from specialize.passes.base import Note
 from specialize.passes.bind import bind
 from specialize.passes.compact import compact
+from specialize.passes.narrow import narrow
 from specialize.passes.site import CompactedSite
 from specialize.passes.tidy import tidy
 from specialize.passes.unscatter import unscatter
 from specialize.rows.arrange import Packing
+from specialize.rows.gating import Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +35,24 @@ class Specialized:
     notes: tuple[Note, ...]
 
 
-def specialize_graph(model: ir.Model, constants: Mapping[str, np.ndarray], packing: Packing) -> Specialized:
+def specialize_graph(
+    model: ir.Model, constants: Mapping[str, np.ndarray], packing: Packing, gates: Sequence[Gate] = ()
+) -> Specialized:
     """Bind inputs of a graph to constants and compute only what is still needed; changes the graph in place."""
-    return tidied(compact_graph(model, constants, packing))
+    return tidied(compact_graph(model, constants, packing, gates))
 
 
-def compact_graph(model: ir.Model, constants: Mapping[str, np.ndarray], packing: Packing) -> Specialized:
+def compact_graph(
+    model: ir.Model, constants: Mapping[str, np.ndarray], packing: Packing, gates: Sequence[Gate] = ()
+) -> Specialized:
     """Do what `specialize_graph` does, except for merging what is there twice."""
     notes = bind(model, constants)  # the calibration becomes a constant ...
+    model.graph.outputs.extend(gate.value for gate in gates)  # so that folding leaves them alone
     notes.append(_fold(model))  # ... and so do the mask, the reference points and every index
-    sites, compacted = compact(model, packing)  # rows that nobody reads are not computed
+    notes.extend(narrow(model))  # runtimes have no GridSample for float64 places
+    sites, compacted = compact(model, packing, gates)  # rows that nobody reads are not computed
+    for gate in gates:
+        model.graph.outputs.remove(gate.value)
     notes.extend(compacted)
     notes.extend(unscatter(model))  # in-place slices of heads, which edge compilers run badly or not at all
     return Specialized(model, tuple(sites), tuple(notes))

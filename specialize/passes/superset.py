@@ -9,7 +9,8 @@ Declines when: nothing that the calibration alone decides is the mask of a grid.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
@@ -20,6 +21,8 @@ from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.passes.base import Note, node_name
 from specialize.passes.masks import Bools, Mask
+from specialize.passes.pinned import pin
+from specialize.rows.gating import Gate
 from specialize.rows.lift_work import ALL_ZERO, ANY_ZERO, KEEPS_ZERO
 from specialize.rows.sinks import WHOLE
 
@@ -44,9 +47,28 @@ _MOVES = frozenset(
 _REDUCES = frozenset({"ReduceMax", "ReduceSum", "ReduceMean", "ReduceMin"})
 
 
+@dataclass(frozen=True, slots=True)
+class Restricted:
+    """What restricting masks came to.
+
+    Attributes:
+        notes: What was done.
+        gates: Today's masks, where rows are computed that are not visible today and nothing else masks them.
+    """
+
+    notes: tuple[Note, ...]
+    gates: tuple[Gate, ...]
+
+
 def restrict(
-    model: ir.Model, closure: Closure, masks: dict[ir.Value, Mask], supersets: Sequence[Bools], *, count: bool
-) -> list[Note]:
+    model: ir.Model,
+    closure: Closure,
+    masks: dict[ir.Value, Mask],
+    supersets: Sequence[Bools],
+    arrays: Mapping[str, np.ndarray],
+    *,
+    count: bool,
+) -> Restricted:
     """AND the supersets (N, Q), one per grid, into the masks of a graph, in place.
 
     Args:
@@ -54,6 +76,7 @@ def restrict(
         closure: What it computes from the calibration alone.
         masks: As `find_masks` gives them.
         supersets: E.
+        arrays: The calibration inputs for any calibration inside.
         count: Whether to add the output `pairs_outside`.
 
     Raises:
@@ -68,11 +91,15 @@ def restrict(
             "none in this graph",
             "use --mode exact, or check the grids of the model's sidecar",
         )
+    pinned = pin(model, closure, chosen, supersets, arrays)
     for node in closure.nodes:
         node.meta[WHOLE] = True  # computed for all pairs: cheap, and needed to know what is visible
     counted: dict[int, ir.Value] = {}
+    gates: dict[int, Gate] = {}
     notes = []
     for mask in chosen:
+        if pinned and mask.grid not in gates:
+            gates[mask.grid] = _gate(model.graph, mask, supersets[mask.grid])
         restricted = _restrict(model.graph, mask, supersets[mask.grid])
         if count and mask.grid not in counted:
             counted[mask.grid] = _count_outside(model.graph, mask, restricted, supersets[mask.grid])
@@ -80,7 +107,7 @@ def restrict(
         notes.append(Note(NAME, "applied", str(mask.value.name), text))
     if count:
         _add_output(model.graph, list(counted.values()))
-    return notes
+    return Restricted((*notes, *pinned), tuple(gates.values()))
 
 
 def _choose(closure: Closure, masks: dict[ir.Value, Mask]) -> list[Mask]:
@@ -182,9 +209,24 @@ def _restrict(graph: ir.Graph, mask: Mask, pairs: Bools) -> ir.Value:
     return restricted
 
 
+def _gate(graph: ir.Graph, mask: Mask, pairs: Bools) -> Gate:
+    """Return today's mask of all pairs, and a one behind it for rows that always count."""
+    builder = _builder_after(graph, mask.value)
+    flat = builder.reshape(_visible(builder, mask), [1, pairs.size, 1])
+    one = builder.constant(np.ones((1, 1, 1), dtype=np.float32), "always")
+    return Gate(builder.node("Concat", [flat, one], [1, pairs.size + 1, 1], axis=1), pairs)
+
+
 def _count_outside(graph: ir.Graph, mask: Mask, restricted: ir.Value, pairs: Bools) -> ir.Value:
     """Return how many pairs are visible outside of E, [1] float32, by products alone: opsets reduce differently."""
     builder = _builder_after(graph, restricted)
+    flat = builder.reshape(_visible(builder, mask), [1, pairs.size])
+    outside = builder.constant((~pairs).reshape(-1, 1).astype(np.float32), "outside")
+    return builder.reshape(builder.node("MatMul", [flat, outside], [1, 1]), [1])
+
+
+def _visible(builder: Builder, mask: Mask) -> ir.Value:
+    """Return which pairs (N, Q, 1) are visible today, one or zero as float."""
     number = ir.DataType.FLOAT
     visible = builder.node("Cast", [mask.value], dims(mask.value), dtype=number, to=int(number))
     cube = builder.reshape(visible, [mask.sizes[part] for part in mask.order])
@@ -194,9 +236,7 @@ def _count_outside(graph: ir.Graph, mask: Mask, restricted: ir.Value, pairs: Boo
     if not mask.is_plain:
         ones = builder.constant(np.ones((mask.sizes[2], 1), dtype=np.float32), "ones")
         size = builder.node("MatMul", [size, ones], [*mask.sizes[:2], 1])
-    flat = builder.reshape(builder.node("Sign", [size], dims(size)), [1, pairs.size])
-    outside = builder.constant((~pairs).reshape(-1, 1).astype(np.float32), "outside")
-    return builder.reshape(builder.node("MatMul", [flat, outside], [1, 1]), [1])
+    return builder.node("Sign", [size], dims(size))
 
 
 def _add_output(graph: ir.Graph, counts: list[ir.Value]) -> None:

@@ -7,7 +7,7 @@ which keeps the rank at four or less.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from specialize.graph.edit import Builder
 from specialize.rows.arrange import Arrangement, Packing, arrange
 from specialize.rows.axes import Axes, Axis, Factor, Layout, size_of
 from specialize.rows.expr import Apply, Base, Combination, Constant, Operand, Parameter, Source, Term
+from specialize.rows.gating import Gate, find_gating
 from specialize.rows.lift import rows_first
 from specialize.rows.room import Room, Sum
 from specialize.rows.rowmap import RowMap
@@ -57,20 +58,25 @@ class Emitter(Tensors):
         self._handlers = handlers
         self._done: dict[tuple[int, Axis, bytes], Emitted | Parts] = {}
 
-    def combine(self, terms: tuple[Term, ...], rows: Axis, features: Axis | None = None) -> Emitted:
+    def combine(
+        self, terms: tuple[Term, ...], rows: Axis, features: Axis | None = None, gates: Sequence[Gate] = ()
+    ) -> Emitted:
         """Return a sum of row maps of bases, rows first: each base on its demanded rows, then summed back.
 
         Args:
             terms: The summands; their maps give as many rows as `rows` count.
             rows: What the rows of the result are numbered by.
             features: What else; by default as the first base is emitted.
+            gates: Which rows count is known at run time only, where one of these says so.
         """
         parts, maps = [], []
+        arrangements: list[Arrangement] = []
         for term in terms:
             base_rows = self.axes.resolve(term.base.rows)
             kept = None if self._room is None else self._room.slots[len(self.slots)]
             at = arrange(base_rows, self._groups(term.base), term.map.demanded(), self._packing, kept)
             self.slots.append(at.wanted())
+            arrangements.append(at)
             for piece, row in self._pieces(self.emit(term.base, at), at):
                 features = features or tuple(token for token in piece.tokens if token not in row)
                 parts.append(self.regroup(piece, ((), row, features)))
@@ -80,7 +86,8 @@ class Emitter(Tensors):
         places = RowMap.of(sparse.hstack(maps))
         how = None if self._room is None else self._room.sums[len(self.sums)]
         self.sums.append(needs_of(places))
-        summed = sum_back(self.builder, parts, places, size_of(features), how)
+        gating = find_gating(gates, [at.lengths for at in arrangements], places)
+        summed = sum_back(self.builder, parts, places, size_of(features), how, gating)
         return Emitted(summed, (*rows, *features))
 
     def emit(self, base: Base, at: Arrangement) -> Emitted | Parts:

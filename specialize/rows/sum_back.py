@@ -8,6 +8,7 @@ from scipy import sparse
 
 from specialize.graph.edit import Builder
 from specialize.graph.shapes import dims
+from specialize.rows.gating import Gating
 from specialize.rows.room import NoRoomError, Sum
 from specialize.rows.rowmap import RowMap
 
@@ -27,7 +28,12 @@ def needs_of(places: RowMap) -> Sum:
 
 
 def sum_back(
-    builder: Builder, parts: list[ir.Value], places: RowMap, width: int, kept: Sum | None = None
+    builder: Builder,
+    parts: list[ir.Value],
+    places: RowMap,
+    width: int,
+    kept: Sum | None = None,
+    gating: Gating | None = None,
 ) -> ir.Value:
     """Return rows that are sums of the places of the parts, (1, rows, features).
 
@@ -37,13 +43,14 @@ def sum_back(
         places: Which places each row sums.
         width: Number of features.
         kept: How to sum, if the graph must look the same for other places.
+        gating: What tells at run time which rows count.
 
     Raises:
         NoRoomError: That way does not do for these places.
     """
     needs = needs_of(places)
     how = needs if kept is None else kept.fitting(needs)
-    if how.scattered:
+    if how.scattered and gating is None:
         return _scatter_back(builder, parts, places, width, always=kept is not None)
     rows, dtype, fan_in = places.rows_out, parts[0].dtype or ir.DataType.FLOAT, how.fan_in
     sources, scales = places.table(fan_in)
@@ -56,6 +63,10 @@ def sum_back(
     if how.scaled:
         scale = builder.constant(scales.reshape(1, -1, 1).astype(dtype.numpy()), "scale")
         picked = builder.node("Mul", [picked, scale], dims(picked))
+    if gating is not None:
+        index = builder.constant(gating.pairs(sources).ravel(), "gate")
+        gates = builder.node("Gather", [gating.gate, index], [1, rows * fan_in, 1], axis=1)
+        picked = builder.node("Mul", [picked, gates], dims(picked))
     if fan_in == 1:
         return picked
     stacked = builder.reshape(picked, [1, rows, fan_in, width])

@@ -45,6 +45,9 @@ STYLES = {
     "one camera": replace(BASE, cameras=1),
     "six cameras": replace(BASE, cameras=6),
     "volume": replace(BASE, grid=QueryGrid((2, 3, 5), GRID.range_m, 1)),
+    "rebatched": replace(BASE, form="rebatched"),
+    "rebatched, two levels": replace(BASE, form="rebatched", batch_first=False, levels=((3, 4), (2, 2))),
+    "looped": replace(BASE, form="looped"),
 }
 
 
@@ -81,8 +84,10 @@ def enveloped(
     """Return a model with the superset ANDed into its masks, compacted, with the count of what is outside."""
     model = prepared(proto)
     closure, masks = masks_of(model, style)
-    restrict(model, closure, masks, [superset_of(style) if pairs is None else pairs], count=True)
-    return specialize_graph(model, {}, packing)
+    kept = superset_of(style) if pairs is None else pairs
+    nominal = trial(model, style, vehicle(style, TURN_RAD)).arrays
+    done = restrict(model, closure, masks, [kept], nominal, count=True)
+    return specialize_graph(model, {}, packing, done.gates)
 
 
 def prepared(proto: onnx.ModelProto) -> ir.Model:
@@ -173,7 +178,7 @@ def test_without_a_mask_there_is_no_envelope() -> None:
     masks = find_masks(closure, [trial(model, style, vehicle(style, TURN_RAD))])
     assert not masks
     with pytest.raises(DeclinedError, match="a mask of visible queries"):
-        restrict(model, closure, masks, [superset_of(style)], count=False)
+        restrict(model, closure, masks, [superset_of(style)], {}, count=False)
 
 
 def test_too_small_a_superset_is_seen() -> None:

@@ -30,9 +30,13 @@ def bind(model: ir.Model, arrays: Mapping[str, np.ndarray]) -> list[Note]:
         arrays: What each input gets, as many elements as it wants, in any shape that says the same.
 
     Raises:
-        InputError: There is no such input, or it wants another number of elements.
+        InputError: There is no such input, it wants another number of elements, or another input has no fixed shape.
     """
     inputs = {str(value.name): value for value in model.graph.inputs}
+    for name, value in inputs.items():
+        if not is_static(value):
+            hint = "export it with a fixed batch, or fix it with onnxruntime.tools.make_dynamic_shape_fixed"
+            raise InputError(f"input {name!r}", "a shape of numbers", str(value.shape), hint)
     notes = []
     for name, array in arrays.items():
         if name not in inputs:

@@ -1,0 +1,59 @@
+"""Binding: the calibration becomes a constant, in whatever shape the model wants it."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from specialize.errors import InputError
+from specialize.passes.bind import bind
+from tests.graphs import GraphMaker, run
+
+MATRICES = np.arange(2 * 16, dtype=np.float64).reshape(2, 4, 4)
+
+
+def bound(shape: tuple[int | str, ...], array: np.ndarray = MATRICES, name: str = "lidar2img") -> ir.Model:
+    """Return a model that gives its calibration back, bound."""
+    g = GraphMaker()
+    model = ir.from_proto(g.model(out=g.op("Neg", g.input("lidar2img", shape))))
+    bind(model, {name: array})
+    return model
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 4), (1, 2, 4, 4), (1, 1, 2, 4, 4)])
+def test_a_calibration_fits_any_batch(shape: tuple[int, ...]) -> None:
+    """(N, 4, 4) is what (1, N, 4, 4) is; the input is gone."""
+    model = bound(shape)
+    assert list(model.graph.inputs) == []
+    np.testing.assert_array_equal(run(model, {})["out"], -MATRICES.reshape(shape))
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 3, 4), (2, 3, 3)])
+def test_smaller_matrices_lose_last_rows_and_columns(shape: tuple[int, ...]) -> None:
+    """A model may want 3x4 projections or 3x3 intrinsics."""
+    wanted = MATRICES[:, : shape[-2], : shape[-1]].reshape(shape)
+    np.testing.assert_array_equal(run(bound(shape), {})["out"], -wanted)
+
+
+def test_another_number_of_cameras_is_an_error() -> None:
+    """The profile of another rig is refused, with both numbers."""
+    with pytest.raises(InputError, match="the cameras that the model was exported for") as caught:
+        bound((3, 4, 4))
+    assert "[3, 4, 4]" in str(caught.value)
+
+
+def test_an_unknown_input_is_an_error_with_the_closest_name() -> None:
+    """A typing mistake in a sidecar is pointed at."""
+    with pytest.raises(InputError, match="lidar2img"):
+        bound((2, 4, 4), name="lidar2imgs")
+
+
+def test_a_shape_that_is_not_fixed_is_an_error() -> None:
+    """Static means static: a batch without a number is said before anything is computed."""
+    g = GraphMaker()
+    g.input("query", ("batch", 10, 8))
+    model = ir.from_proto(g.model(out=g.op("Neg", g.input("lidar2img", (2, 4, 4)))))
+    with pytest.raises(InputError, match="input 'query'") as caught:
+        bind(model, {"lidar2img": MATRICES})
+    assert "fixed batch" in str(caught.value)

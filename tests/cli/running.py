@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import subprocess
@@ -9,12 +10,15 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from specialize.cli.app import run
+from specialize.cli.schemas import SCHEMAS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CAR42 = REPOSITORY / "calib_profiles" / "car42.yaml"
+SCHEMAS_ELSEWHERE = ("targets",)  # a list of toolchains, documented with the targets
 CAR43 = REPOSITORY / "calib_profiles" / "car43.yaml"
 
 
@@ -31,6 +35,8 @@ def run_here(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Ran:
     """Run a command in this process."""
     code = run([str(argument) for argument in arguments])
     captured = capsys.readouterr()
+    if "--json" in arguments:
+        require_declared(captured.out)
     return Ran(code, captured.out, captured.err)
 
 
@@ -48,4 +54,24 @@ def run_process(*arguments: str | Path, cwd: Path = REPOSITORY, **environment: s
     command = [sys.executable, "-m", "specialize", *map(str, arguments)]
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "100", **environment}
     done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=120)
+    if "--json" in arguments:
+        require_declared(done.stdout)
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def require_declared(text: str) -> None:
+    """Assert that a JSON output, if there is one, is exactly as its type in `specialize.cli.schemas` says."""
+    if not text.startswith("{"):
+        return
+    data = json.loads(text)
+    name = data["schema"].removeprefix("specialize/").partition("@")[0]
+    name = f"inspect-{data['kind']}" if name == "inspect" else name
+    if name in SCHEMAS_ELSEWHERE:
+        return
+    assert name in SCHEMAS, f"{data['schema']}: expected a type of it, declared in specialize/cli/schemas"
+    try:
+        msgspec.convert(data, SCHEMAS[name])
+    except msgspec.ValidationError as error:
+        raise AssertionError(
+            f"{data['schema']}: not as declared in specialize/cli/schemas: {error}"
+        ) from error

@@ -1,0 +1,39 @@
+"""What every command prints with `--json`, as types: documents are made from them, and tests check against them."""
+
+from specialize.artifact.manifest import Manifest
+from specialize.cli.schemas import builds, numbers, stores, vehicles
+
+SCHEMAS: dict[str, type] = {
+    "build": builds.BuildDone,
+    "check": vehicles.Check,
+    "verify": numbers.Verify,
+    "inspect-build": builds.InspectedBuild,
+    "inspect-model": builds.InspectedModel,
+    "graph": builds.Graph,
+    "flops": numbers.Flops,
+    "bench": numbers.Bench,
+    "compare": builds.Compare,
+    "plan": vehicles.Plan,
+    "report": builds.Report,
+    "diff": vehicles.Diff,
+    "profile-check": vehicles.ProfileCheck,
+    "profile-show": vehicles.ProfileShow,
+    "profile-import": vehicles.ProfileImport,
+    "profile-formats": vehicles.ProfileFormats,
+    "export": builds.Export,
+    "models": builds.Models,
+    "fleet-diff": stores.FleetDiff,
+    "fleet-plan": stores.FleetPlan,
+    "fleet-build": stores.FleetBuild,
+    "fleet-status": stores.FleetStatus,
+    "table-made": stores.TableMade,
+    "conformance": stores.Conformance,
+    "store-ls": stores.StoreLs,
+    "store-show": stores.StoreShow,
+    "store-gc": stores.StoreGc,
+    "store-check": stores.StoreCheck,
+    "manifest": Manifest,
+}
+"""Name of a document -> type of the JSON."""
+
+__all__ = ["SCHEMAS"]

@@ -1,0 +1,207 @@
+"""JSON of commands about builds and models."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from specialize.artifact.drawing import Drawing
+from specialize.artifact.manifest import Digests, Manifest, PassNote, Site, Tensor
+from specialize.cli.schemas.base import JsonObject, Output
+from specialize.cli.schemas.numbers import Bench, Flops, Verify
+from specialize.model import Kind, ModelSpec
+
+
+class BuildForm(Output, frozen=True, kw_only=True):
+    """One form of a build's model.
+
+    Attributes:
+        pairs: Camera-query pairs computed, over all sites.
+        attention: Operations of the attention sites, projections included.
+        model: Operations of the whole model.
+        attention_bytes: Bytes that the attention sites read and write.
+        model_bytes: Bytes that the whole model reads and writes.
+    """
+
+    pairs: int
+    attention: int
+    model: int
+    attention_bytes: int
+    model_bytes: int
+
+
+class BuildDone(Output, frozen=True, kw_only=True):
+    """`specialize build --json`.
+
+    Attributes:
+        build_dir: Folder of the build.
+        up_to_date: Whether it was there already, made from the same key.
+        vehicle: Name of the vehicle.
+        model: Name of the model.
+        target: Toolchain that it was lowered for.
+        mode: How calibration is bound: `exact`, `envelope` or `tables`.
+        layout: How visible pairs are laid out: `ragged` or `padded`.
+        align: Lengths are multiples of this.
+        sites: The attention sites, in graph order.
+        digests: What the build is tied to.
+        verify: The comparison with the original.
+        flops: Costs by form: `zero_padded`, `rebatched`, `specialized`.
+        passes: What every pass did or declined.
+        options: What the mode adds: tolerance, capacity.
+        seconds: Wall time by stage; empty if nothing was done.
+        warnings: What the user should know.
+    """
+
+    schema: Literal["specialize/build@1"]
+    build_dir: str
+    up_to_date: bool
+    vehicle: str
+    model: str
+    target: str
+    mode: str
+    layout: str
+    align: int
+    sites: tuple[Site, ...]
+    digests: Digests
+    verify: Verify
+    flops: dict[str, BuildForm]
+    passes: tuple[PassNote, ...]
+    options: JsonObject
+    seconds: dict[str, float]
+    warnings: tuple[str, ...]
+
+
+class InspectedBuild(Output, frozen=True, kw_only=True, tag="build", tag_field="kind"):
+    """`specialize inspect BUILD --json`.
+
+    Attributes:
+        path: Folder of the build.
+        manifest: Its manifest, as `manifest.json` has it.
+    """
+
+    schema: Literal["specialize/inspect@1"]
+    path: str
+    manifest: Manifest
+
+
+class InspectedModel(Output, frozen=True, kw_only=True, tag="model", tag_field="kind"):
+    """`specialize inspect MODEL.onnx --json`.
+
+    Attributes:
+        path: The file.
+        opset: Version of the standard operators.
+        nodes: Number of nodes.
+        inputs: What it wants; a dimension without a number is -1.
+        outputs: What it gives, likewise.
+        operators: How many nodes of each operator.
+        data_dependent: Those whose results have no fixed shape.
+        calibration_inputs: Inputs that hold matrices per camera, and which.
+        sidecar: Text of the sidecar, or a draft of one.
+        drafted: Whether it is a draft.
+        sites: What a specialization keeps; empty without `--calib`.
+        notes: What each pass would do; empty without `--calib`.
+    """
+
+    schema: Literal["specialize/inspect@1"]
+    path: str
+    opset: int
+    nodes: int
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    operators: dict[str, int]
+    data_dependent: dict[str, int]
+    calibration_inputs: dict[str, Kind]
+    sidecar: str
+    drafted: bool
+    sites: tuple[Site, ...] = ()
+    notes: tuple[PassNote, ...] = ()
+
+
+class Graph(Output, frozen=True, kw_only=True):
+    """`specialize inspect BUILD --graph --json`.
+
+    Attributes:
+        path: Folder of the build.
+        model: Name of the model.
+        drawings: The largest attention site, before and after.
+    """
+
+    schema: Literal["specialize/graph@1"]
+    path: str
+    model: str
+    drawings: tuple[Drawing, ...]
+
+
+class Compared(Output, frozen=True, kw_only=True):
+    """One model on one vehicle.
+
+    Attributes:
+        model: Name of the model.
+        vehicle: Name of the vehicle.
+        sites: Its attention sites, in graph order.
+        flops: Costs of the three forms.
+        time_ratio: How many times less time the largest site takes; only with `--time`.
+        memory_ratio: How many times less memory it takes; only with `--time`.
+        bench: The measurement; only with `--time`.
+    """
+
+    model: str
+    vehicle: str
+    sites: tuple[Site, ...]
+    flops: Flops
+    time_ratio: float | None = None
+    memory_ratio: float | None = None
+    bench: Bench | None = None
+
+
+class Compare(Output, frozen=True, kw_only=True):
+    """`specialize compare --json`.
+
+    Attributes:
+        rows: Every model on every vehicle.
+    """
+
+    schema: Literal["specialize/compare@1"]
+    rows: tuple[Compared, ...]
+
+
+class Report(Output, frozen=True, kw_only=True):
+    """`specialize report --json`.
+
+    Attributes:
+        build_dir: Folder of the build.
+        report: The file.
+        measured: Whether times were measured for it.
+    """
+
+    schema: Literal["specialize/report@1"]
+    build_dir: str
+    report: str
+    measured: bool
+
+
+class Models(Output, frozen=True, kw_only=True):
+    """`specialize models --json`.
+
+    Attributes:
+        models: The sidecar of each built-in model, by name.
+    """
+
+    schema: Literal["specialize/models@1"]
+    models: dict[str, ModelSpec]
+
+
+class Export(Output, frozen=True, kw_only=True):
+    """`specialize export --json`.
+
+    Attributes:
+        model: Name of the model.
+        output: The ONNX file.
+        weights_digest: Digest of its weights.
+        warnings: What the user should know.
+    """
+
+    schema: Literal["specialize/export@1"]
+    model: str
+    output: str
+    weights_digest: str
+    warnings: tuple[str, ...]

@@ -1,0 +1,244 @@
+"""JSON of commands about the store, fleets, tables and targets."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from specialize.cli.schemas.base import JsonObject, Output
+from specialize.store.entry import Entry
+
+
+class StoreEntry(Output, frozen=True, kw_only=True):
+    """An entry of the store.
+
+    Attributes:
+        kind: What it is.
+        key: Its key.
+        title: What it is, for people.
+    """
+
+    kind: str
+    key: str
+    title: str
+
+
+class StoreObject(Output, frozen=True, kw_only=True):
+    """An object of the store.
+
+    Attributes:
+        digest: Its name.
+        size: Bytes.
+    """
+
+    digest: str
+    size: int
+
+
+class StoreLs(Output, frozen=True, kw_only=True):
+    """`specialize store ls --json`.
+
+    Attributes:
+        root: Where the store is.
+        entries: What it knows.
+        objects: What it holds.
+        bytes: All of it.
+    """
+
+    schema: Literal["specialize/store-ls@1"]
+    root: str
+    entries: tuple[StoreEntry, ...]
+    objects: tuple[StoreObject, ...]
+    bytes: int
+
+
+class StoreShow(Output, frozen=True, kw_only=True):
+    """`specialize store show --json`.
+
+    Attributes:
+        entry: The entry, with the objects of its parts.
+    """
+
+    schema: Literal["specialize/store-show@1"]
+    entry: Entry
+
+
+class StoreGc(Output, frozen=True, kw_only=True):
+    """`specialize store gc --json`.
+
+    Attributes:
+        dry_run: Whether nothing was removed.
+        entries: Entries that nobody names.
+        objects: Objects that nobody names.
+        bytes: What they take.
+    """
+
+    schema: Literal["specialize/store-gc@1"]
+    dry_run: bool
+    entries: tuple[str, ...]
+    objects: tuple[str, ...]
+    bytes: int
+
+
+class Damaged(Output, frozen=True, kw_only=True):
+    """An object that is not what its name says.
+
+    Attributes:
+        digest: Its name.
+        found: What it reads as.
+    """
+
+    digest: str
+    found: str
+
+
+class StoreCheck(Output, frozen=True, kw_only=True):
+    """`specialize store check --json`.
+
+    Attributes:
+        ok: Whether every object is what its name says.
+        damaged: Those that are not.
+        removed: Whether they were removed.
+    """
+
+    schema: Literal["specialize/store-check@1"]
+    ok: bool
+    damaged: tuple[Damaged, ...]
+    removed: bool
+
+
+class FleetDiff(Output, frozen=True, kw_only=True):
+    """`specialize fleet diff --json`.
+
+    Attributes:
+        folder: Folder of the profiles.
+        model: Name of the model.
+        vehicles: How many.
+        seconds: Wall time.
+        groups: Vehicles with the same cameras: their median and, per camera, from where on one is an outlier.
+        matrix: Every vehicle against the median of its group, camera by camera.
+        outliers: What stands out, the farthest first.
+        failed: Profiles that cannot be used, and why.
+    """
+
+    schema: Literal["specialize/fleet-diff@1"]
+    folder: str
+    model: str
+    vehicles: int
+    seconds: float
+    groups: tuple[JsonObject, ...]
+    matrix: tuple[JsonObject, ...]
+    outliers: tuple[JsonObject, ...]
+    failed: tuple[JsonObject, ...]
+
+
+class FleetPlan(Output, frozen=True, kw_only=True):
+    """`specialize fleet plan --json`.
+
+    Attributes:
+        folder: Folder of the profiles.
+        model: Name of the model.
+        mode: Mode asked for.
+        max_overhead: Share of pairs that a vehicle may compute beyond its own.
+        vehicles: How many.
+        at_least: No plan has fewer builds.
+        seconds: Wall time.
+        lock: File that holds the plan.
+        builds: Each with its key, mode, vehicles, lengths, overhead and headroom.
+        failed: Profiles that cannot be used, and why.
+    """
+
+    schema: Literal["specialize/fleet-plan@1"]
+    folder: str
+    model: str
+    mode: str
+    max_overhead: float
+    vehicles: int
+    at_least: int
+    seconds: float
+    lock: str
+    builds: tuple[JsonObject, ...]
+    failed: tuple[JsonObject, ...]
+
+
+class FleetBuild(Output, frozen=True, kw_only=True):
+    """`specialize fleet build --json`.
+
+    Attributes:
+        lock: File that holds the plan.
+        store: Where the builds are kept.
+        seconds: Wall time.
+        ok: Whether every build is there.
+        builds: What became of each.
+        left_out: Builds that were not asked for.
+    """
+
+    schema: Literal["specialize/fleet-build@1"]
+    lock: str
+    store: str
+    seconds: float
+    ok: bool
+    builds: tuple[JsonObject, ...]
+    left_out: tuple[str, ...]
+
+
+class FleetStatus(Output, frozen=True, kw_only=True):
+    """`specialize fleet status --json`.
+
+    Attributes:
+        folder: Folder of the profiles.
+        lock: File that holds the plan.
+        ok: Whether every vehicle is served.
+        fresh: Vehicles whose build is right.
+        stale: Vehicles that have moved on.
+        missing: Vehicles without a build.
+        unused: Vehicles of the plan without a profile.
+        vehicles: Each with its state and the reason.
+        failed: Profiles that cannot be used, and why.
+    """
+
+    schema: Literal["specialize/fleet-status@1"]
+    folder: str
+    lock: str
+    ok: bool
+    fresh: int
+    stale: int
+    missing: int
+    unused: int
+    vehicles: tuple[JsonObject, ...]
+    failed: tuple[JsonObject, ...]
+
+
+class TableMade(Output, frozen=True, kw_only=True):
+    """`specialize table --json`.
+
+    Attributes:
+        output: The file.
+        build_dir: The build whose engine it is for.
+        vehicle: Name of the vehicle.
+        digests: Of its calibration, and of the build.
+        size: Bytes.
+        tensors: Input of the engine -> `dtype` and `shape`.
+    """
+
+    schema: Literal["specialize/table-made@1"]
+    output: str
+    build_dir: str
+    vehicle: str
+    digests: dict[str, str]
+    size: int
+    tensors: dict[str, JsonObject]
+
+
+class Conformance(Output, frozen=True, kw_only=True):
+    """`specialize inspect MODEL.onnx --target NAME --json`.
+
+    Attributes:
+        target: Name of the toolchain.
+        counts: Verdict -> number of nodes.
+        nodes: Each node with its verdict, and why.
+    """
+
+    schema: Literal["specialize/conformance@1"]
+    target: str
+    counts: dict[str, int]
+    nodes: tuple[JsonObject, ...]

@@ -1,0 +1,315 @@
+"""JSON of commands about calibrations."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from specialize.artifact.manifest import Site
+from specialize.cli.schemas.base import JsonObject, Output
+
+Verdict = Literal[
+    "same",
+    "other numbers",
+    "other queries",
+    "other cameras",
+    "inside envelope",
+    "outside envelope",
+    "other table",
+    "beyond capacity",
+]
+BuildVerdict = Verdict | Literal["inside envelope", "outside envelope", "other table", "beyond capacity"]
+
+
+class ChangedQueries(Output, frozen=True, kw_only=True):
+    """How the visible queries of one camera differ, over all grids of the model.
+
+    Attributes:
+        gained: Seen now, not before.
+        lost: Seen before, not now.
+        kept: Seen before and now.
+    """
+
+    gained: int
+    lost: int
+    kept: int
+
+
+class MovedCamera(Output, frozen=True, kw_only=True):
+    """How one camera differs.
+
+    Attributes:
+        name: Its name.
+        rotation_mrad: Angle between both orientations.
+        translation_mm: Distance between both places.
+        focal_percent: Change of the focal length.
+        principal_point_px: Shift of the principal point.
+        shift_px_10m: Largest shift in the image of a point 10 m away; null if none is in view.
+        shift_px_20m: The same 20 m away.
+        resized: Whether the image size differs.
+        lens_changed: Whether the lens model or its distortion differs.
+        tolerance_changed: Whether the stated tolerance differs.
+        time_offset_ms: Change of the time offset.
+        same: Whether nothing differs.
+        queries: Queries gained and lost; absent if the cameras themselves differ.
+        outside: Queries beyond the envelope or the capacity of the build; absent without either.
+    """
+
+    name: str
+    rotation_mrad: float
+    translation_mm: float
+    focal_percent: float
+    principal_point_px: float
+    shift_px_10m: float | None
+    shift_px_20m: float | None
+    resized: bool
+    lens_changed: bool
+    tolerance_changed: bool
+    time_offset_ms: float
+    same: bool
+    queries: ChangedQueries | None = None
+    outside: int | None = None
+    outside: int | None = None
+
+
+class CheckedDigests(Output, frozen=True, kw_only=True):
+    """Digests of the calibration that a build was made for, and of today's.
+
+    Attributes:
+        built: The build's.
+        today: Today's.
+    """
+
+    built: str
+    today: str
+
+
+class Check(Output, frozen=True, kw_only=True):
+    """`specialize check --json`.
+
+    Attributes:
+        fresh: Whether the build may be used.
+        build_dir: Folder of the build.
+        calib: The profile of today.
+        digests: Of both calibrations.
+        model: Name of the model.
+        verdict: What differs.
+        cameras: What moved, camera by camera.
+        added: Cameras that only today's has.
+        removed: Cameras that only the build's has.
+        reordered: Whether they stand in another order.
+    """
+
+    schema: Literal["specialize/check@1"]
+    fresh: bool
+    build_dir: str
+    calib: str
+    digests: CheckedDigests
+    model: str
+    verdict: BuildVerdict
+    cameras: tuple[MovedCamera, ...]
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    reordered: bool
+
+
+class NamedProfile(Output, frozen=True, kw_only=True):
+    """A profile.
+
+    Attributes:
+        path: Its file.
+        digest: Of its physical content.
+    """
+
+    path: str
+    digest: str
+
+
+class Diff(Output, frozen=True, kw_only=True):
+    """`specialize diff --json`.
+
+    Attributes:
+        same: Whether both have the same digest.
+        first: The first profile.
+        second: The second profile.
+        model: Name of the model whose queries are compared.
+        verdict: What differs.
+        cameras: What moved, camera by camera.
+        added: Cameras that only the second has.
+        removed: Cameras that only the first has.
+        reordered: Whether they stand in another order.
+    """
+
+    schema: Literal["specialize/diff@1"]
+    same: bool
+    first: NamedProfile
+    second: NamedProfile
+    model: str
+    verdict: Verdict
+    cameras: tuple[MovedCamera, ...]
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    reordered: bool
+
+
+class PlanDigests(Output, frozen=True, kw_only=True):
+    """What a plan is tied to.
+
+    Attributes:
+        profile: Digest of the calibration.
+        plan: Digest of the visible sets.
+    """
+
+    profile: str
+    plan: str
+
+
+class Plan(Output, frozen=True, kw_only=True):
+    """`specialize plan --json`.
+
+    Attributes:
+        output: The file of tables.
+        model: Name of the model.
+        vehicle: Name of the vehicle.
+        digests: What the plan is tied to.
+        sites: One entry per grid of the model.
+        seen_by: Per grid, queries seen by 0, 1, 2, ... cameras.
+        borderline: Per grid, points within rounding of an image border.
+    """
+
+    schema: Literal["specialize/plan@1"]
+    output: str
+    model: str
+    vehicle: str
+    digests: PlanDigests
+    sites: tuple[Site, ...]
+    seen_by: tuple[tuple[int, ...], ...]
+    borderline: tuple[int, ...]
+
+
+class ShownCamera(Output, frozen=True, kw_only=True):
+    """One camera of a profile, in the lidar's frame.
+
+    Attributes:
+        name: Its name.
+        size_px: Width and height.
+        focal_px: Horizontal and vertical.
+        heading_deg: From the lidar's x axis to its y axis.
+        pitch_deg: Upwards.
+        fov_deg: Horizontal field of view.
+        centre_m: Where it is.
+        distortion: Model of its distortion, if it has one.
+        time_offset_s: Of its images.
+        tolerance: What the profile states.
+    """
+
+    name: str
+    size_px: tuple[int, int]
+    focal_px: tuple[float, float]
+    heading_deg: float
+    pitch_deg: float
+    fov_deg: float
+    centre_m: tuple[float, float, float]
+    distortion: str | None
+    time_offset_s: float
+    tolerance: dict[str, float]
+
+
+class ProfileShow(Output, frozen=True, kw_only=True):
+    """`specialize profile show --json`, and `specialize inspect PROFILE --json`.
+
+    Attributes:
+        path: The file.
+        vehicle: Name of the vehicle.
+        digest: Of its physical content.
+        cameras: The cameras, in order.
+    """
+
+    schema: Literal["specialize/profile-show@1"]
+    path: str
+    vehicle: str
+    digest: str
+    cameras: tuple[ShownCamera, ...]
+
+
+class Finding(Output, frozen=True, kw_only=True):
+    """Something that looks like a blunder.
+
+    Attributes:
+        code: Which blunder.
+        severity: `error` or `warning`.
+        camera: Where; empty for the whole rig.
+        message: What was found.
+        mend: What to do.
+    """
+
+    code: str
+    severity: str
+    camera: str
+    message: str
+    mend: str
+
+
+class CheckedFile(Output, frozen=True, kw_only=True):
+    """One profile that was looked over.
+
+    Attributes:
+        path: The file.
+        ok: Whether it can be used.
+        vehicle: Name of the vehicle; empty if it cannot be read.
+        digest: Of its physical content; empty likewise.
+        cameras: Number of cameras.
+        findings: What looks like a blunder.
+        error: Why it cannot be read.
+    """
+
+    path: str
+    ok: bool
+    vehicle: str
+    digest: str
+    cameras: int
+    findings: tuple[Finding, ...]
+    error: str
+
+
+class ProfileCheck(Output, frozen=True, kw_only=True):
+    """`specialize profile check --json`.
+
+    Attributes:
+        ok: Whether every file can be used.
+        files: One entry per file.
+    """
+
+    schema: Literal["specialize/profile-check@1"]
+    ok: bool
+    files: tuple[CheckedFile, ...]
+
+
+class ProfileImport(CheckedFile, frozen=True, kw_only=True):
+    """`specialize profile import --json`.
+
+    Attributes:
+        path: The profile that was written.
+        ok: Whether it can be used.
+        vehicle: Name of the vehicle; empty if it could not be read.
+        digest: Of its physical content; empty likewise.
+        cameras: Number of cameras.
+        findings: What looks like a blunder.
+        error: Why it could not be read.
+        format: Format that it was converted from.
+        source: Where it came from.
+    """
+
+    schema: Literal["specialize/profile-import@1"]
+    format: str
+    source: str
+
+
+class ProfileFormats(Output, frozen=True, kw_only=True):
+    """`specialize profile formats --json`.
+
+    Attributes:
+        formats: Name -> `description`, and `options` with their defaults.
+    """
+
+    schema: Literal["specialize/profile-formats@1"]
+    formats: dict[str, JsonObject]

@@ -1,0 +1,51 @@
+"""Every JSON output is declared, documented, and checked against its declaration."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from specialize.cli.schemas import SCHEMAS
+from tests.cli import running, schema_reference
+from tests.golden_files import REWRITE
+
+DOCUMENTS = schema_reference.documents()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_the_reference_is_what_the_code_says(path: Path) -> None:
+    """Every file of the reference is the one that the types give."""
+    if os.environ.get(REWRITE) == "1":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(DOCUMENTS[path])
+    found = path.read_text() if path.exists() else ""
+    assert found == DOCUMENTS[path], f"{path.name} differs; if that is meant: {REWRITE}=1 make test"
+
+
+def test_no_file_of_the_reference_is_left_over() -> None:
+    """A schema that is gone has no file."""
+    assert set(schema_reference.FOLDER.iterdir()) <= set(DOCUMENTS)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_key_is_described(name: str) -> None:
+    """Every key of every top-level object has a meaning in words, `schema` and `kind` aside."""
+    schema = schema_reference.json_schema(SCHEMAS[name])
+    top = schema["$defs"][schema["$ref"].rpartition("/")[2]]
+    silent = {key for key, value in top["properties"].items() if not value.get("description")}
+    assert silent <= {"schema", "kind"}
+    assert top["description"]
+
+
+def test_an_output_that_is_not_as_declared_is_noticed() -> None:
+    """A key too many, one too few and one of another type are found where tests run commands."""
+    good = {"schema": "specialize/report@1", "build_dir": "b", "report": "r", "measured": False}
+    running.require_declared(json.dumps(good))
+    for bad in ({**good, "more": 1}, {**good, "measured": "no"}, {"schema": "specialize/report@1"}):
+        with pytest.raises(AssertionError):
+            running.require_declared(json.dumps(bad))
+    with pytest.raises(AssertionError, match="declared in specialize/cli/schemas"):
+        running.require_declared('{"schema": "specialize/new@1"}')

@@ -10,10 +10,10 @@ WORKERS ?= 2
 # Two test processes on two cores: one thread each, or they fight for the cores.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help install demo test check evidence format pin wheel clean
+.PHONY: help install demo test check evidence evidence-models format pin wheel clean
 
 help:
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## create the virtual environment with everything the repository needs
 
@@ -34,6 +34,9 @@ test: install ## every test that takes seconds
 
 evidence: install ## the slow tests: whole detectors, timings, thousands of vehicles
 	$(BIN)/python -m pytest -m slow
+
+evidence-models: install ## every model family built for car42 in both layouts: a table of what each build took
+	$(BIN)/python tools/evidence_models.py
 
 check: install ## format, lint, strict types, import contracts, architecture
 	$(BIN)/ruff format --check .

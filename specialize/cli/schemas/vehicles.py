@@ -68,7 +68,6 @@ class MovedCamera(Output, frozen=True, kw_only=True):
     same: bool
     queries: ChangedQueries | None = None
     outside: int | None = None
-    outside: int | None = None
 
 
 class CheckedDigests(Output, frozen=True, kw_only=True):

@@ -21,7 +21,23 @@ from specialize.passes.base import Note, node_name
 
 NAME = "narrow"
 DECIDES = frozenset(
-    "ArgMax ArgMin Ceil Equal Floor Greater GreaterOrEqual IsInf Less LessOrEqual Mod NonZero Round Sign TopK".split()
+    [
+        "ArgMax",
+        "ArgMin",
+        "Ceil",
+        "Equal",
+        "Floor",
+        "Greater",
+        "GreaterOrEqual",
+        "IsInf",
+        "Less",
+        "LessOrEqual",
+        "Mod",
+        "NonZero",
+        "Round",
+        "Sign",
+        "TopK",
+    ]
 )
 """Operators that may say something else after rounding: which points lie in an image, above all."""
 

@@ -1,7 +1,7 @@
 """What every command prints with `--json`, as types: documents are made from them, and tests check against them."""
 
 from specialize.artifact.manifest import Manifest
-from specialize.cli.schemas import builds, numbers, stores, vehicles
+from specialize.cli.schemas import builds, numbers, profiles, stores, vehicles
 
 SCHEMAS: dict[str, type] = {
     "build": builds.BuildDone,
@@ -16,10 +16,10 @@ SCHEMAS: dict[str, type] = {
     "plan": vehicles.Plan,
     "report": builds.Report,
     "diff": vehicles.Diff,
-    "profile-check": vehicles.ProfileCheck,
-    "profile-show": vehicles.ProfileShow,
-    "profile-import": vehicles.ProfileImport,
-    "profile-formats": vehicles.ProfileFormats,
+    "profile-check": profiles.ProfileCheck,
+    "profile-show": profiles.ProfileShow,
+    "profile-import": profiles.ProfileImport,
+    "profile-formats": profiles.ProfileFormats,
     "export": builds.Export,
     "models": builds.Models,
     "fleet-diff": stores.FleetDiff,

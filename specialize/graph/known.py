@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph import running, shapes
+from specialize.graph import integers, running, shapes
 
 SMALL = 1024
 """Elements up to which a known value is computed together with others that shapes ask for."""
@@ -55,7 +55,7 @@ class Knowledge:
 
     def get(self, value: ir.Value) -> np.ndarray:
         """Return a known value, computing it first if need be."""
-        if value not in self._arrays and value in self._pending:
+        if value not in self._arrays and value in self._pending and not self._count(value):
             small = [other for other in self._pending if _is_small(other)]
             self.compute([value, *small])
         return self.peek(value)
@@ -75,7 +75,9 @@ class Knowledge:
 
     def compute(self, wanted: Iterable[ir.Value]) -> None:
         """Compute the wanted values in one session of ONNX Runtime."""
-        outputs = [value for value in dict.fromkeys(wanted) if value in self._pending]
+        outputs = [
+            value for value in dict.fromkeys(wanted) if value in self._pending and not self._count(value)
+        ]
         if not outputs:
             return
         nodes, roots = self._ancestors(outputs)
@@ -86,6 +88,17 @@ class Knowledge:
         for value, array in zip(outputs, running.run(model, running.baked(model, feeds), nodes), strict=True):
             self._arrays[value] = array
             del self._pending[value]
+
+    def _count(self, value: ir.Value) -> bool:
+        """Compute a value that shape arithmetic gives, and all on the way to it; return whether it does."""
+        nodes, _ = self._ancestors([value])
+        if not all(integers.can_compute(node) for node in nodes):
+            return False
+        for node in nodes:
+            arrays = [self.peek(source) for source in node.inputs if source is not None]
+            self._arrays[node.outputs[0]] = integers.compute(node, arrays)
+            del self._pending[node.outputs[0]]
+        return True
 
     def _ancestors(self, outputs: list[ir.Value]) -> tuple[list[ir.Node], list[ir.Value]]:
         """Return the pending nodes that the outputs need, in order, and the values those start from."""

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.integers import sliced
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.rows.lift import array_of, node_axis
-from specialize.rows.lift_moves import sliced
 
 Factor = tuple[int, int]
 """Size, at least 2, and stride in elements of the source; stride 0 repeats."""

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from specialize.graph.integers import sliced
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.axes import Axes, Axis, Layout, row_ids, size_of
 from specialize.rows.expr import Combination, Operand, Parameter
@@ -89,14 +90,6 @@ def slice_(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
         for start, end, axis, step in zip(starts, ends, touched, steps, strict=True)
     }
     return pick(lifter, node, output, layout, picks)
-
-
-def sliced(size: int, start: int, end: int, step: int) -> Ints:
-    """Return the places of an axis that a Slice keeps: ONNX clamps bounds where Python does not."""
-    start, end = (bound + size if bound < 0 else bound for bound in (start, end))
-    if step > 0:
-        return np.arange(min(max(start, 0), size), min(max(end, 0), size), step)
-    return np.arange(min(max(start, 0), size - 1), min(max(end, -1), size - 1), step)
 
 
 def split(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:

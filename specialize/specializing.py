@@ -27,7 +27,8 @@ from specialize.visibility.plan import VisibilityPlan
 from specialize.watch import Watch
 
 LEAST_SAVING = 0.005
-"""Share of a model's operations that must fall away if there is no site: less is not worth a build per vehicle."""
+"""Share of a model's operations or of the bytes it moves that must fall away if there is no site: less is not worth
+a build per vehicle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -143,14 +144,18 @@ def tie(manifest: Manifest, sites: tuple[CompactedSite, ...]) -> ModelTie:
 def _require_saving(model: str, prepared: Path, compiled: Specialized) -> None:
     """Refuse a model without sites in which the calibration alone determines next to nothing.
 
-    A position embedding that depends on calibration alone is no site, but folding it away is worth a build.
+    A position embedding that depends on calibration alone is no site, but folding it away is worth a build; so is
+    leaving out the cells of a million points.
     """
-    before, after = count(read_graph(prepared)).total().flops, count(compiled.model).total().flops
-    if before - after >= LEAST_SAVING * before:
+    before, after = count(read_graph(prepared)).total(), count(compiled.model).total()
+    flops, moved = before.flops - after.flops, before.moved_bytes - after.moved_bytes
+    if flops >= LEAST_SAVING * before.flops or moved >= LEAST_SAVING * before.moved_bytes:
         return
     reasons = sorted({note.reason for note in compiled.notes if note.verdict == "declined"})
     why = "; ".join(reasons) or "no sum over cameras, no gather and no scatter with constant places"
-    found = f"{before - after:,} of {before:,} FLOPs that depend on calibration alone, and no rows to drop ({why})"
+    found = (
+        f"{flops:,} of {before.flops:,} FLOPs that depend on calibration alone, and no rows to drop ({why})"
+    )
     hint = "`specialize inspect` shows what was found; --allow-unchanged builds the model all the same"
     raise DeclinedError(model, "work that the calibration makes superfluous", found, hint)
 

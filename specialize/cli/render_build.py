@@ -62,9 +62,9 @@ def build_text(outcome: BuildOutcome) -> RenderableType:
     state = "up to date" if outcome.up_to_date else f"built in {seconds:.1f} s"
     return stack(
         f"{outcome.build_dir}: {state}\n{title(manifest)}",
-        headline(manifest.sites),
+        "\n".join([headline(manifest.sites), *_reasons(manifest)]),
         *mode_lines(manifest.options),
-        sites_table(manifest.sites),
+        *sites_tables(manifest.sites),
         *([forms_table(manifest.flops)] if manifest.flops else []),
         *([_stages(outcome.seconds)] if outcome.seconds else []),
         f"{proof(manifest.verify)}\n{ties(manifest)}",
@@ -80,13 +80,28 @@ def title(manifest: Manifest) -> str:
 
 
 def headline(sites: tuple[Site, ...]) -> str:
-    """Return the one number that matters: how many pairs are left."""
-    dense = sum(site.queries * len(site.cameras) for site in sites)
-    computed = sum(site.rows_computed for site in sites)
-    if not dense:
-        return "no cross-attention site was specialized"
-    ratio = times(dense, computed)
-    return f"{ratio} fewer camera-query pairs: {computed:,} of {dense:,} are computed"
+    """Return the one number that matters: how many pairs are left, and how many rows are pooled."""
+    seen, pooled = (
+        [site for site in sites if _by_camera(site)],
+        [site for site in sites if not _by_camera(site)],
+    )
+    dense = sum(site.queries * len(site.cameras) for site in seen)
+    computed = sum(site.rows_computed for site in seen)
+    lines = []
+    if dense:
+        ratio = times(dense, computed)
+        lines.append(f"{ratio} fewer camera-query pairs: {computed:,} of {dense:,} are computed")
+    lines += [
+        f"{site.rows_computed:,} rows are pooled into {site.queries:,}; no other is computed"
+        for site in pooled
+    ]
+    return "\n".join(lines) or "no rows to drop: what depends on the calibration alone is now constant"
+
+
+def _reasons(manifest: Manifest) -> list[str]:
+    """Return why no rows were dropped, if none were."""
+    declined = [note for note in manifest.passes if note.name == "compact" and not note.applied]
+    return [] if manifest.sites else [f"  {note.where}: {note.reason}" for note in declined]
 
 
 def mode_lines(options: dict[str, Any]) -> list[str]:
@@ -112,13 +127,18 @@ def _capacity_line(capacity: dict[str, Any]) -> str:
     return f"tables: {capacity['bytes']:,} bytes per vehicle; {room}"
 
 
-def sites_table(sites: tuple[Site, ...]) -> Table:
-    """Return how many queries each camera sees; equal sites share a column."""
-    groups: dict[Site, list[int]] = {}
+def sites_tables(sites: tuple[Site, ...]) -> list[Table]:
+    """Return how many queries each camera sees, a table for each set of cameras; equal sites share a column."""
+    rigs: dict[tuple[str, ...], dict[Site, list[int]]] = {}
     for index, site in enumerate(sites):
-        groups.setdefault(site, []).append(index)
+        if _by_camera(site):
+            names = tuple(camera.name for camera in site.cameras)
+            rigs.setdefault(names, {}).setdefault(site, []).append(index)
+    return [_sites_table(names, groups) for names, groups in rigs.items()]
+
+
+def _sites_table(names: tuple[str, ...], groups: dict[Site, list[int]]) -> Table:
     body = table("camera", *(head for numbers in groups.values() for head in (_named(numbers), "share")))
-    names = [camera.name for camera in sites[0].cameras] if sites else []
     for row, name in enumerate(names):
         body.add_row(
             name, *(cell for site in groups for cell in _seen(site.cameras[row].visible, site.queries))
@@ -128,6 +148,11 @@ def sites_table(sites: tuple[Site, ...]) -> Table:
         "rows computed", *(cell for site in groups for cell in _seen(site.rows_computed, site.queries))
     )
     return body
+
+
+def _by_camera(site: Site) -> bool:
+    """Return whether the rows of a site are pairs of camera and query, and not points that are pooled."""
+    return len(site.cameras) != 1 or site.rows_computed <= site.queries
 
 
 def proof(verify: dict[str, Any]) -> str:

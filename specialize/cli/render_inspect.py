@@ -11,7 +11,7 @@ from rich.table import Table
 
 from specialize.artifact import Build, PassNote, Tensor
 from specialize.cli.output import stack
-from specialize.cli.render_build import headline, proof, sites_table, ties, title
+from specialize.cli.render_build import headline, proof, sites_tables, ties, title
 from specialize.cli.render_costs import forms_table
 from specialize.cli.tables import size, table
 
@@ -39,7 +39,7 @@ def build_text(build: Build) -> RenderableType:
     return stack(
         title(manifest),
         headline(manifest.sites),
-        sites_table(manifest.sites),
+        *sites_tables(manifest.sites),
         *([forms_table(manifest.flops)] if manifest.flops else []),
         _tensors({"in": manifest.inputs, "out": manifest.outputs}),
         _passes(manifest.passes),
@@ -79,7 +79,7 @@ def model_text(found: ModelInspection) -> RenderableType:
     if found.notes:
         parts += [
             headline(found.sites),
-            *([sites_table(found.sites)] if found.sites else []),
+            *sites_tables(found.sites),
             _passes(found.notes),
         ]
     title = "sidecar (a draft: scale and crop are not in the graph)" if found.drafted else "sidecar"

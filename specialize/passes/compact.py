@@ -5,7 +5,8 @@ What: any chain of row maps and row-wise functions that ends in a sum over maske
 Why it is sound: a row-wise function commutes with selections, f(S x) = S f(x); the sink is A f(x) with a known
     sparse A, and rows that A does not read reach nothing. A = A' S with S the demanded rows, so A f(x) = A' f(S x).
 Needs: bind and fold, so that masks and indices are constants.
-Declines when: every row is read; the mask is not constant; an operator on the way mixes rows.
+Declines when: every row is read; the mask is not constant; an operator on the way mixes rows; many rows are pooled
+    into one and picking them costs more than working on all.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from specialize.graph.edit import PASS_KEY, SITE_KEY, Builder
 from specialize.graph.shapes import dims, numpy_type
 from specialize.passes.base import Note, node_name
 from specialize.passes.site import CompactedSite, describe
+from specialize.passes.worth import cost, superseded
 from specialize.rows import emit_sample, emit_work, lift_moves, lift_sample, lift_scatter, lift_work
 from specialize.rows.arrange import Packing
 from specialize.rows.axes import Axes
@@ -26,12 +28,13 @@ from specialize.rows.emit import Emitter, demanded_rows, samples_groups
 from specialize.rows.gating import Gate
 from specialize.rows.lift import Lifter
 from specialize.rows.sinks import SCATTERS, Sink, is_candidate, is_incidental, read_sink
+from specialize.rows.sum_back import CAMERAS
 
 NAME = "compact"
 RULES = {**lift_moves.RULES, **lift_sample.RULES, **lift_scatter.RULES, **lift_work.RULES}
 HANDLERS = {**emit_work.HANDLERS, **emit_sample.HANDLERS}
 
-TABLES = frozenset({"rows", "back", "scale", "order", "cells", "table"})
+TABLES = frozenset({"rows", "back", "scale", "cells", "table"})
 """Labels of constants that may differ between vehicles."""
 
 
@@ -110,6 +113,10 @@ def _compact_at(
     rows = axes.resolve(sink.value.rows)
     emitted = emitter.combine(sink.value.terms, rows, gates=gates)
     result = emitter.regroup(emitted, axes.layout(sink.layout))
+    before, after = cost(superseded(node)), cost(builder.made)
+    if room is None and emitter.sums[-1].fan_in > CAMERAS and after >= before:
+        builder.undo()
+        return f"working on {wanted} of {total} rows costs more than on all: {_costs(after, before)}"
     replace(graph, node.outputs[0], builder.reshape(result, dims(node.outputs[0])))
     return describe(sink, axes, emitter, remove_unused(graph, node))
 
@@ -127,6 +134,10 @@ def _nothing(graph: ir.Graph, sink: Sink) -> CompactedSite:
 
 def _summary(site: CompactedSite) -> str:
     return f"{site.rows_before} rows to {site.rows_computed} for {site.queries} queries"
+
+
+def _costs(after: int, before: int) -> str:
+    return f"{after:.2g} against {before:.2g} (operations + {emit_work.FLOPS_PER_BYTE} x bytes)"
 
 
 def _why_no_work(sink: Sink, lifter: Lifter) -> str:

@@ -79,26 +79,29 @@ def _scatter_back(
 ) -> ir.Value:
     """Sum many rows to few, as a scatter with addition: what a view transform pools by.
 
-    With `always`, every place is scattered, those that nothing reads with coefficient zero, and no step is left out.
+    Rows are added in the order in which they are there, so that none is moved before. With `always`, every place is
+    scattered, those that nothing reads with coefficient zero, and no step is left out.
     """
     entries = _every_place(places) if always else places.matrix.tocoo()
-    joined = _join(builder, parts)
-    index, dtype = entries.col.astype(np.int64), parts[0].dtype or ir.DataType.FLOAT
+    order = np.argsort(entries.col, kind="stable")
+    index, cells, scales = entries.col[order], entries.row[order], entries.data[order]
+    joined, dtype = _join(builder, parts), parts[0].dtype or ir.DataType.FLOAT
     shape = [1, len(index), width]
-    if always or not np.array_equal(index, np.arange(places.rows_in)):
-        joined = builder.node("Gather", [joined, builder.constant(index, "order")], shape, axis=1)
-    if always or (entries.data != 1).any():
-        scale = builder.constant(entries.data.reshape(1, -1, 1).astype(dtype.numpy()), "scale")
+    if not np.array_equal(index, np.arange(places.rows_in)):
+        picked = builder.constant(index.astype(np.int64), "order")
+        joined = builder.node("Gather", [joined, picked], shape, axis=1)
+    if always or (scales != 1).any():
+        scale = builder.constant(scales.reshape(1, -1, 1).astype(dtype.numpy()), "scale")
         joined = builder.node("Mul", [joined, scale], shape)
     zeros = builder.constant(np.zeros((places.rows_out, width), dtype=dtype.numpy()), "empty")
-    targets = builder.constant(entries.row.astype(np.int64).reshape(-1, 1), "cells")
+    targets = builder.constant(cells.astype(np.int64).reshape(-1, 1), "cells")
     updates = builder.reshape(joined, shape[1:])
     summed = builder.node("ScatterND", [zeros, targets, updates], dims(zeros), reduction="add")
     return builder.reshape(summed, [1, places.rows_out, width])
 
 
 def _every_place(places: RowMap) -> sparse.coo_array:
-    """Return the entries of a map, and one of zero for every place that has none.
+    """Return the entries of a map, one per place: of zero where it has none.
 
     Raises:
         NoRoomError: A place is read twice.

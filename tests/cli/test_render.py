@@ -8,8 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from specialize.artifact.manifest import PassNote, Site, SiteCamera
 from specialize.cli.output import emit, stack, to_json, to_text
-from specialize.cli.render_build import build_json, build_text, headline, proof
+from specialize.cli.render_build import build_json, build_text, headline, proof, sites_tables
 from specialize.cli.render_costs import costs_text
 from specialize.cli.render_verify import verify_text
 from specialize.cli.tables import scaled, size, table, times
@@ -70,8 +71,32 @@ def test_a_build_without_sites_is_shown() -> None:
     """A build in which nothing was specialized is shown without a division by zero."""
     made = msgspec.structs.replace(manifest(), sites=(), flops={})
     text = to_text(build_text(BuildOutcome(build_dir=Path("b"), up_to_date=True, manifest=made)))
-    assert "no cross-attention site was specialized" in text
-    assert headline(()) == "no cross-attention site was specialized"
+    assert "no rows to drop" in text
+    assert headline(()) == "no rows to drop: what depends on the calibration alone is now constant"
+
+
+def test_a_build_without_sites_says_why() -> None:
+    """What the compiler declined to do is shown with its reason."""
+    note = PassNote(name="compact", applied=False, where="pool", reason="working on 9 of 10 rows costs more")
+    made = msgspec.structs.replace(manifest(), sites=(), flops={}, passes=(note,))
+    text = to_text(build_text(BuildOutcome(build_dir=Path("b"), up_to_date=True, manifest=made)))
+    assert "pool: working on 9 of 10 rows costs more" in text
+
+
+def test_pooled_points_are_no_pairs() -> None:
+    """Points that are pooled are not counted as camera-query pairs, and stand in no table of cameras."""
+    pool = Site(
+        queries=40,
+        cameras=(SiteCamera(name="group 0", visible=300),),
+        longest=300,
+        pairs=300,
+        rows_computed=300,
+    )
+    (seen,) = manifest().sites
+    assert headline((pool,)) == "300 rows are pooled into 40; no other is computed"
+    assert headline((seen, pool)).splitlines() == [headline((seen,)), headline((pool,))]
+    assert sites_tables((pool,)) == []
+    assert [len(body.columns) for body in sites_tables((seen, pool))] == [3]
 
 
 def test_a_failed_proof_is_loud() -> None:

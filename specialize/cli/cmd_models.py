@@ -8,6 +8,7 @@ from specialize import zoo
 from specialize.cli import options
 from specialize.cli.output import emit
 from specialize.cli.render_models import models_json, models_text
+from specialize.zoo.about import about
 
 
 @click.command()
@@ -15,4 +16,5 @@ from specialize.cli.render_models import models_json, models_text
 def command(as_json: bool) -> None:
     """List the built-in models."""
     specs = {name: zoo.spec(name) for name in zoo.MODELS}
-    emit(models_json(specs), models_text(specs), as_json)
+    described = {name: about(name) for name in zoo.MODELS}
+    emit(models_json(specs, described), models_text(specs, described), as_json)

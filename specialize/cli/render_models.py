@@ -1,4 +1,4 @@
-"""The built-in models, as JSON and as a table."""
+"""The built-in models, as JSON and as a table: figures first, then what goes in, comes out and falls away."""
 
 from __future__ import annotations
 
@@ -7,30 +7,69 @@ from typing import Any
 
 import msgspec
 from rich.console import RenderableType
+from rich.table import Table
 
 from specialize.cli.output import stack
-from specialize.cli.tables import table
-from specialize.model import ModelSpec
+from specialize.cli.tables import scaled, table
+from specialize.model import ImagePrep, ModelSpec
+from specialize.zoo.about import About
 
 SCHEMA = "specialize/models@1"
+_LABELS = ("in", "out", "removes")
 
 
-def models_json(specs: Mapping[str, ModelSpec]) -> dict[str, Any]:
+def models_json(specs: Mapping[str, ModelSpec], about: Mapping[str, About]) -> dict[str, Any]:
     """Return what `specialize models --json` prints."""
-    return {"schema": SCHEMA, "models": {name: msgspec.to_builtins(spec) for name, spec in specs.items()}}
+    return {
+        "schema": SCHEMA,
+        "models": {name: msgspec.to_builtins(spec) for name, spec in specs.items()},
+        "about": {name: msgspec.to_builtins(each) for name, each in about.items()},
+    }
 
 
-def models_text(specs: Mapping[str, ModelSpec]) -> RenderableType:
+def models_text(specs: Mapping[str, ModelSpec], about: Mapping[str, About]) -> RenderableType:
     """Return what `specialize models` shows."""
-    body = table("model", "image", "queries", "cameras", "calibration inputs")
+    return stack(
+        _figures(specs, about),
+        _tensors(specs, about),
+        "inputs in brackets are the calibration: a specialization makes them constants",
+        "next: specialize build --calib PROFILE --model MODEL",
+    )
+
+
+def _figures(specs: Mapping[str, ModelSpec], about: Mapping[str, About]) -> Table:
+    body = table("model", "parameters", "image", "from raw pixels", "queries", "cameras")
     for name, spec in specs.items():
         width, height = spec.image.size_px
+        prepared = bool(spec.calibration_inputs) or any(one.name == "img" for one in about[name].inputs)
         grids = ", ".join("x".join(str(n) for n in grid.shape) for grid in spec.grids)
         body.add_row(
             name,
-            f"{width} x {height}",
+            scaled(about[name].parameters),
+            f"{width} x {height}" if prepared else "-",
+            _preparation(spec.image) if prepared else "-",
             grids or "-",
             str(len(spec.cameras) or "any"),
-            ", ".join(spec.calibration_inputs),
         )
-    return stack(body, "next: specialize build --calib PROFILE --model MODEL")
+    return body
+
+
+def _preparation(image: ImagePrep) -> str:
+    left, top = image.crop_px
+    crop = f", cut {left:g} left {top:g} top" if left or top else ""
+    return f"x {image.scale:g}{crop}"
+
+
+def _tensors(specs: Mapping[str, ModelSpec], about: Mapping[str, About]) -> str:
+    """Return names of inputs and outputs, and what falls away, once for all models that differ in nothing of it."""
+    models: dict[tuple[str, ...], list[str]] = {}
+    for name, each in about.items():
+        bound = specs[name].calibration_inputs
+        given = ", ".join(f"[{one.name}]" if one.name in bound else one.name for one in each.inputs)
+        lines = (given, ", ".join(one.name for one in each.outputs), each.removes)
+        models.setdefault(lines, []).append(name)
+    paragraphs = (
+        [", ".join(names), *(f"  {label:<8} {line}" for label, line in zip(_LABELS, lines, strict=True))]
+        for lines, names in models.items()
+    )
+    return "\n\n".join("\n".join(paragraph) for paragraph in paragraphs)

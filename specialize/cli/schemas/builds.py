@@ -9,6 +9,7 @@ from specialize.artifact.manifest import Digests, Manifest, PassNote, Site, Tens
 from specialize.cli.schemas.base import JsonObject, Output
 from specialize.cli.schemas.numbers import Bench, Flops, Verify
 from specialize.model import Kind, ModelSpec
+from specialize.zoo.about import About
 
 
 class BuildForm(Output, frozen=True, kw_only=True):
@@ -184,10 +185,12 @@ class Models(Output, frozen=True, kw_only=True):
 
     Attributes:
         models: The sidecar of each built-in model, by name.
+        about: What goes into each, what comes out, its parameters, and what a specialization removes.
     """
 
     schema: Literal["specialize/models@1"]
     models: dict[str, ModelSpec]
+    about: dict[str, About]
 
 
 class Export(Output, frozen=True, kw_only=True):

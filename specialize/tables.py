@@ -87,7 +87,7 @@ class Program:
         names = compiled.model.graph.initializers
         missing = [table for table in self.tables if not any(name in names for name in table.members)]
         if missing or signature(compiled.model, self.tables, shared) != self.signature:
-            hint = "build this vehicle on its own"
+            hint = "build this vehicle on its own; if specialize itself is newer than the build, build that again"
             raise StaleError(profile.vehicle, "a graph that looks like the build's", "another one", hint)
         return read_tables(compiled.model, self.tables)
 

@@ -115,7 +115,7 @@ def _recognise(
     for grid, plan in enumerate(plans):
         cameras, queries = plan.seen.shape
         rest, odd = divmod(array.size, plan.seen.size)
-        if odd or not rest or plan.seen.all() or not plan.seen.any():
+        if odd or rest not in (1, plan.grid.anchors) or plan.seen.all() or not plan.seen.any():
             continue
         for order in ORDERS:
             if rest == 1 and order[2] != 2:

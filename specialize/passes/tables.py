@@ -94,8 +94,10 @@ def find_tables(
     groups: dict[tuple[object, ...], list[str]] = {}
     for name in made[0]:
         seen = tuple(digest_bytes(each[name].tobytes()) for each in made)
-        beyond = tuple(digest_bytes(each[name].tobytes()) for each in others if _label(name) and name in each)
-        if len(set(seen)) > 1 or len(set(beyond)) > 1 or _label(name) in ALWAYS:
+        beyond = tuple(
+            digest_bytes(each[name].tobytes()) for each in others if _label(name) in WORDS and name in each
+        )
+        if len(set(seen)) > 1 or _label(name) in ALWAYS:
             groups.setdefault((*seen, *beyond, _origin(name, origins)), []).append(name)
     return tuple(Table(name, tuple(members)) for name, members in _named(groups.values()))
 

@@ -32,6 +32,9 @@ ZEROS_SHOW_THROUGH = frozenset(
         "Expand",
         "Slice",
         "Gather",
+        "ReduceMax",
+        "ReduceSum",
+        "ReduceMean",
     }
 )
 """Operators that are looked through for rows of zeros even if their results are computed for all rows anyway."""

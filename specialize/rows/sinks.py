@@ -230,6 +230,8 @@ def _step(axes: Axes, node: ir.Node, layout: Layout, found: set[object]) -> list
     if node.op_type == "Transpose" and "perm" in node.attributes:
         perm = list(node.attributes["perm"].as_ints())
         return [(first, tuple(layout[perm.index(axis)] for axis in range(len(perm))))]
+    if node.op_type in ("ReduceMax", "ReduceSum", "ReduceMean"):
+        return _before_reduction(axes, node, first, layout)
     if node.op_type == "Slice":
         pairs = zip(dims(first), layout, strict=True)
         return [(first, tuple(axis if size_of(axis) == size else axes.feature(size) for size, axis in pairs))]
@@ -240,6 +242,22 @@ def _step(axes: Axes, node: ir.Node, layout: Layout, found: set[object]) -> list
     if is_pick(node):
         found.update(axes.resolve(factor for axis in (layout[0], *layout[2:]) for factor in axis))
     return []
+
+
+def _before_reduction(
+    axes: Axes, node: ir.Node, source: ir.Value, layout: Layout
+) -> list[tuple[ir.Value, Layout]]:
+    """Return what is reduced, with its layout; what is reduced away are features."""
+    where, sizes = reduced_axes(node), dims(source)
+    if where is None:
+        return []
+    kept = iter(axis for place, axis in enumerate(layout) if len(layout) != len(sizes) or place not in where)
+    return [
+        (
+            source,
+            tuple(axes.feature(size) if place in where else next(kept) for place, size in enumerate(sizes)),
+        )
+    ]
 
 
 def _gathered(axes: Axes, node: ir.Node, layout: Layout) -> Axis:

@@ -20,6 +20,7 @@ from specialize.envelope import FILE_NAME, pairs_outside, read_supersets
 from specialize.planning import visible_sets
 from specialize.visibility.envelope import deviations
 from specialize.visibility.perturb import at_the_edge
+from specialize.visibility.pyramid import Deviation
 from tests import shared_files
 from tests.cli.running import CAR42, CAR43, Ran, run_here
 from tests.end_to_end.test_build import Bench, bench, content, session
@@ -56,6 +57,12 @@ def features(path: Path, wanted: Path, profile: CalibrationProfile, **extra: np.
     np.testing.assert_allclose(got["bev"], expected["bev"], rtol=1e-5, atol=1e-5)
 
 
+def sites_of(data: dict[str, object]) -> list[dict[str, int]]:
+    """Return the sites of a build's JSON."""
+    found: list[dict[str, int]] = data["sites"]  # type: ignore[assignment]
+    return found
+
+
 def check(bench: Bench, calib: Path) -> Ran:
     """Run `check` on the build."""
     return run_here(bench.capsys, "check", bench.folder / "car42", "--calib", calib, "--json")
@@ -82,7 +89,7 @@ def frames(log: str, folder: Path) -> list[Path]:
 def test_an_envelope_keeps_the_calibration_as_an_input(bench: Bench) -> None:
     """The build computes the envelope's pairs, says what they cost, and equals the original inside."""
     data = bench.outcome("--mode", "envelope", "--tolerance", TOLERANCE)
-    (site,) = data["sites"]  # type: ignore[misc]
+    (site,) = sites_of(data)
     (pairs,) = read_supersets(bench.folder / "car42")
     (plan,) = visible_sets(SPEC, load_profile(CAR42))
     assert site["pairs"] == pairs.sum() >= plan.pairs
@@ -123,7 +130,7 @@ def test_check_tells_inside_from_outside(bench: Bench, tmp_path: Path) -> None:
     assert run(bench.folder / "car42" / "model.onnx", load_profile(CAR43))["pairs_outside"] == 0
 
 
-def deviations_of(degrees: float) -> Sequence[object]:
+def deviations_of(degrees: float) -> Sequence[Deviation]:
     """Return a rotation that every camera of the tiny rig may have."""
     from specialize.calibration.tolerance import Tolerance
 
@@ -193,7 +200,7 @@ def test_tables_have_room_for_a_fleet(bench: Bench, tmp_path: Path) -> None:
     """`--capacity-over` makes room for every car of a folder, no more; all of them fit."""
     fleet = CAR42.parent / "demo_fleet"
     data = bench.outcome("--mode", "tables", "--capacity-over", fleet)
-    (site,) = data["sites"]  # type: ignore[misc]
+    (site,) = sites_of(data)
     profiles = [load_profile(CAR42), *load_profiles([fleet])]
     longest = np.max([visible_sets(SPEC, profile)[0].seen.sum(axis=1) for profile in profiles], axis=0)
     assert site["rows_computed"] == longest.sum()

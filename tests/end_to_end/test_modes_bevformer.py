@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,13 +29,17 @@ pytestmark = [pytest.mark.torch, pytest.mark.slow]
 FORBIDDEN = {"NonZero", "ScatterND", "ScatterElements"}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give the module a store of its own, so that the model is exported once."""
-    room = tmp_path_factory.mktemp("modes")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPECIALIZE_STORE", str(room / "store"))
-        yield room
+@pytest.fixture(scope="module")
+def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for the whole module, so that the model is exported once."""
+    return tmp_path_factory.mktemp("modes")
+
+
+@pytest.fixture(autouse=True)
+def store(room: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the tests of the module one store of their own; return the folder beside it."""
+    monkeypatch.setenv("SPECIALIZE_STORE", str(room / "store"))
+    return room
 
 
 def test_an_envelope_of_bevformer(store: Path) -> None:

@@ -114,6 +114,14 @@ def test_one_engine_serves_many_vehicles(name: str, layout: str, tmp_path: Path)
         engine.check(profile)
 
 
+def test_nothing_else_becomes_a_table(tmp_path: Path) -> None:
+    """Lengths and shapes are the engine's, also where vehicles far away would need other room."""
+    engine = Engine(exported(BASE), BASE, tmp_path)
+    kinds = {table.name.rstrip("0123456789") for table in engine.made.tables}
+    assert {"table.rows", "table.sum", "table.values"} <= kinds
+    assert not {"table.shape", "table.sizes", "table.axis", "table.nobody"} & kinds
+
+
 def test_another_cars_table_gives_another_result(tmp_path: Path) -> None:
     """The tables matter: with those of another vehicle the numbers differ."""
     engine = Engine(exported(BASE), BASE, tmp_path)

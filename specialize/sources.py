@@ -125,6 +125,7 @@ def _export(name: str, checkpoint: Path | None, seed: int, key: str, store: Stor
 
 def _own_model(path: Path, model_spec: Path | None, store: Store) -> GenericModel:
     from specialize.graph.io import read_graph, weight_files, write_graph
+    from specialize.passes.lower import has_custom, runnable
 
     spec = read_spec(model_spec or sidecar_of(path))
     if not path.is_file():
@@ -134,12 +135,17 @@ def _own_model(path: Path, model_spec: Path | None, store: Store) -> GenericMode
         digest_file(path),
         *(digest_file(path.parent / name) for name in weight_files(model, path.parent)),
     ]
-    key = digest(["onnx", parts, code_version("graph")])
+    code = code_version("graph", "passes") if has_custom(model) else code_version("graph")
+    key = digest(["onnx", parts, code])
     source: dict[str, object] = {"kind": "onnx", "name": path.stem, "key": key}
     entry = store.find_entry(KIND, key)
     if entry is None:
         with store.making(KIND, key), tempfile.TemporaryDirectory(dir=store.scratch()) as folder:
             weights = f"{path.stem}-{key.removeprefix('sha256:')[:12]}.weights"
+            if has_custom(model):
+                runnable(
+                    model
+                )  # what has no kernel is written in standard operators, or nothing could be compared
             write_graph(model, Path(folder) / GRAPH, weights)
             _prepare(Path(folder))
             objects = {file.name: store.adopt_file(file) for file in sorted(Path(folder).iterdir())}

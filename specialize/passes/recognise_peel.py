@@ -30,7 +30,17 @@ class Level:
     grid: ir.Value
 
 
-def peeled_value(levels: Sequence[Level], sizes: Sizes) -> ir.Value | None:
+@dataclass(frozen=True, slots=True)
+class Peeled:
+    """A tensor that is an input of the operator, or holds it: `count` units of `unit` elements, from `start` on."""
+
+    value: ir.Value
+    start: int
+    count: int
+    unit: int
+
+
+def peeled_value(levels: Sequence[Level], sizes: Sizes) -> Peeled | None:
     """Return the tensor of all maps, [N, S, M, d], that the images are views of."""
     width = sizes.heads * sizes.channels
 
@@ -42,10 +52,16 @@ def peeled_value(levels: Sequence[Level], sizes: Sizes) -> ir.Value | None:
             (sizes.channels, 1), (height * across, width),
         )  # fmt: skip
 
-    return _common([climb(level.image) for level in levels], math.prod(sizes.value), fits, descend)
+    return _common(
+        [climb(level.image) for level in levels],
+        math.prod(sizes.value),
+        sizes.places * width,
+        fits,
+        descend,
+    )
 
 
-def peeled_locations(levels: Sequence[Level], sizes: Sizes) -> ir.Value | None:
+def peeled_locations(levels: Sequence[Level], sizes: Sizes) -> Peeled | None:
     """Return the tensor of all locations, [N, Q, M, L, P, 2], that the grids are 2 x - 1 of."""
     samples = len(sizes.levels) * sizes.points
     chains = [_climb_affine(level.grid) for level in levels]
@@ -66,10 +82,12 @@ def peeled_locations(levels: Sequence[Level], sizes: Sizes) -> ir.Value | None:
         return all((value, 2.0, -1.0) in chain for chain in chains)
 
     paths = [[value for value, _, _ in chain] for chain in chains]
-    return _common(paths, math.prod(sizes.locations), fits, _descend_affine, usable)
+    return _common(
+        paths, math.prod(sizes.locations), _per_query(sizes, samples * 2), fits, _descend_affine, usable
+    )
 
 
-def peeled_weights(site: Site, sizes: Sizes) -> ir.Value | None:
+def peeled_weights(site: Site, sizes: Sizes) -> Peeled | None:
     """Return the tensor of all weights, [N, Q, M, L, P], that the factors of the products are views of."""
     samples = len(sizes.levels) * sizes.points
     starts = [sum(len(part.samples) for part in site.parts[:number]) for number in range(len(site.parts))]
@@ -86,7 +104,18 @@ def peeled_weights(site: Site, sizes: Sizes) -> ir.Value | None:
             (sizes.heads, samples), (sizes.queries, sizes.heads * samples), (own, 1),
         )  # fmt: skip
 
-    return _common([climb(part.weight) for part in site.parts], math.prod(sizes.weights), fits, descend)
+    return _common(
+        [climb(part.weight) for part in site.parts],
+        math.prod(sizes.weights),
+        _per_query(sizes, samples),
+        fits,
+        descend,
+    )
+
+
+def _per_query(sizes: Sizes, per_head: int) -> int:
+    """Return how many elements belong together: those of a query, or of a batch item if there are several."""
+    return sizes.heads * per_head * (sizes.queries if sizes.batch > 1 else 1)
 
 
 def _expected(offset: int, *factors: tuple[int, int]) -> View:
@@ -94,18 +123,29 @@ def _expected(offset: int, *factors: tuple[int, int]) -> View:
 
 
 def _common(
-    paths: Sequence[list[ir.Value]], size: int, fits: Callable[[int, View], bool],
-    down: Callable[[Sequence[ir.Value], View], View | None], usable: Callable[[ir.Value], bool] = lambda value: True,
-) -> ir.Value | None:  # fmt: skip
-    """Return the farthest value that all paths go through and whose views fit."""
+    paths: Sequence[list[ir.Value]],
+    size: int,
+    unit: int,
+    fits: Callable[[int, View], bool],
+    down: Callable[[Sequence[ir.Value], View], View | None],
+    usable: Callable[[ir.Value], bool] = lambda value: True,
+) -> Peeled | None:
+    """Return the farthest value that all paths go through and whose views fit, all of it or a part of its units."""
     for value in reversed(paths[0]):
-        if math.prod(dims(value)) != size or not usable(value):
+        total = math.prod(dims(value))
+        if total < size or total % unit or not usable(value):
             continue
         if not all(value in path for path in paths):
             continue
         views = [down(path[: path.index(value) + 1], View.natural(dims(value))) for path in paths]
-        if all(view is not None and fits(number, view) for number, view in enumerate(views)):
-            return value
+        known = [view for view in views if view is not None]
+        if len(known) < len(views):
+            continue
+        start = known[0].offset
+        if start < 0 or start % unit or start + size > total:
+            continue
+        if all(fits(number, View(view.offset - start, view.axes)) for number, view in enumerate(known)):
+            return Peeled(value, start // unit, size // unit, unit)
     return None
 
 

@@ -14,9 +14,11 @@ import onnx_ir as ir
 
 from specialize.graph.edit import Builder
 from specialize.graph.shapes import dims
+from specialize.passes.arithmetic import slice_of
 from specialize.passes.attention import Attention, Sizes, make_attention
 from specialize.passes.recognise_peel import (
     Level,
+    Peeled,
     grid_order,
     peeled_locations,
     peeled_value,
@@ -37,7 +39,7 @@ def rewrite_site(site: Site, builder: Builder) -> tuple[ir.Value, ir.Value, Atte
     first = site.parts[0]
     maps = tuple((dims(level.image)[2], dims(level.image)[3]) for level in levels)
     queries, points = (math.prod(size for size, _ in axis) for axis in (first.queries, first.points))
-    best: tuple[int, Sizes, ir.Value | None, ir.Value | None, ir.Value | None] | None = None
+    best: tuple[int, Sizes, Peeled | None, Peeled | None, Peeled | None] | None = None
     for heads in (heads for heads in range(1, first.batch + 1) if first.batch % heads == 0):
         sizes = Sizes(first.batch // heads, queries, heads, points, first.channels, maps)
         found = (peeled_value(levels, sizes), peeled_locations(levels, sizes), peeled_weights(site, sizes))
@@ -46,19 +48,17 @@ def rewrite_site(site: Site, builder: Builder) -> tuple[ir.Value, ir.Value, Atte
             best = (score, sizes, *found)
     assert best is not None
     _, sizes, value, locations, weights = best
-    made_weights = (
-        builder.reshape(weights, sizes.weights)
-        if weights is not None
-        else _joined_weights(builder, site, sizes)
+    made = (
+        _joined_weights(builder, site, sizes) if weights is None else _taken(builder, weights, sizes.weights)
     )
-    if isinstance(made_weights, str):
-        return made_weights
-    value = (
-        builder.reshape(value, sizes.value) if value is not None else _joined_value(builder, levels, sizes)
-    )
-    places = None if locations is None else builder.reshape(locations, sizes.locations)
-    places = _joined_locations(builder, levels, sizes) if places is None else places
-    attention = Attention(sizes, value, places, made_weights)
+    if isinstance(made, str):
+        return made
+    if locations is None:
+        places = _joined_locations(builder, levels, sizes)
+    else:
+        places = _taken(builder, locations, sizes.locations)
+    maps_ = _joined_value(builder, levels, sizes) if value is None else _taken(builder, value, sizes.value)
+    attention = Attention(sizes, maps_, places, made)
     result = make_attention(builder, attention)
     old, new = _placed(builder, site, sizes, result)
     return old, new, attention
@@ -72,6 +72,15 @@ def _levels(site: Site) -> list[Level]:
             assert image is not None and grid is not None
             levels.append(Level(part, sample, image, grid))
     return levels
+
+
+def _taken(builder: Builder, peeled: Peeled, shape: Sequence[int]) -> ir.Value:
+    """Return the tensor that was found, or the part of it that is meant, in the operator's shape."""
+    total = math.prod(dims(peeled.value)) // peeled.unit
+    if (peeled.start, peeled.count) == (0, total):
+        return builder.reshape(peeled.value, shape)
+    units = builder.reshape(peeled.value, [total, peeled.unit])
+    return builder.reshape(slice_of(builder, units, 0, peeled.start, peeled.count), shape)
 
 
 def _joined_value(builder: Builder, levels: Sequence[Level], sizes: Sizes) -> ir.Value:

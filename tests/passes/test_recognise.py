@@ -188,3 +188,31 @@ def test_a_graph_that_runs_stays_as_it_is() -> None:
     assert runnable(graph)
     feeds = random_feeds(model)
     np.testing.assert_allclose(run(graph, feeds)["out"], run(model, feeds)["out"], atol=1e-6)
+
+
+def test_cameras_one_by_one_keep_their_heads() -> None:
+    """Cameras that are split off, sampled alone and joined are one operator each, with all its heads and no detours."""
+    case = Case(batch=1, levels=((3, 4),))
+    g = Maker(17)
+    m, d, p, lengths = case.heads, case.channels, case.points, (2, 3)
+    images = g.view(g.permute(g.input("value", (2, 12, m * d)), 0, 2, 1), (2 * m, d, 3, 4))
+    grids = g.op("Sub", g.op("Mul", g.input("locations", (5, m, p, 2)), g.const(2.0)), g.const(1.0))
+    weights = g.op("Softmax", g.input("logits", (5, m, p)), axis=-1)
+    out = []
+    for camera, start in enumerate((0, 2)):
+        image = g.narrow(images, 0, camera * m, m)
+        grid = g.permute(g.narrow(grids, 0, start, lengths[camera]), 1, 0, 2, 3)
+        weight = g.view(
+            g.permute(g.narrow(weights, 0, start, lengths[camera]), 1, 0, 2), (m, 1, lengths[camera], p)
+        )
+        read_ = g.sum(g.op("Mul", g.grid_sample(image, grid), weight), 3)
+        out.append(g.permute(g.view(read_, (1, m * d, lengths[camera])), 0, 2, 1))
+    model = g.model(out=g.op("Concat", *out, axis=1))
+    graph, notes = read(model)
+    assert [note.reason for note in notes] == [
+        f"GridSample: 1 x {length} queries, 3 heads, 1 levels, 2 points, 12 channels" for length in lengths
+    ]
+    assert not operators(graph)["Transpose"]
+    lower_deformable_attention(graph, "gridsample")
+    feeds = random_feeds(model)
+    np.testing.assert_allclose(run(graph, feeds)["out"], run(model, feeds)["out"], atol=2e-6)

@@ -10,7 +10,7 @@ WORKERS ?= 2
 # Two test processes on two cores: one thread each, or they fight for the cores.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help install demo test check evidence evidence-models format pin wheel clean
+.PHONY: help install demo test check evidence evidence-models format pin wheel clean targets
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ check: install ## format, lint, strict types, import contracts, architecture
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+targets: install ## compile for real with every toolchain that installs here (gigabytes), and write docs/targets.md
+	$(BIN)/python tools/targets/run.py
+	$(BIN)/python tools/targets/table.py
 
 format: install ## rewrite files the way `check` wants them
 	$(BIN)/ruff format .

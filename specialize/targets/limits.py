@@ -230,7 +230,7 @@ class MapSize:
 
 @dataclass(frozen=True, slots=True)
 class NoCameraSumThenScale:
-    """Not the sum over axis 0 that is then multiplied by one number per row."""
+    """Not the sum over axis 0 that is then multiplied or divided by one known number per row."""
 
     def fault(self, node: ir.Node) -> str:
         """Return that it is this pattern."""
@@ -245,11 +245,12 @@ class NoCameraSumThenScale:
         ):
             return ""
         for use in node.outputs[0].uses():
-            other = use.node.inputs[1 - use.idx] if use.node.op_type == "Mul" and use.idx < 2 else None
-            if other is None or not is_static(other) or np.prod(dims(other)) <= 1:
+            scales = use.node.op_type == "Mul" or (use.node.op_type == "Div" and use.idx == 0)
+            other = use.node.inputs[1 - use.idx] if scales and use.idx < 2 else None
+            if array_of(other) is None or other is None or np.prod(dims(other)) <= 1:
                 continue
             if len(dims(other)) >= 2 and dims(other)[-1] == 1 and dims(use.node.outputs[0])[-1] != 1:
-                return f"its sum over axis 0 is multiplied by one number per row ({use.node.name})"
+                return f"its sum over axis 0 is scaled by one number per row ({use.node.name})"
         return ""
 
 

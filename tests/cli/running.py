@@ -49,11 +49,15 @@ def cpu_seconds(*arguments: str | Path) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def run_process(*arguments: str | Path, cwd: Path = REPOSITORY, **environment: str) -> Ran:
+def run_process(
+    *arguments: str | Path, cwd: Path = REPOSITORY, timeout_s: float = 120.0, **environment: str
+) -> Ran:
     """Run a command in a process of its own."""
     command = [sys.executable, "-m", "specialize", *map(str, arguments)]
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "100", **environment}
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=timeout_s
+    )
     if "--json" in arguments:
         require_declared(done.stdout)
     return Ran(done.returncode, done.stdout, done.stderr)

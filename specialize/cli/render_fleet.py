@@ -81,11 +81,11 @@ def _members(build: PlannedBuild) -> RenderableType:
         rest = sorted(members[1:], key=lambda member: (-member.adds, str(member.path)))
         title += f" ({MOST_MEMBERS} of {len(members):,}: the first, and those that add most)"
         members = [members[0], *rest[: MOST_MEMBERS - 1]]
-    body = table(title, "own\npairs", "adds\npairs", "overhead\n%")
+    body = table("vehicle", "own\npairs", "adds\npairs", "overhead\n%")
     for member in members:
         over = 100 * (build.pairs / member.pairs - 1) if member.pairs else 0.0
         body.add_row(member.vehicle, f"{member.pairs:,}", f"{member.adds:,}", number(over, 2))
-    return body
+    return stack(title, body)
 
 
 def _room(build: PlannedBuild) -> RenderableType:

@@ -8,7 +8,7 @@ import msgspec
 from rich.console import RenderableType
 
 from specialize.cli.output import stack
-from specialize.cli.render_build import headline, sites_table
+from specialize.cli.render_build import headline, sites_tables
 from specialize.digest import short
 from specialize.request import PlanOutcome
 
@@ -40,7 +40,7 @@ def plan_text(outcome: PlanOutcome) -> RenderableType:
     return stack(
         f"{outcome.model} for {outcome.vehicle} (plan {short(outcome.plan)})",
         headline(outcome.sites),
-        sites_table(outcome.sites),
+        *sites_tables(outcome.sites),
         f"{coverage}{edge}",
         f"written: {outcome.output}",
     )

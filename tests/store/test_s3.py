@@ -16,8 +16,6 @@ from tests.fleet.test_build import locked, statuses
 
 URL = "s3://fleets/store"
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:

@@ -90,6 +90,7 @@ def only_one(
     """
     with explained(lock_file):
         lock_file.parent.mkdir(parents=True, exist_ok=True)
+        lock_file.touch()  # where it cannot be made, nobody holds it: that is an error and nothing to wait for
         lock = filelock.FileLock(lock_file)
         if not _acquired(lock, 0.0):
             if on_wait is not None:
@@ -147,6 +148,10 @@ _REMEDIES: dict[int | None, tuple[str, str]] = {
         "a folder in every place but the last",
         "a part of the path is a file: choose another path",
     ),
+    errno.ENOENT: ("a place where files can be made", "choose another folder"),
+    errno.EEXIST: ("a folder", "a file of that name is in the way: choose another path, or move it"),
+    errno.ELOOP: ("a path without circles of links", "choose another path"),
+    errno.EIO: ("a disk that can be read and written", "look at the system's log, or choose another folder"),
     errno.EISDIR: ("a file", "the path is a folder: name a file"),
     errno.ENAMETOOLONG: ("a shorter name", "file systems allow 255 bytes for a name"),
     errno.EFBIG: ("a file small enough for this file system", _ROOM),

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from specialize.artifact.manifest import Manifest, Site
 from specialize.calibration.delta import ProfileDelta
 from specialize.errors import UsageError, closest
+from specialize.targets import TARGETS
 
 Mode = Literal["exact", "envelope", "tables"]
 Layout = Literal["ragged", "padded"]
@@ -65,7 +66,12 @@ class BuildRequest:
         Raises:
             UsageError: An option has a value that does not exist.
         """
-        for name, value, known in (("--mode", self.mode, MODES), ("--layout", self.layout, LAYOUTS)):
+        choices = (
+            ("--mode", self.mode, MODES),
+            ("--layout", self.layout, LAYOUTS),
+            ("--target", self.target, tuple(TARGETS)),
+        )
+        for name, value, known in choices:
             if value not in known:
                 raise UsageError(name, f"one of {', '.join(known)}", repr(value), closest(value, known))
         self._check_modes()

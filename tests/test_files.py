@@ -155,6 +155,17 @@ def test_the_second_process_waits_and_names_the_first(tmp_path: Path) -> None:
     assert "hint:" in str(caught.value)
 
 
+def test_a_lock_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    """Where no lock file can be made there is nobody to wait for."""
+    said: list[str] = []
+    with (
+        pytest.raises(SpecializeError, match="lock"),
+        files.only_one(tmp_path / ("x" * 300), "build car42", on_wait=said.append),
+    ):
+        pass
+    assert not said
+
+
 def test_a_killed_holder_frees_the_lock(tmp_path: Path) -> None:
     """The lock of a killed process stands in nobody's way."""
     kill(start(LOCK_AND_HANG, tmp_path / "lock"))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from specialize.errors import UsageError, closest
-from specialize.targets.base import Target
+
+if TYPE_CHECKING:
+    from specialize.targets.base import Target
 
 TARGETS: dict[str, str] = {
     name: f"specialize.targets.{name}"
@@ -26,4 +28,4 @@ def target(name: str) -> Target:
     """
     if name not in TARGETS:
         raise UsageError("--target", f"one of {', '.join(TARGETS)}", repr(name), closest(name, TARGETS))
-    return cast(Target, importlib.import_module(TARGETS[name]))
+    return cast("Target", importlib.import_module(TARGETS[name]))

@@ -295,6 +295,14 @@ def test_profile_import_writes_a_profile(capsys: pytest.CaptureFixture[str], tmp
     assert "1 of 1 profiles can be used" in text.out
 
 
+def test_an_unknown_target_is_refused_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """Before a model is exported for it: the target is usage."""
+    ran = run_here(capsys, "build", "--calib", CAR42, "--target", "openvno")
+    assert ran.code == 2
+    assert "did you mean 'openvino'?" in ran.err
+    assert "export" not in ran.err
+
+
 def test_profile_import_explains_options(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """An option that is unknown or has no value is usage, and nothing is written."""
     (tmp_path / "a.json").write_text("[]")

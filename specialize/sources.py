@@ -127,9 +127,13 @@ def _own_model(path: Path, model_spec: Path | None, store: Store) -> GenericMode
     from specialize.graph.io import read_graph, weight_files, write_graph
     from specialize.passes.lower import has_custom, runnable
 
-    spec = read_spec(model_spec or sidecar_of(path))
+    sidecar = model_spec or sidecar_of(path)
     if not path.is_file():
         raise InputError("--model", "the name of a built-in model or an ONNX file", repr(str(path)))
+    if not sidecar.exists():
+        hint = f"`specialize inspect {path}` prints a draft; --model-spec names one that lies elsewhere"
+        raise InputError(str(sidecar), "the model's sidecar", "no such file", hint)
+    spec = read_spec(sidecar)
     model = read_graph(path)
     parts = [
         digest_file(path),

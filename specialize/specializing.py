@@ -74,6 +74,7 @@ def specialize(
     if not compiled.sites and not request.allow_unchanged:
         _require_saving(request.model, parts / PREPARED, compiled)
     if request.mode == "exact":
+        _require_places(compiled.sites, plans)
         _require_covered(compiled.sites, plans)
     watch.lap("compile")
     return Compilation(
@@ -160,6 +161,23 @@ def _require_saving(model: str, prepared: Path, compiled: Specialized) -> None:
     raise DeclinedError(model, "work that the calibration makes superfluous", found, hint)
 
 
+def _require_places(sites: tuple[CompactedSite, ...], plans: tuple[VisibilityPlan, ...]) -> None:
+    """Refuse a grid that has the size of no site while a site has the size of no grid: one is meant for the other."""
+    sizes = {site.seen.shape for site in sites if len(site.seen) > 1}
+    grids = {plan.superset.shape for plan in plans}
+    if plans and sizes - grids and grids - sizes:
+        raise InputError(
+            "sidecar: grids",
+            f"grids of {_sizes(sizes)}, as the model's sites",
+            _sizes(grids),
+            "correct `shape`; without `grids` the model's own masks are all that is used",
+        )
+
+
+def _sizes(shapes: set[tuple[int, ...]]) -> str:
+    return " and ".join(f"{queries:,} queries for {cameras} cameras" for cameras, queries in sorted(shapes))
+
+
 def _require_covered(sites: tuple[CompactedSite, ...], plans: tuple[VisibilityPlan, ...]) -> None:
     """Refuse a plan that keeps fewer queries than the mask of the graph, which is the authority."""
     for site in sites:
@@ -173,5 +191,6 @@ def _require_covered(sites: tuple[CompactedSite, ...], plans: tuple[VisibilityPl
                     "sidecar: grids, image, rule",
                     f"a plan that keeps all {site.pairs} pairs of the model's own mask",
                     f"{int(lost.sum())} fewer, the first at camera {camera}, query {query}",
-                    "the grid, the image preparation or the rule are not the model's",
+                    "the grid, the image preparation or the rule are not the model's, or its queries stand in another "
+                    "order; without `grids` the model's own masks are all that is used",
                 )

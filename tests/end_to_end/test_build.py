@@ -310,6 +310,16 @@ def test_nothing_to_specialize_is_declined(bench: Bench) -> None:
     assert bench.outcome("--allow-unchanged")["verify"]["passed"] is True
 
 
+def test_a_grid_of_another_size_is_refused(bench: Bench) -> None:
+    """A sidecar whose grid has the size of none of the model's sites is refused, with both sizes."""
+    sidecar = bench.model.with_suffix(".model.yaml")
+    sidecar.write_text(sidecar.read_text().replace("shape: [6, 8]", "shape: [7, 8]"))
+    ran = bench.build()
+    assert ran.code == 1
+    assert "48 queries for 6 cameras" in ran.err
+    assert "56 queries for 6 cameras" in ran.err
+
+
 def test_a_sidecar_that_is_not_the_models_is_refused(bench: Bench) -> None:
     """A sidecar whose grid keeps fewer queries than the model's own mask is refused, with the place."""
     sidecar = bench.model.with_suffix(".model.yaml")
@@ -326,6 +336,7 @@ def test_missing_files_are_named(bench: Bench, tmp_path: Path) -> None:
     ran = bench.build()
     assert ran.code == 1
     assert "tiny.model.yaml" in ran.err
+    assert "specialize inspect" in ran.err
     gone = run_here(bench.capsys, "build", "--calib", CAR42, "--model", tmp_path / "gone.onnx")
     assert gone.code == 1
     assert "gone" in gone.err

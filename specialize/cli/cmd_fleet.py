@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,9 @@ from specialize.cli import options
 from specialize.cli.output import emit, say
 from specialize.cli.shares import SHARE
 from specialize.request import LAYOUTS
+
+if TYPE_CHECKING:
+    from specialize.fleet.planned import FleetPlan
 
 ENGINES = ("local", "dask")
 MODES = ("auto", "exact", "envelope", "tables")
@@ -86,9 +89,17 @@ def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | N
 @click.option("--frames", type=int, default=4, show_default=True, help="Frames that verification compares.")
 @click.option("-o", "--output", type=options.ANY_PATH, help="The lock to write [default: DIR/fleet.lock].")
 @click.option("--dry-run", is_flag=True, help="Write no lock.")
+@click.option(
+    "--report",
+    type=options.ANY_PATH,
+    metavar="FILE",
+    help="Also write a page with the builds, the room of every camera and who stands apart.",
+)
 @jobs_option
 @options.json_option
-def plan(output: Path | None, dry_run: bool, jobs: int | None, as_json: bool, **given: Any) -> int:
+def plan(
+    output: Path | None, dry_run: bool, report: Path | None, jobs: int | None, as_json: bool, **given: Any
+) -> int:
     """Find the fewest builds that serve every vehicle of a folder, and write them down in a lock.
 
     Exit 1 if a profile cannot be used; the others are planned all the same.
@@ -102,8 +113,17 @@ def plan(output: Path | None, dry_run: bool, jobs: int | None, as_json: bool, **
     lock = None if dry_run else output or found.request.folder / NAME
     if lock is not None:
         write_lock(lock_of(found), lock)
+    if report is not None:
+        _write_report(found, report, jobs)
     emit(plan_json(found, lock), plan_text(found, lock), as_json)
     return 1 if found.failed else 0
+
+
+def _write_report(found: FleetPlan, report: Path, jobs: int | None) -> None:
+    from specialize.fleet.report import write_fleet_report
+
+    write_fleet_report(found, report, jobs)
+    say(f"report: {report}")
 
 
 @command.command()

@@ -12,15 +12,13 @@ from specialize.cli.output import stack
 from specialize.cli.tables import number, table
 from specialize.cli.words import counted
 from specialize.fleet.differences import COLUMNS, MOVED, FleetDifferences, Group, VehicleDifference
-from specialize.fleet.outliers import FEWEST, LEAST, Outlier
+from specialize.fleet.outliers import FEWEST, LEAST, MIXED, Outlier
 
 SCHEMA = "specialize/fleet-diff@1"
 
 # A matrix for people has at most this many rows; then the ones that stand apart, and the spread.
 MOST_ROWS = 40
 MOST_OUTLIERS = 20
-# Where more vehicles than this stand apart, the median is of several kinds of vehicles.
-MIXED = 0.25
 
 
 def diff_json(found: FleetDifferences) -> dict[str, Any]:

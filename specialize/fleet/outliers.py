@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 RIGOUR = 5.0
 FEWEST = 4
+# Where more vehicles than this stand apart, the median is of several kinds of vehicles.
+MIXED = 0.25
 
 # What a quantity must exceed to be worth a person's time, and how it is said.
 LEAST = {"rotation_mrad": 2.0, "translation_mm": 10.0, "focal_percent": 0.5, "principal_point_px": 5.0}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import jinja2
 
+from specialize.report.fleet_page import FleetPage
 from specialize.report.page import BuildPage, DiffPage
 from specialize.resources import resource_dir
 
 
-def render(template: str, page: BuildPage | DiffPage) -> str:
+def render(template: str, page: BuildPage | DiffPage | FleetPage) -> str:
     """Return the HTML of a page; the same page gives the same bytes."""
     return _environment().get_template(template).render(page=page)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +9,9 @@ import pytest
 
 from specialize.report import build_page, render
 from tests.report import pages
+from tests.report.browsing import least_contrast, open_report, overflow_px
 
 pytestmark = pytest.mark.slow
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -25,38 +23,16 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Return headless Chromium."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-def _open(browser: Any, report: Path, **options: Any) -> tuple[Any, list[str]]:
-    page = browser.new_page(**options)
-    troubles: list[str] = []
-    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("request", lambda request: troubles.append(request.url) if "http" in request.url[:5] else None)
-    page.goto(report.as_uri())
-    return page, troubles
-
-
 def test_it_opens_without_errors_and_requests(browser: Any, report: Path) -> None:
     """From a file URL there is no error on the console and no request to a network."""
-    page, troubles = _open(browser, report)
+    page, troubles = open_report(browser, report)
     assert page.title() == "bevformer_tiny for car42"
     assert troubles == []
 
 
 def test_the_map_answers_by_mouse_and_keyboard(browser: Any, report: Path) -> None:
     """Pointing at a cell and moving with the arrow keys both name the cameras that see it."""
-    page, troubles = _open(browser, report)
+    page, troubles = open_report(browser, report)
     box = page.locator("svg.map").bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 5)
     readout = page.locator(".readout")
@@ -71,7 +47,7 @@ def test_the_map_answers_by_mouse_and_keyboard(browser: Any, report: Path) -> No
 
 def test_a_camera_can_be_shown_on_the_map(browser: Any, report: Path) -> None:
     """The button shows and hides the camera's footprint, and says so to assistive technology."""
-    page, _ = _open(browser, report)
+    page, _ = open_report(browser, report)
     button, footprint = page.locator('button[data-camera="3"]'), page.locator('.shown[data-camera="3"]')
     assert not footprint.is_visible()
     button.focus()
@@ -94,27 +70,10 @@ def test_it_is_readable_without_scripts(browser: Any, report: Path) -> None:
 @pytest.mark.parametrize("width", [360, 1280])
 def test_nothing_is_wider_than_the_window(browser: Any, report: Path, width: int) -> None:
     """On a phone and on a desk the page does not scroll sideways."""
-    page, _ = _open(browser, report, viewport={"width": width, "height": 800})
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert overflow_px(browser, report, width) <= 0
 
 
 @pytest.mark.parametrize(("scheme", "media"), [("light", "screen"), ("dark", "screen"), ("dark", "print")])
 def test_text_has_contrast(browser: Any, report: Path, scheme: str, media: str) -> None:
     """Every colour of text has a contrast of at least 4.5 to the page, in light, dark and print."""
-    page, _ = _open(browser, report, color_scheme=scheme)
-    page.emulate_media(media=media)
-    contrasts = page.evaluate(
-        """() => {
-          const style = getComputedStyle(document.documentElement);
-          const linear = (c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-          const light = (name) => {
-            const hex = style.getPropertyValue(name).trim().slice(1);
-            const [r, g, b] = [0, 2, 4].map((i) => linear(parseInt(hex.slice(i, i + 2), 16) / 255));
-            return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-          };
-          const contrast = (a, b) => (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-          const names = ["--text", "--quiet", "--good", "--bad", "--mark"];
-          return names.flatMap((name) => ["--page", "--panel"].map((on) => contrast(light(name), light(on))));
-        }"""
-    )
-    assert min(contrasts) >= 4.5
+    assert least_contrast(browser, report, scheme, media) >= 4.5

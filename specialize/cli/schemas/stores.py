@@ -142,7 +142,7 @@ class FleetPlan(Output, frozen=True, kw_only=True):
         vehicles: How many.
         at_least: No plan has fewer builds.
         seconds: Wall time.
-        lock: File that holds the plan.
+        lock: File that holds the plan; null with `--dry-run`.
         builds: Each with its key, mode, vehicles, lengths, overhead and headroom.
         failed: Profiles that cannot be used, and why.
     """
@@ -155,7 +155,7 @@ class FleetPlan(Output, frozen=True, kw_only=True):
     vehicles: int
     at_least: int
     seconds: float
-    lock: str
+    lock: str | None
     builds: tuple[JsonObject, ...]
     failed: tuple[JsonObject, ...]
 

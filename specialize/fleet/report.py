@@ -1,0 +1,147 @@
+"""Turn a fleet's plan, and how its vehicles differ, into the page that the template lays out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from specialize.digest import short
+from specialize.files import write_file
+from specialize.fleet.differences import FleetDifferences, fleet_diff
+from specialize.fleet.load import Failed
+from specialize.fleet.planned import CameraRoom, FleetPlan, PlannedBuild
+from specialize.fleet.report_apart import apart_remark, apart_views, outlier_rows
+from specialize.fleet.report_builds import build_detail, build_row, per_cent
+from specialize.report.fleet_page import FleetPage, Names
+from specialize.report.numbers import count, plural, three
+from specialize.report.page import Fact, Pair
+from specialize.report.render import render
+
+# A page for people: so many builds in the table, in detail, and so many outliers.
+MOST_BUILDS, MOST_DETAILS, MOST_OUTLIERS = 200, 24, 40
+_NAMED = 3
+
+
+def fleet_report(plan: FleetPlan, jobs: int | None = None) -> str:
+    """Return the HTML of a plan; the profiles are read once more, for the fleet's median.
+
+    Raises:
+        InputError: The folder has no profile that can be used any more.
+    """
+    found = fleet_diff(plan.request.folder, jobs=jobs)
+    return render("fleet.html", fleet_page(plan, found))
+
+
+def fleet_page(plan: FleetPlan, found: FleetDifferences) -> FleetPage:
+    """Return the page of a plan.
+
+    Args:
+        plan: The builds.
+        found: The same vehicles against their median.
+    """
+    shared = [build for build in plan.builds if len(build.members) > 1 or build.room]
+    detailed = shared[:MOST_DETAILS]
+    request = plan.request
+    return FleetPage(
+        title=f"{plan.request.folder.resolve().name}: {plural(plan.vehicles, 'vehicle')}, "
+        f"{plural(len(plan.builds), 'build')}",
+        subtitle=f"fleet plan for {plan.model}, mode {request.mode}, {request.layout} layout, "
+        f"at most {_allowed(plan)} overhead",
+        warnings=tuple(f"Not in the plan: {_without_folder(failed)}" for failed in plan.failed),
+        facts=_facts(plan, found),
+        allowed=_allowed(plan),
+        builds=tuple(build_row(build, plan, build in detailed) for build in plan.builds[:MOST_BUILDS]),
+        builds_remark=_left(len(plan.builds) - MOST_BUILDS, "build"),
+        details=tuple(build_detail(build) for build in detailed),
+        apart=apart_views(found),
+        apart_remark=apart_remark(found),
+        outliers=outlier_rows(found.outliers[:MOST_OUTLIERS]),
+        outliers_remark=_left(len(found.outliers) - MOST_OUTLIERS, "camera"),
+        names=tuple(_names(build) for build in plan.builds),
+        digests=_digests(plan),
+    )
+
+
+def _without_folder(failed: Failed) -> str:
+    return failed.reason.replace(str(failed.path), failed.path.name)
+
+
+def _allowed(plan: FleetPlan) -> str:
+    return f"{100 * plan.request.max_overhead:g}\u202f%"
+
+
+def _left(more: int, what: str) -> str:
+    return f"And {plural(more, f'further {what}')}; the command's JSON lists all." if more > 0 else ""
+
+
+def _facts(plan: FleetPlan, found: FleetDifferences) -> tuple[Fact, ...]:
+    builds = len(plan.builds)
+    bound = (
+        "no plan has fewer, for this overhead"
+        if builds == plan.at_least
+        else f"a heuristic's answer; no plan has fewer than {count(plan.at_least)}"
+    )
+    worst = max(plan.builds, key=lambda build: build.overhead)
+    return (
+        Fact("How many builds?", f"{count(builds)} for {plural(plan.vehicles, 'vehicle')}", bound),
+        Fact(
+            "What does sharing cost?",
+            f"at most {per_cent(worst.overhead)}" if worst.overhead else "nothing",
+            f"further pairs that a vehicle computes for the others' sake; {_allowed(plan)} are allowed",
+        ),
+        _tightest(plan.builds),
+        _who(found),
+    )
+
+
+def _tightest(builds: Sequence[PlannedBuild]) -> Fact:
+    """Return the camera that may turn least until some vehicle needs another build."""
+    question = "How far may a camera turn?"
+    known = [
+        (room.rotation_mrad, room, build)
+        for build in builds
+        for room in build.room
+        if room.rotation_mrad is not None
+    ]
+    if not known:
+        if any(build.room for build in builds):
+            return Fact(question, "as far as was looked", "no camera leaves its build")
+        return Fact(question, "not at all", "exact builds: any change of a calibration needs another one")
+    turn, room, build = min(known, key=lambda entry: (entry[0], entry[1].camera))
+    if not turn:
+        option = "--spare" if build.mode == "tables" else "--tolerance"
+        return Fact(
+            question, "no room", f"a vehicle fills build {short(build.key)}; plan with {option} to make room"
+        )
+    detail = f"{room.camera} in build {short(build.key)}, the tightest{_and_shift(room)}"
+    return Fact(question, f"{three(round(turn, 2))} mrad", detail)
+
+
+def _and_shift(room: CameraRoom) -> str:
+    return "" if room.translation_mm is None else f"; or shift {three(round(room.translation_mm, 1))} mm"
+
+
+def _who(found: FleetDifferences) -> Fact:
+    question = "Who stands apart?"
+    vehicles = list(dict.fromkeys(outlier.vehicle for outlier in found.outliers))
+    if not vehicles:
+        return Fact(question, "nobody", "no camera is far from the fleet's median")
+    text = ", ".join(vehicles[:_NAMED])
+    if len(vehicles) > _NAMED:
+        text += f" and {count(len(vehicles) - _NAMED)} more"
+    return Fact(question, text, str(found.outliers[0]), "bad")
+
+
+def _names(build: PlannedBuild) -> Names:
+    vehicles = tuple(sorted(member.vehicle for member in build.members))
+    return Names(short(build.key), f"{build.mode}, {plural(len(vehicles), 'vehicle')}", vehicles)
+
+
+def _digests(plan: FleetPlan) -> tuple[Pair, ...]:
+    fixed = (Pair("what is known about the model", plan.spec), Pair("weights", plan.source))
+    return (*fixed, *(Pair(f"build {short(build.key)}", build.key) for build in plan.builds[:MOST_BUILDS]))
+
+
+def write_fleet_report(plan: FleetPlan, output: Path, jobs: int | None = None) -> None:
+    """Write the report of a plan; see `fleet_report`."""
+    write_file(output, fleet_report(plan, jobs))

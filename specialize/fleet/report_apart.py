@@ -1,0 +1,123 @@
+"""Who stands apart, as pictures: a tick for every vehicle on a strip for every camera."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specialize.fleet.differences import FleetDifferences
+from specialize.fleet.outliers import FEWEST, LEAST, MIXED, Outlier
+from specialize.report.fleet_page import Apart, OutlierRow, Strip, StripChart
+from specialize.report.numbers import count, plural, three
+
+Floats = NDArray[np.float64]
+
+_WORDS = {
+    "rotation_mrad": ("turned, mrad", "mrad"),
+    "translation_mm": ("shifted, mm", "mm"),
+    "focal_percent": ("focal length, %", "% focal length"),
+    "principal_point_px": ("principal point, px", "px principal point"),
+}
+_PLACES = 160  # vehicles at the same place share a tick
+_LOW, _HIGH, _FULL = (
+    4.0,
+    8.0,
+    10.0,
+)  # of ten: a tick of one vehicle, of the most, and of one that stands apart
+
+
+def apart_views(found: FleetDifferences) -> tuple[Apart, ...]:
+    """Return, for each group of vehicles with the same cameras, one chart per quantity that differs at all."""
+    views = []
+    for index, group in enumerate(found.groups):
+        if group.count == 1:
+            continue  # it is its own median
+        vehicles = [one for one in found.vehicles if one.group == index]
+        values = np.stack([one.values[:, : len(LEAST)] for one in vehicles])  # (V, N, 4)
+        names = [one.vehicle for one in vehicles]
+        charts = tuple(
+            _chart(
+                _WORDS[quantity][0],
+                group.median.camera_names(),
+                names,
+                values[..., column],
+                group.limits[:, column],
+            )
+            for column, quantity in enumerate(LEAST)
+            if values[..., column].any()
+        )
+        title = f"{plural(group.count, 'vehicle')} with {plural(len(group.median.cameras), 'camera')}"
+        views.append(Apart(title, charts))
+    return tuple(views)
+
+
+def apart_remark(found: FleetDifferences) -> str:
+    """Return what must be said about the comparison: a mixed fleet, vehicles without a peer, too few of them."""
+    apart = len({outlier.vehicle for outlier in found.outliers})
+    remarks = []
+    if apart > MIXED * len(found.vehicles):
+        remarks.append(
+            f"{plural(apart, 'vehicle')} of {count(len(found.vehicles))} stand apart: these are probably several "
+            "kinds of vehicles; give each kind its own folder."
+        )
+    few = [group for group in found.groups if group.count < FEWEST]
+    if few:
+        remarks.append(
+            f"{plural(sum(group.count for group in few), 'vehicle')} with fewer than {FEWEST} of a kind: "
+            "nothing stands apart among so few."
+        )
+    return " ".join(remarks)
+
+
+def outlier_rows(outliers: Iterable[Outlier]) -> tuple[OutlierRow, ...]:
+    """Return the cameras that stand apart, with what the rule allows."""
+    return tuple(
+        OutlierRow(
+            vehicle=one.vehicle,
+            camera=one.camera,
+            distance=f"{three(round(one.value, 2))} {_WORDS[one.quantity][1]}",
+            limit=three(round(one.limit, 2)),
+        )
+        for one in outliers
+    )
+
+
+def _chart(
+    title: str, cameras: Sequence[str], vehicles: Sequence[str], values: Floats, allowed: Floats
+) -> StripChart:
+    """Return one quantity of all cameras.
+
+    Args:
+        title: The quantity and its unit.
+        cameras: Names of the N cameras.
+        vehicles: Names of the V vehicles.
+        values: (V, N) distances from the median.
+        allowed: (N,) limits; infinite where there is none.
+    """
+    finite = allowed[np.isfinite(allowed)]
+    end = 1.05 * max(float(values.max()), float(finite.max(initial=0.0)))
+    strips = []
+    for camera, name in enumerate(cameras):
+        distances, limit = values[:, camera], float(allowed[camera])
+        strips.append(
+            Strip(
+                camera=name,
+                ticks=_ticks(distances[distances <= limit] / end),
+                apart=_ticks(distances[distances > limit] / end, least=_FULL),
+                limit=f"{100 * limit / end:.2f}" if np.isfinite(limit) else "",
+                largest=three(round(float(distances.max()), 2)),
+                farthest=vehicles[int(distances.argmax())],
+            )
+        )
+    return StripChart(title, three(round(end, 2)), tuple(strips))
+
+
+def _ticks(shares: Floats, least: float = _LOW) -> str:
+    """Return the path of ticks that stand at shares of the axis, between `least` and the full height."""
+    places, numbers = np.unique(np.floor(shares * _PLACES).astype(int), return_counts=True)
+    most = max(2, numbers.max(initial=0))
+    heights = least + max(0.0, _HIGH - least) * (numbers - 1) / (most - 1)
+    marks = zip((100 * (places + 0.5) / _PLACES).tolist(), heights.tolist(), strict=True)
+    return "".join(f"M{x:.4g} 10v-{height:.3g}" for x, height in marks)

@@ -1,0 +1,134 @@
+"""The report of a fleet's plan says what the plan says, and stands alone."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from specialize.fleet.differences import fleet_diff
+from specialize.fleet.plan import plan_fleet
+from specialize.fleet.planned import FleetPlan, FleetRequest
+from specialize.fleet.report import fleet_page, fleet_report
+from specialize.resources import resource_dir
+from tests.calibration import authored
+from tests.cli.running import run_here
+from tests.fleet.fleets import mixed_fleet, write_fleet, write_rig
+
+DEMO = resource_dir("calib_profiles") / "demo_fleet"
+
+
+def _text(html: str) -> str:
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))).replace("\u202f", " ")
+
+
+@pytest.fixture(scope="module")
+def plan() -> FleetPlan:
+    """Return the plan of the demonstration fleet with an envelope that has room."""
+    return plan_fleet(FleetRequest(folder=DEMO, mode="envelope", tolerance="rotation=0.1deg"))
+
+
+@pytest.fixture(scope="module")
+def html(plan: FleetPlan) -> str:
+    """Return its report."""
+    return fleet_report(plan)
+
+
+def test_it_answers_the_four_questions(plan: FleetPlan, html: str) -> None:
+    """How many builds, what sharing costs, how far a camera may turn, and who stands apart."""
+    text, build = _text(html), plan.builds[0]
+    assert "How many builds? 1 for 8 vehicles no plan has fewer" in text
+    assert f"What does sharing cost? at most {100 * build.overhead:.2f} %" in text
+    tightest = min(build.room, key=lambda room: room.rotation_mrad or 0.0)
+    assert f"How far may a camera turn? {tightest.rotation_mrad:.2f} mrad {tightest.camera} in build" in text
+    assert "Who stands apart? van_05 van_05: CAM_BACK 13 mrad from the fleet's median" in text
+
+
+def test_every_vehicle_and_camera_is_there(plan: FleetPlan, html: str) -> None:
+    """Members with what they add, cameras with their room, outliers with what the rule allows."""
+    text, build = _text(html), plan.builds[0]
+    for member in build.members:
+        assert f"{member.vehicle} {member.pairs:,} {member.adds:,} ".replace(",", " ") in text
+    for room in build.room:
+        assert re.search(rf"{room.camera} (least )?{room.rotation_mrad:.2f} ", text), room
+    assert html.count('class="tag">least') == 1
+    page = fleet_page(plan, fleet_diff(DEMO))
+    assert [(row.vehicle, row.camera) for row in page.outliers] == [("van_05", "CAM_BACK")]
+    assert build.key in text and plan.spec in text
+
+
+def test_the_stair_ends_at_the_build(plan: FleetPlan) -> None:
+    """The picture of growth starts at the first vehicle's pairs, steps where one adds some, ends at the build's."""
+    growth = fleet_page(plan, fleet_diff(DEMO)).details[0].growth
+    assert growth is not None
+    heights = [float(y) for y in re.findall(r"(?:M0 |V)([\d.]+)", growth.line)]
+    steps = [member for member in plan.builds[0].members[1:] if member.adds]
+    assert len(heights) == 1 + len(steps) and heights == sorted(heights, reverse=True)
+    assert float(growth.band_top) > heights[-1]
+
+
+def test_vehicles_that_stand_apart_have_a_mark_of_their_own(plan: FleetPlan) -> None:
+    """Beyond the limit a tick is drawn apart, at its place on the axis; nobody else has one."""
+    charts = fleet_page(plan, fleet_diff(DEMO)).apart[0].charts
+    turned = {strip.camera: strip for strip in charts[0].strips}
+    apart = [strip.camera for chart in charts for strip in chart.strips if strip.apart]
+    assert apart == ["CAM_BACK"] and turned["CAM_BACK"].farthest == "van_05"
+    place = float(re.match(r"M([\d.]+)", turned["CAM_BACK"].apart)[1])  # type: ignore[index]
+    assert place == pytest.approx(100 * 13.2 / float(charts[0].end), abs=1.0)
+    assert place > float(turned["CAM_BACK"].limit)
+
+
+def test_it_stands_alone_and_repeats(plan: FleetPlan, html: str) -> None:
+    """Nothing is loaded from anywhere, no path is inside, and the same plan gives the same bytes."""
+    assert not re.search(r"""(src|href)=["'](?!#|data:)""", html)
+    assert str(DEMO) not in html
+    assert fleet_report(plan) == html
+
+
+def test_several_kinds_of_vehicles_are_told_apart(tmp_path: Path) -> None:
+    """A mixed folder is called one, and a vehicle without a peer has no median."""
+    folder = mixed_fleet(tmp_path / "mixed")
+    page = fleet_page(plan_fleet(FleetRequest(folder=folder)), fleet_diff(folder))
+    assert "several kinds of vehicles" in page.apart_remark
+    assert "1 vehicle with fewer than 4 of a kind" in page.apart_remark
+    assert [group.title for group in page.apart] == ["9 vehicles with 6 cameras"]
+    assert sum(len(names.vehicles) for names in page.names) == 10
+
+
+def test_exact_builds_have_no_room(tmp_path: Path) -> None:
+    """A fleet of exact builds says that nothing is shared and that any change breaks a build."""
+    write_fleet(tmp_path / "cars", authored.CAR42, 3)
+    text = _text(fleet_report(plan_fleet(FleetRequest(folder=tmp_path / "cars", mode="exact"))))
+    assert "How many builds? 3 for 3 vehicles" in text and "What does sharing cost? nothing" in text
+    assert "How far may a camera turn? not at all" in text and "Who stands apart? nobody" in text
+
+
+def test_a_profile_that_cannot_be_used_is_a_warning(tmp_path: Path) -> None:
+    """The page names the file that is not in the plan and why, without where it lies."""
+    write_rig(tmp_path, authored.CAR42)
+    (tmp_path / "broken.yaml").write_text("schema: specialize/profile@1\n", encoding="utf-8")
+    html = fleet_report(plan_fleet(FleetRequest(folder=tmp_path)))
+    assert "Not in the plan: broken.yaml: expected the key" in html and str(tmp_path) not in html
+
+
+def test_a_hostile_name_is_text(tmp_path: Path) -> None:
+    """Vehicles and cameras named like markup are shown as their names."""
+    text = (DEMO / "van_01.yaml").read_text(encoding="utf-8")
+    for number in range(2):
+        hostile = re.sub(r"(?m)^vehicle:.*$", f'vehicle: "<b>x{number}</b>"', text)
+        (tmp_path / f"{number}.yaml").write_text(
+            hostile.replace("CAM_BACK\n", '"<i>y</i>"\n'), encoding="utf-8"
+        )
+    html = fleet_report(plan_fleet(FleetRequest(folder=tmp_path)))
+    assert "<b>x" not in html and "&lt;b&gt;x" in html
+    assert "<i>y" not in html and "&lt;i&gt;y" in html
+
+
+def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`fleet plan --report` writes the page beside what it prints, and exits as without it."""
+    ran = run_here(capsys, "fleet", "plan", DEMO, "--dry-run", "--report", tmp_path / "fleet.html", "--json")
+    assert ran.code == 0 and f"report: {tmp_path / 'fleet.html'}" in ran.err
+    text = (tmp_path / "fleet.html").read_text(encoding="utf-8")
+    assert text == fleet_report(plan_fleet(FleetRequest(folder=DEMO)))

@@ -142,13 +142,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "models", nargs="*", default=list(MODELS), help="default: one of every family and size"
     )
     parser.add_argument("--calib", type=Path, default=REPOSITORY / "calib_profiles" / "car42.yaml")
+    parser.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        action="append",
+        dest="layouts",
+        help="default: every one; may be repeated",
+    )
     parser.add_argument("--frames", type=int, default=FRAMES, help="frames that verification compares")
     parser.add_argument("--json", type=Path, help="file that takes the figures too")
     given = parser.parse_args(arguments)
     found: list[Evidence] = []
     with tempfile.TemporaryDirectory(prefix="evidence-") as room:
         for model in given.models:
-            for layout in LAYOUTS:
+            for layout in given.layouts or LAYOUTS:
                 print(f"building {model}, {layout}", file=sys.stderr, flush=True)
                 folder = Path(room) / f"{model}.{layout}"
                 found.append(measure(model, layout, given.calib, folder, given.frames))

@@ -10,15 +10,19 @@ import torch
 from torch import Tensor, nn
 
 OFFSET_SPREAD_CELLS = 2.0  # sampling offsets reach a few cells, so that attention has something to read
+OFFSET_FOLLOWS = 0.1  # how far they follow the query: training starts with offsets that do not
+REFINEMENT = (
+    0.02  # each layer of a decoder moves its boxes a little, as trained ones do; else rounding grows 20-fold
+)
 POINT_CENTRE, POINT_SPREAD, POINT_MARGIN = 0.5, 0.2, 0.01  # points learned in [0, 1], whose logit is taken
 
 
 def seed_weights(model: nn.Module, seed: int) -> None:
     """Gives every weight of `model` a value that depends on its key, its shape and `seed` alone.
 
-    Matrices and kernels keep the variance of what passes through them; points of queries lie inside the space
-    they are fractions of; norms start as identities; running statistics are those of unit noise. Parameters that
-    are no weights (fixed by the model) keep their value.
+    Matrices and kernels keep the variance of what passes through them, but those that say where to look next keep
+    little of it; points of queries lie inside the space they are fractions of; norms start as identities; running
+    statistics are those of unit noise. Parameters that are no weights (fixed by the model) keep their value.
     """
     fixed = {key for key, parameter in model.named_parameters() if not parameter.requires_grad}
     state = {key: value for key, value in model.state_dict().items() if key not in fixed}
@@ -47,7 +51,15 @@ def _seeded(key: str, value: Tensor, seed: int) -> Tensor:
     elif len(shape) == 2 and shape[1] == 3 and previous.endswith("reference_points"):
         array = np.clip(POINT_CENTRE + POINT_SPREAD * noise, POINT_MARGIN, 1.0 - POINT_MARGIN)
     elif len(shape) >= 2:
-        array = noise / math.sqrt(math.prod(shape[1:]))
+        array = _reach(key, shape) * noise / math.sqrt(math.prod(shape[1:]))
     else:
         array = np.ones(shape)
     return torch.as_tensor(array, dtype=value.dtype)
+
+
+def _reach(key: str, shape: tuple[int, ...]) -> float:
+    """Returns how far a matrix reaches: less where its result says where to look next."""
+    if key.endswith("sampling_offsets.weight"):
+        return OFFSET_FOLLOWS
+    last_of_branch = "reg_branches." in key and shape[0] < shape[1]
+    return REFINEMENT if last_of_branch else 1.0

@@ -24,9 +24,10 @@ def check(build_dir: Path | str, calib: Path | str) -> DriftOutcome:
     """Compare the calibration that a build was made for with today's; needs neither model nor torch.
 
     Raises:
-        InputError: The build or the profile cannot be read.
+        InputError: The build or the profile cannot be read, or a file of the build is not the one that was written.
     """
     build = Build.open(Path(build_dir))
+    build.require_intact()
     spec = parse_spec(build.manifest.spec, f"{build_dir}: spec of the manifest")
     before, after = load_profile(build.profile), load_profile(calib)
     drift = _drift(spec, (build.folder, Path(calib)), before, after)

@@ -75,8 +75,9 @@ def test_a_lost_camera_is_other_cameras(capsys: pytest.CaptureFixture[str], tmp_
 def test_check_refuses_a_changed_file(capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str) -> None:
     """A build is not called fresh if its model or its copy of the profile is not what was written."""
     build = make_build(tmp_path / "car42", CAR42)
-    with (build / name).open("a") as file:
-        file.write("# one more line")
+    content = bytearray((build / name).read_bytes())
+    content[-2] ^= 1
+    (build / name).write_bytes(content)
     ran = run_here(capsys, "check", build, "--calib", CAR42)
     assert ran.code == 1
     assert f"car42/{name}: expected sha256" in ran.err

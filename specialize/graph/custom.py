@@ -1,7 +1,8 @@
-"""The custom operators of deformable attention in use: what they read, in order, and the shape of what they give.
+"""The custom operators in use: what they read, in order, and the shape of what they give.
 
-Each computes what the internal operator computes (`passes.attention`) from other inputs; where the facts come from is
-in `docs/targets.md`. Shape inference knows none of them, so their shapes are told here.
+Those of deformable attention compute what the internal operator computes (`passes.attention`) from other inputs; that
+of pooling what `passes.lower_pool` writes out. Where the facts come from is in `docs/targets.md`. Shape inference
+knows none of them, so their shapes are told here.
 """
 
 from __future__ import annotations
@@ -98,9 +99,28 @@ CUSTOM: dict[tuple[str, str], Spelling] = {
 }
 """Operators by domain and name; some tools drop the domain, or put one where there was none."""
 
+POOL = "BEVPoolV2TRT"
+"""Pooling by tables: depth (N, D, H, W), features (N, H, W, C), five int32 arrays to (1, out_height, out_width, C)."""
+
+
+def is_pool(node: ir.Node) -> bool:
+    """Return whether a node is pooling by tables."""
+    return node.op_type == POOL and node.domain == ""
+
+
+def is_custom(node: ir.Node) -> bool:
+    """Return whether a node is a custom operator that is known here."""
+    return (node.domain, node.op_type) in CUSTOM or is_pool(node)
+
 
 def result_shape(node: ir.Node) -> tuple[int, ...] | None:
     """Return the shape of a custom operator's result if the shapes of its inputs tell it."""
+    if is_pool(node):
+        features = _numbers(node.inputs[1])
+        size = [
+            node.attributes[name].as_int() for name in ("out_height", "out_width") if name in node.attributes
+        ]
+        return (1, *size, features[-1]) if len(size) == 2 and features else None
     spelling = CUSTOM.get((node.domain, node.op_type))
     if spelling is None:
         return None

@@ -44,7 +44,7 @@ class ShapeInference:
         Raises:
             InputError: The operator is unknown, or the node contradicts its inputs.
         """
-        if (node.domain, node.op_type) in custom.CUSTOM:
+        if custom.is_custom(node):
             _apply_custom(node)
             return
         schema = self._schema(node)

@@ -11,7 +11,7 @@ import onnx_ir as ir
 from specialize.errors import UsageError, closest
 from specialize.files import write_file
 from specialize.graph import known
-from specialize.graph.custom import CUSTOM
+from specialize.graph.custom import POOL, is_custom
 from specialize.graph.edit import PASS_KEY
 from specialize.graph.shapes import dims
 from specialize.passes.attention import DOMAIN, is_attention
@@ -21,6 +21,7 @@ from specialize.passes.lower_deform_conv import lower_deform_conv
 from specialize.passes.lower_grid import lower_grid_samples
 from specialize.passes.lower_operands import lower_operands
 from specialize.passes.lower_opset import lower_opset
+from specialize.passes.lower_pool import define_pools, lower_pools
 from specialize.passes.lower_rank import lower_rank
 from specialize.passes.recognise import recognise_custom, recognise_sampling
 from specialize.passes.tidy import tidy
@@ -108,6 +109,8 @@ def lower(model: ir.Model, profile: Profile, form: str | None = None) -> list[No
     notes += lower_deformable_attention(model, wanted)
     if any(is_attention(node) for node in model.graph) and wanted != "microsoft":
         notes += lower_deformable_attention(model, "gridsample")  # what the custom operator cannot express
+    if profile.operators.get(POOL, profile.unlisted).verdict == "allowed":
+        notes += lower_pools(model)
     if profile.operators.get("DeformConv", profile.unlisted).verdict != "allowed":
         notes += lower_deform_conv(model)
     if profile.grid_sample == "gather":
@@ -131,6 +134,7 @@ def runnable_copy(model: ir.Model) -> ir.Model:
             copy.graph.opset_imports[DOMAIN] = 1
     copy.graph.opset_imports.pop(HORIZON_DOMAIN, None)
     recognise_custom(copy)
+    define_pools(copy)
     opset = copy.graph.opset_imports.get("", 0)
     lower_deformable_attention(copy, "gridsample" if opset >= 16 else "decomposed")
     return copy
@@ -154,7 +158,7 @@ def file_facts(model: ir.Model, target_name: str, facts: BuildFacts, name: str =
 
 
 def _is_foreign(node: ir.Node) -> bool:
-    return (node.domain, node.op_type) in CUSTOM or node.domain == HORIZON_DOMAIN
+    return is_custom(node) or node.domain == HORIZON_DOMAIN
 
 
 def _foreign(model: ir.Model) -> bool:

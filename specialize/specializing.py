@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from specialize.artifact import BuildKey, Digests, Manifest, ModelTie
 from specialize.binding import Binding, bind_model
+from specialize.calibration.lint import lint
 from specialize.calibration.profile import CalibrationProfile
 from specialize.describe import describe_notes, describe_site, describe_tensor
 from specialize.digest import digest
@@ -119,11 +120,17 @@ def describe(request: BuildRequest, compiled: Compilation, key: BuildKey) -> Man
         inputs=tuple(describe_tensor(value) for value in compiled.graph.graph.inputs),
         outputs=tuple(describe_tensor(value) for value in compiled.graph.graph.outputs),
         passes=describe_notes(compiled.notes),
-        warnings=compiled.generic.warnings,
+        warnings=(*compiled.generic.warnings, *_doubts(compiled.profile, compiled.generic.spec)),
         options=dict(compiled.binding.options),
         verify={},
         flops={},
     )
+
+
+def _doubts(profile: CalibrationProfile, spec: ModelSpec) -> tuple[str, ...]:
+    """Return what a look at the profile finds wrong; a build is made all the same, for a person may know better."""
+    findings = [finding for finding in lint(profile, spec.cameras) if finding.severity != "note"]
+    return tuple(f"profile {profile.vehicle}: {finding}" for finding in findings)
 
 
 def tie(manifest: Manifest, sites: tuple[CompactedSite, ...]) -> ModelTie:

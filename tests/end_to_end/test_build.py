@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import yaml
 
 from specialize import binding, making
 from specialize.artifact import Build, read_metadata
@@ -318,6 +319,19 @@ def test_a_grid_of_another_size_is_refused(bench: Bench) -> None:
     assert ran.code == 1
     assert "48 queries for 6 cameras" in ran.err
     assert "56 queries for 6 cameras" in ran.err
+
+
+def test_a_doubtful_profile_is_built_with_a_warning(bench: Bench) -> None:
+    """What `profile check` finds is said by a build too, and stays in its manifest."""
+    names = yaml.safe_load(CAR42.read_text())["cameras"]
+    order = ", ".join(camera["name"] for camera in reversed(names))
+    sidecar = bench.model.with_suffix(".model.yaml")
+    sidecar.write_text(sidecar.read_text().replace("name: tiny", f"name: tiny\ncameras: [{order}]"))
+    ran = bench.build()
+    assert ran.code == 0
+    assert "camera-order" in ran.err
+    (warning,) = Build.open(bench.folder / "car42").manifest.warnings
+    assert "reorder" in warning
 
 
 def test_a_sidecar_that_is_not_the_models_is_refused(bench: Bench) -> None:

@@ -25,7 +25,12 @@ FACTS = BuildFacts(vehicle="van")
 
 
 def pooling(
-    inside: np.ndarray, cells: np.ndarray, *, base: float = 0.0, product: str = "Mul"
+    inside: np.ndarray,
+    cells: np.ndarray,
+    *,
+    base: float = 0.0,
+    product: str = "Mul",
+    by_element: bool = False,
 ) -> onnx.ModelProto:
     """Return depth weights times features, summed into cells, as a view transform's export writes it.
 
@@ -34,6 +39,7 @@ def pooling(
         cells: Cell of every point, (POINTS,).
         base: What the cells are before.
         product: How weights and features are joined.
+        by_element: Whether every element has an index of its own, the same along each row.
     """
     g = GraphMaker()
     depth = g.input("depth", (CAMERAS, DEPTHS, HEIGHT, WIDTH))
@@ -43,7 +49,11 @@ def pooling(
     products = g.op(product, weights, g.op("Unsqueeze", rows, g.const([1])))
     updates = g.op("Reshape", products, g.const([POINTS, CHANNELS]))
     empty = g.const(np.full((CELLS, CHANNELS), base, np.float32))
-    pooled = g.op("ScatterND", empty, g.const(cells[:, None]), updates, reduction="add")
+    if by_element:
+        index = g.const(np.repeat(cells[:, None], CHANNELS, axis=1))
+        pooled = g.op("ScatterElements", empty, index, updates, axis=0, reduction="add")
+    else:
+        pooled = g.op("ScatterND", empty, g.const(cells[:, None]), updates, reduction="add")
     grid = g.op("Reshape", pooled, g.const([1, *GRID, CHANNELS]))
     return g.model(out=g.op("Transpose", grid, perm=[0, 3, 1, 2]))
 
@@ -99,10 +109,11 @@ def test_the_tables_are_those_of_the_kernels() -> None:
     np.testing.assert_array_equal(starts, np.cumsum(lengths) - lengths)
 
 
+@pytest.mark.parametrize("by_element", [False, True])
 @pytest.mark.parametrize("kept", [0.8, 0.05])
-def test_the_definition_computes_the_same(kept: float) -> None:
-    """Written out in standard operators, a lowered pooling gives what the scatter gave, for any share of points."""
-    model = pooling(*scene(kept))
+def test_the_definition_computes_the_same(kept: float, by_element: bool) -> None:
+    """Written out in standard operators, a lowered pooling gives what either scatter gave, for any share of points."""
+    model = pooling(*scene(kept), by_element=by_element)
     graph, _ = lowered(model)
     define_pools(graph)
     assert not any(is_pool(node) for node in graph.graph)
@@ -121,7 +132,10 @@ def test_a_pooling_of_picked_points_is_lowered_too() -> None:
     pooled = g.op("ScatterND", empty, g.const(cells[kept][:, None]), g.op("Mul", *rows), reduction="add")
     model = g.model(out=pooled)
     graph, node = lowered(model)
-    assert [value.shape for value in node.inputs[:2]] == [(1, 1, POINTS, 1), (1, 1, POINTS, CHANNELS)]
+    assert [value is not None and value.shape for value in node.inputs[:2]] == [
+        (1, 1, POINTS, 1),
+        (1, 1, POINTS, CHANNELS),
+    ]
     define_pools(graph)
     feeds = random_feeds(model)
     np.testing.assert_allclose(run(graph, feeds)["out"], run(model, feeds)["out"], atol=1e-5)

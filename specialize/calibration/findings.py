@@ -6,6 +6,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
+from urllib.parse import quote
+
+from specialize.version import VERSION
 
 Severity = Literal["error", "warning", "note"]
 
@@ -41,16 +44,27 @@ def findings_to_json(findings: Sequence[Finding]) -> list[dict[str, str]]:
     return [asdict(finding) for finding in findings]
 
 
-def findings_to_sarif(
-    findings: Sequence[Finding], rules: dict[str, str], path: str, text: str = ""
-) -> dict[str, Any]:
-    """Return findings as a SARIF 2.1.0 log.
+@dataclass(frozen=True, slots=True)
+class Linted:
+    """A profile that was looked at.
+
+    Attributes:
+        path: Its path, relative to the repository's root, with `/` between the parts.
+        findings: What was found in it.
+        text: Its text, in which the line of each camera is looked up; empty if it cannot be read.
+    """
+
+    path: str
+    findings: tuple[Finding, ...]
+    text: str = ""
+
+
+def findings_to_sarif(files: Sequence[Linted], rules: dict[str, str]) -> dict[str, Any]:
+    """Return the findings of all files as a SARIF 2.1.0 log of one run: code hosts refuse several of one tool.
 
     Args:
-        findings: What was found.
+        files: What was looked at.
         rules: Code and description of every rule.
-        path: The profile's path, relative to the repository's root.
-        text: The profile's text; finds the line of each camera.
     """
     codes = list(rules)
     results = [
@@ -59,12 +73,14 @@ def findings_to_sarif(
             "ruleIndex": codes.index(finding.code),
             "level": finding.severity,
             "message": {"text": f"{finding.message}. {finding.mend}."},
-            "locations": [_location(finding.camera, path, text)],
+            "locations": [_location(finding.camera, file)],
         }
-        for finding in findings
+        for file in files
+        for finding in file.findings
     ]
     driver = {
         "name": "specialize",
+        "semanticVersion": VERSION,
         "rules": [{"id": code, "shortDescription": {"text": rules[code]}} for code in codes],
     }
     return {
@@ -74,9 +90,10 @@ def findings_to_sarif(
     }
 
 
-def _location(camera: str, path: str, text: str) -> dict[str, Any]:
+def _location(camera: str, file: Linted) -> dict[str, Any]:
     """Return the place of a camera: file, line of its name, and its name as a logical place."""
-    physical = {"artifactLocation": {"uri": path}, "region": {"startLine": _line_of(camera, text)}}
+    region = {"startLine": _line_of(camera, file.text)}
+    physical = {"artifactLocation": {"uri": quote(file.path)}, "region": region}
     place: dict[str, Any] = {"physicalLocation": physical}
     if camera:
         place["logicalLocations"] = [{"name": camera, "kind": "object"}]

@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import RenderableType
 
 from specialize.calibration.camera import Camera
-from specialize.calibration.findings import Finding, findings_to_json, findings_to_sarif
+from specialize.calibration.findings import Finding, Linted, findings_to_json, findings_to_sarif
 from specialize.calibration.lint import RULES
 from specialize.calibration.pose import centre_m
 from specialize.calibration.profile import CalibrationProfile
@@ -64,18 +64,17 @@ def check_text(files: tuple[Checked, ...]) -> RenderableType:
 
 
 def check_sarif(files: tuple[Checked, ...]) -> dict[str, Any]:
-    """Return the findings of all files as one SARIF log, for code hosts; one run per file."""
-    logs = [_sarif(file) for file in files]
-    return {**logs[0], "runs": [run for log in logs for run in log["runs"]]}
-
-
-def _sarif(file: Checked) -> dict[str, Any]:
+    """Return the findings of all files as one SARIF log, for code hosts."""
     rules = {**RULES, _UNREADABLE: "The file is no calibration profile"}
+    return findings_to_sarif([_linted(file) for file in files], rules)
+
+
+def _linted(file: Checked) -> Linted:
+    path = file.path.as_posix()
     if file.profile is None:
-        wrong = Finding(_UNREADABLE, "error", "", file.error, "see calib_profiles/README.md for the format")
-        return findings_to_sarif((wrong,), rules, file.path.as_posix())
-    text = file.path.read_text(encoding="utf-8")
-    return findings_to_sarif(file.findings, rules, file.path.as_posix(), text)
+        mend = "see calib_profiles/README.md for the format"
+        return Linted(path, (Finding(_UNREADABLE, "error", "", file.error, mend),))
+    return Linted(path, tuple(file.findings), file.path.read_text(encoding="utf-8"))
 
 
 def file_json(file: Checked) -> dict[str, Any]:

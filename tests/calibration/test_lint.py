@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from specialize.calibration.camera import Camera
-from specialize.calibration.findings import findings_to_json, findings_to_sarif
+from specialize.calibration.findings import findings_to_json
 from specialize.calibration.lint import RULES, lint
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.pose import inverse, product
@@ -309,25 +309,3 @@ def test_findings_are_plain_values_and_readable_lines() -> None:
         second
         == "    mend: scale the intrinsic's first two rows by 1.97, or state the size it was calibrated at"
     )
-
-
-def test_sarif_points_to_the_line_of_the_camera() -> None:
-    """The SARIF log names rule, level, file and line, and its rule indices are right."""
-    path = PROFILES / "car42.yaml"
-    findings = lint(with_lens(lambda k: HALF @ k, 3))
-    log = json.loads(
-        json.dumps(findings_to_sarif(findings, RULES, "calib_profiles/car42.yaml", path.read_text()))
-    )
-    assert log["version"] == "2.1.0"
-    run = log["runs"][0]
-    result = run["results"][0]
-    assert (
-        run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"]
-        == result["ruleId"]
-        == "intrinsic-resolution"
-    )
-    place = result["locations"][0]
-    line = place["physicalLocation"]["region"]["startLine"]
-    assert path.read_text().splitlines()[line - 1].strip() == "- name: CAM_BACK"
-    assert place["logicalLocations"] == [{"name": "CAM_BACK", "kind": "object"}]
-    assert result["level"] == "error"

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from specialize.artifact.manifest import Manifest, Site
 from specialize.cli.output import stack
-from specialize.cli.render_costs import forms_table, in_order
+from specialize.cli.render_costs import exchanged, forms_table, in_order
 from specialize.cli.tables import table, times
 from specialize.digest import short
 from specialize.request import BuildOutcome
@@ -99,9 +99,12 @@ def headline(sites: tuple[Site, ...]) -> str:
 
 
 def _reasons(manifest: Manifest) -> list[str]:
-    """Return why no rows were dropped, if none were."""
+    """Return why no rows were dropped, and what fell away instead, if none were."""
+    if manifest.sites:
+        return []
     declined = [note for note in manifest.passes if note.name == "compact" and not note.applied]
-    return [] if manifest.sites else [f"  {note.where}: {note.reason}" for note in declined]
+    gone = exchanged(manifest.flops)
+    return [*([gone] if gone else []), *(f"  {note.where}: {note.reason}" for note in declined)]
 
 
 def mode_lines(options: dict[str, Any]) -> list[str]:

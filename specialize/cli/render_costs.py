@@ -28,9 +28,27 @@ def forms_table(costs: dict[str, Any]) -> Table:
     first, last = next(iter(forms.values())), list(forms.values())[-1]
     body = table("", *(FORMS.get(name, name) for name in forms), "saved")
     for label, key, shown in rows:
-        if all(key in form for form in forms.values()):
+        if any(
+            form.get(key) for form in forms.values()
+        ):  # a model without attention sites has none of theirs
             body.add_row(label, *(shown(form[key]) for form in forms.values()), times(first[key], last[key]))
     return body
+
+
+def exchanged(costs: dict[str, Any]) -> str:
+    """Return in one line what a specialization takes away, and the constants that it puts in place of it."""
+    forms = list(in_order(costs.get("forms", {})).values())
+    if not forms or "constant_bytes" not in forms[0]:
+        return ""
+    first, last = forms[0], forms[-1]
+    less = {key: first[key] - last[key] for key in ("model_flops", "model_bytes", "weight_bytes")}
+    more = last["constant_bytes"] - first["constant_bytes"]
+    gone = (
+        f"{scaled(less['model_flops'])} FLOPs and {size(less['model_bytes'])} of traffic per frame fall away"
+    )
+    come = f"{size(abs(more))} of constants {'come in' if more >= 0 else 'go, too'}"
+    weights = f", {size(less['weight_bytes'])} of weights go" if less["weight_bytes"] > 0 else ""
+    return f"{gone}; {come}{weights}"
 
 
 def in_order(forms: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
@@ -45,9 +63,9 @@ def costs_text(costs: dict[str, Any], title: str) -> RenderableType:
 
 
 def _remarks(costs: dict[str, Any]) -> list[RenderableType]:
-    remarks: list[RenderableType] = []
+    remarks: list[RenderableType] = [line] if (line := exchanged(costs)) else []
     share = costs.get("attention_share", {}).get("zero_padded")
-    if share is not None and share < _SMALL_SHARE:
+    if share and share < _SMALL_SHARE:
         remarks.append(
             f"note: cross-attention is {100 * share:.1f} % of the zero-padded model's FLOPs; "
             "the whole model saves accordingly"

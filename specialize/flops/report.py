@@ -176,6 +176,8 @@ class FormCost:
         model_bytes: Bytes that the whole model reads and writes.
         attention_samples: Points sampled by the attention sites.
         peak_bytes: Activations at their peak, weights and constants.
+        weight_bytes: Bytes of all weights, each once.
+        constant_bytes: Bytes of all other constants, each once: tables, masks, what calibration alone determines.
     """
 
     pairs: int
@@ -186,6 +188,8 @@ class FormCost:
     model_bytes: int
     attention_samples: int
     peak_bytes: int
+    weight_bytes: int
+    constant_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +232,8 @@ def form_cost(report: CostReport, pairs: int) -> FormCost:
         model_bytes=model.moved_bytes,
         attention_samples=attention.samples,
         peak_bytes=report.peak_bytes,
+        weight_bytes=report.weight_bytes,
+        constant_bytes=report.constant_bytes,
     )
 
 

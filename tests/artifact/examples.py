@@ -24,6 +24,8 @@ def form(pairs: int) -> dict[str, int]:
         "model_bytes": 4096 * pairs + 2**20,
         "attention_samples": 32 * pairs,
         "peak_bytes": 2**24,
+        "weight_bytes": 2**22,
+        "constant_bytes": 2**12 + 16 * pairs,
     }
 
 

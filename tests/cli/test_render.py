@@ -11,7 +11,7 @@ import pytest
 from specialize.artifact.manifest import PassNote, Site, SiteCamera
 from specialize.cli.output import emit, stack, to_json, to_text
 from specialize.cli.render_build import build_json, build_text, headline, proof, sites_tables
-from specialize.cli.render_costs import costs_text
+from specialize.cli.render_costs import costs_text, exchanged
 from specialize.cli.render_verify import verify_text
 from specialize.cli.tables import scaled, size, table, times
 from specialize.request import BuildOutcome
@@ -73,6 +73,27 @@ def test_a_build_without_sites_is_shown() -> None:
     text = to_text(build_text(BuildOutcome(build_dir=Path("b"), up_to_date=True, manifest=made)))
     assert "no rows to drop" in text
     assert headline(()) == "no rows to drop: what depends on the calibration alone is now constant"
+
+
+def test_what_became_constant_is_weighed() -> None:
+    """Without sites the costs say what fell away and what came in; rows about sites are left out."""
+    forms = {
+        name: {"pairs": 0, "attention_flops": 0, "model_flops": flops, "model_bytes": flops // 8}
+        | {"weight_bytes": weights, "constant_bytes": constants}
+        for name, flops, weights, constants in (
+            ("zero_padded", 10**10, 3 * 2**20, 2**20),
+            ("specialized", 8 * 10**9, 2 * 2**20, 5 * 2**20),
+        )
+    }
+    text = to_text(costs_text({"forms": forms, "attention_share": {"zero_padded": 0.0}}, "detector"))
+    line = (
+        "2 G FLOPs and 238.4 MiB of traffic per frame fall away; "
+        "4.0 MiB of constants come in, 1.0 MiB of weights go"
+    )
+    assert exchanged({"forms": forms}) == line
+    assert line in text.replace("\n", " ")
+    assert "pairs" not in text and "cross-attention" not in text
+    assert exchanged({}) == ""
 
 
 def test_a_build_without_sites_says_why() -> None:

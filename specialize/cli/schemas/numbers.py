@@ -19,6 +19,8 @@ class CountedForm(Output, frozen=True, kw_only=True):
         model_bytes: Bytes that the whole model reads and writes.
         attention_samples: Points sampled by the attention sites.
         peak_bytes: Activations at their peak, weights and constants.
+        weight_bytes: Bytes of all weights, each once.
+        constant_bytes: Bytes of all other constants, each once: tables, masks, what calibration alone determines.
     """
 
     pairs: int
@@ -29,6 +31,8 @@ class CountedForm(Output, frozen=True, kw_only=True):
     model_bytes: int
     attention_samples: int
     peak_bytes: int
+    weight_bytes: int
+    constant_bytes: int
 
 
 class Uncounted(Output, frozen=True, kw_only=True):

@@ -6,11 +6,13 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.custom import Role, Spelling, result_shape, roles_of
 from specialize.graph.edit import Builder
 from specialize.graph.shapes import STANDARD, dims, is_static
+from specialize.passes.arithmetic import slice_of
 from specialize.passes.attention import (
     DOMAIN,
     OPERATOR,
@@ -20,7 +22,8 @@ from specialize.passes.attention import (
     make_attention,
     sizes_of,
 )
-from specialize.rows.lift import array_of
+from specialize.passes.view import View, climb, descend
+from specialize.rows.lift import array_of, node_axis
 
 
 def read_custom(node: ir.Node, spelling: Spelling, builder: Builder) -> tuple[ir.Value, Attention] | str:
@@ -130,8 +133,8 @@ def _to_pixels(attention: Attention, builder: Builder) -> dict[Role, ir.Value] |
     """Return reference points at the origin, offsets = locations * size, and what the softmax was taken of."""
     sizes = attention.sizes
     samples = len(sizes.levels) * sizes.points
-    softmax = _softmax_above(attention.weights, samples)
-    if softmax is None:
+    logits = _before_softmax(attention.weights, samples, builder)
+    if logits is None:
         return "its weights are taken before the softmax, and these come from none"
     wide = (sizes.batch, sizes.queries, sizes.heads, samples * 2)
     size = np.repeat(
@@ -140,22 +143,51 @@ def _to_pixels(attention: Attention, builder: Builder) -> dict[Role, ir.Value] |
     places = builder.reshape(attention.locations, wide)
     offsets = builder.node("Mul", [places, builder.constant(size.reshape(1, 1, 1, -1), "sizes")], wide)
     zero = builder.constant(np.zeros((sizes.batch, sizes.queries, 1, 2), np.float32), "origin")
-    return {"reference": zero, "offsets": offsets, "logits": builder.reshape(softmax, (*wide[:3], samples))}
+    return {"reference": zero, "offsets": offsets, "logits": builder.reshape(logits, (*wide[:3], samples))}
 
 
-def _softmax_above(weights: ir.Value, samples: int) -> ir.Value | None:
-    """Return the input of the Softmax over all samples of a head that weights come from, moves in between allowed."""
-    value: ir.Value | None = weights
-    while value is not None:
-        node = value.producer()
-        if node is None or node.domain not in STANDARD or not is_static(value):
-            return None
-        if node.op_type in ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"):
-            value = node.inputs[0]
-            continue
-        if node.op_type != "Softmax":
-            return None
-        axis = node.attributes["axis"].as_int() if "axis" in node.attributes else -1
-        rank = len(dims(value))
-        return node.inputs[0] if axis % rank == rank - 1 and dims(value)[-1] == samples else None
-    return None
+def _before_softmax(weights: ir.Value, samples: int, builder: Builder) -> ir.Value | None:
+    """Return what the softmax over all samples of a head was taken of, in the order of the weights.
+
+    Rows may have been picked, cut and turned after the softmax: it is over one head each, so that picking first and
+    taking the softmax then gives the same. The same moves are made on its input.
+    """
+    known = array_of(weights)
+    if known is not None:
+        return _logarithms(known, samples, builder)
+    path = climb(weights)
+    node = path[-1].producer()
+    if node is None or node.domain not in STANDARD or node.op_type != "Softmax":
+        return None
+    if node_axis(node, -1, len(dims(path[-1]))) != len(dims(path[-1])) - 1 or dims(path[-1])[-1] != samples:
+        return None
+    view = descend(path, View.natural(dims(path[-1])))
+    heads = None if view is None else view.reshape([math.prod(dims(weights)) // samples, samples])
+    if heads is None or heads.axes[1] != View.natural([samples]).axes[0] or heads.offset % samples:
+        return None
+    if any(stride % samples for _, stride in heads.axes[0]):
+        return None
+    source = node.inputs[0]
+    assert source is not None
+    for value in reversed(path[:-1]):
+        source = _moved_too(value, source, builder)
+    return source
+
+
+def _logarithms(weights: npt.NDArray[np.generic], samples: int, builder: Builder) -> ir.Value | None:
+    """Return what known weights are the softmax of: their logarithms, if those of every head sum to one."""
+    numbers = weights.astype(np.float64)
+    if (numbers <= 0).any() or not np.allclose(numbers.reshape(-1, samples).sum(axis=1), 1.0, atol=1e-5):
+        return None
+    return builder.constant(np.log(numbers).astype(weights.dtype), "logits")
+
+
+def _moved_too(value: ir.Value, source: ir.Value, builder: Builder) -> ir.Value:
+    """Return a source moved as the node that gives a value moves its input."""
+    node = value.producer()
+    assert node is not None
+    if node.op_type != "Split":
+        return builder.copy(node, [source, *node.inputs[1:]], dims(value))
+    axis = node_axis(node, 0, len(dims(value)))
+    start = sum(dims(part)[axis] for part in node.outputs[: list(node.outputs).index(value)])
+    return slice_of(builder, source, axis, start, dims(value)[axis])

@@ -66,6 +66,7 @@ class Profile:
         form: How deformable attention is written for it, a name in `passes.lower.FORMS`.
         forms: Further forms that it takes.
         grid_sample: How GridSample is written for it: as it is, in a domain of the vendor, or with Gather.
+        zero_rows: How rows of zeros are put behind others: joined with a constant, or by Pad.
         equal_ranks: Whether operands of products must have the same rank, and divisors must not be constants.
         floats: Float types that it computes in.
         static: Whether every shape must be a number.
@@ -86,6 +87,7 @@ class Profile:
     form: str = "gridsample"
     forms: tuple[str, ...] = ()
     grid_sample: Literal["standard", "horizon", "gather"] = "standard"
+    zero_rows: Literal["concat", "pad"] = "concat"
     equal_ranks: bool = False
     floats: tuple[str, ...] = ("float32", "float16")
     static: bool = True
@@ -157,6 +159,7 @@ class FileFacts:
         branches: First and last tensor of each such branch.
         tables: Constants of the graph that a vehicle's calibration decides: names of initializers.
         plugins: Custom operators that the model needs.
+        nodes: Names of its nodes, by operator.
     """
 
     build: BuildFacts
@@ -169,6 +172,7 @@ class FileFacts:
     branches: tuple[tuple[str, str], ...] = ()
     tables: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
+    nodes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Target(Protocol):

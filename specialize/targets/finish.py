@@ -15,14 +15,16 @@ from specialize.graph.custom import POOL, is_custom
 from specialize.graph.edit import PASS_KEY
 from specialize.graph.shapes import dims
 from specialize.passes.attention import DOMAIN, is_attention
-from specialize.passes.base import Note
+from specialize.passes.base import Note, node_name
 from specialize.passes.lower import HORIZON_DOMAIN, lower_deformable_attention
 from specialize.passes.lower_deform_conv import lower_deform_conv
+from specialize.passes.lower_flat import lower_flat
 from specialize.passes.lower_grid import lower_grid_samples
 from specialize.passes.lower_operands import lower_operands
 from specialize.passes.lower_opset import lower_opset
 from specialize.passes.lower_pool import define_pools, lower_pools
 from specialize.passes.lower_rank import lower_rank
+from specialize.passes.lower_zero_rows import lower_zero_rows
 from specialize.passes.recognise import recognise_custom, recognise_sampling
 from specialize.passes.tidy import tidy
 from specialize.targets import target
@@ -106,6 +108,7 @@ def lower(model: ir.Model, profile: Profile, form: str | None = None) -> list[No
     notes = recognise_custom(model)
     if wanted not in ("gridsample", "nearest-gather"):
         notes += [note for note in recognise_sampling(model) if note.verdict == "applied"]
+        known.fold(model)  # what custom operators ask of constants is told by their numbers
     notes += lower_deformable_attention(model, wanted)
     if any(is_attention(node) for node in model.graph) and wanted != "microsoft":
         notes += lower_deformable_attention(model, "gridsample")  # what the custom operator cannot express
@@ -118,8 +121,11 @@ def lower(model: ir.Model, profile: Profile, form: str | None = None) -> list[No
     elif profile.grid_sample == "horizon":
         _to_horizon(model)
     lower_rank(model)
+    lower_flat(model)
     notes += lower_opset(model, profile.opset)
     known.fold(model)
+    if profile.zero_rows == "pad":
+        notes += lower_zero_rows(model)
     if profile.equal_ranks:
         notes += lower_operands(model)
     return [*notes, *tidy(model)]
@@ -154,7 +160,15 @@ def file_facts(model: ir.Model, target_name: str, facts: BuildFacts, name: str =
         branches=tuple((start, branch.end) for branch in branches for start in branch.starts),
         tables=tuple(_tables(model)),
         plugins=tuple(sorted({operator_of(node) for node in model.graph if _is_foreign(node)})),
+        nodes=_names_by_operator(model),
     )
+
+
+def _names_by_operator(model: ir.Model) -> dict[str, tuple[str, ...]]:
+    names: dict[str, list[str]] = {}
+    for node in model.graph:
+        names.setdefault(operator_of(node), []).append(node_name(node))
+    return {operator: tuple(found) for operator, found in names.items()}
 
 
 def _is_foreign(node: ir.Node) -> bool:

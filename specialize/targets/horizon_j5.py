@@ -8,6 +8,7 @@ from specialize.targets.base import ALLOWED, Evidence, FileFacts, Profile, Rule,
 from specialize.targets.keys import check_keys, known
 from specialize.targets.limits import (
     IndexRank,
+    LastAxis,
     MapSize,
     MostAxes,
     NoConstantOperand,
@@ -55,8 +56,8 @@ PROFILE = Profile(
             limits=(MostAxes(5, 2), ReducedAxes(1, kept=True)), otherwise="cpu", text="one axis, kept",
         )),
         ("Equal Greater Less GreaterOrEqual LessOrEqual", _COMPARE),
-        ("Softmax", Rule(verdict="cpu", text="on the CPU unless it is 4-D along axis 3 and run_on_bpu "
-                                             "names it")),
+        ("Softmax", Rule(limits=(MostAxes(4, 4), LastAxis()), otherwise="cpu", text="on the BPU if it is 4-D "
+            "along axis 3 and run_on_bpu names it, as hb_mapper.yaml does")),
         ("And Acos Asin Cast CumSum Erf EyeLike GatherND Identity InstanceNormalization IsInf LRN "
          "LogSoftmax Neg Not", _CPU),
         ("Or PRelu Range ReduceL1 ReduceL2 ReduceMin ReduceProd Round ScatterElements ScatterND Sign "

@@ -63,6 +63,7 @@ PROFILE = Profile(
     ),
     unlisted=Rule(verdict="unknown", text="neither in the list nor tried here"),
     forms=("nearest-gather",),
+    zero_rows="pad",
     files=("convert_rknn.py", HEADER),
     evidence=(
         Evidence(kind="ran here", text="rknn-toolkit2 2.5.0: compiles for rk3588, simulator error 0.012 "

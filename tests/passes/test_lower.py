@@ -14,7 +14,7 @@ from specialize.passes.lower import DECOMPOSED, GRID_SAMPLE, has_custom, lower_d
 from specialize.passes.recognise import recognise
 from specialize.passes.tidy import tidy
 from tests.graphs import assert_annotations_true, assert_static, operators, random_feeds, run
-from tests.passes.attention_graphs import CASES, Case, Maker, arrays, by_level, expected, mmcv
+from tests.passes.attention_graphs import CASES, ONE_LEVEL, Case, Maker, arrays, by_level, expected, mmcv
 from tests.passes.custom_operators import run_reference
 
 
@@ -199,6 +199,66 @@ def test_weights_without_softmax_are_not_written_in_pixels() -> None:
     ir.convenience.replace_all_uses_with(softmax.outputs[0], softmax.inputs[0])
     notes = lower_deformable_attention(graph, "derryhub")
     assert notes[0].verdict == "declined" and "softmax" in notes[0].reason
+
+
+@pytest.mark.parametrize("move", ["slice", "split", "gather", "transpose"])
+def test_rows_picked_after_the_softmax_are_picked_before_it(move: str) -> None:
+    """Operators that take the softmax themselves are given the same rows of what it was taken of."""
+    case, g = ONE_LEVEL, Maker()
+    n, q, m, p = case.batch, case.queries, case.heads, case.points
+    value = g.input("value", (n, case.places, m, case.channels))
+    locations = g.input("locations", (n, q, m, 1, p, 2))
+    twice = g.op("Softmax", g.input("logits", (n, 2 * q, m, p)), axis=-1)
+    rows = {
+        "slice": lambda: g.op("Slice", twice, g.const([q]), g.const([2 * q]), g.const([1])),
+        "split": lambda: g.ops("Split", twice, g.const([q, q]), count=2, axis=1)[1],
+        "gather": lambda: g.op("Gather", twice, g.const(np.arange(1, q + 1)), axis=1),
+        "transpose": lambda: g.op("Slice", turned(g, twice), g.const([0]), g.const([q]), g.const([1])),
+    }[move]()
+    weights = g.op("Reshape", rows, g.const([n, q, m, 1, p]))
+    levels = g.const(np.array(case.levels))
+    g.domains = ("com.microsoft",)
+    out = g.op("MultiScaleDeformableAttn", value, levels, locations, weights, domain="com.microsoft")
+    proto = g.model(out=g.annotate(out, (n, q, m * case.channels)))
+    graph = ir.from_proto(proto)
+    known.evaluate(graph)
+    other = graph.clone()
+    lower_deformable_attention(graph, "derryhub")
+    assert operators(graph)["MultiScaleDeformableAttnTRT"] == 1
+    runnable(graph)
+    lower_deformable_attention(other, GRID_SAMPLE)
+    feeds = random_feeds(proto)
+    np.testing.assert_allclose(run(graph, feeds)["out"], run(other, feeds)["out"], atol=2e-6)
+
+
+def turned(g: Maker, value: str) -> str:
+    """Return weights with heads before queries and back again."""
+    return g.op("Transpose", g.op("Transpose", value, perm=[0, 2, 1, 3]), perm=[0, 2, 1, 3])
+
+
+@pytest.mark.parametrize(("total", "written"), [(1.0, 1), (0.5, 0)])
+def test_known_weights_are_the_softmax_of_their_logarithms(total: float, written: int) -> None:
+    """Weights that are constant and sum to one have logits; others have none, and the operator is declined."""
+    case = ONE_LEVEL
+    n, q, m, p = case.batch, case.queries, case.heads, case.points
+    numbers = np.random.default_rng(0).random((n, q, m, 1, p)) + 0.1
+    g = Maker(domains=("com.microsoft",))
+    inputs = [
+        g.input("value", (n, case.places, m, case.channels)), g.const(np.array(case.levels)),
+        g.input("locations", (n, q, m, 1, p, 2)), g.const(total * numbers / numbers.sum(-1, keepdims=True)),
+    ]  # fmt: skip
+    out = g.op("MultiScaleDeformableAttn", *inputs, domain="com.microsoft")
+    proto = g.model(out=g.annotate(out, (n, q, m * case.channels)))
+    graph = ir.from_proto(proto)
+    known.evaluate(graph)
+    other = graph.clone()
+    lower_deformable_attention(graph, "derryhub")
+    assert operators(graph)["MultiScaleDeformableAttnTRT"] == written
+    if written:
+        runnable(graph)
+        lower_deformable_attention(other, GRID_SAMPLE)
+        feeds = random_feeds(proto)
+        np.testing.assert_allclose(run(graph, feeds)["out"], run(other, feeds)["out"], atol=2e-6)
 
 
 def test_unknown_form() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,14 @@ from specialize.errors import DeclinedError, InputError
 from specialize.flops import count
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
+from specialize.passes.affine import fold_affine
 from specialize.passes.base import Note
 from specialize.passes.pipeline import Specialized
 from specialize.passes.site import CompactedSite
 from specialize.planning import plans_digest, visible_sets
 from specialize.request import BuildRequest
 from specialize.sources import PREPARED, GenericModel
+from specialize.targets import target
 from specialize.visibility.plan import VisibilityPlan
 from specialize.watch import Watch
 
@@ -71,7 +73,7 @@ def specialize(
     spec = generic.spec
     plans = visible_sets(spec, profile)
     binding = bind_model(request, profile, spec, parts / PREPARED)
-    compiled = binding.compiled
+    compiled = _folded(binding.compiled, request.target)
     if not compiled.sites and not request.allow_unchanged:
         _require_saving(request.model, parts / PREPARED, compiled)
     if request.mode == "exact":
@@ -147,6 +149,13 @@ def tie(manifest: Manifest, sites: tuple[CompactedSite, ...]) -> ModelTie:
         model=digests.model,
         build=digests.build,
     )
+
+
+def _folded(compiled: Specialized, target_name: str) -> Specialized:
+    """Fold constants on the way into tables, in place, unless a target wants an operator that has them inside."""
+    if target(target_name).PROFILE.form != "gridsample":
+        return compiled
+    return replace(compiled, notes=(*compiled.notes, *fold_affine(compiled.model)))
 
 
 def _require_saving(model: str, prepared: Path, compiled: Specialized) -> None:

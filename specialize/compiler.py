@@ -85,6 +85,7 @@ def verify(build_dir: Path, frames: int = 4, say: Say = quiet) -> VerifyReport:
     """
     from specialize.binding import fed_to
     from specialize.evidence import compare_with_original
+    from specialize.targets.finish import runnable_file
 
     made = Build.open(build_dir)
     made.require_intact()
@@ -95,7 +96,8 @@ def verify(build_dir: Path, frames: int = 4, say: Say = quiet) -> VerifyReport:
         raise InputError(f"{build_dir}: model", made.manifest.digests.model, generic.digest, "build again")
     with generic.unpacked(store) as parts:
         fed = fed_to(made, spec, parts / PREPARED)
-        return compare_with_original(parts / GRAPH, made.model, spec, fed, frames, 0, say)
+        candidate = runnable_file(made.model, parts / "runnable.onnx")
+        return compare_with_original(parts / GRAPH, candidate, spec, fed, frames, 0, say)
 
 
 def build_key(request: BuildRequest, profile: CalibrationProfile, generic: GenericModel) -> BuildKey:

@@ -28,6 +28,20 @@ def read_graph(path: Path) -> ir.Model:
     Raises:
         InputError: The file is missing, truncated, cyclic, of an unknown opset, or keeps data outside its folder.
     """
+    model = _load(path)
+    return _inlined(_raised(model, path) if opset_of(model) < WRITTEN_OPSET else model)
+
+
+def read_as_written(path: Path) -> ir.Model:
+    """Read an ONNX file as `read_graph` does, in the opset that it is written in: to judge it, not to change it.
+
+    Raises:
+        InputError: As `read_graph`.
+    """
+    return _inlined(_load(path))
+
+
+def _load(path: Path) -> ir.Model:
     with explained(path):
         if not path.is_file():
             raise InputError(str(path), "an ONNX file", "no such file")
@@ -41,8 +55,10 @@ def read_graph(path: Path) -> ir.Model:
                 str(path), "an ONNX model", str(error).strip() or type(error).__name__, hint
             ) from error
     _check(model, path)
-    if opset_of(model) < WRITTEN_OPSET:
-        model = _raised(model, path)
+    return model
+
+
+def _inlined(model: ir.Model) -> ir.Model:
     for tidy in (common.InlinePass(), common.RemoveInitializersFromInputsPass()):
         model = tidy(model).model
     return model

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 from specialize.errors import DeclinedError
 from specialize.graph import known
-from specialize.graph.io import read_graph
+from specialize.graph.io import read_as_written
 from specialize.graph.shapes import STANDARD, is_static
 from specialize.passes.base import node_name
 from specialize.targets import target
@@ -85,7 +85,7 @@ def check_file(path: Path, name: str) -> Conformance:
         InputError: The file is not a model.
     """
     profile = target(name).PROFILE
-    model = read_graph(path)
+    model = read_as_written(path)
     known.evaluate(model)
     return check(model, profile)
 

@@ -13,6 +13,7 @@ from specialize.files import write_file
 from specialize.graph import known
 from specialize.graph.custom import POOL, is_custom
 from specialize.graph.edit import PASS_KEY
+from specialize.graph.io import read_as_written, write_graph
 from specialize.graph.shapes import dims
 from specialize.passes.attention import DOMAIN, is_attention
 from specialize.passes.base import Note, node_name
@@ -144,6 +145,19 @@ def runnable_copy(model: ir.Model) -> ir.Model:
     opset = copy.graph.opset_imports.get("", 0)
     lower_deformable_attention(copy, "gridsample" if opset >= 16 else "decomposed")
     return copy
+
+
+def runnable_file(model: Path, aside: Path) -> Path:
+    """Return the file of a model that ONNX Runtime takes: the model itself, or `aside`, where `runnable_copy` is put.
+
+    The folder of `aside` has the same weights.
+    """
+    graph = read_as_written(model)
+    if not _foreign(graph):
+        return model
+    known.evaluate(graph)
+    write_graph(runnable_copy(graph), aside)
+    return aside
 
 
 def file_facts(model: ir.Model, target_name: str, facts: BuildFacts, name: str = MODEL) -> FileFacts:

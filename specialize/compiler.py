@@ -14,7 +14,7 @@ from specialize.calibration.folder import load_profiles
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.digest import digest
-from specialize.errors import InputError
+from specialize.errors import InputError, UsageError
 from specialize.files import only_one
 from specialize.model import parse_spec
 from specialize.request import BuildOutcome, BuildRequest
@@ -77,8 +77,16 @@ def costs(request: BuildRequest, say: Say = quiet) -> FormsReport:
         return count_forms(specialize(request, profile, generic, parts, Watch()))
 
 
-def verify(build_dir: Path, frames: int = 4, say: Say = quiet) -> VerifyReport:
+def verify(
+    build_dir: Path, frames: int = 4, say: Say = quiet, frames_dir: Path | None = None
+) -> VerifyReport:
     """Compare a build with the model that it was made from, once more.
+
+    Args:
+        build_dir: Folder of the build.
+        frames: Number of seeded frames to compare.
+        say: Says what is done.
+        frames_dir: Of a converted build: frames to compare instead of seeded ones.
 
     Raises:
         InputError: The build is damaged, or its original cannot be had any more.
@@ -89,6 +97,8 @@ def verify(build_dir: Path, frames: int = 4, say: Say = quiet) -> VerifyReport:
 
     made = Build.open(build_dir)
     made.require_intact()
+    if frames_dir is not None and made.manifest.precision is None:
+        raise UsageError("--frames-dir", "a build of another precision than float32", str(build_dir))
     spec = parse_spec(made.manifest.spec, f"{build_dir}: spec of the manifest")
     store = open_store()
     generic = model_again(made.manifest.source, spec, store, say)
@@ -96,6 +106,10 @@ def verify(build_dir: Path, frames: int = 4, say: Say = quiet) -> VerifyReport:
         raise InputError(f"{build_dir}: model", made.manifest.digests.model, generic.digest, "build again")
     with generic.unpacked(store) as parts:
         fed = fed_to(made, spec, parts / PREPARED)
+        if made.manifest.precision is not None:
+            from specialize.converting import verify_converted
+
+            return verify_converted(made, parts / GRAPH, spec, fed, frames, frames_dir, say)
         candidate = runnable_file(made.model, parts / "runnable.onnx")
         return compare_with_original(parts / GRAPH, candidate, spec, fed, frames, 0, say)
 
@@ -112,6 +126,8 @@ def build_key(request: BuildRequest, profile: CalibrationProfile, generic: Gener
         mode=request.mode,
         layout=request.layout,
         align=request.align,
+        precision=request.precision,
+        frames_digest=_frames_digest(request.frames_dir),
         tolerance=request.tolerance or "",
         capacity=request.capacity or "",
         envelope_over=tuple(profile.digest for profile in load_profiles(request.envelope_over)),
@@ -122,6 +138,15 @@ def build_key(request: BuildRequest, profile: CalibrationProfile, generic: Gener
         allow_unchanged=request.allow_unchanged,
         compiler=code_version(),
     )
+
+
+def _frames_digest(folder: Path | None) -> str:
+    """Return the digest of a folder of frames; empty without a folder."""
+    if folder is None:
+        return ""
+    from specialize.precision.frames import frames_digest
+
+    return frames_digest(folder)
 
 
 def _up_to_date(folder: Path, key: BuildKey) -> Build | None:

@@ -17,7 +17,7 @@ from specialize.passes.pipeline import specialize_graph
 from specialize.rows.arrange import Packing
 from specialize.sources import PREPARED, Say
 from specialize.specializing import Compilation
-from specialize.verify import Frames, VerifyReport, compare_models, make_frames, model_inputs
+from specialize.verify import Frames, Tolerance, VerifyReport, compare_models, make_frames, model_inputs
 
 
 def count_forms(compiled: Compilation) -> FormsReport:
@@ -42,7 +42,7 @@ def count_forms(compiled: Compilation) -> FormsReport:
 class Shown(Sequence[Mapping[str, np.ndarray]]):
     """Frames of which each is fed with one of several calibrations, in turn."""
 
-    frames: Frames
+    frames: Sequence[Mapping[str, np.ndarray]] | Frames
     cases: Sequence[Mapping[str, np.ndarray]]
 
     def __len__(self) -> int:
@@ -60,8 +60,13 @@ def compare_with_original(
     frames: int,
     seed: int,
     say: Say,
+    tolerances: Mapping[str, Tolerance] | None = None,
+    given: Sequence[Mapping[str, np.ndarray]] | Frames | None = None,
 ) -> VerifyReport:
-    """Run both models on seeded frames; each takes what it has as inputs of the calibration and of its tables."""
+    """Run both models on seeded frames; each takes what it has as inputs of the calibration and of its tables.
+
+    Frames that are `given` take the place of seeded ones.
+    """
     wanted = model_inputs(original)
     free = {name: info for name, info in wanted.items() if name not in fed.cases[0]}
     rules = {name: rule for name, rule in spec.inputs.items() if name in free}
@@ -69,5 +74,7 @@ def compare_with_original(
     def progress(stage: str, frame: int) -> None:
         say(f"verifying: {stage}, frame {frame + 1} of {frames}")
 
-    shown = Shown(make_frames(free, rules, seed, frames), fed.cases)
-    return compare_models(original, candidate, shown, extra_outputs=fed.extra_outputs, progress=progress)
+    shown = Shown(given or make_frames(free, rules, seed, frames), fed.cases)
+    return compare_models(
+        original, candidate, shown, tolerances, extra_outputs=fed.extra_outputs, progress=progress
+    )

@@ -9,6 +9,7 @@ from specialize.artifact import BuildKey, Manifest, record_files, write_manifest
 from specialize.artifact.build import MODEL, PROFILE
 from specialize.artifact.tensors import tensors_bytes
 from specialize.calibration.dump import dump_profile
+from specialize.converting import plan_conversion
 from specialize.describe import describe_notes
 from specialize.evidence import compare_with_original, count_forms
 from specialize.files import publish_directory, write_file
@@ -33,6 +34,7 @@ def prove_and_publish(
 ) -> Manifest:
     """Write the build aside, run it against the original, and put it in its place only if both agree."""
     manifest = describe(request, compiled, key)
+    conversion = None if request.precision == "float32" else plan_conversion(request, compiled)
     write_metadata(compiled.graph.metadata_props, tie(manifest, compiled.sites))
     forms, drawings = count_forms(compiled), draw_largest(compiled)
     watch.lap("count")
@@ -54,6 +56,9 @@ def prove_and_publish(
         )
         report.require_passed()
         watch.lap("verify")
+        if conversion is not None:
+            manifest = conversion.carry_out(manifest, room, candidate, compiled.parts, say)
+            watch.lap("convert")
         manifest = manifest.with_evidence(report.to_json(), forms.to_json(), drawings)
         write_new_report(room, manifest, compiled.plans)
         manifest = record_files(room, manifest)

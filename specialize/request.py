@@ -13,9 +13,11 @@ from specialize.targets import TARGETS
 
 Mode = Literal["exact", "envelope", "tables"]
 Layout = Literal["ragged", "padded"]
+Precision = Literal["float32", "fp16", "int8"]
 
 MODES: tuple[str, ...] = get_args(Mode)
 LAYOUTS: tuple[str, ...] = get_args(Layout)
+PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class BuildRequest:
         capacity: Capacity of tables: `auto`, a number, or one number per camera.
         capacity_over: Further profiles that tables have room for, and folders of them.
         allow_unchanged: Build a model in which there is nothing to specialize.
+        precision: Number format that the proven model is converted to.
+        frames_dir: Frames that a conversion takes its ranges from and is measured on; seeded noise without it.
     """
 
     calib: Path
@@ -59,6 +63,8 @@ class BuildRequest:
     capacity: str | None = None
     capacity_over: tuple[Path, ...] = ()
     allow_unchanged: bool = False
+    precision: Precision = "float32"
+    frames_dir: Path | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no build can mean.
@@ -75,6 +81,9 @@ class BuildRequest:
             if value not in known:
                 raise UsageError(name, f"one of {', '.join(known)}", repr(value), closest(value, known))
         self._check_modes()
+        if self.frames_dir is not None and self.precision == "float32":
+            hint = "leave it away, or add --precision"
+            raise UsageError("--frames-dir", "--precision fp16 or int8", "--precision float32", hint)
         for name, number in (("--align", self.align), ("--frames", self.frames)):
             if number < 1:
                 raise UsageError(name, "a number of at least 1", str(number))

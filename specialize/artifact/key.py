@@ -24,7 +24,8 @@ class BuildKey:
         mode: `exact`, `envelope` or `tables`.
         layout: `ragged` or `padded`.
         align: Lengths are rounded up to a multiple of this.
-        precision: `float32` unless the target asks for another.
+        precision: `float32`, or the number format that the proven model is converted to.
+        frames_digest: Digest of the frames of a folder that the conversion uses; empty without.
         tolerance: Canonical text of the envelope's tolerance; empty without one.
         envelope_over: Digests of the profiles that the envelope covers, in order.
         count_outside: Whether an output counts the pairs that are visible outside of the envelope.
@@ -46,6 +47,7 @@ class BuildKey:
     layout: str = "ragged"
     align: int = 1
     precision: str = "float32"
+    frames_digest: str = ""
     tolerance: str = ""
     envelope_over: tuple[str, ...] = ()
     count_outside: bool = False

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from specialize.artifact.drawing import Drawing
+from specialize.artifact.precision import Precision
 from specialize.errors import InputError
 from specialize.files import explained, write_file
 from specialize.version import VERSION
@@ -115,6 +116,7 @@ class Manifest(_Part, frozen=True, kw_only=True):
         options: Other options of the build, such as tolerance and capacity, canonical.
         files: Every file of the build but this one, by name.
         drawings: The largest attention site before and after, step by step.
+        precision: What a conversion to another number format left, and loses; absent in float32.
         compiler: Version of this package.
         schema: Version of this format.
     """
@@ -141,6 +143,7 @@ class Manifest(_Part, frozen=True, kw_only=True):
     spec: str
     files: dict[str, FileRecord] = {}
     drawings: tuple[Drawing, ...] = ()
+    precision: Precision | None = None
 
     def with_passes(self, passes: tuple[PassNote, ...]) -> Manifest:
         """Return the manifest with other notes of passes."""

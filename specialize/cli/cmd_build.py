@@ -9,7 +9,7 @@ import click
 from specialize.cli import options
 from specialize.cli.output import emit, say, warn
 from specialize.cli.render_build import build_json, build_text
-from specialize.request import LAYOUTS, MODES, BuildRequest
+from specialize.request import LAYOUTS, MODES, PRECISIONS, BuildRequest
 
 
 @click.command()
@@ -54,6 +54,14 @@ from specialize.request import LAYOUTS, MODES, BuildRequest
 @click.option(
     "--allow-unchanged", is_flag=True, help="Build a model in which there is nothing to specialize."
 )
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="float32",
+    show_default=True,
+    help="Number format that the proven model is converted to; sampling places stay in float32.",
+)
+@options.frames_dir_option
 @options.json_option
 def command(as_json: bool, **given: Any) -> None:
     """Specialize a model for one vehicle's calibration.

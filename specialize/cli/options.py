@@ -35,6 +35,11 @@ seed_option = click.option(
     show_default=True,
     help="Seed of weights without a checkpoint, and of frames.",
 )
+frames_dir_option = click.option(
+    "--frames-dir",
+    type=FOLDER,
+    help="Real frames for fp16 and int8: one .npz each, an array per input [default: seeded noise].",
+)
 align_option = click.option(
     "--align", type=int, default=1, show_default=True, help="Round lengths up to a multiple of this."
 )

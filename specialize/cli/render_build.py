@@ -11,6 +11,7 @@ from rich.table import Table
 from specialize.artifact.manifest import Manifest, Site
 from specialize.cli.output import stack
 from specialize.cli.render_costs import exchanged, forms_table, in_order
+from specialize.cli.render_precision import precision_lines
 from specialize.cli.tables import table, times
 from specialize.digest import short
 from specialize.request import BuildOutcome
@@ -37,6 +38,7 @@ def build_json(outcome: BuildOutcome) -> dict[str, Any]:
         "flops": flops_json(manifest.flops),
         "passes": msgspec.to_builtins(manifest.passes),
         "options": manifest.options,
+        "precision": msgspec.to_builtins(manifest.precision),
         "seconds": {stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
         "warnings": [*manifest.warnings, *outcome.warnings],
     }
@@ -67,7 +69,8 @@ def build_text(outcome: BuildOutcome) -> RenderableType:
         *sites_tables(manifest.sites),
         *([forms_table(manifest.flops)] if manifest.flops else []),
         *([_stages(outcome.seconds)] if outcome.seconds else []),
-        f"{proof(manifest.verify)}\n{ties(manifest)}",
+        *precision_lines(manifest.precision),
+        f"{proof(manifest.verify)}{_when(manifest)}\n{ties(manifest)}",
         f"next: specialize check {outcome.build_dir} --calib {outcome.build_dir / 'profile.yaml'}",
     )
 
@@ -76,7 +79,8 @@ def title(manifest: Manifest) -> str:
     """Return which model was built for which vehicle, and how."""
     align = f", lengths in multiples of {manifest.align}" if manifest.align > 1 else ""
     how = f"{manifest.mode}, {manifest.layout}{align}"
-    return f"{manifest.model} for {manifest.vehicle} ({how}; {manifest.target})"
+    precision = f", {manifest.precision.name}" if manifest.precision is not None else ""
+    return f"{manifest.model} for {manifest.vehicle} ({how}; {manifest.target}{precision})"
 
 
 def headline(sites: tuple[Site, ...]) -> str:
@@ -168,6 +172,10 @@ def proof(verify: dict[str, Any]) -> str:
     largest = max((float(output["max_rel"]) for output in outputs.values()), default=0.0)
     over = f"{len(outputs)} outputs equal over {verify.get('frames', 0)} frames"
     return f"verified: {over}, largest difference {largest:.1e} (relative)"
+
+
+def _when(manifest: Manifest) -> str:
+    return "" if manifest.precision is None else f", before it was converted to {manifest.precision.name}"
 
 
 def ties(manifest: Manifest) -> str:

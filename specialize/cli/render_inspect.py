@@ -13,6 +13,7 @@ from specialize.artifact import Build, PassNote, Tensor
 from specialize.cli.output import stack
 from specialize.cli.render_build import headline, proof, sites_tables, ties, title
 from specialize.cli.render_costs import forms_table
+from specialize.cli.render_precision import precision_lines
 from specialize.cli.tables import size, table
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def build_text(build: Build) -> RenderableType:
         _tensors({"in": manifest.inputs, "out": manifest.outputs}),
         _passes(manifest.passes),
         _files(build),
+        *precision_lines(manifest.precision),
         f"{proof(manifest.verify)}\n{ties(manifest)}",
     )
 

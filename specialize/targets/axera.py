@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from specialize.targets.base import ALLOWED, Evidence, FileFacts, Profile, Rule, table
+from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
 from specialize.targets.keys import check_keys, known
 from specialize.targets.limits import CastTo, IndexRank, LastAxis, OneOf, ScalarInput
 from specialize.targets.operators import STANDARD_MSDA
@@ -65,6 +65,7 @@ PROFILE = Profile(
     unlisted=Rule(verdict="unknown", text="not in the list; some operators without a standard "
                                           "definition are, ask the vendor"),
     forms=("microsoft",),
+    int8=Int8(own="Pulsar2 quantizes the float model itself, with 16 bits for the layers that config.json names"),
     files=("config.json", HEADER),
     evidence=(
         Evidence(kind="from documents", text=_LISTED),

@@ -51,6 +51,21 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Int8:
+    """How a toolchain wants 8-bit integers in an ONNX file.
+
+    Attributes:
+        symmetric: Whether zero must be the integer 0 in activations; else they have a zero point.
+        source: Where that is written, or what ran.
+        own: Why the toolchain should get the float32 model instead; empty if it reads quantized models.
+    """
+
+    symmetric: bool = False
+    source: str = "not known for this toolchain; what ONNX Runtime's quantization does unless told otherwise"
+    own: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """One toolchain.
 
@@ -69,6 +84,7 @@ class Profile:
         zero_rows: How rows of zeros are put behind others: joined with a constant, or by Pad.
         equal_ranks: Whether operands of products must have the same rank, and divisors must not be constants.
         floats: Float types that it computes in.
+        int8: How it wants 8-bit integers.
         static: Whether every shape must be a number.
         files: Names of the files that are written beside the model, without those every build has.
         evidence: How all this is known.
@@ -90,6 +106,7 @@ class Profile:
     zero_rows: Literal["concat", "pad"] = "concat"
     equal_ranks: bool = False
     floats: tuple[str, ...] = ("float32", "float16")
+    int8: Int8 = Int8()
     static: bool = True
     files: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...]

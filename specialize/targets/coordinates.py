@@ -42,10 +42,10 @@ class Branch:
 
 def coordinate_branches(model: ir.Model) -> tuple[Branch, ...]:
     """Return the branch of every place where a graph samples at computed places."""
-    return tuple(branch for value in _places(model) if (branch := _branch(value)) is not None)
+    return tuple(branch for value in sampling_places(model) if (branch := _branch(value)) is not None)
 
 
-def _places(model: ir.Model) -> list[ir.Value]:
+def sampling_places(model: ir.Model) -> list[ir.Value]:
     """Return the tensors that tell where to sample, each once."""
     found: dict[ir.Value, None] = {}
     for node in model.graph:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from specialize.targets.base import ALLOWED, Evidence, FileFacts, Profile, Rule, table
+from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
 from specialize.targets.keys import check_keys, known
 from specialize.targets.limits import (
     IndexRank,
@@ -84,6 +84,7 @@ PROFILE = Profile(
     forms=("nearest-gather",),
     grid_sample="horizon",
     equal_ranks=True,
+    int8=Int8(own="hb_mapper quantizes the float model itself, with int16 for the nodes that hb_mapper.yaml names"),
     files=("hb_mapper.yaml", "check.sh", HEADER),
     evidence=(
         Evidence(kind="from documents", text=_LISTED),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import ALLOWED, Evidence, FileFacts, Profile, Rule, table
+from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
 from specialize.targets.operators import COMMON, STANDARD_MSDA
 from specialize.targets.render import HEADER, header
 
@@ -23,6 +23,7 @@ PROFILE = Profile(
     unlisted=Rule(verdict="unknown", text="not tried here; the standard's operators have a kernel each"),
     floats=("float32",),
     static=False,
+    int8=Int8(source="onnxruntime.quantization.quantize_static, 1.31: uint8 activations and int8 weights on x86"),
     files=(HEADER,),
     evidence=(Evidence(kind="ran here", text="onnxruntime 1.31: every build is run on it and compared"),),
     source="ran here: onnxruntime 1.31",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import ALLOWED, Evidence, FileFacts, Profile, Rule, table
+from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
 from specialize.targets.limits import MostAxes, NoCameraSumThenScale
 from specialize.targets.operators import COMMON, STANDARD_MSDA
 from specialize.targets.render import HEADER, header, render
@@ -34,6 +34,7 @@ PROFILE = Profile(
     ),
     unlisted=Rule(verdict="unknown", text="not tried here"),
     static=False,
+    int8=Int8(symmetric=True, source=f"{_RAN}: symmetric pairs computed right"),
     files=("compile_openvino.py", HEADER),
     evidence=(
         Evidence(kind="ran here", text="openvino 2026.4.1: specialized attention right to 3e-6; dynamic "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import ALLOWED, Evidence, FileFacts, Profile, Rule, table
+from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
 from specialize.targets.limits import ConstantInputs, MostAxes, OneOf
 from specialize.targets.operators import STANDARD_MSDA
 from specialize.targets.render import HEADER, header, render
@@ -51,6 +51,7 @@ PROFILE = Profile(
     unlisted=Rule(verdict="unknown", text="not in the list of operator builders"),
     highest_rank=5,
     highest_rank_source=f"{_RAN}: Add, Reshape and Transpose of rank 6 are refused",
+    int8=Int8(source=f"{_RAN}: symmetric int8 was wrong (4.1), asymmetric int8 right (0.072)"),
     files=("compile_qnn.py", "qnn_session.json", HEADER),
     evidence=(
         Evidence(kind="ran here", text="onnxruntime-qnn 2.7.0 (QAIRT 2.51): context binary for a named "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import ALLOWED, Evidence, FileFacts, Profile, Rule, table
+from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
 from specialize.targets.limits import CastTo, ConstantInputs, MostAxesIfBroadcast
 from specialize.targets.operators import STANDARD_MSDA
 from specialize.targets.render import HEADER, header, render
@@ -64,6 +64,10 @@ PROFILE = Profile(
     unlisted=Rule(verdict="unknown", text="neither in the list nor tried here"),
     forms=("nearest-gather",),
     zero_rows="pad",
+    int8=Int8(
+        source="rknn-toolkit2: quantized_dtype w8a8, formerly named asymmetric_quantized-8",
+        own="the toolchain quantizes the float model itself and refuses quantized ones (Conv bias scale is empty)",
+    ),
     files=("convert_rknn.py", HEADER),
     evidence=(
         Evidence(kind="ran here", text="rknn-toolkit2 2.5.0: compiles for rk3588, simulator error 0.012 "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import ALLOWED, Evidence, FileFacts, Profile, Rule, table
+from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
 from specialize.targets.limits import ConstantInputs, MostAxes, OneOf
 from specialize.targets.operators import COMMON
 from specialize.targets.render import HEADER, header, render
@@ -54,6 +54,7 @@ PROFILE = Profile(
     ),
     unlisted=Rule(verdict="unknown", text="not in the table of operators"),
     forms=("tensorrt", "vad", "mmdeploy"),
+    int8=Int8(symmetric=True, source="ran here: tensorrt-rtx 1.7.1: non-zero zero points are refused"),
     files=("build_engine.sh", HEADER),
     evidence=(
         Evidence(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import Evidence, FileFacts, Profile, Rule, table
+from specialize.targets.base import Evidence, FileFacts, Int8, Profile, Rule, table
 from specialize.targets.render import HEADER, header, render
 from specialize.targets.tensorrt import OPERATORS
 
@@ -24,6 +24,7 @@ PROFILE = Profile(
     unlisted=Rule(verdict="unknown", text="neither in the table of operators nor among the plugins"),
     form="derryhub",
     forms=("derryhub2", "gridsample"),
+    int8=Int8(symmetric=True, source="ran here: tensorrt-rtx 1.7.1: non-zero zero points are refused"),
     files=("build_engine.sh", HEADER),
     evidence=(
         Evidence(kind="from documents", text=f"{_PLUGINS}/multi_scale_deformable_attn: inputs, and "

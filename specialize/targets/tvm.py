@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import ALLOWED, Evidence, FileFacts, Profile, Rule, table
+from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
 from specialize.targets.limits import InputType
 from specialize.targets.operators import COMMON, STANDARD_MSDA
 from specialize.targets.render import HEADER, header, render
@@ -30,6 +30,7 @@ PROFILE = Profile(
     unlisted=Rule(verdict="unknown", text="not tried here"),
     floats=("float32",),
     static=False,
+    int8=Int8(symmetric=True, source=f"{_RAN}: symmetric pairs computed right"),
     files=("compile_tvm.py", HEADER),
     evidence=(
         Evidence(kind="ran here", text="apache-tvm 0.27.0: specialized attention right to 3e-6, no "

@@ -57,6 +57,9 @@ def open_onnxruntime(path: Path, threads: int) -> Runner:
         False  # with reuse, tensors that live long keep large blocks from being given back
     )
     options.log_severity_level = 3
+    options.add_session_config_entry(
+        "session.disable_quant_qdq", "1"
+    )  # 8 bits as the file says, not as kernels do
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     outputs = tuple(value.name for value in session.get_outputs())
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from specialize.artifact.drawing import Drawing
 from specialize.artifact.manifest import Digests, Manifest, PassNote, Site, Tensor
+from specialize.artifact.precision import Precision
 from specialize.cli.schemas.base import JsonObject, Output
 from specialize.cli.schemas.numbers import Bench, Flops, Verify
 from specialize.model import Kind, ModelSpec
@@ -48,6 +49,7 @@ class BuildDone(Output, frozen=True, kw_only=True):
         flops: Costs by form: `zero_padded`, `rebatched`, `specialized`.
         passes: What every pass did or declined.
         options: What the mode adds: tolerance, capacity.
+        precision: What a conversion to another number format left, and loses; null in float32.
         seconds: Wall time by stage; empty if nothing was done.
         warnings: What the user should know.
     """
@@ -67,6 +69,7 @@ class BuildDone(Output, frozen=True, kw_only=True):
     flops: dict[str, BuildForm]
     passes: tuple[PassNote, ...]
     options: JsonObject
+    precision: Precision | None
     seconds: dict[str, float]
     warnings: tuple[str, ...]
 

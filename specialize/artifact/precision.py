@@ -1,0 +1,68 @@
+"""What a build in another number format than float32 says about itself."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from specialize.digest import short
+
+
+class OutputLoss(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How far one output is from float32, over all frames.
+
+    Attributes:
+        max_abs: Largest absolute difference.
+        max_rel: Largest difference relative to the element's scale (its value, or its row and column); `inf` where
+            float32 gives zeros.
+        cosine: Smallest cosine similarity of a whole frame.
+        frame: Frame of the largest difference, relative to the element's scale.
+        index: Its index in the output.
+    """
+
+    max_abs: float
+    max_rel: float | str
+    cosine: float
+    frame: int
+    index: tuple[int, ...]
+
+
+class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What was converted, and what that loses.
+
+    Attributes:
+        name: `fp16` or `int8`.
+        nodes: Nodes of the float32 model.
+        kept: Those that stay in float32 because they compute coordinates or geometry, or sample.
+        activations: Of `int8`: `symmetric` or `asymmetric`, as the target wants; else empty.
+        weights: Of `int8`: `per channel` or `per tensor`; else empty.
+        source: Where that is written, or what ran.
+        constant_bytes: Size of weights and all other constants.
+        constant_bytes_float32: The same in float32.
+        frames: Number of frames that the loss is measured on, and ranges taken from.
+        frames_digest: Digest of the frames of a folder; empty if they are seeded noise.
+        outputs: The loss of each output, by name.
+    """
+
+    name: Literal["fp16", "int8"]
+    nodes: int
+    kept: int
+    activations: Literal["", "symmetric", "asymmetric"]
+    weights: Literal["", "per channel", "per tensor"]
+    source: str
+    constant_bytes: int
+    constant_bytes_float32: int
+    frames: int
+    frames_digest: str
+    outputs: dict[str, OutputLoss]
+
+    @property
+    def frames_text(self) -> str:
+        """Which frames were used, for people."""
+        kind = (
+            f"frames of digest {short(self.frames_digest)}"
+            if self.frames_digest
+            else "frames of seeded noise"
+        )
+        return f"{self.frames} {kind}"

@@ -1,0 +1,213 @@
+"""A build in another number format: the proven float32 model converted, and what that loses measured."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import numpy as np
+
+from specialize.artifact import Build, Manifest
+from specialize.artifact.build import MODEL
+from specialize.artifact.precision import Precision
+from specialize.binding import Fed
+from specialize.describe import describe_tensor
+from specialize.evidence import Shown, compare_with_original
+from specialize.graph.io import write_graph
+from specialize.model import ModelSpec
+from specialize.precision.convert import Converted, convert
+from specialize.precision.frames import FrameFolder, frames_digest, open_frames
+from specialize.precision.loss import ANYTHING, measurable, measure
+from specialize.request import BuildRequest
+from specialize.sources import PREPARED_WEIGHTS, Say
+from specialize.specializing import Compilation
+from specialize.targets import target
+from specialize.targets.base import Int8, Profile
+from specialize.targets.conformance import check
+from specialize.verify import Frames, TensorInfo, Tolerance, VerifyReport, make_frames, model_inputs
+from specialize.verify.tolerance import tolerance_for
+
+SLACK = 2.0
+"""Times the measured loss that other frames of the same kind may lose: the largest of many differences varies."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Conversion:
+    """A conversion that was asked for, its frames known to fit the model.
+
+    Attributes:
+        name: `fp16` or `int8`.
+        target: Name of the toolchain.
+        frames: Inputs that no calibration gives, frame by frame.
+        frames_digest: Digest of the frames of a folder; empty if they are seeded noise.
+        fed: What is fed beside them.
+    """
+
+    name: Literal["fp16", "int8"]
+    target: str
+    frames: Frames | FrameFolder
+    frames_digest: str
+    fed: Fed
+
+    def carry_out(self, manifest: Manifest, room: Path, proven: Path, aside: Path, say: Say) -> Manifest:
+        """Put the converted model in the place of the float32 one; return the manifest with what it loses.
+
+        Args:
+            manifest: Of the float32 build.
+            room: Folder of the build.
+            proven: The float32 model in a form that ONNX Runtime runs; it may be the model in `room`.
+            aside: Folder for files that are not kept.
+            say: Says what is done.
+
+        Raises:
+            DeclinedError: The toolchain refuses the converted graph.
+            VerificationError: An output is NaN or infinite.
+        """
+        say(f"converting to {self.name}, {len(self.frames)} frames")
+        profile = target(self.target).PROFILE
+        shown = Shown(self.frames, self.fed.cases)
+        made = convert(
+            room / MODEL, self.name, int8=profile.int8, runnable=proven, frames=shown, bound=self.fed.cases[0]
+        )
+        report = check(made.model, profile)
+        report.require_accepted()
+        converted = aside / self.name
+        converted.mkdir()
+        write_graph(made.model, converted / MODEL, PREPARED_WEIGHTS)
+
+        def progress(stage: str, frame: int) -> None:
+            say(f"measuring: {self.name if stage == 'candidate' else 'float32'}, frame {frame + 1}")
+
+        names = [tensor.name for tensor in manifest.outputs]
+        loss = measure(proven, measurable(converted / MODEL, converted), shown, names, progress)
+        precision = Precision(
+            name=self.name,
+            nodes=made.nodes,
+            kept=made.kept,
+            activations=_activations(self.name, profile.int8),
+            weights=_weights(self.name, made),
+            source=profile.int8.source if self.name == "int8" else "",
+            constant_bytes=made.constant_bytes,
+            constant_bytes_float32=made.constant_bytes_float32,
+            frames=len(self.frames),
+            frames_digest=self.frames_digest,
+            outputs=loss,
+        )
+        for name in (MODEL, PREPARED_WEIGHTS):
+            (room / name).unlink(missing_ok=True)
+            if (converted / name).exists():
+                shutil.move(converted / name, room / name)
+        warnings = (*manifest.warnings, *_warnings(self.name, profile, made, self.frames_digest))
+        return msgspec.structs.replace(manifest, precision=precision, warnings=warnings)
+
+
+def plan_conversion(request: BuildRequest, compiled: Compilation) -> Conversion:
+    """Return the conversion that a request asks for, after a look at every frame.
+
+    Raises:
+        InputError: A frame is not what the model wants.
+    """
+    assert request.precision != "float32"
+    fed, spec = compiled.binding.fed, compiled.generic.spec
+    inputs = {
+        tensor.name: TensorInfo(tensor.shape, tensor.dtype)
+        for tensor in map(describe_tensor, compiled.graph.graph.inputs)
+    }
+    frames = _frames(inputs, spec, fed, request.frames_dir, request.frames, request.seed)
+    if isinstance(frames, FrameFolder):
+        frames.require_readable()
+    return Conversion(
+        name=request.precision,
+        target=request.target,
+        frames=frames,
+        frames_digest=frames_digest(request.frames_dir) if request.frames_dir else "",
+        fed=fed,
+    )
+
+
+def verify_converted(
+    made: Build, original: Path, spec: ModelSpec, fed: Fed, frames: int, frames_dir: Path | None, say: Say
+) -> VerifyReport:
+    """Compare the converted model of a build with the float32 original.
+
+    What is allowed is `SLACK` times the loss that the build measured, if it was measured on frames of that kind;
+    otherwise the outputs only have to be finite.
+    """
+    precision = made.manifest.precision
+    assert precision is not None
+    judged = bool(precision.frames_digest) == (frames_dir is not None)
+    wanted = model_inputs(made.model)
+    given = _frames(wanted, spec, fed, frames_dir, frames, 0)
+    with tempfile.TemporaryDirectory(prefix="specialize-verify-") as folder:
+        report = compare_with_original(
+            original, measurable(made.model, Path(folder)), spec, fed, len(given), 0, say,
+            tolerances={name: _allowed(precision, name, judged) for name in precision.outputs},
+            given=given,
+        )  # fmt: skip
+    return replace(report, notes=(*report.notes, _compared(precision, judged)))
+
+
+def _frames(
+    inputs: Mapping[str, TensorInfo], spec: ModelSpec, fed: Fed, folder: Path | None, count: int, seed: int
+) -> Frames | FrameFolder:
+    """Return the frames of a folder, or seeded ones; what calibration and tables give is not asked for."""
+    free = {name: info for name, info in inputs.items() if name not in fed.cases[0]}
+    if folder is not None:
+        return open_frames(folder, free, {*fed.cases[0], *spec.calibration_inputs, *spec.other_inputs})
+    return make_frames(free, {name: rule for name, rule in spec.inputs.items() if name in free}, seed, count)
+
+
+def _allowed(precision: Precision, name: str, judged: bool) -> Tolerance:
+    if not judged:
+        return ANYTHING
+    rounding = tolerance_for(name, np.dtype(np.float32), {})
+    return replace(rounding, atol=rounding.atol + SLACK * precision.outputs[name].max_abs)
+
+
+def _compared(precision: Precision, judged: bool) -> str:
+    head = f"the {precision.name} model of the build is compared with the float32 original"
+    if judged:
+        return (
+            f"{head}: allowed is {SLACK:g} times the loss that the build measured on {precision.frames_text}"
+        )
+    need = "a folder" if precision.frames_digest else "no folder"
+    return f"{head} and NOT judged: its loss was measured on frames of {need}, which is not what is compared here"
+
+
+def _activations(name: str, int8: Int8) -> Literal["", "symmetric", "asymmetric"]:
+    if name == "fp16":
+        return ""
+    return "symmetric" if int8.symmetric else "asymmetric"
+
+
+def _weights(name: str, made: Converted) -> Literal["", "per channel", "per tensor"]:
+    if name == "fp16":
+        return ""
+    return "per channel" if made.per_channel else "per tensor"
+
+
+def _warnings(name: str, profile: Profile, made: Converted, digest: str) -> list[str]:
+    """Return what a user must know before he uses a converted model."""
+    said = []
+    if not digest:
+        what = "its loss was measured" if name == "fp16" else "its ranges were taken and its loss measured"
+        said.append(
+            f"{name}: {what} on seeded noise, which is NOT representative of camera images: "
+            "give real frames with --frames-dir before this model drives anything"
+        )
+    if name == "fp16" and "float16" not in profile.floats:
+        said.append(
+            f"fp16: {profile.title} computes in {', '.join(profile.floats)}: a smaller file, no faster run"
+        )
+    if name == "int8" and profile.int8.own:
+        said.append(
+            f"int8: {profile.int8.own}: give it the float32 build; this one only shows what 8 bits lose"
+        )
+    if name == "int8" and not made.per_channel:
+        said.append(f"int8: opset {profile.opset} has one scale per weight tensor, not one per channel")
+    return said

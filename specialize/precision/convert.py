@@ -1,0 +1,87 @@
+"""One model in another number format: converted, repaired, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnx_ir as ir
+
+from specialize.graph.io import read_graph
+from specialize.precision.half import to_half
+from specialize.precision.integers import PER_CHANNEL_OPSET, to_integers, value_ranges
+from specialize.precision.keep import kept_nodes
+from specialize.precision.repair import name_nodes, require_valid
+from specialize.targets.base import Int8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Converted:
+    """A model in another number format.
+
+    Attributes:
+        model: The graph, weights in memory.
+        nodes: Nodes before.
+        kept: Those that stay in float32.
+        per_channel: Whether weights have a scale per channel; only of `int8`.
+        constant_bytes: Size of all constants.
+        constant_bytes_float32: The same before.
+    """
+
+    model: ir.Model
+    nodes: int
+    kept: int
+    per_channel: bool
+    constant_bytes: int
+    constant_bytes_float32: int
+
+
+def convert(
+    path: Path,
+    name: Literal["fp16", "int8"],
+    *,
+    int8: Int8,
+    runnable: Path,
+    frames: Iterable[Mapping[str, np.ndarray]],
+    bound: Collection[str] = (),
+) -> Converted:
+    """Return a model in 16-bit floats or with 8-bit integers; inputs and outputs keep their types.
+
+    Args:
+        path: The model in float32.
+        name: `fp16` or `int8`.
+        int8: How the target wants integers.
+        runnable: The same model in a form that ONNX Runtime runs, for ranges of values.
+        frames: Inputs by name, frame by frame, for ranges of values; not read for `fp16`.
+        bound: Inputs that hold calibration or tables.
+
+    Raises:
+        InternalError: A converter left no valid model.
+    """
+    model = read_graph(path)
+    ir.external_data.load_to_model(model)
+    name_nodes(model)
+    kept = kept_nodes(model, bound)
+    nodes, size = sum(1 for _ in model.graph), _constant_bytes(model)
+    if name == "fp16":
+        made = to_half(model, kept)
+    else:
+        made = to_integers(model, kept, value_ranges(runnable, frames), int8.symmetric)
+    require_valid(made)
+    per_channel = name == "int8" and made.graph.opset_imports.get("", 0) >= PER_CHANNEL_OPSET
+    return Converted(
+        model=made,
+        nodes=nodes,
+        kept=len(kept),
+        per_channel=per_channel,
+        constant_bytes=_constant_bytes(made),
+        constant_bytes_float32=size,
+    )
+
+
+def _constant_bytes(model: ir.Model) -> int:
+    values = (value.const_value for value in model.graph.initializers.values())
+    return sum(int(tensor.nbytes) for tensor in values if tensor is not None)

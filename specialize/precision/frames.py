@@ -1,0 +1,144 @@
+"""Frames from a folder: one `.npz` per frame, an array per input of the model, in the order of the file names.
+
+What is taken: the shape exactly; of floats any width, of integers any width that holds the values, as the input's
+own type. An image of bytes for an input of floats is refused: nobody knows here how it is to be normalized.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from specialize.digest import digest
+from specialize.errors import InputError, closest
+from specialize.verify import TensorInfo
+
+Array = npt.NDArray[np.generic]
+
+_KINDS = {"f": "floating point", "i": "integer", "u": "integer", "b": "boolean"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameFolder(Sequence[Mapping[str, Array]]):
+    """Frames on disk, each read when asked for and checked against what the model wants.
+
+    Attributes:
+        files: One per frame, in order.
+        inputs: What each input of the model looks like, by name.
+        other: Inputs that a frame may hold although they are not read: the build's own calibration is.
+    """
+
+    files: tuple[Path, ...]
+    inputs: Mapping[str, TensorInfo]
+    other: frozenset[str]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, frame: Any) -> Any:
+        """Return the inputs of one frame by name.
+
+        Raises:
+            InputError: A file cannot be read, or an input is missing, unknown, or not what the model wants.
+        """
+        path = self.files[frame]
+        arrays = read_frame(path)
+        for name in arrays:
+            if name not in self.inputs and name not in self.other:
+                known = ", ".join(sorted(self.inputs))
+                raise InputError(f"{path}: {name}", f"an input of the model: {known}", "no such input",
+                                 closest(name, self.inputs))  # fmt: skip
+        missing = next((name for name in self.inputs if name not in arrays), None)
+        if missing is not None:
+            found = f"only {', '.join(sorted(arrays)) or 'nothing'}"
+            raise InputError(str(path), f"an array for input {missing!r}", found)
+        return {name: _fitted(arrays[name], info, f"{path}: {name}") for name, info in self.inputs.items()}
+
+    def require_readable(self) -> None:
+        """Read every frame once, so that the last one does not fail after an hour.
+
+        Raises:
+            InputError: As reading a frame does.
+        """
+        for frame in range(len(self)):
+            self[frame]
+
+
+def open_frames(folder: Path, inputs: Mapping[str, TensorInfo], other: Collection[str] = ()) -> FrameFolder:
+    """Return the frames of a folder, none of them read yet.
+
+    Raises:
+        InputError: There is no such folder, or no frame in it.
+    """
+    return FrameFolder(frame_files(folder), dict(inputs), frozenset(other))
+
+
+def frame_files(folder: Path) -> tuple[Path, ...]:
+    """Return the files of frames in a folder, by name.
+
+    Raises:
+        InputError: There is no such folder, or no frame in it.
+    """
+    if not folder.is_dir():
+        raise InputError(str(folder), "a folder of frames", "no such folder")
+    files = tuple(sorted(folder.glob("*.npz")))
+    if not files:
+        hint = "write each frame with numpy.savez, one array per input of the model"
+        raise InputError(str(folder), "at least one frame, *.npz", "none", hint)
+    return files
+
+
+def frames_digest(folder: Path) -> str:
+    """Return the digest of the frames of a folder: of their arrays, not of how the files pack them.
+
+    Raises:
+        InputError: There is no frame, or one cannot be read.
+    """
+    return digest([digest(read_frame(path)) for path in frame_files(folder)])
+
+
+def read_frame(path: Path) -> dict[str, Array]:
+    """Return the arrays of a file, finite numbers all.
+
+    Raises:
+        InputError: The file is damaged, or holds objects, NaN or infinity.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: np.asarray(file[name]) for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(str(path), "a file of numpy.savez without objects", str(error)) from error
+    for name, array in arrays.items():
+        if array.dtype.kind not in _KINDS:
+            raise InputError(f"{path}: {name}", "numbers", array.dtype.name)
+        _require_finite(array, f"{path}: {name}")
+    return arrays
+
+
+def _fitted(array: Array, info: TensorInfo, where: str) -> Array:
+    """Return an array in the type of an input, if that is only another width of the same kind."""
+    wanted = np.dtype(info.dtype)
+    if array.shape != info.shape:
+        raise InputError(where, f"shape {list(info.shape)}", str(list(array.shape)))
+    if _KINDS[array.dtype.kind] != _KINDS[wanted.kind]:
+        hint = "prepare inputs as the model gets them on the vehicle: scaled, normalized, in its type"
+        raise InputError(where, wanted.name, array.dtype.name, hint)
+    with np.errstate(over="ignore"):
+        fitted = array.astype(wanted)
+    if wanted.kind == "f":
+        _require_finite(fitted, where)
+    elif not np.array_equal(fitted, array):
+        raise InputError(where, f"values that {wanted.name} holds", f"{array.min()} to {array.max()}")
+    return fitted
+
+
+def _require_finite(array: Array, where: str) -> None:
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        count = int(np.count_nonzero(~np.isfinite(array)))
+        raise InputError(where, "finite numbers", f"{count} of {array.size} NaN or infinite")

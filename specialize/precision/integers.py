@@ -1,0 +1,92 @@
+"""8-bit integers: ONNX Runtime's static quantization, in the form of QuantizeLinear and DequantizeLinear pairs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from specialize.precision.repair import from_converter, to_converter
+
+Arrays = Mapping[str, np.ndarray]
+
+OPERATORS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""What is quantized."""
+
+PER_CHANNEL_OPSET = 13
+"""From this version on, DequantizeLinear takes one scale per channel."""
+
+
+class _OneFrame:
+    """What the calibrator asks for: frames until there is none."""
+
+    def __init__(self, frame: Arrays) -> None:
+        self._frames = [dict(frame)]
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        """Return the frame, then nothing."""
+        return self._frames.pop() if self._frames else None
+
+
+def value_ranges(runnable: Path, frames: Iterable[Arrays], operators: Collection[str] = OPERATORS) -> Any:
+    """Return the least and greatest value of every tensor that quantized operators read or give, over all frames.
+
+    Args:
+        runnable: The model in float32, in a form that ONNX Runtime runs.
+        frames: Inputs by name; what the model does not have is left out.
+        operators: Operators that will be quantized.
+    """
+    from onnxruntime import quantization
+
+    with tempfile.TemporaryDirectory(prefix="specialize-ranges-") as folder:
+        calibrator = quantization.create_calibrator(
+            runnable,
+            sorted(operators),
+            str(Path(folder) / "observed.onnx"),
+            quantization.CalibrationMethod.MinMax,
+        )
+        wanted = {value.name for value in calibrator.infer_session.get_inputs()}
+        for frame in frames:  # one at a time: the calibrator keeps what it is given until it merges it
+            calibrator.collect_data(_OneFrame({name: frame[name] for name in sorted(wanted)}))
+        return calibrator.compute_data()
+
+
+def to_integers(
+    model: ir.Model,
+    kept: Collection[ir.Node],
+    ranges: Any,
+    symmetric: bool,
+    operators: Collection[str] = OPERATORS,
+) -> ir.Model:
+    """Return a model whose operators with weights read and give 8-bit integers.
+
+    Weights are symmetric, one scale per channel where the model's opset has that.
+
+    Args:
+        model: The graph in float32, its types and shapes known; weights in memory. It is changed.
+        kept: Nodes that stay in float32.
+        ranges: Of `value_ranges`.
+        symmetric: Whether zero is the integer 0 in activations too (int8); else they are uint8 with a zero point.
+        operators: Operators to quantize.
+    """
+    from onnxruntime.quantization import QuantType
+    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+    quantizer = QDQQuantizer(
+        to_converter(model),
+        model.graph.opset_imports.get("", 0) >= PER_CHANNEL_OPSET,
+        False,
+        QuantType.QInt8,
+        QuantType.QInt8 if symmetric else QuantType.QUInt8,
+        ranges,
+        [],
+        [str(node.name) for node in model.graph if node in kept],
+        sorted(operators),
+        {"ActivationSymmetric": symmetric, "WeightSymmetric": True},
+    )
+    quantizer.quantize_model()
+    return from_converter(quantizer.model.model, model)

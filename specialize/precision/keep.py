@@ -1,0 +1,108 @@
+"""Which nodes stay in float32, found from what they are connected to and never from their names.
+
+Three kinds. *Coordinates*: from the projection of a query to offsets up to the place where a graph samples, and what
+is computed from such places alone. *Geometry*: what depends on the calibration alone, and what is done to inputs
+before the first weights, such as poses and times. *Custom operators*, which the converters do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+import onnx_ir as ir
+
+from specialize.graph.closure import Closure
+from specialize.graph.shapes import STANDARD, dims, is_static
+from specialize.passes.view import MOVES
+from specialize.targets.coordinates import PROJECTIONS, sampling_places
+
+GATHERS = frozenset({"Gather", "GatherElements", "GatherND"})
+"""Operators that sample at places too, once GridSample is written with them: their indices are computed."""
+
+SAMPLERS = frozenset({"GridSample", "DeformConv"})
+"""Operators that read a map at places."""
+
+ALONG = MOVES | {
+    "Abs", "Add", "And", "Cast", "Ceil", "Clip", "Concat", "Cos", "Div", "Equal", "Exp", "Floor", "Greater",
+    "GreaterOrEqual", "Less", "LessOrEqual", "Log", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pad", "Pow",
+    "Reciprocal", "Round", "Sigmoid", "Sin", "Sqrt", "Sub", "Tanh", "Where",
+}  # fmt: skip
+"""What may stand between a projection and a place: element by element, or only moving."""
+
+_WEIGHTED = PROJECTIONS | {"ConvTranspose", "DeformConv"}
+_LARGEST_POSE = 4
+"""Rows and columns of a matrix that moves points; a product with one is no projection."""
+
+
+def kept_nodes(model: ir.Model, bound: Collection[str]) -> frozenset[ir.Node]:
+    """Return the nodes that stay in float32.
+
+    Args:
+        model: The graph, shapes known, in topological order.
+        bound: Inputs that hold calibration or tables: what depends on them alone stays too.
+    """
+    kept = _coordinates(model)
+    kept.update(Closure(model, bound).nodes)
+    kept.update(_before_weights(model))
+    for node in model.graph:
+        if node in kept:
+            continue
+        if node.op_type in SAMPLERS or node.domain not in STANDARD or _only_from(node, kept):
+            kept.add(node)
+    return frozenset(kept)
+
+
+def _coordinates(model: ir.Model) -> set[ir.Node]:
+    """Return what stands above every place where the graph samples, projections included."""
+    found: set[ir.Node] = set()
+    stack = _places(model)
+    while stack:
+        node = stack.pop().producer()
+        if node is None or node in found or (node.op_type not in PROJECTIONS and node.op_type not in ALONG):
+            continue
+        found.add(node)
+        if node.op_type not in PROJECTIONS:
+            stack.extend(_computed(node.inputs))
+    return found
+
+
+def _places(model: ir.Model) -> list[ir.Value]:
+    """Return the tensors that tell where to sample: grids, locations, offsets, and computed indices."""
+    places = sampling_places(model)
+    for node in model.graph:
+        if node.op_type in GATHERS or node.op_type == "DeformConv":
+            places.extend(_computed(node.inputs[1:2]))
+    return places
+
+
+def _before_weights(model: ir.Model) -> set[ir.Node]:
+    """Return what is computed from inputs before the first weights, and products with what moves points."""
+    found: set[ir.Node] = set()
+    early = set(model.graph.inputs)
+    for node in model.graph:
+        read = _computed(node.inputs)
+        if not read:
+            continue
+        pure = all(value in early for value in read)
+        moving = any(value in early and _is_pose(value) for value in read) and node.op_type == "MatMul"
+        if moving or (pure and not (node.op_type in _WEIGHTED and len(read) < len(node.inputs))):
+            found.add(node)
+            if pure:
+                early.update(node.outputs)
+    return found
+
+
+def _only_from(node: ir.Node, kept: Collection[ir.Node]) -> bool:
+    """Return whether a node only moves or combines, element by element, what kept nodes computed."""
+    read = _computed(node.inputs)
+    return bool(read) and node.op_type in ALONG and all(value.producer() in kept for value in read)
+
+
+def _is_pose(value: ir.Value) -> bool:
+    shape = dims(value) if is_static(value) else ()
+    return len(shape) >= 2 and max(shape[-2:]) <= _LARGEST_POSE
+
+
+def _computed(values: Iterable[ir.Value | None]) -> list[ir.Value]:
+    """Return the values that are no constants."""
+    return [value for value in values if value is not None and value.const_value is None]

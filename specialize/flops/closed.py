@@ -62,11 +62,17 @@ class DeformableSite:
         """Return the operations of the output projection, once per query."""
         return self.queries * self.channels * (2 * self.channels + 1)
 
-    def flops(self, rows: int) -> int:
-        """Return the operations of the whole site when `rows` pairs are computed."""
+    def flops(self, rows: int, projected: int | None = None) -> int:
+        """Return the operations of the whole site when `rows` pairs are computed.
+
+        Args:
+            rows: Pairs of camera and query.
+            projected: Rows from which offsets and weights are projected: the queries where they are fewer than
+                the pairs, because a projection and a choice of rows may change places; `rows` without it.
+        """
         return (
             self.value_projection()
-            + self.offsets_and_weights(rows)
+            + self.offsets_and_weights(rows if projected is None else projected)
             + self.locations(rows)
             + self.sampling(rows)
             + self.sum_back(rows)

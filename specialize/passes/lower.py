@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from specialize.errors import InternalError, UsageError, closest
+from specialize.errors import InputError, InternalError, UsageError, closest
 from specialize.graph import known
 from specialize.graph.custom import CUSTOM, SPELLINGS
 from specialize.graph.edit import PASS_KEY, Builder
@@ -65,10 +65,15 @@ def runnable(model: ir.Model) -> list[Note]:
     """Replace custom operators by what every runtime has, in place, so that an original can be run and compared.
 
     Raises:
+        InputError: A custom operator cannot be read, so that no runtime takes the model.
         InternalError: A form that was read cannot be written.
     """
     known.fold(model)
     notes = recognise_custom(model)
+    unread = next((note for note in notes if note.verdict == "declined"), None)
+    if unread is not None:
+        hint = "export it zero-padded, where every shape is a number, or with GridSample instead"
+        raise InputError(f"node {unread.where!r}", "a custom operator that can be run", unread.reason, hint)
     lowered = lower_deformable_attention(
         model, GRID_SAMPLE if model.graph.opset_imports[""] >= 16 else DECOMPOSED
     )

@@ -7,7 +7,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from specialize.errors import InternalError, UsageError
+from specialize.errors import InputError, UsageError
 from specialize.graph import known
 from specialize.graph.custom import CUSTOM, SPELLINGS
 from specialize.passes.lower import DECOMPOSED, GRID_SAMPLE, has_custom, lower_deformable_attention, runnable
@@ -283,9 +283,9 @@ def test_too_many_places_to_count_are_declined() -> None:
 
 
 def test_unreadable_custom_operators_are_not_runnable() -> None:
-    """Where an internal operator contradicts itself, `runnable` says which."""
+    """Where a custom operator contradicts itself, the model is wrong, and `runnable` says which node and what to do."""
     proto = custom_graph("com.microsoft", "MultiScaleDeformableAttn", "vswl")
-    with pytest.raises(InternalError, match="it"):
+    with pytest.raises(InputError, match=r"(?s)node .*a custom operator that can be run.*hint: export it"):
         runnable(ir.from_proto(proto))
 
 

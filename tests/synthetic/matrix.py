@@ -1,0 +1,168 @@
+"""One model through the compiler as a build does it: made runnable, prepared, bound in a mode, packed in a layout."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+from specialize.binding import Binding, bind_model
+from specialize.calibration.dump import dump_profile
+from specialize.graph.io import read_graph
+from specialize.graph.known import fold
+from specialize.passes.affine import fold_affine
+from specialize.passes.lower import has_custom, runnable
+from specialize.passes.tidy import tidy
+from specialize.planning import visible_sets
+from specialize.request import BuildRequest
+from specialize.rows.arrange import Packing
+from specialize.visibility.grid import QueryGrid
+from specialize.visibility.pyramid import Deviation
+from tests.graphs import ALIGNED, PADDED, RAGGED, assert_static, operators, run
+from tests.synthetic.attention import GRID, Model, Style
+from tests.synthetic.exporting import export, simplified
+from tests.synthetic.sampling import CUSTOM
+from tests.synthetic.vehicles import others, spec_of, vehicle
+
+MODES = ("exact", "envelope", "tables")
+PACKINGS = {"ragged": RAGGED, "padded": PADDED, "aligned": ALIGNED}
+TURN_RAD = 0.3  # away from the calibration that the exporter traced with
+TOLERANCE = "rotation=1deg,translation=5cm,focal=1%"
+NEAR = Deviation(rotation_rad=0.03, translation_m=0.1, focal_ratio=0.03, principal_point_px=1.0)
+NEVER_LEFT = frozenset({"NonZero", "ScatterND", "ScatterElements", "If", "Loop", "Mod", "CumSum", "Einsum"})
+SPLIT_HEADS = "trt::MultiscaleDeformableAttnPlugin_TRT"  # its result has heads apart, unlike the module's
+
+
+@dataclass(frozen=True)
+class Case:
+    """A way in which a model reaches the compiler.
+
+    Attributes:
+        style: How its attention is written.
+        opset: Of the export.
+        tool: What simplified it.
+        dynamo: Whether torch.export exported it.
+        fold: Whether the exporter folded constants.
+    """
+
+    style: Style = field(default_factory=Style)
+    opset: int = 16
+    tool: str = "raw"
+    dynamo: bool = False
+    fold: bool = True
+
+
+BASE, LEVELS = Style(), ((3, 4), (2, 2))
+REBATCHED, LOOPED = replace(BASE, form="rebatched"), replace(BASE, form="looped")
+
+WRITTEN: dict[str, Style] = {
+    "masked twice": BASE,
+    "masked query": replace(BASE, mask_on="query"),
+    "masked output": replace(BASE, mask_on="output"),
+    "bool mask": replace(BASE, mask_type="bool"),
+    "int mask": replace(BASE, mask_type="int"),
+    "wide mask": replace(BASE, wide_mask=True),
+    "count before": replace(BASE, count="before"),
+    "no count": replace(BASE, count="none"),
+    "queries first": replace(BASE, batch_first=False),
+    "two levels": replace(BASE, levels=LEVELS),
+    "six cameras": replace(BASE, cameras=6),
+    "volume": replace(BASE, grid=QueryGrid((2, 3, 5), GRID.range_m, 1)),
+    "mask per height": replace(BASE, form="height_masks"),
+    "rebatched": REBATCHED,
+    "rebatched, queries first": replace(REBATCHED, batch_first=False, levels=LEVELS),
+    "looped": LOOPED,
+}
+
+CASES: dict[str, Case] = {
+    **{name: Case(style) for name, style in WRITTEN.items()},
+    **{
+        f"{name}, {tool}": Case(WRITTEN[name], tool=tool)
+        for name in ("masked twice", "rebatched", "looped")
+        for tool in ("onnxsim", "onnxslim")
+    },
+    **{f"{name}, not folded": Case(WRITTEN[name], fold=False) for name in ("masked twice", "rebatched")},
+    **{
+        f"{name}, opset {opset}": Case(replace(WRITTEN[name], sampler="decomposed", levels=LEVELS), opset)
+        for name in ("masked twice", "rebatched")
+        for opset in (13, 14, 15)
+    },
+    **{
+        f"{name}, dynamo, {tool}": Case(WRITTEN[name], 18, tool, dynamo=True)
+        for name in ("masked twice", "bool mask", "two levels")
+        for tool in ("raw", "onnxsim", "onnxslim")
+    },
+    **{
+        operator: Case(replace(BASE, sampler=operator, levels=LEVELS))
+        for operator in CUSTOM
+        if operator != SPLIT_HEADS
+    },
+}
+
+
+@functools.lru_cache(maxsize=64)
+def exported(case: Case) -> onnx.ModelProto:
+    """Return the export of a case."""
+    model = Model(case.style)
+    domains = (case.style.sampler.split("::")[0],) if "::" in case.style.sampler else ()
+    proto = export(model, model.example(), case.opset, dynamo=case.dynamo, fold=case.fold, domains=domains)
+    return simplified(proto, case.tool)
+
+
+def holds(case: Case, mode: str, packing: Packing, folder: Path) -> Binding:
+    """Check that a case, bound and packed, computes the plan's pairs and the original's numbers for all that is fed."""
+    style, spec = case.style, spec_of(case.style)
+    original = ir.from_proto(onnx.ModelProto.FromString(exported(case).SerializeToString()))
+    if has_custom(original):
+        runnable(original)
+    proto = ir.to_proto(original)
+    onnx.save(proto, folder / "model.onnx")
+    prepared = read_graph(folder / "model.onnx")
+    fold(prepared)
+    tidy(prepared)
+    ir.save(prepared, folder / "prepared.onnx")
+    profile = vehicle(style, TURN_RAD)
+    request = BuildRequest(
+        calib=Path("unread"),
+        mode=mode,  # type: ignore[arg-type]
+        layout=packing.layout,
+        align=packing.align,
+        tolerance=TOLERANCE if mode == "envelope" else None,
+        capacity_over=fleet(style, folder) if mode == "tables" else (),
+    )
+    bound = bind_model(request, profile, spec, folder / "prepared.onnx")
+    made = bound.compiled
+    fold_affine(made.model)
+    (plan,) = visible_sets(spec, profile)
+    sites = style.grid.anchors if style.form == "height_masks" else 1
+    assert len(made.sites) == sites
+    if sites == 1 and mode != "envelope":
+        assert made.sites[0].visible == tuple(plan.lengths)
+    if mode == "envelope":
+        wanted = bound.options["envelope"]["pairs"]  # type: ignore[index]
+        assert [site.pairs for site in made.sites] == wanted * sites
+        assert wanted[0] >= plan.pairs
+    assert_static(made.model)
+    assert not NEVER_LEFT & set(operators(made.model))
+    inputs = {str(value.name) for value in made.model.graph.inputs}
+    assert ("lidar2img" in inputs) == (mode == "envelope")
+    feeds = {name: value.numpy() for name, value in Model(style).example().items()}
+    assert len(bound.fed.cases) >= {"exact": 1, "envelope": 4, "tables": 3}[mode]
+    for fed in bound.fed.cases:
+        got, original_gives = run(made.model, {**feeds, **fed}), run(proto, {**feeds, **fed})
+        np.testing.assert_allclose(got["out"], original_gives["out"], atol=2e-5, rtol=2e-4)
+    return bound
+
+
+def fleet(style: Style, folder: Path) -> tuple[Path, ...]:
+    """Write other vehicles of a style and return the folder."""
+    home = folder / "fleet"
+    home.mkdir()
+    for number, profile in enumerate(others(style, 2, NEAR, TURN_RAD)):
+        named = replace(profile, vehicle=f"other{number}")
+        (home / f"{number}.yaml").write_text(dump_profile(named))
+    return (home,)

@@ -1,0 +1,65 @@
+"""Every form, in every binding mode, in every layout: the same pairs as the plan, the same numbers as its original."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from specialize.errors import InputError
+from specialize.rows.rowmap import RowMap
+from tests.graphs import RAGGED
+from tests.synthetic.matrix import CASES, MODES, PACKINGS, REBATCHED, holds
+
+pytestmark = pytest.mark.torch
+
+EVERY = list(product(CASES, MODES, PACKINGS))
+FEW = (
+    ("looped, onnxsim", "exact", "ragged"),
+    ("mask per height", "exact", "padded"),
+    ("masked twice, opset 13", "exact", "aligned"),
+    ("masked twice, dynamo, raw", "envelope", "ragged"),
+    ("com.microsoft::MultiScaleDeformableAttn", "envelope", "padded"),
+    ("rebatched, onnxslim", "envelope", "padded"),
+    ("rebatched", "envelope", "aligned"),
+    ("npu::MultiScaleDeformableAttn", "tables", "ragged"),
+    ("rebatched, onnxsim", "tables", "ragged"),
+    ("masked twice, onnxslim", "tables", "padded"),
+    ("rebatched, not folded", "tables", "aligned"),
+)
+
+
+@pytest.mark.parametrize(("name", "mode", "layout"), FEW)
+def test_forms_meet_modes_and_layouts(name: str, mode: str, layout: str, tmp_path: Path) -> None:
+    """A few of the matrix, so that every form, every mode and every layout occurs."""
+    holds(CASES[name], mode, PACKINGS[layout], tmp_path)
+
+
+def test_the_few_have_everything() -> None:
+    """Every mode and layout, and every pair of both, is among the few."""
+    assert {(mode, layout) for _, mode, layout in FEW} == set(product(MODES, PACKINGS))
+    assert set(FEW) <= set(EVERY)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "mode", "layout"), EVERY)
+def test_the_whole_matrix(name: str, mode: str, layout: str, tmp_path: Path) -> None:
+    """Form by mode by layout, all of it."""
+    holds(CASES[name], mode, PACKINGS[layout], tmp_path)
+
+
+def test_a_custom_operator_on_rows_that_depend_on_data_is_refused(tmp_path: Path) -> None:
+    """Re-batched, its shapes are known after binding only, nothing runs the original; the message says what to do."""
+    case = replace(CASES["rebatched"], style=replace(REBATCHED, sampler="npu::MultiScaleDeformableAttn"))
+    with pytest.raises(InputError, match=r"(?s)a shape is not a number.*hint: export it zero-padded"):
+        holds(case, "exact", RAGGED, tmp_path)
+
+
+def test_the_check_can_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With rows brought back to other queries the numbers differ, and the matrix says so."""
+    right = RowMap.table
+    monkeypatch.setattr(RowMap, "table", lambda *args: tuple(part[::-1].copy() for part in right(*args)))
+    with pytest.raises(AssertionError):
+        holds(CASES["masked twice"], "exact", RAGGED, tmp_path)

@@ -35,17 +35,20 @@ MODELS: dict[str, str] = {
     "surroundocc": "specialize.zoo.surroundocc",
     "surroundocc_classes": "specialize.zoo.surroundocc",
     "bevfusion_camera": "specialize.zoo.bevfusion",
+    "bevfusion_camera_r50": "specialize.zoo.bevfusion",
     "bevfusion_camera_only": "specialize.zoo.bevfusion",
     "bevfusion_camera.backbone": "specialize.zoo.bevfusion",
+    "bevfusion_camera.backbone_r50": "specialize.zoo.bevfusion",
     "bevfusion_camera.vtransform": "specialize.zoo.bevfusion",
     "bevfusion_fuser": "specialize.zoo.bevfusion",
     "bevfusion_head.bbox": "specialize.zoo.bevfusion",
 }
 
-# Variants that compute something else from the same inputs share the spec of the model without the ending.
+# Variants that compute something else from inputs of the same shapes share the spec of the model without the ending.
 # `_aliased`: BEVFormer as in its releases v1.0 and v2.0, which shift both reference points in time.
 # `_classes`: SurroundOcc with the index of each voxel's class beside the logits.
-VARIANTS = ("_aliased", "_classes")
+# `_r50`: BEVFusion with a ResNet-50 in place of the Swin-T.
+VARIANTS = ("_aliased", "_classes", "_r50")
 
 _SPECS = Path(__file__).parent / "specs"
 

@@ -7,19 +7,21 @@
     bevfusion_fuser                   camera and lidar BEV features to common ones
     bevfusion_head.bbox               common BEV features to boxes
 
-The sparse lidar backbone stays outside. Parameter names are those of the public checkpoint, so every part
-loads from it. Images are 1600x900 times 0.48, less 32 columns at each side and 176 rows at the top.
+Images go through a Swin-T, or through a ResNet-50 where a name ends in `_r50`. The sparse lidar backbone stays
+outside. Parameter names are those of the public checkpoint, so every part loads from it. Images are 1600x900
+times 0.48, less 32 columns at each side and 176 rows at the top.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from specialize.zoo.backbone import ResNet
 from specialize.zoo.bevfusion_head import FUSED_DIMS, GRID, LIDAR_DIMS, BevFuser, BoxHead
 from specialize.zoo.lss import (
     DEPTHS,
@@ -33,13 +35,14 @@ from specialize.zoo.lss import (
 from specialize.zoo.swin import SwinTransformer
 
 CAMERAS = 6
+OTHER_BACKBONE = "_r50"
 BEV_DIMS = 80
 
 
 class LSSNeck(nn.Module):
     """Adds coarse maps, enlarged, beside finer ones: concatenate, 1x1 convolution, 3x3 convolution."""
 
-    def __init__(self, in_channels: tuple[int, ...] = (192, 384, 768), dims: int = 256) -> None:
+    def __init__(self, in_channels: tuple[int, ...], dims: int = 256) -> None:
         super().__init__()
         above = (*(dims for _ in in_channels[2:]), in_channels[-1])
         pairs = zip(in_channels[:-1], above, strict=True)
@@ -68,15 +71,24 @@ class NormedConv(nn.Module):
         return F.relu(self.bn(self.conv(x)))
 
 
+def swin_t() -> dict[str, nn.Module]:
+    """Returns a Swin-T and its neck: images (N, 3, 256, 704) to features (N, 256, 32, 88)."""
+    return {"backbone": SwinTransformer(), "neck": LSSNeck((192, 384, 768))}
+
+
+def resnet_50() -> dict[str, nn.Module]:
+    """Returns a ResNet-50 and its neck: images (N, 3, 256, 704) to features (N, 256, 32, 88)."""
+    return {"backbone": ResNet(50, out_indices=(1, 2, 3)), "neck": LSSNeck((512, 1024, 2048))}
+
+
 class ImageEncoder(nn.Module):
     """Backbone, neck and view transform under the names that checkpoints give them."""
 
     checkpoint_parts_elsewhere = ("encoders.lidar.", "fuser.", "decoder.", "heads.")
 
-    def __init__(self, vtransform: ViewTransform) -> None:
+    def __init__(self, images: Mapping[str, nn.Module], vtransform: ViewTransform) -> None:
         super().__init__()
-        camera = {"backbone": SwinTransformer(), "neck": LSSNeck(), "vtransform": vtransform}
-        self.encoders = nn.ModuleDict({"camera": nn.ModuleDict(camera)})
+        self.encoders = nn.ModuleDict({"camera": nn.ModuleDict({**images, "vtransform": vtransform})})
 
     def features(self, img: Tensor) -> Tensor:
         """Maps images (1, N, 3, 256, 704) to features (N, 256, 32, 88)."""
@@ -91,7 +103,7 @@ class CameraOnlyBranch(ImageEncoder):
     """Images alone to BEV features, of the model that runs without a lidar."""
 
     def __init__(self) -> None:
-        super().__init__(LSSTransform())
+        super().__init__(swin_t(), LSSTransform())
 
     def forward(
         self,
@@ -112,8 +124,8 @@ class CameraOnlyBranch(ImageEncoder):
 class Camera(ImageEncoder):
     """The two halves of the camera branch; its subclasses say what runs."""
 
-    def __init__(self) -> None:
-        super().__init__(DepthLSSTransform())
+    def __init__(self, images: Mapping[str, nn.Module] | None = None) -> None:
+        super().__init__(images or swin_t(), DepthLSSTransform())
 
     def see(self, img: Tensor, depth: Tensor) -> tuple[Tensor, Tensor]:
         """Returns BEV features (N, 32, 88, 80) and depth weights (N, 118, 32, 88) of each pixel."""
@@ -184,8 +196,10 @@ class CameraTransform(Camera):
 
 _PARTS: dict[str, Callable[[], nn.Module]] = {
     "bevfusion_camera": CameraBranch,
+    "bevfusion_camera_r50": lambda: CameraBranch(resnet_50()),
     "bevfusion_camera_only": CameraOnlyBranch,
     "bevfusion_camera.backbone": CameraBackbone,
+    "bevfusion_camera.backbone_r50": lambda: CameraBackbone(resnet_50()),
     "bevfusion_camera.vtransform": CameraTransform,
     "bevfusion_fuser": BevFuser,
     "bevfusion_head.bbox": BoxHead,
@@ -229,9 +243,9 @@ def example_inputs(name: str) -> dict[str, Tensor]:
             "lidar": torch.zeros(1, LIDAR_DIMS, *GRID),
         },
         "bevfusion_head.bbox": {"middle": torch.zeros(1, FUSED_DIMS, *GRID)},
-    }[name]
+    }[name.removesuffix(OTHER_BACKBONE)]
 
 
 def output_names(name: str) -> tuple[str, ...]:
     """Returns the names of a part's outputs, as its deployments call them."""
-    return _OUTPUTS[name]
+    return _OUTPUTS[name.removesuffix(OTHER_BACKBONE)]

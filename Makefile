@@ -10,7 +10,7 @@ WORKERS ?= 2
 # Two test processes on two cores: one thread each, or they fight for the cores.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help install demo test check evidence evidence-models format pin wheel clean targets
+.PHONY: help install demo test check evidence evidence-models format pin wheel clean targets table
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ evidence: install ## the slow tests: whole detectors, timings, thousands of vehi
 
 evidence-models: install ## every model family built for car42 in both layouts: a table of what each build took
 	$(BIN)/python tools/evidence_models.py
+
+table: install ## every model family on car42 and on RIG=profile.yaml, measured: the table in README.md
+	$(BIN)/python tools/model_table.py --calib calib_profiles/car42.yaml $(addprefix --calib ,$(RIG)) --write README.md
 
 check: install ## format, lint, strict types, import contracts, architecture
 	$(BIN)/ruff format --check .

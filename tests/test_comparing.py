@@ -16,6 +16,7 @@ from specialize.timing import Timing
 from tests.cli.running import CAR42, CAR43, run_here
 from tests.end_to_end.tiny_model import GRID, write_tiny
 from tests.golden_files import check_golden
+from tools import model_table
 
 
 def test_a_comparison_has_the_figures_of_a_build(tmp_path: Path, store_dir: Path) -> None:
@@ -64,3 +65,23 @@ def test_a_comparison_reads_as_agreed() -> None:
     assert max(len(line) for line in text.splitlines()) <= 120
     check_golden("compare.txt", text)
     assert "80,000 + 10,000 + 1,250" in str(compare_markdown({"schema": "x", "rows": rows}))
+
+
+def test_the_table_is_written_between_its_marks(tmp_path: Path) -> None:
+    """Rows that are there are not measured again; what stands around the marks stays; without marks it is an error."""
+    folder, document = tmp_path / "rows", tmp_path / "page.md"
+    folder.mkdir()
+    for model in ("bevformer_tiny", "streampetr"):
+        found = {"schema": "x", "rows": [_row(model, (2500,) if model == "bevformer_tiny" else ())]}
+        (folder / f"{model}.car42.json").write_text(json.dumps(found))
+    document.write_text(f"before\n{model_table.BEGIN}old\n{model_table.END}after\n")
+    given = ["bevformer_tiny", "streampetr", "--calib", str(CAR42), "--folder", str(folder)]
+    for _ in range(2):
+        assert model_table.main([*given, "--write", str(document)]) == 0
+        text = document.read_text()
+    assert text.startswith(f"before\n{model_table.BEGIN}\n| model |")
+    assert text.endswith(f"\n{model_table.END}after\n")
+    assert "old" not in text
+    assert text.count("| bevformer_tiny | car42 | 2,500 |") == 1
+    with pytest.raises(ValueError, match="end of the table"):
+        model_table.written_into("no marks", "table")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from specialize.calibration.formats import FORMATS
 from specialize.cli import options
 from specialize.cli.output import emit, say
 from specialize.cli.shares import SHARE
@@ -28,6 +29,35 @@ lock_option = click.option(
 @click.group()
 def command() -> None:
     """Compare, plan and build many vehicles."""
+
+
+@command.command("import")
+@click.argument("format_name", metavar="FORMAT", type=click.Choice(sorted(FORMATS)))
+@click.argument(
+    "sources", metavar="PATH...", type=click.Path(path_type=Path, exists=True), nargs=-1, required=True
+)
+@options.format_options
+@click.option("-o", "--output", type=options.FOLDER, required=True, help="Folder of the profiles.")
+@jobs_option
+@options.json_option
+def import_vehicles(
+    format_name: str,
+    sources: tuple[Path, ...],
+    given: tuple[str, ...],
+    output: Path,
+    jobs: int | None,
+    as_json: bool,
+) -> int:
+    """Convert a calibration of each vehicle into a profile, and look them over; options are the same for all.
+
+    Exit 1 if one cannot be imported; the others are all the same.
+    """
+    from specialize.cli.render_import import fleet_json, fleet_text
+    from specialize.fleet.importing import import_fleet
+
+    found = import_fleet(format_name, sources, options.pairs(given), output, jobs)
+    emit(fleet_json(found), fleet_text(found), as_json)
+    return 1 if found.failed else 0
 
 
 @command.command()

@@ -24,7 +24,7 @@ from specialize.cli.render_import import (
     import_text,
 )
 from specialize.cli.render_profile import Checked, check_json, check_sarif, check_text, show_json, show_text
-from specialize.errors import InputError, UsageError
+from specialize.errors import InputError
 from specialize.files import write_file
 from specialize.planning import resolve_spec
 
@@ -68,7 +68,7 @@ def show(path: Path, as_json: bool) -> None:
 @command.command("import")
 @click.argument("format_name", metavar="FORMAT", type=click.Choice(sorted(FORMATS)))
 @click.argument("path", metavar="PATH", type=click.Path(path_type=Path, exists=True))
-@click.option("-O", "--option", "given", multiple=True, metavar="NAME=VALUE", help="An option of the format.")
+@options.format_options
 @click.option("-o", "--output", type=options.ANY_PATH, required=True, help="Profile to write.")
 @options.json_option
 def import_profile(format_name: str, path: Path, given: tuple[str, ...], output: Path, as_json: bool) -> None:
@@ -76,7 +76,7 @@ def import_profile(format_name: str, path: Path, given: tuple[str, ...], output:
 
     `specialize profile formats FORMAT` states a format's frames, traps and options.
     """
-    profile = read_format(format_name, path, _pairs(given))
+    profile = read_format(format_name, path, options.pairs(given))
     write_file(output, dump_profile(profile))
     imported = Imported(format_name, path, Checked(output, profile, lint(profile)))
     emit(import_json(imported), import_text(imported), as_json)
@@ -90,15 +90,6 @@ def formats(name: str | None, as_json: bool) -> None:
     chosen = [name] if name else sorted(FORMATS)
     known = {one: Format(description_of(one), options_of(one)) for one in chosen}
     emit(formats_json(known), format_text(*known.popitem()) if name else formats_text(known), as_json)
-
-
-def _pairs(given: tuple[str, ...]) -> dict[str, str]:
-    """Return NAME=VALUE texts as a dictionary."""
-    split = [text.partition("=") for text in given]
-    wrong = [name for name, sign, _ in split if not sign]
-    if wrong:
-        raise UsageError("--option", "NAME=VALUE", repr(wrong[0]))
-    return {name: value for name, _, value in split}
 
 
 def _checked(path: Path, order: tuple[str, ...]) -> Checked:

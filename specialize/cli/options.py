@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from specialize.errors import UsageError
+
 Command = Callable[..., Any]
 
 EXISTING = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -59,6 +61,24 @@ rounds_option = click.option(
 build_argument = click.argument("build_dir", metavar="BUILD", type=FOLDER)
 
 
+format_options = click.option(
+    "-O", "--option", "given", multiple=True, metavar="NAME=VALUE", help="An option of the format."
+)
+
+
 def timing_options(command: Command) -> Command:
     """Add what every command that measures takes."""
     return runtime_option(threads_option(rounds_option(command)))
+
+
+def pairs(given: tuple[str, ...]) -> dict[str, str]:
+    """Return NAME=VALUE texts as a dictionary.
+
+    Raises:
+        UsageError: One has no `=`.
+    """
+    split = [text.partition("=") for text in given]
+    wrong = [name for name, sign, _ in split if not sign]
+    if wrong:
+        raise UsageError("--option", "NAME=VALUE", repr(wrong[0]))
+    return {name: value for name, _, value in split}

@@ -12,8 +12,11 @@ from rich.console import RenderableType
 from specialize.cli.output import stack
 from specialize.cli.render_profile import Checked, check_text, file_json
 from specialize.cli.tables import table
+from specialize.cli.words import counted
+from specialize.fleet.importing import FleetImported
 
 IMPORT_SCHEMA = "specialize/profile-import@1"
+FLEET_SCHEMA = "specialize/fleet-import@1"
 FORMATS_SCHEMA = "specialize/profile-formats@1"
 
 
@@ -47,6 +50,43 @@ def import_text(imported: Imported) -> RenderableType:
         check_text((imported.result,)),
         f"next: specialize profile show {imported.result.path}",
     )
+
+
+def fleet_json(found: FleetImported) -> dict[str, Any]:
+    """Return what `specialize fleet import --json` prints."""
+    return {
+        "schema": FLEET_SCHEMA,
+        "format": found.format,
+        "folder": str(found.folder),
+        "seconds": round(found.seconds, 3),
+        "vehicles": [
+            {
+                "vehicle": one.vehicle,
+                "source": str(one.source),
+                "path": str(one.path),
+                "findings": [{"code": code, "severity": severity} for code, severity in one.findings],
+            }
+            for one in found.vehicles
+        ],
+        "failed": [{"path": str(one.path), "reason": one.reason} for one in found.failed],
+    }
+
+
+def fleet_text(found: FleetImported) -> RenderableType:
+    """Return what `specialize fleet import` shows: what lint found, by rule, and what failed."""
+    many = counted(len(found.vehicles), "vehicle")
+    head = f"imported {many} ({found.format}) to {found.folder} in {found.seconds:.1f} s"
+    body = table("rule", "severity", "vehicles", "such as")
+    whom: dict[tuple[str, str], list[str]] = {}
+    for one in found.vehicles:
+        for finding in one.findings:
+            whom.setdefault(finding, []).append(one.vehicle)
+    for (code, severity), vehicles in sorted(whom.items()):
+        body.add_row(code, severity, f"{len(vehicles):,}", vehicles[0])
+    parts: list[RenderableType] = [head, body] if whom else [head]
+    parts += [f"error: {one.path}: {one.reason}" for one in found.failed]
+    parts.append(f"next: specialize fleet diff {found.folder}")
+    return stack(*parts)
 
 
 def formats_json(formats: Mapping[str, Format]) -> dict[str, Any]:

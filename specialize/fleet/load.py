@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
@@ -49,13 +49,30 @@ def fleet_files(folder: Path) -> tuple[Path, ...]:
     return tuple(found_files)
 
 
+@dataclass(frozen=True, slots=True)
+class _Loaded(Generic[Result]):
+    """Loads a profile and works on it; runs in other processes."""
+
+    work: Callable[[Path, CalibrationProfile], Result]
+
+    def __call__(self, path: Path) -> Result:
+        return self.work(path, load_profile(path))
+
+
 def over_profiles(
     paths: Sequence[Path], work: Callable[[Path, CalibrationProfile], Result], jobs: int | None = None
 ) -> Iterator[Result | Failed]:
-    """Yield what `work` makes of each profile, in the order of the paths; a bad profile stops nobody.
+    """Yield what `work` makes of each profile; see `over_paths`."""
+    return over_paths(paths, _Loaded(work), jobs)
+
+
+def over_paths(
+    paths: Sequence[Path], work: Callable[[Path], Result], jobs: int | None = None
+) -> Iterator[Result | Failed]:
+    """Yield what `work` makes of each path, in their order; a bad file stops nobody.
 
     Args:
-        paths: The profiles.
+        paths: A file or folder of each vehicle.
         work: A picklable callable; what it refuses with a `SpecializeError` becomes `Failed`.
         jobs: Number of processes; None takes one per core for fleets that are worth it.
     """
@@ -101,12 +118,12 @@ def _chunks(paths: Sequence[Path]) -> Iterator[list[Path]]:
         yield list(paths[start : start + CHUNK])
 
 
-def _several(work: Callable[[Path, CalibrationProfile], Result], paths: list[Path]) -> list[Result | Failed]:
+def _several(work: Callable[[Path], Result], paths: list[Path]) -> list[Result | Failed]:
     return [_one(work, path) for path in paths]
 
 
-def _one(work: Callable[[Path, CalibrationProfile], Result], path: Path) -> Result | Failed:
+def _one(work: Callable[[Path], Result], path: Path) -> Result | Failed:
     try:
-        return work(path, load_profile(path))
+        return work(path)
     except SpecializeError as error:
         return Failed(path, str(error))

@@ -13,6 +13,7 @@ import pytest
 from tests.calibration import authored
 from tests.cli.running import REPOSITORY
 from tests.fleet.fleets import write_fleet
+from tests.fleet.test_importing import write_sources
 
 MODEL = "bevformer_base"
 SIZES = (100, 1_000, 10_000)
@@ -29,21 +30,32 @@ if __name__ == "__main__":  # processes that this one starts import this file
 """
 
 COMMANDS = {
+    "import": ("import", "lidar2img", "-O", "size=1600x900"),
     "diff": ("diff", "--model", MODEL),
     "tables": ("plan", "--model", MODEL, "--mode", "tables"),
     "envelope": ("plan", "--model", MODEL, "--mode", "envelope"),
 }
 
 
-def measured(script: Path, folder: Path, command: tuple[str, ...]) -> tuple[float, float]:
+def command_line(name: str, folder: Path, count: int) -> list[str]:
+    """Write a fleet, or what is imported as one, and return the arguments of the command."""
+    command = COMMANDS[name]
+    if name == "import":
+        sources = [str(path) for path in write_sources(folder / "in", count)]
+        return ["fleet", *command[:2], *sources, *command[2:], "-o", str(folder / "out"), "--json"]
+    write_fleet(folder, authored.CAR42, count)
+    return ["fleet", command[0], str(folder), *command[1:], "--json"]
+
+
+def measured(script: Path, arguments: list[str], count: int) -> tuple[float, float]:
     """Return the seconds that a command says it took, and the most memory of a process of it in MB."""
-    line = [sys.executable, str(script), "fleet", command[0], str(folder), *command[1:], "--json"]
+    line = [sys.executable, str(script), *arguments]
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(line, env=env, capture_output=True, text=True, check=True)
     _, code, memory = done.stderr.splitlines()[-1].split()
     assert code == "0", done.stderr
     data = json.loads(done.stdout)
-    assert data["vehicles"] == len(list(folder.glob("*.yaml")))
+    assert data["vehicles"] == count or len(data["vehicles"]) == count
     return float(data["seconds"]), float(memory)
 
 
@@ -58,9 +70,8 @@ def test_ten_thousand_vehicles_take_minutes(
     script.write_text(RUN)
     figures = {}
     for count in SIZES:
-        folder = tmp_path / str(count)
-        write_fleet(folder, authored.CAR42, count)
-        figures[count] = measured(script, folder, COMMANDS[name])
+        arguments = command_line(name, tmp_path / str(count), count)
+        figures[count] = measured(script, arguments, count)
         with capsys.disabled():
             seconds, memory = figures[count]
             each = 1e3 * seconds / count

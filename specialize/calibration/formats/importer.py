@@ -25,13 +25,7 @@ def read_format(name: str, path: str | Path, options: Mapping[str, str]) -> Cali
         UsageError: The format or an option is unknown, or a value does not fit its option.
         InputError: The calibration cannot be read.
     """
-    known = options_of(name)
-    values: dict[str, Any] = {}
-    for key, text in options.items():
-        if key not in known:
-            hint = closest(key, known) if known else "this format has no options"
-            raise UsageError(f"{name}: option {key}", "a known option", repr(key), hint)
-        values[key] = _converted(text, type(known[key]), f"{name}: option {key}")
+    values: dict[str, Any] = option_values(name, options)
     try:
         result: CalibrationProfile = import_module(FORMATS[name]).read(Path(path), **values)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -39,6 +33,22 @@ def read_format(name: str, path: str | Path, options: Mapping[str, str]) -> Cali
         found = f"{type(error).__name__}: {error}"
         raise InputError(str(path), f"a well-formed {name} calibration", found) from error
     return result
+
+
+def option_values(name: str, options: Mapping[str, str]) -> dict[str, str | int | bool]:
+    """Return the options of a format as their types.
+
+    Raises:
+        UsageError: The format or an option is unknown, or a value does not fit its option.
+    """
+    known = options_of(name)
+    values: dict[str, str | int | bool] = {}
+    for key, text in options.items():
+        if key not in known:
+            hint = closest(key, known) if known else "this format has no options"
+            raise UsageError(f"{name}: option {key}", "a known option", repr(key), hint)
+        values[key] = _converted(text, type(known[key]), f"{name}: option {key}")
+    return values
 
 
 def options_of(name: str) -> dict[str, str | int | bool]:

@@ -22,6 +22,7 @@ SCHEMAS: dict[str, type] = {
     "profile-formats": profiles.ProfileFormats,
     "export": builds.Export,
     "models": builds.Models,
+    "fleet-import": profiles.FleetImport,
     "fleet-diff": stores.FleetDiff,
     "fleet-plan": stores.FleetPlan,
     "fleet-build": stores.FleetBuild,

@@ -1,0 +1,128 @@
+"""Calibrations of many vehicles in another format, made into a folder of profiles."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from specialize.calibration.dump import dump_profile
+from specialize.calibration.findings import Severity
+from specialize.calibration.formats.importer import option_values, read_format
+from specialize.calibration.lint import lint
+from specialize.errors import InputError
+from specialize.files import write_file
+from specialize.fleet.load import Failed, UniqueNames, over_paths
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportedVehicle:
+    """One vehicle.
+
+    Attributes:
+        vehicle: Its name.
+        source: What was imported.
+        path: Its profile.
+        findings: Rule and severity of everything that lint found, without repetition.
+    """
+
+    vehicle: str
+    source: Path
+    path: Path
+    findings: tuple[tuple[str, Severity], ...]
+
+    @property
+    def usable(self) -> bool:
+        """Whether lint found no error."""
+        return all(severity != "error" for _, severity in self.findings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetImported:
+    """A folder of profiles.
+
+    Attributes:
+        format: Name of the format.
+        folder: The folder.
+        vehicles: In the order of their sources.
+        failed: Sources that could not be imported.
+        seconds: Wall time.
+    """
+
+    format: str
+    folder: Path
+    vehicles: tuple[ImportedVehicle, ...]
+    failed: tuple[Failed, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One calibration as the text of a profile, and what lint found."""
+
+    source: Path
+    vehicle: str
+    text: str
+    findings: tuple[tuple[str, Severity], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Reads one calibration and looks it over; runs in other processes."""
+
+    format: str
+    options: Mapping[str, str]
+
+    def __call__(self, path: Path) -> _Found:
+        profile = read_format(self.format, path, self.options)
+        found = dict.fromkeys((finding.code, finding.severity) for finding in lint(profile))
+        return _Found(path, profile.vehicle, dump_profile(profile), tuple(found))
+
+
+def import_fleet(
+    format_name: str,
+    sources: Sequence[Path],
+    options: Mapping[str, str],
+    folder: Path,
+    jobs: int | None = None,
+) -> FleetImported:
+    """Write `<vehicle>.yaml` for each source; one that cannot be imported stops no other.
+
+    Args:
+        format_name: A key of `FORMATS`.
+        sources: A file or folder for each vehicle.
+        options: Options of the format, the same for all.
+        folder: Where the profiles are written; made if need be.
+        jobs: Number of processes; None takes one per core for fleets that are worth it.
+
+    Raises:
+        UsageError: The format or an option is unknown, or a value does not fit its option.
+        SpecializeError: The folder cannot be written.
+    """
+    start = time.perf_counter()
+    option_values(format_name, options)
+    vehicles: list[ImportedVehicle] = []
+    failed: list[Failed] = []
+    names = UniqueNames()
+    for one in over_paths(sources, _Read(format_name, options), jobs):
+        done = one if isinstance(one, Failed) else _written(one, folder, names)
+        if isinstance(done, Failed):
+            failed.append(done)
+        else:
+            vehicles.append(done)
+    return FleetImported(
+        format=format_name, folder=folder, vehicles=tuple(vehicles), failed=tuple(failed),
+        seconds=time.perf_counter() - start,
+    )  # fmt: skip
+
+
+def _written(one: _Found, folder: Path, names: UniqueNames) -> ImportedVehicle | Failed:
+    """Write one profile, unless a vehicle of the same name was written before."""
+    try:
+        names.add(one.vehicle, one.source)
+    except InputError as error:
+        return Failed(one.source, str(error))
+    path = folder / f"{one.vehicle.replace('/', '_')}.yaml"
+    write_file(path, one.text)
+    return ImportedVehicle(vehicle=one.vehicle, source=one.source, path=path, findings=one.findings)

@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from specialize.graph.custom import is_custom
 from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.shapes import STANDARD, dims, numpy_type
 from specialize.passes.arithmetic import plus, times
@@ -51,7 +52,7 @@ def lower_opset(model: ir.Model, opset: int) -> list[Note]:
         return []
     notes = []
     for node in list(model.graph):
-        if node.domain not in STANDARD or _unchanged(node.op_type, have, opset):
+        if node.domain not in STANDARD or is_custom(node) or _unchanged(node.op_type, have, opset):
             continue
         builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
         made = RULES.get(node.op_type, _same)(node, builder, opset)

@@ -160,12 +160,14 @@ def test_what_is_no_such_pooling_is_declined() -> None:
 def test_a_toolchain_with_the_operator_gets_it(tmp_path: Path) -> None:
     """TensorRT refuses a scatter that adds; with the plugins it gets the operator, proven by its definition."""
     model = pooling(*scene())
+    model.opset_import[0].version = 18  # as the exporter writes it
     with pytest.raises(DeclinedError, match="ScatterND"):
         finish(specialize_proto(model, {}, RAGGED).model, "tensorrt", tmp_path, FACTS)
     graph = specialize_proto(model, {}, RAGGED).model
     done = finish(graph, "tensorrt_derryhub", tmp_path, FACTS)
     assert not done.runnable
     assert operators(graph)["BEVPoolV2TRT"] == 1
+    assert graph.graph.opset_imports[""] == 17
     assert any("points pooled by BEVPoolV2TRT" in note.reason for note in done.notes)
     feeds = random_feeds(model)
     np.testing.assert_allclose(run(runnable_copy(graph), feeds)["out"], run(model, feeds)["out"], atol=1e-5)

@@ -116,6 +116,28 @@ def sample_indices(name: str, size: int) -> list[int]:
     return sorted(set(_generator("idx:" + name).integers(0, size, size=64).tolist()))
 
 
+def per_camera_rows(seen: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Returns what each camera sees of rows, its own ones first and zeros behind, as the original batches them.
+
+    Args:
+        seen: (N, Q, 1) one where a camera sees a query.
+        rows: (N or 1, Q, ...).
+
+    Returns:
+        (N, most queries of a camera, ...).
+    """
+    masks = seen[..., 0] > 0
+    each = rows.expand(len(masks), *rows.shape[1:])
+    found = [one[mask] for one, mask in zip(each, masks, strict=True)]
+    return torch.nn.utils.rnn.pad_sequence(found, batch_first=True)
+
+
+def centres_of(boxes: torch.Tensor, range_m: tuple[float, ...]) -> torch.Tensor:
+    """Returns the centres of boxes (..., 10: cx, cy, w, l, cz, ...) in m as fractions of the range, (..., 3)."""
+    low, high = torch.tensor(range_m[:3]), torch.tensor(range_m[3:])
+    return (boxes[..., [0, 1, 4]] - low) / (high - low)
+
+
 def largest_difference(record: Record, name: str, value: torch.Tensor | np.ndarray) -> float:
     """Returns the largest absolute difference of `value` from the recorded samples of output `name`.
 

@@ -20,8 +20,10 @@ from specialize.zoo.bevformer import BEVFormer, build, example_inputs
 from specialize.zoo.export import GenericModel, digest_weights, export_generic
 from tests.zoo.parity import (
     Record,
+    centres_of,
     largest_difference,
     load_record,
+    per_camera_rows,
     rig_lidar2img,
     rule_input,
     set_rule_weights,
@@ -161,6 +163,43 @@ def test_decoder_layers_match_the_figures(
     states = torch.stack([insides[f"decoder{index}"].transpose(0, 1) for index in range(6)])
     assert largest_difference(record, "no_prev/decoder_states", states) < 1e-4
     assert largest_difference(record, "no_prev/can_bus_mlp", insides["can_bus_mlp"][0]) < 1e-5
+
+
+def test_the_encoder_starts_from_the_recorded_tensors(
+    record: Record, model: BEVFormer, frames: dict[str, Inputs]
+) -> None:
+    """Positions, the first queries, and the feature rows with their embeddings are the original's."""
+    head, transformer = model.pts_bbox_head, model.pts_bbox_head.transformer
+    frame = {name: torch.from_numpy(value) for name, value in frames["no_prev"].items()}
+    with torch.no_grad():
+        query = head.bev_embedding.weight[None] + transformer.can_bus_mlp(frame["can_bus"][None, None])
+        value = transformer.flatten(model.img_neck(model.img_backbone(frame["img"][0])))
+        position = head.positional_encoding()
+    assert largest_difference(record, "bev_pos", position.transpose(0, 1)) < 1e-6
+    assert largest_difference(record, "no_prev/enc_bev_query", query.transpose(0, 1)) < 1e-5
+    assert largest_difference(record, "encoder_value_with_embeds", value[:, :, None]) < 5e-5
+
+
+def test_attention_on_visible_queries_alone_matches_the_figures(
+    record: Record, model: BEVFormer, frames: dict[str, Inputs], insides: dict[str, Tensor], outputs: object
+) -> None:
+    """Camera by camera, on the queries it sees and zeros behind them, the attention is the original's."""
+    transformer = model.pts_bbox_head.transformer
+    attention = transformer.encoder.layers[0].attentions[1].deformable_attention
+    frame = {name: torch.from_numpy(value) for name, value in frames["no_prev"].items()}
+    with torch.no_grad():
+        value = transformer.flatten(model.img_neck(model.img_backbone(frame["img"][0])))
+        sight = transformer.encoder.look(frame["lidar2img"])
+        queries = per_camera_rows(sight.seen, insides["layer0_norm0"])
+        read = attention.sample(queries, value, per_camera_rows(sight.seen, sight.reference))
+    assert largest_difference(record, "no_prev/layer0_sca_deform_attn", read) < 5e-5
+
+
+def test_decoder_references_match_the_figures(record: Record, outputs: dict[str, Outputs]) -> None:
+    """After each decoder layer its boxes' centres are the recorded reference points."""
+    boxes = torch.from_numpy(outputs["no_prev"]["all_bbox_preds"])
+    references = centres_of(boxes, (-51.2, -51.2, -5.0, 51.2, 51.2, 3.0))
+    assert largest_difference(record, "no_prev/decoder_references", references) < 1e-5
 
 
 def test_a_history_changes_the_outputs(outputs: dict[str, Outputs]) -> None:

@@ -13,8 +13,10 @@ from specialize.zoo.bevformer import BEVFormer, build
 from specialize.zoo.export import export_generic
 from tests.zoo.parity import (
     Record,
+    centres_of,
     largest_difference,
     load_record,
+    per_camera_rows,
     rig_lidar2img,
     rule_input,
     set_rule_weights,
@@ -71,6 +73,10 @@ def test_one_layer_on_four_levels_matches_the_figures(
     value = transformer.flatten(maps)
     after_space = layer.attentions[1](layer.norms[0](after_time), value, sight.reference, sight.seen)
     assert largest_difference(record, "randfeat_1layer/layer0_sca", after_space) < 5e-5
+    queries = per_camera_rows(sight.seen, layer.norms[0](after_time))
+    places = per_camera_rows(sight.seen, sight.reference)
+    read = layer.attentions[1].deformable_attention.sample(queries, value, places)
+    assert largest_difference(record, "randfeat_1layer/layer0_sca_deform_attn", read) < 5e-5
     after = layer(query, position, history, value, sight)
     assert largest_difference(record, "randfeat_1layer/encoder_out", after) < 5e-5
 
@@ -85,7 +91,20 @@ def test_the_whole_detector_matches_the_figures(
     maps = tuple(torch.cat(level) for level in zip(*per_camera, strict=True))
     for level, features in enumerate(maps):
         assert largest_difference(record, f"full/img_neck_out{level}", features[None]) < 5e-5
+    seen: dict[str, torch.Tensor] = {}
+    hooks = [
+        model.pts_bbox_head.transformer.encoder.layers[index].register_forward_hook(
+            lambda _module, _inputs, output, index=index: seen.update({f"full/layer{index}_out": output})
+        )
+        for index in (0, 2)
+    ]
     result = model.pts_bbox_head(maps, torch.zeros(40000, 1, 256), first_can_bus, NO_HISTORY, lidar2img)
+    for hook in hooks:
+        hook.remove()
+    for name, value in seen.items():
+        assert largest_difference(record, name, value) < 5e-5
+    references = centres_of(result.all_bbox_preds, model.config.range_m)
+    assert largest_difference(record, "full/decoder_references", references) < 1e-5
     assert largest_difference(record, "full/bev_embed", result.bev_embed) < 5e-5
     assert largest_difference(record, "full/all_cls_scores", result.all_cls_scores) < 1e-4
     assert largest_difference(record, "full/all_bbox_preds", result.all_bbox_preds) < 1e-3

@@ -90,6 +90,22 @@ def test_has_the_keys_of_public_checkpoints() -> None:
         assert frustum[where].tolist() == record["vtransform_constants"][f"frustum_{name}"]
 
 
+def test_a_resnet_takes_the_place_of_the_swin_transformer() -> None:
+    """With ResNet-50 the same maps leave the neck; only backbone and neck have other weights."""
+    swin, resnet = build("bevfusion_camera"), build("bevfusion_camera_r50")
+    maps = resnet.get_submodule("encoders.camera.backbone")(torch.zeros(1, 3, *IMAGE_HW))
+    assert [tuple(value.shape[1:]) for value in maps] == [(512, 32, 88), (1024, 16, 44), (2048, 8, 22)]
+    assert resnet.get_submodule("encoders.camera.neck")(maps).shape == (1, 256, 32, 88)
+    ours, theirs = (
+        {key: value.shape for key, value in model.state_dict().items() if ".vtransform." in key}
+        for model in (resnet, swin)
+    )
+    assert ours == theirs
+    state = resnet.state_dict()
+    assert state["encoders.camera.backbone.layer4.2.conv3.weight"].shape == (2048, 512, 1, 1)
+    assert state["encoders.camera.neck.lateral_convs.1.conv.weight"].shape == (256, 3072, 1, 1)
+
+
 def test_the_model_without_lidar_has_the_keys_of_public_checkpoints() -> None:
     """The view transform that needs no depth image has the recorded keys and shapes, and no other."""
     want = {key: tuple(shape) for key, shape in load_record("bevfusion")["state_dict_lss_vtransform"]}
@@ -111,6 +127,15 @@ def test_points_fall_into_the_recorded_cells(case: str, lifting: ViewTransform) 
     if "kept_per_camera" in want:
         assert kept.reshape(6, -1).sum(1).tolist() == want["kept_per_camera"]
     ranks = np.sort(cells[kept]).astype("<i8")
+    if "first_ranks" in want:
+        assert (ranks[:8].tolist(), ranks[-8:].tolist()) == (want["first_ranks"], want["last_ranks"])
+        assert np.bincount(ranks).max() == want["max_points_in_cell"]
+        squares = sum(
+            rank * rank for rank in ranks.tolist()
+        )  # recorded as a float64, whose last digit is even
+        assert float(squares) == float(want["sum_ranks_squared"])
+        counts = np.bincount(ranks, minlength=360 * 360).reshape(12, 30, 12, 30).sum(axis=(1, 3))
+        assert counts.tolist() == want["coarse_histogram_12x12_30cells"]
     assert (len(np.unique(ranks)), int(ranks.sum())) == (want["unique_cells"], want["sum_ranks"])
     assert hashlib.sha256(ranks.tobytes()).hexdigest().startswith(want["sha256_sorted_ranks_int64_le"])
 
@@ -121,6 +146,8 @@ def test_lifting_equals_the_record() -> None:
     record, transform = load_record("bevfusion"), branch().vtransform
     depth = torch.from_numpy(depth_image(record, "aug"))
     assert largest_difference(record, "aug/depth_image", depth) < 1e-4
+    wanted = record["geometry"]["aug"]["depth_nonzero_per_camera"]
+    assert (depth != 0).sum((1, 2, 3)).tolist() == wanted
     seen: dict[str, Tensor] = {}
     hooks = [
         getattr(transform, name).register_forward_hook(

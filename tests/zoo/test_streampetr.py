@@ -71,6 +71,17 @@ def test_has_the_keys_of_public_checkpoints() -> None:
     assert {key: tuple(value.shape) for key, value in StreamPETR().state_dict().items()} == want
 
 
+def test_branches_are_shared_as_recorded() -> None:
+    """Every parameter of the branches is one tensor under as many keys as the record lists."""
+    state, shared = StreamPETR().state_dict(keep_vars=True), load_record("streampetr")["shared_parameters"]
+    keys: dict[int, list[str]] = {}
+    for key, value in state.items():
+        keys.setdefault(id(value), []).append(key)
+    groups = [group for group in keys.values() if len(group) > 1]
+    assert len(groups) == shared["groups"]
+    assert shared["example"] in groups
+
+
 def test_constants_equal_the_recorded_ones() -> None:
     """Depth bins and ranges are bit-equal to those of the original constructor."""
     state = StreamPETR().state_dict()
@@ -122,6 +133,8 @@ def test_geometry_and_first_frame_equal_the_record() -> None:
         name: largest_difference(record, f"{RANDOM}/{name}", value) for name, (value, _) in limits.items()
     }
     assert {name: d for name, d in differences.items() if d > limits[name][1]} == {}
+    kept = scores[-1, 0].sigmoid().amax(-1).topk(128).indices.tolist()
+    assert set(kept) == set(record["randfeat_frame0_top128"])
 
 
 @torch.no_grad()

@@ -49,7 +49,9 @@ check: install ## format, lint, strict types, import contracts, architecture
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
 targets: install ## compile for real with every toolchain that installs here (gigabytes), and write docs/targets.md
-	$(BIN)/python tools/targets/run.py
+	$(BIN)/python tools/targets/builds.py
+	$(BIN)/python tools/targets/run.py --what site
+	$(BIN)/python tools/targets/run.py --what whole
 	$(BIN)/python tools/targets/table.py
 
 format: install ## rewrite files the way `check` wants them

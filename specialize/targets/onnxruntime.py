@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
 from specialize.targets.operators import COMMON, STANDARD_MSDA
-from specialize.targets.render import HEADER, header
 
 PROFILE = Profile(
     name="onnxruntime",
@@ -24,12 +23,11 @@ PROFILE = Profile(
     floats=("float32",),
     static=False,
     int8=Int8(source="onnxruntime.quantization.quantize_static, 1.31: uint8 activations and int8 weights on x86"),
-    files=(HEADER,),
     evidence=(Evidence(kind="ran here", text="onnxruntime 1.31: every build is run on it and compared"),),
     source="ran here: onnxruntime 1.31",
 )  # fmt: skip
 
 
 def files(facts: FileFacts) -> dict[str, str]:
-    """Return the C header."""
-    return {HEADER: header(facts)}
+    """Return nothing: the model is all that it reads."""
+    return {}

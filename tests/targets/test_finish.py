@@ -138,7 +138,7 @@ def test_scripts_are_valid(name: str, tmp_path: Path) -> None:
 
 def test_header_carries_the_tie(tmp_path: Path) -> None:
     """The header names vehicle, digests, lengths and shapes, quoted for C."""
-    finish(attention_block(), "onnxruntime", tmp_path, FACTS)
+    finish(attention_block(), "tvm", tmp_path, FACTS)
     text = (tmp_path / "specialize_model.h").read_text()
     for part in (
         "#define SPECIALIZE_VEHICLE \"van 'quoted' 12\"", '#define SPECIALIZE_PROFILE "sha256:ab"',

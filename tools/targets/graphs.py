@@ -33,6 +33,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ROOT / "calib_profiles" / "car42.yaml"
 CHANNELS, LEVELS, HEADS, POINTS, ANCHORS = 256, ((15, 25),), 8, 8, 4
 OPSET = 17
+WRITTEN_FOR = {"iree": ("onnxruntime", "decomposed"), "litert": ("onnxruntime", None)}
+"""Toolchains that are no targets of a build: the target and the form whose graph they are given."""
 
 
 def main() -> None:
@@ -66,12 +68,9 @@ def main() -> None:
         lengths = tuple(site.lengths for site in made.sites)
         room = folder / name
         room.mkdir(exist_ok=True)
-        finish(
-            made.model,
-            name,
-            room,
-            BuildFacts(vehicle="car42", cameras=profile.camera_names(), lengths=lengths),
-        )
+        written_for, form = WRITTEN_FOR.get(name, (name, None))
+        facts = BuildFacts(vehicle="car42", cameras=profile.camera_names(), lengths=lengths)
+        finish(made.model, written_for, room, facts, form)
         ir.save(made.model, room / "specialized.onnx")
 
 

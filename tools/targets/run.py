@@ -1,9 +1,10 @@
 """Compile for real: every toolchain in its own environment and process, with a time limit; write what happened.
 
-usage: python tools/targets/run.py [--only NAME ...] [--forms FORM ...] [--results docs/targets.json]
+usage: python tools/targets/run.py [--what site|whole] [--only NAME ...] [--forms FORM ...] [--results FILE]
 
-Environments are made below `.targets/` on first use (several gigabytes for RKNN) and are never part of the package.
-A toolchain that does not install reads "not checked", never "passed".
+`site` is one attention, in three forms; `whole` is all of BEVFormer-tiny, zero-padded and specialized. Environments are
+made below `.targets/` on first use (several gigabytes for RKNN) and are never part of the package. A toolchain that
+does not install reads "not checked", never "passed".
 """
 
 from __future__ import annotations
@@ -20,18 +21,27 @@ from typing import Any
 
 import numpy as np
 
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tools.targets.quote import MARK, quoted
+
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 HOME = ROOT / ".targets"
 RESULTS = ROOT / "docs" / "targets.json"
 LIMIT_S = 500
 INSTALL_LIMIT_S = 1800
-MARK = "RESULT "
 
 PACKAGES: dict[str, list[list[str]]] = {
     "onnxruntime": [],
     "openvino": [],
     "tvm": [["apache-tvm==0.27.0", "onnx==1.18.0", "numpy<2.3"]],
+    "iree": [["iree-base-compiler[onnx]==3.13.0", "iree-base-runtime==3.13.0", "numpy"]],
+    "litert": [
+        ["onnx2tf==1.29.24", "tensorflow-cpu==2.19.0", "tf_keras==2.19.0", "ai-edge-litert", "onnxruntime",
+         "onnxsim", "sng4onnx", "psutil"],
+    ],
     "qnn": [["onnxruntime-qnn==2.7.0", "onnxruntime==1.29.0", "numpy"]],
     "tensorrt": [["tensorrt-rtx-cu12==1.7.1.116", "numpy"]],
     "rknn": [
@@ -43,10 +53,13 @@ PACKAGES: dict[str, list[list[str]]] = {
 }  # fmt: skip
 """What each environment is made of, one pip run per list; those without any run in the project's own."""
 
-REASONS = ("must be", "need to be", "not found", "not support")
-"""Words in the lines that say why."""
+FORMS = {"site": ("dynamic", "padded", "specialized"), "whole": ("padded", "specialized")}
+SCRIPTS = {"site": "graphs.py", "whole": "whole.py"}
+MEMORY = re.compile(r"Total Internal Memory Size: (\d+)KB")
+"""What one toolchain says of the memory between its layers."""
 
-FORMS = ("dynamic", "padded", "specialized")
+ONLY_SITES = frozenset({"iree", "litert"})
+"""Toolchains that are no targets of a build: they are given one attention."""
 
 
 def main() -> None:
@@ -54,20 +67,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", choices=list(PACKAGES), default=list(PACKAGES))
-    parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
+    parser.add_argument("--what", choices=tuple(FORMS), default="site")
+    parser.add_argument("--only", nargs="+", choices=list(PACKAGES))
+    parser.add_argument("--forms", nargs="+", choices=FORMS["site"])
+    parser.add_argument("--limit", type=int, default=LIMIT_S, help="seconds per form")
     parser.add_argument("--results", type=Path, default=RESULTS)
     chosen = parser.parse_args()
-    results: dict[str, Any] = json.loads(chosen.results.read_text()) if chosen.results.is_file() else {}
+    names = chosen.only or [name for name in PACKAGES if chosen.what == "site" or name not in ONLY_SITES]
+    forms = [form for form in chosen.forms or FORMS[chosen.what] if form in FORMS[chosen.what]]
     with tempfile.TemporaryDirectory(prefix="targets-") as folder:
         graphs = Path(folder)
-        subprocess.run([sys.executable, HERE / "graphs.py", graphs, *chosen.only], check=True, cwd=ROOT)
+        subprocess.run([sys.executable, HERE / SCRIPTS[chosen.what], graphs, *names], check=True, cwd=ROOT)
         expect(graphs)
-        for name in chosen.only:
-            results[name] = results.get(name, {}) | check(name, graphs, chosen.forms)
-            print(name, json.dumps(results[name], indent=1), flush=True)
-    ordered = {name: results[name] for name in PACKAGES if name in results}
-    chosen.results.write_text(json.dumps(ordered, indent=1) + "\n")
+        for name in names:
+            found = check(name, graphs, forms, chosen.limit)
+            print(name, json.dumps(found, indent=1), flush=True)
+            merge(chosen.results, chosen.what, name, found)
+
+
+def merge(path: Path, section: str, name: str, found: dict[str, Any]) -> None:
+    """Write what one toolchain did over what is there, in the order of the table."""
+    results: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
+    part = results.get(section, {})
+    part[name] = part.get(name, {}) | found
+    results[section] = {each: part[each] for each in PACKAGES if each in part}
+    path.write_text(json.dumps(results, indent=1) + "\n")
 
 
 def expect(graphs: Path) -> None:
@@ -76,16 +100,17 @@ def expect(graphs: Path) -> None:
 
     session = onnxruntime.InferenceSession(str(graphs / "padded.onnx"))
     feeds = dict(np.load(graphs / "feeds.npz"))
-    (found,) = session.run(None, {value.name: feeds[value.name] for value in session.get_inputs()})
-    np.save(graphs / "expected.npy", found)
+    found = session.run(None, {value.name: feeds[value.name] for value in session.get_inputs()})
+    names = [value.name for value in session.get_outputs()]
+    np.savez(graphs / "expected.npz", **dict(zip(names, found, strict=True)))
 
 
-def check(name: str, graphs: Path, forms: list[str]) -> dict[str, Any]:
+def check(name: str, graphs: Path, forms: list[str], limit_s: int) -> dict[str, Any]:
     """Return what one toolchain does with each form."""
     python = environment(name)
     if isinstance(python, str):
         return {form: {"checked": False, "message": python} for form in forms}
-    return {form: one(name, python, graphs, form) for form in forms}
+    return {form: one(name, python, graphs, form, limit_s) for form in forms}
 
 
 def environment(name: str) -> Path | str:
@@ -108,33 +133,44 @@ def environment(name: str) -> Path | str:
     return python
 
 
-def one(name: str, python: Path, graphs: Path, form: str) -> dict[str, Any]:
+def one(name: str, python: Path, graphs: Path, form: str, limit_s: int) -> dict[str, Any]:
     """Return what one toolchain does with one graph, in a process of its own."""
     model = graphs / name / "specialized.onnx" if form == "specialized" else graphs / f"{form}.onnx"
-    expected = graphs / ("none" if form == "dynamic" else "expected.npy")
+    expected = graphs / ("none" if form == "dynamic" else "expected.npz")
     room = graphs / name / form
     room.mkdir(parents=True)
     command = [python, HERE / "workers" / f"{name}_worker.py", model, graphs / "feeds.npz", expected, room]
-    try:
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, cwd=room, check=False)
-    except subprocess.TimeoutExpired:
-        return {"checked": True, "accepted": False, "message": f"no answer in {LIMIT_S} s"}
-    lines = [line for line in ran.stdout.splitlines() if line.startswith(MARK)]
+    with (room / "log").open("w+") as log:
+        try:
+            ran = subprocess.run(
+                command, stdout=log, stderr=subprocess.STDOUT, timeout=limit_s, cwd=room, check=False
+            )
+            ended = f"ended with {ran.returncode}"
+        except subprocess.TimeoutExpired:
+            ended = f"no answer in {limit_s} s"
+    text = (room / "log").read_text(errors="replace")
+    shutil.rmtree(room)  # engines of whole models are large
+    return read(text, ended)
+
+
+def read(log: str, ended: str) -> dict[str, Any]:
+    """Return the last result in a log; what it was refused for is quoted from the log."""
+    lines = [line for line in log.splitlines() if line.startswith(MARK)]
     if not lines:
-        tail = " ".join((ran.stderr or ran.stdout).split())[-200:]
-        return {"checked": True, "accepted": False, "message": f"ended with {ran.returncode}: {tail}"}
+        said = quoted(log)
+        message = said or (" ".join(log.split())[-200:] if ended.startswith("ended") else "")
+        return {"checked": True, "accepted": False, "message": f"{ended}: {message}" if message else ended}
     result: dict[str, Any] = {"checked": True, **json.loads(lines[-1].removeprefix(MARK))}
+    if (
+        result.get("run") == "no answer"
+    ):  # of a process that was stopped, or died, while it ran what it had compiled
+        result["run"] = ended
+    memory = MEMORY.search(log)
+    if memory:
+        result["memory_bytes"] = int(memory[1]) << 10
     if not result["accepted"]:
-        result["message"] = quoted(ran.stdout + ran.stderr) or result.get("message", "")
+        result["message"] = quoted(log) or result.get("message", "")
     return result
-
-
-def quoted(log: str) -> str:
-    """Return the line of a log that says why, where a toolchain only raises "failed"."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", log)
-    lines = [line.rsplit("it/s]", 1)[-1].strip() for line in plain.splitlines() if MARK not in line]
-    found = [line for line in lines if "NonZero" in line and any(key in line for key in REASONS)]
-    return min(found, key=len)[:240] if found else ""
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ def compile_(model: Path, folder: Path):
     opened = onnxruntime.InferenceSession(str(model), options)
 
     def run(feeds):
-        return opened.run(None, {value.name: feeds[value.name] for value in opened.get_inputs()})[0]
+        return opened.run(None, {value.name: feeds[value.name] for value in opened.get_inputs()})
 
     return model.stat().st_size, run
 

@@ -14,7 +14,8 @@ def compile_(model: Path, folder: Path):
 
     def run(feeds):
         names = [port.get_any_name() for port in compiled.inputs]
-        return compiled({name: feeds[name] for name in names})[0]
+        found = compiled({name: feeds[name] for name in names})
+        return [found[port] for port in compiled.outputs]
 
     return (folder / "model.bin").stat().st_size + (folder / "model.xml").stat().st_size, run
 

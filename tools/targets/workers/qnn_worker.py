@@ -11,9 +11,12 @@ NAME = "QNNExecutionProvider"
 PROVIDER = {"backend_type": "htp", "htp_arch": "73", "soc_model": "43", "enable_htp_fp16_precision": "1"}
 
 
-def session(model: Path, context: Path | None):
+ERRORS, EVERYTHING = 3, 0
+
+
+def session(model: Path, context: Path | None, log: int = ERRORS):
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 1  # why a node is refused is said there
+    options.log_severity_level = log
     options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     if context is not None:
         options.add_session_config_entry("ep.context_enable", "1")
@@ -26,12 +29,16 @@ def session(model: Path, context: Path | None):
 
 def compile_(model: Path, folder: Path):
     onnxruntime.register_execution_provider_library(NAME, onnxruntime_qnn.get_library_path())
-    session(model, folder / "context.onnx")
+    try:
+        session(model, folder / "context.onnx")
+    except Exception:
+        session(model, None, EVERYTHING)  # fails again, and says in the log which node was refused for what
+        raise
     size = sum(file.stat().st_size for file in folder.glob("*.bin"))
 
     def run(feeds):
         opened = session(model, None)
-        return opened.run(None, {value.name: feeds[value.name] for value in opened.get_inputs()})[0]
+        return opened.run(None, {value.name: feeds[value.name] for value in opened.get_inputs()})
 
     return size, run
 

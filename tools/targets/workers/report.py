@@ -1,4 +1,4 @@
-"""What every worker does: run a step with a clock, compare with what is expected, print one line of JSON."""
+"""What every worker does: run a step with a clock, compare with what is expected, print one line of JSON per step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,19 @@ import numpy as np
 
 MARK = "RESULT "
 
+Run = Callable[[dict[str, np.ndarray]], Sequence[np.ndarray]]
+"""Returns the outputs in the model's order."""
 
-def work(
-    compile_: Callable[[Path, Path], tuple[int, Callable[[dict[str, np.ndarray]], np.ndarray] | None]],
-    version: str,
-) -> None:
+
+def work(compile_: Callable[[Path, Path], tuple[int, Run | None]], version: str) -> None:
     """Compile the model named on the command line, run it if it can be run, and print what happened.
 
     Args:
         compile_: Takes the model and an empty folder; returns the size of what it made in bytes, and how to run it.
         version: Of the toolchain.
 
-    The command line is MODEL FEEDS EXPECTED FOLDER; EXPECTED may be missing.
+    The command line is MODEL FEEDS EXPECTED FOLDER; EXPECTED may be missing. What is known is printed after
+    compiling, so that a run that takes too long takes nothing back.
     """
     model, feeds, expected, folder = (Path(word) for word in sys.argv[1:5])
     result: dict[str, Any] = {"version": version, "accepted": False}
@@ -35,19 +36,26 @@ def work(
         size, run = compile_(model, folder)
         result |= {"accepted": True, "compile_s": round(time.perf_counter() - start, 2), "bytes": size}
         if run is not None and expected.is_file():
+            print(MARK + json.dumps(result | {"run": "no answer"}), flush=True)
             start = time.perf_counter()
             got = run(dict(np.load(feeds)))
-            wanted = np.load(expected)
-            error = float(np.abs(np.asarray(got, dtype=np.float64).reshape(wanted.shape) - wanted).max())
-            result |= {
-                "run_s": round(time.perf_counter() - start, 3),
-                "error": error,
-                "largest": float(np.abs(wanted).max()),
-            }
+            result |= {"run_s": round(time.perf_counter() - start, 3)} | compare(got, dict(np.load(expected)))
     except BaseException as error:  # toolchains raise types of their own, some derive from BaseException
         result["message"] = shortened(f"{type(error).__name__}: {error}")
         traceback.print_exc()
     print(MARK + json.dumps(result), flush=True)
+
+
+def compare(got: Sequence[np.ndarray], wanted: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Return the largest difference, and the largest number that was expected, of the output that is worst."""
+    worst: dict[str, Any] = {}
+    for (name, array), found in zip(wanted.items(), got, strict=True):
+        difference = np.abs(np.asarray(found, dtype=np.float64).reshape(array.shape) - array)
+        error, largest = float(difference.max()), float(np.abs(array).max())
+        each = {"error": error if np.isfinite(error) else 1e30, "largest": largest, "output": name}
+        if not worst or each["error"] * worst["largest"] > worst["error"] * largest:
+            worst = each
+    return worst
 
 
 def shortened(text: str) -> str:

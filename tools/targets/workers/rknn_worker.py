@@ -13,7 +13,7 @@ def compile_(model: Path, folder: Path):
     shapes = {
         value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in graph.input
     }
-    rknn = RKNN(verbose=False)
+    rknn = RKNN(verbose=True)  # how much memory the model takes is said in the log
     rknn.config(target_platform="rk3588", float_dtype="float16", disable_rules=["gather_to_conv"])
     if rknn.load_onnx(model=str(model), inputs=list(shapes), input_size_list=list(shapes.values())):
         raise RuntimeError("load_onnx refused it; see the log")
@@ -23,7 +23,7 @@ def compile_(model: Path, folder: Path):
 
     def run(feeds):
         rknn.init_runtime()
-        return rknn.inference(inputs=[feeds[name] for name in shapes], data_format=["nchw"] * len(shapes))[0]
+        return rknn.inference(inputs=[feeds[name] for name in shapes], data_format=["nchw"] * len(shapes))
 
     return (folder / "model.rknn").stat().st_size, run
 

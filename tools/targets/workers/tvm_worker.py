@@ -20,7 +20,7 @@ def compile_(model: Path, folder: Path):
 
     def run(feeds):
         found = machine["main"](*(tvm.runtime.tensor(np.ascontiguousarray(feeds[name])) for name in names))
-        return (found if hasattr(found, "numpy") else found[0]).numpy()
+        return [each.numpy() for each in ([found] if hasattr(found, "numpy") else found)]
 
     return (folder / "model.so").stat().st_size, run
 

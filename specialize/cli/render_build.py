@@ -106,9 +106,12 @@ def _reasons(manifest: Manifest) -> list[str]:
     """Return why no rows were dropped, and what fell away instead, if none were."""
     if manifest.sites:
         return []
+    pooled = [note for note in manifest.passes if note.name == "lower_pool" and note.applied]
+    told = {note.where for note in pooled}
     declined = [note for note in manifest.passes if note.name == "compact" and not note.applied]
+    notes = [*pooled, *(note for note in declined if note.where not in told)]
     gone = exchanged(manifest.flops)
-    return [*([gone] if gone else []), *(f"  {note.where}: {note.reason}" for note in declined)]
+    return [*([gone] if gone else []), *(f"  {note.where}: {note.reason}" for note in notes)]
 
 
 def mode_lines(options: dict[str, Any]) -> list[str]:

@@ -116,7 +116,7 @@ def _compact_at(
     before, after = cost(superseded(node)), cost(builder.made)
     if room is None and emitter.sums[-1].fan_in > CAMERAS and after >= before:
         builder.undo()
-        return f"working on {wanted} of {total} rows costs more than on all: {_costs(after, before)}"
+        return f"working on {wanted:,} of {total:,} rows costs more than on all: {_costs(after, before)}"
     replace(graph, node.outputs[0], builder.reshape(result, dims(node.outputs[0])))
     return describe(sink, axes, emitter, remove_unused(graph, node))
 
@@ -137,7 +137,7 @@ def _summary(site: CompactedSite) -> str:
 
 
 def _costs(after: int, before: int) -> str:
-    return f"{after:.2g} against {before:.2g} (operations + {emit_work.FLOPS_PER_BYTE} x bytes)"
+    return f"{after / max(1, before):.2f} times as much (operations + {emit_work.FLOPS_PER_BYTE} x bytes)"
 
 
 def _why_no_work(sink: Sink, lifter: Lifter) -> str:

@@ -104,6 +104,18 @@ def test_a_build_without_sites_says_why() -> None:
     assert "pool: working on 9 of 10 rows costs more" in text
 
 
+def test_points_that_an_operator_leaves_out_are_told_once() -> None:
+    """Where the target's pooling operator leaves points out, that is said, not that the compiler declined to."""
+    declined = PassNote(
+        name="compact", applied=False, where="pool", reason="working on 9 of 10 rows costs more"
+    )
+    applied = PassNote(name="lower_pool", applied=True, where="pool", reason="9 of 10 points pooled")
+    made = msgspec.structs.replace(manifest(), sites=(), flops={}, passes=(declined, applied))
+    text = to_text(build_text(BuildOutcome(build_dir=Path("b"), up_to_date=True, manifest=made)))
+    assert "pool: 9 of 10 points pooled" in text
+    assert "costs more" not in text
+
+
 def test_pooled_points_are_no_pairs() -> None:
     """Points that are pooled are not counted as camera-query pairs, and stand in no table of cameras."""
     pool = Site(

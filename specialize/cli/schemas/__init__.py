@@ -1,7 +1,7 @@
 """What every command prints with `--json`, as types: documents are made from them, and tests check against them."""
 
 from specialize.artifact.manifest import Manifest
-from specialize.cli.schemas import builds, numbers, profiles, stores, vehicles
+from specialize.cli.schemas import builds, fleets, numbers, profiles, stores, vehicles
 
 SCHEMAS: dict[str, type] = {
     "build": builds.BuildDone,
@@ -22,11 +22,11 @@ SCHEMAS: dict[str, type] = {
     "profile-formats": profiles.ProfileFormats,
     "export": builds.Export,
     "models": builds.Models,
-    "fleet-import": profiles.FleetImport,
-    "fleet-diff": stores.FleetDiff,
-    "fleet-plan": stores.FleetPlan,
-    "fleet-build": stores.FleetBuild,
-    "fleet-status": stores.FleetStatus,
+    "fleet-import": fleets.FleetImport,
+    "fleet-diff": fleets.FleetDiff,
+    "fleet-plan": fleets.FleetPlan,
+    "fleet-build": fleets.FleetBuild,
+    "fleet-status": fleets.FleetStatus,
     "table-made": stores.TableMade,
     "conformance": stores.Conformance,
     "store-ls": stores.StoreLs,

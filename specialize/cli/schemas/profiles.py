@@ -125,53 +125,6 @@ class ProfileImport(CheckedFile, frozen=True, kw_only=True):
     source: str
 
 
-class Rule(Output, frozen=True, kw_only=True):
-    """A rule that a profile breaks.
-
-    Attributes:
-        code: Name of the rule.
-        severity: How grave it is.
-    """
-
-    code: str
-    severity: Literal["error", "warning", "note"]
-
-
-class ImportedVehicle(Output, frozen=True, kw_only=True):
-    """A vehicle whose profile was written.
-
-    Attributes:
-        vehicle: Its name.
-        source: What was imported.
-        path: Its profile.
-        findings: Every rule that it breaks, once; `specialize profile check` says where and how to mend it.
-    """
-
-    vehicle: str
-    source: str
-    path: str
-    findings: tuple[Rule, ...]
-
-
-class FleetImport(Output, frozen=True, kw_only=True):
-    """`specialize fleet import --json`.
-
-    Attributes:
-        format: Name of the format.
-        folder: Folder of the profiles.
-        seconds: Wall time.
-        vehicles: Those that were written, in the order of their sources.
-        failed: Sources that could not be imported, and why.
-    """
-
-    schema: Literal["specialize/fleet-import@1"]
-    format: str
-    folder: str
-    seconds: float
-    vehicles: tuple[ImportedVehicle, ...]
-    failed: tuple[JsonObject, ...]
-
-
 class ProfileFormats(Output, frozen=True, kw_only=True):
     """`specialize profile formats --json`.
 

@@ -1,4 +1,4 @@
-"""JSON of commands about the store, fleets, tables and targets."""
+"""JSON of commands about the store, tables and targets."""
 
 from __future__ import annotations
 
@@ -104,108 +104,6 @@ class StoreCheck(Output, frozen=True, kw_only=True):
     ok: bool
     damaged: tuple[Damaged, ...]
     removed: bool
-
-
-class FleetDiff(Output, frozen=True, kw_only=True):
-    """`specialize fleet diff --json`.
-
-    Attributes:
-        folder: Folder of the profiles.
-        model: Name of the model.
-        vehicles: How many.
-        seconds: Wall time.
-        groups: Vehicles with the same cameras: their median and, per camera, from where on one is an outlier.
-        matrix: Every vehicle against the median of its group, camera by camera.
-        outliers: What stands out, the farthest first.
-        failed: Profiles that cannot be used, and why.
-    """
-
-    schema: Literal["specialize/fleet-diff@1"]
-    folder: str
-    model: str
-    vehicles: int
-    seconds: float
-    groups: tuple[JsonObject, ...]
-    matrix: tuple[JsonObject, ...]
-    outliers: tuple[JsonObject, ...]
-    failed: tuple[JsonObject, ...]
-
-
-class FleetPlan(Output, frozen=True, kw_only=True):
-    """`specialize fleet plan --json`.
-
-    Attributes:
-        folder: Folder of the profiles.
-        model: Name of the model.
-        mode: Mode asked for.
-        max_overhead: Share of pairs that a vehicle may compute beyond its own.
-        vehicles: How many.
-        at_least: No plan has fewer builds.
-        seconds: Wall time.
-        lock: File that holds the plan; null with `--dry-run`.
-        builds: Each with its key, mode, vehicles, lengths, overhead and headroom.
-        failed: Profiles that cannot be used, and why.
-    """
-
-    schema: Literal["specialize/fleet-plan@1"]
-    folder: str
-    model: str
-    mode: str
-    max_overhead: float
-    vehicles: int
-    at_least: int
-    seconds: float
-    lock: str | None
-    builds: tuple[JsonObject, ...]
-    failed: tuple[JsonObject, ...]
-
-
-class FleetBuild(Output, frozen=True, kw_only=True):
-    """`specialize fleet build --json`.
-
-    Attributes:
-        lock: File that holds the plan.
-        store: Where the builds are kept.
-        seconds: Wall time.
-        ok: Whether every build is there.
-        builds: What became of each.
-        left_out: Builds that were not asked for.
-    """
-
-    schema: Literal["specialize/fleet-build@1"]
-    lock: str
-    store: str
-    seconds: float
-    ok: bool
-    builds: tuple[JsonObject, ...]
-    left_out: tuple[str, ...]
-
-
-class FleetStatus(Output, frozen=True, kw_only=True):
-    """`specialize fleet status --json`.
-
-    Attributes:
-        folder: Folder of the profiles.
-        lock: File that holds the plan.
-        ok: Whether every vehicle is served.
-        fresh: Vehicles whose build is right.
-        stale: Vehicles that have moved on.
-        missing: Vehicles without a build.
-        unused: Vehicles of the plan without a profile.
-        vehicles: Each with its state and the reason.
-        failed: Profiles that cannot be used, and why.
-    """
-
-    schema: Literal["specialize/fleet-status@1"]
-    folder: str
-    lock: str
-    ok: bool
-    fresh: int
-    stale: int
-    missing: int
-    unused: int
-    vehicles: tuple[JsonObject, ...]
-    failed: tuple[JsonObject, ...]
 
 
 class TableMade(Output, frozen=True, kw_only=True):

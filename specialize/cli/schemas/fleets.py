@@ -1,0 +1,398 @@
+"""JSON of commands about fleets."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from specialize.cli.schemas.base import Output
+
+Mode = Literal["exact", "envelope", "tables"]
+
+
+class NotUsed(Output, frozen=True, kw_only=True):
+    """A file that could not be used.
+
+    Attributes:
+        path: The file.
+        reason: Why.
+    """
+
+    path: str
+    reason: str
+
+
+class Rule(Output, frozen=True, kw_only=True):
+    """A rule that a profile breaks.
+
+    Attributes:
+        code: Name of the rule.
+        severity: How grave it is.
+    """
+
+    code: str
+    severity: Literal["error", "warning", "note"]
+
+
+class ImportedVehicle(Output, frozen=True, kw_only=True):
+    """A vehicle whose profile was written.
+
+    Attributes:
+        vehicle: Its name.
+        source: What was imported.
+        path: Its profile.
+        findings: Every rule that it breaks, once; `specialize profile check` says where and how to mend it.
+    """
+
+    vehicle: str
+    source: str
+    path: str
+    findings: tuple[Rule, ...]
+
+
+class FleetImport(Output, frozen=True, kw_only=True):
+    """`specialize fleet import --json`.
+
+    Attributes:
+        format: Name of the format.
+        folder: Folder of the profiles.
+        seconds: Wall time.
+        vehicles: Those that were written, in the order of their sources.
+        failed: Sources that could not be imported, and why.
+    """
+
+    schema: Literal["specialize/fleet-import@1"]
+    format: str
+    folder: str
+    seconds: float
+    vehicles: tuple[ImportedVehicle, ...]
+    failed: tuple[NotUsed, ...]
+
+
+class Limits(Output, frozen=True, kw_only=True):
+    """From where on a camera stands apart; null where its vehicles are too few.
+
+    Attributes:
+        rotation_mrad: Turned.
+        translation_mm: Shifted.
+        focal_percent: Focal length.
+        principal_point_px: Principal point.
+    """
+
+    rotation_mrad: float | None
+    translation_mm: float | None
+    focal_percent: float | None
+    principal_point_px: float | None
+
+
+class CameraLimits(Output, frozen=True, kw_only=True):
+    """A camera of a group.
+
+    Attributes:
+        name: Its name.
+        limits: From where on it stands apart.
+    """
+
+    name: str
+    limits: Limits
+
+
+class FleetGroup(Output, frozen=True, kw_only=True):
+    """Vehicles with the same cameras.
+
+    Attributes:
+        vehicles: How many.
+        median: Digest of their median calibration.
+        cameras: In order.
+    """
+
+    vehicles: int
+    median: str
+    cameras: tuple[CameraLimits, ...]
+
+
+class CameraDistance(Output, frozen=True, kw_only=True, omit_defaults=True):
+    """How far one camera is from the median; null where there is no such number.
+
+    Attributes:
+        name: Its name.
+        rotation_mrad: Turned.
+        translation_mm: Shifted.
+        focal_percent: Focal length.
+        principal_point_px: Principal point.
+        shift_px_10m: Largest movement in the image of a point at 10 m.
+        shift_px_20m: Largest movement in the image of a point at 20 m.
+        gained: Queries that it sees and the median's camera does not; with `--model` only.
+        lost: Queries that the median's camera sees and it does not; with `--model` only.
+    """
+
+    name: str
+    rotation_mrad: float | None
+    translation_mm: float | None
+    focal_percent: float | None
+    principal_point_px: float | None
+    shift_px_10m: float | None
+    shift_px_20m: float | None
+    gained: float | None = None
+    lost: float | None = None
+
+
+class VehicleDistance(Output, frozen=True, kw_only=True):
+    """How far one vehicle is from the median of its group.
+
+    Attributes:
+        vehicle: Its name.
+        path: Its profile.
+        profile: Digest of its profile.
+        group: Place of its group in `groups`.
+        cameras: In order.
+    """
+
+    vehicle: str
+    path: str
+    profile: str
+    group: int
+    cameras: tuple[CameraDistance, ...]
+
+
+class Outlier(Output, frozen=True, kw_only=True):
+    """A camera that stands apart.
+
+    Attributes:
+        vehicle: Whose it is.
+        path: Its profile.
+        camera: Its name.
+        quantity: In what; the last part is the unit.
+        value: Distance from the median.
+        limit: What is allowed.
+        text: The same as a sentence.
+    """
+
+    vehicle: str
+    path: str
+    camera: str
+    quantity: str
+    value: float | None
+    limit: float | None
+    text: str
+
+
+class FleetDiff(Output, frozen=True, kw_only=True):
+    """`specialize fleet diff --json`.
+
+    Attributes:
+        folder: Folder of the profiles.
+        model: Name of the model whose queries are counted; empty without `--model`.
+        vehicles: How many.
+        seconds: Wall time.
+        groups: Vehicles with the same cameras, the largest group first.
+        matrix: Every vehicle against the median of its group, camera by camera.
+        outliers: Cameras that stand apart, the farthest first.
+        failed: Profiles that cannot be used, and why.
+    """
+
+    schema: Literal["specialize/fleet-diff@1"]
+    folder: str
+    model: str
+    vehicles: int
+    seconds: float
+    groups: tuple[FleetGroup, ...]
+    matrix: tuple[VehicleDistance, ...]
+    outliers: tuple[Outlier, ...]
+    failed: tuple[NotUsed, ...]
+
+
+class FleetMember(Output, frozen=True, kw_only=True):
+    """A vehicle in a build.
+
+    Attributes:
+        vehicle: Its name.
+        path: Its profile.
+        profile: Digest of its profile.
+        plan: Digest of its visible sets.
+        pairs: What its own exact build would compute.
+        adds: What it adds to the build, the vehicles before it being there.
+    """
+
+    vehicle: str
+    path: str
+    profile: str
+    plan: str
+    pairs: int
+    adds: int
+
+
+class Headroom(Output, frozen=True, kw_only=True):
+    """How far one camera may move until some vehicle needs another build.
+
+    Attributes:
+        camera: Its name.
+        rotation_mrad: By turning alone; null where no finite number is known.
+        translation_mm: By shifting alone; null likewise.
+        queries: Queries that the neediest vehicle may gain, in mode `tables`.
+    """
+
+    camera: str
+    rotation_mrad: float | None
+    translation_mm: float | None
+    queries: int | None
+
+
+class PlannedBuild(Output, frozen=True, kw_only=True):
+    """One build of a plan.
+
+    Attributes:
+        key: Digest of all that it will be made from; its name in the store.
+        mode: How calibration is bound.
+        cameras: Names of the cameras, in order.
+        vehicles: Names of the vehicles that it serves.
+        pairs: Pairs of camera and query that it computes.
+        overhead: Largest share of these that a vehicle does not need: pairs / its own - 1.
+        lengths: Pairs per camera, over all grids.
+        grids: Pairs per camera, grid by grid.
+        fan_in: Most cameras that see one query.
+        members: The vehicles, with what each adds.
+        headroom: One entry per camera; empty where any change needs another build.
+        headroom_over: Number of vehicles that `headroom` was looked up for.
+    """
+
+    key: str
+    mode: Mode
+    cameras: tuple[str, ...]
+    vehicles: tuple[str, ...]
+    pairs: int
+    overhead: float
+    lengths: tuple[int, ...]
+    grids: tuple[tuple[int, ...], ...]
+    fan_in: int
+    members: tuple[FleetMember, ...]
+    headroom: tuple[Headroom, ...]
+    headroom_over: int
+
+
+class FleetPlan(Output, frozen=True, kw_only=True):
+    """`specialize fleet plan --json`.
+
+    Attributes:
+        folder: Folder of the profiles.
+        model: Name of the model.
+        mode: Mode asked for.
+        max_overhead: Share of pairs that a vehicle may compute beyond its own.
+        vehicles: How many.
+        at_least: No plan has fewer builds.
+        seconds: Wall time.
+        lock: File that holds the plan; null with `--dry-run`.
+        builds: In the order of their first vehicles.
+        failed: Profiles that cannot be used, and why.
+    """
+
+    schema: Literal["specialize/fleet-plan@1"]
+    folder: str
+    model: str
+    mode: Literal["auto", "exact", "envelope", "tables"]
+    max_overhead: float
+    vehicles: int
+    at_least: int
+    seconds: float
+    lock: str | None
+    builds: tuple[PlannedBuild, ...]
+    failed: tuple[NotUsed, ...]
+
+
+class BuiltBuild(Output, frozen=True, kw_only=True):
+    """What became of one build.
+
+    Attributes:
+        key: Its name in the store.
+        mode: How calibration is bound.
+        vehicles: Names of the vehicles that it serves.
+        status: Made now, there already, or not made.
+        reason: Why it failed; empty otherwise.
+        seconds: Wall time.
+        own_bytes: What it added to the store beyond what others share.
+        tables: Number of vehicles whose tables are in the store.
+        folder: Where it was laid out; null without `-o`.
+    """
+
+    key: str
+    mode: Mode
+    vehicles: tuple[str, ...]
+    status: Literal["built", "reused", "failed"]
+    reason: str
+    seconds: float
+    own_bytes: int
+    tables: int
+    folder: str | None
+
+
+class LeftOut(Output, frozen=True, kw_only=True):
+    """A vehicle without a build.
+
+    Attributes:
+        vehicle: Its name.
+        reason: Why: its profile is not the one of the lock, or it does not fit its tables.
+    """
+
+    vehicle: str
+    reason: str
+
+
+class FleetBuild(Output, frozen=True, kw_only=True):
+    """`specialize fleet build --json`.
+
+    Attributes:
+        lock: File that holds the plan.
+        store: Where the builds are kept.
+        seconds: Wall time.
+        ok: Whether every build is there and every vehicle served.
+        builds: What became of each, in the order of their first vehicles.
+        left_out: Vehicles without a build.
+    """
+
+    schema: Literal["specialize/fleet-build@1"]
+    lock: str
+    store: str
+    seconds: float
+    ok: bool
+    builds: tuple[BuiltBuild, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+class VehicleState(Output, frozen=True, kw_only=True):
+    """How one vehicle stands.
+
+    Attributes:
+        vehicle: Its name.
+        state: Whether its build is right for today's profile.
+        reason: Why, unless it is fresh and unchanged.
+    """
+
+    vehicle: str
+    state: Literal["fresh", "stale", "missing", "unused"]
+    reason: str
+
+
+class FleetStatus(Output, frozen=True, kw_only=True):
+    """`specialize fleet status --json`.
+
+    Attributes:
+        folder: Folder of the profiles.
+        lock: File that holds the plan.
+        ok: Whether every vehicle is served.
+        fresh: Vehicles whose build is right.
+        stale: Vehicles that have moved on.
+        missing: Vehicles without a build.
+        unused: Vehicles of the plan without a profile.
+        vehicles: Sorted by name.
+        failed: Profiles that cannot be used, and why.
+    """
+
+    schema: Literal["specialize/fleet-status@1"]
+    folder: str
+    lock: str
+    ok: bool
+    fresh: int
+    stale: int
+    missing: int
+    unused: int
+    vehicles: tuple[VehicleState, ...]
+    failed: tuple[NotUsed, ...]

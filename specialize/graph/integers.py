@@ -6,6 +6,7 @@ that is needed at once takes milliseconds; these functions take microseconds and
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -25,6 +26,12 @@ MOVES = frozenset({
 """Operators that compute nothing: exact whatever the type."""
 
 
+FIXED = {"NonZero": ir.DataType.INT64} | dict.fromkeys(
+    ("And", "Equal", "Greater", "Less", "Not", "Or"), ir.DataType.BOOL
+)
+"""Operators whose results have one type."""
+
+
 def can_compute(node: ir.Node) -> bool:
     """Return whether a node is shape arithmetic; `NonZero` is, whatever it reads."""
     if node.domain not in STANDARD or node.op_type not in FUNCTIONS or len(node.outputs) != 1:
@@ -38,6 +45,29 @@ def can_compute(node: ir.Node) -> bool:
         return "value" in node.attributes
     values = [*node.inputs, node.outputs[0]]
     return node.op_type in MOVES or all(value is not None and value.dtype in EXACT for value in values)
+
+
+def result_type(node: ir.Node) -> ir.DataType | None:
+    """Return the type of what a node of `FUNCTIONS` gives, whatever its annotation says; None if an input has none."""
+    if node.op_type == "Cast":
+        return ir.DataType(node.attributes["to"].as_int())
+    if node.op_type in ("Constant", "ConstantOfShape"):
+        given = node.attributes.get("value")
+        return ir.DataType.FLOAT if given is None else ir.DataType(given.value.dtype)
+    if node.op_type in FIXED:
+        return FIXED[node.op_type]
+    source = node.inputs[1 if node.op_type == "Where" else 0]
+    return None if source is None else source.dtype
+
+
+def is_few(node: ir.Node, arrays: Sequence[Array], most: int) -> bool:
+    """Return whether a node that takes few numbers gives at most so many."""
+    if node.op_type in ("Expand", "ConstantOfShape"):
+        return math.prod(int(size) for size in arrays[-1].ravel()) <= most
+    if node.op_type == "Range":
+        start, end, step = (float(array.item()) for array in arrays)
+        return step != 0 and (end - start) / step <= most
+    return node.op_type != "Constant" or node.attributes["value"].value.size <= most
 
 
 def compute(node: ir.Node, arrays: Sequence[Array]) -> Array:
@@ -99,7 +129,7 @@ def _gather(arrays: Sequence[Array], attributes: Attributes) -> Array:
 
 
 def _filled(arrays: Sequence[Array], attributes: Attributes) -> Array:
-    value = attributes["value"].as_tensor().numpy().ravel()[0] if "value" in attributes else 0
+    value = attributes["value"].value.numpy().ravel()[0] if "value" in attributes else 0
     return np.full([int(size) for size in arrays[0]], value)
 
 
@@ -112,9 +142,18 @@ def _transpose(arrays: Sequence[Array], attributes: Attributes) -> Array:
     return arrays[0].transpose(list(attributes["perm"].as_ints()) if "perm" in attributes else None)
 
 
+def _quotient(arrays: Sequence[Array], attributes: Attributes) -> Array:
+    left, right = arrays
+    if not right.all():
+        raise ValueError("division by zero")
+    whole = np.abs(left) // np.abs(right)
+    return np.asarray(whole * np.sign(left) * np.sign(right))  # ONNX rounds towards zero, numpy down
+
+
 def _constant(arrays: Sequence[Array], attributes: Attributes) -> Array:
-    value = attributes["value"].as_tensor()
-    return np.asarray(value.numpy())
+    return np.asarray(
+        attributes["value"].value.numpy()
+    )  # not `as_tensor`, whose check takes longer than the rest
 
 
 def _reduced(function: Callable[..., Array]) -> Function:
@@ -131,7 +170,7 @@ def _of(function: Callable[..., Array]) -> Function:
 
 
 FUNCTIONS: dict[str, Function] = {
-    "Add": _of(np.add), "Sub": _of(np.subtract), "Mul": _of(np.multiply), "Equal": _of(np.equal),
+    "Add": _of(np.add), "Sub": _of(np.subtract), "Mul": _of(np.multiply), "Div": _quotient, "Equal": _of(np.equal),
     "Less": _of(np.less), "Greater": _of(np.greater), "Not": _of(np.logical_not), "And": _of(np.logical_and),
     "Or": _of(np.logical_or), "Where": _of(np.where), "Identity": _of(np.asarray), "Cast": _of(np.asarray),
     "Range": _of(lambda start, end, step: np.arange(start.item(), end.item(), step.item())), "Constant": _constant,

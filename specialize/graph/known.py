@@ -131,7 +131,7 @@ def evaluate(model: ir.Model) -> Knowledge:
     for node in model.graph:
         if node.op_type == "If" and node.inputs[0] in knowledge:
             shapes.inline_branch(model.graph, node, bool(knowledge.get(_required(node.inputs[0]))))
-        elif not _learn_shape(node, knowledge):
+        elif not _learn_shape(node, knowledge) and not _learn_number(node, knowledge):
             inference.infer(node)
             _classify(node, knowledge)
     return knowledge
@@ -186,6 +186,32 @@ def _learn_shape(node: ir.Node, knowledge: Knowledge) -> bool:
         array = dims[start:end]
     knowledge.learn(node.outputs[0], array)
     shapes.set_like(node.outputs[0], array)
+    return True
+
+
+def _learn_number(node: ir.Node, knowledge: Knowledge) -> bool:
+    """Learn the result of shape arithmetic on few known numbers at once: most nodes of many exports are that."""
+    if node.op_type not in integers.FUNCTIONS or len(node.outputs) != 1:
+        return False
+    result, arrays = node.outputs[0], []
+    for value in node.inputs:
+        if value is None or value not in knowledge or not knowledge.is_computed(value):
+            return False
+        arrays.append(knowledge.peek(value))
+    if any(array.size > SMALL for array in arrays):
+        return False
+    dtype = integers.result_type(node)
+    if dtype is None:
+        return False
+    result.type = ir.TensorType(dtype)
+    if not integers.can_compute(node) or not integers.is_few(node, arrays, SMALL):
+        return False
+    try:
+        array = integers.compute(node, arrays)
+    except (ValueError, IndexError):  # the node contradicts its inputs: shape inference says how
+        return False
+    knowledge.learn(result, array)
+    shapes.set_like(result, array)
     return True
 
 

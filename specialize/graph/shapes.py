@@ -36,7 +36,7 @@ class ShapeInference:
             onnx.helper.make_opsetid(domain, version) for domain, version in opset_imports.items()
         ]
         self._ir_version = ir_version
-        self._types: dict[ir.Value, onnx.TypeProto] = {}
+        self._schemas: dict[str, onnx.defs.OpSchema] = {}
 
     def infer(self, node: ir.Node) -> None:
         """Set type and shape of the outputs of a node; leave what is annotated where nothing can be inferred.
@@ -84,14 +84,17 @@ class ShapeInference:
     def _schema(self, node: ir.Node) -> onnx.defs.OpSchema | None:
         if node.domain not in STANDARD:
             return None
+        if node.op_type in self._schemas:
+            return self._schemas[node.op_type]
         try:
-            return onnx.defs.get_schema(node.op_type, self._opsets.get("", 17), "")
+            self._schemas[node.op_type] = onnx.defs.get_schema(node.op_type, self._opsets.get("", 17), "")
         except onnx.defs.SchemaError as error:
             place = f"node {node.name!r}"
             hint = "a custom operator needs a domain of its own"
             raise InputError(
                 place, f"an operator of opset {self._opsets.get('', 17)}", node.op_type, hint
             ) from error
+        return self._schemas[node.op_type]
 
     def _rename(self, node: ir.Node) -> onnx.NodeProto:
         proto = onnx.NodeProto(op_type=node.op_type, domain="")

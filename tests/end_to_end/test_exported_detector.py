@@ -3,74 +3,42 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import MethodType
 
-import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-import torch
-from torch import Tensor, nn
 
+from specialize.artifact import Build
+from specialize.artifact.tensors import read_tensors
+from specialize.binding import Fed
 from specialize.calibration.load import load_profile
+from specialize.compiler import build
+from specialize.envelope import read_supersets
+from specialize.evidence import compare_with_original
 from specialize.graph.io import read_graph
 from specialize.passes.pipeline import Specialized, specialize_graph
 from specialize.planning import visible_sets
-from specialize.resources import resource_dir
+from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
+from specialize.sources import sidecar_of
+from specialize.tables import make_table
 from specialize.verify import compare_models, make_frames, model_inputs
-from specialize.zoo import create, spec, zoo_module
-from specialize.zoo.deformable_attention import SpatialCrossAttention
+from specialize.zoo import spec
 from tests.graphs import assert_static, operators
-from tests.synthetic.exporting import export, simplified
+from tests.synthetic.detector import CAR42, CAR43, FORMS, export_detector, matrices
+from tests.synthetic.exporting import simplified
 
 pytestmark = [pytest.mark.slow, pytest.mark.torch]
 
 NAME = "bevformer_tiny"
-CAR42 = resource_dir("calib_profiles") / "car42.yaml"
-CAR43 = resource_dir("calib_profiles") / "car43.yaml"
-OUTPUTS = ("bev_embed", "all_cls_scores", "all_bbox_preds")
 DATA_DEPENDENT = {"NonZero", "ScatterND", "ScatterElements", "If", "Loop", "Where"}
 
 
-def rebatched(
-    self: SpatialCrossAttention, x: Tensor, value: Tensor, reference: Tensor, seen: Tensor
-) -> Tensor:
-    """Compute each camera's visible queries only, in front of a batch as long as the longest: lengths are data."""
-    cameras, anchors = value.shape[0], reference.shape[2]
-    indexes = [seen[camera, :, 0].nonzero().squeeze(-1) for camera in range(cameras)]
-    longest = torch.stack([torch.as_tensor(index.shape[0]) for index in indexes]).max()
-    rows = x.new_zeros(cameras, longest, x.shape[-1])
-    places = reference.new_zeros(cameras, longest, anchors, 2)
-    for camera, index in enumerate(indexes):
-        rows[camera, : index.shape[0]] = x[0, index]
-        places[camera, : index.shape[0]] = reference[camera, index]
-    read = self.deformable_attention.sample(rows, value, places)
-    slots = torch.zeros_like(x)
-    for camera, index in enumerate(indexes):
-        slots[0, index] += read[camera, : index.shape[0]]
-    count = seen.sum(0).clamp(min=1.0)
-    return x + self.output_proj(slots / count)  # type: ignore[no-any-return]
-
-
-def matrices(calib: Path) -> np.ndarray:
-    """Return the `lidar2img` input for a calibration."""
-    return (
-        spec(NAME).calibration_arrays(load_profile(calib))["lidar2img"].reshape(1, 6, 4, 4).astype(np.float32)
-    )
-
-
-@pytest.fixture(scope="module", params=["zero_padded", "rebatched"])
+@pytest.fixture(scope="module", params=FORMS)
 def exported(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the path of a traced export; the exporter saw car42."""
-    model: nn.Module = create(NAME, seed=0).eval()
-    if request.param == "rebatched":
-        for module in model.modules():
-            if isinstance(module, SpatialCrossAttention):
-                module.forward = MethodType(rebatched, module)  # type: ignore[method-assign]
-    inputs = zoo_module(NAME).example_inputs(NAME) | {"lidar2img": torch.tensor(matrices(CAR42))}
-    path = tmp_path_factory.mktemp(request.param) / "model.onnx"
-    onnx.save(export(model, inputs, 16, outputs=OUTPUTS), str(path))
+    """Return the path of a traced export with its sidecar; the exporter saw car42."""
+    path = export_detector(request.param, tmp_path_factory.mktemp(request.param) / "model.onnx")
+    sidecar_of(path).write_text(spec(NAME).to_text())
     return path
 
 
@@ -105,3 +73,49 @@ def test_a_simplified_export_is_the_same_work(exported: Path) -> None:
     path = exported.with_name("simplified.onnx")
     onnx.save(simplified(onnx.load(str(exported)), "onnxsim"), str(path))
     proven(path, CAR42, Packing("ragged"))
+
+
+@pytest.fixture
+def store(exported: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the builds of one export a store; return the folder that builds go to."""
+    monkeypatch.setenv("SPECIALIZE_STORE", str(exported.parent / "store"))
+    return exported.parent
+
+
+def left_of(folder: Path) -> set[str]:
+    """Return the operators of a build that depend on data."""
+    return DATA_DEPENDENT & {node.op_type for node in read_graph(folder / "model.onnx").graph}
+
+
+def test_an_export_serves_an_envelope(exported: Path, store: Path) -> None:
+    """The calibration stays an input, the envelope's pairs are computed, and calibrations inside are proven."""
+    tolerance = "rotation=0.5deg,translation=3cm,focal=0.5%"
+    request = BuildRequest(
+        calib=CAR42,
+        model=str(exported),
+        mode="envelope",
+        tolerance=tolerance,
+        output=store / "envelope",
+        frames=3,
+    )
+    manifest = build(request).manifest
+    (pairs,) = read_supersets(store / "envelope")
+    (plan,) = visible_sets(spec(NAME), load_profile(CAR42))
+    assert [site.pairs for site in manifest.sites] == [pairs.sum()] * 3
+    assert plan.pairs < pairs.sum() < 1.05 * plan.pairs
+    assert "lidar2img" in [put.name for put in manifest.inputs]
+    assert not left_of(store / "envelope") - {"Where"}
+
+
+def test_an_export_becomes_one_engine_with_tables(exported: Path, store: Path) -> None:
+    """The engine made for car42 gives, with the table of car43, what the export gives with its calibration."""
+    request = BuildRequest(calib=CAR42, model=str(exported), mode="tables", output=store / "tables", frames=2)
+    manifest = build(request).manifest
+    (plan,) = visible_sets(spec(NAME), load_profile(CAR42))
+    assert [site.pairs for site in manifest.sites] == [plan.pairs] * 3
+    assert not left_of(store / "tables")
+    table = store / "car43.safetensors"
+    make_table(store / "tables", CAR43, table)
+    fed = Fed(({"lidar2img": matrices(CAR43), **read_tensors(table)[0]},))
+    engine = Build.open(store / "tables").model
+    compare_with_original(exported, engine, spec(NAME), fed, 2, 3, lambda line: None).require_passed()

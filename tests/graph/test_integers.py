@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from onnx import helper
 
+from specialize.errors import InputError
 from specialize.graph import integers, known
 from tests.graphs import GraphMaker, run
 
@@ -20,6 +23,7 @@ def cases() -> dict[str, tuple[GraphMaker, str]]:
     made = {}
     for name, inputs, attributes in (
         ("Add", (NUMBERS, [1, 2, 3]), {}), ("Sub", (NUMBERS, [1, 2, 3]), {}), ("Mul", (NUMBERS, [[2], [-3]]), {}),
+        ("Div", (NUMBERS, [2, -2, 4]), {}), ("Div", (-7, [2, -2]), {}),
         ("Equal", (NUMBERS, 2), {}), ("Less", (NUMBERS, 2), {}), ("Greater", (NUMBERS, 2), {}),
         ("Not", (FLAGS,), {}), ("And", (FLAGS, FLAGS[0]), {}), ("Or", (FLAGS, FLAGS[1]), {}),
         ("Where", (FLAGS, NUMBERS, [7]), {}), ("Identity", (NUMBERS,), {}), ("Cast", (NUMBERS,), {"to": 9}),
@@ -50,6 +54,7 @@ def test_every_operator_gives_what_the_runtime_gives(name: str) -> None:
     known.evaluate(model)
     node = model.graph[0]
     assert integers.can_compute(node)
+    assert integers.result_type(node) == node.outputs[0].dtype
     found = integers.compute(
         node, [v.const_value.numpy() for v in node.inputs if v is not None and v.const_value]
     )
@@ -75,3 +80,64 @@ def test_floating_point_is_left_to_the_runtime() -> None:
     model = ir.from_proto(g.model(out=g.op("Add", g.const([1.0]), g.const([2.0]))))
     known.evaluate(model)
     assert not integers.can_compute(model.graph[0])
+
+
+def test_shape_arithmetic_needs_no_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What few known numbers give is known at once, in order, without starting a session."""
+    monkeypatch.setattr(known.running, "run", lambda *args: pytest.fail("a session was started"))
+    g = GraphMaker()
+    size = g.op("Shape", g.input("x", (4, 6)))
+    half = g.op("Div", g.op("Gather", size, g.const([1])), g.const([2]))
+    shape = g.op("Concat", g.const([-1]), half, axis=0)
+    model = ir.from_proto(g.model(out=g.op("Reshape", "x", shape)))
+    assert known.fold(model) == 4
+    assert list(model.graph.outputs[0].shape or ()) == [8, 3]
+
+
+def test_a_wrong_annotation_does_not_matter() -> None:
+    """The type of a result is that of what is computed, whatever the file says."""
+    g = GraphMaker()
+    same = g.op("Equal", g.const([1, 2]), g.const([1, 3]))
+    proto = g.model(out=same)
+    for info in proto.graph.value_info:
+        info.type.tensor_type.elem_type = 1
+    model = ir.from_proto(proto)
+    knowledge = known.evaluate(model)
+    value = model.graph[0].outputs[0]
+    assert (value.dtype, knowledge.get(value).tolist()) == (ir.DataType.BOOL, [True, False])
+
+
+@pytest.mark.parametrize(
+    ("operator", "size"), [("ConstantOfShape", [3000, 5]), ("Expand", [2000, 1]), ("Range", [9000])]
+)
+def test_what_is_long_is_computed_when_it_is_needed(operator: str, size: list[int]) -> None:
+    """Few numbers may say how to make many: these wait."""
+    g = GraphMaker()
+    inputs = {
+        "ConstantOfShape": [g.const(size)],
+        "Expand": [g.const([1.0]), g.const(size)],
+        "Range": [g.const(np.array(0)), g.const(np.array(size[0])), g.const(np.array(1))],
+    }[operator]
+    model = ir.from_proto(g.model(out=g.op(operator, *inputs)))
+    knowledge = known.evaluate(model)
+    value = model.graph[0].outputs[0]
+    assert value in knowledge
+    assert not knowledge.is_computed(value)
+
+
+def test_a_contradiction_is_told_as_before() -> None:
+    """Shape arithmetic that cannot be is an error of the model, with the node's name."""
+    g = GraphMaker()
+    value = g.op("Reshape", g.const([1, 2, 3]), g.const([2, 2]))
+    g.nodes[-1].name = "cut"
+    model = ir.from_proto(raw(g, value))
+    with pytest.raises(InputError, match="cut"):
+        known.fold(model)
+
+
+def raw(g: GraphMaker, value: str) -> onnx.ModelProto:
+    """Return a model without shape inference, which would refuse it first."""
+    graph = helper.make_graph(
+        g.nodes, "wrong", g.inputs, [helper.make_empty_tensor_value_info(value)], g.constants
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", g.opset)], ir_version=9)

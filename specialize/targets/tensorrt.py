@@ -13,7 +13,8 @@ _PLUGIN = "NVIDIA/TensorRT: plugin/multiscaleDeformableAttnPlugin/README.md"
 _AXES = Rule(limits=(ConstantInputs((1,)),), text="`axes` must be an initializer")
 _NO_REDUCTION = Rule(
     limits=(OneOf("reduction", ("none",)),), text="`reduction` is not supported", source=f"{_LISTED}; {_RAN}",
-    help="write the sum with Gather and Add, as specialization does",
+    help="write the sum with Gather and Add, as specialization does; for pooling take tensorrt_derryhub, which has "
+         "an operator for it",
 )  # fmt: skip
 
 OPERATORS = table(

@@ -29,11 +29,15 @@ PROFILE = Profile(
     evidence=(
         Evidence(kind="from documents", text=f"{_PLUGINS}/multi_scale_deformable_attn: inputs, and "
                                              f"point % points per group"),
+        Evidence(kind="from documents", text="DerryHub/BEVFormer_tensorrt: TensorRT/README.md, BEV Pool: seven "
+                                             "inputs, the last five int32; a result of "
+                                             "[1, out_height, out_width, C]"),
         Evidence(kind="from documents", text="NVIDIA/DL4AGX: AV-Solutions/bevformer-int8-eq, the same "
                                              "plugins on TensorRT 10"),
     ),
     source=_PLUGINS,
-    notes=("the plugin library is built from its own repository and given to the script as PLUGINS",),
+    notes=("pooling with constant cells is written as BEVPoolV2TRT",
+           "the plugin library is built from its own repository and given to the script as PLUGINS",),
 )  # fmt: skip
 
 

@@ -50,7 +50,7 @@ class _Folding:
 
     def __init__(self, graph: ir.Graph) -> None:
         self._graph = graph
-        self._made = 0
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], ir.Value] = {}
         self._room = 0  # elements by which other constants may grow: those of the one that is being folded
 
     def scaled(self, node: ir.Node) -> tuple[ir.Value, list[Edit] | None] | None:
@@ -153,16 +153,23 @@ class _Folding:
             return None
 
         def edit() -> None:
-            constant = ir.Value(name=f"specialize/{NAME}/{self._made}", const_value=ir.tensor(data))
-            set_like(constant, data)
-            self._made += 1
-            self._graph.register_initializer(constant)
+            constant = self._constant(data)
             for place, source in enumerate(reader.inputs):
                 if source is value:
                     reader.replace_input_with(place, constant)
             reader.metadata_props.setdefault(PASS_KEY, NAME)
 
         return [edit]
+
+    def _constant(self, data: npt.NDArray[np.generic]) -> ir.Value:
+        """Return the constant of these numbers; sites that read the same table share it, as they did before."""
+        key = (data.dtype.str, data.shape, data.tobytes())
+        if key not in self._constants:
+            constant = ir.Value(name=f"specialize/{NAME}/{len(self._constants)}", const_value=ir.tensor(data))
+            set_like(constant, data)
+            self._graph.register_initializer(constant)
+            self._constants[key] = constant
+        return self._constants[key]
 
 
 def _fold(node: ir.Node, plan: Callable[[ir.Node], tuple[ir.Value, list[Edit] | None] | None]) -> bool:

@@ -38,12 +38,12 @@ def folded(model: onnx.ModelProto) -> ir.Model:
 
 
 def sampling_grid(
-    make: GraphMaker, gathered: bool = False, reference: str | None = None
+    make: GraphMaker, gathered: bool = False, reference: str | None = None, source: str = "x"
 ) -> tuple[str, np.ndarray]:
     """Return 2 ((x W + b) / size + reference) - 1 as exporters write it, (ROWS, SAMPLES, 2), and the weight."""
     random = np.random.default_rng(0)
     weight = random.standard_normal((4, SAMPLES * 2)).astype(np.float32)
-    x = make.op("MatMul", make.input("x", (ROWS, 4)), make.const(weight))
+    x = make.op("MatMul", make.input(source, (ROWS, 4)), make.const(weight))
     if gathered:
         x = make.op("Gather", x, make.const([4, 0, 0, 2, 1]), axis=0)
     x = make.op("Add", x, make.const(random.standard_normal(SAMPLES * 2)))
@@ -67,6 +67,16 @@ def test_the_sampling_grid_is_one_division_and_one_sum(gathered: bool) -> None:
     kept = product.inputs[1]
     assert kept is not None and kept.const_value is not None
     np.testing.assert_array_equal(kept.const_value.numpy(), weight)
+
+
+def test_sites_that_shared_a_table_share_the_folded_one() -> None:
+    """A table that two grids read is one table afterwards too: what a vehicle keeps does not grow with its sites."""
+    make = GraphMaker()
+    reference = make.const(np.random.default_rng(1).uniform(0, 1, (ROWS, 1, 2)))
+    grids = [sampling_grid(make, reference=reference, source=source)[0] for source in "xy"]
+    graph = folded(make.model(first=grids[0], second=grids[1]))
+    tables = [value for value in graph.graph.initializers.values() if list(value.shape or ()) == [ROWS, 1, 2]]
+    assert len(tables) == 1 and len(tables[0].uses()) == 2
 
 
 def test_reference_points_that_are_no_constant_are_left_alone() -> None:

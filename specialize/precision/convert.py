@@ -10,11 +10,11 @@ from typing import Literal
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph.io import read_graph
+from specialize.graph.io import read_as_written
 from specialize.precision.half import to_half
 from specialize.precision.integers import PER_CHANNEL_OPSET, to_integers, value_ranges
 from specialize.precision.keep import kept_nodes
-from specialize.precision.repair import name_nodes, require_valid
+from specialize.precision.repair import name_nodes, require_valid, state_types
 from specialize.targets.base import Int8
 
 
@@ -61,8 +61,9 @@ def convert(
     Raises:
         InternalError: A converter left no valid model.
     """
-    model = read_graph(path)
+    model = read_as_written(path)
     ir.external_data.load_to_model(model)
+    state_types(model)
     name_nodes(model)
     kept = kept_nodes(model, bound)
     nodes, size = sum(1 for _ in model.graph), _constant_bytes(model)

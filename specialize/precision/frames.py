@@ -7,6 +7,7 @@ own type. An image of bytes for an input of floats is refused: nobody knows here
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,7 +113,7 @@ def read_frame(path: Path) -> dict[str, Array]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name]) for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(str(path), "a file of numpy.savez without objects", str(error)) from error
     for name, array in arrays.items():
         if array.dtype.kind not in _KINDS:

@@ -30,7 +30,7 @@ ALONG = MOVES | {
 """What may stand between a projection and a place: element by element, or only moving."""
 
 _WEIGHTED = PROJECTIONS | {"ConvTranspose", "DeformConv"}
-_LARGEST_POSE = 4
+_POSE_SIZES = (3, 4)
 """Rows and columns of a matrix that moves points; a product with one is no projection."""
 
 
@@ -41,15 +41,18 @@ def kept_nodes(model: ir.Model, bound: Collection[str]) -> frozenset[ir.Node]:
         model: The graph, shapes known, in topological order.
         bound: Inputs that hold calibration or tables: what depends on them alone stays too.
     """
-    kept = _coordinates(model)
-    kept.update(Closure(model, bound).nodes)
-    kept.update(_before_weights(model))
+    exact = _coordinates(model)
+    exact.update(Closure(model, bound).nodes)
+    exact.update(_before_weights(model))
+    reading: set[ir.Node] = set()
     for node in model.graph:
-        if node in kept:
+        if node in exact:
             continue
-        if node.op_type in SAMPLERS or node.domain not in STANDARD or _only_from(node, kept):
-            kept.add(node)
-    return frozenset(kept)
+        if _only_from(node, exact):
+            exact.add(node)
+        elif node.op_type in SAMPLERS or node.domain not in STANDARD:
+            reading.add(node)
+    return frozenset(exact | reading)
 
 
 def _coordinates(model: ir.Model) -> set[ir.Node]:
@@ -70,8 +73,10 @@ def _places(model: ir.Model) -> list[ir.Value]:
     """Return the tensors that tell where to sample: grids, locations, offsets, and computed indices."""
     places = sampling_places(model)
     for node in model.graph:
-        if node.op_type in GATHERS or node.op_type == "DeformConv":
+        if node.op_type in GATHERS:
             places.extend(_computed(node.inputs[1:2]))
+        elif node.op_type == "DeformConv":
+            places.extend(_computed(node.inputs[2:3]))
     return places
 
 
@@ -92,15 +97,15 @@ def _before_weights(model: ir.Model) -> set[ir.Node]:
     return found
 
 
-def _only_from(node: ir.Node, kept: Collection[ir.Node]) -> bool:
-    """Return whether a node only moves or combines, element by element, what kept nodes computed."""
+def _only_from(node: ir.Node, exact: Collection[ir.Node]) -> bool:
+    """Return whether a node only moves or combines, element by element, coordinates and geometry."""
     read = _computed(node.inputs)
-    return bool(read) and node.op_type in ALONG and all(value.producer() in kept for value in read)
+    return bool(read) and node.op_type in ALONG and all(value.producer() in exact for value in read)
 
 
 def _is_pose(value: ir.Value) -> bool:
     shape = dims(value) if is_static(value) else ()
-    return len(shape) >= 2 and max(shape[-2:]) <= _LARGEST_POSE
+    return len(shape) >= 2 and all(size in _POSE_SIZES for size in shape[-2:])
 
 
 def _computed(values: Iterable[ir.Value | None]) -> list[ir.Value]:

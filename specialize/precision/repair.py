@@ -6,6 +6,7 @@ import onnx
 import onnx_ir as ir
 
 from specialize.errors import InternalError
+from specialize.graph import known
 from specialize.graph.shapes import is_static, remove_dead
 
 
@@ -20,13 +21,27 @@ def name_nodes(model: ir.Model) -> None:
         taken.add(name)
 
 
+def state_types(model: ir.Model) -> None:
+    """Infer types and shapes if a value lacks them: converters state none for what they insert."""
+    values = (value for node in model.graph for value in node.outputs if value.name)
+    if any(value.dtype is None or value.shape is None for value in values):
+        known.evaluate(model)
+
+
 def to_converter(model: ir.Model) -> onnx.ModelProto:
-    """Return what converters take: they know the type of no value that the file does not state."""
+    """Return what converters take: the type of every value that a node gives is stated, that of no constant.
+
+    A constant whose type is stated is cast for nodes that stay in float32, as if it had been converted.
+    """
     for node in model.graph:
         for value in node.outputs:
             if value.name and (value.dtype is None or value.shape is None):
                 raise InternalError(f"value {value.name}", "a known type and shape", "neither")
-    return ir.to_proto(model)
+    proto = ir.to_proto(model)
+    constants = {tensor.name for tensor in proto.graph.initializer}
+    for info in [info for info in proto.graph.value_info if info.name in constants]:
+        proto.graph.value_info.remove(info)
+    return proto
 
 
 def from_converter(made: onnx.ModelProto, original: ir.Model) -> ir.Model:
@@ -46,8 +61,7 @@ def from_converter(made: onnx.ModelProto, original: ir.Model) -> ir.Model:
     except ValueError as error:
         raise InternalError("converted model", "a graph without cycles", str(error)) from error
     remove_dead(model.graph)
-    for node in model.graph:
-        _state_pair(node)
+    state_types(model)
     return model
 
 
@@ -65,17 +79,6 @@ def require_valid(model: ir.Model) -> None:
         onnx.checker.check_model(ir.to_proto(model), full_check=False)
     except onnx.checker.ValidationError as error:
         raise InternalError("converted model", "a valid ONNX model", str(error).strip()) from error
-
-
-def _state_pair(node: ir.Node) -> None:
-    """State type and shape of what the quantizer inserts; it states neither."""
-    if node.op_type not in ("QuantizeLinear", "DequantizeLinear") or node.inputs[0] is None:
-        return
-    zero = node.inputs[2] if len(node.inputs) > 2 else None
-    integer = zero.dtype if zero is not None and zero.dtype is not None else ir.DataType.UINT8
-    kind = integer if node.op_type == "QuantizeLinear" else ir.DataType.FLOAT
-    node.outputs[0].type = ir.TensorType(kind)
-    node.outputs[0].shape = node.inputs[0].shape
 
 
 def _drop_repeated_infos(graph: onnx.GraphProto) -> None:

@@ -1,0 +1,247 @@
+"""Builds in float16 and int8 from the command line: proven first, then converted, and what that loses is told."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from specialize.artifact import Build
+from specialize.artifact.precision import Precision
+from specialize.targets import TARGETS
+from tests.cli.running import CAR42, CAR43, Ran, run_here, run_process
+from tests.end_to_end.test_build import Bench, bench, content
+from tests.end_to_end.tiny_model import CAMERAS, CHANNELS, COLUMNS, GRID, ROWS
+
+__all__ = ["bench"]
+
+PRECISIONS = ("fp16", "int8")
+
+
+def write_frames(folder: Path, scale: float = 1.0, count: int = 3) -> Path:
+    """Write frames for the tiny model, as a recorder on the vehicle would; features of another scale."""
+    folder.mkdir()
+    for number in range(count):
+        random = np.random.default_rng(number)
+        np.savez(
+            folder / f"{number}.npz",
+            query=random.standard_normal((1, GRID.queries, CHANNELS)),
+            features=scale * random.standard_normal((CAMERAS, CHANNELS, ROWS, COLUMNS)),
+        )
+    return folder
+
+
+def opened(path: Path) -> onnxruntime.InferenceSession:
+    """Open a model; at the highest level of optimization the runtime crashes on some in 16 bits."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def precision_of(folder: Path) -> Precision:
+    """Return what a build says of its conversion."""
+    found = Build.open(folder).manifest.precision
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_a_converted_build_says_what_it_loses(bench: Bench, precision: str) -> None:
+    """The proof of the float32 model is kept, the loss stands beside it, and the model really gives the same so far."""
+    data = bench.outcome("--precision", precision)
+    bench.outcome(name="float32")
+    assert data["verify"]["passed"] is True  # type: ignore[index]
+    loss = data["precision"]["outputs"]["bev"]  # type: ignore[index]
+    assert 1e-5 < loss["max_abs"] < 0.2
+    assert loss["cosine"] > 0.999
+    converted, plain = (opened(bench.folder / name / "model.onnx") for name in ("car42", "float32"))
+    random = np.random.default_rng(9)
+    feeds = {put.name: random.standard_normal(put.shape).astype(np.float32) for put in plain.get_inputs()}
+    (wanted,), (found,) = plain.run(None, feeds), converted.run(None, feeds)
+    assert found.dtype == np.float32
+    assert 0 < np.median(np.abs(found - wanted)) < loss["max_abs"]
+    onnx.checker.check_model(onnx.load(bench.folder / "car42" / "model.onnx"))
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_noise_is_announced(bench: Bench, precision: str) -> None:
+    """Without frames a warning says that the figures are not representative; with frames it does not."""
+    frames = write_frames(bench.folder.parent / "frames")
+    assert "NOT representative" in bench.build("--precision", precision).err
+    assert "NOT representative" not in bench.build("--precision", precision, "--frames-dir", frames).err
+    assert precision_of(bench.folder / "car42").frames == 3
+
+
+def test_what_can_change_a_byte_is_in_the_key(bench: Bench) -> None:
+    """Precision, and the content of the frames, give other builds; the same gives the same bytes."""
+    base = bench.folder.parent
+    first, second = write_frames(base / "first"), write_frames(base / "second", scale=2.0)
+    given: dict[str, tuple[str | Path, ...]] = {
+        "float32": (),
+        "fp16": ("--precision", "fp16"),
+        "int8": ("--precision", "int8"),
+        "first": ("--precision", "int8", "--frames-dir", first),
+        "second": ("--precision", "int8", "--frames-dir", second),
+    }
+    keys = {name: bench.outcome(*more, name=name)["digests"]["build"] for name, more in given.items()}  # type: ignore[index]
+    assert len(set(keys.values())) == len(given)
+    again = bench.outcome(*given["first"], name="again")
+    assert again["digests"]["build"] == keys["first"]  # type: ignore[index]
+    assert content(bench.folder / "again") == content(bench.folder / "first")
+    assert bench.outcome(*given["first"], name="first")["up_to_date"] is True
+
+
+def test_another_process_makes_the_same_bytes(bench: Bench, store_dir: Path) -> None:
+    """Nothing depends on the order in which a process sees names."""
+    bench.outcome("--precision", "int8")
+    arguments = bench.arguments("--precision", "int8", name="other")
+    ran = run_process(*arguments, SPECIALIZE_STORE=str(store_dir), PYTHONHASHSEED="77")
+    assert ran.code == 0, ran.err
+    assert content(bench.folder / "other") == content(bench.folder / "car42")
+
+
+def test_ranges_come_from_the_frames(bench: Bench) -> None:
+    """Frames that are twice as large give twice the scales."""
+    base = bench.folder.parent
+    scales = []
+    for name, scale in (("one", 1.0), ("two", 2.0)):
+        frames = write_frames(base / name, scale=scale)
+        bench.outcome("--precision", "int8", "--frames-dir", frames, name=name)
+        model = onnx.load(bench.folder / name / "model.onnx")
+        constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+        pair = next(node for node in model.graph.node if node.op_type == "QuantizeLinear")
+        scales.append(float(constants[pair.input[1]]))
+    assert scales[1] == pytest.approx(2 * scales[0], rel=0.3)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_other_commands_take_converted_builds(bench: Bench, precision: str) -> None:
+    """`check`, `verify` and `inspect` work, and `verify` says what it compares."""
+    bench.outcome("--precision", precision)
+    folder = bench.folder / "car42"
+    assert run_here(bench.capsys, "check", folder, "--calib", CAR42).code == 0
+    assert run_here(bench.capsys, "check", folder, "--calib", CAR43).code == 3
+    shown = run_here(bench.capsys, "inspect", folder)
+    assert precision in shown.out and "loss of output" in shown.out
+    assert json.loads(run_here(bench.capsys, "inspect", folder, "--json").out)["manifest"]["precision"]
+    verified = run_here(bench.capsys, "verify", folder)
+    assert verified.code == 0, verified.err
+    assert (
+        f"the {precision} model of the build is compared with the float32 original: allowed is 2"
+        in verified.out
+    )
+    assert run_here(bench.capsys, "verify", folder, "--json").code == 0
+
+
+def test_verify_fails_if_a_converted_model_is_off(bench: Bench) -> None:
+    """A build whose recorded loss is smaller than what its model loses does not verify."""
+    bench.outcome("--precision", "int8")
+    bench.outcome("--precision", "fp16", name="fp16")
+    path = bench.folder / "fp16" / "manifest.json"
+    data = json.loads(path.read_text())
+    worse = content(bench.folder / "car42")
+    (bench.folder / "fp16" / "model.onnx").write_bytes(worse["model.onnx"])
+    data["files"]["model.onnx"] = json.loads(worse["manifest.json"])["files"]["model.onnx"]
+    path.write_text(json.dumps(data))
+    ran = run_here(bench.capsys, "verify", bench.folder / "fp16")
+    assert ran.code == 4
+    assert "NOT VERIFIED" in ran.out
+
+
+def test_frames_of_another_kind_are_compared_but_not_judged(bench: Bench) -> None:
+    """A loss that was measured on recorded frames says nothing about noise; the same frames can be given again."""
+    frames = write_frames(bench.folder.parent / "frames", scale=0.1)
+    bench.outcome("--precision", "int8", "--frames-dir", frames)
+    folder = bench.folder / "car42"
+    noise = run_here(bench.capsys, "verify", folder)
+    assert noise.code == 0 and "NOT judged" in noise.out
+    same = run_here(bench.capsys, "verify", folder, "--frames-dir", frames)
+    assert same.code == 0 and "allowed is 2 times" in same.out
+
+
+def refused(bench: Bench, *more: str | Path) -> Ran:
+    """Run a build that must fail and leave nothing."""
+    ran = bench.build(*more)
+    assert not bench.names(), ran.out
+    return ran
+
+
+def test_wrong_requests_are_refused_before_anything_is_built(bench: Bench) -> None:
+    """Frames without a precision, a folder without frames, frames of another model, and a precision nobody has."""
+    base = bench.folder.parent
+    frames = write_frames(base / "frames")
+    (base / "empty").mkdir()
+    (base / "wrong").mkdir()
+    np.savez(
+        base / "wrong" / "0.npz", query=np.zeros((1, 2, 3), np.float32), features=np.zeros(1, np.float32)
+    )
+    for more, code, text in (
+        (("--frames-dir", frames), 2, "--precision fp16 or int8"),
+        (("--precision", "int8", "--frames-dir", base / "empty"), 1, "at least one frame"),
+        (
+            ("--precision", "int8", "--frames-dir", base / "wrong"),
+            1,
+            "expected shape [1, 48, 4], got [1, 2, 3]",
+        ),
+        (("--precision", "fp8"), 2, "fp8"),
+    ):
+        ran = refused(bench, *more)
+        assert (ran.code, text in ran.err) == (code, True), ran.err
+    bench.outcome()
+    plain = run_here(bench.capsys, "verify", bench.folder / "car42", "--frames-dir", frames)
+    assert plain.code == 2
+
+
+@pytest.mark.parametrize(
+    "mode", [("envelope", "--tolerance", "rotation=0.5deg"), ("tables",)], ids=lambda m: m[0]
+)
+def test_every_binding_mode_can_be_converted(bench: Bench, mode: tuple[str, ...]) -> None:
+    """Calibration and tables that are inputs are fed by the build, not by frames, and stay exact."""
+    frames = write_frames(bench.folder.parent / "frames")
+    for precision in PRECISIONS:
+        more = ("--mode", *mode, "--precision", precision, "--frames-dir", frames)
+        loss = bench.outcome(*more, name=precision)["precision"]["outputs"]["bev"]  # type: ignore[index]
+        assert loss["cosine"] > 0.999
+        verified = run_here(bench.capsys, "verify", bench.folder / precision, "--frames-dir", frames)
+        assert verified.code == 0, verified.out
+
+
+REFUSES_HALF = {"axera": "Cast at"}
+SYMMETRIC = {"openvino", "tvm", "tensorrt", "tensorrt_derryhub"}
+OWN = {"rknn", "axera", "horizon_j5", "horizon_j6"}
+
+
+APART = ("axera", "denglin", "horizon_j5", "rknn", "tensorrt_derryhub")
+"""Those with custom operators, old opsets, GridSample written out, or something to refuse; the others are alike."""
+
+
+@pytest.mark.parametrize(
+    "target", [name if name in APART else pytest.param(name, marks=pytest.mark.slow) for name in TARGETS]
+)
+def test_every_target_gets_its_form(bench: Bench, target: str) -> None:
+    """Padded rows, custom operators and old opsets are converted too; a target says what it wants or refuses."""
+    ran = bench.build("--target", target, "--layout", "padded", "--precision", "fp16", name="fp16")
+    if target in REFUSES_HALF:
+        assert ran.code == 1 and REFUSES_HALF[target] in ran.err
+    else:
+        assert ran.code == 0, ran.err
+    ran = bench.build("--target", target, "--layout", "padded", "--precision", "int8", name="int8")
+    assert ran.code == 0, ran.err
+    found = precision_of(bench.folder / "int8")
+    assert found.activations == ("symmetric" if target in SYMMETRIC else "asymmetric")
+    assert found.source
+    assert ("quantizes the float model itself" in ran.err) == (target in OWN)
+    assert found.outputs["bev"].cosine > 0.999
+    assert run_here(bench.capsys, "verify", bench.folder / "int8").code == 0
+
+
+def test_an_output_that_is_not_finite_fails_the_build(bench: Bench) -> None:
+    """Values beyond 65504 become infinite in 16 bits: an error that names the output, and nothing is left."""
+    frames = write_frames(bench.folder.parent / "frames", scale=3e4)
+    ran = refused(bench, "--precision", "fp16", "--frames-dir", frames)
+    assert ran.code == 4
+    assert "converted model: output 'bev': expected finite numbers" in ran.err

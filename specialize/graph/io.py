@@ -94,9 +94,22 @@ def opset_of(model: ir.Model) -> int:
     return model.graph.opset_imports.get("", model.graph.opset_imports.get("ai.onnx", 0))
 
 
+def raise_opset(model: ir.Model, opset: int) -> bool:
+    """Write a graph in a newer opset, in place; return whether that can be done. Operators of other domains stay."""
+    try:
+        model.graph = _converted(model, opset).graph
+    except Exception:  # the converter raises RuntimeError and its own types
+        return False
+    return True
+
+
+def _converted(model: ir.Model, opset: int) -> ir.Model:
+    return ir.from_proto(version_converter.convert_version(ir.to_proto(model), opset))
+
+
 def _raised(model: ir.Model, path: Path) -> ir.Model:
     try:
-        return ir.from_proto(version_converter.convert_version(ir.to_proto(model), WRITTEN_OPSET))
+        return _converted(model, WRITTEN_OPSET)
     except Exception as error:  # the converter raises RuntimeError and its own types
         hint = f"export it with opset {WRITTEN_OPSET} or later"
         place = f"{path}: opset_import"

@@ -15,10 +15,12 @@ from specialize.errors import InputError, InternalError, UsageError, closest
 from specialize.graph import known
 from specialize.graph.custom import CUSTOM, SPELLINGS
 from specialize.graph.edit import PASS_KEY, Builder
-from specialize.passes.attention import Attention, is_attention, read_attention
+from specialize.graph.io import raise_opset
+from specialize.passes.attention import DOMAIN, Attention, is_attention, read_attention
 from specialize.passes.base import Note, node_name
 from specialize.passes.compact import remove_unused, replace
 from specialize.passes.custom import write_custom
+from specialize.passes.lower_operands import plain_weights
 from specialize.passes.lower_rows import lower_row_gathers
 from specialize.passes.lower_sampling import with_gather, with_grid_sample
 from specialize.passes.recognise import recognise_custom
@@ -30,6 +32,9 @@ FORMS: tuple[str, ...] = (GRID_SAMPLE, DECOMPOSED, HORIZON, NEAREST, *SPELLINGS)
 """Spellings that `lower_deformable_attention` knows."""
 
 HORIZON_DOMAIN = "horizon"
+GRID_SAMPLE_OPSET = 16
+RAISED_OPSET = 17
+"""Of a model that says sampling in operators of its own: older ones have no GridSample to say it in."""
 
 
 def lower_deformable_attention(model: ir.Model, spelling: str) -> list[Note]:
@@ -68,15 +73,17 @@ def runnable(model: ir.Model) -> list[Note]:
         InputError: A custom operator cannot be read, so that no runtime takes the model.
         InternalError: A form that was read cannot be written.
     """
+    _standard_grid_samples(model)
     known.fold(model)
     notes = recognise_custom(model)
     unread = next((note for note in notes if note.verdict == "declined"), None)
     if unread is not None:
         hint = "export it zero-padded, where every shape is a number, or with GridSample instead"
         raise InputError(f"node {unread.where!r}", "a custom operator that can be run", unread.reason, hint)
-    lowered = lower_deformable_attention(
-        model, GRID_SAMPLE if model.graph.opset_imports[""] >= 16 else DECOMPOSED
-    )
+    if any(is_attention(node) for node in model.graph):
+        _raise_to_grid_sample(model)
+    has_grid_sample = model.graph.opset_imports[""] >= GRID_SAMPLE_OPSET
+    lowered = lower_deformable_attention(model, GRID_SAMPLE if has_grid_sample else DECOMPOSED)
     failed = next((note for note in lowered if note.verdict == "declined"), None)
     if failed is not None:
         raise InternalError(failed.where, "a form that runs", failed.reason)
@@ -84,8 +91,29 @@ def runnable(model: ir.Model) -> list[Note]:
 
 
 def has_custom(model: ir.Model) -> bool:
-    """Return whether a graph has deformable attention as a custom operator, so that no runtime takes it."""
-    return any((node.domain, node.op_type) in CUSTOM for node in model.graph)
+    """Return whether a graph has sampling as a vendor's operator, so that no runtime takes it."""
+    return any((node.domain, node.op_type) in CUSTOM or _is_horizon(node) for node in model.graph)
+
+
+def _is_horizon(node: ir.Node) -> bool:
+    return node.domain == HORIZON_DOMAIN and node.op_type == "GridSample"
+
+
+def _standard_grid_samples(model: ir.Model) -> None:
+    """Write Horizon's GridSample, which is the standard one in an older opset, as that, in place."""
+    if not any(_is_horizon(node) for node in model.graph):
+        return
+    standard = _raise_to_grid_sample(model)
+    for node in model.graph:
+        if _is_horizon(node):
+            node.domain = "" if standard else DOMAIN  # where ONNX Runtime has it in every opset
+    plain_weights(model)
+    _set_imports(model)
+
+
+def _raise_to_grid_sample(model: ir.Model) -> bool:
+    """Bring a graph to an opset that has GridSample, in place; return whether it is in one."""
+    return model.graph.opset_imports[""] >= GRID_SAMPLE_OPSET or raise_opset(model, RAISED_OPSET)
 
 
 def _write(attention: Attention, spelling: str, builder: Builder, opset: int) -> ir.Value | str:

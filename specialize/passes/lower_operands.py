@@ -49,6 +49,19 @@ def lower_operands(model: ir.Model) -> list[Note]:
     ]
 
 
+def plain_weights(model: ir.Model) -> None:
+    """Take the leading axes of size 1 from constant weights of products, in place: what `lower_operands` gives them."""
+    for node in model.graph:
+        if node.op_type != "MatMul" or node.domain not in STANDARD or node.inputs[0] is None:
+            continue
+        known = array_of(node.inputs[1])
+        if known is None or known.ndim < 3 or set(known.shape[:-2]) != {1} or not is_static(node.inputs[0]):
+            continue
+        if len(dims(node.inputs[0])) >= known.ndim:
+            builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
+            node.replace_input_with(1, builder.constant(known.reshape(known.shape[-2:]), "plain"))
+
+
 def _multiply(node: ir.Node, builder: Builder) -> bool:
     """Write a quotient by a constant as a product."""
     known = array_of(node.inputs[1])

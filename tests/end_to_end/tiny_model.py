@@ -37,7 +37,7 @@ def tiny_model() -> onnx.ModelProto:
     make, queries = GraphMaker(), GRID.queries
     query = make.input("query", (1, queries, CHANNELS))
     features = make.input("features", (CAMERAS, CHANNELS, ROWS, COLUMNS))
-    seen, places = _sample_points(make, make.input("lidar2img", (1, CAMERAS, 4, 4)))
+    seen, places = sample_points(make, make.input("lidar2img", (1, CAMERAS, 4, 4)))
     random = np.random.default_rng(7)
     rows = make.op("Expand", query, make.const([CAMERAS, queries, CHANNELS]))
     offsets = make.op("MatMul", rows, make.const(0.1 * random.standard_normal((CHANNELS, 2))))  # (N, Q, 2)
@@ -51,7 +51,7 @@ def tiny_model() -> onnx.ModelProto:
     return make.model(bev=make.op("Div", total, make.op("Max", count, make.const(1.0))))
 
 
-def _sample_points(make: GraphMaker, lidar2img: str) -> tuple[str, str]:
+def sample_points(make: GraphMaker, lidar2img: str) -> tuple[str, str]:
     """Return a mask (N, Q, 1), 1 where a query is seen, and places (N, Q, 2) of its first points."""
     points = GRID.points().reshape(-1, 3)  # (Q * D, 3), lidar frame, m
     flat = np.concatenate([points, np.ones((len(points), 1))], axis=1).T  # (4, Q * D)

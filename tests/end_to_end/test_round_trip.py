@@ -1,0 +1,126 @@
+"""Every form that a target writes attention in is read back, and specialized again to the same rows."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from specialize import targets
+from specialize.artifact import Build
+from specialize.compiler import build
+from specialize.graph import known
+from specialize.graph.io import write_graph
+from specialize.passes.attention import DOMAIN, OPERATOR
+from specialize.request import BuildRequest
+from specialize.targets.conformance import operator_of
+from specialize.targets.finish import lower
+from tests.cli.running import CAR42
+from tests.end_to_end.tiny_model import CAMERAS, CHANNELS, COLUMNS, GRID, ROWS, SPEC, sample_points
+from tests.graphs import GraphMaker
+
+POINTS = 2
+
+FORMS = {
+    "horizon": "horizon_j5", "decomposed": "openvino",
+    "microsoft": "axera", "denglin": "denglin", "derryhub": "tensorrt_derryhub", "derryhub2": "tensorrt_derryhub",
+    "tensorrt": "tensorrt", "vad": "tensorrt", "mmdeploy": "tensorrt", "ascend": "ascend",
+}  # fmt: skip
+"""Form, and a target that takes it."""
+
+OPERATORS = {
+    "horizon": "horizon::GridSample",
+    "decomposed": "Floor", "microsoft": "com.microsoft::MultiScaleDeformableAttn",
+    "denglin": "DL::MultiScaleDeformableAttnFunction", "derryhub": "MultiScaleDeformableAttnTRT",
+    "derryhub2": "MultiScaleDeformableAttnTRT2", "tensorrt": "trt::MultiscaleDeformableAttnPlugin_TRT",
+    "vad": "custom_op::MultiScaleDeformableAttentionPlugin", "mmdeploy": "mmdeploy::MMCVMultiScaleDeformableAttention",
+    "ascend": "npu::MultiScaleDeformableAttn",
+}  # fmt: skip
+"""Form, and the operator that shows that it was written."""
+
+
+@pytest.fixture(autouse=True)
+def _store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPECIALIZE_STORE", str(tmp_path / "store"))
+
+
+def generic() -> ir.Model:
+    """Return a model of one attention of two points per query and camera, weighted by a softmax, averaged."""
+    make, queries = GraphMaker(domains=(DOMAIN,)), GRID.queries
+    random = np.random.default_rng(7)
+    query = make.input("query", (1, queries, CHANNELS))
+    features = make.input("features", (CAMERAS, CHANNELS, ROWS, COLUMNS))
+    seen, places = sample_points(make, make.input("lidar2img", (1, CAMERAS, 4, 4)))  # (N, Q, 1), (N, Q, 2)
+    rows = make.op("Expand", query, make.const([CAMERAS, queries, CHANNELS]))
+    offsets = make.op("MatMul", rows, make.const(0.1 * random.standard_normal((CHANNELS, 2 * POINTS))))
+    shares = make.op("Mul", make.op("Add", places, make.const(1.0)), make.const(0.5))
+    both = make.op("Add", make.op("Concat", *[shares] * POINTS, axis=2), offsets)
+    locations = make.op("Reshape", both, make.const([CAMERAS, queries, 1, 1, POINTS, 2]))
+    logits = make.op("MatMul", rows, make.const(random.standard_normal((CHANNELS, POINTS))))
+    weights = make.op("Softmax", logits, axis=-1)
+    weights = make.op("Reshape", weights, make.const([CAMERAS, queries, 1, 1, POINTS]))
+    flat = make.op("Reshape", features, make.const([CAMERAS, CHANNELS, ROWS * COLUMNS]))
+    value = make.op("Transpose", flat, perm=[0, 2, 1])
+    value = make.op("Reshape", value, make.const([CAMERAS, ROWS * COLUMNS, 1, CHANNELS]))
+    levels = make.const(np.array([[ROWS, COLUMNS]]))
+    read = make.op(OPERATOR, value, levels, locations, weights, domain=DOMAIN)
+    mixed = make.op("MatMul", make.annotate(read, (CAMERAS, queries, CHANNELS)), make.const(np.eye(CHANNELS)))
+    total = make.op("ReduceSum", make.op("Mul", mixed, seen), make.const([0]), keepdims=0)
+    count = make.op("ReduceSum", seen, make.const([0]), keepdims=0)
+    model = ir.from_proto(make.model(bev=make.op("Div", total, make.op("Max", count, make.const(1.0)))))
+    known.evaluate(model)
+    return model
+
+
+def written(folder: Path, form: str) -> Path:
+    """Write the model as a target writes it, with its sidecar; return the path."""
+    model = generic()
+    target = FORMS.get(form, "tensorrt")
+    lower(model, targets.target(target).PROFILE, None if form == "horizon" else form)
+    assert OPERATORS.get(form, "GridSample") in {operator_of(node) for node in model.graph}
+    folder.mkdir()
+    path = folder / "model.onnx"
+    write_graph(model, path)
+    path.with_suffix(".model.yaml").write_text(SPEC.to_text())
+    return path
+
+
+@lru_cache
+def rows(path: Path, layout: str, target: str = "onnxruntime") -> list[tuple[tuple[int, ...], int]]:
+    """Build a model; return visible queries per camera, and rows computed, of every site."""
+    output = path.parent / f"build-{layout}-{target}"
+    build(BuildRequest(
+        calib=CAR42, model=str(path), layout="padded" if layout == "padded" else "ragged", target=target,
+        output=output, frames=1,
+    ))  # fmt: skip
+    manifest = Build.open(output).manifest
+    assert manifest.verify["passed"]
+    return [(tuple(each.visible for each in site.cameras), site.rows_computed) for site in manifest.sites]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the model in GridSample, made once."""
+    return written(tmp_path_factory.mktemp("plain") / "model", "gridsample")
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_form_that_is_written_is_read_back(form: str, plain: Path, tmp_path: Path) -> None:
+    """In both layouts the same rows are computed as for the model in GridSample, and the build is proven."""
+    own = written(tmp_path / "own", form)
+    for layout in ("ragged", "padded"):
+        wanted, found = rows(plain, layout), rows(own, layout)
+        if form == "decomposed":  # its Gathers read all maps as one, and its rows are counted as one camera's
+            assert [sum(seen) for seen, _ in found] == [sum(seen) for seen, _ in wanted] != []
+        else:
+            assert found == wanted != []
+
+
+@pytest.mark.parametrize("form", ["microsoft", "denglin", "derryhub", "tensorrt", "ascend"])
+def test_a_vendors_form_goes_to_its_own_target(form: str, tmp_path: Path) -> None:
+    """Read back and specialized, it is written for its toolchain again, with the same rows."""
+    own = written(tmp_path / "own", form)
+    assert rows(own, "ragged", FORMS[form]) == rows(own, "ragged")

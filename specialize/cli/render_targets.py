@@ -16,6 +16,7 @@ from specialize.targets.base import VERDICTS, Profile, Rule
 from specialize.targets.conformance import Conformance
 
 SCHEMA = "specialize/targets@1"
+TARGET_SCHEMA = "specialize/target@1"
 CONFORMANCE_SCHEMA = "specialize/conformance@1"
 
 
@@ -37,7 +38,7 @@ def target_json(profile: Profile) -> dict[str, Any]:
     """Return what `specialize targets NAME --json` prints."""
     rules = {name: _rule(rule, profile) for name, rule in sorted(profile.operators.items())}
     return {
-        "schema": SCHEMA,
+        "schema": TARGET_SCHEMA,
         **_profile(profile),
         "operators": rules,
         "unlisted": _rule(profile.unlisted, profile),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from specialize.cli import app
 from specialize.cli.schemas import SCHEMAS
 from tests.cli import running, schema_reference
 from tests.golden_files import REWRITE
@@ -38,6 +43,29 @@ def test_every_key_is_described(name: str) -> None:
     silent = {key for key, value in top["properties"].items() if not value.get("description")}
     assert silent <= {"schema", "kind"}
     assert top["description"]
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
+    """Yield every command below a group, with the words that call it."""
+    for name in group.list_commands(click.Context(group)):
+        found = group.get_command(click.Context(group), name)
+        if isinstance(found, click.Group):
+            yield from commands(found, (*path, name))
+        elif found is not None:
+            yield " ".join((*path, name)), found
+
+
+COMMANDS = dict(commands(app.cli))
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_prints_declared_json(words: str) -> None:
+    """Every command takes `--json`, and a declared type says that it is what this command prints."""
+    assert any("--json" in option.opts for option in COMMANDS[words].params)
+    first = [(inspect.getdoc(kind) or "").splitlines()[0] for kind in SCHEMAS.values()]
+    assert any(
+        re.match(rf"`specialize {words}( [A-Z.a-z-]+| --target NAME)* --json`", line) for line in first
+    )
 
 
 def test_an_output_that_is_not_as_declared_is_noticed() -> None:

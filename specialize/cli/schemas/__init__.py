@@ -1,7 +1,16 @@
 """What every command prints with `--json`, as types: documents are made from them, and tests check against them."""
 
 from specialize.artifact.manifest import Manifest
-from specialize.cli.schemas import builds, fleets, numbers, profiles, stores, vehicles
+from specialize.cli.schemas import (
+    builds,
+    fleet_builds,
+    fleets,
+    numbers,
+    profiles,
+    stores,
+    toolchains,
+    vehicles,
+)
 
 SCHEMAS: dict[str, type] = {
     "build": builds.BuildDone,
@@ -24,11 +33,13 @@ SCHEMAS: dict[str, type] = {
     "models": builds.Models,
     "fleet-import": fleets.FleetImport,
     "fleet-diff": fleets.FleetDiff,
-    "fleet-plan": fleets.FleetPlan,
-    "fleet-build": fleets.FleetBuild,
+    "fleet-plan": fleet_builds.FleetPlan,
+    "fleet-build": fleet_builds.FleetBuild,
     "fleet-status": fleets.FleetStatus,
     "table-made": stores.TableMade,
-    "conformance": stores.Conformance,
+    "targets": toolchains.Targets,
+    "target": toolchains.Target,
+    "conformance": toolchains.Conformance,
     "store-ls": stores.StoreLs,
     "store-show": stores.StoreShow,
     "store-gc": stores.StoreGc,

@@ -1,4 +1,4 @@
-"""JSON of commands about the store, tables and targets."""
+"""JSON of commands about the store and of tables."""
 
 from __future__ import annotations
 
@@ -125,18 +125,3 @@ class TableMade(Output, frozen=True, kw_only=True):
     digests: dict[str, str]
     size: int
     tensors: dict[str, JsonObject]
-
-
-class Conformance(Output, frozen=True, kw_only=True):
-    """`specialize inspect MODEL.onnx --target NAME --json`.
-
-    Attributes:
-        target: Name of the toolchain.
-        counts: Verdict -> number of nodes.
-        nodes: Each node with its verdict, and why.
-    """
-
-    schema: Literal["specialize/conformance@1"]
-    target: str
-    counts: dict[str, int]
-    nodes: tuple[JsonObject, ...]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
@@ -48,15 +49,35 @@ class Local:
     def run(
         self, work: Callable[[Job], Result], tasks: Sequence[Job], lost: Callable[[Job, str], Result]
     ) -> Iterator[Result]:
-        """Yield what became of each task, as they finish; a process that dies fails its tasks and no others."""
+        """Yield what became of each task, as they finish.
+
+        A process that dies takes the pool with it. What was not done is done again, each task in a process of its
+        own, so that one that kills its process, or needs the memory of all, fails alone.
+        """
         if self.jobs == 1:
             yield from map(work, tasks)
             return
-        with ProcessPoolExecutor(self.jobs, multiprocessing.get_context("spawn")) as pool:
-            futures = {pool.submit(work, task): task for task in tasks}
-            for future in as_completed(futures):
+        again = []
+        for task, future in self._pooled(work, tasks, self.jobs):
+            error = future.exception()
+            if isinstance(error, BrokenProcessPool):
+                again.append(task)
+            else:
+                yield future.result() if error is None else lost(task, _died(error))
+        for task in again:
+            for _, future in self._pooled(work, [task], 1):
                 error = future.exception()
-                yield future.result() if error is None else lost(futures[future], _died(error))
+                yield future.result() if error is None else lost(task, _died(error))
+
+    @staticmethod
+    def _pooled(
+        work: Callable[[Job], Result], tasks: Sequence[Job], jobs: int
+    ) -> Iterator[tuple[Job, Future[Result]]]:
+        """Yield each task with its finished future."""
+        with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+            futures = {_submitted(pool, work, task): task for task in tasks}
+            for future in as_completed(futures):
+                yield futures[future], future
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +144,16 @@ def engine_of(name: str, scheduler: str, jobs: int) -> Engine:
     if jobs < 1:
         raise UsageError("--jobs", "a number of at least 1", str(jobs))
     return Dask(scheduler, jobs) if name == "dask" else Local(jobs)
+
+
+def _submitted(pool: ProcessPoolExecutor, work: Callable[[Job], Result], task: Job) -> Future[Result]:
+    """Return the future of a task; that of a pool which broke meanwhile has failed."""
+    try:
+        return pool.submit(work, task)
+    except BrokenProcessPool as error:
+        failed: Future[Result] = Future()
+        failed.set_exception(error)
+        return failed
 
 
 def _died(error: BaseException) -> str:

@@ -8,16 +8,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
-import numpy as np
+import msgspec
 import onnx_ir as ir
 
+from specialize.anatomy import SiteForm, find_grid, mask_names, site_forms
 from specialize.artifact.manifest import PassNote, Site, Tensor
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.describe import describe_notes, describe_site, describe_tensor
+from specialize.errors import SpecializeError
 from specialize.graph.io import read_graph
-from specialize.model import ImagePrep, Kind, ModelSpec, read_spec
+from specialize.graph.known import fold
+from specialize.model import GridSpec, ImagePrep, Kind, ModelSpec, read_spec
+from specialize.passes.bind import feeds_of
+from specialize.passes.lower import has_custom, runnable
 from specialize.passes.pipeline import specialize_graph
+from specialize.resources import resource_dir
 from specialize.rows.arrange import Packing
 
 DATA_DEPENDENT = ("NonZero", "Compress", "Unique", "NonMaxSuppression", "Loop", "If", "Scan", "SequenceMap")
@@ -40,8 +46,13 @@ class ModelInspection:
         calibration_inputs: Inputs that look like matrices per camera, and which matrix each seems to want.
         sidecar: Text of the sidecar, or the draft of one.
         drafted: Whether it is a draft: scale and crop of the image are not in a graph.
-        sites: What a specialization keeps; empty without a calibration.
-        notes: What each pass would do, or why it declines; empty without a calibration.
+        rig: Vehicle whose calibration the rest is for: the one asked for, or a packaged one with as many cameras.
+        sites: What a specialization keeps; empty if nothing could be specialized.
+        forms: How each site is written.
+        masks: Values that say what the cameras see.
+        nodes_after: Number of nodes after specialization; 0 if there was none.
+        notes: What each pass would do, or why it declines.
+        obstacle: Why nothing was specialized, if so.
     """
 
     path: Path
@@ -54,22 +65,29 @@ class ModelInspection:
     calibration_inputs: dict[str, Kind]
     sidecar: str
     drafted: bool
+    rig: str = ""
     sites: tuple[Site, ...] = ()
+    forms: tuple[SiteForm, ...] = ()
+    masks: tuple[str, ...] = ()
+    nodes_after: int = 0
     notes: tuple[PassNote, ...] = ()
+    obstacle: str = ""
 
 
 def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None = None) -> ModelInspection:
-    """Look at an ONNX file; with a calibration, also at what a specialization would do.
+    """Look at an ONNX file, and at what a specialization would do for a calibration or a packaged rig.
 
     Raises:
-        InputError: The model, its sidecar or the profile cannot be read.
+        InputError: The model, its sidecar or the profile cannot be read; or the profile does not fit.
     """
     model = read_graph(path)
     beside = path.with_suffix(".model.yaml")
     chosen = model_spec or (beside if beside.is_file() else None)
     inputs = tuple(describe_tensor(value) for value in model.graph.inputs)
     guessed = guess_calibration(inputs)
-    spec = _draft(path, inputs, guessed) if chosen is None else read_spec(chosen)
+    cameras = _cameras(inputs, guessed)
+    profile = load_profile(calib) if calib is not None else _packaged(cameras)
+    spec = _draft(path, inputs, guessed, profile) if chosen is None else read_spec(chosen)
     operators = Counter(node.op_type for node in model.graph.all_nodes())
     found = ModelInspection(
         path=path,
@@ -83,7 +101,19 @@ def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None
         sidecar=spec.to_text(),
         drafted=chosen is None,
     )
-    return found if calib is None else _specialized(found, model, spec, load_profile(calib))
+    if profile is None or not spec.calibration_inputs:
+        why = (
+            f"no packaged rig has {cameras} cameras: give --calib"
+            if guessed
+            else "no calibration inputs found"
+        )
+        return replace(found, obstacle=why)
+    try:
+        return _specialized(found, model, spec, profile)
+    except SpecializeError as error:
+        if calib is not None:
+            raise
+        return replace(found, obstacle=str(error))
 
 
 def guess_calibration(inputs: tuple[Tensor, ...]) -> dict[str, Kind]:
@@ -104,12 +134,34 @@ def _kind(name: str) -> Kind:
     return next((kind for kind in kinds if kind.replace("_", "") in plain), "lidar2img")
 
 
-def _draft(path: Path, inputs: tuple[Tensor, ...], guessed: dict[str, Kind]) -> ModelSpec:
-    """Return a sidecar to start from: the image is the largest input, its scale is unknown."""
-    image = max(inputs, key=lambda tensor: (len(tensor.shape) >= 4, _volume(tensor)), default=None)
+def _cameras(inputs: tuple[Tensor, ...], guessed: dict[str, Kind]) -> int:
+    """Return how many cameras the calibration inputs are for."""
+    counts = [_volume(t) // (t.shape[-1] * t.shape[-2]) for t in inputs if t.name in guessed]
+    return max(counts, default=0)
+
+
+def _packaged(cameras: int) -> CalibrationProfile | None:
+    """Return a packaged rig with that many cameras, to show what a specialization would do; None without one."""
+    folder = resource_dir("calib_profiles")
+    files = {
+        4: folder / "reference" / "wide4.yaml",
+        6: folder / "car42.yaml",
+        7: folder / "reference" / "ring7.yaml",
+    }
+    return load_profile(files[cameras]) if cameras in files else None
+
+
+def _draft(
+    path: Path, inputs: tuple[Tensor, ...], guessed: dict[str, Kind], profile: CalibrationProfile | None
+) -> ModelSpec:
+    """Return a sidecar to start from: the image is the largest input, as if it were the whole raw one, made smaller."""
+    others = [tensor for tensor in inputs if tensor.name not in guessed]
+    image = max(others, key=lambda tensor: (len(tensor.shape) >= 4, _volume(tensor)), default=None)
     height, width = image.shape[-2:] if image is not None and len(image.shape) >= 2 else (1, 1)
     size = (max(width, 1), max(height, 1))
-    return ModelSpec(name=path.stem, image=ImagePrep(size_px=size), calibration_inputs=guessed)
+    scale = 1.0 if profile is None else round(size[0] / profile.cameras[0].width_px, 6)
+    prep = ImagePrep(size_px=size, scale=scale)
+    return ModelSpec(name=path.stem, image=prep, calibration_inputs=guessed)
 
 
 def _volume(tensor: Tensor) -> int:
@@ -122,8 +174,28 @@ def _volume(tensor: Tensor) -> int:
 def _specialized(
     found: ModelInspection, model: ir.Model, spec: ModelSpec, profile: CalibrationProfile
 ) -> ModelInspection:
-    held = {name: np.asarray(value) for name, value in spec.other_inputs.items()}
-    done = specialize_graph(model, spec.calibration_arrays(profile) | held, Packing("ragged", 1))
-    names = profile.camera_names()
-    sites = tuple(describe_site(site, names) for site in done.sites)
-    return replace(found, sites=sites, notes=describe_notes(done.notes))
+    """Specialize a graph, in place, and describe what that finds."""
+    bound = {*spec.calibration_inputs, *spec.other_inputs}
+    original = read_graph(found.path)
+    if has_custom(model):
+        runnable(model)
+    fold(model)
+    if found.drafted:
+        spec = _with_grid(spec, find_grid(model, spec.calibration_inputs))
+    masks = mask_names(model, spec, (profile,))
+    done = specialize_graph(model, feeds_of(model, spec, profile), Packing("ragged", 1))
+    cameras = profile.camera_names()
+    return replace(
+        found,
+        sidecar=spec.to_text(),
+        rig=profile.vehicle,
+        sites=tuple(describe_site(site, cameras) for site in done.sites),
+        forms=site_forms(original, bound, done.sites, len(cameras)),
+        masks=masks,
+        nodes_after=len(done.model.graph),
+        notes=describe_notes(done.notes),
+    )
+
+
+def _with_grid(spec: ModelSpec, grid: GridSpec | None) -> ModelSpec:
+    return spec if grid is None else msgspec.structs.replace(spec, grids=(grid,))

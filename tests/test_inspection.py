@@ -57,7 +57,7 @@ def test_a_model_is_described(model: Path) -> None:
     assert found.outputs[1].shape == (-1,)
     assert found.data_dependent == {"NonZero": 1}
     assert list(found.operators)[:2] == ["Cast", "Slice"]
-    assert found.sites == found.notes == ()
+    assert (found.rig, found.obstacle) == ("car42", "")
 
 
 def test_the_draft_of_a_sidecar_is_one(model: Path) -> None:

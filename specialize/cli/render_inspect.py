@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -77,14 +78,24 @@ def model_text(found: ModelInspection) -> RenderableType:
         f"shapes that depend on data: {dependent or 'none'}",
         f"operators: {operators}",
     ]
+    if found.masks:
+        facts.append(f"masks: {', '.join(found.masks)}")
+    facts += _forms(found)
     parts: list[RenderableType] = ["\n".join(facts), _tensors({"in": found.inputs, "out": found.outputs})]
+    if found.obstacle:
+        parts.append(f"not specialized: {found.obstacle}")
     if found.notes:
         parts += [
+            f"with the calibration of {found.rig}: {found.nodes:,} to {found.nodes_after:,} nodes",
             headline(found.sites),
             *sites_tables(found.sites),
             _passes(found.notes),
         ]
-    title = "sidecar (a draft: scale and crop are not in the graph)" if found.drafted else "sidecar"
+    title = (
+        "sidecar (a draft: scale and crop are guessed, they are not in the graph)"
+        if found.drafted
+        else "sidecar"
+    )
     return stack(*parts, f"{title}:\n{_indented(found.sidecar)}", _following(found))
 
 
@@ -92,7 +103,21 @@ def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.rstrip().splitlines())
 
 
+def _forms(found: ModelInspection) -> list[str]:
+    """Return one line for sites that are written alike."""
+    alike = Counter((form.form, form.sampling, form.rows) for form in found.forms)
+    return [
+        f"sites: {count} {form}, sampled by {sampling}, {rows:,} rows each"
+        for (form, sampling, rows), count in alike.items()
+    ]
+
+
 def _following(found: ModelInspection) -> str:
+    if found.drafted and not found.obstacle:
+        beside = found.path.with_suffix(".model.yaml")
+        return (
+            f"next: save the sidecar as {beside}, then specialize build --calib PROFILE --model {found.path}"
+        )
     if found.notes:
         return f"next: specialize build --calib PROFILE --model {found.path}"
     return f"next: specialize inspect {found.path} --calib PROFILE"

@@ -87,6 +87,22 @@ class InspectedBuild(Output, frozen=True, kw_only=True, tag="build", tag_field="
     manifest: Manifest
 
 
+class SiteForm(Output, frozen=True, kw_only=True):
+    """How a site is written.
+
+    Attributes:
+        where: The node at which rows are dropped.
+        form: Zero-padded, re-batched, one camera after the other, tables from outside, or points pooled into cells.
+        sampling: What its samples are read by, and how many nodes that are.
+        rows: Rows that it computes as it is.
+    """
+
+    where: str
+    form: str
+    sampling: str
+    rows: int
+
+
 class InspectedModel(Output, frozen=True, kw_only=True, tag="model", tag_field="kind"):
     """`specialize inspect MODEL.onnx --json`.
 
@@ -101,8 +117,13 @@ class InspectedModel(Output, frozen=True, kw_only=True, tag="model", tag_field="
         calibration_inputs: Inputs that hold matrices per camera, and which.
         sidecar: Text of the sidecar, or a draft of one.
         drafted: Whether it is a draft.
-        sites: What a specialization keeps; empty without `--calib`.
-        notes: What each pass would do; empty without `--calib`.
+        rig: Vehicle whose calibration the rest is for: that of `--calib`, or a packaged one with as many cameras.
+        sites: What a specialization keeps; empty if nothing could be specialized.
+        forms: How each site is written.
+        masks: Values of the graph that say what the cameras see.
+        nodes_after: Number of nodes after specialization; 0 if there was none.
+        notes: What each pass would do.
+        obstacle: Why nothing was specialized, if so.
     """
 
     schema: Literal["specialize/inspect@1"]
@@ -116,8 +137,13 @@ class InspectedModel(Output, frozen=True, kw_only=True, tag="model", tag_field="
     calibration_inputs: dict[str, Kind]
     sidecar: str
     drafted: bool
-    sites: tuple[Site, ...] = ()
-    notes: tuple[PassNote, ...] = ()
+    rig: str
+    sites: tuple[Site, ...]
+    forms: tuple[SiteForm, ...]
+    masks: tuple[str, ...]
+    nodes_after: int
+    notes: tuple[PassNote, ...]
+    obstacle: str
 
 
 class Graph(Output, frozen=True, kw_only=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -10,14 +9,8 @@ import pytest
 from specialize.fleet.build import build_fleet
 from specialize.fleet.engines import Dask, Local
 from specialize.store import open_store
+from tests.fleet.dying import halved
 from tests.fleet.test_build import entries, locked, statuses
-
-
-def halved(number: int) -> str:
-    """Do a task; number 3 kills its process, as the system does when memory runs out."""
-    if number == 3:
-        os._exit(9)
-    return f"half of {2 * number}"
 
 
 def lost(number: int, reason: str) -> str:

@@ -14,15 +14,15 @@ import numpy as np
 
 from specialize.artifact import Build, Manifest
 from specialize.artifact.build import MODEL
-from specialize.artifact.precision import Precision
+from specialize.artifact.precision import OutputLoss, Precision
 from specialize.binding import Fed
 from specialize.describe import describe_tensor
 from specialize.evidence import Shown, compare_with_original
 from specialize.graph.io import write_graph
 from specialize.model import ModelSpec
-from specialize.precision.convert import Converted, convert
+from specialize.precision.convert import Converted, beyond_half, convert
 from specialize.precision.frames import FrameFolder, frames_digest, open_frames
-from specialize.precision.loss import ANYTHING, measurable, measure
+from specialize.precision.loss import ANYTHING, NotFiniteError, measurable, measure
 from specialize.request import BuildRequest
 from specialize.sources import PREPARED_WEIGHTS, Say
 from specialize.specializing import Compilation
@@ -69,41 +69,63 @@ class Conversion:
             VerificationError: An output is NaN or infinite.
         """
         say(f"converting to {self.name}, {len(self.frames)} frames")
-        profile = target(self.target).PROFILE
-        shown = Shown(self.frames, self.fed.cases)
-        made = convert(
-            room / MODEL, self.name, int8=profile.int8, runnable=proven, frames=shown, bound=self.fed.cases[0]
-        )
-        report = check(made.model, profile)
-        report.require_accepted()
-        converted = aside / self.name
-        converted.mkdir()
-        write_graph(made.model, converted / MODEL, PREPARED_WEIGHTS)
+        shown, names = Shown(self.frames, self.fed.cases), [tensor.name for tensor in manifest.outputs]
 
         def progress(stage: str, frame: int) -> None:
             say(f"measuring: {self.name if stage == 'candidate' else 'float32'}, frame {frame + 1}")
 
-        names = [tensor.name for tensor in manifest.outputs]
-        loss = measure(proven, measurable(converted / MODEL, converted), shown, names, progress)
-        precision = Precision(
+        wide: frozenset[str] = frozenset()
+        made, written = self._written(room, proven, aside / self.name, wide)
+        try:
+            loss = measure(proven, measurable(written, written.parent), shown, names, progress)
+        except NotFiniteError:
+            if self.name != "fp16":
+                raise
+            say("values leave the range of 16 bits: looking which")
+            wide = beyond_half(proven, shown)
+            made, written = self._written(room, proven, aside / f"{self.name}-wide", wide)
+            loss = measure(proven, measurable(written, written.parent), shown, names, progress)
+        for name in (MODEL, PREPARED_WEIGHTS):
+            (room / name).unlink(missing_ok=True)
+            if (written.parent / name).exists():
+                shutil.move(written.parent / name, room / name)
+        precision = self._described(made, wide, loss)
+        warnings = (
+            *manifest.warnings,
+            *_warnings(self.name, target(self.target).PROFILE, made, self.frames_digest),
+        )
+        return msgspec.structs.replace(manifest, precision=precision, warnings=warnings)
+
+    def _written(
+        self, room: Path, proven: Path, folder: Path, wide: frozenset[str]
+    ) -> tuple[Converted, Path]:
+        """Convert the model of a build into another folder, if the toolchain takes the result."""
+        profile = target(self.target).PROFILE
+        made = convert(
+            room / MODEL, self.name, int8=profile.int8, runnable=proven,
+            frames=Shown(self.frames, self.fed.cases), bound=self.fed.cases[0], wide=wide,
+        )  # fmt: skip
+        check(made.model, profile).require_accepted()
+        folder.mkdir()
+        write_graph(made.model, folder / MODEL, PREPARED_WEIGHTS)
+        return made, folder / MODEL
+
+    def _described(self, made: Converted, wide: frozenset[str], loss: dict[str, OutputLoss]) -> Precision:
+        int8 = target(self.target).PROFILE.int8
+        return Precision(
             name=self.name,
             nodes=made.nodes,
             kept=made.kept,
-            activations=_activations(self.name, profile.int8),
+            wide=len(wide),
+            activations=_activations(self.name, int8),
             weights=_weights(self.name, made),
-            source=profile.int8.source if self.name == "int8" else "",
+            source=int8.source if self.name == "int8" else "",
             constant_bytes=made.constant_bytes,
             constant_bytes_float32=made.constant_bytes_float32,
             frames=len(self.frames),
             frames_digest=self.frames_digest,
             outputs=loss,
         )
-        for name in (MODEL, PREPARED_WEIGHTS):
-            (room / name).unlink(missing_ok=True)
-            if (converted / name).exists():
-                shutil.move(converted / name, room / name)
-        warnings = (*manifest.warnings, *_warnings(self.name, profile, made, self.frames_digest))
-        return msgspec.structs.replace(manifest, precision=precision, warnings=warnings)
 
 
 def plan_conversion(request: BuildRequest, compiled: Compilation) -> Conversion:

@@ -56,7 +56,8 @@ def measured(model: str, precision: str, calib: Path) -> dict[str, Any]:
             }  # fmt: skip
             output.seek(0), errors.seek(0)
             if process.returncode:
-                return found | {"error": errors.read().strip().splitlines()[-1]}
+                lines = [line for line in errors.read().splitlines() if line.startswith("error: ")]
+                return found | {"error": (lines or ["no error was printed"])[-1].removeprefix("error: ")}
             return found | {"precision": json.load(output)["precision"]}
 
 

@@ -34,7 +34,9 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     Attributes:
         name: `fp16` or `int8`.
         nodes: Nodes of the float32 model.
-        kept: Those that stay in float32 because they compute coordinates or geometry, or sample.
+        kept: Those that stay in float32 because they compute coordinates or geometry, sample, or have values that
+            16 bits do not hold.
+        wide: Tensors with such values on the frames.
         activations: Of `int8`: `symmetric` or `asymmetric`, as the target wants; else empty.
         weights: Of `int8`: `per channel` or `per tensor`; else empty.
         source: Where that is written, or what ran.
@@ -48,6 +50,7 @@ class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     name: Literal["fp16", "int8"]
     nodes: int
     kept: int
+    wide: int
     activations: Literal["", "symmetric", "asymmetric"]
     weights: Literal["", "per channel", "per tensor"]
     source: str

@@ -19,7 +19,8 @@ def precision_lines(precision: Precision | None) -> list[RenderableType]:
 
 
 def _summary(precision: Precision) -> str:
-    kept = f"{precision.kept:,} of {precision.nodes:,} nodes stay in float32 (places and geometry)"
+    wide = f", and {precision.wide:,} tensors beyond 16 bits" if precision.wide else ""
+    kept = f"{precision.kept:,} of {precision.nodes:,} nodes stay in float32 (places and geometry{wide})"
     scheme = (
         f", {precision.activations} activations, weights {precision.weights}" if precision.activations else ""
     )

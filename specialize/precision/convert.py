@@ -17,6 +17,9 @@ from specialize.precision.keep import kept_nodes
 from specialize.precision.repair import name_nodes, require_valid, state_types
 from specialize.targets.base import Int8
 
+HEADROOM = 4.0
+"""Times the largest value seen that must fit into 16 bits: other frames have larger ones."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Converted:
@@ -47,6 +50,7 @@ def convert(
     runnable: Path,
     frames: Iterable[Mapping[str, np.ndarray]],
     bound: Collection[str] = (),
+    wide: Collection[str] = (),
 ) -> Converted:
     """Return a model in 16-bit floats or with 8-bit integers; inputs and outputs keep their types.
 
@@ -57,6 +61,7 @@ def convert(
         runnable: The same model in a form that ONNX Runtime runs, for ranges of values.
         frames: Inputs by name, frame by frame, for ranges of values; not read for `fp16`.
         bound: Inputs that hold calibration or tables.
+        wide: Tensors whose values leave the range of 16-bit floats: what gives and reads them stays in float32.
 
     Raises:
         InternalError: A converter left no valid model.
@@ -65,7 +70,7 @@ def convert(
     ir.external_data.load_to_model(model)
     state_types(model)
     name_nodes(model)
-    kept = kept_nodes(model, bound)
+    kept = kept_nodes(model, bound) | _beside(model, wide)
     nodes, size = sum(1 for _ in model.graph), _constant_bytes(model)
     if name == "fp16":
         made = to_half(model, kept)
@@ -80,6 +85,28 @@ def convert(
         per_channel=per_channel,
         constant_bytes=_constant_bytes(made),
         constant_bytes_float32=size,
+    )
+
+
+def beyond_half(runnable: Path, frames: Iterable[Mapping[str, np.ndarray]]) -> frozenset[str]:
+    """Return the tensors of a float32 model whose values come close to the largest 16-bit float, or are beyond it."""
+    model = read_as_written(runnable)
+    ranges = value_ranges(runnable, frames, {node.op_type for node in model.graph})
+    largest = {
+        name: max(abs(float(np.min(limits.range_value[0]))), abs(float(np.max(limits.range_value[1]))))
+        for name, limits in ranges.items()
+    }
+    most = float(np.finfo(np.float16).max) / HEADROOM
+    return frozenset(name for name, value in largest.items() if value > most)
+
+
+def _beside(model: ir.Model, names: Collection[str]) -> frozenset[ir.Node]:
+    """Return the nodes that give or read values of these names."""
+    wanted = set(names)
+    return frozenset(
+        node
+        for node in model.graph
+        if any(value is not None and value.name in wanted for value in (*node.inputs, *node.outputs))
     )
 
 

@@ -24,6 +24,10 @@ ANYTHING = Tolerance(sys.float_info.max, 0.0)
 Arrays = Mapping[str, np.ndarray]
 
 
+class NotFiniteError(VerificationError):
+    """An output of a converted model is NaN or infinite."""
+
+
 def measure(
     float32: Path,
     converted: Path,
@@ -41,7 +45,8 @@ def measure(
         progress: Called with `reference` or `candidate` and the frame's number before each run.
 
     Raises:
-        VerificationError: An output is NaN or infinite, or cannot be compared.
+        NotFiniteError: An output is NaN or infinite.
+        VerificationError: The models cannot be compared.
     """
     allowed = dict.fromkeys(outputs, ANYTHING)
     report = compare_models(float32, converted, frames, allowed, progress=progress)
@@ -52,7 +57,7 @@ def measure(
     for output in report.outputs:
         if not output.passed:
             hint = "values leave the range of the number format: keep this model in float32, or use the other precision"
-            raise VerificationError(
+            raise NotFiniteError(
                 f"converted model: output {output.name!r}", "finite numbers", output.reason, hint
             )
     return {output.name: _loss(output) for output in report.outputs}

@@ -103,6 +103,42 @@ POOL = "BEVPoolV2TRT"
 """Pooling by tables: depth (N, D, H, W), features (N, H, W, C), five int32 arrays to (1, out_height, out_width, C)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Conv:
+    """A vendor's deformable convolution: x, offset, then mask if it has one, kernel, and a bias if there is one.
+
+    Attributes:
+        domain: Its ONNX domain; some have none.
+        operator: Its name.
+        masked: Whether it is modulated, and takes a bias.
+        four_pads: Whether its padding is four numbers instead of two.
+    """
+
+    domain: str
+    operator: str
+    masked: bool
+    four_pads: bool = False
+
+    @property
+    def title(self) -> str:
+        """Domain and name, as ONNX tools print them."""
+        return f"{self.domain}::{self.operator}" if self.domain else self.operator
+
+
+CONVS: dict[tuple[str, str], Conv] = {
+    (kind.domain, kind.operator): kind
+    for kind in (
+        Conv("", "ModulatedDeformableConv2dTRT", masked=True),
+        Conv("", "ModulatedDeformableConv2dTRT2", masked=True),
+        Conv("DL", "DeformConv2d", masked=False, four_pads=True),
+    )
+}
+"""Deformable convolutions by domain and name."""
+
+ROTATIONS = frozenset({("", "RotateTRT"), ("", "RotateTRT2")})
+"""Rotations of an image (C, H, W): image, angle in degrees, center (2,) in px."""
+
+
 def is_pool(node: ir.Node) -> bool:
     """Return whether a node is pooling by tables."""
     return node.op_type == POOL and node.domain == ""
@@ -110,7 +146,8 @@ def is_pool(node: ir.Node) -> bool:
 
 def is_custom(node: ir.Node) -> bool:
     """Return whether a node is a custom operator that is known here."""
-    return (node.domain, node.op_type) in CUSTOM or is_pool(node)
+    key = (node.domain, node.op_type)
+    return key in CUSTOM or key in CONVS or key in ROTATIONS or is_pool(node)
 
 
 def result_shape(node: ir.Node) -> tuple[int, ...] | None:
@@ -121,7 +158,13 @@ def result_shape(node: ir.Node) -> tuple[int, ...] | None:
             node.attributes[name].as_int() for name in ("out_height", "out_width") if name in node.attributes
         ]
         return (1, *size, features[-1]) if len(size) == 2 and features else None
-    spelling = CUSTOM.get((node.domain, node.op_type))
+    key = (node.domain, node.op_type)
+    if key in ROTATIONS:
+        return _numbers(node.inputs[0]) or None
+    if key in CONVS:
+        offset, kernel = _numbers(node.inputs[1]), _numbers(node.inputs[3 if CONVS[key].masked else 2])
+        return (offset[0], kernel[0], *offset[2:]) if offset and kernel else None
+    spelling = CUSTOM.get(key)
     if spelling is None:
         return None
     roles = dict(zip(roles_of(node, spelling), node.inputs, strict=False))

@@ -13,14 +13,16 @@ import onnx_ir as ir
 
 from specialize.errors import InputError, InternalError, UsageError, closest
 from specialize.graph import known
-from specialize.graph.custom import CUSTOM, SPELLINGS
+from specialize.graph.custom import SPELLINGS, is_custom
 from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.io import raise_opset
 from specialize.passes.attention import DOMAIN, Attention, is_attention, read_attention
 from specialize.passes.base import Note, node_name
 from specialize.passes.compact import remove_unused, replace
 from specialize.passes.custom import write_custom
+from specialize.passes.custom_conv import read_convs
 from specialize.passes.lower_operands import plain_weights
+from specialize.passes.lower_pool import define_pools
 from specialize.passes.lower_rows import lower_row_gathers
 from specialize.passes.lower_sampling import with_gather, with_grid_sample
 from specialize.passes.recognise import recognise_custom
@@ -76,6 +78,11 @@ def runnable(model: ir.Model) -> list[Note]:
     _standard_grid_samples(model)
     known.fold(model)
     notes = recognise_custom(model)
+    if any(is_custom(node) and not is_attention(node) for node in model.graph):
+        _raise_to_grid_sample(model)
+        known.evaluate(model)
+        define_pools(model)
+        notes += read_convs(model)
     unread = next((note for note in notes if note.verdict == "declined"), None)
     if unread is not None:
         hint = "export it zero-padded, where every shape is a number, or with GridSample instead"
@@ -92,7 +99,7 @@ def runnable(model: ir.Model) -> list[Note]:
 
 def has_custom(model: ir.Model) -> bool:
     """Return whether a graph has sampling as a vendor's operator, so that no runtime takes it."""
-    return any((node.domain, node.op_type) in CUSTOM or _is_horizon(node) for node in model.graph)
+    return any(is_custom(node) or _is_horizon(node) for node in model.graph)
 
 
 def _is_horizon(node: ir.Node) -> bool:

@@ -62,7 +62,7 @@ def lower_deform_conv(model: ir.Model) -> list[Note]:
             notes.append(Note(NAME, "declined", node_name(node), found))
             continue
         builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
-        replace(model.graph, node.outputs[0], _write(builder, found, dims(node.outputs[0])))
+        replace(model.graph, node.outputs[0], write_deform_conv(builder, found, dims(node.outputs[0])))
         remove_unused(model.graph, node)
         taps = found.kernel.shape[2] * found.kernel.shape[3]
         notes.append(Note(NAME, "applied", node_name(node), f"{taps} taps read by one GridSample"))
@@ -98,7 +98,7 @@ def _numbers(node: ir.Node, name: str, count: int, default: int) -> tuple[int, .
     return tuple(node.attributes[name].as_ints()) if name in node.attributes else (default,) * count
 
 
-def _write(builder: Builder, conv: DeformConv, shape: tuple[int, ...]) -> ir.Value:
+def write_deform_conv(builder: Builder, conv: DeformConv, shape: tuple[int, ...]) -> ir.Value:
     """Return the convolution's result of `shape` (N, O, h, w); no tensor has more than four dimensions."""
     batch, outputs, height, width = shape
     channels, taps = conv.kernel.shape[1], conv.kernel.shape[2] * conv.kernel.shape[3]

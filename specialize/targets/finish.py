@@ -11,13 +11,14 @@ import onnx_ir as ir
 from specialize.errors import UsageError, closest
 from specialize.files import write_file
 from specialize.graph import known
-from specialize.graph.custom import POOL, is_custom
+from specialize.graph.custom import CONVS, POOL, is_custom
 from specialize.graph.edit import PASS_KEY
-from specialize.graph.io import read_as_written, write_graph
+from specialize.graph.io import raise_opset, read_as_written, write_graph
 from specialize.graph.shapes import dims
 from specialize.passes.attention import DOMAIN, is_attention
 from specialize.passes.base import Note, node_name
-from specialize.passes.lower import HORIZON_DOMAIN, lower_deformable_attention
+from specialize.passes.custom_conv import read_convs, write_convs
+from specialize.passes.lower import HORIZON_DOMAIN, RAISED_OPSET, lower_deformable_attention
 from specialize.passes.lower_deform_conv import lower_deform_conv
 from specialize.passes.lower_flat import lower_flat
 from specialize.passes.lower_grid import lower_grid_samples
@@ -115,6 +116,7 @@ def lower(model: ir.Model, profile: Profile, form: str | None = None) -> list[No
         notes += lower_deformable_attention(model, "gridsample")  # what the custom operator cannot express
     if profile.operators.get(POOL, profile.unlisted).verdict == "allowed":
         notes += lower_pools(model)
+    notes += write_convs(model, profile.operators)
     if profile.operators.get("DeformConv", profile.unlisted).verdict != "allowed":
         notes += lower_deform_conv(model)
     if profile.grid_sample == "gather":
@@ -142,6 +144,10 @@ def runnable_copy(model: ir.Model) -> ir.Model:
     copy.graph.opset_imports.pop(HORIZON_DOMAIN, None)
     recognise_custom(copy)
     define_pools(copy)
+    if any((node.domain, node.op_type) in CONVS for node in copy.graph):
+        raise_opset(copy, RAISED_OPSET)
+        known.evaluate(copy)
+        read_convs(copy)
     opset = copy.graph.opset_imports.get("", 0)
     lower_deformable_attention(copy, "gridsample" if opset >= 16 else "decomposed")
     return copy

@@ -47,12 +47,24 @@ def _store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPECIALIZE_STORE", str(tmp_path / "store"))
 
 
-def generic() -> ir.Model:
-    """Return a model of one attention of two points per query and camera, weighted by a softmax, averaged."""
-    make, queries = GraphMaker(domains=(DOMAIN,)), GRID.queries
+def generic(convolution: str = "") -> ir.Model:
+    """Return a model of one attention of two points per query and camera, weighted by a softmax, averaged.
+
+    Its features may come out of a vendor's deformable convolution.
+    """
+    make, queries = GraphMaker(domains=(DOMAIN, "DL")), GRID.queries
     random = np.random.default_rng(7)
     query = make.input("query", (1, queries, CHANNELS))
     features = make.input("features", (CAMERAS, CHANNELS, ROWS, COLUMNS))
+    if convolution:
+        kernel = make.const(random.standard_normal((CHANNELS, CHANNELS, 3, 3)))
+        inputs = [features, make.input("offset", (CAMERAS, 18, ROWS, COLUMNS)), kernel]
+        if not convolution.startswith("DL"):
+            inputs.insert(2, make.input("mask", (CAMERAS, 9, ROWS, COLUMNS)))
+        *domain, operator = convolution.split("::")
+        pads = [1, 1, 1, 1] if domain else [1, 1]
+        features = make.op(operator, *inputs, domain="".join(domain), padding=pads)
+        make.annotate(features, (CAMERAS, CHANNELS, ROWS, COLUMNS))
     seen, places = sample_points(make, make.input("lidar2img", (1, CAMERAS, 4, 4)))  # (N, Q, 1), (N, Q, 2)
     rows = make.op("Expand", query, make.const([CAMERAS, queries, CHANNELS]))
     offsets = make.op("MatMul", rows, make.const(0.1 * random.standard_normal((CHANNELS, 2 * POINTS))))
@@ -81,6 +93,11 @@ def written(folder: Path, form: str) -> Path:
     target = FORMS.get(form, "tensorrt")
     lower(model, targets.target(target).PROFILE, None if form == "horizon" else form)
     assert OPERATORS.get(form, "GridSample") in {operator_of(node) for node in model.graph}
+    return saved(model, folder)
+
+
+def saved(model: ir.Model, folder: Path) -> Path:
+    """Write a model and its sidecar; return the path."""
     folder.mkdir()
     path = folder / "model.onnx"
     write_graph(model, path)
@@ -124,3 +141,14 @@ def test_a_vendors_form_goes_to_its_own_target(form: str, tmp_path: Path) -> Non
     """Read back and specialized, it is written for its toolchain again, with the same rows."""
     own = written(tmp_path / "own", form)
     assert rows(own, "ragged", FORMS[form]) == rows(own, "ragged")
+
+
+@pytest.mark.parametrize("operator", ["ModulatedDeformableConv2dTRT", "DL::DeformConv2d"])
+def test_a_backbone_with_a_vendors_convolution(operator: str, plain: Path, tmp_path: Path) -> None:
+    """The same rows are computed, for any target and for the vendor's own."""
+    target = "denglin" if operator.startswith("DL") else "tensorrt_derryhub"
+    model = generic(operator)
+    lower(model, targets.target(target).PROFILE)
+    assert operator in {operator_of(node) for node in model.graph}
+    own = saved(model, tmp_path / "own")
+    assert rows(own, "ragged") == rows(plain, "ragged") == rows(own, "ragged", target)

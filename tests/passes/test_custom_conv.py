@@ -1,0 +1,183 @@
+"""Deformable convolutions and rotations of vendors are written and read, and compute the same."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+
+from specialize.graph import known
+from specialize.passes.custom_conv import read_convs, write_convs
+from specialize.passes.lower import has_custom, runnable
+from specialize.targets import target
+from specialize.targets.base import BuildFacts
+from specialize.targets.finish import finish, runnable_copy
+from tests.graphs import GraphMaker, assert_annotations_true, operators, random_feeds, run
+
+MODULATED, PLAIN = "ModulatedDeformableConv2dTRT", "DL::DeformConv2d"
+
+
+def convolution(mask: bool, bias: bool, stride: int = 1, **attributes: object) -> onnx.ModelProto:
+    """Return a model of one standard deformable convolution."""
+    g, random = GraphMaker(19), np.random.default_rng(0)
+    out = tuple(-(-size // stride) for size in (6, 7))
+    inputs = [
+        g.input("x", (2, 4, 6, 7)),
+        g.const(random.standard_normal((3, 4, 3, 3))),
+        g.input("offset", (2, 18, *out)),
+    ]
+    inputs.append(g.const(random.standard_normal(3)) if bias else "")
+    inputs += [g.input("mask", (2, 9, *out))] if mask else []
+    attributes = {"pads": [1, 1, 1, 1], "strides": [stride] * 2, "kernel_shape": [3, 3], **attributes}
+    return g.model(out=g.op("DeformConv", *inputs, **attributes))
+
+
+def read(proto: onnx.ModelProto) -> ir.Model:
+    """Return a graph with its shapes inferred."""
+    model = ir.from_proto(proto)
+    known.evaluate(model)
+    return model
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(
+    ("operator", "mask", "bias"),
+    [
+        (MODULATED, True, True),
+        (MODULATED, True, False),
+        (MODULATED, False, True),
+        (PLAIN, False, False),
+        (PLAIN, False, True),
+    ],
+)
+def test_written_and_read_back(operator: str, mask: bool, bias: bool, stride: int) -> None:
+    """The vendor's operator says the same: read back, it computes what DeformConv does."""
+    proto = convolution(mask, bias, stride)
+    model = read(proto)
+    (note,) = write_convs(model, {operator})
+    assert note.reason == f"written as {operator}"
+    assert operators(model)[operator.split("::")[-1]] == 1 and operators(model)["DeformConv"] == 0
+    assert has_custom(model)
+    runnable(model)
+    assert not has_custom(model)
+    feeds = random_feeds(proto)
+    np.testing.assert_allclose(run(model, feeds)["out"], run(proto, feeds)["out"], atol=2e-5)
+    assert_annotations_true(model, feeds)
+
+
+def test_inputs_and_attributes_are_the_makers() -> None:
+    """Order of inputs, and lengths of attributes, are those of the plugins."""
+    model = read(convolution(True, True))
+    offset = model.graph.inputs[1]
+    write_convs(model, {MODULATED})
+    (node,) = [node for node in model.graph if node.op_type == MODULATED]
+    assert [len(value.shape or ()) for value in node.inputs if value is not None] == [4, 4, 4, 4, 1]
+    assert node.inputs[1] is offset and node.inputs[2] is model.graph.inputs[2]
+    assert {name: len(node.attributes[name].as_ints()) for name in ("stride", "padding", "dilation")} == {
+        "stride": 2, "padding": 2, "dilation": 2,
+    }  # fmt: skip
+    model = read(convolution(False, False))
+    write_convs(model, {PLAIN})
+    (node,) = [node for node in model.graph if node.op_type == "DeformConv2d"]
+    assert node.domain == "DL" and len(node.attributes["padding"].as_ints()) == 4
+    assert node.attributes["im2col_step"].as_int() == 32
+
+
+@pytest.mark.parametrize(
+    ("mask", "attributes", "operator", "reason"),
+    [
+        (True, {}, PLAIN, "it has a mask"),
+        (False, {"pads": [1, 1, 0, 0]}, MODULATED, "differ at both ends"),
+    ],
+)
+def test_what_an_operator_cannot_say_is_declined(
+    mask: bool, attributes: dict[str, object], operator: str, reason: str
+) -> None:
+    """The convolution stays, and the note says why."""
+    g = GraphMaker(19)
+    out = (4, 5) if attributes else (6, 7)
+    inputs = [
+        g.input("x", (1, 4, 6, 7)),
+        g.const(np.ones((3, 4, 3, 3))),
+        g.input("offset", (1, 18, *out)),
+        "",
+    ]
+    inputs += [g.input("mask", (1, 9, *out))] if mask else []
+    size = {"pads": [1, 1, 1, 1] if not attributes else [0, 0, 0, 0], "kernel_shape": [3, 3]} | attributes
+    out_ = g.annotate(g.op("DeformConv", *inputs, **size), (1, 3, *out))
+    model = ir.from_proto(g.model(out=out_))
+    (note,) = write_convs(model, {operator})
+    assert note.verdict == "declined" and reason in note.reason
+    assert operators(model)["DeformConv"] == 1
+
+
+@pytest.mark.parametrize("name", ["tensorrt_derryhub", "denglin", "openvino"])
+def test_targets_get_their_own(name: str, tmp_path: object) -> None:
+    """A target with an operator of its own gets it, at its opset; others get GridSample; all compute the same."""
+    from pathlib import Path
+
+    proto = convolution(name != "denglin", True)
+    model = read(proto)
+    finish(model, name, Path(str(tmp_path)), BuildFacts(vehicle="v"))
+    own = {"tensorrt_derryhub": MODULATED, "denglin": "DeformConv2d", "openvino": "GridSample"}[name]
+    assert operators(model)[own] == 1
+    assert model.graph.opset_imports[""] <= target(name).PROFILE.opset
+    feeds = random_feeds(proto)
+    np.testing.assert_allclose(run(runnable_copy(model), feeds)["out"], run(proto, feeds)["out"], atol=2e-5)
+
+
+def turned(image: np.ndarray, angle: float, center: tuple[float, float], nearest: bool) -> np.ndarray:
+    """Return an image (C, H, W) turned as the plugin's maker describes it, by loops."""
+    height, width = image.shape[1:]
+    a, out = -angle * np.pi / 180, np.zeros(image.shape)
+    cx, cy = center[0] - width / 2, center[1] - height / 2
+    for row, column in np.ndindex(height, width):
+        x, y = column + 0.5 - width / 2 - cx, row + 0.5 - height / 2 - cy
+        u = np.cos(a) * x + np.sin(a) * y + cx + width / 2 - 0.5
+        v = -np.sin(a) * x + np.cos(a) * y + cy + height / 2 - 0.5
+        if nearest:
+            places = [(round(v), round(u), 1.0)]
+        else:
+            top, left = int(np.floor(v)), int(np.floor(u))
+            places = [
+                (i, j, (1 - abs(v - i)) * (1 - abs(u - j))) for i in (top, top + 1) for j in (left, left + 1)
+            ]
+        for i, j, share in places:
+            if 0 <= i < height and 0 <= j < width:
+                out[:, row, column] += share * image[:, i, j]
+    return out
+
+
+@pytest.mark.parametrize("nearest", [False, True])
+@pytest.mark.parametrize(("angle", "center"), [(17.0, (3.0, 2.0)), (-100.0, (5.5, 4.0)), (0.0, (1.0, 1.0))])
+def test_a_rotation_is_read(angle: float, center: tuple[float, float], nearest: bool) -> None:
+    """RotateTRT is the sampling that its maker runs outside of TensorRT."""
+    g = GraphMaker()
+    inputs = [g.input("image", (2, 6, 9)), g.input("angle", (1,)), g.const(np.array(center))]
+    out = g.annotate(g.op("RotateTRT", *inputs, interpolation=int(nearest)), (2, 6, 9))
+    model = ir.from_proto(g.model(out=out))
+    runnable(model)
+    assert operators(model)["GridSample"] == 1
+    feeds = {"image": np.random.default_rng(0).standard_normal((2, 6, 9)).astype(np.float32)}
+    feeds["angle"] = np.array([angle], np.float32)
+    np.testing.assert_allclose(
+        run(model, feeds)["out"], turned(feeds["image"], angle, center, nearest), atol=1e-4
+    )
+
+
+@pytest.mark.parametrize("case", ["groups", "center"])
+def test_what_cannot_be_read_is_declined(case: str) -> None:
+    """Groups of channels, and a center that is computed, are named."""
+    g = GraphMaker()
+    if case == "groups":
+        inputs = [g.input("x", (1, 4, 6, 7)), g.input("offset", (1, 18, 6, 7)), g.input("mask", (1, 9, 6, 7))]
+        made = g.op(
+            MODULATED, *inputs, g.const(np.ones((4, 2, 3, 3))), padding=[1, 1], groups=2, deform_groups=1
+        )
+        model = read(g.model(out=g.annotate(made, (1, 4, 6, 7))))
+    else:
+        made = g.op("RotateTRT", g.input("x", (4, 6, 7)), g.input("angle", (1,)), g.input("center", (2,)))
+        model = read(g.model(out=g.annotate(made, (4, 6, 7))))
+    (note,) = read_convs(model)
+    assert note.verdict == "declined" and case in note.reason

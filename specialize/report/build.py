@@ -15,6 +15,8 @@ from specialize.report.page import BuildPage, Fact, OutputRow, Pair, Parity, Pas
 from specialize.report.sites import site_views
 from specialize.visibility.plan import VisibilityPlan
 
+_UNITS = {"percent": "%", "mps": "m/s", "degps": "deg/s"}
+
 
 def build_page(
     manifest: Manifest, plans: Sequence[VisibilityPlan], bench: BuildBench | None = None
@@ -99,12 +101,28 @@ def _facts(manifest: Manifest, plans: Sequence[VisibilityPlan]) -> tuple[Fact, .
         ),
         _saved(manifest),
         _costliest(manifest, plans),
-        Fact(
-            "Which calibration?",
-            manifest.vehicle,
-            f"profile {short(manifest.digests.profile)}, visible sets {short(manifest.digests.plan)}",
-        ),
+        _calibration(manifest),
     )
+
+
+def _calibration(manifest: Manifest) -> Fact:
+    """Return which calibration a build is for: one, those within an envelope, or all that fit its tables."""
+    detail = f"profile {short(manifest.digests.profile)}, visible sets {short(manifest.digests.plan)}"
+    if manifest.mode == "tables":
+        detail = f"and every vehicle with tables that fit; made with {detail}"
+    envelope = manifest.options.get("envelope", {})
+    within = [_amount(name, value) for name, value in envelope.get("tolerance", {}).items() if value]
+    if within:
+        detail = f"and every calibration within {', '.join(within)} of it; {detail}"
+    if envelope.get("over"):
+        detail = f"and {plural(len(envelope['over']), 'further calibration')}; {detail}"
+    return Fact("Which calibration?", manifest.vehicle, detail)
+
+
+def _amount(name: str, value: float) -> str:
+    """Return `rotation 0.3 deg` for `rotation_deg`, 0.3."""
+    what, _, unit = name.rpartition("_")
+    return f"{what.replace('_', ' ')} {value:g} {_UNITS.get(unit, unit)}"
 
 
 def _proof(verdict: Parity) -> str:

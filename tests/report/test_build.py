@@ -54,6 +54,27 @@ def test_it_is_well_formed(html: str) -> None:
     assert open_tags == []
 
 
+@pytest.mark.parametrize(
+    ("mode", "options", "expected"),
+    [
+        ("exact", {}, "car42 profile 0123456789ab"),
+        (
+            "envelope",
+            {"envelope": {"tolerance": {"rotation_deg": 0.3, "ego_speed_mps": 9.0, "focal_percent": 0.0}}},
+            "car42 and every calibration within rotation 0.3 deg, ego speed 9 m/s of it; profile",
+        ),
+        ("envelope", {"envelope": {"over": ["a", "b"]}}, "car42 and 2 further calibrations; profile"),
+        ("tables", {}, "car42 and every vehicle with tables that fit; made with profile"),
+    ],
+)
+def test_it_says_which_calibrations_it_is_for(mode: str, options: dict[str, object], expected: str) -> None:
+    """One calibration, those within an envelope, or all that fit the tables."""
+    plans = pages.plans()
+    made = msgspec.structs.replace(pages.manifest(plans[0]), mode=mode, options=options)
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", render("build.html", build_page(made, plans))))
+    assert f"Which calibration? {expected}" in text
+
+
 def test_it_answers_the_four_questions(html: str) -> None:
     """Which camera costs most, how much was saved, is it proven, which calibration is it for."""
     text = re.sub(r"<[^>]+>", " ", html)

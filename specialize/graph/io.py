@@ -131,10 +131,21 @@ def _check(model: ir.Model, path: Path) -> None:
             raise InputError(f"{path}: input {value.name!r}", "a tensor with type and shape", "neither")
         if any(isinstance(dim, int) and dim < 0 for dim in value.shape):
             raise InputError(f"{path}: input {value.name!r}", "dimensions of 0 or more", str(value.shape))
+    _check_reads(model, path)
     try:
         model.graph.sort()
     except ValueError as error:
         raise InputError(str(path), "a graph without cycles", str(error)) from error
+
+
+def _check_reads(model: ir.Model, path: Path) -> None:
+    """Refuse a graph that reads what nothing makes."""
+    given = {*model.graph.inputs, *model.graph.initializers.values()}
+    for node in model.graph:
+        for value in node.inputs:
+            if value is not None and value.producer() is None and value not in given:
+                place = f"{path}: node {node.name or node.op_type!r}"
+                raise InputError(place, "an input that something makes", repr(value.name))
 
 
 def _check_weights(model: ir.Model, path: Path) -> None:
@@ -169,9 +180,13 @@ def _check_external(tensor: ir.ExternalTensor, place: str, folder: Path) -> None
 
 def _is_short(tensor: ir.TensorProtocol) -> bool:
     raw = getattr(tensor, "raw", None)
-    if isinstance(raw, onnx.TensorProto) and raw.HasField("raw_data"):
+    if not isinstance(raw, onnx.TensorProto):
+        return False
+    if raw.HasField("raw_data"):
         return len(raw.raw_data) < tensor.nbytes
-    return False
+    fields = (raw.float_data, raw.int32_data, raw.int64_data, raw.double_data, raw.uint64_data)
+    packed = tensor.dtype.bitwidth < 8  # several elements in one number
+    return not packed and not raw.string_data and sum(map(len, fields)) < tensor.size
 
 
 def is_standard(node: ir.Node) -> bool:

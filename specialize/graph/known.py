@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 import onnx_ir as ir
 
+from specialize.errors import InputError
 from specialize.graph import integers, running, shapes
 
 SMALL = 1024
@@ -96,7 +97,11 @@ class Knowledge:
             return False
         for node in nodes:
             arrays = [self.peek(source) for source in node.inputs if source is not None]
-            self._arrays[node.outputs[0]] = integers.compute(node, arrays)
+            try:
+                self._arrays[node.outputs[0]] = integers.compute(node, arrays)
+            except (ValueError, IndexError) as error:
+                place = f"node {node.name or node.op_type!r}"
+                raise InputError(place, "inputs that fit the operator", str(error)) from error
             del self._pending[node.outputs[0]]
         return True
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from specialize.calibration.load import load_profile
+from specialize.flops import count_file
 from specialize.flops.closed import DeformableSite
 from specialize.planning import resolve_spec, visible_sets
 from tests.cli.running import CAR42, run_process
@@ -55,3 +57,26 @@ def test_three_forms_agree_with_the_closed_formulas(model: str, shared_store_dir
         assert counted["attention_flops"] == pytest.approx(layers * site.flops(pairs, projected), rel=0.01), (
             form
         )
+
+
+@pytest.mark.slow
+@pytest.mark.torch
+@pytest.mark.timeout(600)
+def test_a_whole_detector_agrees_with_an_independent_counter(shared_store_dir: Path, tmp_path: Path) -> None:
+    """onnx-tool counts the same multiply-adds in every convolution and matrix product of a specialized detector."""
+    onnx_tool = pytest.importorskip("onnx_tool")
+    options = ("--calib", CAR42, "--model", "bevformer_tiny", "--frames", "1", "-o", tmp_path / "build")
+    ran = run_process("build", *options, timeout_s=500, SPECIALIZE_STORE=str(shared_store_dir))
+    assert ran.code == 0, ran.err
+    agrees_with_onnx_tool(onnx_tool, tmp_path / "build" / "model.onnx")
+
+
+def agrees_with_onnx_tool(onnx_tool: Any, path: Path) -> None:
+    """Assert that every product of a model has as many multiply-adds as onnx-tool says."""
+    other = onnx_tool.Model(str(path), {"verbose": False}).graph
+    other.shape_infer()
+    other.profile()
+    products = [node for node in count_file(path).nodes if node.op in ("Conv", "MatMul")]
+    assert len(products) > 100
+    for node in products:
+        assert node.multiply_adds == other.nodemap[node.name].macs[0], node.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from specialize.targets.base import ALLOWED, Evidence, FileFacts, Profile, Rule, table
+from specialize.targets.keys import check_flags, known
 from specialize.targets.render import HEADER, header, render
 
 _LISTED = "CANN 5.0.4: list of supported ONNX operators"
@@ -34,7 +35,16 @@ PROFILE = Profile(
 )
 
 
+FLAGS = known(
+    "framework model output input_format input_shape soc_version precision_mode op_select_implmode "
+    "insert_op_conf input_fp16_nodes output_type auto_tune_mode log input_shape_range dynamic_dims"
+)
+"""Options of `atc` in public scripts."""
+
+
 def files(facts: FileFacts) -> dict[str, str]:
     """Return a script that converts the model, and the C header."""
     shapes = ";".join(f"{each.name}:{','.join(str(size) for size in each.shape)}" for each in facts.inputs)
-    return {"convert_atc.sh": render("ascend/convert_atc.sh.j2", facts, shapes=shapes), HEADER: header(facts)}
+    script = render("ascend/convert_atc.sh.j2", facts, shapes=shapes)
+    check_flags(script, FLAGS, "convert_atc.sh")
+    return {"convert_atc.sh": script, HEADER: header(facts)}

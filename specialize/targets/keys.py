@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Mapping
 
 from specialize.errors import InternalError, closest
@@ -28,6 +30,28 @@ def check_keys(document: object, keys: Keys, where: str) -> None:
         inner = keys[key]
         if inner is not None:
             check_keys(value, inner, f"{where}.{key}")
+
+
+def check_flags(script: str, flags: Keys, where: str) -> None:
+    """Refuse a shell script with a long option that is not known; comments do not count.
+
+    Raises:
+        InternalError: There is such an option: the template is wrong.
+    """
+    commands = "\n".join(line for line in script.splitlines() if not line.lstrip().startswith("#"))
+    check_keys(dict.fromkeys(re.findall(r"(?<=\s)--([\w-]+)", commands)), flags, where)
+
+
+def check_arguments(script: str, function: str, names: Keys, where: str) -> None:
+    """Refuse a Python script that gives a function an argument by a name that is not known.
+
+    Raises:
+        InternalError: There is such an argument: the template is wrong.
+    """
+    for call in ast.walk(ast.parse(script)):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == function:
+            given = [keyword.arg for keyword in call.keywords if keyword.arg is not None]
+            check_keys(dict.fromkeys(given), names, f"{where}: {function}")
 
 
 def known(names: str, **nested: Keys) -> Keys:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
+from specialize.targets.keys import check_keys, known
 from specialize.targets.limits import ConstantInputs, MostAxes, OneOf
 from specialize.targets.operators import STANDARD_MSDA
 from specialize.targets.render import HEADER, header, render
@@ -82,9 +83,21 @@ PROVIDER = {
 """Provider options; architecture and SoC must both be given for float16. 73 and 43 are a pair that ran."""
 
 
+KEYS = {
+    "session": known(
+        "ep.context_enable ep.context_file_path ep.context_embed_mode session.disable_cpu_ep_fallback"
+    ),
+    "provider": known(
+        "backend_type htp_arch soc_model enable_htp_fp16_precision offload_graph_io_quantization"
+    ),
+}
+"""Keys of `qnn_session.json`: those that ran here."""
+
+
 def files(facts: FileFacts) -> dict[str, str]:
     """Return a script that writes the context binary, its options, and the C header."""
     options = {"session": SESSION, "provider": PROVIDER}
+    check_keys(options, KEYS, "qnn_session.json")
     return {
         "compile_qnn.py": render("qnn/compile_qnn.py.j2", facts),
         "qnn_session.json": render("qnn/qnn_session.json.j2", facts, options=options),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
+from specialize.targets.keys import check_arguments, known
 from specialize.targets.limits import CastTo, ConstantInputs, MostAxesIfBroadcast
 from specialize.targets.operators import STANDARD_MSDA
 from specialize.targets.render import HEADER, header, render
@@ -81,6 +82,18 @@ PROFILE = Profile(
 )  # fmt: skip
 
 
+CONFIG = known(
+    "mean_values std_values quantized_dtype quantized_algorithm quantized_method quantized_hybrid_level "
+    "target_platform quant_img_RGB2BGR float_dtype optimization_level custom_string remove_weight "
+    "compress_weight inputs_yuv_fmt single_core_mode dynamic_input model_pruning op_target quantize_weight "
+    "remove_reshape sparse_infer mini_rknn enable_flash_attention memory_plan_strategy compute_order "
+    "compiler_control_file disable_rules"
+)
+"""Arguments of `RKNN.config`, read from the package that ran here; `disable_rules` is among its further ones."""
+
+
 def files(facts: FileFacts) -> dict[str, str]:
     """Return a script that converts the model, and the C header."""
-    return {"convert_rknn.py": render("rknn/convert_rknn.py.j2", facts), HEADER: header(facts)}
+    script = render("rknn/convert_rknn.py.j2", facts)
+    check_arguments(script, "rknn.config", CONFIG, "convert_rknn.py")
+    return {"convert_rknn.py": script, HEADER: header(facts)}

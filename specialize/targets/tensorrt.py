@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
+from specialize.targets.keys import check_flags, known
 from specialize.targets.limits import ConstantInputs, MostAxes, OneOf
 from specialize.targets.operators import COMMON
 from specialize.targets.render import HEADER, header, render
@@ -70,6 +71,16 @@ PROFILE = Profile(
 )
 
 
+FLAGS = known(
+    "onnx saveEngine loadEngine staticPlugins plugins fp16 int8 best stronglyTyped minShapes optShapes "
+    "maxShapes skipInference profilingVerbosity dumpProfile separateProfileRun useSpinWait useManagedMemory "
+    "tacticSources verbose"
+)
+"""Options of `trtexec` in scripts of NVIDIA/DL4AGX and NVIDIA-AI-IOT/Lidar_AI_Solution."""
+
+
 def files(facts: FileFacts) -> dict[str, str]:
-    """Return a script that builds the engine, and the C header."""
-    return {"build_engine.sh": render("tensorrt/build_engine.sh.j2", facts), HEADER: header(facts)}
+    """Return a script that builds the engine, with the plugin library if the target has one, and the C header."""
+    script = render("tensorrt/build_engine.sh.j2", facts)
+    check_flags(script, FLAGS, "build_engine.sh")
+    return {"build_engine.sh": script, HEADER: header(facts)}

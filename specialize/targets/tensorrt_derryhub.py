@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import Evidence, FileFacts, Int8, Profile, Rule, table
-from specialize.targets.render import HEADER, header, render
-from specialize.targets.tensorrt import OPERATORS
+from specialize.targets.base import Evidence, Int8, Profile, Rule, table
+from specialize.targets.render import HEADER
+from specialize.targets.tensorrt import OPERATORS, files
 
 _PLUGINS = "DerryHub/BEVFormer_tensorrt: TensorRT/plugin"
 
@@ -40,7 +40,4 @@ PROFILE = Profile(
            "the plugin library is built from its own repository and given to the script as PLUGINS",),
 )  # fmt: skip
 
-
-def files(facts: FileFacts) -> dict[str, str]:
-    """Return a script that builds the engine with the plugin library, and the C header."""
-    return {"build_engine.sh": render("tensorrt/build_engine.sh.j2", facts), HEADER: header(facts)}
+__all__ = ["PROFILE", "files"]

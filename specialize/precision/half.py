@@ -61,10 +61,13 @@ def _separate_constants(model: ir.Model, stay: Collection[ir.Node]) -> None:
 def _drop_repeated_casts(graph: onnx.GraphProto) -> None:
     """Remove casts that are there twice: the converter makes one for every reader, all with the same result."""
     seen: set[str] = set()
-    for node in list(graph.node):
-        if node.op_type == "Cast" and node.output[0] in seen:
-            graph.node.remove(node)
+    nodes = []
+    for node in graph.node:
+        if node.op_type != "Cast" or node.output[0] not in seen:
+            nodes.append(node)
         seen.update(node.output)
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _join_casts(model: ir.Model) -> None:

@@ -39,8 +39,9 @@ def to_converter(model: ir.Model) -> onnx.ModelProto:
                 raise InternalError(f"value {value.name}", "a known type and shape", "neither")
     proto = ir.to_proto(model)
     constants = {tensor.name for tensor in proto.graph.initializer}
-    for info in [info for info in proto.graph.value_info if info.name in constants]:
-        proto.graph.value_info.remove(info)
+    stated = [info for info in proto.graph.value_info if info.name not in constants]
+    del proto.graph.value_info[:]
+    proto.graph.value_info.extend(stated)
     return proto
 
 
@@ -82,8 +83,7 @@ def require_valid(model: ir.Model) -> None:
 
 
 def _drop_repeated_infos(graph: onnx.GraphProto) -> None:
-    seen: set[str] = set()
-    for info in list(graph.value_info):
-        if info.name in seen:
-            graph.value_info.remove(info)
-        seen.add(info.name)
+    """Keep the last statement about a value: converters append theirs."""
+    last = {info.name: info for info in graph.value_info}
+    del graph.value_info[:]
+    graph.value_info.extend(last.values())

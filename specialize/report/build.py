@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from specialize.artifact.manifest import Manifest, PassNote, Tensor
@@ -30,14 +31,14 @@ def build_page(
     """
     return BuildPage(
         title=f"{manifest.model} for {manifest.vehicle}",
-        subtitle=f"{manifest.mode} binding, {manifest.layout} layout, for {manifest.target}",
+        subtitle=f"{manifest.mode} binding, {manifest.layout} layout, for {manifest.target}{_format(manifest)}",
         warnings=manifest.warnings,
         facts=_facts(manifest, plans),
         sites=site_views(plans, manifest.sites, manifest.cameras),
         costs=cost_table(manifest.flops),
         times=time_table(bench) if bench else None,
         shares=share_rows(bench) if bench else (),
-        parity=parity(manifest.verify),
+        parity=_with_loss(parity(manifest.verify), manifest),
         drawings=tuple(drawing_view(drawing) for drawing in manifest.drawings),
         passes=_passes(manifest.passes),
         contract=_contract(manifest),
@@ -60,6 +61,30 @@ def parity(verify: Mapping[str, Any]) -> Parity:
     return Parity(
         passed, sentence, tuple(_output_row(name, entry) for name, entry in outputs.items()), remarks
     )
+
+
+def _format(manifest: Manifest) -> str:
+    return "" if manifest.precision is None else f", in {manifest.precision.name}"
+
+
+def _before(manifest: Manifest) -> str:
+    return "" if manifest.precision is None else f", before conversion to {manifest.precision.name}"
+
+
+def _with_loss(found: Parity, manifest: Manifest) -> Parity:
+    """Add what a conversion to another number format loses; the proof is that of the model before it."""
+    precision = manifest.precision
+    if precision is None:
+        return found
+    losses = "; ".join(
+        f"{name}: {small(loss.max_abs)} at most, cosine {loss.cosine:.6f}"
+        for name, loss in precision.outputs.items()
+    )
+    remark = (
+        f"After this proof the model was converted to {precision.name}. "
+        f"What that loses against float32, on {precision.frames_text}: {losses}."
+    )
+    return replace(found, remarks=(*found.remarks, remark))
 
 
 def _output_row(name: str, entry: Mapping[str, Any]) -> OutputRow:
@@ -95,7 +120,7 @@ def _facts(manifest: Manifest, plans: Sequence[VisibilityPlan]) -> tuple[Fact, .
     return (
         Fact(
             "Is it proven?",
-            "Yes: equal to the original" if verdict.passed else "No",
+            f"Yes: equal to the original{_before(manifest)}" if verdict.passed else "No",
             _proof(verdict),
             "good" if verdict.passed else "bad",
         ),

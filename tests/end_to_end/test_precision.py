@@ -136,6 +136,9 @@ def test_the_other_commands_take_converted_builds(bench: Bench, precision: str) 
         in verified.out
     )
     assert run_here(bench.capsys, "verify", folder, "--json").code == 0
+    page = (folder / "report.html").read_text()
+    assert f"After this proof the model was converted to {precision}." in page
+    assert f"before conversion to {precision}" in page
 
 
 def test_verify_fails_if_a_converted_model_is_off(bench: Bench) -> None:

@@ -119,10 +119,11 @@ def import_fleet(
 
 def _written(one: _Found, folder: Path, names: UniqueNames) -> ImportedVehicle | Failed:
     """Write one profile, unless a vehicle of the same name was written before."""
+    name = one.vehicle.replace("/", "_")
     try:
-        names.add(one.vehicle, one.source)
+        names.add(name, one.source)
     except InputError as error:
         return Failed(one.source, str(error))
-    path = folder / f"{one.vehicle.replace('/', '_')}.yaml"
+    path = folder / f"{name}.yaml"
     write_file(path, one.text)
     return ImportedVehicle(vehicle=one.vehicle, source=one.source, path=path, findings=one.findings)

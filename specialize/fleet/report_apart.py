@@ -21,11 +21,8 @@ _WORDS = {
     "principal_point_px": ("principal point, px", "px principal point"),
 }
 _PLACES = 160  # vehicles at the same place share a tick
-_LOW, _HIGH, _FULL = (
-    4.0,
-    8.0,
-    10.0,
-)  # of ten: a tick of one vehicle, of the most, and of one that stands apart
+# Heights of a tick, of ten: of one vehicle, of the most at one place, of those that stand apart.
+_LOW, _HIGH, _FULL = 4.0, 8.0, 10.0
 
 
 def apart_views(found: FleetDifferences) -> tuple[Apart, ...]:
@@ -59,7 +56,7 @@ def apart_remark(found: FleetDifferences) -> str:
     remarks = []
     if apart > MIXED * len(found.vehicles):
         remarks.append(
-            f"{plural(apart, 'vehicle')} of {count(len(found.vehicles))} stand apart: these are probably several "
+            f"{count(apart)} of {plural(len(found.vehicles), 'vehicle')} stand apart: these are probably several "
             "kinds of vehicles; give each kind its own folder."
         )
     few = [group for group in found.groups if group.count < FEWEST]

@@ -51,6 +51,7 @@ check: install ## format, lint, strict types, import contracts, architecture
 targets: install ## compile for real with every toolchain that installs here (gigabytes), and write docs/targets.md
 	$(BIN)/python tools/targets/builds.py
 	$(BIN)/python tools/targets/run.py --what site
+	$(BIN)/python tools/targets/run.py --what head
 	$(BIN)/python tools/targets/run.py --what whole
 	$(BIN)/python tools/targets/table.py
 

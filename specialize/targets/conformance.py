@@ -100,36 +100,56 @@ def _whole(model: ir.Model, profile: Profile) -> list[Finding]:
     oldest, newest = profile.opsets
     if opset and not oldest <= opset <= newest:
         rule = f"the model is written in opset {opset}, {oldest} to {newest} is read"
-        return [Finding(node="graph", operator="opset", verdict="refused", rule=rule, source=profile.source)]
+        help_ = f"--target {profile.name} writes opset {profile.opset} at most; or export the model so"
+        return [
+            Finding(
+                node="graph",
+                operator="opset",
+                verdict="refused",
+                rule=rule,
+                source=profile.source,
+                help=help_,
+            )
+        ]
     return []
 
 
 def _judge(node: ir.Node, profile: Profile) -> Finding:
+    """Return what the rule for its operator says; what holds of every node refuses it if that does not."""
+    own = _by_operator(node, profile)
+    if own.verdict == "refused":
+        return own
+    return _by_shape(node, profile) or own
+
+
+def _by_operator(node: ir.Node, profile: Profile) -> Finding:
     operator = operator_of(node)
     rule = profile.operators.get(operator, profile.unlisted)
-    name = node_name(node)
-    loose = next((str(value.name) for value in node.outputs if value.name and not is_static(value)), "")
-    if profile.static and loose:
-        text = f"the shape of {loose} is not made of numbers"
-        help_ = "specialize the model, or fold what its shapes are computed from"
-        return _finding(name, operator, "refused", Rule(text=text, help=help_), text, profile)
-    rank = max((len(value.shape or ()) for value in node.outputs), default=0)
-    if profile.highest_rank and rank > profile.highest_rank:
-        text = f"it has rank {rank}, at most {profile.highest_rank} is taken"
-        source = profile.highest_rank_source
-        help_ = "rank-4 forms of attention are written by --target; other nodes must be reshaped"
-        return _finding(name, operator, "refused", Rule(text=text, source=source, help=help_), text, profile)
     for limit in rule.limits:
         fault = limit.fault(node)
         if fault:
             text = f"{fault} ({rule.text})" if rule.text else fault
-            return _finding(name, operator, rule.otherwise, rule, text, profile)
-    return _finding(name, operator, rule.verdict, rule, rule.text, profile)
+            return _finding(node, rule.otherwise, rule, text, profile)
+    return _finding(node, rule.verdict, rule, rule.text, profile)
 
 
-def _finding(node: str, operator: str, verdict: Verdict, rule: Rule, text: str, profile: Profile) -> Finding:
-    source = rule.source or profile.source
+def _by_shape(node: ir.Node, profile: Profile) -> Finding | None:
+    loose = next((str(value.name) for value in node.outputs if value.name and not is_static(value)), "")
+    if profile.static and loose:
+        text = f"the shape of {loose} is not made of numbers"
+        help_ = "specialize the model, or fold what its shapes are computed from"
+        return _finding(node, "refused", Rule(text=text, help=help_), text, profile)
+    rank = max((len(value.shape or ()) for value in node.outputs), default=0)
+    if profile.highest_rank and rank > profile.highest_rank:
+        text = f"it has rank {rank}, at most {profile.highest_rank} is taken"
+        help_ = "rank-4 forms of attention are written by --target; other nodes must be reshaped"
+        rule = Rule(text=text, source=profile.highest_rank_source, help=help_)
+        return _finding(node, "refused", rule, text, profile)
+    return None
+
+
+def _finding(node: ir.Node, verdict: Verdict, rule: Rule, text: str, profile: Profile) -> Finding:
     return Finding(
-        node=node, operator=operator, verdict=verdict, rule=text, source=source,
-        help=rule.help if verdict == "refused" else "",
+        node=node_name(node), operator=operator_of(node), verdict=verdict, rule=text,
+        source=rule.source or profile.source, help=rule.help if verdict == "refused" else "",
     )  # fmt: skip

@@ -26,11 +26,14 @@ def verdicts(model: ir.Model, name: str) -> dict[str, tuple[str, str]]:
     [
         (graphs.rank_six, "Add", "qnn", "rank 6, at most 5"),
         (graphs.rank_six, "Add", "rknn", "broadcasts at rank 6"),
-        (graphs.non_zero, "NonZero", "qnn", "not made of numbers"),
-        (graphs.non_zero, "NonZero", "rknn", "not made of numbers"),
-        (graphs.non_zero, "NonZero", "tensorrt", "not made of numbers"),
-        (graphs.non_zero, "NonZero", "axera", "not made of numbers"),
-        (graphs.non_zero, "NonZero", "horizon_j5", "not made of numbers"),
+        (graphs.non_zero, "NonZero", "qnn", "must be static"),
+        (graphs.non_zero, "NonZero", "rknn", "need to be constant"),
+        (graphs.non_zero, "NonZero", "tensorrt", "plugin creator"),
+        (graphs.non_zero, "NonZero", "axera", "depend on data"),
+        (graphs.non_zero, "NonZero", "horizon_j5", "not integrated"),
+        (graphs.non_zero, "NonZero", "denglin", "would come out dynamic"),
+        (graphs.non_zero, "NonZero", "ascend", "not made of numbers"),
+        (graphs.non_zero, "NonZero", "horizon_j6", "not made of numbers"),
         (graphs.scatter_add, "ScatterND", "tensorrt", "reduction is add"),
         (graphs.scatter_add, "ScatterND", "tensorrt_derryhub", "reduction is add"),
         (graphs.scatter_elements_add, "ScatterElements", "qnn", "reduction is add"),
@@ -72,6 +75,39 @@ def test_allowed(make: Callable[[], ir.Model], operator: str, name: str) -> None
 def test_falls_to_the_cpu(make: Callable[[], ir.Model], operator: str, name: str) -> None:
     """What the accelerator leaves to its host is neither allowed nor refused."""
     assert verdicts(make(), name)[operator][0] == "cpu"
+
+
+STATIC = {
+    "qnn",
+    "rknn",
+    "tensorrt",
+    "tensorrt_derryhub",
+    "axera",
+    "denglin",
+    "horizon_j5",
+    "horizon_j6",
+    "ascend",
+}
+REFUSED_BY: dict[str, tuple[Callable[[], ir.Model], set[str]]] = {
+    "Add": (graphs.rank_six, {"qnn", "rknn"}),
+    "NonZero": (graphs.non_zero, STATIC),
+    "ScatterND": (graphs.scatter_add, {"tensorrt", "tensorrt_derryhub"}),
+    "ScatterElements": (graphs.scatter_elements_add, {"qnn", "tensorrt", "tensorrt_derryhub"}),
+    "Gather": (graphs.gather_2d, {"axera"}),
+}
+"""Operator of a graph that some refuse, and exactly who."""
+
+
+@pytest.mark.parametrize("name", targets.TARGETS)
+@pytest.mark.parametrize("operator", REFUSED_BY)
+def test_refused_by_exactly_these(operator: str, name: str) -> None:
+    """Whoever refuses it names the node, the rule, its source and what would help; nobody else refuses it."""
+    make, refusing = REFUSED_BY[operator]
+    report = check(make(), targets.target(name).PROFILE)
+    (finding,) = [each for each in report.findings if each.operator == operator]
+    assert (finding.verdict == "refused") == (name in refusing)
+    if name in refusing:
+        assert operator in finding.node and finding.rule and finding.source and finding.help
 
 
 def test_unknown_is_unknown() -> None:

@@ -1,10 +1,10 @@
 """Compile for real: every toolchain in its own environment and process, with a time limit; write what happened.
 
-usage: python tools/targets/run.py [--what site|whole] [--only NAME ...] [--forms FORM ...] [--results FILE]
+usage: python tools/targets/run.py [--what site|whole|head] [--only NAME ...] [--forms FORM ...] [--results FILE]
 
-`site` is one attention, in three forms; `whole` is all of BEVFormer-tiny, zero-padded and specialized. Environments are
-made below `.targets/` on first use (several gigabytes for RKNN) and are never part of the package. A toolchain that
-does not install reads "not checked", never "passed".
+`site` is one attention, in three forms; `whole` is all of BEVFormer-tiny, zero-padded and specialized; `head` is what
+comes behind the images' features. Environments are made below `.targets/` on first use (several gigabytes for RKNN) and
+are never part of the package. A toolchain that does not install reads "not checked", never "passed".
 """
 
 from __future__ import annotations
@@ -53,8 +53,12 @@ PACKAGES: dict[str, list[list[str]]] = {
 }  # fmt: skip
 """What each environment is made of, one pip run per list; those without any run in the project's own."""
 
-FORMS = {"site": ("dynamic", "padded", "specialized"), "whole": ("padded", "specialized")}
-SCRIPTS = {"site": "graphs.py", "whole": "whole.py"}
+FORMS = {
+    "site": ("dynamic", "padded", "specialized"),
+    "whole": ("padded", "specialized"),
+    "head": ("padded", "specialized"),
+}
+SCRIPTS = {"site": ["graphs.py"], "whole": ["whole.py", "whole"], "head": ["whole.py", "head"]}
 MEMORY = re.compile(r"Total Internal Memory Size: (\d+)KB")
 """What one toolchain says of the memory between its layers."""
 
@@ -77,7 +81,8 @@ def main() -> None:
     forms = [form for form in chosen.forms or FORMS[chosen.what] if form in FORMS[chosen.what]]
     with tempfile.TemporaryDirectory(prefix="targets-") as folder:
         graphs = Path(folder)
-        subprocess.run([sys.executable, HERE / SCRIPTS[chosen.what], graphs, *names], check=True, cwd=ROOT)
+        script, *words = SCRIPTS[chosen.what]
+        subprocess.run([sys.executable, HERE / script, *words, graphs, *names], check=True, cwd=ROOT)
         expect(graphs)
         for name in names:
             found = check(name, graphs, forms, chosen.limit)

@@ -24,6 +24,7 @@ def main() -> None:
         "profiles": profiles(),
         "builds": builds(results.get("builds", {})),
         "compiles": compiles(results.get("site", {})),
+        "head": whole(results.get("head", {})),
         "whole": whole(results.get("whole", {})),
     }
     for name, table in parts.items():

@@ -1,9 +1,10 @@
 """Make the whole of BEVFormer-tiny on car42 for toolchains: zero-padded, and specialized for each of them.
 
+`whole` is all of it, `head` what comes behind the images' features: encoder and decoder, where the attentions are.
 `padded`: the calibration is a constant and folded, every camera computes every query. `specialized`: what
 `specialize build --target NAME` proves. Weights are seeded; the frame is one with history.
 
-usage: python whole.py FOLDER TARGET...
+usage: python whole.py whole|head FOLDER TARGET...
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_ir as ir
+from onnx.utils import Extractor
 
 from specialize.calibration.load import load_profile
 from specialize.graph import known
@@ -33,13 +35,14 @@ from specialize.watch import Watch
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ROOT / "calib_profiles" / "car42.yaml"
 MODEL = "bevformer_tiny"
+IMAGES, FEATURES = "img", "features"
 FRAME = 1
 """The second: with history."""
 
 
 def main() -> None:
     """Write `padded.onnx`, the feeds of one frame, and one model per target."""
-    folder, names = Path(sys.argv[1]), sys.argv[2:]
+    what, folder, names = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
     folder.mkdir(parents=True, exist_ok=True)
     request = BuildRequest(calib=PROFILE, model=MODEL)
     profile, store = load_profile(PROFILE), open_store()
@@ -50,7 +53,7 @@ def main() -> None:
         known.fold(padded)
         narrow(padded)
         tidy(padded)
-        write(padded, folder / "padded.onnx")
+        write(padded, folder / "padded.onnx", what)
         wanted = model_inputs(folder / "padded.onnx")
         rules = {name: rule for name, rule in generic.spec.inputs.items() if name in wanted}
         np.savez(folder / "feeds.npz", **make_frames(wanted, rules, 0, FRAME + 1)[FRAME])
@@ -62,13 +65,26 @@ def main() -> None:
             room = folder / name
             room.mkdir(exist_ok=True)
             finish(model, name, room, facts)
-            write(model, room / "specialized.onnx")
+            write(model, room / "specialized.onnx", what)
 
 
-def write(model: ir.Model, path: Path) -> None:
-    """Write a model into one file, weights and all: some toolchains read no other."""
+def write(model: ir.Model, path: Path, what: str) -> None:
+    """Write a model, or its head, into one file, weights and all: some toolchains read no other."""
     proto = ir.to_proto(ir.external_data.load_to_model(model))
-    onnx.save(proto, path)
+    onnx.save(head(proto) if what == "head" else proto, path)
+
+
+def head(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return what comes behind the last convolution: its result becomes an input called `features`."""
+    graph = proto.graph
+    last = [node for node in graph.node if node.op_type == "Conv"][-1].output[0]
+    inputs = [value.name for value in graph.input if value.name != IMAGES]
+    cut = Extractor(proto).extract_model([*inputs, last], [value.name for value in graph.output])
+    for value in (*cut.graph.input, *cut.graph.value_info):
+        value.name = FEATURES if value.name == last else value.name
+    for node in cut.graph.node:
+        node.input[:] = [FEATURES if name == last else name for name in node.input]
+    return cut
 
 
 if __name__ == "__main__":

@@ -26,6 +26,9 @@ MOVES = frozenset({
 """Operators that compute nothing: exact whatever the type."""
 
 
+CONTRADICTIONS = (ValueError, IndexError, KeyError)
+"""What `compute` raises if a node contradicts its inputs, or lacks an attribute."""
+
 FIXED = {"NonZero": ir.DataType.INT64} | dict.fromkeys(
     ("And", "Equal", "Greater", "Less", "Not", "Or"), ir.DataType.BOOL
 )
@@ -50,14 +53,14 @@ def can_compute(node: ir.Node) -> bool:
 def result_type(node: ir.Node) -> ir.DataType | None:
     """Return the type of what a node of `FUNCTIONS` gives, whatever its annotation says; None if an input has none."""
     if node.op_type == "Cast":
-        return ir.DataType(node.attributes["to"].as_int())
+        return ir.DataType(node.attributes["to"].as_int()) if "to" in node.attributes else None
     if node.op_type in ("Constant", "ConstantOfShape"):
         given = node.attributes.get("value")
         return ir.DataType.FLOAT if given is None else ir.DataType(given.value.dtype)
     if node.op_type in FIXED:
         return FIXED[node.op_type]
-    source = node.inputs[1 if node.op_type == "Where" else 0]
-    return None if source is None else source.dtype
+    sources = node.inputs[1:] if node.op_type == "Where" else node.inputs
+    return None if not sources or sources[0] is None else sources[0].dtype
 
 
 def is_few(node: ir.Node, arrays: Sequence[Array], most: int) -> bool:

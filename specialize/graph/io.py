@@ -131,11 +131,26 @@ def _check(model: ir.Model, path: Path) -> None:
             raise InputError(f"{path}: input {value.name!r}", "a tensor with type and shape", "neither")
         if any(isinstance(dim, int) and dim < 0 for dim in value.shape):
             raise InputError(f"{path}: input {value.name!r}", "dimensions of 0 or more", str(value.shape))
+    _check_names(model, path)
     _check_reads(model, path)
     try:
         model.graph.sort()
     except ValueError as error:
         raise InputError(str(path), "a graph without cycles", str(error)) from error
+
+
+def _check_names(model: ir.Model, path: Path) -> None:
+    """Refuse names that are no text, which is how damaged files are read."""
+    names: list[object] = [*model.graph.opset_imports, *(value.name for value in model.graph.inputs)]
+    names += model.graph.initializers
+    for node in model.graph.all_nodes():
+        names += [node.op_type, node.domain, node.name, *node.attributes]
+        names += [value.name for value in node.outputs]
+    wrong = next((name for name in names if not isinstance(name, str | None)), None)
+    if wrong is not None:
+        raise InputError(
+            str(path), "names that are text", repr(wrong), "the file is damaged: export it again"
+        )
 
 
 def _check_reads(model: ir.Model, path: Path) -> None:
@@ -155,14 +170,15 @@ def _check_weights(model: ir.Model, path: Path) -> None:
         place = f"{path}: initializer {name!r}"
         if tensor is None:
             raise InputError(place, "data", "none")
+        if tensor.dtype == ir.DataType.UNDEFINED:
+            raise InputError(place, "a type of its elements", "none", "the file is damaged: export it again")
         if any(not isinstance(dim, int) or dim < 0 for dim in tensor.shape):
             raise InputError(place, "dimensions of 0 or more", str(tensor.shape))
         if isinstance(tensor, ir.ExternalTensor):
             _check_external(tensor, place, folder)
-        elif tensor.size and _is_short(tensor):
-            raise InputError(
-                place, f"{tensor.nbytes} bytes of data", "fewer", "the file is truncated: export it again"
-            )
+        elif tensor.size and not _is_whole(tensor):
+            hint = "the file is truncated or damaged: export it again"
+            raise InputError(place, f"{tensor.nbytes} bytes of data", "fewer or more", hint)
 
 
 def _check_external(tensor: ir.ExternalTensor, place: str, folder: Path) -> None:
@@ -178,15 +194,18 @@ def _check_external(tensor: ir.ExternalTensor, place: str, folder: Path) -> None
         raise InputError(f"{place}: {tensor.location}", f"a file of at least {wanted} bytes", found)
 
 
-def _is_short(tensor: ir.TensorProtocol) -> bool:
+def _is_whole(tensor: ir.TensorProtocol) -> bool:
+    """Return whether a tensor in the graph's file has as many numbers as its dimensions say."""
     raw = getattr(tensor, "raw", None)
     if not isinstance(raw, onnx.TensorProto):
-        return False
+        return True
     if raw.HasField("raw_data"):
-        return len(raw.raw_data) < tensor.nbytes
+        return len(raw.raw_data) == tensor.nbytes
+    if raw.string_data or tensor.dtype.bitwidth < 8:  # packed: several elements in one number
+        return True
     fields = (raw.float_data, raw.int32_data, raw.int64_data, raw.double_data, raw.uint64_data)
-    packed = tensor.dtype.bitwidth < 8  # several elements in one number
-    return not packed and not raw.string_data and sum(map(len, fields)) < tensor.size
+    pairs = tensor.dtype in (ir.DataType.COMPLEX64, ir.DataType.COMPLEX128)
+    return sum(map(len, fields)) == tensor.size * (2 if pairs else 1)
 
 
 def is_standard(node: ir.Node) -> bool:

@@ -99,7 +99,7 @@ class Knowledge:
             arrays = [self.peek(source) for source in node.inputs if source is not None]
             try:
                 self._arrays[node.outputs[0]] = integers.compute(node, arrays)
-            except (ValueError, IndexError) as error:
+            except integers.CONTRADICTIONS as error:
                 place = f"node {node.name or node.op_type!r}"
                 raise InputError(place, "inputs that fit the operator", str(error)) from error
             del self._pending[node.outputs[0]]
@@ -209,11 +209,11 @@ def _learn_number(node: ir.Node, knowledge: Knowledge) -> bool:
     if dtype is None:
         return False
     result.type = ir.TensorType(dtype)
-    if not integers.can_compute(node) or not integers.is_few(node, arrays, SMALL):
-        return False
     try:
+        if not integers.can_compute(node) or not integers.is_few(node, arrays, SMALL):
+            return False
         array = integers.compute(node, arrays)
-    except (ValueError, IndexError):  # the node contradicts its inputs: shape inference says how
+    except integers.CONTRADICTIONS:  # the node contradicts its inputs: shape inference says how
         return False
     knowledge.learn(result, array)
     shapes.set_like(result, array)

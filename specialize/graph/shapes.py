@@ -62,7 +62,7 @@ class ShapeInference:
             shaped = all(proto.tensor_type.HasField("shape") for proto in results.values())
             if schema.function_body.node and not (results and shaped):
                 results = self._infer_function(node)
-        except onnx.shape_inference.InferenceError as error:
+        except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
             raise InputError(
                 f"node {node.name or node.op_type!r}", "inputs that fit the operator", str(error)
             ) from error

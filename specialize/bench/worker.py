@@ -20,6 +20,8 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from specialize.verify.runtime import CRASHING
+
 Run = Callable[[], object]
 
 
@@ -121,7 +123,9 @@ def _ort_session(path: Path, threads: int, profile: str | None) -> Any:
     if profile is not None:
         options.enable_profiling = True
         options.profile_file_prefix = profile
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=list(CRASHING)
+    )
 
 
 def _openvino_request(

@@ -10,12 +10,12 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.artifact.precision import OutputLoss
-from specialize.errors import InternalError, VerificationError
+from specialize.errors import VerificationError
 from specialize.graph.io import read_as_written, write_graph
 from specialize.graph.shapes import STANDARD
 from specialize.precision.rounded import computes_in_half, rounded
 from specialize.targets.finish import runnable_copy
-from specialize.verify import OutputReport, Tolerance, compare_models
+from specialize.verify import OutputReport, Tolerance, compare_models, open_model
 from specialize.verify.report import plain
 
 ANYTHING = Tolerance(sys.float_info.max, 0.0)
@@ -69,7 +69,7 @@ def measurable(path: Path, folder: Path) -> Path:
     Custom operators are written out, and results in 16 bits are really rounded.
 
     Raises:
-        InternalError: ONNX Runtime does not open the converted model itself.
+        InputError: ONNX Runtime does not open the converted model itself.
     """
     model = read_as_written(path)
     foreign = any(node.domain not in STANDARD for node in model.graph)
@@ -79,28 +79,12 @@ def measurable(path: Path, folder: Path) -> Path:
     if foreign:
         model = runnable_copy(model)
     else:
-        _require_opens(path)
+        open_model(path, "onnxruntime", 1)
     if computes_in_half(model):
         model = rounded(model)
     written = folder / "measurable.onnx"
     write_graph(model, written, "measurable.bin")
     return written
-
-
-def _require_opens(path: Path) -> None:
-    """Let ONNX Runtime check the types of a model in 16 bits.
-
-    At its highest level of optimization, 1.31 crashes on some such models on a CPU (`FuseFp16InitializerToFp32Node`).
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-    options.log_severity_level = 3
-    try:
-        onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime has many types
-        raise InternalError("converted model", "a model that ONNX Runtime opens", str(error)) from error
 
 
 def _loss(output: OutputReport) -> OutputLoss:

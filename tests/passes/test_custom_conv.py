@@ -181,3 +181,26 @@ def test_what_cannot_be_read_is_declined(case: str) -> None:
         model = read(g.model(out=g.annotate(made, (4, 6, 7))))
     (note,) = read_convs(model)
     assert note.verdict == "declined" and case in note.reason
+
+
+def test_a_pooling_is_read() -> None:
+    """A model that pools by tables has no kernel for it here: it is written out before it is compared."""
+    g, random = GraphMaker(), np.random.default_rng(0)
+    depth, points = g.input("depth", (1, 2, 2, 3)), [0, 3, 5, 7, 11]  # (N, D, H, W)
+    features = g.input("features", (1, 2, 3, 4))  # (N, H, W, C)
+    places = [point % 6 for point in points]
+    cells, starts, lengths = [4, 4, 1, 0, 0], [0, 2, 3], [2, 1, 2]
+    tables = [
+        g.const(np.array(table, np.int32), np.int32) for table in (points, places, cells, starts, lengths)
+    ]
+    pooled = g.op("BEVPoolV2TRT", depth, features, *tables, out_height=2, out_width=3)
+    model = ir.from_proto(g.model(out=g.annotate(pooled, (1, 2, 3, 4))))
+    assert has_custom(model)
+    runnable(model)
+    assert not has_custom(model)
+    feeds = {name: random.standard_normal(shape).astype(np.float32)
+             for name, shape in (("depth", (1, 2, 2, 3)), ("features", (1, 2, 3, 4)))}  # fmt: skip
+    wanted = np.zeros((6, 4), np.float32)
+    for point, place, cell in zip(points, places, cells, strict=True):
+        wanted[cell] += feeds["depth"].ravel()[point] * feeds["features"].reshape(6, 4)[place]
+    np.testing.assert_allclose(run(model, feeds)["out"], wanted.reshape(1, 2, 3, 4), atol=1e-5)

@@ -13,10 +13,8 @@ from specialize.binding import Fed
 from specialize.flops import FormsReport, compare_forms, count
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
-from specialize.passes.pipeline import specialize_graph
-from specialize.rows.arrange import Packing
 from specialize.sources import PREPARED, Say
-from specialize.specializing import Compilation
+from specialize.specializing import Compilation, rebatched
 from specialize.verify import Frames, Tolerance, VerifyReport, compare_models, make_frames, model_inputs
 
 
@@ -24,15 +22,15 @@ def count_forms(compiled: Compilation) -> FormsReport:
     """Count the zero-padded, re-batched and specialized form, each on its real graph."""
     prepared = compiled.parts / PREPARED
     replaced = frozenset(name for site in compiled.sites for name in site.replaced)
-    rebatched = specialize_graph(read_graph(prepared), compiled.constants, Packing("padded"))
+    padded = rebatched(prepared, compiled.constants)
     reports = {
         "zero_padded": count(read_graph(prepared), replaced),
-        "rebatched": count(rebatched.model),
+        "rebatched": count(padded.model),
         "specialized": count(compiled.graph),
     }
     pairs = {
         "zero_padded": sum(site.rows_before for site in compiled.sites),
-        "rebatched": sum(site.rows_computed for site in rebatched.sites),
+        "rebatched": sum(site.rows_computed for site in padded.sites),
         "specialized": sum(site.rows_computed for site in compiled.sites),
     }
     return compare_forms(reports, pairs)

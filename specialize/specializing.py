@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,10 +21,11 @@ from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
 from specialize.passes.affine import fold_affine
 from specialize.passes.base import Note
-from specialize.passes.pipeline import Specialized
+from specialize.passes.pipeline import Specialized, specialize_graph
 from specialize.passes.site import CompactedSite
 from specialize.planning import plans_digest, visible_sets
 from specialize.request import BuildRequest
+from specialize.rows.arrange import Packing
 from specialize.sources import PREPARED, GenericModel
 from specialize.targets import target
 from specialize.visibility.plan import VisibilityPlan
@@ -96,6 +98,15 @@ def specialize(
 def bound_constants(spec: ModelSpec, profile: CalibrationProfile) -> dict[str, np.ndarray]:
     """Return what is bound, by input name: the calibration, and what the sidecar holds constant."""
     return spec.calibration_arrays(profile) | spec.constants()
+
+
+def rebatched(prepared: Path, constants: Mapping[str, np.ndarray]) -> Specialized:
+    """Return the re-batched form that others are compared with: every camera as long as the longest one.
+
+    It is what `--layout padded` builds, so that a comparison is about rows and about nothing else.
+    """
+    found = specialize_graph(read_graph(prepared), constants, Packing("padded"))
+    return replace(found, notes=(*found.notes, *fold_affine(found.model)))
 
 
 def describe(request: BuildRequest, compiled: Compilation, key: BuildKey) -> Manifest:

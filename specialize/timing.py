@@ -22,11 +22,9 @@ from specialize.graph.io import read_graph, write_graph
 from specialize.graph.known import fold
 from specialize.model import ModelSpec, parse_spec
 from specialize.passes.bind import bind
-from specialize.passes.pipeline import specialize_graph
 from specialize.passes.site import CompactedSite
-from specialize.rows.arrange import Packing
 from specialize.sources import PREPARED, Say, model_again
-from specialize.specializing import bound_constants
+from specialize.specializing import bound_constants, rebatched
 from specialize.store import open_store
 from specialize.verify import make_frames, model_inputs
 
@@ -105,14 +103,14 @@ def write_forms(parts: Path, constants: Mapping[str, np.ndarray]) -> dict[str, F
     bind(dense, constants)
     fold(dense)
     write_graph(dense, parts / "zero_padded.onnx")
-    rebatched = specialize_graph(read_graph(parts / PREPARED), constants, Packing("padded"))
-    write_graph(rebatched.model, parts / "rebatched.onnx")
-    sites = rebatched.sites
+    padded = rebatched(parts / PREPARED, constants)
+    write_graph(padded.model, parts / "rebatched.onnx")
+    sites = padded.sites
     return {
         "zero_padded": _dense(parts / "zero_padded.onnx", sites),
         "rebatched": Form(
             parts / "rebatched.onnx",
-            marked(rebatched.model.graph, len(sites)),
+            marked(padded.model.graph, len(sites)),
             tuple(site.rows_computed for site in sites),
         ),
     }

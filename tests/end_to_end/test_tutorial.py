@@ -6,10 +6,12 @@ import re
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.running import REPOSITORY, run_process
+from tests.report.browsing import chromium, open_report
 
 TUTORIAL = REPOSITORY / "docs" / "guides" / "tutorial.md"
 BLOCK = re.compile(r"^```(py|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -33,7 +35,20 @@ def test_the_tutorial_runs_from_top_to_bottom(
     made = {path.name for path in (tmp_path / "build" / "car42").iterdir()}
     assert {"model.onnx", "weights.bin", "manifest.json", "profile.yaml", "report.html"} <= made
     assert "Measured times" in (tmp_path / "car42.html").read_text(encoding="utf-8")
+    with chromium() as browser:
+        _answers(browser, tmp_path / "build" / "car42" / "report.html")
+        _answers(browser, tmp_path / "car42.html")
     assert "Cells gained and lost" in (tmp_path / "moved.html").read_text(encoding="utf-8")
+
+
+def _answers(browser: Any, report: Path) -> None:
+    """Assert that a report is small, opens without an error, and answers what a new user asks."""
+    assert report.stat().st_size < 1_000_000
+    page, troubles = open_report(browser, report)
+    facts = page.locator(".fact dt").all_text_contents()
+    assert facts == ["Is it proven?", "How much is saved?", "Which camera costs most?", "Which calibration?"]
+    assert page.locator(".fact .answer").all_text_contents()[-2:] == ["CAM_BACK", "car42"]
+    assert page.locator("svg").count() > 6 and troubles == []
 
 
 def _run(line: str, folder: Path, store: Path) -> None:

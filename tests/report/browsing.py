@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -20,6 +24,18 @@ CONTRAST = """() => {
   const names = ["--text", "--quiet", "--good", "--bad", "--mark", "--link"];
   return names.flatMap((name) => ["--page", "--panel"].map((on) => contrast(light(name), light(on))));
 }"""
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Yield headless Chromium; skip the test where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 def open_report(browser: Any, report: Path, **options: Any) -> tuple[Any, list[str]]:

@@ -7,16 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.report import browsing
+from tests.report.browsing import chromium
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Return headless Chromium."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    if browsing.CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browsing.CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
+    with chromium() as found:
+        yield found

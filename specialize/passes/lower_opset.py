@@ -46,11 +46,23 @@ ONLY_FLOATS = frozenset({"Clip", "Max", "Min", "Pow"})
 
 
 def lower_opset(model: ir.Model, opset: int) -> list[Note]:
-    """Write a graph in an older opset, in place; it keeps its opset if something stands in the way."""
+    """Write a graph in an older opset, in place; it stays as it is if something stands in the way."""
     have = model.graph.opset_imports.get("", opset)
     if have <= opset:
         return []
-    notes = []
+    copy = model.clone()  # half a graph in one opset and half in another is none
+    declined = _rewrite(copy, have, opset)
+    if declined:
+        return declined
+    model.graph = copy.graph
+    model.graph.opset_imports[""] = opset
+    model.graph.opset_imports.pop("ai.onnx", None)
+    return [Note(NAME, "applied", "graph", f"opset {have} to {opset}")]
+
+
+def _rewrite(model: ir.Model, have: int, opset: int) -> list[Note]:
+    """Rewrite every node that is another one in the older opset, in place; return what could not be."""
+    declined = []
     for node in list(model.graph):
         if node.domain not in STANDARD or is_custom(node) or _unchanged(node.op_type, have, opset):
             continue
@@ -58,15 +70,12 @@ def lower_opset(model: ir.Model, opset: int) -> list[Note]:
         made = RULES.get(node.op_type, _same)(node, builder, opset)
         if isinstance(made, str):
             builder.undo()
-            notes.append(Note(NAME, "declined", node_name(node), f"{node.op_type} in opset {opset}: {made}"))
+            told = f"{node.op_type} in opset {opset}: {made}"
+            declined.append(Note(NAME, "declined", node_name(node), told))
         elif made is not None:
             replace(model.graph, node.outputs[0], made)
             remove_unused(model.graph, node)
-    if notes:
-        return notes
-    model.graph.opset_imports[""] = opset
-    model.graph.opset_imports.pop("ai.onnx", None)
-    return [Note(NAME, "applied", "graph", f"opset {have} to {opset}")]
+    return declined
 
 
 def _unchanged(operator: str, have: int, opset: int) -> bool:
@@ -215,8 +224,11 @@ def _resize(node: ir.Node, builder: Builder, opset: int) -> str | None:
     for name, plain in (("antialias", 0), ("exclude_outside", 0)):
         if name in node.attributes and node.attributes[name].as_int() != plain:
             return f"it has no {name}"
-    if "axes" in node.attributes or "keep_aspect_ratio_policy" in node.attributes:
-        return "it has no axes and no aspect ratio"
+    policy = node.attributes.pop("keep_aspect_ratio_policy", None)
+    if policy is not None and policy.as_string() != "stretch":
+        return "it has no aspect ratio"
+    if "axes" in node.attributes and not _resize_all_axes(node, builder):
+        return "it has no axes"
     node.attributes.pop("antialias", None)
     if opset < 13 and node.inputs[1] is None:
         node.replace_input_with(1, builder.constant(np.zeros(0, dtype=np.float32), "roi"))
@@ -225,11 +237,33 @@ def _resize(node: ir.Node, builder: Builder, opset: int) -> str | None:
     return None
 
 
+def _resize_all_axes(node: ir.Node, builder: Builder) -> bool:
+    """Give scales or sizes of some axes for all axes; return whether they are known and that can be done."""
+    source = node.inputs[0]
+    assert source is not None
+    shape = dims(source)
+    axes = [axis % len(shape) for axis in node.attributes["axes"].as_ints()]
+    for place, rest in ((2, np.ones(len(shape), np.float32)), (3, np.array(shape, np.int64))):
+        given = array_of(node.inputs[place]) if place < len(node.inputs) else None
+        if given is None or not given.size:
+            continue
+        rest[axes] = given.ravel()
+        node.replace_input_with(place, builder.constant(rest, "sizes"))
+        del node.attributes["axes"]
+        return True
+    return False
+
+
+REDUCTIONS_OPSET = 16
+"""From this opset on scatters add and multiply; the smallest and largest came later."""
+
+
 def _scatter(node: ir.Node, builder: Builder, opset: int) -> str | None:
     how = node.attributes["reduction"].as_string() if "reduction" in node.attributes else "none"
-    if how != "none":
+    if how != "none" and (opset < REDUCTIONS_OPSET or how not in ("add", "mul")):
         return f"it has no reduction {how}"
-    node.attributes.pop("reduction", None)
+    if how == "none":
+        node.attributes.pop("reduction", None)
     return None
 
 

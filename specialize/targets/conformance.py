@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,13 @@ from specialize.errors import DeclinedError
 from specialize.graph import known
 from specialize.graph.io import read_as_written
 from specialize.graph.shapes import STANDARD, is_static
-from specialize.passes.base import node_name
+from specialize.passes.base import Note, node_name
 from specialize.targets import target
 from specialize.targets.base import VERDICTS, Profile, Rule, Verdict
+
+
+MOST_NAMED = 3
+"""Nodes that are named in one sentence; more are counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +76,18 @@ class Conformance:
             )  # fmt: skip
 
 
-def check(model: ir.Model, profile: Profile) -> Conformance:
-    """Return what a toolchain does with every node of a graph."""
-    findings = [*_whole(model, profile), *(_judge(node, profile) for node in model.graph.all_nodes())]
+def check(model: ir.Model, profile: Profile, hindrances: Sequence[Note] = ()) -> Conformance:
+    """Return what a toolchain does with every node of a graph.
+
+    Args:
+        model: The graph.
+        profile: The toolchain.
+        hindrances: Nodes that could not be written in the opset that it reads.
+    """
+    findings = [
+        *_whole(model, profile, hindrances),
+        *(_judge(node, profile) for node in model.graph.all_nodes()),
+    ]
     return Conformance(target=profile.name, findings=tuple(findings))
 
 
@@ -95,12 +109,17 @@ def operator_of(node: ir.Node) -> str:
     return node.op_type if node.domain in STANDARD else f"{node.domain}::{node.op_type}"
 
 
-def _whole(model: ir.Model, profile: Profile) -> list[Finding]:
+def _whole(model: ir.Model, profile: Profile, hindrances: Sequence[Note]) -> list[Finding]:
     opset = model.graph.opset_imports.get("", 0)
     oldest, newest = profile.opsets
     if opset and not oldest <= opset <= newest:
         rule = f"the model is written in opset {opset}, {oldest} to {newest} is read"
-        help_ = f"--target {profile.name} writes opset {profile.opset} at most; or export the model so"
+        rule += "".join(f"; {note.where}: {note.reason}" for note in hindrances[:MOST_NAMED])
+        rule += f"; and {len(hindrances) - MOST_NAMED} more" if len(hindrances) > MOST_NAMED else ""
+        help_ = "export these nodes another way, or leave them out of this model" if hindrances else ""
+        help_ = (
+            help_ or f"--target {profile.name} writes opset {profile.opset} at most; or export the model so"
+        )
         return [
             Finding(
                 node="graph",

@@ -23,6 +23,7 @@ from specialize.passes.lower_deform_conv import lower_deform_conv
 from specialize.passes.lower_flat import lower_flat
 from specialize.passes.lower_grid import lower_grid_samples
 from specialize.passes.lower_operands import lower_operands
+from specialize.passes.lower_opset import NAME as OPSET
 from specialize.passes.lower_opset import lower_opset
 from specialize.passes.lower_pool import define_pools, lower_pools
 from specialize.passes.lower_rank import lower_rank
@@ -85,7 +86,8 @@ def finish(
     module = target(target_name)
     profile = module.PROFILE
     notes = lower(model, profile, form)
-    report = check(model, profile)
+    hindrances = [note for note in notes if note.verdict == "declined" and note.pass_name == OPSET]
+    report = check(model, profile, hindrances)
     report.require_accepted()
     notes.append(_summary(report))
     written = module.files(file_facts(model, target_name, facts, name))

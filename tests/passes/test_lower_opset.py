@@ -68,6 +68,24 @@ WRITES: dict[str, tuple[int, Write]] = {
             mode="nearest",
         ),
     ),
+    "Resize of some axes": (
+        18,
+        lambda g, x: g.op(
+            "Resize",
+            g.op("Unsqueeze", x, g.const([0])),
+            "",
+            g.const(np.array([2.0, 0.5], np.float32)),
+            mode="nearest",
+            axes=[3, -2],
+            keep_aspect_ratio_policy="stretch",
+        ),
+    ),
+    "Resize of one axis to a size": (
+        18,
+        lambda g, x: g.op(
+            "Resize", g.op("Unsqueeze", x, g.const([0])), "", "", g.const([7]), axes=[3], mode="linear"
+        ),
+    ),
     "Concat": (20, lambda g, x: g.op("Concat", x, x, axis=-1)),
     "Pad": (19, lambda g, x: g.op("Pad", x, g.const([0, 1, 0, 0, 0, 2]))),
 }
@@ -105,6 +123,19 @@ def test_rules(name: str) -> None:
             lambda g, x: g.op("ScatterND", x, g.const([[1]]), g.const(np.ones((1, 3, 4))), reduction="add"),
             "no reduction add",
         ),
+        (
+            18,
+            lambda g, x: g.op(
+                "Resize",
+                g.op("Unsqueeze", x, g.const([0])),
+                "",
+                "",
+                g.const([6, 6]),
+                axes=[2, 3],
+                keep_aspect_ratio_policy="not_larger",
+            ),
+            "no aspect ratio",
+        ),
         (20, lambda g, x: g.op("Gelu", x, approximate="tanh"), "approximation"),
         (17, lambda g, x: g.op("Clip", g.op("Cast", x, to=7), g.const(0), g.const(1)), "it takes no INT64"),
         (17, lambda g, x: g.op("Reshape", x, g.const([0, 12, 1]), allowzero=0), None),
@@ -118,6 +149,32 @@ def test_declined(opset: int, write: Write, reason: str | None) -> None:
     else:
         assert any(reason in each for each in reasons)
         assert model.graph.opset_imports[""] == opset
+
+
+def test_a_graph_is_rewritten_as_a_whole_or_not_at_all() -> None:
+    """If one node cannot be written in the older opset, the others stay as they were: half a graph is none."""
+    proto, model, reasons = lowered(
+        18, lambda g, x: g.op("Einsum", g.op("ReduceMean", x, g.const([1])), equation="abc->cba")
+    )
+    assert len(reasons) == 1
+    onnx.checker.check_model(ir.to_proto(model), full_check=True)
+    assert operators(model) == operators(ir.from_proto(proto))
+
+
+@pytest.mark.parametrize(
+    ("opset", "how", "taken"), [(16, "add", True), (17, "mul", True), (17, "max", False)]
+)
+def test_scatters_add_from_opset_16_on(opset: int, how: str, taken: bool) -> None:
+    """A sum stays a sum where that opset has it; the largest came in opset 18."""
+    g = GraphMaker(18)
+    rows = g.const(np.ones((1, 3, 4)))
+    out = g.op("ScatterND", g.input("x", (2, 3, 4)), g.const([[1]]), rows, reduction=how)
+    model = ir.from_proto(g.model(out=out))
+    known.evaluate(model)
+    lower_opset(model, opset)
+    assert (model.graph.opset_imports[""] == opset) == taken
+    (node,) = [node for node in model.graph if node.op_type == "ScatterND"]
+    assert node.attributes["reduction"].as_string() == how
 
 
 def test_an_older_graph_stays() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import onnx_ir as ir
 import pytest
@@ -11,6 +12,7 @@ from specialize import targets
 from specialize.errors import DeclinedError, UsageError
 from specialize.targets.base import VERDICTS
 from specialize.targets.conformance import check
+from specialize.targets.finish import finish
 from tests.graphs import GraphMaker
 from tests.targets import graphs
 
@@ -127,6 +129,14 @@ def test_a_newer_opset_is_refused() -> None:
         "refused",
         "the model is written in opset 20, 7 to 19 is read",
     )
+
+
+def test_what_keeps_a_graph_in_a_newer_opset_is_named(tmp_path: Path) -> None:
+    """Where a node cannot be written in the opset that is read, the refusal says which and why."""
+    g = GraphMaker()
+    out = g.op("Einsum", g.input("x", (2, 3)), equation="ab->ba")
+    with pytest.raises(DeclinedError, match=r"opset 17, 10 to 11 is read; Einsum_\w+: Einsum in opset 11"):
+        finish(graphs.read(g, out=out), "horizon_j5", tmp_path, graphs.FACTS)
 
 
 def test_refusal_names_node_rule_source_and_help() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from io import StringIO
 from typing import Any
 
@@ -19,7 +19,10 @@ _PLAIN: dict[str, Any] = {"highlight": False, "emoji": False, "markup": False}
 def emit(data: Mapping[str, Any], text: RenderableType, as_json: bool) -> None:
     """Print a result: `data` with `--json`, else `text`, which renders the same value."""
     if as_json:
-        click.echo(to_json(data))
+        out = click.get_text_stream("stdout")
+        out.writelines(_json_parts(data))  # never as a whole: a fleet's is as large as the fleet
+        out.write("\n")
+        out.flush()
         return
     if sys.stdout.isatty():
         _print(Console(file=sys.stdout, **_PLAIN), text)
@@ -29,8 +32,12 @@ def emit(data: Mapping[str, Any], text: RenderableType, as_json: bool) -> None:
 
 def to_json(data: Mapping[str, Any]) -> str:
     """Return indented JSON; its first key names the schema."""
+    return "".join(_json_parts(data))
+
+
+def _json_parts(data: Mapping[str, Any]) -> Iterator[str]:
     assert next(iter(data)) == "schema", "every JSON output names its schema first"
-    return json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False)
+    return json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False).iterencode(data)
 
 
 def to_text(renderable: RenderableType, width: int = _WIDTH) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from typing import Any
@@ -13,16 +15,14 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 _WIDTH = 120  # where the output is no terminal
+_HELD = 1 << 20  # characters of JSON that are kept in memory
 _PLAIN: dict[str, Any] = {"highlight": False, "emoji": False, "markup": False}
 
 
 def emit(data: Mapping[str, Any], text: RenderableType, as_json: bool) -> None:
     """Print a result: `data` with `--json`, else `text`, which renders the same value."""
     if as_json:
-        out = click.get_text_stream("stdout")
-        out.writelines(_json_parts(data))  # never as a whole: a fleet's is as large as the fleet
-        out.write("\n")
-        out.flush()
+        _write_json(data)
         return
     if sys.stdout.isatty():
         _print(Console(file=sys.stdout, **_PLAIN), text)
@@ -33,6 +33,16 @@ def emit(data: Mapping[str, Any], text: RenderableType, as_json: bool) -> None:
 def to_json(data: Mapping[str, Any]) -> str:
     """Return indented JSON; its first key names the schema."""
     return "".join(_json_parts(data))
+
+
+def _write_json(data: Mapping[str, Any]) -> None:
+    """Write JSON to stdout, all of it or nothing, and never hold it: a fleet's is as large as the fleet."""
+    with tempfile.SpooledTemporaryFile(_HELD, "w+", encoding="utf-8") as made:
+        made.writelines(_json_parts(data))
+        made.write("\n")
+        made.seek(0)
+        shutil.copyfileobj(made, sys.stdout)
+    sys.stdout.flush()
 
 
 def _json_parts(data: Mapping[str, Any]) -> Iterator[str]:

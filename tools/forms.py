@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -26,6 +26,7 @@ import onnx
 import onnx_ir as ir
 
 from specialize.bench import Subject, bench_models
+from specialize.bench.worker import open_onnxruntime, peak_bytes
 from specialize.graph.io import read_graph, write_graph
 from specialize.passes.affine import fold_affine
 from specialize.passes.bind import bind
@@ -41,6 +42,7 @@ MOST_TIMES_ONNXSIM = 2.0
 MOST_SECONDS = 60.0
 NODES = 20_000
 OWN = "specialized"
+WARM_UP = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +53,7 @@ class SiteTime:
         model: Whose site it is.
         part: `rows`, or `site` with the projections of image features and of the result.
         form: How it is written.
-        milliseconds: Median of one run, one thread.
+        milliseconds: Median processor time of one run, one thread.
         ratio: Median of this form's time over that of the specialized one, round by round.
         peak_mib: Peak memory beyond that of the runtime alone.
         nodes: Of the graph.
@@ -81,7 +83,7 @@ class CompileTime:
         nodes: Before and after.
         seconds: Median wall time, reading and writing included.
         cpu_seconds: Median processor time.
-        peak_mib: Peak memory of the process.
+        peak_mib: Peak memory of the process beyond what it held with everything imported.
         file_mib: Size of the graph's file with its weights.
     """
 
@@ -99,22 +101,38 @@ def time_sites(model: str, rounds: int, folder: Path) -> list[SiteTime]:
     found = []
     for part in ("rows", "site"):
         subjects = write_sites(model, part, folder)
-        report = bench_models(subjects, rounds=rounds, threads=1, shares=False)
-        own = np.array(report.forms[OWN].seconds)
-        for form, taken in report.forms.items():
-            seconds = np.array(taken.seconds)
+        peaks = bench_models(subjects, rounds=1, threads=1, shares=False).forms
+        times = processor_times(subjects, rounds)
+        for form, seconds in times.items():
             found.append(
                 SiteTime(
                     model=model,
                     part=part,
                     form=form,
                     milliseconds=round(float(np.median(seconds)) * 1e3, 2),
-                    ratio=round(float(np.median(seconds / own)), 3),
-                    peak_mib=(taken.peak_bytes - taken.idle_bytes) >> 20,
+                    ratio=round(float(np.median(seconds / times[OWN])), 3),
+                    peak_mib=(peaks[form].peak_bytes - peaks[form].idle_bytes) >> 20,
                     nodes=len(onnx.load(str(subjects[form].path), load_external_data=False).graph.node),
                 )
             )
     return found
+
+
+def processor_times(subjects: Mapping[str, Subject], rounds: int) -> dict[str, np.ndarray]:
+    """Return the processor time of every run in seconds, forms in turn, in rotating order, one thread.
+
+    Unlike wall time it hardly depends on what else the machine does.
+    """
+    runs = {form: open_onnxruntime(subject.path, subject.feed, 1)[0] for form, subject in subjects.items()}
+    taken: dict[str, list[float]] = {form: [] for form in subjects}
+    forms = list(subjects)
+    for number in range(-WARM_UP, rounds):
+        for form in forms[number % len(forms) :] + forms[: number % len(forms)]:
+            start = time.process_time()
+            runs[form]()
+            if number >= 0:
+                taken[form].append(time.process_time() - start)
+    return {form: np.array(seconds) for form, seconds in taken.items()}
 
 
 def write_sites(model: str, part: str, folder: Path) -> dict[str, Subject]:
@@ -199,6 +217,7 @@ def work(tool: str, path: Path) -> dict[str, float]:
 
     bound = matrices(CAR42) if path.stem != "synthetic" else calibration(Style(), 0.3)
     simplified(onnx.helper.make_model(onnx.helper.make_graph([], "none", [], [])), tool)  # imports it
+    held = peak_bytes()
     start, busy = time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "out.onnx"
@@ -213,13 +232,7 @@ def work(tool: str, path: Path) -> dict[str, float]:
             write_graph(done.model, target)
             nodes = len(done.model.graph)
         seconds, cpu = time.perf_counter() - start, time.process_time() - busy
-    return {"seconds": seconds, "cpu_seconds": cpu, "peak_mib": _peak_mib(), "nodes": nodes}
-
-
-def _peak_mib() -> int:
-    """Return the most memory that this process held; that of `getrusage` would be its parent's if that had more."""
-    status = Path("/proc/self/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) >> 10
+    return {"seconds": seconds, "cpu_seconds": cpu, "peak_mib": (peak_bytes() - held) >> 20, "nodes": nodes}
 
 
 def shortfalls(sites: Sequence[SiteTime], compiled: Sequence[CompileTime]) -> list[str]:

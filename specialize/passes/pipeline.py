@@ -14,6 +14,7 @@ from specialize.passes.bind import bind
 from specialize.passes.compact import compact
 from specialize.passes.narrow import narrow
 from specialize.passes.site import CompactedSite
+from specialize.passes.sums import restore_sums, show_sums
 from specialize.passes.tidy import tidy
 from specialize.passes.unscatter import unscatter
 from specialize.rows.arrange import Packing
@@ -50,7 +51,10 @@ def compact_graph(
     model.graph.outputs.extend(gate.value for gate in gates)  # so that folding leaves them alone
     notes.append(_fold(model))  # ... and so do the mask, the reference points and every index
     notes.extend(narrow(model))  # runtimes have no GridSample for float64 places
+    shown = show_sums(model)  # a sum over cameras may be written as a convolution with ones
     sites, compacted = compact(model, packing, gates)  # rows that nobody reads are not computed
+    sites, restored = restore_sums(model, shown, sites)
+    compacted += restored
     for gate in gates:
         model.graph.outputs.remove(gate.value)
     notes.extend(compacted)

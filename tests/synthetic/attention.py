@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from specialize.visibility.grid import QueryGrid
@@ -38,6 +39,7 @@ class Style:
         count: Whether the sum over cameras is divided by their number, before or after it is summed.
         batch_first: Whether queries are (1, Q, C) or (Q, 1, C).
         wide_mask: Whether the mask is expanded to all channels.
+        convolved: Whether cameras are summed by a convolution with ones, zero-padded.
         sampler: How deformable attention is written.
         dims: C.
         heads: M.
@@ -54,6 +56,7 @@ class Style:
     count: Count = "after"
     batch_first: bool = True
     wide_mask: bool = False
+    convolved: bool = False
     sampler: str = "grid_sample"
     dims: int = 8
     heads: int = 2
@@ -143,8 +146,16 @@ def zero_padded(site: Site, query: Tensor, maps: Tensor, reference: Tensor, hits
     count = seen.to(torch.float32).sum(0).clamp(min=1.0)  # (Q, 1)
     if style.count == "before":
         read = read / count[None]
-    slots = read.sum(0, keepdim=True)
+    slots = _convolved(read) if style.convolved else read.sum(0, keepdim=True)
     return slots / count[None] if style.count == "after" else slots
+
+
+def _convolved(read: Tensor) -> Tensor:
+    """Sum (N, Q, C) over cameras as chips without such sums want it: a convolution of kernel 1, a group per channel."""
+    cameras, _, channels = read.shape
+    image = read.permute(2, 0, 1).reshape(1, channels * cameras, -1, 1)
+    ones = torch.ones(channels, cameras, 1, 1)
+    return F.conv2d(image, ones, groups=channels).squeeze(-1).transpose(1, 2)  # (1, Q, C)
 
 
 def height_masks(site: Site, query: Tensor, maps: Tensor, reference: Tensor, hits: Tensor) -> Tensor:

@@ -72,6 +72,7 @@ WRITTEN: dict[str, Style] = {
     "two levels": replace(BASE, levels=LEVELS),
     "six cameras": replace(BASE, cameras=6),
     "volume": replace(BASE, grid=QueryGrid((2, 3, 5), GRID.range_m, 1)),
+    "summed by a convolution": replace(BASE, convolved=True),
     "mask per height": replace(BASE, form="height_masks"),
     "rebatched": REBATCHED,
     "rebatched, queries first": replace(REBATCHED, batch_first=False, levels=LEVELS),

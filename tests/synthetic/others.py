@@ -30,12 +30,18 @@ class Tables(nn.Module):
 
 
 class NearestTables(nn.Module):
-    """The same with images of queries: a nearest GridSample gathers, another one brings back."""
+    """The same with images of queries: a nearest GridSample gathers, another one brings back.
 
-    def __init__(self, style: Style, seed: int = 0) -> None:
+    Args:
+        style: How it attends.
+        convolved: Whether cameras are summed by a convolution with ones.
+        seed: Of the weights.
+    """
+
+    def __init__(self, style: Style, *, convolved: bool = False, seed: int = 0) -> None:
         super().__init__()
         torch.manual_seed(seed)
-        self.site = Site(style)
+        self.site, self.convolved = Site(style), convolved
 
     def forward(
         self, query: Tensor, maps: Tensor, rebatch: Tensor, places: Tensor, restore: Tensor, inverse: Tensor
@@ -49,9 +55,13 @@ class NearestTables(nn.Module):
         read = self.site.attend(rows.flatten(2).permute(0, 2, 1), maps, places)  # (N, v * w, C)
         stacked = read.permute(2, 0, 1).reshape(1, style.dims, cameras * tall, wide)
         slots = F.grid_sample(stacked, restore, mode="nearest", padding_mode="zeros", align_corners=True)
-        total = (
-            slots.reshape(1, style.dims, -1, height, width).sum(2).flatten(2).permute(0, 2, 1)
-        )  # (1, Q, C)
+        apart = slots.reshape(1, style.dims, -1, height, width)  # (1, C, O, H, W)
+        if self.convolved:
+            ones = torch.ones(style.dims, apart.shape[2], 1, 1)
+            summed = F.conv2d(apart.flatten(1, 2), ones, groups=style.dims)
+        else:
+            summed = apart.sum(2)
+        total = summed.flatten(2).permute(0, 2, 1)  # (1, Q, C)
         return query + self.site.output(total * inverse)
 
 

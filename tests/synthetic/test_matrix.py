@@ -25,6 +25,7 @@ FEW = (
     ("rebatched, onnxslim", "envelope", "padded"),
     ("rebatched", "envelope", "aligned"),
     ("npu::MultiScaleDeformableAttn", "tables", "ragged"),
+    ("summed by a convolution", "tables", "ragged"),
     ("rebatched, onnxsim", "tables", "ragged"),
     ("masked twice, onnxslim", "tables", "padded"),
     ("rebatched, not folded", "tables", "aligned"),

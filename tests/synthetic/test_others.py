@@ -13,7 +13,7 @@ import torch
 from specialize.rows.arrange import Packing
 from specialize.visibility.grid import QueryGrid
 from specialize.visibility.plan import VisibilityPlan, plan_visibility
-from tests.graphs import PADDED, RAGGED, assert_same, assert_static, operators, specialize_proto
+from tests.graphs import ALIGNED, PADDED, RAGGED, assert_same, assert_static, operators, specialize_proto
 from tests.synthetic.attention import GRID, Model, Style, calibration
 from tests.synthetic.exporting import export, simplified
 from tests.synthetic.others import Lift, NearestTables, Several, Tables, gather_tables, nearest_tables
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.torch
 
 BASE = Style()
 TURN_RAD = 0.3
-PACKINGS = [RAGGED, PADDED]
+PACKINGS = [RAGGED, PADDED, ALIGNED]
 
 
 def plan() -> VisibilityPlan:
@@ -35,7 +35,7 @@ def plan() -> VisibilityPlan:
 def with_tables(kind: str, tool: str) -> tuple[onnx.ModelProto, dict[str, np.ndarray], list[str]]:
     """Return an export whose tables are inputs, inputs for it, and the names of its tables."""
     tables = gather_tables(plan()) if kind == "gather" else nearest_tables(plan())
-    model = Tables(BASE) if kind == "gather" else NearestTables(BASE)
+    model = Tables(BASE) if kind == "gather" else NearestTables(BASE, convolved=kind == "convolved")
     example = Model(BASE).example()
     inputs = {"query": example["query"], "maps": example["maps"]}
     inputs |= {name: torch.tensor(array) for name, array in tables.items()}
@@ -43,11 +43,14 @@ def with_tables(kind: str, tool: str) -> tuple[onnx.ModelProto, dict[str, np.nda
     return made, {name: value.numpy() for name, value in inputs.items()}, list(tables)
 
 
-@pytest.mark.parametrize("packing", PACKINGS, ids=["ragged", "padded"])
+@pytest.mark.parametrize("packing", PACKINGS, ids=["ragged", "padded", "aligned"])
 @pytest.mark.parametrize("tool", ["raw", "onnxsim"])
-@pytest.mark.parametrize("kind", ["gather", "nearest"])
+@pytest.mark.parametrize("kind", ["gather", "nearest", "convolved"])
 def test_tables_from_outside_are_index_tables(kind: str, tool: str, packing: Packing) -> None:
-    """Gathers by tables, or nearest GridSample used as a gather: bound, they are row maps; padding is not computed."""
+    """Gathers by tables, or nearest GridSample used as a gather: bound, they are row maps; padding is not computed.
+
+    Cameras may be summed by a convolution with ones, too.
+    """
     model, feeds, names = with_tables(kind, tool)
     made = specialize_proto(model, {name: feeds[name] for name in names}, packing)
     (site,) = made.sites
@@ -70,7 +73,7 @@ SEVERAL = [
 ]
 
 
-@pytest.mark.parametrize("packing", PACKINGS, ids=["ragged", "padded"])
+@pytest.mark.parametrize("packing", PACKINGS, ids=["ragged", "padded", "aligned"])
 def test_several_sites_of_different_sizes(packing: Packing) -> None:
     """A plane, a volume and a re-batched plane in one model, with 3, 4 and 2 cameras, 8, 16 and 4 channels."""
     model = Several(SEVERAL)

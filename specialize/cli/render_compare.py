@@ -86,10 +86,12 @@ def _remarks(data: dict[str, Any]) -> list[RenderableType]:
     ]
     benches = [row["bench"] for row in data["rows"] if "bench" in row]
     if benches:
-        one = next(iter(benches[0]["parts"].values()))
+        parts = [part for bench in benches for part in bench["parts"].values()]
+        one, rounds = parts[0], sorted({part["rounds"] for part in parts})
+        how_often = f"{rounds[0]} to {rounds[-1]}" if len(rounds) > 1 else str(rounds[0])
         remarks.append(
             "Time and peak memory are of the largest site with its projections, specialized against zero-padded.\n"
-            f"They were measured on {one['runtime']}, {one['threads']} threads, {one['rounds']} rounds, "
+            f"They were measured on {one['runtime']}, {one['threads']} threads, {how_often} rounds, "
             "the forms in turn."
         )
     return remarks

@@ -115,5 +115,6 @@ def open_remote(url: str) -> Remote:
     try:
         files, root = url_to_fs(url, use_listings_cache=False)  # other machines write as well
     except ImportError as error:
-        raise UsageError(url, f"the package that fsspec wants for {scheme}", "none", str(error)) from error
+        hint = f"{error}" + (": pip install 'specialize[s3]'" if scheme == "s3" else "")
+        raise UsageError(url, f"the package that fsspec wants for {scheme}", "none", hint) from error
     return Remote(url, files, str(root).rstrip("/"))

@@ -40,6 +40,7 @@ def bucket(server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         ("AWS_ACCESS_KEY_ID", "test"),
         ("AWS_SECRET_ACCESS_KEY", "test"),
         ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("NO_PROXY", "127.0.0.1"),
     ):
         monkeypatch.setenv(name, value)
     s3fs.S3FileSystem.clear_instance_cache()

@@ -65,6 +65,14 @@ def test_a_comparison_reads_as_agreed() -> None:
     assert max(len(line) for line in text.splitlines()) <= 120
     check_golden("compare.txt", text)
     assert "80,000 + 10,000 + 1,250" in str(compare_markdown({"schema": "x", "rows": rows}))
+    rows.append(_row("bevformer_base", (40000,)))
+    *_, streampetr, base = [
+        line
+        for line in str(compare_markdown({"schema": "x", "rows": rows})).splitlines()
+        if line.startswith("|")
+    ]
+    assert streampetr.endswith("| - | - |"), "there is no site to measure"
+    assert base.endswith("| not measured | not measured |")
 
 
 def test_the_table_is_written_between_its_marks(tmp_path: Path) -> None:

@@ -58,7 +58,8 @@ def _cells(row: dict[str, Any], columns: int, joint: str) -> list[str]:
     cells.append(_three(form["attention_flops"] for form in forms.values()) if row["sites"] else "-")
     cells.append(_three(form["model_flops"] for form in forms.values()))
     cells += [f"{row[key]:.1f}x" for key in ("time_ratio", "memory_ratio") if key in row]
-    return cells + ["-"] * (columns - len(cells))
+    missing = "not measured" if row["sites"] else "-"  # without a site there is nothing to measure
+    return cells + [missing] * (columns - len(cells))
 
 
 def _three(values: Iterable[int]) -> str:

@@ -19,6 +19,7 @@ import onnx_ir as ir
 
 from specialize.digest import digest, digest_bytes
 from specialize.errors import DeclinedError
+from specialize.graph.shapes import remove_dead
 from specialize.passes.base import Note, node_name
 from specialize.rows.lift import array_of
 
@@ -206,6 +207,7 @@ def prune(
                     usage.node.replace_input_with(usage.idx, given)
     for node in reversed(gone):
         graph.remove(node, safe=True)
+    remove_dead(graph)  # shapes and indices of what other nodes worked on
     _drop_unread(graph)
 
 

@@ -178,14 +178,16 @@ def test_other_cameras_do_not_fit(tmp_path: Path) -> None:
         engine.program.contents(vehicle(STYLES["six cameras"]))
 
 
-def test_layers_share_their_tables(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["masked twice", "rebatched"])
+def test_layers_share_their_tables(form: str, tmp_path: Path) -> None:
     """Three layers read the same inputs, and what makes the tables knows one of them only."""
-    three = Engine(exported(BASE, 3), BASE, tmp_path)
+    style = STYLES[form]
+    three = Engine(exported(style, 3), style, tmp_path)
     (tmp_path / "one").mkdir()
-    one = Engine(exported(BASE), BASE, tmp_path / "one")
+    one = Engine(exported(style), style, tmp_path / "one")
     assert [len(made.tables) for made in (three.made, one.made)] == [len(one.made.tables)] * 2
     assert len(three.made.program) < 1.5 * len(one.made.program)
-    feeds = three.feeds(others(BASE, 1, NEAR, TURN_RAD)[0])
+    feeds = three.feeds(others(style, 1, NEAR, TURN_RAD)[0])
     assert_same(three.proto, three.made.compiled.model, feeds)
 
 

@@ -104,7 +104,7 @@ def test_the_whole_detector_matches_the_figures(
     for name, value in seen.items():
         assert largest_difference(record, name, value) < 5e-5
     references = centres_of(result.all_bbox_preds, model.config.range_m)
-    assert largest_difference(record, "full/decoder_references", references) < 1e-5
+    assert largest_difference(record, "full/decoder_references", references) < 1e-4
     assert largest_difference(record, "full/bev_embed", result.bev_embed) < 5e-5
     assert largest_difference(record, "full/all_cls_scores", result.all_cls_scores) < 1e-4
     assert largest_difference(record, "full/all_bbox_preds", result.all_bbox_preds) < 1e-3

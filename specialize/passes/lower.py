@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from specialize.errors import InputError, InternalError, UsageError, closest
 from specialize.graph import known
-from specialize.graph.custom import SPELLINGS, is_custom
+from specialize.graph.custom import SPELLINGS, is_custom, is_pool
 from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.io import raise_opset
 from specialize.passes.attention import DOMAIN, Attention, is_attention, read_attention
@@ -80,9 +80,13 @@ def runnable(model: ir.Model) -> list[Note]:
     notes = recognise_custom(model)
     if any(is_custom(node) and not is_attention(node) for node in model.graph):
         _raise_to_grid_sample(model)
-        known.evaluate(model)
         define_pools(model)
         notes += read_convs(model)
+        notes += [
+            Note(NAME, "declined", node_name(node), f"{node.op_type}: its tables are not constant")
+            for node in model.graph
+            if is_pool(node)
+        ]
     unread = next((note for note in notes if note.verdict == "declined"), None)
     if unread is not None:
         hint = "export it zero-padded, where every shape is a number, or with GridSample instead"
@@ -120,7 +124,11 @@ def _standard_grid_samples(model: ir.Model) -> None:
 
 def _raise_to_grid_sample(model: ir.Model) -> bool:
     """Bring a graph to an opset that has GridSample, in place; return whether it is in one."""
-    return model.graph.opset_imports[""] >= GRID_SAMPLE_OPSET or raise_opset(model, RAISED_OPSET)
+    if model.graph.opset_imports[""] >= GRID_SAMPLE_OPSET:
+        return True
+    raised = raise_opset(model, RAISED_OPSET)
+    known.evaluate(model)  # the converter keeps no shapes
+    return raised
 
 
 def _write(attention: Attention, spelling: str, builder: Builder, opset: int) -> ir.Value | str:

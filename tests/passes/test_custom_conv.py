@@ -7,6 +7,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
+from specialize.errors import InputError
 from specialize.graph import known
 from specialize.passes.custom_conv import read_convs, write_convs
 from specialize.passes.lower import has_custom, runnable
@@ -204,3 +205,13 @@ def test_a_pooling_is_read() -> None:
     for point, place, cell in zip(points, places, cells, strict=True):
         wanted[cell] += feeds["depth"].ravel()[point] * feeds["features"].reshape(6, 4)[place]
     np.testing.assert_allclose(run(model, feeds)["out"], wanted.reshape(1, 2, 3, 4), atol=1e-5)
+
+
+def test_a_pooling_by_computed_tables_is_named() -> None:
+    """Tables that are inputs cannot be written out, and no runtime here takes the model: it is refused by name."""
+    g = GraphMaker()
+    inputs = [g.input("depth", (1, 2, 2, 3)), g.input("features", (1, 2, 3, 4))]
+    inputs += [g.input(f"table{number}", (5,), onnx.TensorProto.INT32) for number in range(5)]
+    out = g.annotate(g.op("BEVPoolV2TRT", *inputs, out_height=2, out_width=3), (1, 2, 3, 4))
+    with pytest.raises(InputError, match="its tables are not constant"):
+        runnable(ir.from_proto(g.model(out=out)))

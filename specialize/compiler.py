@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specialize.artifact import Build, BuildKey
+from specialize.artifact.place import folder_name, require_replaceable
 from specialize.calibration.folder import load_profiles
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
@@ -36,7 +37,7 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
     """Specialize a model for one calibration, prove it, and leave a build behind.
 
     Raises:
-        InputError: Profile, model or sidecar are wrong.
+        InputError: Profile, model or sidecar are wrong, or the folder has files of somebody else.
         DeclinedError: There is nothing to specialize, and `allow_unchanged` was not asked for.
         VerificationError: The specialized model differs from the original; nothing is left behind.
     """
@@ -46,11 +47,12 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
     generic = generic_model(request, store, say)
     watch.lap("model")
     key = build_key(request, profile, generic)
-    folder = request.output or Path("build") / profile.vehicle
+    folder = request.output or Path("build") / folder_name(profile.vehicle)
     with only_one(folder.parent / f".{folder.name}.lock", f"build {folder}", on_wait=say):
         done = _up_to_date(folder, key)
         if done is not None:
             return BuildOutcome(build_dir=folder, up_to_date=True, manifest=done.manifest)
+        require_replaceable(folder)
         with generic.unpacked(store) as parts:
             from specialize.making import prove_and_publish
             from specialize.specializing import specialize

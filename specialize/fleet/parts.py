@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from pathlib import Path
 
+from specialize.artifact import place
 from specialize.artifact.build import Build
 from specialize.digest import short
 from specialize.errors import InputError
@@ -48,7 +49,7 @@ def read_part(store: Store, entry: Entry, name: str) -> bytes:
 def folder_name(key: str, vehicles: tuple[str, ...]) -> str:
     """Return what a build's folder is called: its vehicle, or its key if it serves several."""
     one = vehicles[0] if len(vehicles) == 1 else f"fleet-{short(key)}"
-    return one.replace("/", "_")
+    return place.folder_name(one)
 
 
 def unpack_build(store: Store, key: str, folder: Path) -> Build:
@@ -60,6 +61,7 @@ def unpack_build(store: Store, key: str, folder: Path) -> Build:
     entry = store.find_entry(KIND, key)
     if entry is None:
         raise InputError(f"store {store.root}", f"build {key}", "none", "run `specialize fleet build` first")
+    place.require_replaceable(folder)
     with publish_directory(folder) as room:
         for name, digest in entry.objects.items():
             target = room / name.removesuffix(PACKED)

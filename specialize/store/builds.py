@@ -6,6 +6,7 @@ from pathlib import Path
 
 from specialize.artifact import Build
 from specialize.artifact.manifest import FILE_NAME
+from specialize.artifact.place import require_replaceable
 from specialize.errors import InputError
 from specialize.files import publish_directory
 from specialize.store.entry import Entry
@@ -50,6 +51,7 @@ def restore_build(store: Store, key: str, folder: Path) -> Build:
         raise InputError(
             f"store {store.root}", f"build {key}", "none", "`specialize store ls` lists all keys"
         )
+    require_replaceable(folder)
     with publish_directory(folder) as room:
         for name, digest in entry.objects.items():
             (room / name).parent.mkdir(parents=True, exist_ok=True)

@@ -380,3 +380,11 @@ def test_warnings_go_to_stderr(bench: Bench) -> None:
     assert ran.code == 0
     assert json.loads(ran.out)["schema"] == "specialize/build@1"
     assert "specializing" in ran.err
+
+
+def test_files_of_somebody_else_are_not_taken_away(bench: Bench) -> None:
+    """A build into the model's own folder, or a vehicle named like a path, deletes nothing and stays in its place."""
+    before = sorted(bench.model.parent.rglob("*"))
+    ran = bench.build("-o", bench.model.parent)
+    assert ran.code == 1 and "-o" in ran.err and bench.model.name in ran.err
+    assert [path for path in before if not path.exists()] == []

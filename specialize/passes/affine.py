@@ -87,6 +87,12 @@ class _Folding:
             if not value.uses() and not value.is_graph_output() and not value.is_graph_input():
                 del self._graph.initializers[name]
 
+    def _fresh_name(self) -> str:
+        """Return a name that no constant has, also if the graph was folded before."""
+        while f"specialize/{NAME}/{self._made}" in self._graph.initializers:
+            self._made += 1
+        return f"specialize/{NAME}/{self._made}"
+
     def _scale(self, value: ir.Value, factor: Floats, reader: ir.Node) -> list[Edit] | None:
         """Return the edits that multiply what a node reads by a factor; None if something would grow or compute."""
         array = array_of(value)

@@ -79,6 +79,16 @@ def test_sites_that_shared_a_table_share_the_folded_one() -> None:
     assert len(tables) == 1 and len(tables[0].uses()) == 2
 
 
+def test_folding_twice_is_folding_once() -> None:
+    """What is folded stays folded, and its constants keep their names."""
+    make = GraphMaker()
+    graph = folded(make.model(grid=sampling_grid(make)[0]))
+    before = (operators(graph), sorted(graph.graph.initializers))
+    (note,) = fold_affine(graph)
+    assert note.verdict == "declined"
+    assert (operators(graph), sorted(graph.graph.initializers)) == before
+
+
 def test_reference_points_that_are_no_constant_are_left_alone() -> None:
     """With the calibration an input, nothing can take the factor; the summand goes to the bias."""
     make = GraphMaker()

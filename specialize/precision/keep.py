@@ -1,8 +1,9 @@
 """Which nodes stay in float32, found from what they are connected to and never from their names.
 
 Three kinds. *Coordinates*: from the projection of a query to offsets up to the place where a graph samples, and what
-is computed from such places alone. *Geometry*: what depends on the calibration alone, and what is done to inputs
-before the first weights, such as poses and times. *Custom operators*, which the converters do not know.
+is computed from such places alone. *Geometry*: what depends on the calibration alone, what is done to inputs before
+the first weights, such as poses and times, and points that a pose moves. *Custom operators*, which the converters do
+not know.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ SAMPLERS = frozenset({"GridSample", "DeformConv"})
 """Operators that read a map at places."""
 
 ALONG = MOVES | {
-    "Abs", "Add", "And", "Cast", "Ceil", "Clip", "Concat", "Cos", "Div", "Equal", "Exp", "Floor", "Greater",
-    "GreaterOrEqual", "Less", "LessOrEqual", "Log", "Max", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pad", "Pow",
-    "Reciprocal", "Round", "Sigmoid", "Sin", "Sqrt", "Sub", "Tanh", "Where",
+    "Abs", "Add", "And", "Cast", "Ceil", "Clip", "Concat", "Cos", "Div", "Equal", "Exp", "Floor", "GatherElements",
+    "GatherND", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Log", "Max", "Min", "Mod", "Mul", "Neg", "Not",
+    "Or", "Pad", "Pow", "Reciprocal", "Round", "Sigmoid", "Sin", "Sqrt", "Sub", "Tanh", "Where",
 }  # fmt: skip
 """What may stand between a projection and a place: element by element, or only moving."""
 
@@ -41,9 +42,10 @@ def kept_nodes(model: ir.Model, bound: Collection[str]) -> frozenset[ir.Node]:
         model: The graph, shapes known, in topological order.
         bound: Inputs that hold calibration or tables: what depends on them alone stays too.
     """
-    exact = _coordinates(model)
+    early = _before_weights(model)
+    moved = [value for node in early if node.op_type == "MatMul" for value in _computed(node.inputs)]
+    exact = early | _above([*_places(model), *moved])
     exact.update(Closure(model, bound).nodes)
-    exact.update(_before_weights(model))
     reading: set[ir.Node] = set()
     for node in model.graph:
         if node in exact:
@@ -55,10 +57,10 @@ def kept_nodes(model: ir.Model, bound: Collection[str]) -> frozenset[ir.Node]:
     return frozenset(exact | reading)
 
 
-def _coordinates(model: ir.Model) -> set[ir.Node]:
-    """Return what stands above every place where the graph samples, projections included."""
+def _above(places: list[ir.Value]) -> set[ir.Node]:
+    """Return what stands above places and points, up to projections, which are included."""
     found: set[ir.Node] = set()
-    stack = _places(model)
+    stack = list(places)
     while stack:
         node = stack.pop().producer()
         if node is None or node in found or (node.op_type not in PROJECTIONS and node.op_type not in ALONG):

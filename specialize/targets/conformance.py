@@ -17,7 +17,6 @@ from specialize.passes.base import Note, node_name
 from specialize.targets import target
 from specialize.targets.base import VERDICTS, Profile, Rule, Verdict
 
-
 MOST_NAMED = 3
 """Nodes that are named in one sentence; more are counted."""
 

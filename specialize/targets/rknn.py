@@ -92,8 +92,15 @@ CONFIG = known(
 """Arguments of `RKNN.config`, read from the package that ran here; `disable_rules` is among its further ones."""
 
 
+DISABLED = {
+    "gather_to_conv": "a constant Gather becomes a 1x1 convolution with a kernel of ones and zeros, tens of megabytes",
+    "fuse_slice_slice_concat_to_conv": "the compiler stops with KeyError where a row is cut twice and joined again",
+}
+"""Rules of the compiler that the script turns off, each with what it did here in 2.5.0."""
+
+
 def files(facts: FileFacts) -> dict[str, str]:
     """Return a script that converts the model, and the C header."""
-    script = render("rknn/convert_rknn.py.j2", facts)
+    script = render("rknn/convert_rknn.py.j2", facts, rules=DISABLED)
     check_arguments(script, "rknn.config", CONFIG, "convert_rknn.py")
     return {"convert_rknn.py": script, HEADER: header(facts)}

@@ -60,5 +60,7 @@ def compare(got: Sequence[np.ndarray], wanted: dict[str, np.ndarray]) -> dict[st
 
 def shortened(text: str) -> str:
     """Return the first lines of a message, without addresses and machine paths."""
+    if "Traceback" in text:  # quoted in the message: what was raised stands in its last line
+        text = text.strip().splitlines()[-1]
     plain = re.sub(r"0x[0-9a-f]+", "0x", re.sub(r"(/[\w.+-]+){2,}/", "", text))
     return " ".join(plain.split())[:300]

@@ -7,6 +7,8 @@ import onnx
 from report import work
 from rknn.api import RKNN
 
+RULES = ["gather_to_conv", "fuse_slice_slice_concat_to_conv"]  # those that `convert_rknn.py` disables
+
 
 def compile_(model: Path, folder: Path):
     graph = onnx.load(model).graph
@@ -14,7 +16,7 @@ def compile_(model: Path, folder: Path):
         value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in graph.input
     }
     rknn = RKNN(verbose=True)  # how much memory the model takes is said in the log
-    rknn.config(target_platform="rk3588", float_dtype="float16", disable_rules=["gather_to_conv"])
+    rknn.config(target_platform="rk3588", float_dtype="float16", disable_rules=RULES)
     if rknn.load_onnx(model=str(model), inputs=list(shapes), input_size_list=list(shapes.values())):
         raise RuntimeError("load_onnx refused it; see the log")
     if rknn.build(do_quantization=False):

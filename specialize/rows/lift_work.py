@@ -154,7 +154,7 @@ def aligned(layout: Layout, sizes: tuple[int, ...]) -> Layout:
 
 
 def reduced_axes(node: ir.Node) -> list[int] | None:
-    """Return the axes of a reduction, counted from the front and ascending; None if they are not constant."""
+    """Return the axes of a reduction, from the front and ascending; None if there are none or they are not constant."""
     source = node.inputs[0]
     assert source is not None
     rank = len(dims(source))
@@ -167,6 +167,12 @@ def reduced_axes(node: ir.Node) -> list[int] | None:
         found = [int(axis) for axis in array]
     else:
         found = []
+    if (
+        not found
+        and "noop_with_empty_axes" in node.attributes
+        and node.attributes["noop_with_empty_axes"].as_int()
+    ):
+        return None  # nothing is reduced
     return sorted(axis % rank for axis in found) if found else list(range(rank))
 
 

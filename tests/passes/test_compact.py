@@ -20,6 +20,7 @@ from tests.graphs import (  # fmt: skip
     RAGGED,
     GraphMaker,
     assert_annotations_true,
+    assert_same,
     assert_static,
     check,
     operators,
@@ -198,6 +199,25 @@ def test_declines_an_operator_that_it_does_not_know_and_names_it() -> None:
     rows = g.op("CumSum", g.input("rows", (CAMERAS, QUERIES, CHANNELS)), g.const(np.array(1)))
     (reason,) = declined(g, masked_sum(g, rows, g.const(SEEN[..., None], np.float32)))
     assert reason == "no row-wise work above it (CumSum is not understood row by row)"
+
+
+def test_a_reduction_of_no_axes_is_none() -> None:
+    """`noop_with_empty_axes` with no axes reduces nothing, wherever it stands, and is not taken for a sum of all."""
+    for inside in (True, False):
+        g = GraphMaker()
+        rows, none = (
+            g.op("Neg", g.input("rows", (CAMERAS, QUERIES, CHANNELS))),
+            g.const(np.zeros(0, np.int64)),
+        )
+        work = g.op("MatMul", rows, g.const(numbers(CHANNELS, CHANNELS)))
+        if inside:
+            work = g.op("ReduceSum", work, none, noop_with_empty_axes=1)
+        masked = g.op("Mul", work, g.const(SEEN[..., None], np.float32))
+        if not inside:
+            masked = g.op("ReduceSum", masked, none, noop_with_empty_axes=1)
+        model = g.model(out=g.op("ReduceSum", masked, g.const([0]), keepdims=0))
+        made = specialize_proto(model, {}, RAGGED)
+        assert_same(model, made.model, random_feeds(model))
 
 
 def test_declines_places_that_are_not_constant() -> None:

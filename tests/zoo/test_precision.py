@@ -15,8 +15,8 @@ from tools import precision_table
 from tools.precision_table import BEGIN, END, GUIDE, MODELS, PRECISIONS, RESULTS, measured, rows, write_guide
 
 CAR42 = resource_dir("calib_profiles") / "car42.yaml"
-REORDERED = ("bevfusion_head.bbox",)
-"""Outputs are a list in the order of scores, which lie close together with seeded weights: rows change places."""
+REORDERED = ("bevfusion_head.bbox:", "streampetr:after/memory_")
+"""Outputs that list the best by score, which lies close together with seeded weights: rows change places."""
 
 LEAST_COSINE = {"fp16": 0.999, "int8": 0.9}
 
@@ -42,8 +42,9 @@ def test_every_family_is_converted(model: str, store: Path) -> None:
         assert found["peak_bytes"] <= 12 * 2**30
         losses = found["precision"]["outputs"]
         assert losses
-        if model not in REORDERED:
-            assert min(loss["cosine"] for loss in losses.values()) > LEAST_COSINE[precision], losses
+        for name, loss in losses.items():
+            if not f"{model}:{name}".startswith(REORDERED):
+                assert loss["cosine"] > LEAST_COSINE[precision], (name, loss)
 
 
 def test_a_failure_is_a_row(store: Path) -> None:

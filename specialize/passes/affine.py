@@ -10,6 +10,7 @@ Declines when: a weight would have to change, which all vehicles share; somebody
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable
 
@@ -86,12 +87,6 @@ class _Folding:
         for name, value in list(self._graph.initializers.items()):
             if not value.uses() and not value.is_graph_output() and not value.is_graph_input():
                 del self._graph.initializers[name]
-
-    def _fresh_name(self) -> str:
-        """Return a name that no constant has, also if the graph was folded before."""
-        while f"specialize/{NAME}/{self._made}" in self._graph.initializers:
-            self._made += 1
-        return f"specialize/{NAME}/{self._made}"
 
     def _scale(self, value: ir.Value, factor: Floats, reader: ir.Node) -> list[Edit] | None:
         """Return the edits that multiply what a node reads by a factor; None if something would grow or compute."""
@@ -171,7 +166,11 @@ class _Folding:
         """Return the constant of these numbers; sites that read the same table share it, as they did before."""
         key = (data.dtype.str, data.shape, data.tobytes())
         if key not in self._constants:
-            constant = ir.Value(name=f"specialize/{NAME}/{len(self._constants)}", const_value=ir.tensor(data))
+            names = (f"specialize/{NAME}/{number}" for number in itertools.count(len(self._constants)))
+            free = next(
+                name for name in names if name not in self._graph.initializers
+            )  # it may be folded again
+            constant = ir.Value(name=free, const_value=ir.tensor(data))
             set_like(constant, data)
             self._graph.register_initializer(constant)
             self._constants[key] = constant

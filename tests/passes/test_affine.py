@@ -89,6 +89,29 @@ def test_folding_twice_is_folding_once() -> None:
     assert (operators(graph), sorted(graph.graph.initializers)) == before
 
 
+def test_a_graph_may_be_folded_again() -> None:
+    """Constants of the second time have names of their own."""
+    make = GraphMaker()
+    x = make.op("Div", make.input("x", (ROWS, 4)), make.const(np.full(4, 7.0)))
+    y = make.op("Div", make.input("y", (ROWS, 4)), make.const(np.full(4, 5.0)))
+    model = make.model(left=make.op("Mul", x, make.const(2.0)), right=make.op("Mul", y, make.const(3.0)))
+    graph = ir.from_proto(onnx.ModelProto.FromString(model.SerializeToString()))
+    for sink in ("x", "y"):
+        for node in graph.graph:
+            if node.op_type in ("Mul", "Div") and sink in _inputs_above(node):
+                node.metadata_props[SITE_KEY] = "0"
+        assert fold_affine(graph)[0].verdict == "applied"
+    assert operators(graph)["Mul"] == 0
+    assert_same(model, graph, random_feeds(model), atol=1e-6, rtol=1e-6)
+
+
+def _inputs_above(node: ir.Node) -> set[str]:
+    """Return the names of the graph's inputs that a node depends on."""
+    found = {str(value.name) for value in node.inputs if value is not None and value.is_graph_input()}
+    makers = [value.producer() for value in node.inputs if value is not None]
+    return found.union(*(_inputs_above(made) for made in makers if made is not None))
+
+
 def test_reference_points_that_are_no_constant_are_left_alone() -> None:
     """With the calibration an input, nothing can take the factor; the summand goes to the bias."""
     make = GraphMaker()

@@ -136,12 +136,19 @@ def _calibration(manifest: Manifest) -> Fact:
     if manifest.mode == "tables":
         detail = f"and every vehicle with tables that fit; made with {detail}"
     envelope = manifest.options.get("envelope", {})
-    within = [_amount(name, value) for name, value in envelope.get("tolerance", {}).items() if value]
+    within = _tolerance(envelope)
     if within:
-        detail = f"and every calibration within {', '.join(within)} of it; {detail}"
+        detail = f"and every calibration within {within} of it; {detail}"
     if envelope.get("over"):
         detail = f"and {plural(len(envelope['over']), 'further calibration')}; {detail}"
     return Fact("Which calibration?", manifest.vehicle, detail)
+
+
+def _tolerance(envelope: Mapping[str, Any]) -> str:
+    """Return what an envelope covers beyond a calibration; empty for nothing."""
+    if "tolerance" in envelope and envelope["tolerance"] is None:
+        return "its own tolerance"
+    return ", ".join(_amount(name, value) for name, value in envelope.get("tolerance", {}).items() if value)
 
 
 def _amount(name: str, value: float) -> str:

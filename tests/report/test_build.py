@@ -63,6 +63,11 @@ def test_it_is_well_formed(html: str) -> None:
             {"envelope": {"tolerance": {"rotation_deg": 0.3, "ego_speed_mps": 9.0, "focal_percent": 0.0}}},
             "car42 and every calibration within rotation 0.3 deg, ego speed 9 m/s of it; profile",
         ),
+        (
+            "envelope",
+            {"envelope": {"tolerance": None}},
+            "car42 and every calibration within its own tolerance of it; profile",
+        ),
         ("envelope", {"envelope": {"over": ["a", "b"]}}, "car42 and 2 further calibrations; profile"),
         ("tables", {}, "car42 and every vehicle with tables that fit; made with profile"),
     ],

@@ -1,6 +1,7 @@
 """Tensor files: the safetensors format, written so that equal tensors give equal bytes.
 
 Eight bytes of length, a JSON header with type, shape and place of every tensor, then the tensors, little endian.
+The header's metadata carry a digest of all that the file says, so that one wrong bit is noticed.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from specialize.digest import digest
 from specialize.errors import InputError
 from specialize.files import explained
 
 Array = npt.NDArray[np.generic]
 
-_METADATA = "__metadata__"
+_METADATA, _DIGEST = "__metadata__", "content_digest"
 _TYPES = {
     "BOOL": "?", "U8": "u1", "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "F16": "<f2", "F32": "<f4",
     "F64": "<f8",
@@ -28,7 +30,8 @@ _NAMES = {np.dtype(code).str: name for name, code in _TYPES.items()}
 
 def tensors_bytes(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> bytes:
     """Return the content of a file with these tensors, sorted by name."""
-    header: dict[str, object] = {_METADATA: {key: metadata[key] for key in sorted(metadata)}}
+    said = {**metadata, _DIGEST: _content_digest(tensors, metadata)}
+    header: dict[str, object] = {_METADATA: {key: said[key] for key in sorted(said)}}
     parts: list[bytes] = []
     offset = 0
     for name in sorted(tensors):
@@ -52,8 +55,20 @@ def read_tensors(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
     """Return the tensors and the metadata of a file.
 
     Raises:
-        InputError: The file is missing, or not one of these.
+        InputError: The file is missing, not one of these, or not as it was written.
     """
+    tensors, metadata = _parsed(path)
+    written, found = metadata.pop(_DIGEST, "none"), _content_digest(tensors, metadata)
+    if written != found:
+        raise InputError(str(path), f"the content that was written, {written}", found, "make the file again")
+    return tensors, metadata
+
+
+def _content_digest(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -> str:
+    return digest([dict(tensors), dict(metadata)])
+
+
+def _parsed(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
     with explained(path):
         try:
             raw = path.read_bytes()

@@ -190,8 +190,8 @@ def _require_saving(model: str, prepared: Path, compiled: Specialized) -> None:
 
 def _require_places(sites: tuple[CompactedSite, ...], plans: tuple[VisibilityPlan, ...]) -> None:
     """Refuse a grid that has the size of no site while a site has the size of no grid: one is meant for the other."""
-    sizes = {site.seen.shape for site in sites if len(site.seen) > 1}
     grids = {plan.superset.shape for plan in plans}
+    sizes = {site.seen.shape for site in sites if len(site.seen) > 1}
     if plans and sizes - grids and grids - sizes:
         raise InputError(
             "sidecar: grids",

@@ -22,7 +22,7 @@ class CompactedSite:
 
     Attributes:
         where: The node whose output is now computed from fewer rows.
-        queries: Rows of the result.
+        queries: Rows of the result; of each camera where no sum over cameras follows.
         visible: Demanded rows per camera (per group).
         lengths: The same with padding.
         rows_before: Rows of the input model.
@@ -66,16 +66,28 @@ def describe(sink: Sink, axes: Axes, emitter: Emitter, replaced: list[str]) -> C
         chosen = [
             work[key] for key in summed if key in work and len(work[key][1].groups) == len(best_at.groups)
         ]
+    before = sum(size_of(axes.resolve(base.rows)) for base, _ in chosen)
+    seen = _each_its_own(np.concatenate([_seen(sink, base, at) for base, at in chosen]), before)
     return CompactedSite(
         where=node_name(sink.node),
-        queries=size_of(axes.resolve(sink.value.rows)),
+        queries=seen.shape[1],
         visible=tuple(number for _, at in chosen for number in _visible(at)),
         lengths=tuple(length for _, at in chosen for length in at.lengths),
-        rows_before=sum(size_of(axes.resolve(base.rows)) for base, _ in chosen),
-        seen=np.concatenate([_seen(sink, base, at) for base, at in chosen]),
+        rows_before=before,
+        seen=seen,
         replaced=frozenset(replaced),
         room=Room(tuple(emitter.slots), tuple(emitter.sums)),
     )
+
+
+def _each_its_own(seen: npt.NDArray[np.bool_], before: int) -> npt.NDArray[np.bool_]:
+    """Return which of its own rows each group reads, if the result still has a row for every group and query."""
+    groups, rows = seen.shape
+    if groups < 2 or rows != before or rows % groups:
+        return seen
+    blocks, own = seen.reshape(groups, groups, -1), np.arange(groups)
+    diagonal = blocks[own, own]
+    return diagonal if diagonal.sum() == seen.sum() else seen
 
 
 def _visible(at: Arrangement) -> list[int]:

@@ -6,6 +6,7 @@ Looking for them changes nothing and goes no further than the operators that onl
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,22 +47,25 @@ class Sink:
 
 SAMPLERS = frozenset({"GridSample", "GatherElements", "MultiScaleDeformableAttn"})
 SCATTERS = frozenset({"ScatterND", "ScatterElements"})
+SUMS = frozenset({"ReduceSum", "ReduceMean"})
 
 
 def is_candidate(node: ir.Node) -> bool:
     """Return whether rows may be dropped at a node."""
     if node.domain not in STANDARD or not is_static(node.outputs[0]) or WHOLE in node.meta:
         return False
-    if node.op_type == "ReduceSum" or node.op_type in SCATTERS or _written(node) is not None:
+    if node.op_type in SUMS or node.op_type in SCATTERS or _written(node) is not None:
         return True
     return is_incidental(node)
 
 
 def is_incidental(node: ir.Node) -> bool:
-    """Return whether a node picks rows by a table or masks them, behind what was sampled not far above.
+    """Return whether a node picks rows by a table or masks them, behind what was sampled not far above; or is a mean.
 
     Such nodes are everywhere; where they are no sink, that is not worth a word.
     """
+    if node.op_type == "ReduceMean":
+        return True
     if not is_pick(node) and (node.op_type != "Gather" or _table_rank(node) == 0) and _mask_of(node) is None:
         return False
     stack, seen = list(node.inputs), 0
@@ -102,7 +106,7 @@ def _table_rank(node: ir.Node) -> int:
 
 def read_sink(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
     """Return what a candidate is in terms of rows, or why it is none."""
-    if node.op_type == "ReduceSum":
+    if node.op_type in SUMS:
         return _read_sum(node, axes, lifter)
     mask = _mask_of(node)
     if mask is not None:
@@ -137,7 +141,11 @@ def _read_sum(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
     spread = row_ids(axes, whole)
     targets = np.empty(spread.size, dtype=np.int64)
     targets[spread.ravel()] = np.broadcast_to(ids, spread.shape).ravel()
-    return Sink(node, layout, summed.moved(RowMap.injection(targets, size_of(rows)), rows))
+    back = RowMap.injection(targets, size_of(rows))
+    if node.op_type == "ReduceMean":
+        count = math.prod(dims(source)[axis] for axis in where)
+        back = RowMap.diagonal(np.full(size_of(rows), 1 / count)) @ back
+    return Sink(node, layout, summed.moved(back, rows))
 
 
 def _read_scatter(node: ir.Node, scatter: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
@@ -175,8 +183,10 @@ def _read_pick(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink:
 def _read_mask(node: ir.Node, mask: ir.Value, axes: Axes, lifter: Lifter) -> Sink:
     layout: Layout = tuple(axes.feature(size) for size in dims(node.outputs[0]))
     zero = np.equal(np.asarray(array_of(mask)), 0)
-    for factor in _told_apart(axes, zero, aligned(layout, dims(mask)), set()):
-        axes.promote(factor)
+    found = _told_apart(axes, zero, aligned(layout, dims(mask)), set())
+    for factor in (factor for axis in axes.layout(layout) for factor in axis):
+        if factor in found:
+            axes.promote(factor)
     return Sink(node, layout, lifter.lift(node.outputs[0], layout))
 
 

@@ -93,8 +93,8 @@ def verify(
     Raises:
         InputError: The build is damaged, or its original cannot be had any more.
     """
-    from specialize.binding import fed_to
     from specialize.evidence import compare_with_original
+    from specialize.modes.binding import fed_to
     from specialize.targets.finish import runnable_file
 
     made = Build.open(build_dir)

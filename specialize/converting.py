@@ -15,11 +15,11 @@ import numpy as np
 from specialize.artifact import Build, Manifest
 from specialize.artifact.build import MODEL
 from specialize.artifact.precision import OutputLoss, Precision
-from specialize.binding import Fed
 from specialize.describe import describe_tensor
 from specialize.evidence import Shown, compare_with_original
 from specialize.graph.io import write_graph
 from specialize.model import ModelSpec
+from specialize.modes.binding import Fed
 from specialize.precision.convert import Converted, beyond_half, convert
 from specialize.precision.frames import FrameFolder, frames_digest, open_frames
 from specialize.precision.loss import ANYTHING, NotFiniteError, measurable, measure

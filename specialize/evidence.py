@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from specialize.binding import Fed
 from specialize.flops import FormsReport, compare_forms, count
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
+from specialize.modes.binding import Fed
 from specialize.sources import PREPARED, Say
 from specialize.specializing import Compilation, rebatched
 from specialize.verify import Frames, Tolerance, VerifyReport, compare_models, make_frames, model_inputs

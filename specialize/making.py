@@ -14,13 +14,13 @@ from specialize.describe import describe_notes
 from specialize.evidence import compare_with_original, count_forms
 from specialize.files import publish_directory, write_file
 from specialize.graph.io import write_graph
+from specialize.modes.tables import OWN_TABLE, metadata_of
 from specialize.passes.base import Note
 from specialize.report import write_new_report
 from specialize.request import BuildRequest
 from specialize.sketch import draw_largest
 from specialize.sources import GRAPH, PREPARED_WEIGHTS, Say
 from specialize.specializing import Compilation, describe, tie
-from specialize.tables import OWN_TABLE, metadata_of
 from specialize.targets.base import BuildFacts
 from specialize.targets.finish import finish, runnable_copy
 from specialize.watch import Watch

@@ -10,7 +10,6 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.artifact import BuildKey, Digests, Manifest, ModelTie
-from specialize.binding import Binding, bind_model
 from specialize.calibration.lint import lint
 from specialize.calibration.profile import CalibrationProfile
 from specialize.describe import describe_notes, describe_site, describe_tensor
@@ -19,6 +18,7 @@ from specialize.errors import DeclinedError, InputError
 from specialize.flops import count
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
+from specialize.modes.binding import Binding, bind_model
 from specialize.passes.affine import fold_affine
 from specialize.passes.base import Note
 from specialize.passes.pipeline import Specialized, specialize_graph

@@ -13,7 +13,6 @@ import onnx_ir as ir
 
 from specialize.artifact import Build
 from specialize.bench import PARTS, BenchReport, BuildBench, Subject, bench_models, extract_sites
-from specialize.binding import fed_to
 from specialize.calibration.load import load_profile
 from specialize.errors import InputError
 from specialize.flops.projections import with_projections
@@ -21,6 +20,7 @@ from specialize.graph.edit import SITE_KEY
 from specialize.graph.io import read_graph, write_graph
 from specialize.graph.known import fold
 from specialize.model import ModelSpec, parse_spec
+from specialize.modes.binding import fed_to
 from specialize.passes.bind import bind
 from specialize.passes.site import CompactedSite
 from specialize.sources import PREPARED, Say, model_again

@@ -27,7 +27,7 @@ def command(calib: Path, build_dir: Path, output: Path, as_json: bool) -> None:
 
     The tensors of the file are named as the engine's inputs; no model is run.
     """
-    from specialize.tables import make_table
+    from specialize.modes.tables import make_table
 
     outcome = make_table(build_dir, calib, output)
     emit(table_json(outcome), table_text(outcome), as_json)

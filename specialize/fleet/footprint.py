@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.tolerance import Tolerance
 from specialize.digest import digest
-from specialize.envelope import reach_of
 from specialize.model import ModelSpec
+from specialize.modes.envelope import reach_of
 from specialize.planning import plans_digest, visible_sets
 from specialize.request import Layout
 from specialize.visibility.plan import VisibilityPlan

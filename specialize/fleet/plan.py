@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from specialize.calibration.tolerance import parse_tolerance
-from specialize.capacity import LEAST_FAN_IN
 from specialize.digest import digest, digest_file
 from specialize.errors import InputError
 from specialize.fleet.clustering import Cells, Limit, cluster
@@ -26,6 +25,7 @@ from specialize.fleet.planned import (
     planned_key,
 )
 from specialize.model import ModelSpec
+from specialize.modes.capacity import LEAST_FAN_IN
 from specialize.planning import resolve_spec
 from specialize.request import Mode
 

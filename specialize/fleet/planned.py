@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from specialize.capacity import LEAST_FAN_IN
 from specialize.digest import digest
 from specialize.errors import UsageError, closest
 from specialize.fleet.load import Failed
+from specialize.modes.capacity import LEAST_FAN_IN
 from specialize.request import LAYOUTS, Layout, Mode
 from specialize.version import VERSION
 

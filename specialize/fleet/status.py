@@ -16,13 +16,13 @@ from specialize.calibration.document import parse_document
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.digest import digest
-from specialize.envelope import FILE_NAME, pairs_outside
 from specialize.fleet.kept import TABLE_KIND, table_key
 from specialize.fleet.load import Failed, UniqueNames, fleet_files, over_profiles
 from specialize.fleet.lock import FleetLock, LockedBuild, LockedVehicle, read_lock
 from specialize.fleet.parts import KIND, read_part
 from specialize.fleet.plan import survey_of
 from specialize.model import ModelSpec
+from specialize.modes.envelope import FILE_NAME, pairs_outside
 from specialize.planning import resolve_spec, visible_sets
 from specialize.store import Entry, Store, open_store
 

@@ -16,9 +16,9 @@ from specialize.files import write_file
 from specialize.fleet.kept import TABLE_KIND, table_key
 from specialize.fleet.parts import KIND, PACKED, read_part
 from specialize.fleet.task import Car, opened, profile_of
+from specialize.modes.tables import PROGRAM, Program, metadata_of, program_of
 from specialize.sources import PREPARED_WEIGHTS
 from specialize.store import Entry, Store
-from specialize.tables import PROGRAM, Program, metadata_of, program_of
 
 TABLE = "table.safetensors"
 CHUNK = 64

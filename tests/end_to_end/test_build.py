@@ -17,9 +17,10 @@ import onnxruntime
 import pytest
 import yaml
 
-from specialize import binding, making
+from specialize import making
 from specialize.artifact import Build, read_metadata
 from specialize.calibration.load import load_profile
+from specialize.modes import binding
 from specialize.passes.pipeline import Specialized, specialize_graph
 from specialize.planning import visible_sets
 from tests.cli.running import CAR42, CAR43, REPOSITORY, Ran, run_here, run_process

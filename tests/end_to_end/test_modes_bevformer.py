@@ -9,19 +9,19 @@ import pytest
 
 from specialize.artifact import Build
 from specialize.artifact.tensors import read_tensors
-from specialize.binding import Fed
 from specialize.calibration.load import load_profile
 from specialize.compiler import build
-from specialize.envelope import read_supersets
 from specialize.evidence import compare_with_original
 from specialize.graph.io import read_graph
 from specialize.model import parse_spec
+from specialize.modes.binding import Fed
+from specialize.modes.envelope import read_supersets
+from specialize.modes.tables import make_table
 from specialize.passes.bind import feeds_of
 from specialize.planning import visible_sets
 from specialize.request import BuildRequest
 from specialize.sources import GRAPH, PREPARED, generic_model
 from specialize.store import open_store
-from specialize.tables import make_table
 from tests.cli.running import CAR42, CAR43
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]

@@ -13,13 +13,13 @@ import onnx_ir as ir
 import pytest
 
 from specialize.calibration.profile import CalibrationProfile
-from specialize.capacity import rooms_from_json
 from specialize.errors import InputError, StaleError
+from specialize.modes.capacity import rooms_from_json
+from specialize.modes.tables import PROGRAM, Program
+from specialize.modes.tabulate import Tabulated, tabulate
 from specialize.passes.pipeline import specialize_graph
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
-from specialize.tables import PROGRAM, Program
-from specialize.tabulate import Tabulated, tabulate
 from specialize.visibility.grid import QueryGrid
 from specialize.visibility.pyramid import Deviation
 from tests.graphs import RAGGED, assert_same, assert_static, operators, run

@@ -10,10 +10,10 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from specialize.binding import Binding, bind_model
 from specialize.calibration.dump import dump_profile
 from specialize.graph.io import read_graph
 from specialize.graph.known import fold
+from specialize.modes.binding import Binding, bind_model
 from specialize.passes.affine import fold_affine
 from specialize.passes.lower import has_custom, runnable
 from specialize.passes.tidy import tidy

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from specialize import envelope
 from specialize.artifact import Build
 from specialize.artifact.tensors import read_tensors
 from specialize.calibration.load import load_profile
@@ -24,6 +23,9 @@ from specialize.errors import DeclinedError, InternalError
 from specialize.graph.closure import Closure
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
+from specialize.modes import envelope
+from specialize.modes.tables import OWN_TABLE, PROGRAM, require_table
+from specialize.modes.tabulate import tabulate
 from specialize.passes.bind import feeds_of
 from specialize.passes.masks import Mask, Trial, find_masks
 from specialize.passes.pipeline import Specialized, specialize_graph
@@ -31,8 +33,6 @@ from specialize.passes.superset import OUTSIDE, restrict
 from specialize.planning import visible_sets
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
-from specialize.tables import OWN_TABLE, PROGRAM, require_table
-from specialize.tabulate import tabulate
 from specialize.visibility.perturb import at_the_edge
 from specialize.visibility.pyramid import Deviation
 

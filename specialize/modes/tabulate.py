@@ -17,11 +17,12 @@ import onnx_ir as ir
 
 from specialize.calibration.folder import load_profiles
 from specialize.calibration.profile import CalibrationProfile
-from specialize.capacity import Capacity, Needs, capacity_json, make_rooms, needs_of, parse_capacity
 from specialize.errors import DeclinedError, InternalError
 from specialize.graph.closure import Closure
 from specialize.graph.io import read_graph, write_graph
 from specialize.model import ModelSpec
+from specialize.modes.capacity import Capacity, Needs, capacity_json, make_rooms, needs_of, parse_capacity
+from specialize.modes.tables import PROGRAM, Program
 from specialize.passes.base import node_name
 from specialize.passes.pipeline import Specialized, tidied
 from specialize.passes.site import CompactedSite
@@ -41,7 +42,6 @@ from specialize.passes.tables import (
 from specialize.planning import visible_sets
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
-from specialize.tables import PROGRAM, Program
 from specialize.visibility.perturb import Move, at_the_edge, perturbed, rotation
 from specialize.visibility.pyramid import Deviation
 

@@ -17,11 +17,11 @@ from specialize.artifact import Build
 from specialize.artifact.tensors import tensors_bytes
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
-from specialize.capacity import Needs, explain, rooms_from_json, rooms_json
 from specialize.errors import InputError, StaleError, UsageError
 from specialize.files import write_file
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec, parse_spec
+from specialize.modes.capacity import Needs, explain, rooms_from_json, rooms_json
 from specialize.passes.bind import feeds_of
 from specialize.passes.pipeline import Specialized, compact_graph
 from specialize.passes.tables import Array, Table, read_tables, signature

@@ -103,7 +103,7 @@ def test_softmax_is_asked_for_on_the_bpu(tmp_path: Path) -> None:
     ("name", "script", "says"),
     [
         ("openvino", "compile_openvino.py", "2 outputs"),
-        ("tvm", "compile_tvm.py", "compiled in"),
+        pytest.param("tvm", "compile_tvm.py", "compiled in", marks=pytest.mark.slow),
         pytest.param("qnn", "compile_qnn.py", "compiled in", marks=pytest.mark.slow),
         pytest.param("rknn", "convert_rknn.py", "2 outputs", marks=pytest.mark.slow),
     ],

@@ -22,6 +22,7 @@ from specialize.graph.known import fold
 from specialize.model import ModelSpec, parse_spec
 from specialize.modes.binding import fed_to
 from specialize.passes.bind import bind
+from specialize.passes.lower import has_custom
 from specialize.passes.site import CompactedSite
 from specialize.sources import PREPARED, Say, model_again
 from specialize.specializing import bound_constants, rebatched
@@ -167,8 +168,12 @@ def _timed(part: str, subjects: Mapping[str, Subject], timing: Timing, say: Say)
 
 def _built(folder: Path, made: Build) -> Form:
     path = folder / made.model.name
-    sites = made.manifest.sites
-    nodes = marked(read_graph(path).graph, len(sites))
+    sites, graph = made.manifest.sites, read_graph(path)
+    nodes = marked(graph.graph, len(sites))
+    if has_custom(graph) or not all(nodes):
+        hint = "build with --target onnxruntime, which computes the same rows, and time that"
+        found = f"the form that {made.manifest.target} wants"
+        raise InputError(f"{made.folder}", "a build that a runtime takes as it is", found, hint)
     return Form(path, nodes, tuple(site.rows_computed for site in sites))
 
 

@@ -23,11 +23,17 @@ from tests.end_to_end.tiny_model import GRID, write_tiny
 from tests.golden_files import check_golden
 
 
-def _build(folder: Path, mode: Mode = "exact") -> Path:
+def _build(folder: Path, mode: Mode = "exact", target: str = "onnxruntime") -> Path:
     model = str(write_tiny(folder / "model"))
     tolerance = "rotation=0.3deg" if mode == "envelope" else None
     request = BuildRequest(
-        calib=CAR42, model=model, mode=mode, tolerance=tolerance, output=folder / "car42", frames=1
+        calib=CAR42,
+        model=model,
+        mode=mode,
+        target=target,
+        tolerance=tolerance,
+        output=folder / "car42",
+        frames=1,
     )
     return build(request).build_dir
 
@@ -78,6 +84,14 @@ def test_a_site_that_is_not_there_is_an_error(tmp_path: Path, store_dir: Path) -
     folder = _build(tmp_path)
     with pytest.raises(InputError, match="--site: expected a number from 0 to 0, got 7"):
         timing.bench_build(folder, timing.Timing(site=7), print)
+
+
+def test_a_form_that_no_runtime_takes_is_an_error(tmp_path: Path, store_dir: Path) -> None:
+    """A build in a toolchain's own form is refused with what to time instead."""
+    folder = _build(tmp_path, target="horizon_j5")
+    with pytest.raises(InputError, match="horizon_j5 wants") as caught:
+        timing.bench_build(folder, timing.Timing(rounds=1), print)
+    assert "--target onnxruntime" in str(caught.value)
 
 
 def test_a_damaged_build_is_not_timed(

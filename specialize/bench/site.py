@@ -13,7 +13,7 @@ from onnx import helper
 
 from specialize.bench.measure import Subject
 from specialize.errors import InputError
-from specialize.verify.runtime import open_model
+from specialize.verify.runtime import open_onnxruntime
 
 
 def extract_site(
@@ -123,7 +123,7 @@ def _values(
     probe.graph.output.extend(types[name] for name in inner)
     path = folder / "probe.onnx"
     onnx.save(probe, str(path))
-    found = open_model(path, "onnxruntime", threads).run(feed) if inner else {}
+    found = open_onnxruntime(path, threads, fold=False).run(feed) if inner else {}
     return {name: found[name] if name in found else feed[name] for name in names}
 
 

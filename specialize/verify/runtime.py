@@ -44,10 +44,16 @@ class Runner:
         return self.call({name: feed[name] for name in self.inputs})
 
 
-def open_onnxruntime(path: Path, threads: int) -> Runner:
+def open_onnxruntime(path: Path, threads: int, fold: bool = True) -> Runner:
     """Open a model on ONNX Runtime's CPU provider, deterministic, without keeping freed memory.
 
     An arena grows from frame to frame where nothing is reused, and would hold twice what a large model needs.
+
+    Args:
+        path: The model.
+        threads: Threads within an operator.
+        fold: Whether the runtime may compute what only depends on constants in advance. In a form that computes all
+            rows these are the sampling places of all rows, site by site: gigabytes that nobody needs at once.
     """
     import onnxruntime
 
@@ -63,8 +69,9 @@ def open_onnxruntime(path: Path, threads: int) -> Runner:
     options.add_session_config_entry(
         "session.disable_quant_qdq", "1"
     )  # 8 bits as the file says, not as kernels do
+    disabled = [*CRASHING, *([] if fold else ["ConstantFolding"])]
     session = onnxruntime.InferenceSession(
-        str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=list(CRASHING)
+        str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=disabled
     )
     outputs = tuple(value.name for value in session.get_outputs())
 

@@ -42,7 +42,8 @@ def extract_sites(
     Raises:
         InputError: The model has no such nodes, or a tensor on a border has no static shape.
     """
-    model = onnx.shape_inference.infer_shapes(onnx.load(str(path), load_external_data=False), data_prop=True)
+    # Without propagation of data: it makes a message of every number of an index, gigabytes of a large site.
+    model = onnx.shape_inference.infer_shapes(onnx.load(str(path), load_external_data=False))
     types = _types(model.graph)
     parts = {name: _part(model.graph, nodes, types, path) for name, nodes in sites.items()}
     folder.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ from specialize.request import BuildRequest
 from specialize.sources import Say, generic_model
 from specialize.specializing import Compilation, bound_constants, specialize
 from specialize.store import open_store
-from specialize.timing import Form, Timing, bench_forms, feed_of, marked, write_forms
+from specialize.timing import Form, Timing, bench_forms_of, marked, write_forms
 from specialize.watch import Watch
 
 
@@ -99,8 +99,5 @@ def _measure(compiled: Compilation, timing: Timing, say: Say) -> BuildBench:
     nodes = marked(compiled.graph.graph, len(sites))
     write_graph(compiled.graph, path)
     forms["specialized"] = Form(path, nodes, tuple(site.rows_computed for site in sites))
-    feeds = {form: feed_of(found.path, spec, compiled.binding.fed.cases[0]) for form, found in forms.items()}
-    site, reports = bench_forms(forms, feeds, timing, say)
-    rows = {form: found.rows[site] for form, found in forms.items()}
     name, vehicle = compiled.generic.name, compiled.profile.vehicle
-    return BuildBench(model=name, vehicle=vehicle, site=site, rows=rows, parts=reports)
+    return bench_forms_of(name, vehicle, forms, spec, compiled.binding.fed.cases[0], timing, say)

@@ -74,12 +74,27 @@ def bench_build(build_dir: Path, timing: Timing, say: Say) -> BuildBench:
         forms = write_forms(parts, bound_constants(spec, profile))
         shutil.copytree(build_dir, parts / "build")
         forms["specialized"] = _built(parts / "build", made)
-        feeds = {form: feed_of(found.path, spec, fed) for form, found in forms.items()}
-        site, reports = bench_forms(forms, feeds, timing, say)
+        return bench_forms_of(made.manifest.model, made.manifest.vehicle, forms, spec, fed, timing, say)
+
+
+def bench_forms_of(
+    model: str,
+    vehicle: str,
+    forms: Mapping[str, Form],
+    spec: ModelSpec,
+    fed: Mapping[str, np.ndarray],
+    timing: Timing,
+    say: Say,
+) -> BuildBench:
+    """Time some forms of a model on one frame, and say of which model, vehicle and site that is.
+
+    Raises:
+        InputError: There is no such site, or a form does not run.
+    """
+    feeds = {form: feed_of(found.path, spec, fed) for form, found in forms.items()}
+    site, reports = bench_forms(forms, feeds, timing, say)
     rows = {form: found.rows[site] for form, found in forms.items()}
-    return BuildBench(
-        model=made.manifest.model, vehicle=made.manifest.vehicle, site=site, rows=rows, parts=reports
-    )
+    return BuildBench(model=model, vehicle=vehicle, site=site, rows=rows, parts=reports)
 
 
 @contextmanager

@@ -20,7 +20,8 @@ from specialize.visibility.grid import QueryGrid
 from tests.end_to_end.tiny_model import GRID, write_tiny
 from tests.graphs import RAGGED
 from tests.synthetic.attention import Style, calibration
-from tests.synthetic.matrix import BASE, LEVELS, Case, exported
+from tests.synthetic.matrix import Case, exported
+from tests.synthetic.styles import BASE, LEVELS
 
 pytestmark = pytest.mark.torch
 

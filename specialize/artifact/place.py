@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from specialize.artifact.build import MODEL, PROFILE
 from specialize.artifact.manifest import FILE_NAME, read_manifest
+from specialize.digest import digest_bytes, short
 from specialize.errors import InputError
 from specialize.files import explained
 
@@ -25,7 +25,7 @@ def folder_name(vehicle: str) -> str:
     cut = plain.encode()[:LONGEST_NAME].decode(errors="ignore").strip()
     if cut == vehicle:
         return vehicle
-    return f"{cut}-{hashlib.sha256(vehicle.encode()).hexdigest()[:8]}".lstrip("-")
+    return f"{cut}-{short(digest_bytes(vehicle.encode()))[:8]}".lstrip("-")
 
 
 def require_replaceable(folder: Path) -> None:

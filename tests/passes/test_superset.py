@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
 
 import numpy as np
@@ -22,40 +21,21 @@ from specialize.rows.arrange import Packing
 from specialize.visibility.envelope import certified_superset
 from specialize.visibility.grid import QueryGrid
 from tests.graphs import PADDED, RAGGED, assert_static, operators, run
-from tests.synthetic.attention import GRID, Model, Style
-from tests.synthetic.exporting import export
+from tests.synthetic.attention import Model, Style
+from tests.synthetic.styles import (
+    BASE,
+    ONE_CAMERA,
+    REBATCHED_LEVELS,
+    STYLES,
+    TURN_RAD,
+    WIDE_BOOL,
+    exported_layers,
+)
 from tests.synthetic.vehicles import BOUNDS, others, spec_of, vehicle
 
 pytestmark = pytest.mark.torch
 
-BASE = Style()
-TURN_RAD = 0.3
-STYLES = {
-    "masked twice": BASE,
-    "masked query": replace(BASE, mask_on="query"),
-    "masked output": replace(BASE, mask_on="output"),
-    "bool mask": replace(BASE, mask_type="bool"),
-    "int mask": replace(BASE, mask_type="int"),
-    "wide mask": replace(BASE, wide_mask=True),
-    "wide bool mask": replace(BASE, wide_mask=True, mask_type="bool"),
-    "count before": replace(BASE, count="before"),
-    "no count": replace(BASE, count="none"),
-    "queries first": replace(BASE, batch_first=False),
-    "two levels": replace(BASE, levels=((3, 4), (2, 2))),
-    "one camera": replace(BASE, cameras=1),
-    "six cameras": replace(BASE, cameras=6),
-    "volume": replace(BASE, grid=QueryGrid((2, 3, 5), GRID.range_m, 1)),
-    "rebatched": replace(BASE, form="rebatched"),
-    "rebatched, two levels": replace(BASE, form="rebatched", batch_first=False, levels=((3, 4), (2, 2))),
-    "looped": replace(BASE, form="looped"),
-}
-
-
-@functools.cache
-def exported(style: Style, layers: int = 1) -> onnx.ModelProto:
-    """Return the export of a model whose layers all have one style."""
-    model = Model(*[style] * layers)
-    return export(model, model.example(), 16, dynamo=False, fold=True)
+WRITTEN = STYLES | ONE_CAMERA | WIDE_BOOL | {"rebatched, two levels": REBATCHED_LEVELS}
 
 
 def trial(model: ir.Model, style: Style, profile: CalibrationProfile) -> Trial:
@@ -106,11 +86,11 @@ def outputs(made: Specialized, proto: onnx.ModelProto, style: Style, profile: Ca
 
 
 @pytest.mark.parametrize("packing", [RAGGED, PADDED], ids=["ragged", "padded"])
-@pytest.mark.parametrize("name", STYLES)
+@pytest.mark.parametrize("name", WRITTEN)
 def test_every_calibration_inside_gives_the_originals_numbers(name: str, packing: Packing) -> None:
     """The rows of the envelope are computed, no more, for any spelling of the mask; nothing is outside."""
-    style = STYLES[name]
-    proto = exported(style)
+    style = WRITTEN[name]
+    proto = exported_layers(style)
     made = enveloped(proto, style, packing)
     pairs = superset_of(style)
     (site,) = made.sites
@@ -125,7 +105,7 @@ def test_every_calibration_inside_gives_the_originals_numbers(name: str, packing
 
 def test_pairs_outside_are_counted() -> None:
     """A calibration beyond the bounds sees pairs outside, and the extra output says how many."""
-    made = enveloped(exported(BASE), BASE)
+    made = enveloped(exported_layers(BASE), BASE)
     far = vehicle(BASE, TURN_RAD + 0.4)
     (plan,) = visible_sets(spec_of(BASE), far)
     feeds = {name: value.numpy() for name, value in Model(BASE).example().items()}
@@ -135,7 +115,7 @@ def test_pairs_outside_are_counted() -> None:
 
 def test_layers_share_one_restricted_mask() -> None:
     """Three layers read one mask: three sites, one product with the superset."""
-    made = enveloped(exported(BASE, 3), BASE)
+    made = enveloped(exported_layers(BASE, 3), BASE)
     pairs = superset_of(BASE)
     assert [site.pairs for site in made.sites] == [pairs.sum()] * 3
     products = [
@@ -147,7 +127,7 @@ def test_layers_share_one_restricted_mask() -> None:
 def test_one_mask_per_height() -> None:
     """Where every anchor has a mask of its own, the points of a pair are restricted together."""
     style = replace(BASE, form="height_masks")
-    proto = exported(style)
+    proto = exported_layers(style)
     made = enveloped(proto, style)
     assert len(made.sites) == style.grid.anchors
     assert all(site.pairs == superset_of(style).sum() for site in made.sites)
@@ -157,9 +137,9 @@ def test_one_mask_per_height() -> None:
 
 def test_masks_are_found_by_what_they_compute() -> None:
     """Every value has another name: the same masks are found."""
-    model = prepared(exported(BASE))
+    model = prepared(exported_layers(BASE))
     _, masks = masks_of(model, BASE)
-    renamed = prepared(exported(BASE))
+    renamed = prepared(exported_layers(BASE))
     for number, node in enumerate(renamed.graph):
         for value in node.outputs:
             if not value.is_graph_output():
@@ -173,7 +153,7 @@ def test_masks_are_found_by_what_they_compute() -> None:
 def test_without_a_mask_there_is_no_envelope() -> None:
     """A model whose masks are not the plan's is declined, with what to do."""
     style = replace(BASE, grid=QueryGrid((4, 6), (-20.0, -20.0, -3.0, 21.0, 20.0, 1.0), 2))
-    model = prepared(exported(BASE))
+    model = prepared(exported_layers(BASE))
     closure = Closure(model, ["lidar2img"])
     masks = find_masks(closure, [trial(model, style, vehicle(style, TURN_RAD))])
     assert not masks
@@ -187,7 +167,7 @@ def test_too_small_a_superset_is_seen() -> None:
     lacking = superset_of(BASE)
     camera, query = np.argwhere(plan.certain)[0]
     lacking[camera, query] = False
-    proto = exported(BASE)
+    proto = exported_layers(BASE)
     made = enveloped(proto, BASE, pairs=lacking)
     with pytest.raises(AssertionError):
         outputs(made, proto, BASE, vehicle(BASE, TURN_RAD))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,43 +19,16 @@ from specialize.modes.tabulate import Tabulated, tabulate
 from specialize.passes.pipeline import specialize_graph
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
-from specialize.visibility.grid import QueryGrid
 from specialize.visibility.pyramid import Deviation
 from tests.graphs import RAGGED, assert_same, assert_static, operators, run
-from tests.synthetic.attention import GRID, Model, Style
-from tests.synthetic.exporting import export
+from tests.synthetic.attention import Model, Style
+from tests.synthetic.styles import BASE, ONE_CAMERA, STYLES, TURN_RAD, exported_layers
 from tests.synthetic.vehicles import others, spec_of, vehicle
 
 pytestmark = pytest.mark.torch
 
-BASE = Style()
-TURN_RAD = 0.3
-STYLES = {
-    "masked twice": BASE,
-    "masked query": replace(BASE, mask_on="query"),
-    "masked output": replace(BASE, mask_on="output"),
-    "bool mask": replace(BASE, mask_type="bool"),
-    "int mask": replace(BASE, mask_type="int"),
-    "wide mask": replace(BASE, wide_mask=True),
-    "count before": replace(BASE, count="before"),
-    "no count": replace(BASE, count="none"),
-    "queries first": replace(BASE, batch_first=False),
-    "two levels": replace(BASE, levels=((3, 4), (2, 2))),
-    "one camera": replace(BASE, cameras=1),
-    "six cameras": replace(BASE, cameras=6),
-    "volume": replace(BASE, grid=QueryGrid((2, 3, 5), GRID.range_m, 1)),
-    "rebatched": replace(BASE, form="rebatched"),
-    "looped": replace(BASE, form="looped"),
-    "one mask per height": replace(BASE, form="height_masks"),
-}
+WRITTEN = STYLES | ONE_CAMERA | {"one mask per height": replace(BASE, form="height_masks")}
 NEAR = Deviation(rotation_rad=0.05, translation_m=0.2, focal_ratio=0.05, principal_point_px=2.0)
-
-
-@functools.cache
-def exported(style: Style, layers: int = 1) -> onnx.ModelProto:
-    """Return the export of a model whose layers all have one style."""
-    model = Model(*[style] * layers)
-    return export(model, model.example(), 16, dynamo=False, fold=True)
 
 
 class Engine:
@@ -96,11 +68,11 @@ class Engine:
 
 
 @pytest.mark.parametrize("layout", ["ragged", "padded"])
-@pytest.mark.parametrize("name", STYLES)
+@pytest.mark.parametrize("name", WRITTEN)
 def test_one_engine_serves_many_vehicles(name: str, layout: str, tmp_path: Path) -> None:
     """Every style, re-batched and looped ones too: other cars' tables give other cars' numbers."""
-    style = STYLES[name]
-    engine = Engine(exported(style), style, tmp_path, layout=layout, capacity=str(style.grid.queries))
+    style = WRITTEN[name]
+    engine = Engine(exported_layers(style), style, tmp_path, layout=layout, capacity=str(style.grid.queries))
     model = engine.made.compiled.model
     inputs = {str(value.name) for value in model.graph.inputs}
     assert inputs - {"query", "maps"} == {table.name for table in engine.made.tables}
@@ -116,7 +88,7 @@ def test_one_engine_serves_many_vehicles(name: str, layout: str, tmp_path: Path)
 
 def test_nothing_else_becomes_a_table(tmp_path: Path) -> None:
     """Lengths and shapes are the engine's, also where vehicles far away would need other room."""
-    engine = Engine(exported(BASE), BASE, tmp_path)
+    engine = Engine(exported_layers(BASE), BASE, tmp_path)
     kinds = {table.name.rstrip("0123456789") for table in engine.made.tables}
     assert {"table.rows", "table.sum", "table.values"} <= kinds
     assert not {"table.shape", "table.sizes", "table.axis", "table.nobody"} & kinds
@@ -124,7 +96,7 @@ def test_nothing_else_becomes_a_table(tmp_path: Path) -> None:
 
 def test_another_cars_table_gives_another_result(tmp_path: Path) -> None:
     """The tables matter: with those of another vehicle the numbers differ."""
-    engine = Engine(exported(BASE), BASE, tmp_path)
+    engine = Engine(exported_layers(BASE), BASE, tmp_path)
     own, other = vehicle(BASE, TURN_RAD), others(BASE, 1, NEAR, TURN_RAD)[0]
     feeds = {**engine.feeds(own), **engine.program.contents(other)}
     with pytest.raises(AssertionError):
@@ -133,7 +105,7 @@ def test_another_cars_table_gives_another_result(tmp_path: Path) -> None:
 
 def test_a_camera_that_sees_nothing_keeps_its_room(tmp_path: Path) -> None:
     """A vehicle one of whose cameras looks at the sky fits, and its other cameras' numbers are right."""
-    engine = Engine(exported(BASE), BASE, tmp_path, capacity="24")
+    engine = Engine(exported_layers(BASE), BASE, tmp_path, capacity="24")
     up = Deviation(rotation_rad=0.0)
     del up
     blind = looking_up(vehicle(BASE, TURN_RAD))
@@ -151,8 +123,8 @@ def looking_up(profile: CalibrationProfile) -> CalibrationProfile:
 
 def test_who_does_not_fit_is_told_by_how_much(tmp_path: Path) -> None:
     """More rows than the capacity: the camera, the number too many, exit code 3."""
-    engine = Engine(exported(BASE), BASE, tmp_path, capacity_over=())
-    tight = Engine(exported(BASE), BASE, tmp_path, capacity=",".join(map(str, needs(engine))))
+    engine = Engine(exported_layers(BASE), BASE, tmp_path, capacity_over=())
+    tight = Engine(exported_layers(BASE), BASE, tmp_path, capacity=",".join(map(str, needs(engine))))
     wide = others(BASE, 1, Deviation(focal_ratio=0.3), TURN_RAD)
     with pytest.raises(StaleError, match=r"rows too many on camera\d \(\d+ of \d+\)"):
         for seed in range(6):
@@ -168,23 +140,23 @@ def needs(engine: Engine) -> tuple[int, ...]:
 def test_less_than_the_own_vehicle_needs_is_refused(tmp_path: Path) -> None:
     """A capacity below the build's own rows names the camera and the least number."""
     with pytest.raises(InputError, match="at least"):
-        Engine(exported(BASE), BASE, tmp_path, capacity="1")
+        Engine(exported_layers(BASE), BASE, tmp_path, capacity="1")
 
 
 def test_other_cameras_do_not_fit(tmp_path: Path) -> None:
     """A vehicle with other cameras is told so."""
-    engine = Engine(exported(BASE), BASE, tmp_path)
+    engine = Engine(exported_layers(BASE), BASE, tmp_path)
     with pytest.raises(StaleError, match="the cameras"):
-        engine.program.contents(vehicle(STYLES["six cameras"]))
+        engine.program.contents(vehicle(WRITTEN["six cameras"]))
 
 
 @pytest.mark.parametrize("form", ["masked twice", "rebatched"])
 def test_layers_share_their_tables(form: str, tmp_path: Path) -> None:
     """Three layers read the same inputs, and what makes the tables knows one of them only."""
-    style = STYLES[form]
-    three = Engine(exported(style, 3), style, tmp_path)
+    style = WRITTEN[form]
+    three = Engine(exported_layers(style, 3), style, tmp_path)
     (tmp_path / "one").mkdir()
-    one = Engine(exported(style), style, tmp_path / "one")
+    one = Engine(exported_layers(style), style, tmp_path / "one")
     assert [len(made.tables) for made in (three.made, one.made)] == [len(one.made.tables)] * 2
     assert len(three.made.program) < 1.5 * len(one.made.program)
     feeds = three.feeds(others(style, 1, NEAR, TURN_RAD)[0])
@@ -193,7 +165,7 @@ def test_layers_share_their_tables(form: str, tmp_path: Path) -> None:
 
 def test_unused_places_are_never_read(tmp_path: Path) -> None:
     """Whatever padding reads, the result does not: the places beyond a camera's rows are summed by nobody."""
-    engine = Engine(exported(BASE), BASE, tmp_path, capacity="24")
+    engine = Engine(exported_layers(BASE), BASE, tmp_path, capacity="24")
     feeds = engine.feeds(vehicle(BASE, TURN_RAD))
     wanted = run(engine.made.compiled.model, feeds)
     index = next(table.name for table in engine.made.tables if table.name.startswith("table.rows"))

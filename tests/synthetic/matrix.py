@@ -20,17 +20,16 @@ from specialize.passes.tidy import tidy
 from specialize.planning import visible_sets
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
-from specialize.visibility.grid import QueryGrid
 from specialize.visibility.pyramid import Deviation
 from tests.graphs import ALIGNED, PADDED, RAGGED, assert_static, operators, run
-from tests.synthetic.attention import GRID, Model, Style
+from tests.synthetic.attention import Model, Style
 from tests.synthetic.exporting import export, simplified
 from tests.synthetic.sampling import CUSTOM
+from tests.synthetic.styles import BASE, LEVELS, REBATCHED_LEVELS, STYLES, TURN_RAD
 from tests.synthetic.vehicles import others, spec_of, vehicle
 
 MODES = ("exact", "envelope", "tables")
 PACKINGS = {"ragged": RAGGED, "padded": PADDED, "aligned": ALIGNED}
-TURN_RAD = 0.3  # away from the calibration that the exporter traced with
 TOLERANCE = "rotation=1deg,translation=5cm,focal=1%"
 NEAR = Deviation(rotation_rad=0.03, translation_m=0.1, focal_ratio=0.03, principal_point_px=1.0)
 NEVER_LEFT = frozenset({"NonZero", "ScatterND", "ScatterElements", "If", "Loop", "Mod", "CumSum", "Einsum"})
@@ -56,27 +55,10 @@ class Case:
     fold: bool = True
 
 
-BASE, LEVELS = Style(), ((3, 4), (2, 2))
-REBATCHED, LOOPED = replace(BASE, form="rebatched"), replace(BASE, form="looped")
-
-WRITTEN: dict[str, Style] = {
-    "masked twice": BASE,
-    "masked query": replace(BASE, mask_on="query"),
-    "masked output": replace(BASE, mask_on="output"),
-    "bool mask": replace(BASE, mask_type="bool"),
-    "int mask": replace(BASE, mask_type="int"),
-    "wide mask": replace(BASE, wide_mask=True),
-    "count before": replace(BASE, count="before"),
-    "no count": replace(BASE, count="none"),
-    "queries first": replace(BASE, batch_first=False),
-    "two levels": replace(BASE, levels=LEVELS),
-    "six cameras": replace(BASE, cameras=6),
-    "volume": replace(BASE, grid=QueryGrid((2, 3, 5), GRID.range_m, 1)),
+WRITTEN: dict[str, Style] = STYLES | {
     "summed by a convolution": replace(BASE, convolved=True),
     "mask per height": replace(BASE, form="height_masks"),
-    "rebatched": REBATCHED,
-    "rebatched, queries first": replace(REBATCHED, batch_first=False, levels=LEVELS),
-    "looped": LOOPED,
+    "rebatched, queries first": REBATCHED_LEVELS,
 }
 
 CASES: dict[str, Case] = {

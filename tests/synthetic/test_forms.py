@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from specialize.passes.pipeline import Specialized
 from specialize.rows.arrange import Packing
-from specialize.visibility.grid import QueryGrid
 from tests.graphs import (
     ALIGNED,
     PADDED,
@@ -29,34 +28,15 @@ from tests.graphs import (
 from tests.strategies import Rig, rigs
 from tests.synthetic.attention import GRID, Model, Style, calibration
 from tests.synthetic.exporting import export, simplified
+from tests.synthetic.styles import BASE, ONE_CAMERA, REBATCHED_LEVELS, STYLES, TURN_RAD, WIDE_BOOL
 
 pytestmark = pytest.mark.torch
 
-BASE = Style()
-TURN_RAD = 0.3  # away from the calibration that the exporter traced with
 NEVER_LEFT = frozenset(
     {"NonZero", "ScatterND", "ScatterElements", "If", "Loop", "Where", "Mod", "CumSum", "Einsum"}
 )
 
-STYLES = {
-    "masked twice": BASE,
-    "masked query": replace(BASE, mask_on="query"),
-    "masked output": replace(BASE, mask_on="output"),
-    "bool mask": replace(BASE, mask_type="bool"),
-    "int mask": replace(BASE, mask_type="int"),
-    "wide mask": replace(BASE, wide_mask=True),
-    "wide bool mask": replace(BASE, wide_mask=True, mask_type="bool"),
-    "count before": replace(BASE, count="before"),
-    "no count": replace(BASE, count="none"),
-    "queries first": replace(BASE, batch_first=False),
-    "two levels": replace(BASE, levels=((3, 4), (2, 2))),
-    "one camera": replace(BASE, cameras=1),
-    "six cameras": replace(BASE, cameras=6),
-    "volume": replace(BASE, grid=QueryGrid((2, 3, 5), GRID.range_m, 1)),
-    "rebatched": replace(BASE, form="rebatched"),
-    "rebatched, queries first": replace(BASE, form="rebatched", batch_first=False, levels=((3, 4), (2, 2))),
-    "looped": replace(BASE, form="looped"),
-}
+WRITTEN = STYLES | ONE_CAMERA | WIDE_BOOL | {"rebatched, queries first": REBATCHED_LEVELS}
 
 
 @functools.lru_cache(maxsize=64)
@@ -108,14 +88,14 @@ def holds(
 
 
 @pytest.mark.parametrize("packing", [RAGGED, PADDED, ALIGNED], ids=["ragged", "padded", "aligned"])
-@pytest.mark.parametrize("name", STYLES)
+@pytest.mark.parametrize("name", WRITTEN)
 def test_every_style_comes_to_the_same_pairs(name: str, packing: Packing) -> None:
     """Masks of all types in all places, layouts, levels, cameras, re-batched or looped."""
-    style = STYLES[name]
+    style = WRITTEN[name]
     holds(exported(style), style, packing, calibration(style, TURN_RAD))
 
 
-@pytest.mark.parametrize("style", [BASE, STYLES["rebatched"]], ids=["padded", "rebatched"])
+@pytest.mark.parametrize("style", [BASE, WRITTEN["rebatched"]], ids=["padded", "rebatched"])
 @pytest.mark.parametrize("tool", ["onnxsim", "onnxslim"])
 def test_simplifiers_do_not_matter(style: Style, tool: str) -> None:
     """Others fold what they can; what is left is understood all the same."""
@@ -123,7 +103,7 @@ def test_simplifiers_do_not_matter(style: Style, tool: str) -> None:
         holds(exported(style, tool=tool), style, packing, calibration(style, TURN_RAD))
 
 
-@pytest.mark.parametrize("style", [BASE, STYLES["rebatched"]], ids=["padded", "rebatched"])
+@pytest.mark.parametrize("style", [BASE, WRITTEN["rebatched"]], ids=["padded", "rebatched"])
 @pytest.mark.parametrize("opset", [16, 17, 18])
 def test_opsets_do_not_matter(style: Style, opset: int) -> None:
     """Axes of reductions are attributes or inputs."""
@@ -139,7 +119,7 @@ def test_before_grid_sample_there_were_gathers(form: str, opset: int) -> None:
         holds(exported(style, opset), style, packing, calibration(style, TURN_RAD))
 
 
-@pytest.mark.parametrize("style", [BASE, STYLES["rebatched"]], ids=["padded", "rebatched"])
+@pytest.mark.parametrize("style", [BASE, WRITTEN["rebatched"]], ids=["padded", "rebatched"])
 def test_constants_that_the_exporter_did_not_fold(style: Style) -> None:
     """Hundreds of Shape, Gather and Constant nodes."""
     holds(exported(style, fold=False), style, RAGGED, calibration(style, TURN_RAD))
@@ -152,23 +132,23 @@ def test_the_other_exporter() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name, style in STYLES.items() if style.form == "zero_padded"])
+@pytest.mark.parametrize("name", [name for name, style in WRITTEN.items() if style.form == "zero_padded"])
 @pytest.mark.parametrize("tool", ["raw", "onnxsim", "onnxslim"])
 @pytest.mark.parametrize("opset", [18, 20])
 def test_the_other_exporter_in_every_style(name: str, tool: str, opset: int) -> None:
     """Exported by torch.export, simplified or not."""
-    style = STYLES[name]
+    style = WRITTEN[name]
     for packing in (RAGGED, PADDED):
         holds(exported(style, opset, tool, dynamo=True), style, packing, calibration(style, TURN_RAD))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", STYLES)
+@pytest.mark.parametrize("name", WRITTEN)
 @pytest.mark.parametrize("tool", ["raw", "onnxsim", "onnxslim"])
 @pytest.mark.parametrize("fold", [True, False])
 def test_the_older_exporter_in_every_style(name: str, tool: str, fold: bool) -> None:
     """Exported by tracing, simplified or not, with and without folding."""
-    style = STYLES[name]
+    style = WRITTEN[name]
     for packing in (RAGGED, PADDED):
         holds(exported(style, 16, tool, fold=fold), style, packing, calibration(style, TURN_RAD))
 

@@ -11,7 +11,8 @@ import pytest
 from specialize.errors import InputError
 from specialize.rows.rowmap import RowMap
 from tests.graphs import RAGGED
-from tests.synthetic.matrix import CASES, MODES, PACKINGS, REBATCHED, holds
+from tests.synthetic.matrix import CASES, MODES, PACKINGS, holds
+from tests.synthetic.styles import STYLES
 
 pytestmark = pytest.mark.torch
 
@@ -53,7 +54,9 @@ def test_the_whole_matrix(name: str, mode: str, layout: str, tmp_path: Path) -> 
 
 def test_a_custom_operator_on_rows_that_depend_on_data_is_refused(tmp_path: Path) -> None:
     """Re-batched, its shapes are known after binding only, nothing runs the original; the message says what to do."""
-    case = replace(CASES["rebatched"], style=replace(REBATCHED, sampler="npu::MultiScaleDeformableAttn"))
+    case = replace(
+        CASES["rebatched"], style=replace(STYLES["rebatched"], sampler="npu::MultiScaleDeformableAttn")
+    )
     with pytest.raises(InputError, match=r"(?s)a shape is not a number.*hint: export it zero-padded"):
         holds(case, "exact", RAGGED, tmp_path)
 

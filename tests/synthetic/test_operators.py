@@ -24,7 +24,7 @@ from tests.graphs import PADDED, RAGGED, assert_static, run
 from tests.synthetic.attention import Model, Style, calibration
 from tests.synthetic.exporting import export
 from tests.synthetic.sampling import CUSTOM
-from tests.synthetic.test_forms import STYLES, exported, visible
+from tests.synthetic.test_forms import WRITTEN, exported, visible
 
 pytestmark = pytest.mark.torch
 
@@ -75,10 +75,10 @@ def test_custom_operators_are_compacted(name: str, form: str, packing: Packing) 
 
 
 @pytest.mark.parametrize("packing", [RAGGED, PADDED], ids=["ragged", "padded"])
-@pytest.mark.parametrize("name", [name for name, style in STYLES.items() if style.form != "looped"])
+@pytest.mark.parametrize("name", [name for name, style in WRITTEN.items() if style.form != "looped"])
 def test_grid_samples_are_recognised_and_compacted(name: str, packing: Packing) -> None:
     """Every style whose sampling is written with GridSample becomes one operator per site, with the same pairs."""
-    style = STYLES[name]
+    style = WRITTEN[name]
     holds(exported(style), style, packing, "gridsample")
 
 

@@ -66,7 +66,7 @@ def test_the_site_of_every_form_computes_the_same(tmp_path: Path, store_dir: Pat
     def keep(part: str, subjects: dict[str, Subject], *_: object) -> BenchReport:
         for subject in subjects.values():
             results.append((part, open_model(subject.path, "onnxruntime", 1).run(subject.feed)))
-        return BenchReport("none", 1, 0, {})
+        return BenchReport("none", 1, 0, True, {})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(timing, "_timed", keep)
@@ -112,7 +112,7 @@ def test_a_benchmark_reads_as_agreed() -> None:
         name: FormTime((t, t, 1.1 * t), int(70e6 + 1e10 * t), 70_000_000, {"GridSample": 0.4, "Mul": 0.2})
         for name, t in times.items()
     }
-    report = BenchReport("onnxruntime 1.2.3", 2, 2, forms)
+    report = BenchReport("onnxruntime 1.2.3", 2, 2, True, forms)
     found = BuildBench(
         model="bevformer_tiny",
         vehicle="car42",

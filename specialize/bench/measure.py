@@ -1,20 +1,23 @@
 """Run several forms of a model in turn and time them.
 
-Each form lives in a process of its own, so that its peak memory is its own. Forms take turns within a round,
-and the order rotates from round to round: what slows the machine for a moment slows all of them. Only one
-form runs at a time.
+Each form lives in a process of its own, so that its peak memory is its own. It is opened alone first, for memory and
+shares. Then the forms take turns within a round, and the order rotates from round to round: what slows the machine for
+a moment slows all of them. Only one form runs at a time; forms that would fill the memory together are also open one
+at a time.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -26,6 +29,7 @@ from specialize.bench.worker import OPEN
 from specialize.errors import InputError, closest
 
 _PAUSE_S = 0.02  # between two runs, so that the threads of the one before have gone to sleep
+_SHARE_OF_MEMORY = 0.5  # of the machine's, that the forms may hold together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,18 +48,16 @@ def bench_models(
     runtime: str = "onnxruntime",
     threads: int = 2,
     shares: bool = True,
-    progress: Callable[[str, int], None] = lambda form, round_: None,
 ) -> BenchReport:
     """Time several forms, interleaved; the first is the one that ratios refer to.
 
     Args:
         subjects: Form name -> model and inputs.
         rounds: Timed runs of each form.
-        warmup: Runs of each form before.
+        warmup: Runs of each form after it was opened, before it is timed.
         runtime: `onnxruntime` or `openvino`.
         threads: Threads within an operator.
         shares: Whether to ask the runtime for the share of each operator, in runs of their own.
-        progress: Called with the form and the round before each timed run.
 
     Raises:
         InputError: The runtime is unknown, or a form does not open or run on it.
@@ -64,37 +66,66 @@ def bench_models(
         raise InputError("runtime", "a known runtime", repr(runtime), closest(runtime, OPEN))
     if rounds < 1 or not subjects:
         raise InputError("rounds", "at least one round of at least one form", f"{rounds} of {len(subjects)}")
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="specialize-bench-")))
-        workers = {
-            name: stack.enter_context(_Worker(name, subject, runtime, threads, folder / f"{index}"))
+    with tempfile.TemporaryDirectory(prefix="specialize-bench-") as folder:
+        starts: dict[str, Start] = {
+            name: partial(_Worker, name, subject, runtime, threads, Path(folder) / f"{index}")
             for index, (name, subject) in enumerate(subjects.items())
         }
-        seconds = _timed(workers, rounds, warmup, progress)
-        peaks = {name: int(worker.ask("peak")["bytes"]) for name, worker in workers.items()}
-        spent = {name: worker.ask("profile") if shares else {} for name, worker in workers.items()}
+        alone = {name: _alone(start, max(1, warmup), shares) for name, start in starts.items()}
+        together = sum(look.peak_bytes for look in alone.values()) <= _SHARE_OF_MEMORY * _memory_bytes()
+        with _turns(starts, warmup, together) as turn:
+            seconds = _timed(turn, list(starts), rounds)
     forms = {
-        name: FormTime(tuple(seconds[name]), peaks[name], worker.idle_bytes, _shares(spent[name]))
-        for name, worker in workers.items()
+        name: FormTime(tuple(seconds[name]), look.peak_bytes, look.idle_bytes, _shares(look.spent))
+        for name, look in alone.items()
     }
-    return BenchReport(next(iter(workers.values())).version, threads, warmup, forms)
+    version = next(iter(alone.values())).version
+    return BenchReport(version, threads, warmup, together, forms)
 
 
-def _timed(
-    workers: Mapping[str, _Worker], rounds: int, warmup: int, progress: Callable[[str, int], None]
-) -> dict[str, list[float]]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """What is known of a form that was open alone: memory, and seconds per operator."""
+
+    version: str
+    idle_bytes: int
+    peak_bytes: int
+    spent: Mapping[str, float]
+
+
+def _alone(start: Start, runs: int, shares: bool) -> _Look:
+    with start(runs) as worker:
+        peak = int(worker.ask("peak")["bytes"])
+        spent = worker.ask("profile") if shares else {}
+        return _Look(worker.version, worker.idle_bytes, peak, spent)
+
+
+@contextmanager
+def _turns(starts: Mapping[str, Start], warmup: int, together: bool) -> Iterator[Turn]:
+    """Yield what lends an open form: one that stays open, or one that is opened for its turn and closed after it."""
+    if not together:
+        yield lambda name: starts[name](min(1, warmup))
+        return
+    with ExitStack() as stack:
+        workers = {name: stack.enter_context(start(warmup)) for name, start in starts.items()}
+        yield lambda name: nullcontext(workers[name])
+
+
+def _timed(turn: Turn, names: list[str], rounds: int) -> dict[str, list[float]]:
     """Return the seconds of every timed run by form."""
-    names = list(workers)
     seconds: dict[str, list[float]] = {name: [] for name in names}
-    for round_ in range(-warmup, rounds):
+    for round_ in range(rounds):
         start = round_ % len(names)
         for name in names[start:] + names[:start]:
-            progress(name, round_)
-            time.sleep(_PAUSE_S)
-            taken = workers[name].ask("run")["seconds"]
-            if round_ >= 0:
-                seconds[name].append(taken)
+            with turn(name) as worker:
+                time.sleep(_PAUSE_S)
+                seconds[name].append(worker.ask("run")["seconds"])
     return seconds
+
+
+def _memory_bytes() -> int:
+    """Return the memory of this machine."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _shares(spent: Mapping[str, float]) -> dict[str, float]:
@@ -105,11 +136,14 @@ def _shares(spent: Mapping[str, float]) -> dict[str, float]:
 
 
 class _Worker:
-    """One form in its process; see `worker` for the protocol."""
+    """One form in its process, opened and warm; see `worker` for the protocol."""
 
-    def __init__(self, name: str, subject: Subject, runtime: str, threads: int, base: Path) -> None:
+    def __init__(
+        self, name: str, subject: Subject, runtime: str, threads: int, base: Path, warmup: int
+    ) -> None:
         feed = base.with_suffix(".npz")
-        np.savez(feed, allow_pickle=False, **subject.feed)
+        if not feed.exists():
+            np.savez(feed, allow_pickle=False, **subject.feed)
         self._name = name
         self._log = base.with_suffix(".log")
         arguments = [str(subject.path), str(feed), runtime, str(threads)]
@@ -124,6 +158,8 @@ class _Worker:
         opened = self._read()
         self.version = str(opened["runtime"])
         self.idle_bytes = int(opened["idle_bytes"])
+        for _ in range(warmup):
+            self.ask("run")
 
     def __enter__(self) -> _Worker:
         return self
@@ -162,3 +198,7 @@ class _Worker:
     def _stream(stream: IO[str] | None) -> IO[str]:
         assert stream is not None
         return stream
+
+
+Start = Callable[[int], _Worker]
+Turn = Callable[[str], AbstractContextManager[_Worker]]

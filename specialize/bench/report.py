@@ -67,12 +67,14 @@ class BenchReport:
         runtime: Name and version of the runtime.
         threads: Threads within an operator.
         warmup: Runs of each form before timing.
+        together: Whether all forms stayed open; if not, each was opened anew for every turn and ran once before.
         forms: The forms by name, in the order given.
     """
 
     runtime: str
     threads: int
     warmup: int
+    together: bool
     forms: Mapping[str, FormTime]
 
     @property
@@ -99,6 +101,7 @@ class BenchReport:
             "runtime": self.runtime,
             "threads": self.threads,
             "warmup": self.warmup,
+            "together": self.together,
             "rounds": self.rounds,
             "forms": {
                 name: {

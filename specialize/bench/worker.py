@@ -1,8 +1,8 @@
 """The process that one form of a model runs in: opens the model, then runs it when told to.
 
 Started by `measure` as `python -m specialize.bench.worker MODEL FEED.npz RUNTIME THREADS`. One JSON object
-per line on both sides: `run` answers with seconds, `peak` with bytes, `profile` with operator shares, `stop`
-ends it.
+per line on both sides: `run` answers with seconds, `peak` with bytes, `profile` with seconds per operator, and is the
+last.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ import numpy as np
 from specialize.verify.runtime import CRASHING
 
 Run = Callable[[], object]
+_PROFILED = 3
+"""Runs with a profile."""
 
 
 def peak_bytes() -> int:
@@ -91,7 +93,7 @@ PROFILE = {"onnxruntime": profile_onnxruntime, "openvino": profile_openvino}
 
 
 def serve(arguments: list[str], commands: TextIO, answers: TextIO) -> None:
-    """Open the model, say so, and obey commands until `stop` or the end of the input."""
+    """Open the model, say so, and obey commands until `profile` or the end of the input."""
     path, runtime, threads = Path(arguments[0]), arguments[2], int(arguments[3])
     with np.load(arguments[1]) as stored:
         feed = {name: stored[name] for name in stored.files}
@@ -108,8 +110,8 @@ def serve(arguments: list[str], commands: TextIO, answers: TextIO) -> None:
         elif command == "peak":
             _answer(answers, {"bytes": peak_bytes()})
         elif command == "profile":
-            _answer(answers, PROFILE[runtime](path, feed, threads, 3))
-        else:
+            del run  # a second session beside it would take as much memory again
+            _answer(answers, PROFILE[runtime](path, feed, threads, _PROFILED))
             return
 
 

@@ -19,7 +19,8 @@ def bench_text(data: dict[str, Any], place: str) -> RenderableType:
     """Return what `specialize bench` shows."""
     one = next(iter(data["parts"].values()))
     threads = f"{one['threads']} thread{'s' if one['threads'] != 1 else ''}"
-    how = f"{one['runtime']}, {threads}, {one['rounds']} rounds, forms in turn"
+    turns = "forms in turn" if one["together"] else "forms in turn, each opened anew for its turn"
+    how = f"{one['runtime']}, {threads}, {one['rounds']} rounds, {turns}"
     return stack(
         f"{data['model']} for {data['vehicle']}, attention site {data['site']}\n{how}",
         _headline(data),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 import pytest
 
-from specialize.bench import BenchReport, FormTime, Spread, Subject, bench_models, extract_site
+from specialize.bench import BenchReport, FormTime, Spread, Subject, bench_models, extract_site, measure
 from specialize.errors import InputError
 from specialize.verify.runtime import open_model
 from tests.flops.graphs import Builder, cross_attention
@@ -57,6 +58,35 @@ def test_memory_is_measured_in_each_forms_own_process(tmp_path: Path) -> None:
     assert report.forms["small"].shares == {}
 
 
+def test_forms_that_fill_the_memory_are_open_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine too small for both, no form is opened before the one before it is closed; figures are all there."""
+    subjects = {"a": _attention(tmp_path / "a.onnx", 200), "b": _attention(tmp_path / "b.onnx", 100)}
+    alive: list[str] = []
+    most = 0
+
+    class Watched(measure._Worker):
+        def __init__(self, name: str, *rest: Any) -> None:
+            nonlocal most
+            alive.append(name)
+            most = max(most, len(alive))
+            super().__init__(name, *rest)
+
+        def __exit__(self, *error: Any) -> None:
+            alive.pop()
+            super().__exit__(*error)
+
+    monkeypatch.setattr(measure, "_Worker", Watched)
+    report = bench_models(subjects, rounds=2, warmup=1, threads=1, shares=False)
+    assert report.together and most == 2 and not alive
+    most = 0
+    monkeypatch.setattr(measure, "_memory_bytes", lambda: 1)
+    report = bench_models(subjects, rounds=2, warmup=1, threads=1, shares=False)
+    assert not report.together and most == 1 and not alive
+    assert report.rounds == 2 and report.forms["b"].peak_bytes > report.forms["b"].idle_bytes
+
+
 def test_a_form_that_does_not_run_is_named(tmp_path: Path) -> None:
     """A broken file, a missing input and an unknown runtime are the user's errors, with the form's name."""
     good = _attention(tmp_path / "a.onnx", 100)
@@ -75,7 +105,7 @@ def test_ratios_are_taken_round_by_round() -> None:
     """A moment that slows both forms alike leaves the ratio as it is."""
     slow = FormTime((4.0, 40.0, 4.0), 300, 100, {})
     fast = FormTime((1.0, 10.0, 1.0), 200, 100, {})
-    report = BenchReport("r", 1, 0, {"slow": slow, "fast": fast})
+    report = BenchReport("r", 1, 0, True, {"slow": slow, "fast": fast})
     assert report.ratio("fast") == Spread(4.0, 4.0, 4.0, 4.0, 4.0)
     assert report.memory_ratio("fast") == 2.0
 

@@ -150,7 +150,7 @@ def test_measured_times_are_shown_if_there_are_any() -> None:
         "specialized": FormTime((0.1, 0.1, 0.11), 200_000_000, 100_000_000, {"GridSample": 0.6, "Conv": 0.4}),
     }
     rows = {"zero_padded": 15000, "specialized": 2822}
-    parts = {"rows": BenchReport("onnxruntime 1", 2, 2, forms)}
+    parts = {"rows": BenchReport("onnxruntime 1", 2, 2, True, forms)}
     bench = BuildBench(model="m", vehicle="car42", site=0, rows=rows, parts=parts)
     html = render("build.html", build_page(pages.manifest(plans[0]), plans, bench))
     assert "550.0 (525.0 to 575.0)" in html and "5.0×" in html and "300 MB" in html

@@ -111,6 +111,7 @@ class TimedPart(Output, frozen=True, kw_only=True):
         runtime: Name and version of the runtime.
         threads: Threads within an operator.
         warmup: Runs of each form before timing.
+        together: Whether all forms stayed open; if not, each was opened anew for every turn and ran once before.
         rounds: Timed runs of each form.
         forms: Form -> what was measured.
     """
@@ -120,6 +121,7 @@ class TimedPart(Output, frozen=True, kw_only=True):
     runtime: str
     threads: int
     warmup: int
+    together: bool
     rounds: int
     forms: dict[str, TimedForm]
 

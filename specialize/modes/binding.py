@@ -118,6 +118,7 @@ def _bind_envelope(
     request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, prepared: Path
 ) -> Binding:
     made = envelope.make_envelope(request, profile, spec)
+    _require_unseen(made)
     model = read_graph(prepared)
     closure = Closure(model, spec.calibration_inputs)
     masks = find_masks(closure, _trials(model, spec, profile))
@@ -156,6 +157,18 @@ def _trials(model: ir.Model, spec: ModelSpec, profile: CalibrationProfile) -> li
     """Return the nominal calibration and two that are far from it, to tell masks from what looks like one."""
     far = at_the_edge(profile, [_FAR] * len(profile.cameras), 2)
     return [Trial(feeds_of(model, spec, each), visible_sets(spec, each)) for each in (profile, *far)]
+
+
+def _require_unseen(made: envelope.Envelope) -> None:
+    """Require that the envelope leaves anything out.
+
+    Raises:
+        DeclinedError: Every camera may come to see every query.
+    """
+    if all(bool(pairs.all()) for pairs in made.supersets):
+        hint = "allow smaller deviations with --tolerance, or envelope fewer vehicles"
+        found = f"all {made.pairs:,} pairs may be seen"
+        raise DeclinedError("--mode envelope", "queries that a camera never sees", found, hint)
 
 
 def _require_inside(

@@ -163,6 +163,13 @@ def test_an_envelope_needs_a_size(bench: Bench) -> None:
     assert bench.build("--mode", "tables", "--tolerance", TOLERANCE).code == 2
 
 
+def test_an_envelope_of_everything_is_declined(bench: Bench) -> None:
+    """Where every camera may come to see every query, there is nothing to leave out, and the error says so."""
+    ran = bench.build("--mode", "envelope", "--tolerance", "rotation=90deg,translation=5m,focal=50%")
+    assert ran.code == 1
+    assert "all 288 pairs may be seen" in ran.err and "smaller deviations" in ran.err
+
+
 @pytest.mark.parametrize("log", ["nuscenes_n008-2018-08-01", "nuscenes_n015-2018-10-08"])
 def test_an_envelope_over_a_drive_loses_no_pair(log: str, bench: Bench, tmp_path: Path) -> None:
     """Frames of a moving car: the static calibration loses pairs, the envelope over the frames none."""

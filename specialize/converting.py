@@ -12,10 +12,10 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from specialize.artifact import Build, Manifest
+from specialize.artifact import Build, Manifest, PassNote
 from specialize.artifact.build import MODEL
 from specialize.artifact.precision import OutputLoss, Precision
-from specialize.describe import describe_tensor
+from specialize.describe import describe_notes, describe_tensor
 from specialize.evidence import Shown, compare_with_original
 from specialize.graph.io import write_graph
 from specialize.model import ModelSpec
@@ -27,8 +27,9 @@ from specialize.request import BuildRequest
 from specialize.sources import PREPARED_WEIGHTS, Say
 from specialize.specializing import Compilation
 from specialize.targets import target
-from specialize.targets.base import Int8, Profile
+from specialize.targets.base import BuildFacts, Int8, Profile
 from specialize.targets.conformance import check
+from specialize.targets.finish import conformance_notes, write_files
 from specialize.verify import Frames, TensorInfo, Tolerance, VerifyReport, make_frames, model_inputs
 from specialize.verify.tolerance import tolerance_for
 
@@ -54,11 +55,14 @@ class Conversion:
     frames_digest: str
     fed: Fed
 
-    def carry_out(self, manifest: Manifest, room: Path, proven: Path, aside: Path, say: Say) -> Manifest:
-        """Put the converted model in the place of the float32 one; return the manifest with what it loses.
+    def carry_out(
+        self, manifest: Manifest, facts: BuildFacts, room: Path, proven: Path, aside: Path, say: Say
+    ) -> Manifest:
+        """Put the converted model in the place of the float32 one, the toolchain's files too; return the manifest.
 
         Args:
             manifest: Of the float32 build.
+            facts: What files of the toolchain say about it.
             room: Folder of the build.
             proven: The float32 model in a form that ONNX Runtime runs; it may be the model in `room`.
             aside: Folder for files that are not kept.
@@ -89,6 +93,7 @@ class Conversion:
             (room / name).unlink(missing_ok=True)
             if (written.parent / name).exists():
                 shutil.move(written.parent / name, room / name)
+        manifest = manifest.with_passes((*manifest.passes, *self._finished(made, facts, room)))
         precision = self._described(made, wide, loss)
         warnings = (
             *manifest.warnings,
@@ -109,6 +114,12 @@ class Conversion:
         folder.mkdir()
         write_graph(made.model, folder / MODEL, PREPARED_WEIGHTS)
         return made, folder / MODEL
+
+    def _finished(self, made: Converted, facts: BuildFacts, room: Path) -> tuple[PassNote, ...]:
+        """Write the toolchain's files for the converted model; return what the toolchain does with its nodes."""
+        write_files(made.model, self.target, room, replace(facts, precision=self.name))
+        report = check(made.model, target(self.target).PROFILE)
+        return describe_notes(conformance_notes(report, f" in {self.name}"))
 
     def _described(self, made: Converted, wide: frozenset[str], loss: dict[str, OutputLoss]) -> Precision:
         int8 = target(self.target).PROFILE.int8

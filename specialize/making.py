@@ -39,7 +39,8 @@ def prove_and_publish(
     forms, drawings = count_forms(compiled), draw_largest(compiled)
     watch.lap("count")
     with publish_directory(folder) as room:
-        candidate, notes = _finish(request, compiled, manifest, room)
+        facts = _facts(request, compiled, manifest)
+        candidate, notes = _finish(request, compiled, facts, room)
         manifest = manifest.with_passes((*manifest.passes, *describe_notes(notes)))
         write_graph(compiled.graph, room / MODEL)
         shutil.copyfile(compiled.parts / PREPARED_WEIGHTS, room / PREPARED_WEIGHTS)
@@ -57,7 +58,7 @@ def prove_and_publish(
         report.require_passed()
         watch.lap("verify")
         if conversion is not None:
-            manifest = conversion.carry_out(manifest, room, candidate, compiled.parts, say)
+            manifest = conversion.carry_out(manifest, facts, room, candidate, compiled.parts, say)
             watch.lap("convert")
         manifest = manifest.with_evidence(report.to_json(), forms.to_json(), drawings)
         write_new_report(room, manifest, compiled.plans)
@@ -67,8 +68,20 @@ def prove_and_publish(
     return manifest
 
 
+def _facts(request: BuildRequest, compiled: Compilation, manifest: Manifest) -> BuildFacts:
+    """Return what files of a toolchain say about a build in float32."""
+    return BuildFacts(
+        vehicle=manifest.vehicle,
+        cameras=manifest.cameras,
+        lengths=tuple(site.lengths for site in compiled.sites),
+        profile=manifest.digests.profile,
+        plan=manifest.digests.plan,
+        mode=request.mode,
+    )
+
+
 def _finish(
-    request: BuildRequest, compiled: Compilation, manifest: Manifest, room: Path
+    request: BuildRequest, compiled: Compilation, facts: BuildFacts, room: Path
 ) -> tuple[Path, tuple[Note, ...]]:
     """Bring the graph to the form that the target wants; return the model to prove, and what was done.
 
@@ -77,14 +90,6 @@ def _finish(
     """
     if request.target == DEFAULT_TARGET:
         return room / MODEL, ()
-    digests = manifest.digests
-    facts = BuildFacts(
-        vehicle=manifest.vehicle,
-        cameras=manifest.cameras,
-        lengths=tuple(site.lengths for site in compiled.sites),
-        profile=digests.profile,
-        plan=digests.plan,
-    )
     finished = finish(compiled.graph, request.target, room, facts)
     if finished.runnable:
         return room / MODEL, finished.notes

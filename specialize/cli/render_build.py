@@ -17,6 +17,8 @@ from specialize.digest import short
 from specialize.request import BuildOutcome
 
 SCHEMA = "specialize/build@1"
+TARGET = "target"
+"""Name of the notes that say what a toolchain does with the nodes."""
 
 
 def build_json(outcome: BuildOutcome) -> dict[str, Any]:
@@ -69,10 +71,20 @@ def build_text(outcome: BuildOutcome) -> RenderableType:
         *sites_tables(manifest.sites),
         *([forms_table(manifest.flops)] if manifest.flops else []),
         *([_stages(outcome.seconds)] if outcome.seconds else []),
+        *_conformance(outcome),
         *precision_lines(manifest.precision),
         f"{proof(manifest.verify)}{_when(manifest)}\n{ties(manifest)}",
         f"next: specialize check {outcome.build_dir} --calib {outcome.build_dir / 'profile.yaml'}",
     )
+
+
+def _conformance(outcome: BuildOutcome) -> list[str]:
+    """Return what the toolchain does with the nodes, as the notes of its lowering say it."""
+    target = outcome.manifest.target
+    lines = [f"{target}: {note.reason}" for note in outcome.manifest.passes if note.name == TARGET]
+    if not lines:
+        return []
+    return ["\n".join([*lines, f"node by node: specialize inspect {outcome.build_dir} --target {target}"])]
 
 
 def title(manifest: Manifest) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from specialize.targets.base import ALLOWED, Evidence, FileFacts, Profile, Rule, table
 from specialize.targets.keys import check_flags, known
-from specialize.targets.render import HEADER, header, render
+from specialize.targets.render import HEADER, header, named_shapes, render
 
 _LISTED = "CANN 5.0.4: list of supported ONNX operators"
 _GRID = "cann/ops-cv: image/grid_sample/framework/grid_sample_onnx_plugin.cpp"
@@ -44,7 +44,7 @@ FLAGS = known(
 
 def files(facts: FileFacts) -> dict[str, str]:
     """Return a script that converts the model, and the C header."""
-    shapes = ";".join(f"{each.name}:{','.join(str(size) for size in each.shape)}" for each in facts.inputs)
+    shapes = named_shapes(facts, ",")
     script = render("ascend/convert_atc.sh.j2", facts, shapes=shapes)
     check_flags(script, FLAGS, "convert_atc.sh")
     return {"convert_atc.sh": script, HEADER: header(facts)}

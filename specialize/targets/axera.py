@@ -8,7 +8,7 @@ from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile,
 from specialize.targets.keys import check_keys, known
 from specialize.targets.limits import CastTo, IndexRank, LastAxis, OneOf, ScalarInput
 from specialize.targets.operators import STANDARD_MSDA
-from specialize.targets.render import HEADER, header, render
+from specialize.targets.render import HEADER, header, named_shapes, render
 
 _LISTED = "AXERA-TECH/pulsar2-docs-en: source/appendix/op_support_list_ax650.md, Pulsar2 7.0"
 _CONFIG = "AXERA-TECH/pulsar2-docs-en: source/user_guides_config/config.md"
@@ -122,7 +122,7 @@ KEYS = known(
 
 def files(facts: FileFacts) -> dict[str, str]:
     """Return Pulsar2's configuration (coordinates at 16 bits, the vehicle's tables) and the C header."""
-    shapes = ";".join(f"{tensor.name}:{tensor.dims}" for tensor in facts.inputs)
+    shapes = named_shapes(facts, "x")
     config = render("axera/config.json.j2", facts, shapes=shapes)
     check_keys(json.loads(config), KEYS, "config.json")
     return {"config.json": config, HEADER: header(facts)}

@@ -5,6 +5,8 @@ A target is a module of this package with a `PROFILE` and a function `files`; it
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -135,11 +137,8 @@ class TensorFacts:
     @property
     def bytes(self) -> int:
         """Size in memory."""
-        count = 1
-        for size in self.shape:
-            count *= size
-        width = {"float64": 8, "int64": 8, "float16": 2, "int16": 2, "int8": 1, "uint8": 1, "bool": 1}
-        return count * width.get(self.dtype, 4)
+        bits = re.match(r"[a-z]+(\d+)", self.dtype)
+        return math.prod(self.shape) * (int(bits[1]) // 8 if bits else 1)  # a bool has a byte
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +151,8 @@ class BuildFacts:
         lengths: Per site, rows that each camera computes.
         profile: Digest of the calibration profile.
         plan: Digest of the visible sets.
+        mode: How calibration is bound: `exact`, `envelope` or `tables`.
+        precision: Number format of the model: `float32`, `fp16` or `int8`.
     """
 
     vehicle: str
@@ -159,6 +160,16 @@ class BuildFacts:
     lengths: tuple[tuple[int, ...], ...] = ()
     profile: str = ""
     plan: str = ""
+    mode: str = "exact"
+    precision: str = "float32"
+
+    @property
+    def validity(self) -> str:
+        """Which calibrations the model may be used for."""
+        return {
+            "envelope": "valid for the calibrations of its envelope",
+            "tables": "its tables are inputs",
+        }.get(self.mode, "valid for one calibration")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +188,7 @@ class FileFacts:
         tables: Constants of the graph that a vehicle's calibration decides: names of initializers.
         plugins: Custom operators that the model needs.
         nodes: Names of its nodes, by operator.
+        allowed: Names of the nodes that the toolchain takes and leaves to no CPU.
     """
 
     build: BuildFacts
@@ -190,6 +202,7 @@ class FileFacts:
     tables: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
     nodes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    allowed: frozenset[str] = frozenset()
 
 
 class Target(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +12,14 @@ import onnx_ir as ir
 from specialize.errors import UsageError, closest
 from specialize.files import write_file
 from specialize.graph import known
-from specialize.graph.custom import CONVS, POOL, is_custom
+from specialize.graph.custom import CONVS, POOL, ROTATE, ROTATIONS, is_custom
 from specialize.graph.edit import PASS_KEY
-from specialize.graph.io import raise_opset, read_as_written, write_graph
+from specialize.graph.io import read_as_written, write_graph
 from specialize.graph.shapes import dims
 from specialize.passes.attention import DOMAIN, is_attention
 from specialize.passes.base import Note, node_name
 from specialize.passes.custom_conv import read_convs, write_convs
-from specialize.passes.lower import HORIZON_DOMAIN, RAISED_OPSET, lower_deformable_attention
+from specialize.passes.lower import HORIZON_DOMAIN, lower_deformable_attention, raise_to_grid_sample
 from specialize.passes.lower_deform_conv import lower_deform_conv
 from specialize.passes.lower_flat import lower_flat
 from specialize.passes.lower_grid import lower_grid_samples
@@ -27,11 +28,12 @@ from specialize.passes.lower_opset import NAME as OPSET
 from specialize.passes.lower_opset import lower_opset
 from specialize.passes.lower_pool import define_pools, lower_pools
 from specialize.passes.lower_rank import lower_rank
+from specialize.passes.lower_rotate import read_rotations, write_rotations
 from specialize.passes.lower_zero_rows import lower_zero_rows
 from specialize.passes.recognise import recognise_custom, recognise_sampling
 from specialize.passes.tidy import tidy
 from specialize.targets import target
-from specialize.targets.base import BuildFacts, FileFacts, Profile, TensorFacts
+from specialize.targets.base import BuildFacts, FileFacts, Profile, TensorFacts, Verdict
 from specialize.targets.conformance import Conformance, check, operator_of
 from specialize.targets.coordinates import coordinate_branches
 
@@ -83,20 +85,29 @@ def finish(
         UsageError: There is no such target, or it does not take that form.
         DeclinedError: The toolchain refuses a node.
     """
-    module = target(target_name)
-    profile = module.PROFILE
+    profile = target(target_name).PROFILE
     notes = lower(model, profile, form)
     hindrances = [note for note in notes if note.verdict == "declined" and note.pass_name == OPSET]
     report = check(model, profile, hindrances)
     report.require_accepted()
-    notes.append(_summary(report))
-    written = module.files(file_facts(model, target_name, facts, name))
+    notes += conformance_notes(report)
+    written = write_files(model, target_name, folder, facts, name)
+    return Finished(notes=tuple(notes), conformance=report, files=written, runnable=not _foreign(model))
+
+
+def write_files(
+    model: ir.Model, target_name: str, folder: Path, facts: BuildFacts, name: str = MODEL
+) -> tuple[str, ...]:
+    """Write what a toolchain wants beside a model, in place of what is there; return the names of the files.
+
+    Raises:
+        InputError: A name of the model cannot be said in a file of the toolchain.
+    """
+    written = target(target_name).files(file_facts(model, target_name, facts, name))
     for file, text in written.items():
         write_file(folder / file, text)
     tables = _write_tables(model, folder) if "config.json" in written else ()
-    return Finished(
-        notes=tuple(notes), conformance=report, files=(*written, *tables), runnable=not _foreign(model)
-    )
+    return (*written, *tables)
 
 
 def lower(model: ir.Model, profile: Profile, form: str | None = None) -> list[Note]:
@@ -118,6 +129,8 @@ def lower(model: ir.Model, profile: Profile, form: str | None = None) -> list[No
         notes += lower_deformable_attention(model, "gridsample")  # what the custom operator cannot express
     if profile.operators.get(POOL, profile.unlisted).verdict == "allowed":
         notes += lower_pools(model)
+    if profile.operators.get(ROTATE, profile.unlisted).verdict == "allowed":
+        notes += write_rotations(model)
     notes += write_convs(model, profile.operators)
     if profile.operators.get("DeformConv", profile.unlisted).verdict != "allowed":
         notes += lower_deform_conv(model)
@@ -146,10 +159,10 @@ def runnable_copy(model: ir.Model) -> ir.Model:
     copy.graph.opset_imports.pop(HORIZON_DOMAIN, None)
     recognise_custom(copy)
     define_pools(copy)
-    if any((node.domain, node.op_type) in CONVS for node in copy.graph):
-        raise_opset(copy, RAISED_OPSET)
-        known.evaluate(copy)
+    if any((node.domain, node.op_type) in {*CONVS, *ROTATIONS} for node in copy.graph):
+        raise_to_grid_sample(copy)
         read_convs(copy)
+        read_rotations(copy)
     opset = copy.graph.opset_imports.get("", 0)
     lower_deformable_attention(copy, "gridsample" if opset >= 16 else "decomposed")
     return copy
@@ -171,6 +184,7 @@ def runnable_file(model: Path, aside: Path) -> Path:
 def file_facts(model: ir.Model, target_name: str, facts: BuildFacts, name: str = MODEL) -> FileFacts:
     """Return what templates are filled with."""
     branches = coordinate_branches(model)
+    report = check(model, target(target_name).PROFILE)
     return FileFacts(
         build=facts,
         target=target_name,
@@ -183,6 +197,7 @@ def file_facts(model: ir.Model, target_name: str, facts: BuildFacts, name: str =
         tables=tuple(_tables(model)),
         plugins=tuple(sorted({operator_of(node) for node in model.graph if _is_foreign(node)})),
         nodes=_names_by_operator(model),
+        allowed=frozenset(finding.node for finding in report.of("allowed")),
     )
 
 
@@ -238,7 +253,20 @@ def _write_tables(model: ir.Model, folder: Path) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _summary(report: Conformance) -> Note:
+def conformance_notes(report: Conformance, when: str = "") -> list[Note]:
+    """Return how many nodes a toolchain takes, and each reason why others fall to the CPU or are not known."""
     counts = report.counts
     text = f"{counts['allowed']} nodes allowed, {counts['cpu']} fall to the CPU, {counts['unknown']} unknown"
-    return Note(NAME, "applied", report.target, text)
+    notes = [Note(NAME, "applied", report.target, text + when)]
+    heads: tuple[tuple[Verdict, str], ...] = (("cpu", "on the CPU"), ("unknown", "unknown"))
+    for verdict, head in heads:
+        found = report.of(verdict)
+        first = {finding.operator: finding.rule for finding in reversed(found)}
+        reasons: dict[str, list[str]] = {}
+        for operator, count in Counter(finding.operator for finding in found).most_common():
+            reasons.setdefault(first[operator], []).append(f"{count} {operator}")
+        notes += [
+            Note(NAME, "applied", report.target, f"{head}: {', '.join(named)}: {rule}")
+            for rule, named in reasons.items()
+        ]
+    return notes

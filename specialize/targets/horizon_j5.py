@@ -26,7 +26,7 @@ _CPU = Rule(verdict="cpu", text="computed on the host CPU")
 _WIDE = Rule(
     limits=(MostAxes(5, 2),), otherwise="cpu", text="on the BPU with 2 to 5 axes; broadcast limits apply"
 )
-_COMPARE = Rule(verdict="cpu", text="on the CPU unless run_on_bpu names the node")
+_COMPARE = Rule(verdict="cpu", text="on the CPU unless node_info puts the node on the BPU")
 
 PROFILE = Profile(
     name="horizon_j5",
@@ -57,7 +57,7 @@ PROFILE = Profile(
         )),
         ("Equal Greater Less GreaterOrEqual LessOrEqual", _COMPARE),
         ("Softmax", Rule(limits=(MostAxes(4, 4), LastAxis()), otherwise="cpu", text="on the BPU if it is 4-D "
-            "along axis 3 and run_on_bpu names it, as hb_mapper.yaml does")),
+            "along axis 3 and node_info says so, as hb_mapper.yaml does")),
         ("And Acos Asin Cast CumSum Erf EyeLike GatherND Identity InstanceNormalization IsInf LRN "
          "LogSoftmax Neg Not", _CPU),
         ("Or PRelu Range ReduceL1 ReduceL2 ReduceMin ReduceProd Round ScatterElements ScatterND Sign "
@@ -112,12 +112,22 @@ KEYS = known(
 )
 """Keys of `hb_mapper`'s YAML, from the vendor's documents and model zoo."""
 
+NODE = known("ON InputType OutputType")
+"""Keys of each node of `node_info`, which took over from run_on_bpu: D-Robotics/rdk_doc, parameters of makertbin."""
+
 
 def files(facts: FileFacts) -> dict[str, str]:
     """Return hb_mapper's configuration, a script that checks and compiles, and the C header."""
     directories = ";".join(f"calibration/{tensor.name}" for tensor in facts.inputs)
-    config = render("horizon_j5/hb_mapper.yaml.j2", facts, directories=directories)
-    check_keys(yaml.safe_load(config), KEYS, "hb_mapper.yaml")
+    int16 = [name for name in facts.coordinates if name in facts.allowed]
+    softmax = [name for name in facts.nodes.get("Softmax", ()) if name in facts.allowed]
+    config = render(
+        "horizon_j5/hb_mapper.yaml.j2", facts, directories=directories, int16=int16, on_bpu=softmax
+    )
+    document = yaml.safe_load(config)
+    check_keys(document, KEYS, "hb_mapper.yaml")
+    for name, node in document["model_parameters"].get("node_info", {}).items():
+        check_keys(node, NODE, f"hb_mapper.yaml: node_info.{name}")
     return {
         "hb_mapper.yaml": config,
         "check.sh": render("horizon_j5/check.sh.j2", facts),

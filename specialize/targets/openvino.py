@@ -43,7 +43,7 @@ PROFILE = Profile(
                                        "is wrong"),
     ),
     source=_RAN,
-    notes=("every build can be verified on it: specialize verify --runtime openvino",),
+    notes=("every build can be timed on it: specialize bench --runtime openvino",),
 )  # fmt: skip
 
 

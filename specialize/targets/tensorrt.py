@@ -79,8 +79,18 @@ FLAGS = known(
 """Options of `trtexec` in scripts of NVIDIA/DL4AGX and NVIDIA-AI-IOT/Lidar_AI_Solution."""
 
 
+PRECISIONS = {"float32": ("fp16",), "fp16": ("stronglyTyped",), "int8": ("stronglyTyped",)}
+"""Options of `trtexec` by the number format of the model: a converted model says itself what has which type."""
+
+PRECISIONS_8 = {"float32": ("fp16",), "fp16": ("fp16",), "int8": ("int8", "fp16")}
+"""The same before TensorRT 9. Without `int8` it refuses pairs of QuantizeLinear and DequantizeLinear: "int8 is not
+configured in the builder" (microsoft/onnxruntime issue 13381)."""
+
+
 def files(facts: FileFacts) -> dict[str, str]:
     """Return a script that builds the engine, with the plugin library if the target has one, and the C header."""
-    script = render("tensorrt/build_engine.sh.j2", facts)
+    older = facts.target != PROFILE.name
+    flags = (PRECISIONS_8 if older else PRECISIONS)[facts.build.precision]
+    script = render("tensorrt/build_engine.sh.j2", facts, flags=flags)
     check_flags(script, FLAGS, "build_engine.sh")
     return {"build_engine.sh": script, HEADER: header(facts)}

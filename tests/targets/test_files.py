@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +13,11 @@ from pathlib import Path
 import onnx_ir as ir
 import pytest
 
-from specialize.errors import InternalError
+from specialize.errors import InputError, InternalError
 from specialize.graph.io import write_graph
 from specialize.targets import ascend, qnn, rknn, tensorrt
-from specialize.targets.finish import finish
+from specialize.targets.base import TensorFacts
+from specialize.targets.finish import file_facts, finish
 from specialize.targets.keys import check_arguments, check_flags, check_keys, known
 from tests.targets.graphs import FACTS, attention_block
 
@@ -87,16 +90,102 @@ def test_hb_mapper_is_called_twice(tmp_path: Path) -> None:
     assert words.count("--input-shape") == 3 and words[-1] == "hb_mapper.yaml"
 
 
-def test_softmax_is_asked_for_on_the_bpu(tmp_path: Path) -> None:
-    """hb_mapper's configuration names every Softmax, which is on four axes."""
+def test_hb_mapper_is_told_node_by_node(tmp_path: Path) -> None:
+    """Softmax on four axes is asked for on the BPU, coordinates in int16, and nothing that the CPU computes."""
     import yaml
 
     folder = tmp_path / "my build"
     model = built("horizon_j5", folder)
-    named = yaml.safe_load((folder / "hb_mapper.yaml").read_text())["calibration_parameters"]["run_on_bpu"]
+    named = yaml.safe_load((folder / "hb_mapper.yaml").read_text())["model_parameters"]["node_info"]
     found = [node for node in model.graph if node.op_type == "Softmax"]
-    assert named.split(";") == [node.name for node in found] != []
+    assert (
+        [name for name, asked in named.items() if asked == {"ON": "BPU"}]
+        == [node.name for node in found]
+        != []
+    )
     assert all(len(node.outputs[0].shape or ()) == 4 for node in found)
+    facts = file_facts(model, "horizon_j5", FACTS)
+    int16 = {"ON": "BPU", "InputType": "int16", "OutputType": "int16"}
+    assert [name for name, asked in named.items() if asked == int16] == [
+        name for name in facts.coordinates if name in facts.allowed
+    ] != []  # fmt: skip
+    assert not set(named) - facts.allowed
+
+
+def odd(folder: Path, target: str, *names: str) -> None:
+    """Write the files of a target for a model whose outputs have these names, for a vehicle with a name as odd."""
+    folder.mkdir()
+    model = attention_block()
+    for value, name in zip([*model.graph.outputs, *model.graph.inputs], names, strict=False):
+        value.name = name
+    facts = dataclasses.replace(
+        FACTS, vehicle="a b'c\"; rm -rf $(pwd) `pwd`\n??/ \\ \u5c0f \U0001f600", mode="tables"
+    )
+    finish(model, target, folder, facts)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("bev", "Bev"), ("bev_type", "bev"), ("bev", "bev_2", "s", "S"), ("\u5c0f", "\u5927", "a b", "a.b")],
+)
+def test_names_that_c_cannot_tell_apart(names: tuple[str, ...], tmp_path: Path) -> None:
+    """Every name and text of the header is defined once and compiles when it is used, whatever it is in the model."""
+    odd(tmp_path / "build", "tvm", *names)
+    text = (tmp_path / "build" / "specialize_model.h").read_text()
+    defined = [line.split()[1] for line in text.splitlines() if line.startswith("#define")]
+    assert len(defined) == len(set(defined))
+    if not shutil.which("cc"):
+        pytest.skip("there is no compiler of C")
+    texts = [name for name in defined if name.endswith("_TYPE") or name == "SPECIALIZE_VEHICLE"]
+    source = tmp_path / "use.c"
+    body = "\n".join(f"const char *text{number} = {name};" for number, name in enumerate(texts))
+    source.write_text(f'#include "build/specialize_model.h"\n{body}\n')
+    for standard in ("c99", "c17"):
+        line = ["cc", f"-std={standard}", "-pedantic", "-Wall", "-Werror", "-fsyntax-only", source]
+        ran = subprocess.run(line, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("target", ["axera", "ascend", "horizon_j5", "horizon_j6"])
+def test_a_name_that_is_taken_for_two(target: str, tmp_path: Path) -> None:
+    """Where a file joins names with a semicolon, a name that has one is refused, and said which."""
+    with pytest.raises(InputError, match=r"(?s)input 'query;2'.*without ';'.*when the model is exported"):
+        odd(tmp_path / "build", target, "out", "turned", "query;2")
+
+
+def test_comments_say_what_the_model_is_valid_for(tmp_path: Path) -> None:
+    """An engine with tables is not said to be for one calibration."""
+    odd(tmp_path / "build", "horizon_j6")
+    for file in ("hb_compile.yaml", "specialize_model.h"):
+        text = (tmp_path / "build" / file).read_text()
+        assert "its tables are inputs" in text and "one calibration" not in text
+
+
+@pytest.mark.parametrize(
+    ("target", "precision", "flags"),
+    [
+        ("tensorrt", "float32", {"--fp16"}),
+        ("tensorrt", "fp16", {"--stronglyTyped"}),
+        ("tensorrt", "int8", {"--stronglyTyped"}),
+        ("tensorrt_derryhub", "fp16", {"--fp16"}),
+        ("tensorrt_derryhub", "int8", {"--fp16", "--int8"}),
+    ],
+)
+def test_trtexec_gets_the_precision(target: str, precision: str, flags: set[str], tmp_path: Path) -> None:
+    """A quantized model is not compiled without int8, and a converted one has the types that it says."""
+    (tmp_path / "build").mkdir()
+    finish(attention_block(), target, tmp_path / "build", dataclasses.replace(FACTS, precision=precision))
+    words = (tmp_path / "build" / "build_engine.sh").read_text().split()
+    assert set(words) & {"--fp16", "--int8", "--stronglyTyped"} == flags
+
+
+@pytest.mark.parametrize(
+    ("dtype", "width"),
+    [("float64", 8), ("bfloat16", 2), ("uint64", 8), ("uint16", 2), ("bool", 1), ("float32", 4)],
+)
+def test_bytes_of_a_tensor(dtype: str, width: int) -> None:
+    """Every type has its own width."""
+    assert TensorFacts(name="x", dtype=dtype, shape=(2, 3)).bytes == 6 * width
 
 
 @pytest.mark.parametrize(

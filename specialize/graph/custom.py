@@ -135,7 +135,8 @@ CONVS: dict[tuple[str, str], Conv] = {
 }
 """Deformable convolutions by domain and name."""
 
-ROTATIONS = frozenset({("", "RotateTRT"), ("", "RotateTRT2")})
+ROTATE = "RotateTRT"
+ROTATIONS = frozenset({("", ROTATE), ("", "RotateTRT2")})
 """Rotations of an image (C, H, W): image, angle in degrees, center (2,) in px."""
 
 

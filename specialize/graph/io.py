@@ -104,7 +104,12 @@ def raise_opset(model: ir.Model, opset: int) -> bool:
 
 
 def _converted(model: ir.Model, opset: int) -> ir.Model:
-    return ir.from_proto(version_converter.convert_version(ir.to_proto(model), opset))
+    made = ir.from_proto(version_converter.convert_version(ir.to_proto(model), opset))
+    for name, value in made.graph.initializers.items():
+        known = model.graph.initializers.get(name)
+        if known is not None and isinstance(known.const_value, ir.ExternalTensor):
+            value.const_value = known.const_value  # protobuf does not say in which folder its file is
+    return made
 
 
 def _raised(model: ir.Model, path: Path) -> ir.Model:

@@ -1,11 +1,9 @@
-"""Deformable convolutions and rotations as vendors write them: read to standard operators, convolutions written too.
+"""Deformable convolutions as vendors write them: written for them, and read to standard operators.
 
-What: ModulatedDeformableConv2dTRT(x, offset, mask, weight, bias), DL::DeformConv2d(x, offset, weight)  <->  DeformConv;
-    RotateTRT(image, angle, center)  ->  GridSample at the places that the angle turns to.
-Why it is sound: offsets are (dy, dx) per tap for all of them; the rotation is what its makers run outside of TensorRT.
-Needs: fold, so that kernels and centers are constants; static shapes; opset 16 for what is read.
-Declines when: pads differ at both ends; a mask or a bias has no input to go to; there are groups in what is read; the
-    center is not constant.
+What: ModulatedDeformableConv2dTRT(x, offset, mask, weight, bias), DL::DeformConv2d(x, offset, weight)  <->  DeformConv.
+Why it is sound: offsets are (dy, dx) per tap for all of them.
+Needs: fold, so that kernels are constants; static shapes; opset 16 for what is read.
+Declines when: pads differ at both ends; a mask or a bias has no input to go to; there are groups in what is read.
 """
 
 from __future__ import annotations
@@ -16,18 +14,16 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph.custom import CONVS, ROTATIONS, Conv
+from specialize.graph.custom import CONVS, Conv
 from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.shapes import STANDARD, dims, is_static, numpy_type
-from specialize.passes.arithmetic import plus, scaled, times
+from specialize.passes.arithmetic import plus
 from specialize.passes.base import Note, node_name
 from specialize.passes.compact import remove_unused, replace
 from specialize.passes.lower_deform_conv import DeformConv, write_deform_conv
 from specialize.rows.lift import array_of
 
 NAME = "custom_conv"
-NEAREST = 1
-"""RotateTRT's number for nearest sampling; 0 is bilinear."""
 
 
 def write_convs(model: ir.Model, taken: Container[str]) -> list[Note]:
@@ -52,14 +48,14 @@ def write_convs(model: ir.Model, taken: Container[str]) -> list[Note]:
 
 
 def read_convs(model: ir.Model) -> list[Note]:
-    """Write every deformable convolution and rotation of a vendor with GridSample, in place."""
+    """Write every deformable convolution of a vendor with GridSample, in place."""
     notes = []
     for node in list(model.graph):
         kind = CONVS.get((node.domain, node.op_type))
-        if kind is None and (node.domain, node.op_type) not in ROTATIONS:
+        if kind is None:
             continue
         builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
-        made = _rotated(node, builder) if kind is None else _read(node, kind, builder)
+        made = _read(node, kind, builder)
         if isinstance(made, str):
             builder.undo()
             notes.append(Note(NAME, "declined", node_name(node), f"{node.op_type}: {made}"))
@@ -126,36 +122,6 @@ def _read(node: ir.Node, kind: Conv, builder: Builder) -> ir.Value | str:
         pads=_numbers(node, "padding", 4 if kind.four_pads else 2, 0)[:2],
     )  # fmt: skip
     return write_deform_conv(builder, conv, dims(node.outputs[0]))
-
-
-def _rotated(node: ir.Node, builder: Builder) -> ir.Value | str:
-    """Return an image (C, H, W) turned by an angle in degrees about a center in px, zero where nothing comes from."""
-    image, angle, center = node.inputs[:3]
-    known = array_of(center)
-    if image is None or angle is None or known is None or known.size != 2 or not is_static(image):
-        return "its center is not constant, or its shape not static"
-    channels, height, width = dims(image)
-    x0, y0 = (float(at) - size / 2 for at, size in zip(known.ravel(), (width, height), strict=True))
-    y, x = np.meshgrid(
-        np.arange(height) + 0.5 - height / 2, np.arange(width) + 0.5 - width / 2, indexing="ij"
-    )
-    turn = scaled(builder, builder.reshape(angle, (1, 1, 1, 1)), -np.pi / 180, 0.0)
-    cosine, sine = (builder.node(operator, [turn], (1, 1, 1, 1)) for operator in ("Cos", "Sin"))
-    across = [(x - x0) * 2 / width, (y - y0) * 2 / width, x0 * 2 / width]
-    down = [(y - y0) * 2 / height, -(x - x0) * 2 / height, y0 * 2 / height]
-    by_cosine, by_sine, start = (
-        builder.constant(np.stack(np.broadcast_arrays(a, b), -1)[None].astype(np.float32), "turned")
-        for a, b in zip(across, down, strict=True)
-    )  # (1, H, W, 2), or (1, 2) for the start
-    grid = plus(
-        builder, plus(builder, times(builder, by_cosine, cosine), times(builder, by_sine, sine)), start
-    )
-    nearest = "interpolation" in node.attributes and node.attributes["interpolation"].as_int() == NEAREST
-    read = builder.node(
-        "GridSample", [builder.reshape(image, (1, channels, height, width)), grid], (1, channels, height, width),
-        mode="nearest" if nearest else "bilinear", padding_mode="zeros", align_corners=0,
-    )  # fmt: skip
-    return builder.reshape(read, (channels, height, width))
 
 
 def _number(node: ir.Node, name: str) -> int:

@@ -23,6 +23,7 @@ from specialize.passes.custom import write_custom
 from specialize.passes.custom_conv import read_convs
 from specialize.passes.lower_operands import plain_weights
 from specialize.passes.lower_pool import define_pools
+from specialize.passes.lower_rotate import read_rotations
 from specialize.passes.lower_rows import lower_row_gathers
 from specialize.passes.lower_sampling import with_gather, with_grid_sample
 from specialize.passes.recognise import recognise_custom
@@ -79,9 +80,10 @@ def runnable(model: ir.Model) -> list[Note]:
     known.fold(model)
     notes = recognise_custom(model)
     if any(is_custom(node) and not is_attention(node) for node in model.graph):
-        _raise_to_grid_sample(model)
+        raise_to_grid_sample(model)
         define_pools(model)
         notes += read_convs(model)
+        notes += read_rotations(model)
         notes += [
             Note(NAME, "declined", node_name(node), f"{node.op_type}: its tables are not constant")
             for node in model.graph
@@ -92,7 +94,7 @@ def runnable(model: ir.Model) -> list[Note]:
         hint = "export it zero-padded, where every shape is a number, or with GridSample instead"
         raise InputError(f"node {unread.where!r}", "a custom operator that can be run", unread.reason, hint)
     if any(is_attention(node) for node in model.graph):
-        _raise_to_grid_sample(model)
+        raise_to_grid_sample(model)
     has_grid_sample = model.graph.opset_imports[""] >= GRID_SAMPLE_OPSET
     lowered = lower_deformable_attention(model, GRID_SAMPLE if has_grid_sample else DECOMPOSED)
     failed = next((note for note in lowered if note.verdict == "declined"), None)
@@ -114,7 +116,7 @@ def _standard_grid_samples(model: ir.Model) -> None:
     """Write Horizon's GridSample, which is the standard one in an older opset, as that, in place."""
     if not any(_is_horizon(node) for node in model.graph):
         return
-    standard = _raise_to_grid_sample(model)
+    standard = raise_to_grid_sample(model)
     for node in model.graph:
         if _is_horizon(node):
             node.domain = "" if standard else DOMAIN  # where ONNX Runtime has it in every opset
@@ -122,7 +124,7 @@ def _standard_grid_samples(model: ir.Model) -> None:
     _set_imports(model)
 
 
-def _raise_to_grid_sample(model: ir.Model) -> bool:
+def raise_to_grid_sample(model: ir.Model) -> bool:
     """Bring a graph to an opset that has GridSample, in place; return whether it is in one."""
     if model.graph.opset_imports[""] >= GRID_SAMPLE_OPSET:
         return True

@@ -156,6 +156,20 @@ def test_old_opsets_are_raised(tmp_path: Path, opset: int) -> None:
     assert_same(model, read, random_feeds(model))
 
 
+def test_weights_of_old_opsets_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raised to a newer opset, a model still reads its weights from the file beside it, wherever one stands."""
+    g = GraphMaker(11)
+    weights = np.arange(4096, dtype=np.float32).reshape(64, 64)
+    model = ir.from_proto(g.model(y=g.op("MatMul", g.input("x", (1, 64)), g.const(weights))))
+    write_graph(model, tmp_path / "old.onnx", "old.weights")
+    monkeypatch.chdir(Path("/"))
+    read = read_graph(tmp_path / "old.onnx")
+    assert opset_of(read) == 13
+    (kept,) = [value.const_value for value in read.graph.initializers.values()]
+    assert weight_files(read, tmp_path) == ["old.weights"] and kept is not None
+    np.testing.assert_array_equal(kept.numpy(), weights)
+
+
 def test_writing_is_reproducible(tmp_path: Path) -> None:
     """The same graph gives the same bytes."""
     path = saved(small(), tmp_path)

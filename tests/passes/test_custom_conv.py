@@ -1,4 +1,4 @@
-"""Deformable convolutions and rotations of vendors are written and read, and compute the same."""
+"""Deformable convolutions of vendors are written and read, and compute the same."""
 
 from __future__ import annotations
 
@@ -128,60 +128,13 @@ def test_targets_get_their_own(name: str, tmp_path: object) -> None:
     np.testing.assert_allclose(run(runnable_copy(model), feeds)["out"], run(proto, feeds)["out"], atol=2e-5)
 
 
-def turned(image: np.ndarray, angle: float, center: tuple[float, float], nearest: bool) -> np.ndarray:
-    """Return an image (C, H, W) turned as the plugin's maker describes it, by loops."""
-    height, width = image.shape[1:]
-    a, out = -angle * np.pi / 180, np.zeros(image.shape)
-    cx, cy = center[0] - width / 2, center[1] - height / 2
-    for row, column in np.ndindex(height, width):
-        x, y = column + 0.5 - width / 2 - cx, row + 0.5 - height / 2 - cy
-        u = np.cos(a) * x + np.sin(a) * y + cx + width / 2 - 0.5
-        v = -np.sin(a) * x + np.cos(a) * y + cy + height / 2 - 0.5
-        if nearest:
-            places = [(round(v), round(u), 1.0)]
-        else:
-            top, left = int(np.floor(v)), int(np.floor(u))
-            places = [
-                (i, j, (1 - abs(v - i)) * (1 - abs(u - j))) for i in (top, top + 1) for j in (left, left + 1)
-            ]
-        for i, j, share in places:
-            if 0 <= i < height and 0 <= j < width:
-                out[:, row, column] += share * image[:, i, j]
-    return out
-
-
-@pytest.mark.parametrize("nearest", [False, True])
-@pytest.mark.parametrize(("angle", "center"), [(17.0, (3.0, 2.0)), (-100.0, (5.5, 4.0)), (0.0, (1.0, 1.0))])
-def test_a_rotation_is_read(angle: float, center: tuple[float, float], nearest: bool) -> None:
-    """RotateTRT is the sampling that its maker runs outside of TensorRT."""
+def test_what_cannot_be_read_is_declined() -> None:
+    """Groups of channels are named."""
     g = GraphMaker()
-    inputs = [g.input("image", (2, 6, 9)), g.input("angle", (1,)), g.const(np.array(center))]
-    out = g.annotate(g.op("RotateTRT", *inputs, interpolation=int(nearest)), (2, 6, 9))
-    model = ir.from_proto(g.model(out=out))
-    runnable(model)
-    assert operators(model)["GridSample"] == 1
-    feeds = {"image": np.random.default_rng(0).standard_normal((2, 6, 9)).astype(np.float32)}
-    feeds["angle"] = np.array([angle], np.float32)
-    np.testing.assert_allclose(
-        run(model, feeds)["out"], turned(feeds["image"], angle, center, nearest), atol=1e-4
-    )
-
-
-@pytest.mark.parametrize("case", ["groups", "center"])
-def test_what_cannot_be_read_is_declined(case: str) -> None:
-    """Groups of channels, and a center that is computed, are named."""
-    g = GraphMaker()
-    if case == "groups":
-        inputs = [g.input("x", (1, 4, 6, 7)), g.input("offset", (1, 18, 6, 7)), g.input("mask", (1, 9, 6, 7))]
-        made = g.op(
-            MODULATED, *inputs, g.const(np.ones((4, 2, 3, 3))), padding=[1, 1], groups=2, deform_groups=1
-        )
-        model = read(g.model(out=g.annotate(made, (1, 4, 6, 7))))
-    else:
-        made = g.op("RotateTRT", g.input("x", (4, 6, 7)), g.input("angle", (1,)), g.input("center", (2,)))
-        model = read(g.model(out=g.annotate(made, (4, 6, 7))))
-    (note,) = read_convs(model)
-    assert note.verdict == "declined" and case in note.reason
+    inputs = [g.input("x", (1, 4, 6, 7)), g.input("offset", (1, 18, 6, 7)), g.input("mask", (1, 9, 6, 7))]
+    made = g.op(MODULATED, *inputs, g.const(np.ones((4, 2, 3, 3))), padding=[1, 1], groups=2, deform_groups=1)
+    (note,) = read_convs(read(g.model(out=g.annotate(made, (1, 4, 6, 7)))))
+    assert note.verdict == "declined" and "groups" in note.reason
 
 
 def test_a_pooling_is_read() -> None:

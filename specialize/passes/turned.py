@@ -1,0 +1,226 @@
+"""Turned: which GridSamples turn a map, read from the grid by algebra.
+
+A grid is followed up to the cosine and the sine of one angle. Only nodes that are linear in what depends on them may
+stand between, so that grid = A + cos B + sin C with constant A, B, C, whatever the exporter and folding made of it.
+Three evaluations give them, and they must be those of a rotation at every pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from specialize.graph.known import Knowledge
+from specialize.graph.shapes import STANDARD, dims, is_static
+from specialize.rows.lift import array_of
+
+ROUNDINGS = 8
+"""Roundings of float32, of the largest number in px, by which places may differ from those of a rotation."""
+
+FRACTIONS = 256
+"""Centers that are a multiple of a px by this number, within rounding, are taken to be that."""
+
+MODES = {"bilinear": 0, "linear": 0, "nearest": 1}
+"""RotateTRT's numbers for what GridSample calls its modes; the first has two names, by opset."""
+
+VIEWS = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
+WAVES = frozenset({"Cos", "Sin"})
+
+Places = npt.NDArray[np.float64]
+Angle = tuple[ir.Value, float]
+Linear = Callable[[ir.Node, list[int]], bool]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rotation:
+    """What a GridSample turns, by what, about what.
+
+    Attributes:
+        image: (N, C, H, W).
+        angle: One number.
+        factor: What makes radians of it, so that the pixel that is (x, y) from the center reads what is
+            (x cos - y sin, x sin + y cos) from it.
+        center: Along x and y, px; the middle of the first pixel is at 0.5.
+    """
+
+    image: ir.Value
+    angle: ir.Value
+    factor: float
+    center: tuple[float, float]
+
+
+def _anywhere(node: ir.Node, places: list[int]) -> bool:
+    return True
+
+
+def _at_the_first(node: ir.Node, places: list[int]) -> bool:
+    return places == [0]
+
+
+def _at_one(node: ir.Node, places: list[int]) -> bool:
+    return len(places) == 1
+
+
+def _written_into(node: ir.Node, places: list[int]) -> bool:
+    replaces = "reduction" not in node.attributes or node.attributes["reduction"].as_string() == "none"
+    return replaces and 1 not in places
+
+
+LINEAR: dict[str, Linear] = {
+    **dict.fromkeys(("Add", "Concat", "Identity", "Neg", "Sub", "Sum"), _anywhere),
+    **dict.fromkeys(("Div", "Expand", "Flatten", "Gather", "Reshape", "Slice"), _at_the_first),
+    **dict.fromkeys(("Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"), _at_the_first),
+    **dict.fromkeys(("MatMul", "Mul"), _at_one),
+    "ScatterND": _written_into,
+}
+"""Operators that are affine in what depends on the angle, if that comes in at the places that the rule allows."""
+
+
+def find_rotation(node: ir.Node) -> Rotation | str | None:
+    """Return what a GridSample turns, why that cannot be told, or None if no cosine and sine decide where it reads."""
+    image, grid = node.inputs[:2]
+    if image is None or grid is None or not is_static(image) or not is_static(grid) or len(dims(image)) != 4:
+        return None
+    waves, strangers = _above(grid)
+    if not waves:
+        return None
+    if strangers:
+        return f"where it reads depends on {strangers[0]}, not on one angle alone"
+    angle = _angle(waves)
+    if isinstance(angle, str):
+        return angle
+    fault = _unsaid(node, image, grid, angle[0])
+    if fault:
+        return fault
+    aligned = "align_corners" in node.attributes and node.attributes["align_corners"].as_int() == 1
+    found = _solved(_in_pixels(_parts(node, grid, waves), (dims(image)[3], dims(image)[2]), aligned))
+    return found if isinstance(found, str) else Rotation(image, angle[0], angle[1] * found[0], found[1])
+
+
+def mode_of(node: ir.Node) -> str:
+    """Return how a GridSample reads between pixels."""
+    return node.attributes["mode"].as_string() if "mode" in node.attributes else "bilinear"
+
+
+def _above(grid: ir.Value) -> tuple[list[ir.Node], list[str]]:
+    """Return the cosines and sines above the linear nodes above a grid, and names of whatever else is there."""
+    seen: set[ir.Value] = set()
+    waves: dict[ir.Node, None] = {}
+    strangers: dict[str, None] = {}
+    stack = [grid]
+    while stack:
+        value = stack.pop()
+        if value in seen:
+            continue
+        seen.add(value)
+        node = value.producer()
+        places = [] if node is None else [i for i, read in enumerate(node.inputs) if _is_computed(read)]
+        if node is None or node.domain not in STANDARD:
+            strangers[str(value.name)] = None
+        elif node.op_type in WAVES:
+            waves[node] = None
+        elif node.op_type in LINEAR and places and LINEAR[node.op_type](node, places):
+            stack.extend(read for place in places if (read := node.inputs[place]) is not None)
+        else:
+            strangers[str(value.name)] = None
+    return list(waves), list(strangers)
+
+
+def _is_computed(value: ir.Value | None) -> bool:
+    return value is not None and value.const_value is None
+
+
+def _angle(waves: list[ir.Node]) -> Angle | str:
+    """Return the one number that all cosines and sines are of, and the positive factor, or why there is none."""
+    found = [_peeled(wave) for wave in waves]
+    angle, factor = found[0][0], abs(found[0][1])
+    if any(other is not angle or abs(times) != factor for other, times in found):
+        return "its cosines and sines are not of one angle"
+    if not is_static(angle) or int(np.prod(dims(angle))) != 1:
+        return f"{angle.name} is not one angle"
+    return angle, factor
+
+
+def _peeled(wave: ir.Node) -> Angle:
+    """Return what a cosine or sine is of, without known factors, and their product."""
+    value, factor = wave.inputs[0], 1.0
+    assert value is not None
+    while (node := value.producer()) is not None and node.domain in STANDARD:
+        places = [place for place, read in enumerate(node.inputs) if _is_computed(read)]
+        known = [array_of(read) for read in node.inputs if read is not None and not _is_computed(read)]
+        if len(places) != 1:
+            break
+        number = float(known[0].ravel()[0]) if known and known[0] is not None and known[0].size == 1 else 0.0
+        if node.op_type == "Neg":
+            factor = -factor
+        elif node.op_type == "Mul" and number:
+            factor *= number
+        elif node.op_type == "Div" and places == [0] and number:
+            factor /= number
+        elif node.op_type not in VIEWS:
+            break
+        read = node.inputs[places[0]]
+        assert read is not None
+        value = read
+    return value, factor
+
+
+def _unsaid(node: ir.Node, image: ir.Value, grid: ir.Value, angle: ir.Value) -> str:
+    """Return what of a GridSample the operator cannot say; nothing if there is nothing."""
+    (height, width), (rows, columns) = dims(image)[2:], dims(grid)[1:3]
+    if (rows, columns) != (height, width):
+        return f"its result is {rows} x {columns} px and its image {height} x {width}"
+    if any(value.dtype != ir.DataType.FLOAT for value in (image, grid, angle)):
+        return "it is not in float32"
+    border = node.attributes["padding_mode"].as_string() if "padding_mode" in node.attributes else "zeros"
+    if border != "zeros":
+        return f"its border is {border}, not zeros"
+    return "" if mode_of(node) in MODES else f"its mode is {mode_of(node)}"
+
+
+def _parts(node: ir.Node, grid: ir.Value, waves: list[ir.Node]) -> Places:
+    """Return A, B and C of grid = A + cos B + sin C, (3, N, H, W, 2), by three evaluations of what is linear."""
+    assert node.graph is not None
+    between = [other for other in node.graph if other not in waves]
+    grids = []
+    for cosine, sine in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0)):
+        knowledge = Knowledge(dict(node.graph.opset_imports), ir_version=8)
+        for wave in waves:
+            number = cosine if wave.op_type == "Cos" else np.copysign(sine, _peeled(wave)[1])
+            knowledge.learn(wave.outputs[0], np.full(dims(wave.outputs[0]), number, np.float32))
+        for other in between:
+            knowledge.defer(other)
+        knowledge.compute([grid])
+        grids.append(knowledge.peek(grid).astype(np.float64))
+    start, with_cosine, with_sine = grids
+    return np.stack([start, with_cosine - start, with_sine - start])
+
+
+def _in_pixels(parts: Places, size: tuple[int, int], aligned: bool) -> Places:
+    """Return parts of a grid, (3, N, H, W, 2), as parts of indices of pixels; sizes of the image along x and y."""
+    extent = np.array(size, np.float64) - aligned
+    found = parts * extent / 2
+    found[0] += (np.array(size) - 1) / 2  # where a grid of zeros reads, aligned or not
+    return found
+
+
+def _solved(parts: Places) -> tuple[float, tuple[float, float]] | str:
+    """Return direction, 1 or -1, and center in px of a rotation with these parts, or why it is none."""
+    height, width = parts.shape[2:4]
+    rounding = ROUNDINGS * np.finfo(np.float32).eps * max(height, width, float(np.abs(parts).max()))
+    middle = parts[0, 0, 0, 0]
+    if (np.abs(parts[0] - middle) > rounding).any():
+        return "it has no fixed center"
+    simple = np.round(middle * FRACTIONS) / FRACTIONS
+    middle = np.where(np.abs(simple - middle) <= rounding, simple, middle)
+    x, y = np.meshgrid(np.arange(width) - middle[0], np.arange(height) - middle[1])  # (H, W)
+    direction = -1.0 if (parts[2, 0, :, :, 1] * x).sum() < 0 else 1.0
+    turned = np.stack([np.stack([x, y], -1), direction * np.stack([-y, x], -1)])[:, None]  # (2, 1, H, W, 2)
+    off = float(np.abs(parts[1:] - turned).max())
+    if off > rounding:
+        return f"it is no rotation about ({middle[0] + 0.5:g}, {middle[1] + 0.5:g}) px: a factor is {off:.2g} px off"
+    return direction, (float(middle[0]) + 0.5, float(middle[1]) + 0.5)

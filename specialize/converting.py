@@ -22,6 +22,7 @@ from specialize.model import ModelSpec
 from specialize.modes.binding import Fed
 from specialize.precision.convert import Converted, beyond_half, convert
 from specialize.precision.frames import FrameFolder, frames_digest, open_frames
+from specialize.precision.integers import OPERATORS
 from specialize.precision.loss import ANYTHING, NotFiniteError, measurable, measure
 from specialize.request import BuildRequest
 from specialize.sources import PREPARED_WEIGHTS, Say
@@ -227,6 +228,11 @@ def _weights(name: str, made: Converted) -> Literal["", "per channel", "per tens
 def _warnings(name: str, profile: Profile, made: Converted, digest: str) -> list[str]:
     """Return what a user must know before he uses a converted model."""
     said = []
+    if not made.converted:
+        what = (
+            "nothing but places and geometry" if name == "fp16" else f"no {', '.join(OPERATORS)} to convert"
+        )
+        said.append(f"{name}: the model has {what}: all of it still computes in float32")
     if not digest:
         what = "its loss was measured" if name == "fp16" else "its ranges were taken and its loss measured"
         said.append(

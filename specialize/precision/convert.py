@@ -12,9 +12,10 @@ import onnx_ir as ir
 
 from specialize.graph.io import read_as_written
 from specialize.precision.half import to_half
-from specialize.precision.integers import PER_CHANNEL_OPSET, to_integers, value_ranges
+from specialize.precision.integers import OPERATORS, PER_CHANNEL_OPSET, to_integers, value_ranges
 from specialize.precision.keep import kept_nodes
 from specialize.precision.repair import name_nodes, require_valid, state_types
+from specialize.precision.rounded import computes_in_half
 from specialize.targets.base import Int8
 
 HEADROOM = 4.0
@@ -29,6 +30,7 @@ class Converted:
         model: The graph, weights in memory.
         nodes: Nodes before.
         kept: Those that stay in float32.
+        converted: Whether anything is in the other format; a model may have nothing but places and geometry.
         per_channel: Whether weights have a scale per channel; only of `int8`.
         constant_bytes: Size of all constants.
         constant_bytes_float32: The same before.
@@ -37,6 +39,7 @@ class Converted:
     model: ir.Model
     nodes: int
     kept: int
+    converted: bool
     per_channel: bool
     constant_bytes: int
     constant_bytes_float32: int
@@ -74,14 +77,18 @@ def convert(
     nodes, size = sum(1 for _ in model.graph), _constant_bytes(model)
     if name == "fp16":
         made = to_half(model, kept)
+    elif all(node in kept or node.op_type not in OPERATORS for node in model.graph):
+        made = model
     else:
         made = to_integers(model, kept, value_ranges(runnable, frames), int8.symmetric)
     require_valid(made)
+    converted = computes_in_half(made) if name == "fp16" else made is not model
     per_channel = name == "int8" and made.graph.opset_imports.get("", 0) >= PER_CHANNEL_OPSET
     return Converted(
         model=made,
         nodes=nodes,
         kept=len(kept),
+        converted=converted,
         per_channel=per_channel,
         constant_bytes=_constant_bytes(made),
         constant_bytes_float32=size,

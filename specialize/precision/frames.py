@@ -22,6 +22,9 @@ from specialize.verify import TensorInfo
 
 Array = npt.NDArray[np.generic]
 
+_SAVED = "a file of numpy.savez without objects"
+_AGAIN = "write the frame again with numpy.savez, one array of numbers per input of the model"
+_PREPARE = "prepare inputs as the model gets them on the vehicle: scaled, normalized, in its type"
 _KINDS = {"f": "floating point", "i": "integer", "u": "integer", "b": "boolean"}
 
 
@@ -58,7 +61,7 @@ class FrameFolder(Sequence[Mapping[str, Array]]):
         missing = next((name for name in self.inputs if name not in arrays), None)
         if missing is not None:
             found = f"only {', '.join(sorted(arrays)) or 'nothing'}"
-            raise InputError(str(path), f"an array for input {missing!r}", found)
+            raise InputError(str(path), f"an array for input {missing!r}", found, _AGAIN)
         return {name: _fitted(arrays[name], info, f"{path}: {name}") for name, info in self.inputs.items()}
 
     def require_readable(self) -> None:
@@ -110,14 +113,17 @@ def read_frame(path: Path) -> dict[str, Array]:
     Raises:
         InputError: The file is damaged, or holds objects, NaN or infinity.
     """
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        what = "a file that is damaged or none of numpy.savez" if path.is_file() else "no file"
+        raise InputError(str(path), _SAVED, what, _AGAIN)
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name]) for name in file.files}
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(str(path), "a file of numpy.savez without objects", str(error)) from error
+        raise InputError(str(path), _SAVED, str(error), _AGAIN) from error
     for name, array in arrays.items():
         if array.dtype.kind not in _KINDS:
-            raise InputError(f"{path}: {name}", "numbers", array.dtype.name)
+            raise InputError(f"{path}: {name}", "numbers", array.dtype.name, _PREPARE)
         _require_finite(array, f"{path}: {name}")
     return arrays
 
@@ -126,20 +132,19 @@ def _fitted(array: Array, info: TensorInfo, where: str) -> Array:
     """Return an array in the type of an input, if that is only another width of the same kind."""
     wanted = np.dtype(info.dtype)
     if array.shape != info.shape:
-        raise InputError(where, f"shape {list(info.shape)}", str(list(array.shape)))
+        raise InputError(where, f"shape {list(info.shape)}", str(list(array.shape)), _PREPARE)
     if _KINDS[array.dtype.kind] != _KINDS[wanted.kind]:
-        hint = "prepare inputs as the model gets them on the vehicle: scaled, normalized, in its type"
-        raise InputError(where, wanted.name, array.dtype.name, hint)
+        raise InputError(where, wanted.name, array.dtype.name, _PREPARE)
     with np.errstate(over="ignore"):
         fitted = array.astype(wanted)
-    if wanted.kind == "f":
-        _require_finite(fitted, where)
-    elif not np.array_equal(fitted, array):
-        raise InputError(where, f"values that {wanted.name} holds", f"{array.min()} to {array.max()}")
+    if not (np.isfinite(fitted).all() if wanted.kind == "f" else np.array_equal(fitted, array)):
+        found = f"{array.min()} to {array.max()}"
+        raise InputError(where, f"values that {wanted.name} holds", found, _PREPARE)
     return fitted
 
 
 def _require_finite(array: Array, where: str) -> None:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         count = int(np.count_nonzero(~np.isfinite(array)))
-        raise InputError(where, "finite numbers", f"{count} of {array.size} NaN or infinite")
+        hint = "leave this frame out, or see why it was recorded so: it would spoil ranges and losses"
+        raise InputError(where, "finite numbers", f"{count} of {array.size} NaN or infinite", hint)

@@ -66,7 +66,10 @@ REFUSED: dict[str, tuple[Arrays, str]] = {
         "finite numbers, got 6 of 6 NaN or infinite",
     ),
     "infinite": (GOOD | {"image": np.full((2, 3), np.inf)}, "finite numbers, got 6 of 6 NaN or infinite"),
-    "too large": (GOOD | {"image": np.full((2, 3), 1e300)}, "finite numbers, got 6 of 6 NaN or infinite"),
+    "too large": (
+        GOOD | {"image": np.full((2, 3), 1e300)},
+        "values that float32 holds, got 1e.300 to 1e.300",
+    ),
     "too wide": (GOOD | {"index": np.array([2**40])}, "index: expected values that int32 holds"),
     "objects": (GOOD | {"image": np.array([None] * 6)}, "a file of numpy.savez without objects"),
     "texts": (GOOD | {"image": np.array(["a"] * 6)}, "image: expected numbers, got str32"),
@@ -75,21 +78,44 @@ REFUSED: dict[str, tuple[Arrays, str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_the_model_does_not_want_is_refused(tmp_path: Path, case: str) -> None:
-    """The error names the file, the input, what is wanted and what is there."""
+    """The error names the file, the input, what is wanted and what is there, and what to do."""
     arrays, text = REFUSED[case]
     with pytest.raises(InputError, match=text) as caught:
         read(save(tmp_path, GOOD, arrays))
     assert "001.npz" in str(caught.value)
+    assert "hint: " in str(caught.value)
+
+
+def rename(path: Path) -> None:
+    """Put one array, not an archive of them, in the place of a frame."""
+    np.save(path.with_suffix(".npy"), GOOD["image"])
+    path.with_suffix(".npy").replace(path)
+
+
+def place_folder(path: Path) -> None:
+    """Put a folder in the place of a frame."""
+    path.unlink()
+    path.mkdir()
 
 
 @pytest.mark.parametrize(
-    "spoil", [lambda path: path.write_bytes(b""), lambda path: path.write_bytes(b"PK\3\4" * 9)]
+    "spoil",
+    [
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"PK\3\4" * 9),
+        lambda path: path.write_text("a text"),
+        rename,
+        place_folder,
+    ],
 )
 def test_a_damaged_file_is_refused(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
-    """An empty file and one that only begins like an archive."""
+    """Nothing, half an archive, a text, a single array and a folder: each is said to be no frame, and what to do."""
     spoil(save(tmp_path, GOOD) / "000.npz")
-    with pytest.raises(InputError, match=r"000\.npz: expected a file of numpy\.savez"):
+    with pytest.raises(
+        InputError, match=r"(?s)000\.npz: expected a file of numpy\.savez.*hint: write"
+    ) as caught:
         read(tmp_path)
+    assert "pickle" not in str(caught.value)
 
 
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from specialize.precision.convert import Converted, convert
 from specialize.precision.loss import ANYTHING, measurable, measure
 from specialize.targets.base import Int8
 from specialize.verify import compare_models
+from tests.graphs import GraphMaker
 from tests.precision.models import frames, operators, sampling_model, write
 
 
@@ -64,6 +65,20 @@ def test_weights_have_a_scale_per_channel(tmp_path: Path) -> None:
               if node.op_type == "DequantizeLinear"]  # fmt: skip
     assert made.per_channel
     assert {scale.size for scale in scales} == {1, 8}
+
+
+def test_a_model_with_nothing_to_quantize(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Where only places are projected the model stays as it is; that is said, and the runtime says nothing."""
+    make = GraphMaker()
+    offsets = make.op("MatMul", make.input("query", (4, 3)), make.const(np.full((3, 2), 0.01)))
+    grid = make.op("Reshape", offsets, make.const([1, 4, 1, 2]))
+    sampled = make.op("GridSample", make.input("image", (1, 2, 8, 8)), grid)
+    path = write(make.model(out=make.op("Relu", sampled)), tmp_path)
+    made = convert(path, "int8", int8=Int8(), runnable=path, frames=frames(path))
+    assert not made.converted
+    assert operators(made.model) == ["MatMul", "Reshape", "GridSample", "Relu", "Identity"]
+    assert capfd.readouterr().err == ""
+    assert quantized(tmp_path / "other")[1].converted
 
 
 def test_the_list_matters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,6 +151,11 @@ def is_custom(node: ir.Node) -> bool:
     return key in CUSTOM or key in CONVS or key in ROTATIONS or is_pool(node)
 
 
+def is_foreign(node: ir.Node) -> bool:
+    """Return whether a node is no standard operator: of another domain, or a plugin that has none."""
+    return node.domain not in ("", "ai.onnx") or is_custom(node)
+
+
 def result_shape(node: ir.Node) -> tuple[int, ...] | None:
     """Return the shape of a custom operator's result if the shapes of its inputs tell it."""
     if is_pool(node):

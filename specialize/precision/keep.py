@@ -13,7 +13,8 @@ from collections.abc import Collection, Iterable
 import onnx_ir as ir
 
 from specialize.graph.closure import Closure
-from specialize.graph.shapes import STANDARD, dims, is_static
+from specialize.graph.custom import is_foreign
+from specialize.graph.shapes import dims, is_static
 from specialize.passes.view import MOVES
 from specialize.targets.coordinates import PROJECTIONS, sampling_places
 
@@ -52,7 +53,7 @@ def kept_nodes(model: ir.Model, bound: Collection[str]) -> frozenset[ir.Node]:
             continue
         if _only_from(node, exact):
             exact.add(node)
-        elif node.op_type in SAMPLERS or node.domain not in STANDARD:
+        elif node.op_type in SAMPLERS or is_foreign(node):
             reading.add(node)
     return frozenset(exact | reading)
 

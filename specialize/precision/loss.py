@@ -11,8 +11,8 @@ import onnx_ir as ir
 
 from specialize.artifact.precision import OutputLoss
 from specialize.errors import VerificationError
+from specialize.graph.custom import is_foreign
 from specialize.graph.io import read_as_written, write_graph
-from specialize.graph.shapes import STANDARD
 from specialize.precision.rounded import computes_in_half, rounded
 from specialize.targets.finish import runnable_copy
 from specialize.verify import OutputReport, Tolerance, compare_models, open_model
@@ -72,7 +72,7 @@ def measurable(path: Path, folder: Path) -> Path:
         InputError: ONNX Runtime does not open the converted model itself.
     """
     model = read_as_written(path)
-    foreign = any(node.domain not in STANDARD for node in model.graph)
+    foreign = any(is_foreign(node) for node in model.graph)
     if not foreign and not computes_in_half(model):
         return path
     ir.external_data.load_to_model(model)

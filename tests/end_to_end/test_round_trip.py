@@ -15,12 +15,13 @@ from specialize.compiler import build
 from specialize.graph import known
 from specialize.graph.io import write_graph
 from specialize.passes.attention import DOMAIN, OPERATOR
-from specialize.request import BuildRequest
+from specialize.request import BuildRequest, Precision
 from specialize.targets.conformance import operator_of
 from specialize.targets.finish import lower
 from tests.cli.running import CAR42
 from tests.end_to_end.tiny_model import CAMERAS, CHANNELS, COLUMNS, GRID, ROWS, SPEC, sample_points
 from tests.graphs import GraphMaker
+from tests.passes.test_lower_rotate import by_places
 
 POINTS = 2
 
@@ -47,10 +48,10 @@ def _store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPECIALIZE_STORE", str(tmp_path / "store"))
 
 
-def generic(convolution: str = "") -> ir.Model:
+def generic(convolution: str = "", rotation: bool = False) -> ir.Model:
     """Return a model of one attention of two points per query and camera, weighted by a softmax, averaged.
 
-    Its features may come out of a vendor's deformable convolution.
+    Its features may come out of a vendor's deformable convolution; a map of the frame before may be turned and added.
     """
     make, queries = GraphMaker(domains=(DOMAIN, "DL")), GRID.queries
     random = np.random.default_rng(7)
@@ -82,9 +83,20 @@ def generic(convolution: str = "") -> ir.Model:
     mixed = make.op("MatMul", make.annotate(read, (CAMERAS, queries, CHANNELS)), make.const(np.eye(CHANNELS)))
     total = make.op("ReduceSum", make.op("Mul", mixed, seen), make.const([0]), keepdims=0)
     count = make.op("ReduceSum", seen, make.const([0]), keepdims=0)
-    model = ir.from_proto(make.model(bev=make.op("Div", total, make.op("Max", count, make.const(1.0)))))
+    bev = make.op("Div", total, make.op("Max", count, make.const(1.0)))
+    model = ir.from_proto(make.model(bev=make.op("Add", bev, turned_before(make)) if rotation else bev))
     known.evaluate(model)
     return model
+
+
+def turned_before(make: GraphMaker) -> str:
+    """Return features of the frame before (Q, C), turned as detectors do it."""
+    height, width = GRID.shape
+    before = make.input("before", (1, CHANNELS, height, width))
+    turn = make.op("Mul", make.input("angle", (1,)), make.const(np.pi / 180))
+    grid = by_places(make, make.op("Cos", turn), make.op("Sin", turn), (7.0, 3.0), (height, width))
+    read = make.op("GridSample", before, grid, mode="nearest", padding_mode="zeros", align_corners=0)
+    return make.op("Transpose", make.op("Reshape", read, make.const([CHANNELS, height * width])), perm=[1, 0])
 
 
 def written(folder: Path, form: str) -> Path:
@@ -152,3 +164,31 @@ def test_a_backbone_with_a_vendors_convolution(operator: str, plain: Path, tmp_p
     assert operator in {operator_of(node) for node in model.graph}
     own = saved(model, tmp_path / "own")
     assert rows(own, "ragged") == rows(plain, "ragged") == rows(own, "ragged", target)
+
+
+def test_a_turned_map_of_the_frame_before(plain: Path, tmp_path: Path) -> None:
+    """Written as the operator of its makers it is read back, and written again for its own target, with equal rows."""
+    model = generic(rotation=True)
+    lower(model, targets.target("tensorrt_derryhub").PROFILE)
+    assert "RotateTRT" in {operator_of(node) for node in model.graph}
+    own = saved(model, tmp_path / "own")
+    assert rows(own, "ragged") == rows(plain, "ragged") == rows(own, "ragged", "tensorrt_derryhub")
+    again = ir.load(own.parent / "build-ragged-tensorrt_derryhub" / "model.onnx")
+    assert [node.op_type for node in again.graph].count("RotateTRT") == 1
+
+
+@pytest.mark.parametrize("precision", ["fp16", "int8"])
+def test_operators_without_a_domain_stay_in_float32(precision: Precision, tmp_path: Path) -> None:
+    """Plugins are no standard operators, though they stand in that domain: a conversion leaves them as they are."""
+    path = saved(generic(rotation=True), tmp_path / "own")
+    output = path.parent / "build"
+    build(BuildRequest(
+        calib=CAR42, model=str(path), target="tensorrt_derryhub", output=output, frames=1, precision=precision,
+    ))  # fmt: skip
+    found = Build.open(output).manifest.precision
+    assert found is not None and found.outputs["bev"].cosine > 0.99
+    plugins = [node for node in ir.load(output / "model.onnx").graph if node.op_type.endswith("TRT")]
+    assert {node.op_type for node in plugins} == {"MultiScaleDeformableAttnTRT", "RotateTRT"}
+    assert {str(value.dtype) for node in plugins for value in (*node.inputs, *node.outputs) if value} == {
+        "FLOAT", "INT32",
+    }  # fmt: skip

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 
+from specialize.targets.attributes import AllInts, CountsPadding, IsOne, NearestMode, NoInput
 from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
 from specialize.targets.keys import check_keys, known
-from specialize.targets.limits import CastTo, IndexRank, LastAxis, OneOf, ScalarInput
+from specialize.targets.limits import CastTo, IndexRank, LastAxis, Limit, OneOf, ScalarInput
 from specialize.targets.operators import STANDARD_MSDA
 from specialize.targets.render import HEADER, header, named_shapes, render
 
@@ -14,39 +15,62 @@ _LISTED = "AXERA-TECH/pulsar2-docs-en: source/appendix/op_support_list_ax650.md,
 _CONFIG = "AXERA-TECH/pulsar2-docs-en: source/user_guides_config/config.md"
 _EXPORT = "AXERA-TECH/bevformer.axera: bevformer_onnx_export"
 
+_UNPADDED = OneOf("auto_pad", ("NOTSET",))
+
+
+def _only(*limits: Limit) -> Rule:
+    """Return the rule of an operator of which the list takes some attributes only."""
+    return Rule(
+        limits=limits, text="the list names the attributes that are taken",
+        help="export the operator with the attributes that are taken, or write it with others",
+    )  # fmt: skip
+
+
 PROFILE = Profile(
     name="axera",
     title="AXERA AX650 and M76H, Pulsar2 7.0",
     opsets=(11, 20),
     opset=17,
     operators=table(
-        ("Abs Add And ArgMax ArgMin AveragePool BatchNormalization Ceil Clip Concat Constant "
-         "ConstantOfShape Conv", ALLOWED),
-        ("ConvTranspose Cos DepthToSpace Div Elu Equal Erf Exp Expand Flatten Floor GatherElements "
-         "GatherND Gelu Gemm", ALLOWED),
+        ("Abs Add And Ceil Clip Concat Constant ConstantOfShape Cos Div Elu Equal Erf Exp Expand Flatten "
+         "Floor GatherElements GatherND Gelu", ALLOWED),
         ("GlobalAveragePool GlobalMaxPool Greater GreaterOrEqual GridSample GroupNormalization "
          "HardSigmoid HardSwish", ALLOWED),
-        ("Identity InstanceNormalization LeakyRelu Less LessOrEqual LogSoftmax MatMul Max MaxPool Min "
+        ("Identity InstanceNormalization LeakyRelu Less LessOrEqual LogSoftmax MatMul Max Min "
          "Mish Mul Not PRelu",
          ALLOWED),
-        ("ReduceL2 ReduceMax ReduceMean ReduceMin ReduceSum Relu Reshape RoiAlign Round ScatterElements "
-         "ScatterND", ALLOWED),
-        ("Sigmoid Sin Slice Softmax Softplus SpaceToDepth Split Sqrt Squeeze Sub Swish Tanh Tile TopK "
-         "Transpose", ALLOWED),
+        ("Relu Reshape RoiAlign Round ScatterElements ScatterND Sigmoid Sin Slice Softmax Softplus "
+         "SpaceToDepth Split Sqrt Squeeze Sub Swish Tanh Tile TopK Transpose", ALLOWED),
         ("Unsqueeze Where Xor", ALLOWED),
+        ("ArgMax ArgMin", _only(OneOf("select_last_index", (0,)))),
+        ("AveragePool", _only(_UNPADDED, CountsPadding())),
+        ("BatchNormalization", _only(OneOf("training_mode", (0,)))),
+        ("Conv", _only(_UNPADDED)),
+        ("ConvTranspose", _only(_UNPADDED, AllInts("dilations", 1))),
+        ("DepthToSpace", _only(OneOf("mode", ("DCR",)))),
+        ("Gemm", _only(IsOne("alpha"), IsOne("beta"))),
+        ("MaxPool", _only(_UNPADDED, AllInts("dilations", 1), OneOf("storage_order", (0,)))),
+        ("ReduceL2 ReduceMax ReduceMean ReduceMin ReduceSum", _only(OneOf("noop_with_empty_axes", (0,)))),
         ("Cast", Rule(
             limits=(CastTo(("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32")),),
-            text="no int64, bool, float16",
+            text="no int64, bool, float16", help="keep the model in float32, and truth values and indices out of casts",
         )),
         ("Gather", Rule(
             limits=(IndexRank(1),), text="indices: currently only 1 dimension", help="flatten the "
                 "indices and reshape the result",
         )),
-        ("LayerNormalization", Rule(limits=(LastAxis(),), text="axis: only -1")),
-        ("Pow", Rule(limits=(ScalarInput(1),), text="the exponent is an initializer of one element")),
-        ("Pad", Rule(limits=(OneOf("mode", ("constant",)),), text="mode: only constant")),
+        ("LayerNormalization", Rule(
+            limits=(LastAxis(),), text="axis: only -1", help="move that axis to the end, or write the mean out",
+        )),
+        ("Pow", Rule(
+            limits=(ScalarInput(1),), text="the exponent is an initializer of one element",
+            help="write a power of computed exponents with Exp and a product",
+        )),
+        ("Pad", _only(OneOf("mode", ("constant",)), NoInput(3, "axes"))),
         ("Resize", Rule(
-            limits=(OneOf("mode", ("nearest", "linear")),), text="nearest_mode: only round_prefer_ceil",
+            limits=(OneOf("mode", ("nearest", "linear")), NearestMode("round_prefer_ceil")),
+            text="mode: nearest, linear; nearest_mode: only round_prefer_ceil",
+            help="--target axera writes nearest sampling by whole factors so; sample by whole factors, or linearly",
         )),
         ("NonZero", Rule(
             verdict="refused", text="shapes that depend on data are not supported, and it is not in the list",

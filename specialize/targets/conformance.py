@@ -167,7 +167,12 @@ def _by_shape(node: ir.Node, profile: Profile) -> Finding | None:
 
 
 def _finding(node: ir.Node, verdict: Verdict, rule: Rule, text: str, profile: Profile) -> Finding:
+    operator = operator_of(node)
+    otherwise = (
+        f"write {operator} another way when the model is exported, or ask the vendor; "
+        f"`specialize targets {profile.name}` lists what is taken"
+    )
     return Finding(
-        node=node_name(node), operator=operator_of(node), verdict=verdict, rule=text,
-        source=rule.source or profile.source, help=rule.help if verdict == "refused" else "",
+        node=node_name(node), operator=operator, verdict=verdict, rule=text,
+        source=rule.source or profile.source, help=(rule.help or otherwise) if verdict == "refused" else "",
     )  # fmt: skip

@@ -20,6 +20,7 @@ from specialize.passes.attention import DOMAIN, is_attention
 from specialize.passes.base import Note, node_name
 from specialize.passes.custom_conv import read_convs, write_convs
 from specialize.passes.lower import HORIZON_DOMAIN, lower_deformable_attention, raise_to_grid_sample
+from specialize.passes.lower_bool_casts import lower_bool_casts
 from specialize.passes.lower_deform_conv import lower_deform_conv
 from specialize.passes.lower_flat import lower_flat
 from specialize.passes.lower_grid import lower_grid_samples
@@ -28,14 +29,17 @@ from specialize.passes.lower_opset import NAME as OPSET
 from specialize.passes.lower_opset import lower_opset
 from specialize.passes.lower_pool import define_pools, lower_pools
 from specialize.passes.lower_rank import lower_rank
+from specialize.passes.lower_resize import lower_resize
 from specialize.passes.lower_rotate import read_rotations, write_rotations
 from specialize.passes.lower_zero_rows import lower_zero_rows
 from specialize.passes.recognise import recognise_custom, recognise_sampling
 from specialize.passes.tidy import tidy
 from specialize.targets import target
-from specialize.targets.base import BuildFacts, FileFacts, Profile, TensorFacts, Verdict
+from specialize.targets.attributes import NearestMode
+from specialize.targets.base import BuildFacts, FileFacts, Profile, Rule, TensorFacts, Verdict
 from specialize.targets.conformance import Conformance, check, operator_of
 from specialize.targets.coordinates import coordinate_branches
+from specialize.targets.limits import CastTo
 
 NAME = "target"
 MODEL = "model.onnx"
@@ -144,9 +148,17 @@ def lower(model: ir.Model, profile: Profile, form: str | None = None) -> list[No
     known.fold(model)
     if profile.zero_rows == "pad":
         notes += lower_zero_rows(model)
+    if any(isinstance(limit, NearestMode) for limit in _rule("Resize", profile).limits):
+        notes += lower_resize(model)
+    if any(isinstance(limit, CastTo) and not limit.from_bool for limit in _rule("Cast", profile).limits):
+        notes += lower_bool_casts(model)
     if profile.equal_ranks:
         notes += lower_operands(model)
     return [*notes, *tidy(model)]
+
+
+def _rule(operator: str, profile: Profile) -> Rule:
+    return profile.operators.get(operator, profile.unlisted)
 
 
 def runnable_copy(model: ir.Model) -> ir.Model:

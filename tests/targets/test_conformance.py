@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx_ir as ir
 import pytest
 
@@ -182,3 +183,76 @@ def test_unknown_target() -> None:
     """A target that does not exist is named, with the closest one."""
     with pytest.raises(UsageError, match="did you mean 'horizon_j6'"):
         targets.target("horizon_j7")
+
+
+def _attributes(
+    operator: str, *shapes: tuple[int, ...], constants: int = 0, **attributes: object
+) -> ir.Model:
+    """Return a model of one operator; the last so many inputs are constants."""
+    g = GraphMaker(18 if operator in ("ReduceMax", "Pad") else 17)
+    values = [
+        g.const(np.ones(shape, np.float32))
+        if place >= len(shapes) - constants
+        else g.input(f"x{place}", shape)
+        for place, shape in enumerate(shapes)
+    ]
+    return graphs.read(g, out=g.op(operator, *values, **attributes))
+
+
+MAP, KERNEL = (1, 2, 8, 8), (2, 2, 3, 3)
+PULSAR2: dict[str, tuple[ir.Model, ir.Model, str]] = {
+    "average": (
+        _attributes("AveragePool", MAP, kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1),
+        _attributes("AveragePool", MAP, kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+        "padding out of averages",
+    ),
+    "padding": (
+        _attributes("Conv", MAP, KERNEL, constants=1, pads=[1, 1, 1, 1]),
+        _attributes("Conv", MAP, KERNEL, constants=1, auto_pad="SAME_UPPER"),
+        "auto_pad is SAME_UPPER",
+    ),
+    "transposed": (
+        _attributes("ConvTranspose", MAP, KERNEL, constants=1, dilations=[1, 1]),
+        _attributes("ConvTranspose", MAP, KERNEL, constants=1, dilations=[2, 2]),
+        r"dilations are [2, 2]",
+    ),
+    "depth": (
+        _attributes("DepthToSpace", (1, 4, 2, 2), blocksize=2),
+        _attributes("DepthToSpace", (1, 4, 2, 2), blocksize=2, mode="CRD"),
+        "mode is CRD",
+    ),
+    "product": (
+        _attributes("Gemm", (2, 3), (3, 4), constants=1, alpha=1.0),
+        _attributes("Gemm", (2, 3), (3, 4), constants=1, alpha=0.5),
+        "alpha is 0.5",
+    ),
+    "reduction": (
+        _attributes("ReduceMax", MAP),
+        _attributes("ReduceMax", MAP, noop_with_empty_axes=1),
+        "noop_with_empty_axes is 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PULSAR2)
+def test_attributes_of_pulsar2(case: str) -> None:
+    """What the list of operators says of attributes is kept: one value is taken, another refused with what to do."""
+    taken, other, reason = PULSAR2[case]
+    profile = targets.target("axera").PROFILE
+    assert check(taken, profile).of("refused") == ()
+    (finding,) = check(other, profile).of("refused")
+    assert reason in finding.rule and "op_support_list" in finding.source and finding.help
+
+
+@pytest.mark.parametrize("name", targets.TARGETS)
+def test_whatever_may_be_refused_has_help(name: str) -> None:
+    """No refusal leaves a user without what would help."""
+    profile = targets.target(name).PROFILE
+    for model in (*(other for _, other, _ in PULSAR2.values()), graphs.rank_six(), graphs.volume_sampling()):
+        assert all(finding.help for finding in check(model, profile).of("refused"))
+    g = GraphMaker()
+    for operator in ("Det", "Unique", "Range"):
+        sources = [g.input(f"{operator}{place}", (2, 2) if operator == "Det" else ()) for place in range(3)]
+        made = g.op(operator, *sources[: 3 if operator == "Range" else 1])
+        model = graphs.read(g, out=made)
+        assert all(finding.help for finding in check(model, profile).of("refused"))

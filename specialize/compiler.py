@@ -38,11 +38,16 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
 
     Raises:
         InputError: Profile, model or sidecar are wrong, or the folder has files of somebody else.
-        DeclinedError: There is nothing to specialize, and `allow_unchanged` was not asked for.
+        DeclinedError: There is nothing to specialize, and `allow_unchanged` was not asked for; or the target takes
+            no model in that precision.
         VerificationError: The specialized model differs from the original; nothing is left behind.
     """
     watch = Watch()
     profile = load_profile(request.calib)
+    if request.precision == "fp16":
+        from specialize.targets.conformance import require_half
+
+        require_half(request.target)
     store = open_store()
     generic = generic_model(request, store, say)
     watch.lap("model")

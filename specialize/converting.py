@@ -240,9 +240,9 @@ def _warnings(name: str, profile: Profile, made: Converted, digest: str) -> list
             "give real frames with --frames-dir before this model drives anything"
         )
     if name == "fp16" and "float16" not in profile.floats:
-        said.append(
-            f"fp16: {profile.title} computes in {', '.join(profile.floats)}: a smaller file, no faster run"
-        )
+        known = f"computes in {' and '.join(profile.floats)}: a smaller file, no faster run"
+        unknown = "may not compute in float16, no source says that it does: ask the vendor"
+        said.append(f"fp16: {profile.title} {known if profile.ran else unknown}")
     if name == "int8" and profile.int8.own:
         said.append(
             f"int8: {profile.int8.own}: give it the float32 build; this one only shows what 8 bits lose"

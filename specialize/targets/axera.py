@@ -89,6 +89,7 @@ PROFILE = Profile(
     unlisted=Rule(verdict="unknown", text="not in the list; some operators without a standard "
                                           "definition are, ask the vendor"),
     forms=("microsoft",),
+    floats=("float32",),
     int8=Int8(own="Pulsar2 quantizes the float model itself, with 16 bits for the layers that config.json names"),
     files=("config.json", HEADER),
     evidence=(

@@ -84,8 +84,9 @@ class Profile:
         forms: Further forms that it takes.
         grid_sample: How GridSample is written for it: as it is, in a domain of the vendor, or with Gather.
         zero_rows: How rows of zeros are put behind others: joined with a constant, or by Pad.
+        short_batch: Whether a long first axis of three is taken for a batch, item by item, and gets one of size 1 in front.
         equal_ranks: Whether operands of products must have the same rank, and divisors must not be constants.
-        floats: Float types that it computes in.
+        floats: Float types that it computes in, or takes and computes in another.
         int8: How it wants 8-bit integers.
         static: Whether every shape must be a number.
         files: Names of the files that are written beside the model, without those every build has.
@@ -106,6 +107,7 @@ class Profile:
     forms: tuple[str, ...] = ()
     grid_sample: Literal["standard", "horizon", "gather"] = "standard"
     zero_rows: Literal["concat", "pad"] = "concat"
+    short_batch: bool = False
     equal_ranks: bool = False
     floats: tuple[str, ...] = ("float32", "float16")
     int8: Int8 = Int8()

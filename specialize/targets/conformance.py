@@ -17,6 +17,9 @@ from specialize.passes.base import Note, node_name
 from specialize.targets import target
 from specialize.targets.base import VERDICTS, Profile, Rule, Verdict
 
+RARE_FLOATS = {ir.DataType.DOUBLE: "float64", ir.DataType.BFLOAT16: "bfloat16"}
+"""Float types beside the two that toolchains are made for."""
+
 MOST_NAMED = 3
 """Nodes that are named in one sentence; more are counted."""
 
@@ -103,6 +106,22 @@ def check_file(path: Path, name: str) -> Conformance:
     return check(model, profile)
 
 
+def require_half(name: str) -> None:
+    """Refuse a conversion to 16-bit floats that a toolchain cannot take, before anything is made for it.
+
+    Raises:
+        DeclinedError: It takes no cast to that type.
+    """
+    profile = target(name).PROFILE
+    source = ir.Value(name="x", type=ir.TensorType(ir.DataType.FLOAT), shape=ir.Shape([1]))
+    finding = _by_operator(ir.node("Cast", [source], {"to": ir.DataType.FLOAT16.value}), profile)
+    if finding.verdict == "refused":
+        raise DeclinedError(
+            "--precision fp16", f"a toolchain that takes casts to float16 ({finding.source})",
+            f"--target {name}: {finding.rule}", "give it the float32 build, and let it choose its own formats",
+        )  # fmt: skip
+
+
 def operator_of(node: ir.Node) -> str:
     """Return the operator of a node, `domain::name` unless it is a standard one."""
     return node.op_type if node.domain in STANDARD else f"{node.domain}::{node.op_type}"
@@ -137,7 +156,7 @@ def _judge(node: ir.Node, profile: Profile) -> Finding:
     own = _by_operator(node, profile)
     if own.verdict == "refused":
         return own
-    return _by_shape(node, profile) or own
+    return _by_shape(node, profile) or _by_type(node, profile) or own
 
 
 def _by_operator(node: ir.Node, profile: Profile) -> Finding:
@@ -164,6 +183,15 @@ def _by_shape(node: ir.Node, profile: Profile) -> Finding | None:
         rule = Rule(text=text, source=profile.highest_rank_source, help=help_)
         return _finding(node, "refused", rule, text, profile)
     return None
+
+
+def _by_type(node: ir.Node, profile: Profile) -> Finding | None:
+    """Return that nobody knows of a rare float type; a node in 16 bits is judged by its operator and its casts."""
+    rare = next((value.dtype for value in node.outputs if value.dtype in RARE_FLOATS), None)
+    if rare is None or RARE_FLOATS[rare] in profile.floats:
+        return None
+    text = f"it computes in {RARE_FLOATS[rare]}, and no source tells of that type"
+    return _finding(node, "unknown", Rule(), text, profile)
 
 
 def _finding(node: ir.Node, verdict: Verdict, rule: Rule, text: str, profile: Profile) -> Finding:

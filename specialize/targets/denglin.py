@@ -23,6 +23,7 @@ PROFILE = Profile(
     unlisted=Rule(verdict="unknown", text="there is no public list of operators"),
     form="denglin",
     grid_sample="gather",
+    floats=("float32",),
     files=(HEADER,),
     evidence=(Evidence(kind="from documents", text=f"{_SEEN}: opset 11, onnxsim, no NonZero, operators "
                                                    f"of domain DL"),),

@@ -21,6 +21,7 @@ from specialize.passes.base import Note, node_name
 from specialize.passes.custom_conv import read_convs, write_convs
 from specialize.passes.lower import HORIZON_DOMAIN, lower_deformable_attention, raise_to_grid_sample
 from specialize.passes.lower_bool_casts import lower_bool_casts
+from specialize.passes.lower_batch import lower_batch
 from specialize.passes.lower_deform_conv import lower_deform_conv
 from specialize.passes.lower_flat import lower_flat
 from specialize.passes.lower_grid import lower_grid_samples
@@ -146,6 +147,8 @@ def lower(model: ir.Model, profile: Profile, form: str | None = None) -> list[No
     lower_flat(model)
     notes += lower_opset(model, profile.opset)
     known.fold(model)
+    if profile.short_batch:
+        notes += lower_batch(model)
     if profile.zero_rows == "pad":
         notes += lower_zero_rows(model)
     if any(isinstance(limit, NearestMode) for limit in _rule("Resize", profile).limits):

@@ -83,6 +83,7 @@ PROFILE = Profile(
     highest_rank_source=_LISTED,
     forms=("nearest-gather",),
     grid_sample="horizon",
+    floats=("float32",),
     equal_ranks=True,
     int8=Int8(own="hb_mapper quantizes the float model itself, with int16 for the nodes that hb_mapper.yaml names"),
     files=("hb_mapper.yaml", "check.sh", HEADER),

@@ -28,6 +28,7 @@ PROFILE = Profile(
     ),
     unlisted=Rule(verdict="unknown", text="the tables of operators ship inside the SDK"),
     forms=("nearest-gather",),
+    floats=("float32",),
     int8=Int8(own="hb_compile quantizes the float model itself, with int16 for the nodes that quant_config.json names"),
     files=("hb_compile.yaml", "quant_config.json", HEADER),
     evidence=(Evidence(kind="from documents", text=_DOC), Evidence(kind="from documents", text=_HAT)),

@@ -65,6 +65,7 @@ PROFILE = Profile(
     unlisted=Rule(verdict="unknown", text="neither in the list nor tried here"),
     forms=("nearest-gather",),
     zero_rows="pad",
+    short_batch=True,
     int8=Int8(
         source="rknn-toolkit2: quantized_dtype w8a8, formerly named asymmetric_quantized-8",
         own="the toolchain quantizes the float model itself and refuses quantized ones (Conv bias scale is empty)",
@@ -95,6 +96,7 @@ CONFIG = known(
 DISABLED = {
     "gather_to_conv": "a constant Gather becomes a 1x1 convolution with a kernel of ones and zeros, tens of megabytes",
     "fuse_slice_slice_concat_to_conv": "the compiler stops with KeyError where a row is cut twice and joined again",
+    "convert_rs_add_rs_to_rs_gather_elements": "the compiler stops with ValueError in a detector's decoder",
 }
 """Rules of the compiler that the script turns off, each with what it did here in 2.5.0."""
 

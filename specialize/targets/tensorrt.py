@@ -56,6 +56,7 @@ PROFILE = Profile(
     ),
     unlisted=Rule(verdict="unknown", text="not in the table of operators"),
     forms=("tensorrt", "vad", "mmdeploy"),
+    floats=("float32", "float16", "float64"),
     int8=Int8(symmetric=True, source="ran here: tensorrt-rtx 1.7.1: non-zero zero points are refused"),
     files=("build_engine.sh", HEADER),
     evidence=(

@@ -28,7 +28,7 @@ PROFILE = Profile(
         )),
     ),
     unlisted=Rule(verdict="unknown", text="not tried here"),
-    floats=("float32",),
+    floats=("float32", "float64"),
     static=False,
     int8=Int8(symmetric=True, source=f"{_RAN}: symmetric pairs computed right"),
     files=("compile_tvm.py", HEADER),

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 import pytest
+from onnx import TensorProto
 
 from specialize import targets
 from specialize.errors import DeclinedError, UsageError
@@ -256,3 +257,14 @@ def test_whatever_may_be_refused_has_help(name: str) -> None:
         made = g.op(operator, *sources[: 3 if operator == "Range" else 1])
         model = graphs.read(g, out=made)
         assert all(finding.help for finding in check(model, profile).of("refused"))
+
+
+@pytest.mark.parametrize("name", targets.TARGETS)
+def test_float64_is_unknown_unless_somebody_says(name: str) -> None:
+    """A node in float64 is not passed as allowed for toolchains that nobody has seen take one."""
+    g = GraphMaker()
+    wide = g.op("Cast", g.input("x", (2, 3)), to=TensorProto.DOUBLE)
+    model = graphs.read(g, out=g.op("Cast", g.op("Add", wide, wide), to=TensorProto.FLOAT))
+    report = check(model, targets.target(name).PROFILE)
+    (verdict,) = [finding.verdict for finding in report.findings if finding.operator == "Add"]
+    assert (verdict == "allowed") == (name in {"onnxruntime", "openvino", "tvm", "tensorrt"})

@@ -84,7 +84,7 @@ class Profile:
         forms: Further forms that it takes.
         grid_sample: How GridSample is written for it: as it is, in a domain of the vendor, or with Gather.
         zero_rows: How rows of zeros are put behind others: joined with a constant, or by Pad.
-        short_batch: Whether a long first axis of three is taken for a batch, item by item, and gets one of size 1 in front.
+        short_batch: Whether it works item by item along the first of three axes; a long one gets one of 1 in front.
         equal_ranks: Whether operands of products must have the same rank, and divisors must not be constants.
         floats: Float types that it computes in, or takes and computes in another.
         int8: How it wants 8-bit integers.

@@ -1,0 +1,62 @@
+"""Rows are no batch: work on three axes with a long first one gets an axis of size 1 in front."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+import pytest
+
+from specialize.graph import known
+from specialize.passes.lower_batch import LONGEST, lower_batch
+from specialize.passes.tidy import tidy
+from tests.graphs import GraphMaker, assert_annotations_true, random_feeds, run
+
+ROWS = LONGEST + 36
+
+
+def longest_batch(model: ir.Model) -> int:
+    """Return the longest first axis of three that an operator other than Reshape computes on."""
+    made = [node.outputs[0] for node in model.graph if node.op_type not in ("Reshape", "Identity")]
+    return max((int(value.shape[0]) for value in made if value.shape and len(value.shape) == 3), default=0)
+
+
+def test_rows_of_a_sampling_grid() -> None:
+    """Offsets, reference points of every row, a weight per point and their order: none has rows as a batch."""
+    g = GraphMaker()
+    table = np.random.default_rng(0).normal(size=(ROWS, 1, 8))
+    rows = g.op("Reshape", g.input("x", (1, ROWS, 32)), g.const([ROWS, 4, 8]))
+    moved = g.op("Mul", g.op("Add", g.const(table), rows), g.const(np.array([2.0])))
+    weighed = g.op("Softmax", moved, axis=1)
+    turned = g.op("Transpose", weighed, perm=[1, 0, 2])
+    proto = g.model(out=g.op("Reshape", turned, g.const([1, 4, ROWS, 8])))
+    model = ir.from_proto(proto)
+    known.fold(model)
+    assert longest_batch(model) == ROWS
+    (note,) = lower_batch(model)
+    assert note.reason == "4 operators with an axis in front"
+    tidy(model)
+    assert longest_batch(model) == 0
+    assert sum(node.op_type == "Reshape" for node in model.graph) == 1
+    feeds = random_feeds(proto)
+    np.testing.assert_array_equal(run(model, feeds)["out"], run(proto, feeds)["out"])
+    assert_annotations_true(model, feeds)
+
+
+def test_a_transpose_without_an_order_reverses_three_axes() -> None:
+    """The new axis stays in front."""
+    g = GraphMaker()
+    proto = g.model(out=g.op("Transpose", g.input("x", (ROWS, 3, 2))))
+    model = ir.from_proto(proto)
+    known.fold(model)
+    assert lower_batch(model)
+    feeds = random_feeds(proto)
+    np.testing.assert_array_equal(run(model, feeds)["out"], run(proto, feeds)["out"])
+
+
+@pytest.mark.parametrize("shape", [(LONGEST, 4, 8), (ROWS, 8), (1, ROWS, 4, 8)])
+def test_left_alone(shape: tuple[int, ...]) -> None:
+    """A real batch, and tensors of other than three axes, stay as they are."""
+    g = GraphMaker()
+    model = ir.from_proto(g.model(out=g.op("Mul", g.input("x", shape), g.const(2.0))))
+    known.fold(model)
+    assert lower_batch(model) == []

@@ -153,7 +153,12 @@ def is_custom(node: ir.Node) -> bool:
 
 def is_foreign(node: ir.Node) -> bool:
     """Return whether a node is no standard operator: of another domain, or a plugin that has none."""
-    return node.domain not in ("", "ai.onnx") or is_custom(node)
+    return node.domain not in ("", "ai.onnx") or is_plugin(node)
+
+
+def is_plugin(node: ir.Node) -> bool:
+    """Return whether a node is a custom operator without a domain."""
+    return node.domain == "" and is_custom(node)
 
 
 def result_shape(node: ir.Node) -> tuple[int, ...] | None:

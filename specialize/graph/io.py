@@ -11,11 +11,15 @@ from onnx import version_converter
 
 from specialize.errors import InputError
 from specialize.files import explained
+from specialize.graph.custom import is_plugin
 from specialize.graph.shapes import STANDARD
 
 OLDEST_OPSET, NEWEST_OPSET = 11, 26
 WRITTEN_OPSET = 13
 """The oldest opset that what specialization makes can be written in; older models are raised to it."""
+PLUGINS = "plugins"
+"""Domain that operators without one are put in for a while: any name that nobody has."""
+
 EXTERNAL_BYTES = 1 << 10
 """Weights below this stay in the graph's file."""
 
@@ -104,12 +108,26 @@ def raise_opset(model: ir.Model, opset: int) -> bool:
 
 
 def _converted(model: ir.Model, opset: int) -> ir.Model:
-    made = ir.from_proto(version_converter.convert_version(ir.to_proto(model), opset))
+    made = ir.from_proto(version_converter.convert_version(with_domains(model), opset))
+    for node in made.graph:
+        node.domain = "" if node.domain == PLUGINS else node.domain
+    made.graph.opset_imports.pop(PLUGINS, None)
     for name, value in made.graph.initializers.items():
         known = model.graph.initializers.get(name)
         if known is not None and isinstance(known.const_value, ir.ExternalTensor):
             value.const_value = known.const_value  # protobuf does not say in which folder its file is
     return made
+
+
+def with_domains(model: ir.Model) -> onnx.ModelProto:
+    """Return a model for tools that know every operator without a domain: plugins without one are in `PLUGINS`."""
+    proto = ir.to_proto(model)
+    apart = [made for node, made in zip(model.graph, proto.graph.node, strict=True) if is_plugin(node)]
+    for made in apart:
+        made.domain = PLUGINS
+    if apart:
+        proto.opset_import.append(onnx.helper.make_opsetid(PLUGINS, 1))
+    return proto
 
 
 def _raised(model: ir.Model, path: Path) -> ir.Model:

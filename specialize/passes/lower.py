@@ -20,7 +20,7 @@ from specialize.passes.attention import DOMAIN, Attention, is_attention, read_at
 from specialize.passes.base import Note, node_name
 from specialize.passes.compact import remove_unused, replace
 from specialize.passes.custom import write_custom
-from specialize.passes.custom_conv import read_convs
+from specialize.passes.custom_conv import DEFORM_CONV_OPSET, has_convs, read_convs
 from specialize.passes.lower_operands import plain_weights
 from specialize.passes.lower_pool import define_pools
 from specialize.passes.lower_rotate import read_rotations
@@ -79,16 +79,7 @@ def runnable(model: ir.Model) -> list[Note]:
     _standard_grid_samples(model)
     known.fold(model)
     notes = recognise_custom(model)
-    if any(is_custom(node) and not is_attention(node) for node in model.graph):
-        raise_to_grid_sample(model)
-        define_pools(model)
-        notes += read_convs(model)
-        notes += read_rotations(model)
-        notes += [
-            Note(NAME, "declined", node_name(node), f"{node.op_type}: its tables are not constant")
-            for node in model.graph
-            if is_pool(node)
-        ]
+    notes += read_plugins(model)
     unread = next((note for note in notes if note.verdict == "declined"), None)
     if unread is not None:
         hint = "export it zero-padded, where every shape is a number, or with GridSample instead"
@@ -101,6 +92,27 @@ def runnable(model: ir.Model) -> list[Note]:
     if failed is not None:
         raise InternalError(failed.where, "a form that runs", failed.reason)
     return [*notes, *lowered, *tidy(model)]
+
+
+def read_plugins(model: ir.Model) -> list[Note]:
+    """Write poolings, convolutions and rotations of vendors in standard operators, in place, in an opset that has them.
+
+    Shapes must be known, and attention read.
+    """
+    if not any(is_custom(node) and not is_attention(node) for node in model.graph):
+        return []
+    if not (has_convs(model) and _raise(model, DEFORM_CONV_OPSET)):
+        raise_to_grid_sample(model)
+    define_pools(model)
+    return [
+        *read_convs(model),
+        *read_rotations(model),
+        *(
+            Note(NAME, "declined", node_name(node), f"{node.op_type}: its tables are not constant")
+            for node in model.graph
+            if is_pool(node)
+        ),
+    ]
 
 
 def has_custom(model: ir.Model) -> bool:
@@ -126,9 +138,14 @@ def _standard_grid_samples(model: ir.Model) -> None:
 
 def raise_to_grid_sample(model: ir.Model) -> bool:
     """Bring a graph to an opset that has GridSample, in place; return whether it is in one."""
-    if model.graph.opset_imports[""] >= GRID_SAMPLE_OPSET:
+    return model.graph.opset_imports[""] >= GRID_SAMPLE_OPSET or _raise(model, RAISED_OPSET)
+
+
+def _raise(model: ir.Model, opset: int) -> bool:
+    """Bring a graph to an opset or a newer one, in place; return whether it is in one."""
+    if model.graph.opset_imports[""] >= opset:
         return True
-    raised = raise_opset(model, RAISED_OPSET)
+    raised = raise_opset(model, opset)
     known.evaluate(model)  # the converter keeps no shapes
     return raised
 

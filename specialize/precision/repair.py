@@ -7,11 +7,8 @@ import onnx_ir as ir
 
 from specialize.errors import InternalError
 from specialize.graph import known
-from specialize.graph.custom import is_foreign
+from specialize.graph.io import with_domains
 from specialize.graph.shapes import is_static, remove_dead
-
-PLUGINS = "plugins"
-"""Domain that operators without one get to be checked: any name that is taken by nobody."""
 
 
 def name_nodes(model: ir.Model) -> None:
@@ -80,13 +77,8 @@ def require_valid(model: ir.Model) -> None:
         loose = next((value for value in node.outputs if value.name and not is_static(value)), None)
         if loose is not None:
             raise InternalError(f"value {loose.name}", "a shape made of numbers", str(loose.shape))
-    proto = ir.to_proto(model)
-    for node, made in zip(model.graph, proto.graph.node, strict=True):
-        if made.domain == "" and is_foreign(node):
-            made.domain = PLUGINS  # there is no rule for them, and none says that they must have a domain
-    proto.opset_import.append(onnx.helper.make_opsetid(PLUGINS, 1))
     try:
-        onnx.checker.check_model(proto, full_check=False)
+        onnx.checker.check_model(with_domains(model), full_check=False)
     except onnx.checker.ValidationError as error:
         raise InternalError("converted model", "a valid ONNX model", str(error).strip()) from error
 

@@ -164,6 +164,8 @@ def test_a_backbone_with_a_vendors_convolution(operator: str, plain: Path, tmp_p
     assert operator in {operator_of(node) for node in model.graph}
     own = saved(model, tmp_path / "own")
     assert rows(own, "ragged") == rows(plain, "ragged") == rows(own, "ragged", target)
+    again = ir.load(own.parent / f"build-ragged-{target}" / "model.onnx")
+    assert operator in {operator_of(node) for node in again.graph}
 
 
 def test_a_turned_map_of_the_frame_before(plain: Path, tmp_path: Path) -> None:

@@ -89,25 +89,33 @@ def test_inputs_and_attributes_are_the_makers() -> None:
     ("mask", "attributes", "operator", "reason"),
     [
         (True, {}, PLAIN, "it has a mask"),
-        (False, {"pads": [1, 1, 0, 0]}, MODULATED, "differ at both ends"),
+        (False, {"pads": [1, 1, 0, 0]}, MODULATED, "its numbers of padding, [1, 1, 0, 0], differ"),
+        (False, {"pads": [1, 0, 1, 0]}, MODULATED, "its numbers of padding, [1, 0, 1, 0], differ"),
+        (False, {"pads": [1, 0, 1, 0]}, PLAIN, "their order is not certain"),
+        (False, {"strides": [1, 2]}, MODULATED, "its numbers of stride, [1, 2], differ"),
+        (False, {"dilations": [2, 1]}, PLAIN, "its numbers of dilation, [2, 1], differ"),
+        (False, {"group": 4}, MODULATED, "even numbers of channels per group, and there are [1, 4]"),
+        (False, {"offset_group": 4}, MODULATED, "even numbers of channels per group, and there are [4, 1]"),
+        (False, {"batch": 48}, MODULATED, "a batch of 48 is no multiple of 32"),
     ],
 )
 def test_what_an_operator_cannot_say_is_declined(
     mask: bool, attributes: dict[str, object], operator: str, reason: str
 ) -> None:
     """The convolution stays, and the note says why."""
-    g = GraphMaker(19)
-    out = (4, 5) if attributes else (6, 7)
+    g, settings = GraphMaker(19), {"pads": [1, 1, 1, 1], "kernel_shape": [3, 3], **attributes}
+    batch = int(str(settings.pop("batch", 1)))
     inputs = [
-        g.input("x", (1, 4, 6, 7)),
-        g.const(np.ones((3, 4, 3, 3))),
-        g.input("offset", (1, 18, *out)),
+        g.input("x", (batch, 4, 6, 7)),
+        g.const(np.ones((4, 4, 3, 3))),
+        g.input("offset", (batch, 18, 6, 7)),
         "",
     ]
-    inputs += [g.input("mask", (1, 9, *out))] if mask else []
-    size = {"pads": [1, 1, 1, 1] if not attributes else [0, 0, 0, 0], "kernel_shape": [3, 3]} | attributes
-    out_ = g.annotate(g.op("DeformConv", *inputs, **size), (1, 3, *out))
-    model = ir.from_proto(g.model(out=out_))
+    inputs += [g.input("mask", (batch, 9, 6, 7))] if mask else []
+    made = g.op("DeformConv", *inputs, **settings)
+    model = ir.from_proto(g.model(out=made))
+    (node,) = (node for node in model.graph if node.op_type == "DeformConv")
+    node.outputs[0].shape = ir.Shape([batch, 4, 6, 7])
     (note,) = write_convs(model, {operator})
     assert note.verdict == "declined" and reason in note.reason
     assert operators(model)["DeformConv"] == 1
@@ -128,13 +136,51 @@ def test_targets_get_their_own(name: str, tmp_path: object) -> None:
     np.testing.assert_allclose(run(runnable_copy(model), feeds)["out"], run(proto, feeds)["out"], atol=2e-5)
 
 
-def test_what_cannot_be_read_is_declined() -> None:
-    """Groups of channels are named."""
-    g = GraphMaker()
-    inputs = [g.input("x", (1, 4, 6, 7)), g.input("offset", (1, 18, 6, 7)), g.input("mask", (1, 9, 6, 7))]
-    made = g.op(MODULATED, *inputs, g.const(np.ones((4, 2, 3, 3))), padding=[1, 1], groups=2, deform_groups=1)
-    (note,) = read_convs(read(g.model(out=g.annotate(made, (1, 4, 6, 7)))))
-    assert note.verdict == "declined" and "groups" in note.reason
+def vendors(operator: str, **attributes: object) -> onnx.ModelProto:
+    """Return a model of one convolution of a vendor, in opset 17."""
+    g, random = GraphMaker(domains=["DL"]), np.random.default_rng(1)
+    groups = int(str(attributes.get("groups", 1)))
+    shared = int(str(attributes.get("deform_groups", 1)))
+    inputs = [g.input("x", (1, 4, 6, 7)), g.input("offset", (1, 18 * shared, 6, 7))]
+    inputs += [g.input("mask", (1, 9 * shared, 6, 7))] if operator == MODULATED else []
+    inputs.append(g.const(random.standard_normal((6, 4 // groups, 3, 3))))
+    *domain, name = operator.split("::")
+    settings = {"padding": [1] * (4 if domain else 2), **attributes}
+    return g.model(out=g.annotate(g.op(name, *inputs, domain="".join(domain), **settings), (1, 6, 6, 7)))
+
+
+@pytest.mark.parametrize(
+    "attributes", [{"groups": 2}, {"deform_groups": 2}, {"groups": 2, "deform_groups": 2}]
+)
+@pytest.mark.parametrize("operator", [MODULATED, PLAIN])
+def test_groups_are_read_and_written(operator: str, attributes: dict[str, object]) -> None:
+    """They are those of DeformConv; what is written again has them too, and is proven."""
+    proto = vendors(operator, **attributes)
+    model = read(proto)
+    (note, *_) = runnable(model)
+    assert note.reason.endswith("read as DeformConv") and not has_custom(model)
+    standard = model.clone()
+    write_convs(model, {operator})
+    (node,) = (node for node in model.graph if node.op_type == operator.split("::")[-1])
+    found = {name: node.attributes[name].as_int() for name in ("groups", "deform_groups")}
+    assert found == {"groups": 1, "deform_groups": 1, **attributes}
+    feeds = random_feeds(proto)
+    got, want = (run(each, feeds)["out"] for each in (runnable_copy(model), standard))
+    np.testing.assert_allclose(got, want, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("operator", "attributes", "reason"),
+    [
+        (MODULATED, {"groups": 2}, "it has groups"),
+        (PLAIN, {"bias": 1}, "its bias is said to be there"),
+        (PLAIN, {"padding": [1, 1, 0, 0]}, "its numbers of padding, [1, 1, 0, 0], differ"),
+    ],
+)
+def test_what_cannot_be_read_is_declined(operator: str, attributes: dict[str, object], reason: str) -> None:
+    """What GridSample has no groups for, and what no document explains, is named."""
+    (note,) = read_convs(read(vendors(operator, **attributes)))
+    assert note.verdict == "declined" and reason in note.reason
 
 
 def test_a_pooling_is_read() -> None:

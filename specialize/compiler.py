@@ -21,6 +21,7 @@ from specialize.model import parse_spec
 from specialize.request import BuildOutcome, BuildRequest
 from specialize.sources import GRAPH, PREPARED, GenericModel, Say, generic_model, model_again
 from specialize.store import open_store
+from specialize.targets import target
 from specialize.version import code_version
 from specialize.watch import Watch
 
@@ -37,6 +38,7 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
     """Specialize a model for one calibration, prove it, and leave a build behind.
 
     Raises:
+        UsageError: The target does not write attention in that form.
         InputError: Profile, model or sidecar are wrong, or the folder has files of somebody else.
         DeclinedError: There is nothing to specialize, and `allow_unchanged` was not asked for; or the target takes
             no model in that precision.
@@ -44,10 +46,7 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
     """
     watch = Watch()
     profile = load_profile(request.calib)
-    if request.precision == "fp16":
-        from specialize.targets.conformance import require_half
-
-        require_half(request.target)
+    _require_taken(request)
     store = open_store()
     generic = generic_model(request, store, say)
     watch.lap("model")
@@ -130,6 +129,7 @@ def build_key(request: BuildRequest, profile: CalibrationProfile, generic: Gener
         model=generic.digest,
         spec=digest(generic.spec.to_text()),
         target=request.target,
+        attention=request.attention,
         mode=request.mode,
         layout=request.layout,
         align=request.align,
@@ -145,6 +145,16 @@ def build_key(request: BuildRequest, profile: CalibrationProfile, generic: Gener
         allow_unchanged=request.allow_unchanged,
         compiler=code_version(),
     )
+
+
+def _require_taken(request: BuildRequest) -> None:
+    """Refuse what the toolchain takes in no model, before one is exported for it."""
+    if request.attention:
+        target(request.target).PROFILE.require_form(request.attention)
+    if request.precision == "fp16":
+        from specialize.targets.conformance import require_half
+
+        require_half(request.target)
 
 
 def _frames_digest(folder: Path | None) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import msgspec
+
 from specialize.artifact import BuildKey, Manifest, record_files, write_manifest, write_metadata
 from specialize.artifact.build import MODEL, PROFILE
 from specialize.artifact.tensors import tensors_bytes
@@ -16,6 +18,7 @@ from specialize.files import publish_directory, write_file
 from specialize.graph.io import write_graph
 from specialize.modes.tables import OWN_TABLE, metadata_of
 from specialize.passes.base import Note
+from specialize.passes.lower import NAME as LOWER
 from specialize.report import write_new_report
 from specialize.request import BuildRequest
 from specialize.sketch import draw_largest
@@ -42,6 +45,9 @@ def prove_and_publish(
         facts = _facts(request, compiled, manifest)
         candidate, notes = _finish(request, compiled, facts, room)
         manifest = manifest.with_passes((*manifest.passes, *describe_notes(notes)))
+        manifest = msgspec.structs.replace(
+            manifest, warnings=(*manifest.warnings, *_unwritten(request, notes))
+        )
         write_graph(compiled.graph, room / MODEL)
         shutil.copyfile(compiled.parts / PREPARED_WEIGHTS, room / PREPARED_WEIGHTS)
         write_file(room / PROFILE, dump_profile(compiled.profile))
@@ -80,6 +86,15 @@ def _facts(request: BuildRequest, compiled: Compilation, manifest: Manifest) -> 
     )
 
 
+def _unwritten(request: BuildRequest, notes: tuple[Note, ...]) -> list[str]:
+    """Return where attention is not written in the form that was asked for, and why."""
+    return [
+        f"--attention {request.attention}: {note.where}: {note.reason}"
+        for note in notes
+        if request.attention and note.pass_name == LOWER and note.verdict == "declined"
+    ]
+
+
 def _finish(
     request: BuildRequest, compiled: Compilation, facts: BuildFacts, room: Path
 ) -> tuple[Path, tuple[Note, ...]]:
@@ -88,9 +103,9 @@ def _finish(
     What ONNX Runtime cannot run, because it has a toolchain's own operators, is proven in a form that says the same
     in standard operators.
     """
-    if request.target == DEFAULT_TARGET:
+    if request.target == DEFAULT_TARGET and not request.attention:
         return room / MODEL, ()
-    finished = finish(compiled.graph, request.target, room, facts)
+    finished = finish(compiled.graph, request.target, room, facts, request.attention or None)
     if finished.runnable:
         return room / MODEL, finished.notes
     runnable = compiled.parts / "runnable.onnx"

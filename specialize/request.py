@@ -30,6 +30,7 @@ class BuildRequest:
         checkpoint: Weights of a built-in model; seeded ones without it.
         model_spec: Sidecar of an ONNX file; `my.model.yaml` beside `my.onnx` without it.
         target: Toolchain to lower for.
+        attention: How deformable attention is written; the target's own form without it.
         mode: How calibration is bound.
         layout: How visible pairs are laid out.
         align: Lengths are rounded up to a multiple of this.
@@ -51,6 +52,7 @@ class BuildRequest:
     checkpoint: Path | None = None
     model_spec: Path | None = None
     target: str = "onnxruntime"
+    attention: str = ""
     mode: Mode = "exact"
     layout: Layout = "ragged"
     align: int = 1

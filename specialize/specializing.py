@@ -28,6 +28,7 @@ from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
 from specialize.sources import PREPARED, GenericModel
 from specialize.targets import target
+from specialize.targets.base import RUNS_ANYWHERE
 from specialize.visibility.plan import VisibilityPlan
 from specialize.watch import Watch
 
@@ -75,7 +76,7 @@ def specialize(
     spec = generic.spec
     plans = visible_sets(spec, profile)
     binding = bind_model(request, profile, spec, parts / PREPARED)
-    compiled = _folded(binding.compiled, request.target)
+    compiled = _folded(binding.compiled, request)
     if not compiled.sites and not request.allow_unchanged:
         _require_saving(request.model, parts / PREPARED, compiled)
     if request.mode == "exact":
@@ -134,7 +135,8 @@ def describe(request: BuildRequest, compiled: Compilation, key: BuildKey) -> Man
         outputs=tuple(describe_tensor(value) for value in compiled.graph.graph.outputs),
         passes=describe_notes(compiled.notes),
         warnings=(*compiled.generic.warnings, *_doubts(compiled.profile, compiled.generic.spec)),
-        options=dict(compiled.binding.options),
+        options=dict(compiled.binding.options)
+        | ({"attention": request.attention} if request.attention else {}),
         verify={},
         flops={},
     )
@@ -162,9 +164,9 @@ def tie(manifest: Manifest, sites: tuple[CompactedSite, ...]) -> ModelTie:
     )
 
 
-def _folded(compiled: Specialized, target_name: str) -> Specialized:
+def _folded(compiled: Specialized, request: BuildRequest) -> Specialized:
     """Fold constants on the way into tables, in place, unless a target wants an operator that has them inside."""
-    if target(target_name).PROFILE.form != "gridsample":
+    if (request.attention or target(request.target).PROFILE.form) not in RUNS_ANYWHERE:
         return compiled
     return replace(compiled, notes=(*compiled.notes, *fold_affine(compiled.model)))
 

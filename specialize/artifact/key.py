@@ -24,6 +24,7 @@ class BuildKey:
         mode: `exact`, `envelope` or `tables`.
         layout: `ragged` or `padded`.
         align: Lengths are rounded up to a multiple of this.
+        attention: How deformable attention is written; empty for the target's own form.
         precision: `float32`, or the number format that the proven model is converted to.
         frames_digest: Digest of the frames of a folder that the conversion uses; empty without.
         tolerance: Canonical text of the envelope's tolerance; empty without one.
@@ -46,6 +47,7 @@ class BuildKey:
     mode: str = "exact"
     layout: str = "ragged"
     align: int = 1
+    attention: str = ""
     precision: str = "float32"
     frames_digest: str = ""
     tolerance: str = ""

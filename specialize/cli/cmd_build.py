@@ -18,6 +18,7 @@ from specialize.request import LAYOUTS, MODES, PRECISIONS, BuildRequest
 @options.checkpoint_option
 @options.model_spec_option
 @click.option("--target", default="onnxruntime", show_default=True, help="Toolchain to lower for.")
+@options.attention_option
 @click.option(
     "--mode", type=click.Choice(MODES), default="exact", show_default=True, help="How calibration is bound."
 )

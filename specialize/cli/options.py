@@ -45,6 +45,12 @@ frames_dir_option = click.option(
 align_option = click.option(
     "--align", type=int, default=1, show_default=True, help="Round lengths up to a multiple of this."
 )
+attention_option = click.option(
+    "--attention",
+    default="",
+    metavar="FORM",
+    help="How deformable attention is written: a form of `specialize targets NAME` [default: the target's own].",
+)
 runtime_option = click.option(
     "--runtime",
     type=click.Choice(("onnxruntime", "openvino")),

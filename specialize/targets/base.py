@@ -11,7 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from specialize.errors import UsageError, closest
 from specialize.targets.limits import Limit
+
+RUNS_ANYWHERE = ("gridsample", "decomposed", "nearest-gather")
+"""Forms of deformable attention in standard operators alone."""
 
 Verdict = Literal["allowed", "cpu", "refused", "unknown"]
 
@@ -116,6 +120,17 @@ class Profile:
     evidence: tuple[Evidence, ...]
     source: str
     notes: tuple[str, ...] = field(default=())
+
+    def require_form(self, form: str) -> None:
+        """Refuse a way of writing deformable attention that the toolchain does not take.
+
+        Raises:
+            UsageError: It takes others.
+        """
+        forms = tuple(dict.fromkeys((self.form, *self.forms, *RUNS_ANYWHERE)))
+        if form not in forms:
+            hint = closest(form, forms)
+            raise UsageError("--attention", f"one of {', '.join(forms)} for {self.name}", repr(form), hint)
 
     @property
     def ran(self) -> bool:

@@ -9,29 +9,29 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
-from specialize.errors import UsageError, closest
 from specialize.files import write_file
 from specialize.graph import known
-from specialize.graph.custom import POOL, ROTATE, is_custom
+from specialize.graph.custom import CONVS, POOL, ROTATE, ROTATIONS, is_custom
 from specialize.graph.edit import PASS_KEY
 from specialize.graph.io import read_as_written, write_graph
 from specialize.graph.shapes import dims
 from specialize.passes.attention import DOMAIN, is_attention
 from specialize.passes.base import Note, node_name
-from specialize.passes.custom_conv import write_convs
-from specialize.passes.lower import HORIZON_DOMAIN, lower_deformable_attention, read_plugins
-from specialize.passes.lower_bool_casts import lower_bool_casts
+from specialize.passes.custom_conv import read_convs, write_convs
+from specialize.passes.lower import HORIZON_DOMAIN, lower_deformable_attention, raise_to_grid_sample
+from specialize.passes.lower import NAME as LOWER
 from specialize.passes.lower_batch import lower_batch
+from specialize.passes.lower_bool_casts import lower_bool_casts
 from specialize.passes.lower_deform_conv import lower_deform_conv
 from specialize.passes.lower_flat import lower_flat
 from specialize.passes.lower_grid import lower_grid_samples
 from specialize.passes.lower_operands import lower_operands
 from specialize.passes.lower_opset import NAME as OPSET
 from specialize.passes.lower_opset import lower_opset
-from specialize.passes.lower_pool import lower_pools
+from specialize.passes.lower_pool import define_pools, lower_pools
 from specialize.passes.lower_rank import lower_rank
 from specialize.passes.lower_resize import lower_resize
-from specialize.passes.lower_rotate import write_rotations
+from specialize.passes.lower_rotate import read_rotations, write_rotations
 from specialize.passes.lower_zero_rows import lower_zero_rows
 from specialize.passes.recognise import recognise_custom, recognise_sampling
 from specialize.passes.tidy import tidy
@@ -47,8 +47,6 @@ MODEL = "model.onnx"
 TABLES = "tables"
 LEAST_TABLE = 64
 """Constants of fewer elements are not worth a file of their own."""
-
-RUNS_ANYWHERE = frozenset({"gridsample", "decomposed", "nearest-gather"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,15 +119,18 @@ def lower(model: ir.Model, profile: Profile, form: str | None = None) -> list[No
     Raises:
         UsageError: The toolchain does not take that form of deformable attention.
     """
-    forms = (profile.form, *profile.forms)
-    if form is not None and form not in (*forms, *RUNS_ANYWHERE):
-        raise UsageError("form", f"one of {', '.join(forms)}", repr(form), closest(form, forms))
+    if form is not None:
+        profile.require_form(form)
     wanted = form or profile.form
     notes = recognise_custom(model)
     if wanted not in ("gridsample", "nearest-gather"):
         notes += [note for note in recognise_sampling(model) if note.verdict == "applied"]
         known.fold(model)  # what custom operators ask of constants is told by their numbers
     notes += lower_deformable_attention(model, wanted)
+    if form not in (None, "gridsample") and not any(note.pass_name == LOWER for note in notes):
+        notes.append(
+            Note(LOWER, "declined", "graph", f"{form}: no deformable attention was found to write so")
+        )
     if any(is_attention(node) for node in model.graph) and wanted != "microsoft":
         notes += lower_deformable_attention(model, "gridsample")  # what the custom operator cannot express
     if profile.operators.get(POOL, profile.unlisted).verdict == "allowed":
@@ -173,7 +174,11 @@ def runnable_copy(model: ir.Model) -> ir.Model:
             copy.graph.opset_imports[DOMAIN] = 1
     copy.graph.opset_imports.pop(HORIZON_DOMAIN, None)
     recognise_custom(copy)
-    read_plugins(copy)
+    define_pools(copy)
+    if any((node.domain, node.op_type) in {*CONVS, *ROTATIONS} for node in copy.graph):
+        raise_to_grid_sample(copy)
+        read_convs(copy)
+        read_rotations(copy)
     opset = copy.graph.opset_imports.get("", 0)
     lower_deformable_attention(copy, "gridsample" if opset >= 16 else "decomposed")
     return copy

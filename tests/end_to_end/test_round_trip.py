@@ -12,14 +12,24 @@ import pytest
 from specialize import targets
 from specialize.artifact import Build
 from specialize.compiler import build
+from specialize.errors import UsageError
 from specialize.graph import known
-from specialize.graph.io import write_graph
+from specialize.graph.io import read_as_written, write_graph
 from specialize.passes.attention import DOMAIN, OPERATOR
 from specialize.request import BuildRequest, Precision
 from specialize.targets.conformance import operator_of
 from specialize.targets.finish import lower
 from tests.cli.running import CAR42
-from tests.end_to_end.tiny_model import CAMERAS, CHANNELS, COLUMNS, GRID, ROWS, SPEC, sample_points
+from tests.end_to_end.tiny_model import (
+    CAMERAS,
+    CHANNELS,
+    COLUMNS,
+    GRID,
+    ROWS,
+    SPEC,
+    sample_points,
+    write_tiny,
+)
 from tests.graphs import GraphMaker
 from tests.passes.test_lower_rotate import by_places
 
@@ -118,12 +128,14 @@ def saved(model: ir.Model, folder: Path) -> Path:
 
 
 @lru_cache
-def rows(path: Path, layout: str, target: str = "onnxruntime") -> list[tuple[tuple[int, ...], int]]:
+def rows(
+    path: Path, layout: str, target: str = "onnxruntime", attention: str = ""
+) -> list[tuple[tuple[int, ...], int]]:
     """Build a model; return visible queries per camera, and rows computed, of every site."""
-    output = path.parent / f"build-{layout}-{target}"
+    output = path.parent / f"build-{layout}-{target}{attention}"
     build(BuildRequest(
         calib=CAR42, model=str(path), layout="padded" if layout == "padded" else "ragged", target=target,
-        output=output, frames=1,
+        attention=attention, output=output, frames=1,
     ))  # fmt: skip
     manifest = Build.open(output).manifest
     assert manifest.verify["passed"]
@@ -148,11 +160,29 @@ def test_a_form_that_is_written_is_read_back(form: str, plain: Path, tmp_path: P
             assert found == wanted != []
 
 
-@pytest.mark.parametrize("form", ["microsoft", "denglin", "derryhub", "tensorrt", "ascend"])
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "decomposed"])
 def test_a_vendors_form_goes_to_its_own_target(form: str, tmp_path: Path) -> None:
-    """Read back and specialized, it is written for its toolchain again, with the same rows."""
+    """Read back and specialized, it is written for its toolchain again, in that very form, with the same rows."""
     own = written(tmp_path / "own", form)
-    assert rows(own, "ragged", FORMS[form]) == rows(own, "ragged")
+    attention = "" if form == "horizon" else form
+    assert rows(own, "ragged", FORMS[form], attention) == rows(own, "ragged")
+    made = Build.open(own.parent / f"build-ragged-{FORMS[form]}{attention}")
+    assert OPERATORS[form] in {operator_of(node) for node in read_as_written(made.model).graph}
+    assert made.manifest.options == ({"attention": form} if attention else {})
+    assert not any("--attention" in warning for warning in made.manifest.warnings)
+
+
+def test_a_form_that_a_target_does_not_take(tmp_path: Path) -> None:
+    """It is refused before the model is read, and a form that nothing is written in is warned of."""
+    request = BuildRequest(calib=CAR42, model=str(tmp_path / "none.onnx"), target="qnn", attention="denglin")
+    with pytest.raises(
+        UsageError, match="one of gridsample, decomposed, nearest-gather for qnn, got 'denglin'"
+    ):
+        build(request)
+    model = str(write_tiny(tmp_path))  # its sampling has no weights
+    output = tmp_path / "build"
+    made = build(BuildRequest(calib=CAR42, model=model, target="axera", attention="microsoft", output=output))
+    assert any("--attention microsoft: graph: " in warning for warning in made.manifest.warnings)
 
 
 @pytest.mark.parametrize("operator", ["ModulatedDeformableConv2dTRT", "DL::DeformConv2d"])

@@ -11,14 +11,14 @@ import onnx_ir as ir
 
 from specialize.files import write_file
 from specialize.graph import known
-from specialize.graph.custom import CONVS, POOL, ROTATE, ROTATIONS, is_custom
+from specialize.graph.custom import POOL, ROTATE, is_custom
 from specialize.graph.edit import PASS_KEY
 from specialize.graph.io import read_as_written, write_graph
 from specialize.graph.shapes import dims
 from specialize.passes.attention import DOMAIN, is_attention
 from specialize.passes.base import Note, node_name
-from specialize.passes.custom_conv import read_convs, write_convs
-from specialize.passes.lower import HORIZON_DOMAIN, lower_deformable_attention, raise_to_grid_sample
+from specialize.passes.custom_conv import write_convs
+from specialize.passes.lower import HORIZON_DOMAIN, lower_deformable_attention, read_plugins
 from specialize.passes.lower import NAME as LOWER
 from specialize.passes.lower_batch import lower_batch
 from specialize.passes.lower_bool_casts import lower_bool_casts
@@ -28,10 +28,10 @@ from specialize.passes.lower_grid import lower_grid_samples
 from specialize.passes.lower_operands import lower_operands
 from specialize.passes.lower_opset import NAME as OPSET
 from specialize.passes.lower_opset import lower_opset
-from specialize.passes.lower_pool import define_pools, lower_pools
+from specialize.passes.lower_pool import lower_pools
 from specialize.passes.lower_rank import lower_rank
 from specialize.passes.lower_resize import lower_resize
-from specialize.passes.lower_rotate import read_rotations, write_rotations
+from specialize.passes.lower_rotate import write_rotations
 from specialize.passes.lower_zero_rows import lower_zero_rows
 from specialize.passes.recognise import recognise_custom, recognise_sampling
 from specialize.passes.tidy import tidy
@@ -174,11 +174,7 @@ def runnable_copy(model: ir.Model) -> ir.Model:
             copy.graph.opset_imports[DOMAIN] = 1
     copy.graph.opset_imports.pop(HORIZON_DOMAIN, None)
     recognise_custom(copy)
-    define_pools(copy)
-    if any((node.domain, node.op_type) in {*CONVS, *ROTATIONS} for node in copy.graph):
-        raise_to_grid_sample(copy)
-        read_convs(copy)
-        read_rotations(copy)
+    read_plugins(copy)
     opset = copy.graph.opset_imports.get("", 0)
     lower_deformable_attention(copy, "gridsample" if opset >= 16 else "decomposed")
     return copy

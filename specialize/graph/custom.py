@@ -91,6 +91,8 @@ CUSTOM: dict[tuple[str, str], Spelling] = {
     (domain, spelling.operator): spelling
     for name, domain in (
         ("tensorrt", ""),
+        ("tensorrt", "TRT"),
+        ("tensorrt", "com.microsoft"),
         ("derryhub", "trt.plugins"),
         ("derryhub2", "trt.plugins"),
         ("vad", ""),

@@ -25,7 +25,7 @@ from specialize.passes.lower_operands import plain_weights
 from specialize.passes.lower_pool import define_pools
 from specialize.passes.lower_rotate import read_rotations
 from specialize.passes.lower_rows import lower_row_gathers
-from specialize.passes.lower_sampling import with_gather, with_grid_sample
+from specialize.passes.lower_sampling import spell_out, with_gather, with_grid_sample
 from specialize.passes.recognise import recognise_custom
 from specialize.passes.tidy import tidy
 
@@ -132,6 +132,7 @@ def _standard_grid_samples(model: ir.Model) -> None:
     for node in model.graph:
         if _is_horizon(node):
             node.domain = "" if standard else DOMAIN  # where ONNX Runtime has it in every opset
+            spell_out(node, model.graph.opset_imports[""] if standard else 1)
     plain_weights(model)
     _set_imports(model)
 

@@ -21,6 +21,8 @@ from specialize.graph.shapes import STANDARD, dims, numpy_type
 from specialize.passes.arithmetic import plus, times
 from specialize.passes.base import Note, node_name
 from specialize.passes.compact import remove_unused, replace
+from specialize.passes.lower_deform_conv import GRID_SAMPLE_OPSET
+from specialize.passes.lower_sampling import spell_out
 from specialize.rows.lift import array_of, node_axis
 
 NAME = "lower_opset"
@@ -267,11 +269,20 @@ def _scatter(node: ir.Node, builder: Builder, opset: int) -> str | None:
     return None
 
 
+def _grid_sample(node: ir.Node, builder: Builder, opset: int) -> str | None:
+    if opset < GRID_SAMPLE_OPSET:
+        return "there is no such operator, and no other way to write it is known"
+    if len(dims(node.outputs[0])) != 4:
+        return "it reads no volumes"
+    spell_out(node, opset)
+    return None
+
+
 RULES: Mapping[str, Rewrite] = {
     "ReduceSum": _axes(13), "Squeeze": _axes(13), "Unsqueeze": _axes(13),
     **dict.fromkeys(("ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2"), _axes(18)),
     "Reshape": _reshape, "Split": _split, "Softmax": _softmax, "LogSoftmax": _softmax,
     "LayerNormalization": _layer_norm, "HardSwish": _hard_swish, "Gelu": _gelu, "LessOrEqual": _negated("Greater"),
     "GreaterOrEqual": _negated("Less"), "BatchNormalization": _batch_norm, "Resize": _resize,
-    "ScatterND": _scatter, "ScatterElements": _scatter,
+    "ScatterND": _scatter, "ScatterElements": _scatter, "GridSample": _grid_sample,
 }  # fmt: skip

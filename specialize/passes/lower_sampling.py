@@ -21,6 +21,21 @@ from specialize.passes.lower_grid import EXACT_INTEGERS, corners, gathered
 LINEAR_OPSET = 20
 """From this opset on GridSample says `linear` where it said `bilinear`."""
 
+RENAMED = {"bilinear": "linear", "bicubic": "cubic"}
+"""Modes before that opset, and since."""
+
+DEFAULTS: dict[str, str | int] = {"mode": "bilinear", "padding_mode": "zeros", "align_corners": 0}
+
+
+def spell_out(node: ir.Node, opset: int) -> None:
+    """Give a GridSample all its attributes, by the names of an opset: other domains may have other defaults."""
+    for name, value in DEFAULTS.items():
+        if name not in node.attributes:
+            node.attributes.add(ir.convenience.convert_attribute(name, value))
+    mode = node.attributes["mode"].as_string()
+    names = RENAMED if opset >= LINEAR_OPSET else {new: old for old, new in RENAMED.items()}
+    node.attributes.add(ir.AttrString("mode", names.get(mode, mode)))
+
 
 def with_grid_sample(attention: Attention, builder: Builder, opset: int, domain: str = "") -> ir.Value | str:
     """Return the result, [N, Q, M * d], computed with one bilinear GridSample per level.

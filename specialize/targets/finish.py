@@ -32,6 +32,7 @@ from specialize.passes.lower_pool import lower_pools
 from specialize.passes.lower_rank import lower_rank
 from specialize.passes.lower_resize import lower_resize
 from specialize.passes.lower_rotate import write_rotations
+from specialize.passes.lower_sampling import spell_out
 from specialize.passes.lower_zero_rows import lower_zero_rows
 from specialize.passes.recognise import recognise_custom, recognise_sampling
 from specialize.passes.tidy import tidy
@@ -237,6 +238,7 @@ def _to_horizon(model: ir.Model) -> None:
     for node in model.graph:
         if node.op_type == "GridSample" and node.domain == "":
             node.domain = HORIZON_DOMAIN
+            spell_out(node, 1)  # as the exporter of the maker does
             model.graph.opset_imports[HORIZON_DOMAIN] = 1
 
 

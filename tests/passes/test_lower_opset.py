@@ -177,6 +177,37 @@ def test_scatters_add_from_opset_16_on(opset: int, how: str, taken: bool) -> Non
     assert node.attributes["reduction"].as_string() == how
 
 
+@pytest.mark.parametrize("mode", ["linear", "cubic", "nearest", ""])
+def test_grid_sample_has_the_names_of_the_opset(mode: str) -> None:
+    """From opset 20 on modes have other names; what another domain gets is spelled out, by the names before."""
+    g = GraphMaker(20)
+    named = {"mode": mode} if mode else {}
+    proto = g.model(
+        out=g.op("GridSample", g.input("x", (1, 2, 4, 5)), g.input("grid", (1, 3, 3, 2)), **named)
+    )
+    model = ir.from_proto(proto)
+    known.fold(model)
+    (note,) = lower_opset(model, 17)
+    assert note.verdict == "applied"
+    feeds = random_feeds(proto)
+    np.testing.assert_allclose(run(model, feeds)["out"], run(proto, feeds)["out"], atol=1e-6)
+    (node,) = (node for node in model.graph if node.op_type == "GridSample")
+    wanted = {"linear": "bilinear", "cubic": "bicubic", "": "bilinear"}.get(mode, mode)
+    assert {name: attr.value for name, attr in node.attributes.items()} == {
+        "mode": wanted, "padding_mode": "zeros", "align_corners": 0,
+    }  # fmt: skip
+
+
+def test_volumes_are_sampled_from_opset_20_on() -> None:
+    """Before, GridSample read images alone."""
+    g = GraphMaker(20)
+    read = g.op("GridSample", g.input("x", (1, 2, 3, 4, 5)), g.input("grid", (1, 2, 2, 2, 3)))
+    model = ir.from_proto(g.model(out=read))
+    known.fold(model)
+    (note,) = lower_opset(model, 17)
+    assert note.verdict == "declined" and "it reads no volumes" in note.reason
+
+
 def test_an_older_graph_stays() -> None:
     """A graph that is old enough is not touched."""
     _, model, reasons = lowered(11, lambda g, x: g.op("Relu", x))

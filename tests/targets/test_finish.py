@@ -17,13 +17,14 @@ import yaml
 
 from specialize import targets
 from specialize.errors import InternalError, UsageError
-from specialize.passes.lower import FORMS
+from specialize.graph.known import evaluate
+from specialize.passes.lower import FORMS, runnable
 from specialize.targets.base import BuildFacts
 from specialize.targets.coordinates import coordinate_branches
 from specialize.targets.finish import file_facts, finish, runnable_copy
 from specialize.targets.keys import check_keys, known
 from specialize.targets.render import c_name
-from tests.graphs import assert_annotations_true, operators, random_feeds, run
+from tests.graphs import GraphMaker, assert_annotations_true, operators, random_feeds, run
 from tests.targets.graphs import FACTS, attention_block
 
 CUSTOM_FORMS = [(name, form) for name in targets.TARGETS for form in targets.target(name).PROFILE.forms]
@@ -88,6 +89,25 @@ def test_horizon_gets_its_own_grid_sample(tmp_path: Path) -> None:
     finish(model, "horizon_j5", tmp_path, FACTS)
     domains = {node.domain for node in model.graph if node.op_type == "GridSample"}
     assert domains == {"horizon"}
+
+
+@pytest.mark.parametrize("named", [{"mode": "linear", "align_corners": 1}, {}])
+def test_what_horizon_gets_is_spelled_out(named: dict[str, str | int], tmp_path: Path) -> None:
+    """Mode, border and alignment are said as the makers' exporter says them, whatever the model's opset calls them."""
+    g = GraphMaker(20)
+    proto = g.model(
+        out=g.op("GridSample", g.input("x", (1, 2, 4, 5)), g.input("grid", (1, 3, 3, 2)), **named)
+    )
+    model = ir.from_proto(proto)
+    evaluate(model)
+    finish(model, "horizon_j5", tmp_path, FACTS)
+    (node,) = (node for node in model.graph if node.domain == "horizon")
+    assert {name: attr.value for name, attr in node.attributes.items()} == {
+        "mode": "bilinear", "padding_mode": "zeros", "align_corners": 0,
+    } | {name: value for name, value in named.items() if name != "mode"}  # fmt: skip
+    compare(ir.from_proto(proto), runnable_copy(model))
+    runnable(model)
+    compare(ir.from_proto(proto), model)
 
 
 def test_the_coordinate_branch_starts_at_the_projection() -> None:

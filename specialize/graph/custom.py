@@ -85,6 +85,9 @@ SPELLINGS: dict[str, Spelling] = {
     )
 }  # fmt: skip
 
+QUANTIZED = "trt.plugins"
+"""Domain that NVIDIA's quantization tool gives to plugins without one."""
+
 CUSTOM: dict[tuple[str, str], Spelling] = {
     (spelling.domain, spelling.operator): spelling for spelling in SPELLINGS.values()
 } | {
@@ -93,8 +96,8 @@ CUSTOM: dict[tuple[str, str], Spelling] = {
         ("tensorrt", ""),
         ("tensorrt", "TRT"),
         ("tensorrt", "com.microsoft"),
-        ("derryhub", "trt.plugins"),
-        ("derryhub2", "trt.plugins"),
+        ("derryhub", QUANTIZED),
+        ("derryhub2", QUANTIZED),
         ("vad", ""),
     )
     for spelling in (SPELLINGS[name],)
@@ -128,23 +131,24 @@ class Conv:
 
 
 CONVS: dict[tuple[str, str], Conv] = {
-    (kind.domain, kind.operator): kind
+    (domain, kind.operator): kind
     for kind in (
         Conv("", "ModulatedDeformableConv2dTRT", masked=True),
         Conv("", "ModulatedDeformableConv2dTRT2", masked=True),
         Conv("DL", "DeformConv2d", masked=False, four_pads=True),
     )
+    for domain in ((kind.domain,) if kind.domain else ("", QUANTIZED))
 }
 """Deformable convolutions by domain and name."""
 
 ROTATE = "RotateTRT"
-ROTATIONS = frozenset({("", ROTATE), ("", "RotateTRT2")})
+ROTATIONS = frozenset((domain, name) for domain in ("", QUANTIZED) for name in (ROTATE, "RotateTRT2"))
 """Rotations of an image (C, H, W): image, angle in degrees, center (2,) in px."""
 
 
 def is_pool(node: ir.Node) -> bool:
     """Return whether a node is pooling by tables."""
-    return node.op_type == POOL and node.domain == ""
+    return node.op_type in (POOL, "BEVPoolV2TRT2") and node.domain in ("", QUANTIZED)
 
 
 def is_custom(node: ir.Node) -> bool:

@@ -160,6 +160,8 @@ def custom_graph(domain: str, operator: str, inputs: str, **attributes: object) 
         ("", "MultiScaleDeformableAttnTRT2", "vsilw"),
         ("trt.plugins", "MultiScaleDeformableAttnTRT2", "vslw"),
         ("", "MultiscaleDeformableAttnPlugin_TRT", "vsilw"),
+        ("TRT", "MultiscaleDeformableAttnPlugin_TRT", "vsilw"),
+        ("com.microsoft", "MultiscaleDeformableAttnPlugin_TRT", "vsilw"),
         ("mmdeploy", "MMCVMultiScaleDeformableAttention", "vsilw"),
     ],
 )

@@ -340,12 +340,18 @@ def test_a_toolchain_with_the_operator_gets_it(tmp_path: Path) -> None:
     assert operators(plain)["GridSample"] == 1
 
 
-def rotation(center: np.ndarray | None, nearest: bool = False, opset: int = 17) -> onnx.ModelProto:
+def rotation(
+    center: np.ndarray | None,
+    nearest: bool = False,
+    opset: int = 17,
+    operator: str = "RotateTRT",
+    domain: str = "",
+) -> onnx.ModelProto:
     """Return a model of the operator; its center is an input if it is not given."""
-    g = GraphMaker(opset)
+    g = GraphMaker(opset, [domain] if domain else [])
     inputs = [g.input("image", (2, *SIZE)), g.input("angle", (1,))]
     inputs.append(g.input("center", (2,)) if center is None else g.const(center))
-    out = g.op("RotateTRT", *inputs, interpolation=int(nearest))
+    out = g.op(operator, *inputs, domain=domain, interpolation=int(nearest))
     return g.model(out=g.annotate(out, (2, *SIZE)))
 
 
@@ -365,6 +371,16 @@ def test_a_rotation_is_read(angle: float, center: tuple[float, float], nearest: 
     assert_annotations_true(model, feeds)
     (note,) = write_rotations(model)
     assert note.reason == f"written as RotateTRT, about ({center[0]:g}, {center[1]:g}) px"
+
+
+@pytest.mark.parametrize("domain", ["", "trt.plugins"])
+@pytest.mark.parametrize("operator", ["RotateTRT", "RotateTRT2"])
+def test_other_names_are_read(operator: str, domain: str) -> None:
+    """The variant for packed 16-bit floats says the same, and a tool that quantizes gives plugins a domain."""
+    model = ir.from_proto(rotation(np.array(CENTER), operator=operator, domain=domain))
+    (note, *_) = runnable(model)
+    assert note.reason == f"{operator} read as GridSample"
+    assert domain == "" or domain not in model.graph.opset_imports
 
 
 def test_a_computed_center_is_not_read() -> None:

@@ -37,6 +37,7 @@ PROFILE = Profile(
     ),
     source=_PLUGINS,
     notes=("pooling with constant cells is written as BEVPoolV2TRT",
+           "a map turned by one angle about a fixed center is written as RotateTRT",
            "the plugin library is built from its own repository and given to the script as PLUGINS",),
 )  # fmt: skip
 

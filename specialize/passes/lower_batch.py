@@ -1,10 +1,11 @@
 """Lower batch: give work on rows an axis of size 1 in front, so that rows are not taken for a batch.
 
 What: Add(x [rows, a, b], y)  ->  Reshape(Add(Reshape(x, [1, rows, a, b]), y)), and so for every operator on elements,
-    Transpose and Softmax.
-Why it is sound: an axis of size 1 in front changes no element, and broadcasting aligns axes from behind.
+    Transpose and Softmax; of four axes, Softmax along the last, and a Transpose that moves rows and keeps the last.
+Why it is sound: an axis of size 1 in front changes no element, and broadcasting aligns axes from behind; adjacent axes
+    that are treated alike are one, and an order of axes may be reached in two steps.
 Needs: static shapes; then tidy, which makes one Reshape of two.
-Declines when: the tensor has other than three axes, or its first is short.
+Declines when: the first axis is short; an operator on four axes has no rule.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from specialize.rows.lift import node_axis
 from specialize.rows.lift_work import ALL_ZERO, ANY_ZERO, KEEPS_ZERO, OTHER_ELEMENTWISE, OTHER_UNARY
 
 NAME = "lower_batch"
-AXES = 3
+AXES, MOST_AXES = 3, 4
 LONGEST = 64
 """First axes up to this length stay: cameras, heads, and both together are a batch."""
 
 ELEMENTWISE = ANY_ZERO | ALL_ZERO | KEEPS_ZERO | OTHER_ELEMENTWISE | OTHER_UNARY
-TAKEN = ELEMENTWISE | {"Transpose", "Softmax"}
+SWAP = [0, 2, 1, 3]
 
 
 def lower_batch(model: ir.Model) -> list[Note]:
@@ -35,26 +36,39 @@ def lower_batch(model: ir.Model) -> list[Note]:
     """
     count = 0
     for node in list(model.graph):
-        if not _is_long(node):
+        if node.domain not in STANDARD or not _is_long(node):
             continue
         builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
-        inputs = [_in_front(builder, value) for value in node.inputs]
-        shape = dims(node.outputs[0])
-        made = _written(builder, node, inputs, [1, *shape])
-        replace(model.graph, node.outputs[0], builder.reshape(made, shape))
+        made = _of_three(builder, node) if len(dims(node.outputs[0])) == AXES else _of_four(builder, node)
+        if made is None:
+            continue
+        replace(model.graph, node.outputs[0], builder.reshape(made, dims(node.outputs[0])))
         remove_unused(model.graph, node)
         count += 1
     return [Note(NAME, "applied", "graph", f"{count} operators with an axis in front")] if count else []
 
 
 def _is_long(node: ir.Node) -> bool:
-    if node.op_type not in TAKEN or node.domain not in STANDARD or len(node.outputs) != 1:
-        return False
+    """Return whether a computed operand or the result of three or four axes has a long first one."""
     values = [*node.outputs, *(value for value in node.inputs if value is not None)]
-    if not all(is_static(value) and len(dims(value)) <= AXES for value in values):
+    if len(node.outputs) != 1 or not all(is_static(value) for value in values):
         return False
-    long = [value for value in values if value.const_value is None and len(dims(value)) == AXES]
-    return len(dims(node.outputs[0])) == AXES and any(dims(value)[0] > LONGEST for value in long)
+    rank = len(dims(node.outputs[0]))
+    computed = [value for value in values if value.const_value is None and len(dims(value)) == rank]
+    return AXES <= rank <= MOST_AXES and any(dims(value)[0] > LONGEST for value in computed)
+
+
+def _of_three(builder: Builder, node: ir.Node) -> ir.Value | None:
+    shape = [1, *dims(node.outputs[0])]
+    if node.op_type == "Transpose":
+        (inputs, order) = ([_in_front(builder, node.inputs[0])], _order(node))
+        return builder.node("Transpose", inputs, shape, perm=[0, *(place + 1 for place in order)])
+    if node.op_type == "Softmax":
+        axis = node_axis(node, -1, AXES) + 1
+        return builder.node("Softmax", [_in_front(builder, node.inputs[0])], shape, axis=axis)
+    if node.op_type not in ELEMENTWISE:
+        return None
+    return builder.copy(node, [_in_front(builder, value) for value in node.inputs], shape)
 
 
 def _in_front(builder: Builder, value: ir.Value | None) -> ir.Value | None:
@@ -67,11 +81,33 @@ def _in_front(builder: Builder, value: ir.Value | None) -> ir.Value | None:
     return builder.reshape(value, [1, *dims(value)])
 
 
-def _written(builder: Builder, node: ir.Node, inputs: list[ir.Value | None], shape: list[int]) -> ir.Value:
-    if node.op_type == "Transpose":
-        given = node.attributes.get("perm")
-        order = list(given.as_ints()) if given is not None else [*reversed(range(AXES))]
-        return builder.node("Transpose", inputs, shape, perm=[0, *(place + 1 for place in order)])
-    if node.op_type == "Softmax":
-        return builder.node("Softmax", inputs, shape, axis=node_axis(node, -1, AXES) + 1)
-    return builder.copy(node, inputs, shape)
+def _of_four(builder: Builder, node: ir.Node) -> ir.Value | None:
+    source = node.inputs[0]
+    if node.op_type not in ("Softmax", "Transpose") or source is None:
+        return None
+    rows, a, b, c = dims(source)
+    if node.op_type == "Softmax" and node_axis(node, -1, MOST_AXES) == MOST_AXES - 1:
+        return builder.node(
+            "Softmax", [builder.reshape(source, [1, rows, a * b, c])], [1, rows, a * b, c], axis=3
+        )
+    order = _order(node) if node.op_type == "Transpose" else []
+    if order == [1, 0, 2, 3]:
+        return _swap(builder, source, rows, a, b * c)
+    if order == [1, 2, 0, 3]:
+        return _swap(builder, source, rows, a * b, c)
+    if order == [2, 0, 1, 3]:
+        return _swap(builder, source, rows * a, b, c)
+    if order == [2, 1, 0, 3]:
+        return _swap(builder, _swap(builder, source, rows, a * b, c), a, b, rows * c)
+    return None
+
+
+def _swap(builder: Builder, value: ir.Value, first: int, second: int, kept: int) -> ir.Value:
+    """Return a tensor read as [1, first, second, kept] with the two in the middle exchanged."""
+    read = builder.reshape(value, [1, first, second, kept])
+    return builder.node("Transpose", [read], [1, second, first, kept], perm=SWAP)
+
+
+def _order(node: ir.Node) -> list[int]:
+    given = node.attributes.get("perm")
+    return list(given.as_ints()) if given is not None else [*reversed(range(len(dims(node.outputs[0]))))]

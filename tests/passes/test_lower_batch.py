@@ -1,4 +1,4 @@
-"""Rows are no batch: work on three axes with a long first one gets an axis of size 1 in front."""
+"""Rows are no batch: work with a long first axis gets an axis of size 1 in front."""
 
 from __future__ import annotations
 
@@ -53,9 +53,36 @@ def test_a_transpose_without_an_order_reverses_three_axes() -> None:
     np.testing.assert_array_equal(run(model, feeds)["out"], run(proto, feeds)["out"])
 
 
-@pytest.mark.parametrize("shape", [(LONGEST, 4, 8), (ROWS, 8), (1, ROWS, 4, 8)])
+@pytest.mark.parametrize("order", [(1, 0, 2, 3), (1, 2, 0, 3), (2, 0, 1, 3), (2, 1, 0, 3)])
+def test_weights_of_points_on_four_axes(order: tuple[int, ...]) -> None:
+    """Softmax and the orders that put rows behind heads never have rows in front."""
+    g = GraphMaker()
+    weighed = g.op("Softmax", g.input("x", (ROWS, 3, 2, 4)), axis=-1)
+    proto = g.model(out=g.op("Transpose", weighed, perm=list(order)))
+    model = ir.from_proto(proto)
+    known.fold(model)
+    assert lower_batch(model)
+    tidy(model)
+    shapes = [node.outputs[0].shape for node in model.graph if node.op_type != "Reshape"]
+    assert all(shape is not None and int(shape[0]) == 1 for shape in shapes)
+    feeds = random_feeds(proto)
+    np.testing.assert_array_equal(run(model, feeds)["out"], run(proto, feeds)["out"])
+    assert_annotations_true(model, feeds)
+
+
+def test_an_order_without_a_rule_stays() -> None:
+    """Rows that stay in front, and a last axis that moves, are left as they are."""
+    for order in ([0, 2, 1, 3], [3, 1, 2, 0]):
+        g = GraphMaker()
+        model = ir.from_proto(g.model(out=g.op("Transpose", g.input("x", (ROWS, 3, 2, 4)), perm=order)))
+        known.fold(model)
+        assert lower_batch(model) == []
+        assert model.graph[0].op_type == "Transpose" and not any(n.op_type == "Reshape" for n in model.graph)
+
+
+@pytest.mark.parametrize("shape", [(LONGEST, 4, 8), (ROWS, 8), (1, ROWS, 4, 8), (ROWS, 2, 4, 8)])
 def test_left_alone(shape: tuple[int, ...]) -> None:
-    """A real batch, and tensors of other than three axes, stay as they are."""
+    """A real batch, and operators on elements of other than three axes, stay as they are."""
     g = GraphMaker()
     model = ir.from_proto(g.model(out=g.op("Mul", g.input("x", shape), g.const(2.0))))
     known.fold(model)

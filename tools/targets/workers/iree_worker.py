@@ -8,10 +8,10 @@ import onnx
 from iree.compiler import compile_file
 from iree.compiler.tools.import_onnx.__main__ import main as import_onnx
 from iree.compiler.tools.import_onnx.__main__ import parse_arguments
-from report import work
+from report import Made, work
 
 
-def compile_(model: Path, folder: Path):
+def compile_(model: Path, folder: Path) -> Made:
     source, made = folder / "model.mlir", folder / "model.vmfb"
     if import_onnx(parse_arguments([str(model), "-o", str(source), "--opset-version", "17"])):
         raise RuntimeError("the importer refused it; see the log")
@@ -27,7 +27,7 @@ def compile_(model: Path, folder: Path):
         found = module[graph.name](*(feeds[name] for name in names))
         return [each.to_host() for each in (found if isinstance(found, (list, tuple)) else [found])]
 
-    return made.stat().st_size, run
+    return Made(made.stat().st_size, run)
 
 
 work(compile_, f"iree {version('iree-base-compiler')}")

@@ -9,10 +9,10 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import onnx
 import onnx2tf
 from ai_edge_litert.interpreter import Interpreter
-from report import work
+from report import Made, work
 
 
-def compile_(model: Path, folder: Path):
+def compile_(model: Path, folder: Path) -> Made:
     graph = onnx.load(model, load_external_data=False).graph
     names = [value.name for value in graph.input]
     as_they_are = [value.name for value in graph.input if 3 <= len(value.type.tensor_type.shape.dim) <= 5]
@@ -34,7 +34,7 @@ def compile_(model: Path, folder: Path):
         interpreter.invoke()
         return [interpreter.get_tensor(detail["index"]) for detail in interpreter.get_output_details()]
 
-    return made.stat().st_size, run
+    return Made(made.stat().st_size, run)
 
 
 work(compile_, f"onnx2tf {version('onnx2tf')}, ai-edge-litert {version('ai-edge-litert')}")

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import onnxruntime
-from report import work
+from report import Made, work
 
 
-def compile_(model: Path, folder: Path):
+def compile_(model: Path, folder: Path) -> Made:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     opened = onnxruntime.InferenceSession(str(model), options)
@@ -14,7 +14,7 @@ def compile_(model: Path, folder: Path):
     def run(feeds):
         return opened.run(None, {value.name: feeds[value.name] for value in opened.get_inputs()})
 
-    return model.stat().st_size, run
+    return Made(model.stat().st_size, run)
 
 
 work(compile_, f"onnxruntime {onnxruntime.__version__}")

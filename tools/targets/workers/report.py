@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,26 @@ Run = Callable[[dict[str, np.ndarray]], Sequence[np.ndarray]]
 """Returns the outputs in the model's order."""
 
 
-def work(compile_: Callable[[Path, Path], tuple[int, Run | None]], version: str) -> None:
+@dataclass(frozen=True)
+class Made:
+    """What a toolchain made of a model.
+
+    Attributes:
+        size: In bytes.
+        run: How to run it; None if it cannot be run here.
+        options: Options that it was compiled with because it was refused without them; empty if it was not.
+    """
+
+    size: int
+    run: Run | None
+    options: str = ""
+
+
+def work(compile_: Callable[[Path, Path], Made], version: str) -> None:
     """Compile the model named on the command line, run it if it can be run, and print what happened.
 
     Args:
-        compile_: Takes the model and an empty folder; returns the size of what it made in bytes, and how to run it.
+        compile_: Takes the model and an empty folder.
         version: Of the toolchain.
 
     The command line is MODEL FEEDS EXPECTED FOLDER; EXPECTED may be missing. What is known is printed after
@@ -33,12 +49,13 @@ def work(compile_: Callable[[Path, Path], tuple[int, Run | None]], version: str)
     result: dict[str, Any] = {"version": version, "accepted": False}
     start = time.perf_counter()
     try:
-        size, run = compile_(model, folder)
-        result |= {"accepted": True, "compile_s": round(time.perf_counter() - start, 2), "bytes": size}
-        if run is not None and expected.is_file():
+        made = compile_(model, folder)
+        result |= {"accepted": True, "compile_s": round(time.perf_counter() - start, 2), "bytes": made.size}
+        result |= {"options": made.options} if made.options else {}
+        if made.run is not None and expected.is_file():
             print(MARK + json.dumps(result | {"run": "no answer"}), flush=True)
             start = time.perf_counter()
-            got = run(dict(np.load(feeds)))
+            got = made.run(dict(np.load(feeds)))
             result |= {"run_s": round(time.perf_counter() - start, 3)} | compare(got, dict(np.load(expected)))
     except BaseException as error:  # toolchains raise types of their own, some derive from BaseException
         result["message"] = shortened(f"{type(error).__name__}: {error}")

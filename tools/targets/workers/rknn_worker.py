@@ -4,13 +4,17 @@ from importlib.metadata import version
 from pathlib import Path
 
 import onnx
-from report import work
+from report import Made, work
 from rknn.api import RKNN
 
-RULES = ["gather_to_conv", "fuse_slice_slice_concat_to_conv"]  # those that `convert_rknn.py` disables
+RULES = [
+    "gather_to_conv",
+    "fuse_slice_slice_concat_to_conv",
+    "convert_rs_add_rs_to_rs_gather_elements",
+]  # those that `convert_rknn.py` disables
 
 
-def compile_(model: Path, folder: Path):
+def compile_(model: Path, folder: Path) -> Made:
     graph = onnx.load(model).graph
     shapes = {
         value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in graph.input
@@ -27,7 +31,7 @@ def compile_(model: Path, folder: Path):
         rknn.init_runtime()
         return rknn.inference(inputs=[feeds[name] for name in shapes], data_format=["nchw"] * len(shapes))
 
-    return (folder / "model.rknn").stat().st_size, run
+    return Made((folder / "model.rknn").stat().st_size, run)
 
 
 work(compile_, f"rknn-toolkit2 {version('rknn-toolkit2')}")

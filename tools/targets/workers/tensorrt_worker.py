@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import tensorrt_rtx as trt
-from report import work
+from report import Made, work
 
 
-def compile_(model: Path, folder: Path):
+def compile_(model: Path, folder: Path) -> Made:
     logger = trt.Logger(trt.Logger.ERROR)
     builder = trt.Builder(logger)
     network = builder.create_network(0)
@@ -21,7 +21,7 @@ def compile_(model: Path, folder: Path):
     engine = builder.build_serialized_network(network, config)
     if engine is None:
         raise RuntimeError("no engine was built")
-    return engine.nbytes, None
+    return Made(engine.nbytes, None)
 
 
 work(compile_, f"tensorrt-rtx {trt.__version__}")

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import onnx
 import tvm
-from report import work
+from report import Made, work
 from tvm import relax
 from tvm.relax.frontend.onnx import from_onnx
 
 
-def compile_(model: Path, folder: Path):
+def compile_(model: Path, folder: Path) -> Made:
     proto = onnx.load(model)
     module = from_onnx(proto, keep_params_in_input=False)
     library = relax.build(relax.transform.LegalizeOps()(module), target="llvm")
@@ -22,7 +22,7 @@ def compile_(model: Path, folder: Path):
         found = machine["main"](*(tvm.runtime.tensor(np.ascontiguousarray(feeds[name])) for name in names))
         return [each.numpy() for each in ([found] if hasattr(found, "numpy") else found)]
 
-    return (folder / "model.so").stat().st_size, run
+    return Made((folder / "model.so").stat().st_size, run)
 
 
 work(compile_, f"apache-tvm {tvm.__version__}")

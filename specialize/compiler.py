@@ -21,7 +21,6 @@ from specialize.model import parse_spec
 from specialize.request import BuildOutcome, BuildRequest
 from specialize.sources import GRAPH, PREPARED, GenericModel, Say, generic_model, model_again
 from specialize.store import open_store
-from specialize.targets import target
 from specialize.version import code_version
 from specialize.watch import Watch
 
@@ -46,7 +45,10 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
     """
     watch = Watch()
     profile = load_profile(request.calib)
-    _require_taken(request)
+    if request.attention or request.precision == "fp16":
+        from specialize.targets.conformance import require_taken
+
+        require_taken(request.target, request.attention, request.precision)
     store = open_store()
     generic = generic_model(request, store, say)
     watch.lap("model")
@@ -145,16 +147,6 @@ def build_key(request: BuildRequest, profile: CalibrationProfile, generic: Gener
         allow_unchanged=request.allow_unchanged,
         compiler=code_version(),
     )
-
-
-def _require_taken(request: BuildRequest) -> None:
-    """Refuse what the toolchain takes in no model, before one is exported for it."""
-    if request.attention:
-        target(request.target).PROFILE.require_form(request.attention)
-    if request.precision == "fp16":
-        from specialize.targets.conformance import require_half
-
-        require_half(request.target)
 
 
 def _frames_digest(folder: Path | None) -> str:

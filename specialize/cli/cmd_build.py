@@ -9,7 +9,7 @@ import click
 from specialize.cli import options
 from specialize.cli.output import emit, say, warn
 from specialize.cli.render_build import build_json, build_text
-from specialize.request import LAYOUTS, MODES, PRECISIONS, BuildRequest
+from specialize.request import LAYOUTS, MODES, BuildRequest
 
 
 @click.command()
@@ -17,7 +17,7 @@ from specialize.request import LAYOUTS, MODES, PRECISIONS, BuildRequest
 @options.model_option
 @options.checkpoint_option
 @options.model_spec_option
-@click.option("--target", default="onnxruntime", show_default=True, help="Toolchain to lower for.")
+@options.target_option
 @options.attention_option
 @click.option(
     "--mode", type=click.Choice(MODES), default="exact", show_default=True, help="How calibration is bound."
@@ -55,13 +55,7 @@ from specialize.request import LAYOUTS, MODES, PRECISIONS, BuildRequest
 @click.option(
     "--allow-unchanged", is_flag=True, help="Build a model in which there is nothing to specialize."
 )
-@click.option(
-    "--precision",
-    type=click.Choice(PRECISIONS),
-    default="float32",
-    show_default=True,
-    help="Number format that the proven model is converted to; sampling places stay in float32.",
-)
+@options.precision_option
 @options.frames_dir_option
 @options.json_option
 def command(as_json: bool, **given: Any) -> None:

@@ -84,6 +84,8 @@ def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | N
 @options.model_option
 @options.model_spec_option
 @options.checkpoint_option
+@options.target_option
+@options.attention_option
 @click.option(
     "--mode",
     type=click.Choice(MODES),
@@ -117,6 +119,8 @@ def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | N
 @options.align_option
 @options.seed_option
 @click.option("--frames", type=int, default=4, show_default=True, help="Frames that verification compares.")
+@options.precision_option
+@options.frames_dir_option
 @click.option("-o", "--output", type=options.ANY_PATH, help="The lock to write [default: DIR/fleet.lock].")
 @click.option("--dry-run", is_flag=True, help="Write no lock.")
 @click.option(

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from specialize.errors import UsageError
+from specialize.request import PRECISIONS
 
 Command = Callable[..., Any]
 
@@ -44,6 +45,16 @@ frames_dir_option = click.option(
 )
 align_option = click.option(
     "--align", type=int, default=1, show_default=True, help="Round lengths up to a multiple of this."
+)
+target_option = click.option(
+    "--target", default="onnxruntime", show_default=True, help="Toolchain to lower for."
+)
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="float32",
+    show_default=True,
+    help="Number format that the proven model is converted to; sampling places stay in float32.",
 )
 attention_option = click.option(
     "--attention",

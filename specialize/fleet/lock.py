@@ -30,7 +30,7 @@ SCHEMA = "specialize/fleet-lock@1"
 NAME = "fleet.lock"
 
 _SAFE = "!#$&'()*+,-./:;<>?@[]^_`{|}~"
-_PATHS = ("folder", "model_spec", "checkpoint")
+_PATHS = ("folder", "model_spec", "checkpoint", "frames_dir")
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,10 +221,16 @@ def _request_words(request: FleetRequest, folder: Path) -> str:
     return " ".join(words)
 
 
+_LATER = ("attention", "precision", "frames_dir")
+"""What older locks do not have: it was not asked for."""
+
+
 def _parse_request(words: list[str], folder: Path) -> FleetRequest:
     given = {key: unquote(value) for key, _, value in (word.partition("=") for word in words)}
     values: dict[str, Any] = {}
     for part in fields(FleetRequest):
+        if part.name in _LATER and part.name not in given:
+            continue
         text = given[part.name]
         if part.name in _PATHS:
             values[part.name] = folder / text if text else None

@@ -27,6 +27,7 @@ from specialize.fleet.planned import (
 from specialize.model import ModelSpec
 from specialize.modes.capacity import LEAST_FAN_IN
 from specialize.planning import resolve_spec
+from specialize.precision.frames import frames_digest
 from specialize.request import Mode
 
 Say = Callable[[str], None]
@@ -62,17 +63,25 @@ def plan_fleet(request: FleetRequest, jobs: int | None = None, say: Say = lambda
     """Return the builds that a fleet needs; nothing is written and no model is read.
 
     Raises:
-        InputError: The folder has no profile that can be used, two of one vehicle, or the model names no grid.
-        UsageError: There is no such built-in model.
+        InputError: The folder has no profile that can be used, two of one vehicle, or the model names no grid;
+            or there is no frame in the folder of frames.
+        UsageError: There is no such built-in model, or the target does not write attention in that form.
+        DeclinedError: The target takes no model in that precision.
     """
     start = time.perf_counter()
+    if request.attention or request.precision == "fp16":
+        from specialize.targets.conformance import require_taken
+
+        require_taken(request.target, request.attention, request.precision)
     spec = resolve_spec(request.model, request.model_spec)
     files = fleet_files(request.folder)
     say(f"surveying {len(files)} profiles for {spec.name}")
     found, kinds, failed = _surveyed(request, spec, files, jobs)
     say(f"grouping {len(found)} vehicles")
     drafts = [_drafted(request, kind, found) for kind in kinds]
-    writer = _Writer(request, spec, source_of(request), sum(len(kind.builds) for kind in drafts), jobs, say)
+    count = sum(len(kind.builds) for kind in drafts)
+    frames = "" if request.frames_dir is None else frames_digest(request.frames_dir)
+    writer = _Writer(request, spec, source_of(request), frames, count, jobs, say)
     builds = [writer.detailed(draft, found) for kind in drafts for draft in kind.builds]
     return FleetPlan(
         request=request,
@@ -203,6 +212,7 @@ class _Writer:
     request: FleetRequest
     spec: ModelSpec
     source: str
+    frames: str
     builds: int
     jobs: int | None
     say: Say
@@ -226,8 +236,9 @@ class _Writer:
         pairs, least = sum(map(sum, lengths)), min(member.pairs for member in members)
         widest = max(footprints, key=lambda one: max(LEAST_FAN_IN, one.fan_in))  # the first of them
         key = planned_key(
-            request, digest(self.spec.to_text()), self.source, draft.mode, members, lengths, widest.fan_in
-        )
+            request, digest(self.spec.to_text()), self.source, draft.mode, members, lengths, widest.fan_in,
+            self.frames,
+        )  # fmt: skip
         return PlannedBuild(
             key=key, mode=draft.mode, made_from=(widest if draft.mode == "tables" else footprints[0]).vehicle,
             cameras=footprints[0].cameras, members=members, pairs=pairs,

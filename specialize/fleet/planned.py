@@ -10,7 +10,8 @@ from specialize.digest import digest
 from specialize.errors import UsageError, closest
 from specialize.fleet.load import Failed
 from specialize.modes.capacity import LEAST_FAN_IN
-from specialize.request import LAYOUTS, Layout, Mode
+from specialize.request import LAYOUTS, PRECISIONS, Layout, Mode, Precision
+from specialize.targets import TARGETS
 from specialize.version import VERSION
 
 PlanMode = Literal["auto", "exact", "envelope", "tables"]
@@ -38,6 +39,9 @@ class FleetRequest:
             tolerance if `profile`, else `rotation=0.5deg,...` for all.
         spare: Share of further rows in the capacities of tables, for calibrations to come.
         target: Toolchain to lower for.
+        attention: How deformable attention is written; the target's own form without it.
+        precision: Number format that the proven models are converted to.
+        frames_dir: Frames that conversions take their ranges from and are measured on; seeded noise without it.
         seed: Seed of weights without a checkpoint, and of verification frames.
         frames: Number of frames that verification compares.
     """
@@ -53,6 +57,9 @@ class FleetRequest:
     tolerance: str = ""
     spare: float = 0.0
     target: str = "onnxruntime"
+    attention: str = ""
+    precision: Precision = "float32"
+    frames_dir: Path | None = None
     seed: int = 0
     frames: int = 4
 
@@ -62,9 +69,18 @@ class FleetRequest:
         Raises:
             UsageError: An option has a value that does not exist.
         """
-        for name, value, known in (("--mode", self.mode, PLAN_MODES), ("--layout", self.layout, LAYOUTS)):
+        choices = (
+            ("--mode", self.mode, PLAN_MODES),
+            ("--layout", self.layout, LAYOUTS),
+            ("--target", self.target, tuple(TARGETS)),
+            ("--precision", self.precision, PRECISIONS),
+        )
+        for name, value, known in choices:
             if value not in known:
                 raise UsageError(name, f"one of {', '.join(known)}", repr(value), closest(value, known))
+        if self.frames_dir is not None and self.precision == "float32":
+            hint = "leave it away, or add --precision"
+            raise UsageError("--frames-dir", "--precision fp16 or int8", "--precision float32", hint)
         for name, number in (("--align", self.align), ("--frames", self.frames)):
             if number < 1:
                 raise UsageError(name, "a number of at least 1", str(number))
@@ -177,9 +193,9 @@ class FleetPlan:
 
 def planned_key(
     request: FleetRequest, spec: str, source: str, mode: Mode, members: tuple[Member, ...],
-    lengths: tuple[tuple[int, ...], ...], fan_in: int,
+    lengths: tuple[tuple[int, ...], ...], fan_in: int, frames: str = "",
 ) -> str:  # fmt: skip
-    """Return the digest of everything that a planned build is for.
+    """Return the digest of everything that a planned build is for; `frames` is that of the frames of a folder.
 
     An engine with tables is for a capacity, whichever vehicle it was made with.
     """
@@ -201,5 +217,13 @@ def planned_key(
             if mode != "tables"
             else (),
             "capacity": (lengths, max(LEAST_FAN_IN, fan_in)) if mode == "tables" else (),
+            **_conversion(request, frames),
         }
     )
+
+
+def _conversion(request: FleetRequest, frames: str) -> dict[str, str]:
+    """Return what else is asked of the builds; nothing of what is not, so that their keys stay."""
+    precision = "" if request.precision == "float32" else request.precision
+    asked = {"attention": request.attention, "precision": precision, "frames_digest": frames}
+    return {name: value for name, value in asked.items() if value}

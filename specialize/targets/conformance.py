@@ -106,19 +106,27 @@ def check_file(path: Path, name: str) -> Conformance:
     return check(model, profile)
 
 
-def require_half(name: str) -> None:
-    """Refuse a conversion to 16-bit floats that a toolchain cannot take, before anything is made for it.
+def require_taken(name: str, attention: str, precision: str) -> None:
+    """Refuse what a toolchain takes in no model, before one is exported for it.
 
     Raises:
-        DeclinedError: It takes no cast to that type.
+        UsageError: It does not take deformable attention in that form.
+        DeclinedError: It takes no model in that precision.
     """
     profile = target(name).PROFILE
+    if attention:
+        profile.require_form(attention)
+    if precision == "fp16":
+        _require_half(profile)
+
+
+def _require_half(profile: Profile) -> None:
     source = ir.Value(name="x", type=ir.TensorType(ir.DataType.FLOAT), shape=ir.Shape([1]))
     finding = _by_operator(ir.node("Cast", [source], {"to": ir.DataType.FLOAT16.value}), profile)
     if finding.verdict == "refused":
         raise DeclinedError(
             "--precision fp16", f"a toolchain that takes casts to float16 ({finding.source})",
-            f"--target {name}: {finding.rule}", "give it the float32 build, and let it choose its own formats",
+            f"--target {profile.name}: {finding.rule}", "give it the float32 build, and let it choose its own formats",
         )  # fmt: skip
 
 

@@ -122,18 +122,7 @@ def lower(model: ir.Model, profile: Profile, form: str | None = None) -> list[No
     """
     if form is not None:
         profile.require_form(form)
-    wanted = form or profile.form
-    notes = recognise_custom(model)
-    if wanted not in ("gridsample", "nearest-gather"):
-        notes += [note for note in recognise_sampling(model) if note.verdict == "applied"]
-        known.fold(model)  # what custom operators ask of constants is told by their numbers
-    notes += lower_deformable_attention(model, wanted)
-    if form not in (None, "gridsample") and not any(note.pass_name == LOWER for note in notes):
-        notes.append(
-            Note(LOWER, "declined", "graph", f"{form}: no deformable attention was found to write so")
-        )
-    if any(is_attention(node) for node in model.graph) and wanted != "microsoft":
-        notes += lower_deformable_attention(model, "gridsample")  # what the custom operator cannot express
+    notes = _write_attention(model, profile, form)
     if profile.operators.get(POOL, profile.unlisted).verdict == "allowed":
         notes += lower_pools(model)
     if profile.operators.get(ROTATE, profile.unlisted).verdict == "allowed":
@@ -149,6 +138,28 @@ def lower(model: ir.Model, profile: Profile, form: str | None = None) -> list[No
     lower_flat(model)
     notes += lower_opset(model, profile.opset)
     known.fold(model)
+    return [*notes, *_write_around(model, profile), *tidy(model)]
+
+
+def _write_attention(model: ir.Model, profile: Profile, form: str | None) -> list[Note]:
+    wanted = form or profile.form
+    notes = recognise_custom(model)
+    if wanted not in ("gridsample", "nearest-gather"):
+        notes += [note for note in recognise_sampling(model) if note.verdict == "applied"]
+        known.fold(model)  # what custom operators ask of constants is told by their numbers
+    notes += lower_deformable_attention(model, wanted)
+    if form not in (None, "gridsample") and not any(note.pass_name == LOWER for note in notes):
+        notes.append(
+            Note(LOWER, "declined", "graph", f"{form}: no deformable attention was found to write so")
+        )
+    if any(is_attention(node) for node in model.graph) and wanted != "microsoft":
+        notes += lower_deformable_attention(model, "gridsample")  # what the custom operator cannot express
+    return notes
+
+
+def _write_around(model: ir.Model, profile: Profile) -> list[Note]:
+    """Write another way what a toolchain computes wrongly, or slowly, or does not take as it is."""
+    notes = []
     if profile.short_batch:
         notes += lower_batch(model)
     if profile.zero_rows == "pad":
@@ -159,7 +170,7 @@ def lower(model: ir.Model, profile: Profile, form: str | None = None) -> list[No
         notes += lower_bool_casts(model)
     if profile.equal_ranks:
         notes += lower_operands(model)
-    return [*notes, *tidy(model)]
+    return notes
 
 
 def _rule(operator: str, profile: Profile) -> Rule:

@@ -9,11 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from specialize.artifact import Build
 from specialize.drift import check
-from specialize.errors import InputError, UsageError, VerificationError
+from specialize.errors import DeclinedError, InputError, UsageError, VerificationError
 from specialize.fleet import task as task_module
 from specialize.fleet.build import build_fleet
 from specialize.fleet.built import FleetBuilt
@@ -26,7 +27,7 @@ from specialize.fleet.planned import FleetRequest, PlanMode
 from specialize.store import Store, collect, open_store
 from tests.calibration import authored
 from tests.cli.running import REPOSITORY
-from tests.end_to_end.tiny_model import write_tiny
+from tests.end_to_end.tiny_model import CAMERAS, CHANNELS, COLUMNS, GRID, ROWS, write_tiny
 from tests.fleet.fleets import write_fleet, write_rig
 
 # Builds one fleet, and hangs before the second entry of a build is written.
@@ -60,6 +61,47 @@ def locked(folder: Path, mode: PlanMode = "exact", count: int = 3, **options: ob
     request = FleetRequest(folder=fleet, model=str(model), mode=mode, frames=1, **options)  # type: ignore[arg-type]
     write_lock(lock_of(plan_fleet(request, jobs=1)), fleet / NAME)
     return fleet / NAME
+
+
+@pytest.mark.parametrize("mode", ["exact", "envelope", "tables"])
+def test_a_fleet_for_a_chip(mode: PlanMode, tmp_path: Path, store_dir: Path) -> None:
+    """Target, form and precision stand in the lock, and every build is made so, with the files of the toolchain."""
+    frames = tmp_path / "frames"
+    frames.mkdir()
+    shapes = {"query": (1, GRID.queries, CHANNELS), "features": (CAMERAS, CHANNELS, ROWS, COLUMNS)}
+    np.savez(
+        frames / "0.npz", **{name: np.random.default_rng(0).random(shape) for name, shape in shapes.items()}
+    )
+    asked = {"target": "axera", "attention": "decomposed", "precision": "int8", "frames_dir": frames}
+    lock = locked(tmp_path, mode, count=2, **asked)
+    assert read_lock(lock).request.precision == "int8" and read_lock(lock).request.target == "axera"
+    built = build_fleet(lock, output=tmp_path / "out")
+    assert set(statuses(built)) == {"built"}
+    for one in built.builds:
+        assert one.folder is not None
+        manifest = Build.open(one.folder).manifest
+        assert manifest.precision is not None and manifest.precision.frames == 1
+        assert (manifest.target, manifest.precision.name) == ("axera", "int8")
+        assert (one.folder / "config.json").is_file() and '"int8"' in (
+            one.folder / "specialize_model.h"
+        ).read_text()
+    assert set(statuses(build_fleet(lock))) == {"reused"}
+    plain = locked(tmp_path / "plain", mode, count=2)
+    assert not set(read_lock(lock).builds) & set(read_lock(plain).builds)
+
+
+def test_what_a_target_does_not_take_is_refused_by_the_plan(tmp_path: Path) -> None:
+    """No lock is written that no build can carry out."""
+    for asked, error, text in (
+        ({"target": "axera", "precision": "fp16"}, DeclinedError, "casts to float16"),
+        ({"target": "qnn", "attention": "denglin"}, UsageError, "for qnn, got 'denglin'"),
+        ({"target": "qmm"}, UsageError, "did you mean|one of onnxruntime"),
+        ({"frames_dir": tmp_path}, UsageError, "--precision fp16 or int8"),
+        ({"frames_dir": tmp_path / "none", "precision": "int8"}, InputError, "no such folder"),
+    ):
+        with pytest.raises(error, match=text):
+            locked(tmp_path / "refused", count=1, **asked)
+        assert not (tmp_path / "refused" / "fleet" / NAME).exists()
 
 
 def entries(store: Store, kind: str = "build") -> dict[str, dict[str, str]]:

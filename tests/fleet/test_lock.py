@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
 
 from specialize.errors import InputError
-from specialize.fleet.lock import SCHEMA, lock_of, lock_text, parse_lock, read_lock, write_lock
+from specialize.fleet.lock import NAME, SCHEMA, lock_of, lock_text, parse_lock, read_lock, write_lock
 from specialize.fleet.plan import plan_fleet
 from specialize.fleet.planned import FleetPlan, FleetRequest
 from tests.calibration import authored
@@ -99,3 +100,13 @@ def test_a_missing_lock_says_how_to_make_one(tmp_path: Path) -> None:
     """Without a lock the error names the command that makes one."""
     with pytest.raises(InputError, match="specialize fleet plan"):
         read_lock(tmp_path / "fleet.lock")
+
+
+def test_a_lock_of_before_targets_is_read(tmp_path: Path) -> None:
+    """What an older lock does not say was not asked for."""
+    write_fleet(tmp_path, authored.CAR42, 1)
+    text = lock_text(lock_of(planned(tmp_path)), tmp_path)
+    older = re.sub(r" (attention|precision|frames_dir)=\S*", "", text)
+    assert older != text
+    found = parse_lock(older, tmp_path / NAME).request
+    assert (found.attention, found.precision, found.frames_dir) == ("", "float32", None)

@@ -49,6 +49,20 @@ def lower_operands(model: ir.Model) -> list[Note]:
     ]
 
 
+def lower_batched_weights(model: ir.Model) -> list[Note]:
+    """Give the weight of every product over a batch the batch's axes, of size 1, in place; other products stay."""
+    count = 0
+    for node in list(model.graph):
+        if node.op_type != "MatMul" or node.domain not in STANDARD or len(node.inputs) != 2:
+            continue
+        source = node.inputs[0]
+        if source is None or not is_static(source) or not any(size > 1 for size in dims(source)[:-2]):
+            continue
+        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
+        count += _equal_ranks(node, builder)
+    return [Note(NAME, "applied", "graph", f"{count} weights of products over a batch")] if count else []
+
+
 def plain_weights(model: ir.Model) -> None:
     """Take the leading axes of size 1 from constant weights of products, in place: what `lower_operands` gives them."""
     for node in model.graph:

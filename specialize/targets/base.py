@@ -88,6 +88,7 @@ class Profile:
         forms: Further forms that it takes.
         grid_sample: How GridSample is written for it: as it is, in a domain of the vendor, or with Gather.
         zero_rows: How rows of zeros are put behind others: joined with a constant, or by Pad.
+        batched_weights: Whether weights of products over a batch must have as many axes as the batch's rows.
         short_batch: Whether it works item by item along the first of three axes; a long one gets one of 1 in front.
         equal_ranks: Whether operands of products must have the same rank, and divisors must not be constants.
         floats: Float types that it computes in, or takes and computes in another.
@@ -111,6 +112,7 @@ class Profile:
     forms: tuple[str, ...] = ()
     grid_sample: Literal["standard", "horizon", "gather"] = "standard"
     zero_rows: Literal["concat", "pad"] = "concat"
+    batched_weights: bool = False
     short_batch: bool = False
     equal_ranks: bool = False
     floats: tuple[str, ...] = ("float32", "float16")

@@ -25,7 +25,7 @@ from specialize.passes.lower_bool_casts import lower_bool_casts
 from specialize.passes.lower_deform_conv import lower_deform_conv
 from specialize.passes.lower_flat import lower_flat
 from specialize.passes.lower_grid import lower_grid_samples
-from specialize.passes.lower_operands import lower_operands
+from specialize.passes.lower_operands import lower_batched_weights, lower_operands
 from specialize.passes.lower_opset import NAME as OPSET
 from specialize.passes.lower_opset import lower_opset
 from specialize.passes.lower_pool import lower_pools
@@ -160,6 +160,8 @@ def _write_attention(model: ir.Model, profile: Profile, form: str | None) -> lis
 def _write_around(model: ir.Model, profile: Profile) -> list[Note]:
     """Write another way what a toolchain computes wrongly, or slowly, or does not take as it is."""
     notes = []
+    if profile.batched_weights:
+        notes += lower_batched_weights(model)
     if profile.short_batch:
         notes += lower_batch(model)
     if profile.zero_rows == "pad":

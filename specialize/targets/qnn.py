@@ -50,6 +50,7 @@ PROFILE = Profile(
         )),
     ),
     unlisted=Rule(verdict="unknown", text="not in the list of operator builders"),
+    batched_weights=True,
     highest_rank=5,
     highest_rank_source=f"{_RAN}: Add, Reshape and Transpose of rank 6 are refused",
     int8=Int8(source=f"{_RAN}: symmetric int8 was wrong (4.1), asymmetric int8 right (0.072)"),

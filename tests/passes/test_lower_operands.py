@@ -7,7 +7,7 @@ import onnx_ir as ir
 import pytest
 
 from specialize.graph import known
-from specialize.passes.lower_operands import lower_operands
+from specialize.passes.lower_operands import lower_batched_weights, lower_operands
 from tests.graphs import GraphMaker, assert_annotations_true, random_feeds, run
 
 
@@ -73,3 +73,16 @@ def test_softmax_is_along_the_last_of_four_axes(shape: tuple[int, ...], axis: in
     node = node_of(model, "Softmax")
     assert ranks_of(node) == [rank]
     assert rank == 3 or node.attributes["axis"].as_int() == 3
+
+
+@pytest.mark.parametrize(("shape", "ranks"), [((2, 5, 4), [3, 3]), ((1, 5, 4), [3, 2]), ((5, 4), [2, 2])])
+def test_only_weights_of_a_batch_get_its_axes(shape: tuple[int, ...], ranks: list[int]) -> None:
+    """One item, and rows without a batch, keep a weight of two axes; the product is the same."""
+    g = GraphMaker()
+    proto = g.model(out=g.op("MatMul", g.input("x", shape), g.const(np.arange(12.0).reshape(4, 3))))
+    model = ir.from_proto(proto)
+    known.evaluate(model)
+    assert len(lower_batched_weights(model)) == (ranks == [3, 3])
+    assert ranks_of(node_of(model, "MatMul")) == ranks
+    feeds = random_feeds(proto)
+    np.testing.assert_array_equal(run(model, feeds)["out"], run(proto, feeds)["out"])

@@ -29,8 +29,10 @@ def targets_text(profiles: Sequence[Profile]) -> RenderableType:
     """Return what `specialize targets` shows."""
     body = _left(table("target", "toolchain", "opset", "attention as", "evidence"))
     for profile in profiles:
-        known = "ran here" if profile.ran else "from documents"
-        body.add_row(profile.name, profile.title, str(profile.opset), profile.form, known)
+        first = profile.evidence[0]
+        body.add_row(
+            profile.name, profile.title, str(profile.opset), profile.form, f"{first.kind}: {first.text}"
+        )
     return stack(body, "next: specialize targets NAME, or specialize build --calib PROFILE --target NAME")
 
 

@@ -15,21 +15,13 @@ import onnx_ir as ir
 from specialize.graph.closure import Closure
 from specialize.graph.custom import is_foreign
 from specialize.graph.shapes import dims, is_static
-from specialize.passes.view import MOVES
-from specialize.targets.coordinates import PROJECTIONS, sampling_places
+from specialize.targets.coordinates import ALONG, PROJECTIONS, sampling_places
 
 GATHERS = frozenset({"Gather", "GatherElements", "GatherND"})
 """Operators that sample at places too, once GridSample is written with them: their indices are computed."""
 
 SAMPLERS = frozenset({"GridSample", "DeformConv"})
 """Operators that read a map at places."""
-
-ALONG = MOVES | {
-    "Abs", "Add", "And", "Cast", "Ceil", "Clip", "Concat", "Cos", "Div", "Equal", "Exp", "Floor", "GatherElements",
-    "GatherND", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Log", "Max", "Min", "Mod", "Mul", "Neg", "Not",
-    "Or", "Pad", "Pow", "Reciprocal", "Round", "Sigmoid", "Sin", "Sqrt", "Sub", "Tanh", "Where",
-}  # fmt: skip
-"""What may stand between a projection and a place: element by element, or only moving."""
 
 _WEIGHTED = PROJECTIONS | {"ConvTranspose", "DeformConv"}
 _POSE_SIZES = (3, 4)

@@ -9,20 +9,24 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from specialize.graph.custom import CUSTOM, roles_of
+from specialize.graph.custom import CUSTOM, Role, roles_of
 from specialize.passes.base import node_name
 from specialize.passes.view import MOVES
 
-FARTHEST = 40
-"""Nodes from the grid up to the projection; real ones are a third of that."""
+PLACES: tuple[Role, ...] = ("locations", "reference", "offsets")
+"""Inputs of custom operators that tell where to sample."""
 
-PROJECTIONS = frozenset({"MatMul", "Gemm", "Conv"})
+PROJECTIONS = frozenset({"MatMul", "Gemm", "Conv", "Einsum"})
 """Where offsets come from."""
 
-INSIDE = MOVES | {
-    "Add", "Sub", "Mul", "Div", "Clip", "Floor", "Round", "Abs", "Cast", "Concat", "Sigmoid", "Tanh", "Min", "Max",
+ALONG = MOVES | {
+    "Abs", "Add", "And", "Atan", "Cast", "Ceil", "Clip", "Concat", "Cos", "Div", "Equal", "Exp", "Floor",
+    "GatherElements", "GatherND", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Log", "Max", "Min", "Mod",
+    "Mul", "Neg", "Not", "Or", "Pad", "Pow", "Reciprocal", "Round", "ScatterElements", "ScatterND", "Sigmoid", "Sign",
+    "Sin", "Sqrt", "Sub", "Sum", "Tan", "Tanh", "Tile", "Where",
 }  # fmt: skip
-"""What may stand between."""
+"""What may stand between a projection and a place: element by element, or only moving. Reference points of a decoder
+are written in place, and made from those of the layer before by the logarithms of an inverse sigmoid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,37 +53,34 @@ def sampling_places(model: ir.Model) -> list[ir.Value]:
     """Return the tensors that tell where to sample, each once."""
     found: dict[ir.Value, None] = {}
     for node in model.graph:
-        value = None
+        places: list[ir.Value | None] = []
         if node.op_type == "GridSample":
-            value = node.inputs[1]
+            places = [node.inputs[1]]
         elif (node.domain, node.op_type) in CUSTOM:
             roles = dict(zip(roles_of(node, CUSTOM[node.domain, node.op_type]), node.inputs, strict=False))
-            value = roles.get("locations") or roles.get("offsets")
-        if value is not None and value.const_value is None:
-            found[value] = None
+            places = [roles.get(role) for role in PLACES]
+        found.update((value, None) for value in places if value is not None and value.const_value is None)
     return list(found)
 
 
 def _branch(end: ir.Value) -> Branch | None:
     """Return what lies above a tensor, up to projections; None if there is no projection."""
     starts: dict[str, None] = {}
-    nodes: dict[str, None] = {}
+    nodes: dict[ir.Node, None] = {}
     level = [end]
-    for _ in range(FARTHEST):
+    while level:
         above: dict[ir.Value, None] = {}
         for value in level:
             node = value.producer()
-            if node is None:
+            if node is None or node in nodes:
                 continue
             if node.op_type in PROJECTIONS:
-                nodes[node_name(node)] = None
+                nodes[node] = None
                 starts[str(value.name)] = None
-            elif node.op_type in INSIDE:
-                nodes[node_name(node)] = None
-                above.update(
-                    (each, None) for each in node.inputs if each is not None and each.const_value is None
-                )
+            elif node.op_type in ALONG:
+                nodes[node] = None
+                inputs = (each for each in node.inputs if each is not None and each.const_value is None)
+                above.update(dict.fromkeys(inputs))
         level = list(above)
-        if not level:
-            break
-    return Branch(tuple(starts), str(end.name), tuple(reversed(nodes))) if starts else None
+    names = tuple(node_name(node) for node in reversed(nodes))
+    return Branch(tuple(starts), str(end.name), names) if starts else None

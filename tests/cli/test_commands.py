@@ -337,3 +337,9 @@ def test_formats_are_described(capsys: pytest.CaptureFixture[str]) -> None:
     one = run_here(capsys, "profile", "formats", "nuscenes")
     assert "compensated" in one.out
     assert "ego" in one.out
+
+
+def test_targets_are_listed_with_their_evidence(capsys: pytest.CaptureFixture[str]) -> None:
+    """The list says of each toolchain what ran here, in which version and with what result, or who wrote of it."""
+    text = " ".join(run_here(capsys, "targets").out.split())
+    assert "ran here: openvino 2026" in text and "from documents: CANN 5.0.4" in text

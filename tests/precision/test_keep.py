@@ -5,8 +5,13 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import onnx_ir as ir
+import pytest
 
+from specialize import targets
+from specialize.passes.attention import DOMAIN, OPERATOR
 from specialize.precision.keep import kept_nodes
+from specialize.targets.coordinates import coordinate_branches
+from specialize.targets.finish import lower
 from tests.graphs import GraphMaker
 from tests.precision.models import as_graph, gathering_model, sampling_model
 
@@ -86,3 +91,48 @@ def test_custom_operators_are_kept() -> None:
     proto = make.model(out=make.annotate(make.op("Relu", own), (1, 2, 4, 4)))
     assert isinstance(proto, onnx.ModelProto)
     assert kept(ir.from_proto(proto)) == ["Plugin"]
+
+
+def refined_model() -> ir.Model:
+    """Return a model of one attention whose reference points are refined from earlier ones, as a decoder's are."""
+    make, random = GraphMaker(domains=(DOMAIN,)), np.random.default_rng(0)
+    n, q, m, d, p, h, w = 1, 5, 2, 4, 2, 3, 4
+    query = make.input("query", (n, q, m * d))
+    first = make.op("MatMul", query, make.const(random.standard_normal((m * d, 2))))
+    earlier = make.op("Sigmoid", first)
+    ratio = make.op("Div", earlier, make.op("Sub", make.const(1.0), earlier))
+    change = make.op("MatMul", make.op("Relu", query), make.const(random.standard_normal((m * d, 3))))
+    moved = make.op(
+        "Add",
+        make.op("Slice", change, make.const([0]), make.const([2]), make.const([2])),
+        make.op("Log", ratio),
+    )
+    index = np.stack(np.meshgrid([0], np.arange(q), np.arange(2), indexing="ij"), -1)
+    reference = make.op("Sigmoid", make.op("ScatterND", change, make.const(index), moved))
+    reference = make.op("Slice", reference, make.const([0]), make.const([2]), make.const([2]))
+    offsets = make.op("MatMul", query, make.const(random.standard_normal((m * d, m * p * 2))))
+    offsets = make.op("Reshape", offsets, make.const([n, q, m, 1, p, 2]))
+    offsets = make.op("Div", offsets, make.const(np.array([w, h], np.float32)))
+    places = make.op("Add", make.op("Reshape", reference, make.const([n, q, 1, 1, 1, 2])), offsets)
+    logits = make.op("MatMul", query, make.const(random.standard_normal((m * d, m * p))))
+    weights = make.op("Softmax", make.op("Reshape", logits, make.const([n, q, m, p])), axis=-1)
+    weights = make.op("Reshape", weights, make.const([n, q, m, 1, p]))
+    value = make.op("Reshape", make.input("value", (n, h * w, m * d)), make.const([n, h * w, m, d]))
+    read = make.op(OPERATOR, value, make.const(np.array([[h, w]])), places, weights, domain=DOMAIN)
+    return as_graph(make.model(out=make.annotate(read, (n, q, m * d))))
+
+
+@pytest.mark.parametrize("name", ["qnn", "axera", "horizon_j5", "denglin", "tensorrt_derryhub"])
+def test_refined_reference_points_are_places(name: str) -> None:
+    """In every target's form all of it is kept: both projections, what is written in place, logarithm and sigmoid."""
+    model = refined_model()
+    lower(model, targets.target(name).PROFILE)
+    found = {node.op_type for node in kept_nodes(model, ())}
+    assert {"Sigmoid", "Log", "MatMul"} <= found
+    projections = [node for node in model.graph if node.op_type == "MatMul"]
+    assert len(projections) == 4 and len([node for node in kept_nodes(model, ()) if node in projections]) == 3
+    branches = coordinate_branches(model)
+    if name != "denglin":  # its locations are one input
+        assert {name for branch in branches for name in branch.nodes} >= {
+            node.name for node in model.graph if node.op_type in ("Log", "Sigmoid")
+        }

@@ -10,6 +10,7 @@ import pytest
 
 from tools.targets import run as tool
 from tools.targets import table
+from tools.targets.plugin_kernels import function_of
 from tools.targets.quote import quoted
 
 LOGS = {
@@ -102,3 +103,11 @@ def test_the_page_shows_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(table, "PAGE", copy)
     table.main()
     assert copy.read_text() == written, "run `python tools/targets/table.py`"
+
+
+def test_the_general_kernel_is_taken() -> None:
+    """Of a template and its variants for single types, the first is compiled; another version of a file is named."""
+    text = "template <typename T>\nT half(T a) { if (a) { a /= 2; } return a; }\ntemplate <>\nint half(int a) {}\n"
+    assert function_of(text, "half") == text[: text.index("\ntemplate <>")]
+    with pytest.raises(SystemExit, match="no function third"):
+        function_of(text, "third")

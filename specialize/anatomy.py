@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from specialize.calibration.profile import CalibrationProfile
 from specialize.graph.closure import Closure
-from specialize.graph.custom import is_custom
+from specialize.graph.custom import is_view
 from specialize.graph.shapes import node_reads
 from specialize.model import GridSpec, ModelSpec
 from specialize.passes.base import node_name
@@ -89,7 +89,7 @@ def site_forms(
     """
     nodes = {node_name(node): node for node in original.graph}
     share = _Share(original.graph, bound)
-    custom = [node for node in original.graph if is_custom(node)]
+    custom = [node for node in original.graph if is_view(node)]
     found = []
     for site in sites:
         own = [nodes[name] for name in sorted(site.replaced) if name in nodes]
@@ -120,7 +120,7 @@ class _Share:
 
     def samples(self, node: ir.Node) -> bool:
         """Return whether a node reads images at places that the rest of the model computes."""
-        return (node.op_type in SAMPLERS or is_custom(node)) and not self.picks(node)
+        return (node.op_type in SAMPLERS or is_view(node)) and not self.picks(node)
 
     def picks(self, node: ir.Node) -> bool:
         """Return whether a node picks rows by a table that is given, or computed from what is given."""

@@ -157,6 +157,11 @@ def is_custom(node: ir.Node) -> bool:
     return key in CUSTOM or key in CONVS or key in ROTATIONS or is_pool(node)
 
 
+def is_view(node: ir.Node) -> bool:
+    """Return whether a node is a custom operator that brings maps of cameras to queries or cells."""
+    return (node.domain, node.op_type) in CUSTOM or is_pool(node)
+
+
 def is_foreign(node: ir.Node) -> bool:
     """Return whether a node is no standard operator: of another domain, or a plugin that has none."""
     return node.domain not in ("", "ai.onnx") or is_plugin(node)

@@ -15,6 +15,7 @@ from specialize.compiler import build
 from specialize.errors import UsageError
 from specialize.graph import known
 from specialize.graph.io import read_as_written, write_graph
+from specialize.inspection import inspect_model
 from specialize.passes.attention import DOMAIN, OPERATOR
 from specialize.request import BuildRequest, Precision
 from specialize.targets.conformance import operator_of
@@ -207,6 +208,14 @@ def test_a_turned_map_of_the_frame_before(plain: Path, tmp_path: Path) -> None:
     assert rows(own, "ragged") == rows(plain, "ragged") == rows(own, "ragged", "tensorrt_derryhub")
     again = ir.load(own.parent / "build-ragged-tensorrt_derryhub" / "model.onnx")
     assert [node.op_type for node in again.graph].count("RotateTRT") == 1
+
+
+def test_a_site_is_sampled_by_its_attention_alone(tmp_path: Path) -> None:
+    """Convolutions of the backbone and a turned map are operators of vendors too, and no part of how a site samples."""
+    model = generic("ModulatedDeformableConv2dTRT", rotation=True)
+    lower(model, targets.target("tensorrt_derryhub").PROFILE)
+    found = inspect_model(saved(model, tmp_path / "own"))
+    assert [form.sampling for form in found.forms] == ["MultiScaleDeformableAttnTRT x1"]
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])

@@ -29,8 +29,8 @@ from specialize.sources import PREPARED_WEIGHTS, Say
 from specialize.specializing import Compilation
 from specialize.targets import target
 from specialize.targets.base import BuildFacts, Int8, Profile
-from specialize.targets.conformance import check
-from specialize.targets.finish import conformance_notes, write_files
+from specialize.targets.conformance import check, conformance_notes
+from specialize.targets.finish import write_files
 from specialize.verify import Frames, TensorInfo, Tolerance, VerifyReport, make_frames, model_inputs
 from specialize.verify.tolerance import tolerance_for
 

@@ -204,6 +204,7 @@ class FileFacts:
         outputs: Its outputs.
         coordinates: Node names of the branch that computes sampling places: it must not be computed in 8 bits.
         branches: First and last tensor of each such branch.
+        samplers: Names of the GridSamples that read their last tensors, as the second input.
         tables: Constants of the graph that a vehicle's calibration decides: names of initializers.
         plugins: Custom operators that the model needs.
         nodes: Names of its nodes, by operator.
@@ -218,6 +219,7 @@ class FileFacts:
     outputs: tuple[TensorFacts, ...]
     coordinates: tuple[str, ...] = ()
     branches: tuple[tuple[str, str], ...] = ()
+    samplers: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
     nodes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -20,6 +20,9 @@ from specialize.targets.base import VERDICTS, Profile, Rule, Verdict
 RARE_FLOATS = {ir.DataType.DOUBLE: "float64", ir.DataType.BFLOAT16: "bfloat16"}
 """Float types beside the two that toolchains are made for."""
 
+NOTES = "target"
+"""Name of the notes that say what a toolchain does with a graph."""
+
 MOST_NAMED = 3
 """Nodes that are named in one sentence; more are counted."""
 
@@ -133,6 +136,25 @@ def _require_half(profile: Profile) -> None:
 def operator_of(node: ir.Node) -> str:
     """Return the operator of a node, `domain::name` unless it is a standard one."""
     return node.op_type if node.domain in STANDARD else f"{node.domain}::{node.op_type}"
+
+
+def conformance_notes(report: Conformance, when: str = "") -> list[Note]:
+    """Return how many nodes a toolchain takes, and each reason why others fall to the CPU or are not known."""
+    counts = report.counts
+    text = f"{counts['allowed']} nodes allowed, {counts['cpu']} fall to the CPU, {counts['unknown']} unknown"
+    notes = [Note(NOTES, "applied", report.target, text + when)]
+    heads: tuple[tuple[Verdict, str], ...] = (("cpu", "on the CPU"), ("unknown", "unknown"))
+    for verdict, head in heads:
+        found = report.of(verdict)
+        first = {finding.operator: finding.rule for finding in reversed(found)}
+        reasons: dict[str, list[str]] = {}
+        for operator, count in Counter(finding.operator for finding in found).most_common():
+            reasons.setdefault(first[operator], []).append(f"{count} {operator}")
+        notes += [
+            Note(NOTES, "applied", report.target, f"{head}: {', '.join(named)}: {rule}")
+            for rule, named in reasons.items()
+        ]
+    return notes
 
 
 def _whole(model: ir.Model, profile: Profile, hindrances: Sequence[Note]) -> list[Finding]:

@@ -37,11 +37,13 @@ class Branch:
         starts: Tensors that projections give.
         end: Tensor that tells where to sample.
         nodes: Names of the nodes from the projections, included, to the end.
+        readers: Names of the GridSamples that read it.
     """
 
     starts: tuple[str, ...]
     end: str
     nodes: tuple[str, ...]
+    readers: tuple[str, ...]
 
 
 def coordinate_branches(model: ir.Model) -> tuple[Branch, ...]:
@@ -83,4 +85,7 @@ def _branch(end: ir.Value) -> Branch | None:
                 above.update(dict.fromkeys(inputs))
         level = list(above)
     names = tuple(node_name(node) for node in reversed(nodes))
-    return Branch(tuple(starts), str(end.name), names) if starts else None
+    readers = tuple(
+        node_name(use.node) for use in end.uses() if use.node.op_type == "GridSample" and use.idx == 1
+    )
+    return Branch(tuple(starts), str(end.name), names, readers) if starts else None

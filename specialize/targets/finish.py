@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +37,11 @@ from specialize.passes.recognise import recognise_custom, recognise_sampling
 from specialize.passes.tidy import tidy
 from specialize.targets import target
 from specialize.targets.attributes import NearestMode
-from specialize.targets.base import BuildFacts, FileFacts, Profile, Rule, TensorFacts, Verdict
-from specialize.targets.conformance import Conformance, check, operator_of
+from specialize.targets.base import BuildFacts, FileFacts, Profile, Rule, TensorFacts
+from specialize.targets.conformance import Conformance, check, conformance_notes, operator_of
 from specialize.targets.coordinates import coordinate_branches
 from specialize.targets.limits import CastTo
 
-NAME = "target"
 MODEL = "model.onnx"
 TABLES = "tables"
 LEAST_TABLE = 64
@@ -220,6 +218,7 @@ def file_facts(model: ir.Model, target_name: str, facts: BuildFacts, name: str =
         outputs=tuple(_tensor(value) for value in model.graph.outputs),
         coordinates=tuple(dict.fromkeys(node for branch in branches for node in branch.nodes)),
         branches=tuple((start, branch.end) for branch in branches for start in branch.starts),
+        samplers=tuple(dict.fromkeys(name for branch in branches for name in branch.readers)),
         tables=tuple(_tables(model)),
         plugins=tuple(sorted({operator_of(node) for node in model.graph if _is_foreign(node)})),
         nodes=_names_by_operator(model),
@@ -278,22 +277,3 @@ def _write_tables(model: ir.Model, folder: Path) -> tuple[str, ...]:
         np.save(file, array)
         names.append(f"{TABLES}/{file.name}")
     return tuple(names)
-
-
-def conformance_notes(report: Conformance, when: str = "") -> list[Note]:
-    """Return how many nodes a toolchain takes, and each reason why others fall to the CPU or are not known."""
-    counts = report.counts
-    text = f"{counts['allowed']} nodes allowed, {counts['cpu']} fall to the CPU, {counts['unknown']} unknown"
-    notes = [Note(NAME, "applied", report.target, text + when)]
-    heads: tuple[tuple[Verdict, str], ...] = (("cpu", "on the CPU"), ("unknown", "unknown"))
-    for verdict, head in heads:
-        found = report.of(verdict)
-        first = {finding.operator: finding.rule for finding in reversed(found)}
-        reasons: dict[str, list[str]] = {}
-        for operator, count in Counter(finding.operator for finding in found).most_common():
-            reasons.setdefault(first[operator], []).append(f"{count} {operator}")
-        notes += [
-            Note(NAME, "applied", report.target, f"{head}: {', '.join(named)}: {rule}")
-            for rule, named in reasons.items()
-        ]
-    return notes

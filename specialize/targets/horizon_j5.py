@@ -113,7 +113,7 @@ KEYS = known(
 )
 """Keys of `hb_mapper`'s YAML, from the vendor's documents and model zoo."""
 
-NODE = known("ON InputType OutputType")
+NODE = known("ON InputType InputType1 OutputType")
 """Keys of each node of `node_info`, which took over from run_on_bpu: D-Robotics/rdk_doc, parameters of makertbin."""
 
 
@@ -121,9 +121,15 @@ def files(facts: FileFacts) -> dict[str, str]:
     """Return hb_mapper's configuration, a script that checks and compiles, and the C header."""
     directories = ";".join(f"calibration/{tensor.name}" for tensor in facts.inputs)
     int16 = [name for name in facts.coordinates if name in facts.allowed]
+    samplers = [name for name in facts.samplers if name in facts.allowed]
     softmax = [name for name in facts.nodes.get("Softmax", ()) if name in facts.allowed]
     config = render(
-        "horizon_j5/hb_mapper.yaml.j2", facts, directories=directories, int16=int16, on_bpu=softmax
+        "horizon_j5/hb_mapper.yaml.j2",
+        facts,
+        directories=directories,
+        int16=int16,
+        samplers=samplers,
+        on_bpu=softmax,
     )
     document = yaml.safe_load(config)
     check_keys(document, KEYS, "hb_mapper.yaml")

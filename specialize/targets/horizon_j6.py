@@ -62,6 +62,9 @@ KEYS = known(
 QUANT_KEYS = known("model_config op_config node_config subgraph_config")
 """Keys of its quantization file."""
 
+NODE = known("qtype input0 input1")
+"""Keys of each node in it: HorizonRobotics/OE-Skills, structure of QuantConfig."""
+
 
 def files(facts: FileFacts) -> dict[str, str]:
     """Return hb_compile's configuration, its quantization file (coordinates in int16) and the C header."""
@@ -71,5 +74,8 @@ def files(facts: FileFacts) -> dict[str, str]:
         render("horizon_j6/quant_config.json.j2", facts),
     )
     check_keys(yaml.safe_load(config), KEYS, "hb_compile.yaml")
-    check_keys(json.loads(quant), QUANT_KEYS, "quant_config.json")
+    document = json.loads(quant)
+    check_keys(document, QUANT_KEYS, "quant_config.json")
+    for name, node in document["node_config"].items():
+        check_keys(node, NODE, f"quant_config.json: node_config.{name}")
     return {"hb_compile.yaml": config, "quant_config.json": quant, HEADER: header(facts)}

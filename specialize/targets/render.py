@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 
 import jinja2
@@ -61,6 +62,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters |= {
         "json": _json,
+        "json_text": _json_text,
         "python": repr,
         "listed": listed,
         "shell": _shell,
@@ -72,6 +74,11 @@ def _environment() -> jinja2.Environment:
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
+
+
+def _json_text(value: object) -> str:
+    """Return JSON in which nothing looks like a comment: some compilers take those out before they read it."""
+    return re.sub(r"(?<=/)[/*]", lambda found: "\\/" if found[0] == "/" else "\\u002a", _json(value))
 
 
 def _shell(value: object) -> str:

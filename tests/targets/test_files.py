@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -110,6 +111,36 @@ def test_hb_mapper_is_told_node_by_node(tmp_path: Path) -> None:
         name for name in facts.coordinates if name in facts.allowed
     ] != []  # fmt: skip
     assert not set(named) - facts.allowed
+    (sampler,) = facts.samplers
+    assert named[sampler] == {"ON": "BPU", "InputType1": "int16"}
+
+
+@pytest.mark.parametrize(("target", "file"), [("horizon_j6", "quant_config.json"), ("axera", "config.json")])
+def test_names_do_not_look_like_comments(target: str, file: str, tmp_path: Path) -> None:
+    """Compilers that take comments out of JSON before they read it leave names with slashes and stars whole."""
+    folder = tmp_path / "build"
+    folder.mkdir()
+    model = attention_block()
+    for node in model.graph:
+        node.name = f"specialize//encoder///*layers.0*/{node.name}"
+        node.outputs[0].name = f"//{node.outputs[0].name}" if not node.outputs[0].is_graph_output() else "out"
+        for value in node.outputs[:1]:
+            value.name = value.name if value.is_graph_output() else f"//a/*b*/{value.name}"
+    finish(model, target, folder, FACTS)
+    text = (folder / file).read_text()
+    bare = re.sub(r"/\*.*?\*/", "", re.sub(r"//.*", "", text), flags=re.DOTALL)
+    assert json.loads(bare) == json.loads(text)
+    assert "encoder///*layers" in json.dumps(json.loads(text)) or target == "axera"
+
+
+def test_the_grid_has_16_bits_where_it_is_read(tmp_path: Path) -> None:
+    """hb_compile is told types of inputs: of what computes places, and of the GridSample that reads them."""
+    folder = tmp_path / "my build"
+    model = built("horizon_j6", folder)
+    named = json.loads((folder / "quant_config.json").read_text())["node_config"]
+    (sampler,) = [node for node in model.graph if node.op_type == "GridSample" and node.inputs[1].producer()]  # type: ignore[union-attr]
+    assert named.pop(sampler.name) == {"input1": "int16"}
+    assert named and all(asked == {"qtype": "int16"} for asked in named.values())
 
 
 def odd(folder: Path, target: str, *names: str) -> None:

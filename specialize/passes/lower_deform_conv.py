@@ -19,6 +19,7 @@ from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.shapes import dims, is_static
 from specialize.passes.base import Note, node_name
 from specialize.passes.compact import remove_unused, replace
+from specialize.passes.lower_sampling import linear
 from specialize.rows.lift import array_of
 
 NAME = "lower_deform_conv"
@@ -115,7 +116,7 @@ def write_deform_conv(builder: Builder, conv: DeformConv, shape: tuple[int, ...]
         [conv.image, grid],
         (batch, channels, taps * height, width),
         align_corners=1,
-        mode="bilinear",
+        mode=linear(builder.graph.opset_imports.get("", 0)),
         padding_mode="zeros",
     )
     read = builder.reshape(read, (batch, channels, taps, height * width))

@@ -23,6 +23,7 @@ from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.arithmetic import plus, scaled, times
 from specialize.passes.base import Note, node_name
 from specialize.passes.compact import remove_unused, replace
+from specialize.passes.lower_sampling import linear
 from specialize.passes.turned import MODES, Rotation, find_rotation, mode_of
 from specialize.rows.lift import array_of
 
@@ -110,9 +111,10 @@ def _read(node: ir.Node, builder: Builder) -> ir.Value | str:
         axis=3,
     )
     nearest = "interpolation" in node.attributes and node.attributes["interpolation"].as_int() == NEAREST
+    mode = "nearest" if nearest else linear(builder.graph.opset_imports.get("", 0))
     read = builder.node(
         "GridSample", [builder.reshape(image, (1, channels, height, width)), grid], (1, channels, height, width),
-        mode="nearest" if nearest else "bilinear", padding_mode="zeros", align_corners=0,
+        mode=mode, padding_mode="zeros", align_corners=0,
     )  # fmt: skip
     return builder.reshape(read, (channels, height, width))
 

@@ -27,6 +27,11 @@ RENAMED = {"bilinear": "linear", "bicubic": "cubic"}
 DEFAULTS: dict[str, str | int] = {"mode": "bilinear", "padding_mode": "zeros", "align_corners": 0}
 
 
+def linear(opset: int) -> str:
+    """Return what GridSample calls its bilinear mode in an opset."""
+    return "linear" if opset >= LINEAR_OPSET else "bilinear"
+
+
 def spell_out(node: ir.Node, opset: int) -> None:
     """Give a GridSample all its attributes, by the names of an opset: other domains may have other defaults."""
     for name, value in DEFAULTS.items():
@@ -58,7 +63,7 @@ def with_grid_sample(attention: Attention, builder: Builder, opset: int, domain:
         image = builder.reshape(maps, [batch, sizes.channels, height, width])
         grid = _per_head(builder, grids, sizes, level, 2, [batch, sizes.queries, sizes.points, 2])
         weight = _level_weights(builder, attention, level, [batch, 1, sizes.queries, sizes.points])
-        mode = "linear" if not domain and opset >= LINEAR_OPSET else "bilinear"
+        mode = "bilinear" if domain else linear(opset)
         shape = [batch, sizes.channels, sizes.queries, sizes.points]
         read = builder.node(
             "GridSample",

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.known import Knowledge
-from specialize.graph.shapes import STANDARD, dims, is_static
+from specialize.graph.shapes import STANDARD, dims, is_static, numpy_type
 from specialize.rows.lift import array_of
 
 ROUNDINGS = 8
@@ -65,17 +65,33 @@ def _at_one(node: ir.Node, places: list[int]) -> bool:
     return len(places) == 1
 
 
+def _not_at_both(node: ir.Node, places: list[int]) -> bool:
+    return not {0, 1} <= set(places)
+
+
 def _written_into(node: ir.Node, places: list[int]) -> bool:
     replaces = "reduction" not in node.attributes or node.attributes["reduction"].as_string() == "none"
     return replaces and 1 not in places
 
 
+def _chosen(node: ir.Node, places: list[int]) -> bool:
+    return 0 not in places
+
+
+def _in_floats(node: ir.Node, places: list[int]) -> bool:
+    return ir.DataType(node.attributes["to"].as_int()) in (ir.DataType.FLOAT, ir.DataType.DOUBLE)
+
+
 LINEAR: dict[str, Linear] = {
     **dict.fromkeys(("Add", "Concat", "Identity", "Neg", "Sub", "Sum"), _anywhere),
     **dict.fromkeys(("Div", "Expand", "Flatten", "Gather", "Reshape", "Slice"), _at_the_first),
-    **dict.fromkeys(("Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"), _at_the_first),
-    **dict.fromkeys(("MatMul", "Mul"), _at_one),
-    "ScatterND": _written_into,
+    **dict.fromkeys(("AffineGrid", "ReduceMean", "ReduceSum", "Split", "Squeeze"), _at_the_first),
+    **dict.fromkeys(("Tile", "Transpose", "Unsqueeze"), _at_the_first),
+    **dict.fromkeys(("Einsum", "MatMul", "Mul"), _at_one),
+    **dict.fromkeys(("ScatterElements", "ScatterND"), _written_into),
+    "Cast": _in_floats,
+    "Gemm": _not_at_both,
+    "Where": _chosen,
 }
 """Operators that are affine in what depends on the angle, if that comes in at the places that the rule allows."""
 
@@ -191,7 +207,8 @@ def _parts(node: ir.Node, grid: ir.Value, waves: list[ir.Node]) -> Places:
         knowledge = Knowledge(dict(node.graph.opset_imports), ir_version=8)
         for wave in waves:
             number = cosine if wave.op_type == "Cos" else np.copysign(sine, _peeled(wave)[1])
-            knowledge.learn(wave.outputs[0], np.full(dims(wave.outputs[0]), number, np.float32))
+            result = wave.outputs[0]
+            knowledge.learn(result, np.full(dims(result), number, numpy_type(result)))
         for other in between:
             knowledge.defer(other)
         knowledge.compute([grid])

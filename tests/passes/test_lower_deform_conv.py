@@ -16,6 +16,7 @@ from tests.graphs import GraphMaker, operators, run
 
 def deform_conv(
     size: tuple[int, int] = (7, 9),
+    opset: int = 19,
     stride: int = 1,
     dilation: int = 1,
     bias: bool = True,
@@ -24,7 +25,7 @@ def deform_conv(
 ) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
     """Return a model with one deformable convolution of 4 to 6 channels, and inputs for it."""
     rng = np.random.default_rng(11)
-    g = GraphMaker(opset=19)
+    g = GraphMaker(opset)
     out = tuple(-(-length // stride) for length in size)
     shapes = {"x": (2, 4, *size), "offset": (2, 18, *out), "mask": (2, 9, *out)}
     inputs = [
@@ -60,7 +61,15 @@ def lowered(model: onnx.ModelProto) -> tuple[ir.Model, str]:
 
 @pytest.mark.parametrize(
     "form",
-    [{}, {"stride": 2}, {"dilation": 2}, {"bias": False}, {"mask": False, "bias": False}, {"size": (2, 5)}],
+    [
+        {},
+        {"stride": 2},
+        {"dilation": 2},
+        {"bias": False},
+        {"mask": False, "bias": False},
+        {"size": (2, 5)},
+        {"opset": 20},
+    ],
 )
 def test_computes_what_the_operator_computes(form: dict[str, object]) -> None:
     """Strides, dilations, places far outside the map, with and without bias and mask: the same numbers."""

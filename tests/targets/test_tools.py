@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from specialize.targets import qnn, rknn
+from tools.targets import declined, table
 from tools.targets import run as tool
-from tools.targets import table
 from tools.targets.plugin_kernels import function_of
 from tools.targets.quote import quoted
 
@@ -25,6 +28,13 @@ LOGS = {
         "W something else is not supported\n\x1b[31mE build: NonZero('n') need to be constant!\x1b[0m\n"
         "Traceback: E build: The input of NonZero('n') need to be constant! and more",
         "E build: NonZero('n') need to be constant!",
+    ),
+    "a graph that does not fit, though its nodes were taken": (
+        "2026-11-21 09:09:49.4 [V:onnxruntime:Default, qnn.cc:519 QnnLogging] input must be static\n"
+        '2026-11-21 09:09:49.4 [V:onnxruntime:Default, qnn.cc:519 QnnLogging]  <E> "first" generated: Operator named '
+        "q::*InputSlicePad (0x9) not sufficiently tiled to fit in TCM. Requires 14745600 bytes\n"
+        "EPFail: Failed to finalize QNN graph.",
+        "Operator named q::*InputSlicePad (0x9) not sufficiently tiled to fit in TCM. Requires 14745600 bytes",
     ),
     "nothing": ("everything went well\nRESULT {}", ""),
 }
@@ -111,3 +121,71 @@ def test_the_general_kernel_is_taken() -> None:
     assert function_of(text, "half") == text[: text.index("\ntemplate <>")]
     with pytest.raises(SystemExit, match="no function third"):
         function_of(text, "third")
+
+
+def test_options_that_a_toolchain_needed_are_shown() -> None:
+    """A size that was reached with other options than the rest says with which."""
+    fields = {"checked": True, "accepted": True, "bytes": 81_000_000, "compile_s": 26.8, "options": "mode 1"}
+    assert table.numbers(fields) == "81.00 MB, 26.8 s with mode 1, not run"
+
+
+WORKERS = {
+    "hangs": ("import time; time.sleep(60)", "no answer in 1 s"),
+    "dies": ("import os; os.abort()", "ended with -6"),
+    "leaves a child behind": (
+        "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "print('the input must be static', flush=True); time.sleep(60)",
+        "no answer in 1 s: the input must be static",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WORKERS)
+def test_a_toolchain_that_hangs_or_dies_gives_one_row(
+    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row says how it ended, soon after its limit."""
+    script, said = WORKERS[case]
+    (tmp_path / "workers").mkdir()
+    (tmp_path / "workers" / "qnn_worker.py").write_text(script)
+    monkeypatch.setattr(tool, "HERE", tmp_path)
+    start = time.perf_counter()
+    found = tool.one("qnn", Path(sys.executable), tmp_path, "padded", limit_s=1)
+    assert not found["accepted"] and found["message"] == said
+    assert time.perf_counter() - start < 20
+
+
+def test_a_toolchain_that_does_not_start_is_not_checked(tmp_path: Path) -> None:
+    """An environment that lost its Python is no refusal."""
+    found = tool.one("qnn", tmp_path / "python", tmp_path, "padded", limit_s=1)
+    assert found == {
+        "checked": False,
+        "message": "not checked: its Python does not start (FileNotFoundError)",
+    }
+
+
+def test_a_graph_that_a_target_declines_is_a_refusal(tmp_path: Path) -> None:
+    """The table has its reason, and the toolchain is not asked."""
+    (tmp_path / "qnn").mkdir()
+    declined.write(tmp_path / "qnn", ValueError("Einsum at n:\nno builder"))
+    found = tool.one("qnn", tmp_path / "python", tmp_path, "specialized", limit_s=1)
+    assert table.numbers(found) == 'refused: "Einsum at n: no builder"'
+
+
+def test_a_link_to_an_environment_that_is_gone_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be installed leaves a row that says so, and no half of an environment."""
+    (tmp_path / "qnn").symlink_to(tmp_path / "gone")
+    monkeypatch.setattr(tool, "HOME", tmp_path)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert tool.environment("qnn") == "not checked: it does not install here (FileNotFoundError)"
+    assert not (tmp_path / "qnn").exists() and not (tmp_path / "qnn").is_symlink()
+
+
+def test_workers_disable_the_rules_that_scripts_disable() -> None:
+    """What a script does for a user is what was tried here."""
+    text = (tool.HERE / "workers" / "rknn_worker.py").read_text()
+    assert all(f'"{rule}"' in text for rule in rknn.DISABLED)
+    text = (tool.HERE / "workers" / "qnn_worker.py").read_text()
+    assert all(f'"{key}": "{value}"' in text for key, value in qnn.IF_REFUSED.items())

@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from specialize import zoo
 from specialize.calibration.load import load_profile
+from specialize.errors import SpecializeError
 from specialize.graph import known
 from specialize.passes.bind import bind
 from specialize.passes.pipeline import specialize_graph
@@ -28,6 +29,11 @@ from specialize.rows.arrange import Packing
 from specialize.targets.base import BuildFacts
 from specialize.targets.finish import finish
 from specialize.zoo.deformable_attention import SpatialCrossAttention
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tools.targets import declined
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ROOT / "calib_profiles" / "car42.yaml"
@@ -70,7 +76,11 @@ def main() -> None:
         room.mkdir(exist_ok=True)
         written_for, form = WRITTEN_FOR.get(name, (name, None))
         facts = BuildFacts(vehicle="car42", cameras=profile.camera_names(), lengths=lengths)
-        finish(made.model, written_for, room, facts, form)
+        try:
+            finish(made.model, written_for, room, facts, form)
+        except SpecializeError as error:
+            declined.write(room, error)
+            continue
         ir.save(made.model, room / "specialized.onnx")
 
 

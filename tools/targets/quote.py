@@ -20,6 +20,9 @@ REASONS = (
 STATED = "REASON : "
 """Some logs mark the line themselves."""
 
+FATAL = re.compile(r'<E> ".*" generated: (.*)')
+"""A line of a compiler that took the nodes and then no graph; the operator that it names first is not always meant."""
+
 NOISE = re.compile(r"\x1b\[[0-9;]*m|^\S*it/s\]|^\d{4}-\d\d-\d\d \S+ \[\w:[^\]]*\] ")
 LONGEST = 240
 
@@ -33,6 +36,9 @@ def quoted(log: str) -> str:
         before = lines[stated[0] - 1] if stated[0] else ""
         named = re.search(r"Operator type: (\w+) Node name: (\S+)", before)
         return (f"{named[1]} at {named[2]}: {reason}" if named else reason)[:LONGEST]
+    fatal = next((match[1] for match in map(FATAL.match, lines) if match), "")
+    if fatal:
+        return fatal[:LONGEST]
     found = [line for line in lines if any(word in line for word in REASONS) and not _about_us(line)]
     first = [line for line in found if "NonZero" in line] or found
     return min(first, key=len)[:LONGEST] if first else ""

@@ -126,7 +126,8 @@ def numbers(result: dict[str, Any]) -> str:
     if not result["accepted"]:
         return _refusal(result)
     memory = f", {result['memory_bytes'] / 1e6:.0f} MB to run" if "memory_bytes" in result else ""
-    return f"{result['bytes'] / 1e6:.2f} MB{memory}, {result['compile_s']:.1f} s, {_error(result)}"
+    options = f" with {result['options']}" if "options" in result else ""
+    return f"{result['bytes'] / 1e6:.2f} MB{memory}, {result['compile_s']:.1f} s{options}, {_error(result)}"
 
 
 def _error(result: dict[str, Any]) -> str:

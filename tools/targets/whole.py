@@ -18,6 +18,7 @@ import onnx_ir as ir
 from onnx.utils import Extractor
 
 from specialize.calibration.load import load_profile
+from specialize.errors import SpecializeError
 from specialize.graph import known
 from specialize.graph.io import read_graph
 from specialize.passes.bind import bind, feeds_of
@@ -31,6 +32,11 @@ from specialize.targets.base import BuildFacts
 from specialize.targets.finish import finish
 from specialize.verify import make_frames, model_inputs
 from specialize.watch import Watch
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from tools.targets import declined
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ROOT / "calib_profiles" / "car42.yaml"
@@ -64,7 +70,11 @@ def main() -> None:
             model = compiled.graph.clone()
             room = folder / name
             room.mkdir(exist_ok=True)
-            finish(model, name, room, facts)
+            try:
+                finish(model, name, room, facts)
+            except SpecializeError as error:
+                declined.write(room, error)
+                continue
             write(model, room / "specialized.onnx", what)
 
 

@@ -31,6 +31,7 @@ from specialize.passes.lower_pool import lower_pools
 from specialize.passes.lower_rank import lower_rank
 from specialize.passes.lower_resize import lower_resize
 from specialize.passes.lower_rotate import write_rotations
+from specialize.passes.lower_rows import NAME as ROWS
 from specialize.passes.lower_sampling import spell_out
 from specialize.passes.lower_zero_rows import lower_zero_rows
 from specialize.passes.recognise import recognise_custom, recognise_sampling
@@ -146,7 +147,8 @@ def _write_attention(model: ir.Model, profile: Profile, form: str | None) -> lis
         notes += [note for note in recognise_sampling(model) if note.verdict == "applied"]
         known.fold(model)  # what custom operators ask of constants is told by their numbers
     notes += lower_deformable_attention(model, wanted)
-    if form not in (None, "gridsample") and not any(note.pass_name == LOWER for note in notes):
+    written = any(note.pass_name in (LOWER, ROWS) for note in notes)
+    if form not in (None, "gridsample") and not written:
         notes.append(
             Note(LOWER, "declined", "graph", f"{form}: no deformable attention was found to write so")
         )

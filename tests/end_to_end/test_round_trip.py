@@ -173,6 +173,14 @@ def test_a_vendors_form_goes_to_its_own_target(form: str, tmp_path: Path) -> Non
     assert not any("--attention" in warning for warning in made.manifest.warnings)
 
 
+def test_rows_by_nearest_sampling(plain: Path) -> None:
+    """Where attention is in GridSample already, its rows alone are written anew, and that is no reason to warn."""
+    assert rows(plain, "ragged", "horizon_j6", "nearest-gather") == rows(plain, "ragged")
+    made = Build.open(plain.parent / "build-ragged-horizon_j6nearest-gather")
+    assert not any("--attention" in warning for warning in made.manifest.warnings)
+    assert "Gather" not in {operator_of(node) for node in read_as_written(made.model).graph}
+
+
 def test_a_form_that_a_target_does_not_take(tmp_path: Path) -> None:
     """It is refused before the model is read, and a form that nothing is written in is warned of."""
     request = BuildRequest(calib=CAR42, model=str(tmp_path / "none.onnx"), target="qnn", attention="denglin")

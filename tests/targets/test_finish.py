@@ -146,6 +146,9 @@ def test_scripts_are_valid(name: str, tmp_path: Path) -> None:
             assert ran.returncode == 0, ran.stdout
         elif path.suffix == ".sh":
             assert subprocess.run(["sh", "-n", path], check=False).returncode == 0
+            if shutil.which("shellcheck"):
+                ran = subprocess.run(["shellcheck", path], capture_output=True, text=True, check=False)
+                assert ran.returncode == 0, ran.stdout
         elif path.suffix == ".json":
             json.loads(text)
         elif path.suffix == ".yaml":

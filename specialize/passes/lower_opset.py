@@ -36,8 +36,8 @@ TYPES_ONLY = frozenset({
     "Abs", "Add", "And", "ArgMax", "Atan", "AveragePool", "Cast", "Ceil", "Clip", "Concat", "Constant",
     "ConstantOfShape", "Conv", "ConvTranspose", "Cos", "CumSum", "DepthToSpace", "Div", "Equal", "Erf",
     "Exp", "Expand", "Flatten", "Floor", "Gather", "GatherElements", "Gemm", "GlobalAveragePool",
-    "Greater", "HardSigmoid", "Identity", "InstanceNormalization", "LeakyRelu", "Less", "Log", "MatMul",
-    "Max", "MaxPool", "Min", "Mod", "Mul", "Neg", "Not", "Or", "PRelu", "Pad", "Pow", "Reciprocal",
+    "Greater", "HardSigmoid", "Identity", "InstanceNormalization", "IsNaN", "LeakyRelu", "Less", "Log", "MatMul",
+    "Max", "MaxPool", "Min", "Mod", "Mul", "Neg", "NonZero", "Not", "Or", "PRelu", "Pad", "Pow", "Reciprocal",
     "Relu", "Round", "Sigmoid", "Sign", "Sin", "Slice", "Softplus", "SpaceToDepth", "Sqrt", "Sub", "Sum",
     "Tan", "Tanh", "Tile", "TopK", "Transpose", "Where", "Xor",
 })  # fmt: skip

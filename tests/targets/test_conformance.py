@@ -268,3 +268,14 @@ def test_float64_is_unknown_unless_somebody_says(name: str) -> None:
     report = check(model, targets.target(name).PROFILE)
     (verdict,) = [finding.verdict for finding in report.findings if finding.operator == "Add"]
     assert (verdict == "allowed") == (name in {"onnxruntime", "openvino", "tvm", "tensorrt"})
+
+
+@pytest.mark.parametrize("operator", ["NonZero", "IsNaN"])
+def test_an_operator_that_an_older_opset_has_is_refused_by_its_own_rule(
+    operator: str, tmp_path: Path
+) -> None:
+    """Horizon J5 is not said to have no such opset, but what its list says of the operator."""
+    g = GraphMaker()
+    model = graphs.read(g, out=g.op(operator, g.input("x", (3, 3))))
+    with pytest.raises(DeclinedError, match=rf"{operator} at \S+: listed as not integrated"):
+        finish(model, "horizon_j5", tmp_path, graphs.FACTS)

@@ -48,7 +48,7 @@ check: install ## format, lint, strict types, import contracts, architecture
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
-targets: install ## compile for real with every toolchain that installs here (gigabytes), and write docs/targets.md
+targets: install ## compile for real with every toolchain that installs here (gigabytes, about 1.5 hours on two cores), and write docs/targets.md
 	$(BIN)/python tools/targets/builds.py
 	$(BIN)/python tools/targets/run.py --what site
 	$(BIN)/python tools/targets/run.py --what head

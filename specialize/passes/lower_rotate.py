@@ -7,7 +7,8 @@ Why it is sound: every node from cosine and sine to the grid is linear in them, 
     what the operator is defined by.
 Needs: fold, so that centers are constants; static shapes; opset 16 for what is read.
 Declines when: the places depend on anything else, such as a center that is computed; they are no rotation, or those
-    of an image of another size; the border is not zeros.
+    of an image of another size; the border is not zeros; the nearest pixels are read at places that are rounded
+    otherwise than by the definition, so that nothing could be proven.
 """
 
 from __future__ import annotations

@@ -24,6 +24,9 @@ ROUNDINGS = 8
 FRACTIONS = 256
 """Centers that are a multiple of a px by this number, within rounding, are taken to be that."""
 
+TURNS = 8
+"""Angles at which two ways to compute places are compared bit by bit."""
+
 MODES = {"bilinear": 0, "linear": 0, "nearest": 1}
 """RotateTRT's numbers for what GridSample calls its modes; the first has two names, by opset."""
 
@@ -114,7 +117,12 @@ def find_rotation(node: ir.Node) -> Rotation | str | None:
         return fault
     aligned = "align_corners" in node.attributes and node.attributes["align_corners"].as_int() == 1
     found = _solved(_in_pixels(_parts(node, grid, waves), (dims(image)[3], dims(image)[2]), aligned))
-    return found if isinstance(found, str) else Rotation(image, angle[0], angle[1] * found[0], found[1])
+    if isinstance(found, str):
+        return found
+    rotation = Rotation(image, angle[0], angle[1] * found[0], found[1])
+    if mode_of(node) == "nearest" and not _rounds_alike(node, grid, waves, rotation):
+        return "it reads nearest pixels, and rounds places otherwise than the operator's definition"
+    return rotation
 
 
 def mode_of(node: ir.Node) -> str:
@@ -200,21 +208,54 @@ def _unsaid(node: ir.Node, image: ir.Value, grid: ir.Value, angle: ir.Value) -> 
 
 def _parts(node: ir.Node, grid: ir.Value, waves: list[ir.Node]) -> Places:
     """Return A, B and C of grid = A + cos B + sin C, (3, N, H, W, 2), by three evaluations of what is linear."""
-    assert node.graph is not None
-    between = [other for other in node.graph if other not in waves]
-    grids = []
-    for cosine, sine in ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0)):
-        knowledge = Knowledge(dict(node.graph.opset_imports), ir_version=8)
-        for wave in waves:
-            number = cosine if wave.op_type == "Cos" else np.copysign(sine, _peeled(wave)[1])
-            result = wave.outputs[0]
-            knowledge.learn(result, np.full(dims(result), number, numpy_type(result)))
-        for other in between:
-            knowledge.defer(other)
-        knowledge.compute([grid])
-        grids.append(knowledge.peek(grid).astype(np.float64))
-    start, with_cosine, with_sine = grids
+    points = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0))
+    start, with_cosine, with_sine = (_at(node, grid, waves, *at).astype(np.float64) for at in points)
     return np.stack([start, with_cosine - start, with_sine - start])
+
+
+def _at(
+    node: ir.Node, grid: ir.Value, waves: list[ir.Node], cosine: float, sine: float
+) -> npt.NDArray[np.generic]:
+    """Return the grid for a cosine and a sine of the angle times its positive factor."""
+    assert node.graph is not None
+    knowledge = Knowledge(dict(node.graph.opset_imports), ir_version=8)
+    for wave in waves:
+        number = cosine if wave.op_type == "Cos" else sine * np.sign(_peeled(wave)[1])
+        result = wave.outputs[0]
+        knowledge.learn(result, np.full(dims(result), number, numpy_type(result)))
+    for other in node.graph:
+        if other not in waves:
+            knowledge.defer(other)
+    knowledge.compute([grid])
+    return knowledge.peek(grid)
+
+
+def _rounds_alike(node: ir.Node, grid: ir.Value, waves: list[ir.Node], rotation: Rotation) -> bool:
+    """Return whether the places are those of the operator's definition to the last bit.
+
+    Else what lies half way between two pixels, within rounding, could not be compared with the original.
+    """
+    if abs(rotation.factor) != float(np.float32(np.pi / 180)):
+        return False
+    for turn in np.linspace(0.1, 6.2, TURNS):
+        cosine, sine = np.float32(np.cos(turn)), np.float32(np.sin(turn))
+        wanted = defined_grid(rotation, cosine, sine * np.float32(np.sign(rotation.factor)))
+        if (_at(node, grid, waves, float(cosine), float(sine)) != wanted).any():
+            return False
+    return True
+
+
+def defined_grid(rotation: Rotation, cosine: np.float32, sine: np.float32) -> npt.NDArray[np.float32]:
+    """Return the grid, (1, H, W, 2), of what `lower_rotate` reads the operator as, step by step in float32."""
+    height, width = dims(rotation.image)[2:]
+    x0, y0 = (np.float32(at - 0.5) for at in rotation.center)
+    across = np.arange(width, dtype=np.float32) - x0
+    down = np.arange(height, dtype=np.float32)[:, None] - y0
+    x, y = cosine * across + x0 - sine * down, sine * across + y0 + cosine * down
+    one, two = np.float32(1.0), np.float32(2.0)
+    return np.stack(
+        [(x * two + one) / np.float32(width) - one, (y * two + one) / np.float32(height) - one], -1
+    )[None]
 
 
 def _in_pixels(parts: Places, size: tuple[int, int], aligned: bool) -> Places:

@@ -21,6 +21,7 @@ from specialize.passes.lower import HORIZON_DOMAIN, lower_deformable_attention, 
 from specialize.passes.lower import NAME as LOWER
 from specialize.passes.lower_batch import lower_batch
 from specialize.passes.lower_bool_casts import lower_bool_casts
+from specialize.passes.lower_defaults import lower_defaults
 from specialize.passes.lower_deform_conv import lower_deform_conv
 from specialize.passes.lower_flat import lower_flat
 from specialize.passes.lower_grid import lower_grid_samples
@@ -160,6 +161,7 @@ def _write_attention(model: ir.Model, profile: Profile, form: str | None) -> lis
 def _write_around(model: ir.Model, profile: Profile) -> list[Note]:
     """Write another way what a toolchain computes wrongly, or slowly, or does not take as it is."""
     notes = []
+    lower_defaults(model)
     if profile.batched_weights:
         notes += lower_batched_weights(model)
     if profile.short_batch:

@@ -74,8 +74,9 @@ PROFILE = Profile(
     evidence=(
         Evidence(kind="ran here", text="rknn-toolkit2 2.5.0: compiles for rk3588, simulator error 0.012 "
                                        "to 0.018 in float16"),
-        Evidence(kind="ran here", text="one attention: 41 MB with gather_to_conv, 4.5 MB without; 26 MB more if a row "
-                                       "of zeros is joined to 3600 rows instead of written as Pad"),
+        Evidence(kind="ran here", text="one attention: 41 MB with gather_to_conv, 4.5 MB without, 2.0 MB with an axis "
+                                       "of one before its rows; 26 MB more if a row of zeros is joined to 3600 rows "
+                                       "instead of written as Pad"),
         Evidence(kind="ran here", text="one attention: 306 MB between layers zero-padded, 64 MB specialized"),
     ),
     source=_LISTED,

@@ -1,4 +1,4 @@
-"""The script for Qualcomm's compiler compiles once more with the quicker mode if a graph is refused, and says so."""
+"""Qualcomm's compiler: the script's second attempt at a refused graph, and the product that it computes wrong."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import onnx
+import onnx_ir as ir
 import pytest
 
+from specialize.graph import known
 from specialize.targets import qnn
-from specialize.targets.finish import finish
+from specialize.targets.finish import finish, lower
+from tests.graphs import GraphMaker
 from tests.targets.graphs import FACTS, attention_block
+from tools.targets import run as tool
 
 RUNTIME = """
 import json, os
@@ -57,3 +63,25 @@ def test_a_refused_graph_is_compiled_once_more(taken: str, modes: int, code: int
     assert ran.returncode == code, ran.stderr
     assert providers == [qnn.PROVIDER, qnn.PROVIDER | qnn.IF_REFUSED][:modes]
     assert ("once more with" in ran.stdout) == (modes == 2)
+
+
+@pytest.mark.slow
+def test_a_batch_times_a_weight_is_right_as_the_target_writes_it(tmp_path: Path) -> None:
+    """2 x 2500 rows are wrong with a weight of two axes and right with three; if both are right, lower no more."""
+    python = tool.HOME / "qnn" / "bin" / "python"
+    if not python.exists():
+        pytest.skip("qnn is not installed: `make targets` does it")
+    random = np.random.default_rng(0)
+    g = GraphMaker()
+    weight = random.normal(size=(256, 256)).astype(np.float32) / 16
+    proto = g.model(out=g.op("MatMul", g.input("x", (2, 2500, 256)), g.const(weight)))
+    onnx.save(proto, tmp_path / "padded.onnx")
+    model = ir.from_proto(proto)
+    known.fold(model)
+    lower(model, qnn.PROFILE)
+    (tmp_path / "qnn").mkdir()
+    ir.save(model, tmp_path / "qnn" / "specialized.onnx")
+    np.savez(tmp_path / "feeds.npz", x=random.normal(size=(2, 2500, 256)).astype(np.float32))
+    tool.expect(tmp_path)
+    plain, written = (tool.one("qnn", python, tmp_path, form, 120) for form in ("padded", "specialized"))
+    assert plain["error"] > 1.0 > 0.01 > written["error"]

@@ -60,8 +60,8 @@ PROFILE = Profile(
                                        "SoC, x86 HTP emulation"),
         Evidence(kind="ran here", text="one attention: context 6.43 MB zero-padded, 3.05 MB "
                                        "specialized; error 0.006 of 4.7 in float16"),
-        Evidence(kind="ran here", text="2 x 2500 rows times a weight of two axes are wrong from row 312 on; with three, as "
-                                       "it is written, encoder and decoder are right to 2 percent in float16"),
+        Evidence(kind="ran here", text="2 x 2500 rows times a weight of two axes are wrong from row 312 on; with "
+                                       "three, as written, encoder and decoder are right to 2 percent in float16"),
         Evidence(kind="ran here", text="a whole detector: its default mode leaves six float32 images of 480 x 800 px "
                                        "in pieces of 14.7 MB, more than the 8 MB of fast memory; mode 1 compiles it"),
         Evidence(kind="ran here", text="symmetric int8 was wrong (4.1), asymmetric int8 right (0.072): "

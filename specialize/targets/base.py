@@ -203,7 +203,7 @@ class FileFacts:
         inputs: Its inputs.
         outputs: Its outputs.
         coordinates: Node names of the branch that computes sampling places: it must not be computed in 8 bits.
-        branches: First and last tensor of each such branch.
+        branches: First tensors, and the last one, of each such branch.
         samplers: Names of the GridSamples that read their last tensors, as the second input.
         tables: Constants of the graph that a vehicle's calibration decides: names of initializers.
         plugins: Custom operators that the model needs.
@@ -218,7 +218,7 @@ class FileFacts:
     inputs: tuple[TensorFacts, ...]
     outputs: tuple[TensorFacts, ...]
     coordinates: tuple[str, ...] = ()
-    branches: tuple[tuple[str, str], ...] = ()
+    branches: tuple[tuple[tuple[str, ...], str], ...] = ()
     samplers: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()

@@ -132,6 +132,7 @@ def test_refined_reference_points_are_places(name: str) -> None:
     projections = [node for node in model.graph if node.op_type == "MatMul"]
     assert len(projections) == 4 and len([node for node in kept_nodes(model, ()) if node in projections]) == 3
     branches = coordinate_branches(model)
+    assert max(len(branch.starts) for branch in branches) == 3
     if name != "denglin":  # its locations are one input
         assert {name for branch in branches for name in branch.nodes} >= {
             node.name for node in model.graph if node.op_type in ("Log", "Sigmoid")

@@ -184,7 +184,10 @@ def test_pulsar2_keeps_coordinates_at_16_bits(tmp_path: Path) -> None:
     model.graph.outputs[0].shape = ir.Shape([2, 100, 8])
     finish(model, "axera", tmp_path, FACTS)
     config = json.loads((tmp_path / "config.json").read_text())
-    assert [layer["data_type"] for layer in config["quant"]["layer_configs"]] == ["U16"]
+    (branch,), (layer,) = coordinate_branches(model), config["quant"]["layer_configs"]
+    assert layer == {
+        "start_tensor_names": list(branch.starts), "end_tensor_names": [branch.end], "data_type": "U16",
+    }  # fmt: skip
     assert [each["tensor_name"] for each in config["quant"]["input_configs"]] == ["query", "value", "earlier"]
     (table,) = config["const_processors"]
     assert table["name"] == "specialize/site/table0"

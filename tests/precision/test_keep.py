@@ -10,7 +10,7 @@ import pytest
 from specialize import targets
 from specialize.passes.attention import DOMAIN, OPERATOR
 from specialize.precision.keep import kept_nodes
-from specialize.targets.coordinates import coordinate_branches
+from specialize.targets.coordinates import coordinate_branches, sampling_places
 from specialize.targets.finish import lower
 from tests.graphs import GraphMaker
 from tests.precision.models import as_graph, gathering_model, sampling_model
@@ -137,3 +137,23 @@ def test_refined_reference_points_are_places(name: str) -> None:
         assert {name for branch in branches for name in branch.nodes} >= {
             node.name for node in model.graph if node.op_type in ("Log", "Sigmoid")
         }
+
+
+def test_reference_points_of_a_vendors_operator_are_places() -> None:
+    """Where the operator adds offsets to reference points itself, both are kept, up to their projections."""
+    make = GraphMaker()
+    query = make.input("query", (1, 5, 8))
+    reference = make.op(
+        "Reshape", make.op("MatMul", query, make.const(np.ones((8, 2)))), make.const([1, 5, 1, 2])
+    )
+    offsets = make.op(
+        "Reshape", make.op("MatMul", query, make.const(np.ones((8, 8)))), make.const([1, 5, 2, 4])
+    )
+    logits = make.op(
+        "Reshape", make.op("MatMul", query, make.const(np.ones((8, 4)))), make.const([1, 5, 2, 2])
+    )
+    value, shapes = make.input("value", (1, 12, 2, 4)), make.const(np.array([[3, 4]], np.int32))
+    read = make.op("MultiScaleDeformableAttnTRT", value, shapes, reference, offsets, logits)
+    model = ir.from_proto(make.model(out=make.annotate(read, (1, 5, 2, 4))))
+    places = {value.name for value in sampling_places(model)}
+    assert places == {reference, offsets}

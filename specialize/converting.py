@@ -20,6 +20,7 @@ from specialize.evidence import Shown, compare_with_original
 from specialize.graph.io import write_graph
 from specialize.model import ModelSpec
 from specialize.modes.binding import Fed
+from specialize.precision import noise_warning
 from specialize.precision.convert import Converted, beyond_half, convert
 from specialize.precision.frames import FrameFolder, frames_digest, open_frames
 from specialize.precision.integers import OPERATORS
@@ -234,11 +235,7 @@ def _warnings(name: str, profile: Profile, made: Converted, digest: str) -> list
         )
         said.append(f"{name}: the model has {what}: all of it still computes in float32")
     if not digest:
-        what = "its loss was measured" if name == "fp16" else "its ranges were taken and its loss measured"
-        said.append(
-            f"{name}: {what} on seeded noise, which is NOT representative of camera images: "
-            "give real frames with --frames-dir before this model drives anything"
-        )
+        said.append(noise_warning(name))
     if name == "fp16" and "float16" not in profile.floats:
         known = f"computes in {' and '.join(profile.floats)}: a smaller file, no faster run"
         unknown = "may not compute in float16, no source says that it does: ask the vendor"

@@ -118,3 +118,14 @@ def test_gc_knows_fleets(capsys: pytest.CaptureFixture[str], tmp_path: Path, sto
     run_here(capsys, *plan)
     assert "and 1 builds" in run_here(capsys, "store", "gc", "--grace", "-1").out
     assert "1 reused" in run_here(capsys, "fleet", "build", fleet).out
+
+
+def test_a_fleet_that_is_quantized_on_noise_is_warned_of(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The plan says so, as a build does; and it says which toolchain takes no such model."""
+    write_fleet(tmp_path / "fleet", authored.CAR42, 1)
+    plan = ("fleet", "plan", tmp_path / "fleet", "--model", write_tiny(tmp_path), "--dry-run", "--precision")
+    assert "NOT representative" in run_here(capsys, *plan, "int8", "--target", "qnn").err
+    refused = run_here(capsys, *plan, "fp16", "--target", "axera")
+    assert refused.code == 1 and "casts to float16" in refused.err

@@ -21,6 +21,7 @@ from specialize.model import parse_spec
 from specialize.request import BuildOutcome, BuildRequest
 from specialize.sources import GRAPH, PREPARED, GenericModel, Say, generic_model, model_again
 from specialize.store import open_store
+from specialize.targets.taken import require_taken
 from specialize.version import code_version
 from specialize.watch import Watch
 
@@ -45,10 +46,7 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
     """
     watch = Watch()
     profile = load_profile(request.calib)
-    if request.attention or request.precision == "fp16":
-        from specialize.targets.conformance import require_taken
-
-        require_taken(request.target, request.attention, request.precision)
+    require_taken(request.target, request.attention, request.precision)
     store = open_store()
     generic = generic_model(request, store, say)
     watch.lap("model")

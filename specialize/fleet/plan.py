@@ -29,6 +29,7 @@ from specialize.modes.capacity import LEAST_FAN_IN
 from specialize.planning import resolve_spec
 from specialize.precision.frames import frames_digest
 from specialize.request import Mode
+from specialize.targets.taken import require_taken
 
 Say = Callable[[str], None]
 
@@ -69,10 +70,7 @@ def plan_fleet(request: FleetRequest, jobs: int | None = None, say: Say = lambda
         DeclinedError: The target takes no model in that precision.
     """
     start = time.perf_counter()
-    if request.attention or request.precision == "fp16":
-        from specialize.targets.conformance import require_taken
-
-        require_taken(request.target, request.attention, request.precision)
+    require_taken(request.target, request.attention, request.precision)
     spec = resolve_spec(request.model, request.model_spec)
     files = fleet_files(request.folder)
     say(f"surveying {len(files)} profiles for {spec.name}")

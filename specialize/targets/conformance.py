@@ -109,21 +109,12 @@ def check_file(path: Path, name: str) -> Conformance:
     return check(model, profile)
 
 
-def require_taken(name: str, attention: str, precision: str) -> None:
-    """Refuse what a toolchain takes in no model, before one is exported for it.
+def require_half(profile: Profile) -> None:
+    """Refuse a toolchain that takes no casts to float16.
 
     Raises:
-        UsageError: It does not take deformable attention in that form.
-        DeclinedError: It takes no model in that precision.
+        DeclinedError: Its rules refuse them.
     """
-    profile = target(name).PROFILE
-    if attention:
-        profile.require_form(attention)
-    if precision == "fp16":
-        _require_half(profile)
-
-
-def _require_half(profile: Profile) -> None:
     source = ir.Value(name="x", type=ir.TensorType(ir.DataType.FLOAT), shape=ir.Shape([1]))
     finding = _by_operator(ir.node("Cast", [source], {"to": ir.DataType.FLOAT16.value}), profile)
     if finding.verdict == "refused":

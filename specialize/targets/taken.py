@@ -1,0 +1,21 @@
+"""Taken: what a toolchain takes in no model, said before one is exported for it."""
+
+from __future__ import annotations
+
+from specialize.targets import target
+
+
+def require_taken(name: str, attention: str, precision: str) -> None:
+    """Refuse what a toolchain takes in no model.
+
+    Raises:
+        UsageError: There is no such target, or it does not take deformable attention in that form.
+        DeclinedError: It takes no model in that precision.
+    """
+    profile = target(name).PROFILE
+    if attention:
+        profile.require_form(attention)
+    if precision == "fp16":
+        from specialize.targets.conformance import require_half  # needs a graph
+
+        require_half(profile)

@@ -52,6 +52,15 @@ def line(**fields: Any) -> str:
     return tool.MARK + json.dumps(fields)
 
 
+@pytest.mark.parametrize(
+    "said", ["I Total Internal Memory Size: 2KB", "[I] Total Activation Memory: 2048 bytes"]
+)
+def test_memory_is_read_from_the_log(said: str) -> None:
+    """Toolchains say it in different words and units."""
+    found = tool.read(f"{said}\n{line(version='v', accepted=True, compile_s=1.0, bytes=5)}", "ended with 0")
+    assert found["memory_bytes"] == 2048
+
+
 def test_the_last_result_counts() -> None:
     """What is known after the run replaces what was known after compiling."""
     log = "\n".join([

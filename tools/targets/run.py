@@ -67,8 +67,11 @@ FORMS = {
     "head": ("padded", "specialized"),
 }
 SCRIPTS = {"site": ["graphs.py"], "whole": ["whole.py", "whole"], "head": ["whole.py", "head"]}
-MEMORY = re.compile(r"Total Internal Memory Size: (\d+)KB")
-"""What one toolchain says of the memory between its layers."""
+MEMORY = {
+    re.compile(r"Total Internal Memory Size: (\d+)KB"): 1024,
+    re.compile(r"Total Activation Memory: (\d+) bytes"): 1,
+}
+"""What toolchains say of the memory between their layers, and its unit in bytes."""
 
 ONLY_SITES = frozenset({"iree", "litert"})
 """Toolchains that are no targets of a build: they are given one attention."""
@@ -201,9 +204,9 @@ def read(log: str, ended: str) -> dict[str, Any]:
         result.get("run") == "no answer"
     ):  # of a process that was stopped, or died, while it ran what it had compiled
         result["run"] = ended
-    memory = MEMORY.search(log)
-    if memory:
-        result["memory_bytes"] = int(memory[1]) << 10
+    for pattern, unit in MEMORY.items():
+        if memory := pattern.search(log):
+            result["memory_bytes"] = int(memory[1]) * unit
     if not result["accepted"]:
         result["message"] = quoted(log) or result.get("message", "")
     return result

@@ -7,7 +7,7 @@ from report import Made, work
 
 
 def compile_(model: Path, folder: Path) -> Made:
-    logger = trt.Logger(trt.Logger.ERROR)
+    logger = trt.Logger(trt.Logger.INFO)  # how much memory an engine takes is said in the log
     builder = trt.Builder(logger)
     network = builder.create_network(0)
     parser = trt.OnnxParser(network, logger)

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from specialize.cli.output import stack
 from specialize.cli.tables import table
-from specialize.targets.base import VERDICTS, Profile, Rule
+from specialize.targets.base import RUNS_ANYWHERE, VERDICTS, Profile, Rule
 from specialize.targets.conformance import Conformance
 
 SCHEMA = "specialize/targets@1"
@@ -50,10 +50,12 @@ def target_json(profile: Profile) -> dict[str, Any]:
 def target_text(profile: Profile) -> RenderableType:
     """Return what `specialize targets NAME` shows."""
     oldest, newest = profile.opsets
+    forms = (profile.form, *profile.forms)
+    standard = [form for form in RUNS_ANYWHERE if form not in forms]
     facts = [
         f"{profile.name}: {profile.title}",
         f"reads opset {oldest} to {newest}, written in {profile.opset}",
-        f"deformable attention: {', '.join((profile.form, *profile.forms))}",
+        f"deformable attention: {', '.join(forms)}; in standard operators also {', '.join(standard)}",
         f"files: {', '.join(profile.files)}",
         *(f"{each.kind}: {each.text}" for each in profile.evidence),
         *(f"note: {note}" for note in profile.notes),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,10 @@ import pytest
 
 from specialize.calibration.load import load_profile
 from specialize.digest import digest_bytes
+from specialize.errors import UsageError
+from specialize.passes.lower import FORMS
 from specialize.store import Entry, open_store
+from specialize.targets import TARGETS, target
 from tests.cli.builds import make_build
 from tests.cli.running import CAR42, CAR43, cpu_seconds, run_here
 from tests.golden_files import check_golden
@@ -343,3 +347,19 @@ def test_targets_are_listed_with_their_evidence(capsys: pytest.CaptureFixture[st
     """The list says of each toolchain what ran here, in which version and with what result, or who wrote of it."""
     text = " ".join(run_here(capsys, "targets").out.split())
     assert "ran here: openvino 2026" in text and "from documents: CANN 5.0.4" in text
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_target_lists_every_form_that_can_be_asked_for(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What `targets NAME` says of attention are the forms that `--attention` takes for it, and no others."""
+    line = next(line for line in run_here(capsys, "targets", name).out.splitlines() if "attention: " in line)
+    listed = set(re.findall(r"[\w-]+", line.partition("attention: ")[2])) & {*FORMS}
+    profile = target(name).PROFILE
+    for form in FORMS:
+        if form in listed:
+            profile.require_form(form)
+        else:
+            with pytest.raises(UsageError):
+                profile.require_form(form)

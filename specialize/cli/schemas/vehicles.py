@@ -7,16 +7,7 @@ from typing import Literal
 from specialize.artifact.manifest import Site
 from specialize.cli.schemas.base import Output
 
-Verdict = Literal[
-    "same",
-    "other numbers",
-    "other queries",
-    "other cameras",
-    "inside envelope",
-    "outside envelope",
-    "other table",
-    "beyond capacity",
-]
+Verdict = Literal["same", "other numbers", "other queries", "other cameras"]
 BuildVerdict = Verdict | Literal["inside envelope", "outside envelope", "other table", "beyond capacity"]
 
 

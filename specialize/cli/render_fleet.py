@@ -11,7 +11,7 @@ from specialize.cli.output import stack
 from specialize.cli.tables import number, table
 from specialize.cli.words import counted
 from specialize.digest import short
-from specialize.fleet.planned import FleetPlan, Member, PlannedBuild
+from specialize.fleet.planned import FleetPlan, FleetRequest, Member, PlannedBuild
 
 PLAN_SCHEMA = "specialize/fleet-plan@1"
 
@@ -26,6 +26,9 @@ def plan_json(plan: FleetPlan, lock: Path | None) -> dict[str, Any]:
         "folder": str(plan.request.folder),
         "model": plan.model,
         "mode": plan.request.mode,
+        "target": plan.request.target,
+        "attention": plan.request.attention,
+        "precision": plan.request.precision,
         "max_overhead": plan.request.max_overhead,
         "vehicles": plan.vehicles,
         "at_least": plan.at_least,
@@ -41,8 +44,8 @@ def plan_text(plan: FleetPlan, lock: Path | None) -> RenderableType:
     best = len(plan.builds) == plan.at_least
     bound = "no plan has fewer" if best else f"no plan has fewer than {plan.at_least}"
     head = (
-        f"{plan.vehicles} vehicles, {counted(len(plan.builds), 'build')} of {plan.model} ({bound}); "
-        f"planned in {plan.seconds:.1f} s"
+        f"{plan.vehicles} vehicles, {counted(len(plan.builds), 'build')} of {plan.model}{_form(plan.request)} "
+        f"({bound}); planned in {plan.seconds:.1f} s"
     )
     parts: list[RenderableType] = [head, _builds(plan)]
     for build in plan.builds[:MOST_BUILDS]:
@@ -54,6 +57,16 @@ def plan_text(plan: FleetPlan, lock: Path | None) -> RenderableType:
     if lock is not None:
         parts.append(f"written: {lock}\nnext: specialize fleet build {plan.request.folder}")
     return stack(*parts)
+
+
+def _form(request: FleetRequest) -> str:
+    """Return what is asked of every build beside its model, as far as it is not what builds are without options."""
+    asked = (
+        (request.target != "onnxruntime", f" for {request.target}"),
+        (bool(request.attention), f" with attention as {request.attention}"),
+        (request.precision != "float32", f" in {request.precision}"),
+    )
+    return "".join(words for given, words in asked if given)
 
 
 def _builds(plan: FleetPlan) -> RenderableType:

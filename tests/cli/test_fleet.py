@@ -74,6 +74,18 @@ def test_plan_prints_and_writes(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert (tmp_path / "x.lock").exists()
 
 
+def test_a_plan_says_what_it_is_for(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Toolchain, form of attention and number format are printed where they are asked for, and in JSON always."""
+    write_fleet(tmp_path, authored.CAR42, 1)
+    plan = ("fleet", "plan", tmp_path, "--mode", "exact", "--dry-run")
+    asked = ("--target", "axera", "--attention", "microsoft", "--precision", "int8")
+    expected = "1 build of bevformer_tiny for axera with attention as microsoft in int8 (no plan has fewer)"
+    assert expected in " ".join(run_here(capsys, *plan, *asked).out.split())
+    data = json.loads(run_here(capsys, *plan, *asked, "--json").out)
+    assert (data["target"], data["attention"], data["precision"]) == ("axera", "microsoft", "int8")
+    assert "of bevformer_tiny (no plan" in run_here(capsys, *plan).out
+
+
 @pytest.mark.parametrize("share", ["5", "-1%", "many", "nan"])
 def test_a_share_must_be_one(capsys: pytest.CaptureFixture[str], tmp_path: Path, share: str) -> None:
     """An overhead that is no share is a usage error."""

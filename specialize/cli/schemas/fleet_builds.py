@@ -85,6 +85,9 @@ class FleetPlan(Output, frozen=True, kw_only=True):
         folder: Folder of the profiles.
         model: Name of the model.
         mode: Mode asked for.
+        target: Toolchain that the builds are lowered for.
+        attention: How deformable attention is written; empty for the target's own form.
+        precision: `float32`, `fp16` or `int8`.
         max_overhead: Share of pairs that a vehicle may compute beyond its own.
         vehicles: How many.
         at_least: No plan has fewer builds.
@@ -98,6 +101,9 @@ class FleetPlan(Output, frozen=True, kw_only=True):
     folder: str
     model: str
     mode: Literal["auto", "exact", "envelope", "tables"]
+    target: str
+    attention: str
+    precision: Literal["float32", "fp16", "int8"]
     max_overhead: float
     vehicles: int
     at_least: int

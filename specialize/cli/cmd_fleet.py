@@ -50,7 +50,7 @@ def import_vehicles(
 ) -> int:
     """Convert a calibration of each vehicle into a profile, and look them over; options are the same for all.
 
-    Exit 1 if one cannot be imported; the others are all the same.
+    Exit 1 if one cannot be imported; the others are imported all the same.
     """
     from specialize.cli.render_import import fleet_json, fleet_text
     from specialize.fleet.importing import import_fleet

@@ -48,7 +48,7 @@ class ShapeInference:
             _apply_custom(node)
             return
         schema = self._schema(node)
-        if schema is None or has_subgraph(node):
+        if schema is None or has_subgraph(node) or _reads_untyped(node):
             return
         try:
             results = shape_inference.infer_node_outputs(
@@ -151,6 +151,11 @@ def has_subgraph(node: ir.Node) -> bool:
     return any(
         attr.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attr in node.attributes.values()
     )
+
+
+def _reads_untyped(node: ir.Node) -> bool:
+    """Return whether a node reads what an operator gives that nobody knows here."""
+    return any(value is not None and value.dtype is None for value in node.inputs)
 
 
 def _apply_custom(node: ir.Node) -> None:

@@ -158,6 +158,22 @@ def test_custom_operators_are_left_alone() -> None:
     assert operators(made)["Table"] == 1
 
 
+def test_what_reads_an_unknown_operator_is_left_alone() -> None:
+    """Its result has no type that anybody knows: readers stay as they are annotated, and others are still folded."""
+    nodes = [
+        helper.make_node("Mystery", ["x"], ["r"], domain="vendor"),
+        helper.make_node("Relu", ["r"], ["y"]),
+        helper.make_node("Add", ["a", "a"], ["z"]),
+    ]
+    x, y, z = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in "xyz")
+    one = helper.make_tensor("a", TensorProto.FLOAT, [2], [1.0, 2.0])
+    graph = helper.make_graph(nodes, "g", [x], [y, z], [one])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("vendor", 1)]
+    made = folded(helper.make_model(graph, opset_imports=opsets, ir_version=9))
+    assert operators(made) == {"Mystery": 1, "Relu": 1, "Identity": 1}
+    assert tuple(made.graph.outputs[0].shape) == (2,)
+
+
 def test_an_unknown_standard_operator_is_an_error_that_names_it() -> None:
     """A custom operator without a domain is the most frequent reason."""
     g = GraphMaker()

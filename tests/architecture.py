@@ -39,6 +39,20 @@ def long_functions(files: list[Path], limit: int) -> list[str]:
     return offences
 
 
+def long_bodies(files: list[Path], limit: int) -> list[str]:
+    """Name the functions whose body has more than `limit` lines, docstring, signature and decorators not counted."""
+    offences = []
+    for path in files:
+        for node in _functions(path):
+            body = node.body[1:] if ast.get_docstring(node, clean=False) else node.body
+            lines = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
+            if lines > limit:
+                offences.append(
+                    f"{path}:{node.lineno}: {node.name} has a body of {lines} lines, at most {limit}"
+                )
+    return offences
+
+
 def imports(path: Path) -> Iterator[tuple[int, str]]:
     """Yield line and dotted name of everything that a file imports, wherever it does so.
 

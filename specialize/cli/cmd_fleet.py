@@ -142,11 +142,9 @@ def plan(
     from specialize.fleet.lock import NAME, lock_of, write_lock
     from specialize.fleet.plan import plan_fleet
     from specialize.fleet.planned import FleetRequest
-    from specialize.precision import noise_warning
 
     found = plan_fleet(FleetRequest(**given), jobs, say)
-    if found.request.precision != "float32" and found.request.frames_dir is None:
-        warn((noise_warning(found.request.precision),))
+    warn(found.request.warnings())
     lock = None if dry_run else output or found.request.folder / NAME
     if lock is not None:
         write_lock(lock_of(found), lock)

@@ -10,6 +10,7 @@ from specialize.digest import digest
 from specialize.errors import UsageError, closest
 from specialize.fleet.load import Failed
 from specialize.modes.capacity import LEAST_FAN_IN
+from specialize.precision import noise_warning
 from specialize.request import LAYOUTS, PRECISIONS, Layout, Mode, Precision
 from specialize.targets import TARGETS
 from specialize.version import VERSION
@@ -87,6 +88,11 @@ class FleetRequest:
         for name, share in (("--max-overhead", self.max_overhead), ("--spare", self.spare)):
             if not 0 <= share < 10:
                 raise UsageError(name, "a share such as 5% or 0.05", repr(share))
+
+    def warnings(self) -> tuple[str, ...]:
+        """Return what to know before any of the builds drives a car."""
+        noise = self.precision != "float32" and self.frames_dir is None
+        return (noise_warning(self.precision),) if noise else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -63,3 +63,23 @@ def test_a_file_is_described_as_it_is(tmp_path: Path) -> None:
     model.graph.node[1].op_type = "Rotate"
     onnx.save(model, path)
     assert checked(path).startswith("refused")
+
+
+@pytest.mark.parametrize(
+    ("domain", "operator", "named"),
+    [("", "RotateTRT", "RotateTRT"), ("trt", "Plugin_TRT", "trt::Plugin_TRT"), ("DL", "Other", "DL::Other")],
+)
+def test_an_operator_of_its_own_is_counted_once(
+    tmp_path: Path, domain: str, operator: str, named: str
+) -> None:
+    """With a domain or without, whatever its name ends in."""
+    whole = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1, 4, 4])
+    nodes = [
+        onnx.helper.make_node(operator, ["x", "x", "x"], ["r"], "own", domain=domain),
+        onnx.helper.make_node("Relu", ["r"], ["y"], "relu"),
+    ]
+    made = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1, 4, 4])
+    opsets = [onnx.helper.make_opsetid("", 17), *([onnx.helper.make_opsetid(domain, 1)] if domain else [])]
+    graph = onnx.helper.make_graph(nodes, "own", [whole], [made])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets), tmp_path / "own.onnx")
+    assert describe(tmp_path / "own.onnx", "tensorrt")["custom"] == {named: 1}

@@ -21,9 +21,8 @@ import onnx_ir as ir
 
 from specialize.compiler import build
 from specialize.errors import SpecializeError
-from specialize.graph.custom import is_plugin
+from specialize.graph.custom import is_foreign, is_plugin
 from specialize.graph.io import with_domains
-from specialize.graph.shapes import STANDARD
 from specialize.request import BuildRequest
 from specialize.targets import TARGETS, target
 from specialize.targets.conformance import check_file, operator_of
@@ -78,14 +77,13 @@ def record(name: str, folder: Path, model: str = MODEL) -> dict[str, Any]:
 def describe(path: Path, name: str) -> dict[str, Any]:
     """Return what a model file is, read by ONNX's checker and judged by a target's rules."""
     model, report = ir.load(path), check_file(path, name)
-    custom = Counter(operator_of(node) for node in model.graph if node.domain not in STANDARD)
-    plain = Counter(node.op_type for node in model.graph if node.op_type.endswith(("TRT", "TRT2", "_TRT")))
+    custom = Counter(operator_of(node) for node in model.graph if is_foreign(node))
     return {
         "checked": checked(path),
         "opset": model.graph.opset_imports[""],
         "nodes": report.counts,
         "rank": max(len(value.shape or ()) for node in model.graph for value in node.outputs),
-        "custom": dict(custom + plain),
+        "custom": dict(custom),
         "unknown": sorted({finding.operator for finding in report.of("unknown")}),
         "cpu": sorted({finding.operator for finding in report.of("cpu")}),
     }

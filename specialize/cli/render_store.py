@@ -9,6 +9,7 @@ from rich.console import RenderableType
 
 from specialize.cli.output import stack
 from specialize.cli.tables import size, table
+from specialize.cli.words import counted
 from specialize.digest import short
 from specialize.store import Collected, Damage, Entry, Store
 
@@ -32,7 +33,7 @@ def ls_json(store: Store, entries: tuple[Entry, ...]) -> dict[str, Any]:
 
 def ls_text(data: dict[str, Any]) -> RenderableType:
     """Return what `specialize store ls` shows."""
-    head = f"{data['root']}: {len(data['objects'])} objects, {size(data['bytes'])}"
+    head = f"{data['root']}: {counted(len(data['objects']), 'object')}, {size(data['bytes'])}"
     if not data["entries"]:
         return stack(head, "nothing has been built with this store yet")
     body = table("kind", "key", "what")
@@ -70,8 +71,8 @@ def gc_json(done: Collected, dry_run: bool) -> dict[str, Any]:
 def gc_text(done: Collected, dry_run: bool) -> RenderableType:
     """Return what `specialize store gc` shows."""
     verb = "would remove" if dry_run else "removed"
-    objects = f"{len(done.objects)} objects ({size(done.freed)})"
-    return f"{verb} {objects} and {len(done.entries)} builds that nobody names"
+    objects = f"{counted(len(done.objects), 'object')} ({size(done.freed)})"
+    return f"{verb} {objects} and {counted(len(done.entries), 'build')} that nobody names"
 
 
 def damage_json(damages: tuple[Damage, ...], removed: bool) -> dict[str, Any]:

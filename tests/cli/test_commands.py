@@ -237,7 +237,7 @@ def test_the_store_finds_and_removes_damage(capsys: pytest.CaptureFixture[str], 
 def test_the_store_forgets_what_nothing_names(capsys: pytest.CaptureFixture[str], store_dir: Path) -> None:
     """`gc` says what would go, then removes it."""
     digest = open_store().put_bytes(b"idle")
-    assert "would remove 1 objects (4 B)" in run_here(capsys, "store", "gc", "--dry-run", "--grace", "-1").out
+    assert "would remove 1 object (4 B)" in run_here(capsys, "store", "gc", "--dry-run", "--grace", "-1").out
     assert open_store().has(digest)
     assert json.loads(run_here(capsys, "store", "gc", "--grace", "-1", "--json").out)["objects"] == [digest]
     assert not open_store().has(digest)

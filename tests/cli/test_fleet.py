@@ -125,10 +125,10 @@ def test_gc_knows_fleets(capsys: pytest.CaptureFixture[str], tmp_path: Path, sto
     plan = ("fleet", "plan", fleet, "--model", model, "--mode", "exact", "--frames", "1")
     run_here(capsys, *plan)
     run_here(capsys, "fleet", "build", fleet)
-    assert "and 0 builds" in run_here(capsys, "store", "gc", "--grace", "-1").out
+    assert "and 0 builds that nobody names" in run_here(capsys, "store", "gc", "--grace", "-1").out
     (fleet / "car_00002.yaml").unlink()
     run_here(capsys, *plan)
-    assert "and 1 builds" in run_here(capsys, "store", "gc", "--grace", "-1").out
+    assert "and 1 build that nobody names" in run_here(capsys, "store", "gc", "--grace", "-1").out
     assert "1 reused" in run_here(capsys, "fleet", "build", fleet).out
 
 

@@ -17,6 +17,11 @@ Arrays = Mapping[str, np.ndarray]
 CRASHING = ("FuseFp16InitializerToFp32NodeTransformer",)
 """What ONNX Runtime must not do: 1.31 ends the process while it opens some models in 16 bits on a CPU."""
 
+UNKNOWN_OPERATOR = (
+    "the original must run to be compared with: export that operator in standard ones, "
+    "or in a form that `specialize targets` lists"
+)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Runner:
@@ -120,7 +125,8 @@ def open_model(path: Path, runtime: str, threads: int) -> Runner:
     except ImportError as error:
         raise InputError("runtime", f"{runtime} to be installed", str(error)) from error
     except Exception as error:
-        raise InputError(str(path), f"a model that {runtime} can open", str(error)) from error
+        hint = UNKNOWN_OPERATOR if "is not a registered" in str(error) else ""
+        raise InputError(str(path), f"a model that {runtime} can open", str(error), hint) from error
 
 
 def _onnx_names(path: Path, model: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from specialize.errors import InputError, VerificationError
 from specialize.model import InputRule
 from specialize.verify import TensorInfo, Tolerance, compare_models, make_frames, model_inputs
 from specialize.verify import models as verify_models
+from specialize.verify.runtime import open_model
 from tests.verify.helpers import CHANNELS, PAIRS, QUERIES, weights, write_elementwise, write_model
 
 FRAMES = make_frames({"rows": TensorInfo((2 * QUERIES, CHANNELS), "float32")}, {}, seed=1, count=3)
@@ -142,6 +144,24 @@ def test_a_broken_file_is_an_error_of_its_side(reference: Path, tmp_path: Path) 
         compare_models(reference, broken, FRAMES)
     with pytest.raises(InputError, match="did you mean 'openvino'"):
         compare_models(reference, reference, FRAMES, reference_runtime="openvin")
+
+
+def test_an_operator_that_the_runtime_lacks_is_explained(tmp_path: Path) -> None:
+    """The error says that the original must run, and what to export instead; a broken file gets no such advice."""
+    x, y = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2]) for name in "xy")
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Mystery", ["x"], ["y"], domain="vendor")], "g", [x], [y]
+    )
+    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("vendor", 1)]
+    path = tmp_path / "mystery.onnx"
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets, ir_version=9), path)
+    with pytest.raises(InputError, match="Mystery") as error:
+        open_model(path, "onnxruntime", 1)
+    assert "export that operator in standard ones" in error.value.hint
+    path.write_bytes(b"no model")
+    with pytest.raises(InputError) as error:
+        open_model(path, "onnxruntime", 1)
+    assert error.value.hint == ""
 
 
 def test_outputs_may_spill_to_disk(reference: Path, monkeypatch: pytest.MonkeyPatch) -> None:

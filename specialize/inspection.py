@@ -103,7 +103,7 @@ def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None
     )
     if profile is None or not spec.calibration_inputs:
         why = (
-            f"no packaged rig has {cameras} cameras: give --calib"
+            f"no packaged rig has {cameras} camera{'' if cameras == 1 else 's'}: give --calib"
             if guessed
             else "no calibration inputs found"
         )

@@ -14,7 +14,11 @@ from specialize.cli.output import emit
 @click.command()
 @click.argument("path", metavar="BUILD|MODEL.onnx|PROFILE", type=click.Path(path_type=Path, exists=True))
 @options.model_spec_option
-@click.option("--calib", type=options.EXISTING, help="For a model: show what a specialization would do.")
+@click.option(
+    "--calib",
+    type=options.EXISTING,
+    help="For a model: calibration to specialize for [default: a packaged rig].",
+)
 @click.option("--graph", is_flag=True, help="For a build: draw its largest site, before and after.")
 @click.option("--target", help="For a build or a model: what a toolchain does with every node.")
 @options.json_option
@@ -23,8 +27,8 @@ def command(
 ) -> None:
     """Show what a build, a model or a profile is.
 
-    For a model: its calibration inputs, its operators, a draft of its sidecar; and with --calib the
-    sites that a specialization finds, and what every pass does or declines.
+    For a model: its calibration inputs, its operators, the sites that a specialization finds, what every
+    pass does or declines, and a draft of its sidecar.
     """
     if graph:
         return _graph(path, as_json)

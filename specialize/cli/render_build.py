@@ -79,9 +79,11 @@ def build_text(outcome: BuildOutcome) -> RenderableType:
 
 
 def _conformance(outcome: BuildOutcome) -> list[str]:
-    """Return what the toolchain does with the nodes, as the notes of its lowering say it."""
+    """Return what the toolchain does with the nodes; a converted build has notes of both models, many the same."""
     target = outcome.manifest.target
-    lines = [f"{target}: {note.reason}" for note in outcome.manifest.passes if note.name == TARGET]
+    lines = dict.fromkeys(
+        f"{target}: {note.reason}" for note in outcome.manifest.passes if note.name == TARGET
+    )
     if not lines:
         return []
     return ["\n".join([*lines, f"node by node: specialize inspect {outcome.build_dir} --target {target}"])]

@@ -14,7 +14,10 @@ from specialize.cli.render_build import build_json, build_text, headline, proof,
 from specialize.cli.render_costs import costs_text, exchanged
 from specialize.cli.render_verify import verify_text
 from specialize.cli.tables import scaled, size, table, times
+from specialize.describe import describe_notes
+from specialize.passes.base import Note
 from specialize.request import BuildOutcome
+from specialize.targets.conformance import NOTES
 from tests.artifact.examples import manifest
 from tests.golden_files import check_golden
 
@@ -37,6 +40,22 @@ def test_a_build_up_to_date_says_so() -> None:
     text = to_text(build_text(replace(OUTCOME, up_to_date=True, seconds={})))
     assert text.startswith("build/car42: up to date\n")
     assert "seconds:" not in text
+
+
+def test_what_a_toolchain_does_is_said_once() -> None:
+    """Every reason is a line, also where the float32 model and the converted one share it."""
+    notes = [
+        Note(NOTES, "applied", "qnn", reason)
+        for reason in ("9 nodes allowed", "unknown: 1 Log", "unknown: 1 Log")
+    ]
+    made = msgspec.structs.replace(OUTCOME.manifest, target="qnn").with_passes(describe_notes(notes))
+    lines = to_text(build_text(replace(OUTCOME, manifest=made))).splitlines()
+    first = lines.index("qnn: 9 nodes allowed")
+    assert lines[first + 1 : first + 3] == [
+        "qnn: unknown: 1 Log",
+        "node by node: specialize inspect build/car42 --target qnn",
+    ]
+    assert "node by node" not in to_text(build_text(OUTCOME))
 
 
 def test_a_builds_json_has_all_that_was_promised() -> None:

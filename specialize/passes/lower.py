@@ -85,7 +85,7 @@ def runnable(model: ir.Model) -> list[Note]:
         hint = "export it zero-padded, where every shape is a number, or with GridSample instead"
         raise InputError(f"node {unread.where!r}", "a custom operator that can be run", unread.reason, hint)
     if any(is_attention(node) for node in model.graph):
-        raise_to_grid_sample(model)
+        _raise_to_grid_sample(model)
     has_grid_sample = model.graph.opset_imports[""] >= GRID_SAMPLE_OPSET
     lowered = lower_deformable_attention(model, GRID_SAMPLE if has_grid_sample else DECOMPOSED)
     failed = next((note for note in lowered if note.verdict == "declined"), None)
@@ -102,7 +102,7 @@ def read_plugins(model: ir.Model) -> list[Note]:
     if not any(is_custom(node) and not is_attention(node) for node in model.graph):
         return []
     if not (has_convs(model) and _raise(model, DEFORM_CONV_OPSET)):
-        raise_to_grid_sample(model)
+        _raise_to_grid_sample(model)
     define_pools(model)
     return [
         *read_convs(model),
@@ -128,7 +128,7 @@ def _standard_grid_samples(model: ir.Model) -> None:
     """Write Horizon's GridSample, which is the standard one in an older opset, as that, in place."""
     if not any(_is_horizon(node) for node in model.graph):
         return
-    standard = raise_to_grid_sample(model)
+    standard = _raise_to_grid_sample(model)
     for node in model.graph:
         if _is_horizon(node):
             node.domain = "" if standard else DOMAIN  # where ONNX Runtime has it in every opset
@@ -137,7 +137,7 @@ def _standard_grid_samples(model: ir.Model) -> None:
     _set_imports(model)
 
 
-def raise_to_grid_sample(model: ir.Model) -> bool:
+def _raise_to_grid_sample(model: ir.Model) -> bool:
     """Bring a graph to an opset that has GridSample, in place; return whether it is in one."""
     return model.graph.opset_imports[""] >= GRID_SAMPLE_OPSET or _raise(model, RAISED_OPSET)
 

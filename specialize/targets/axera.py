@@ -92,6 +92,7 @@ PROFILE = Profile(
     floats=("float32",),
     int8=Int8(own="Pulsar2 quantizes the float model itself, with 16 bits for the layers that config.json names"),
     files=("config.json", HEADER),
+    swaps_constants=True,
     evidence=(
         Evidence(kind="from documents", text=_LISTED),
         Evidence(kind="from documents", text=_CONFIG),

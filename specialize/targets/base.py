@@ -95,6 +95,7 @@ class Profile:
         int8: How it wants 8-bit integers.
         static: Whether every shape must be a number.
         files: Names of the files that are written beside the model, without those every build has.
+        swaps_constants: Whether it replaces constants of a compiled model: each then gets a file of its own.
         evidence: How all this is known.
         source: Document that holds unless a rule names another.
         notes: What a user of the toolchain should know.
@@ -119,6 +120,7 @@ class Profile:
     int8: Int8 = Int8()
     static: bool = True
     files: tuple[str, ...] = ()
+    swaps_constants: bool = False
     evidence: tuple[Evidence, ...]
     source: str
     notes: tuple[str, ...] = field(default=())

@@ -107,10 +107,11 @@ def write_files(
     Raises:
         InputError: A name of the model cannot be said in a file of the toolchain.
     """
-    written = target(target_name).files(file_facts(model, target_name, facts, name))
+    module = target(target_name)
+    written = module.files(file_facts(model, target_name, facts, name))
     for file, text in written.items():
         write_file(folder / file, text)
-    tables = _write_tables(model, folder) if "config.json" in written else ()
+    tables = _write_tables(model, folder) if module.PROFILE.swaps_constants else ()
     return (*written, *tables)
 
 

@@ -1,0 +1,184 @@
+"""The vehicle and the model's geometry as their documents spell them, read a second time.
+
+Poses are composed here from the words of the profile, with other formulas than those of `calibration`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from specialize.errors import InputError
+
+Floats = npt.NDArray[np.float64]
+
+_ABSENT = ("", "~", "null", "Null", "NULL", None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Eye:
+    """One camera as its profile spells it.
+
+    Attributes:
+        name: Its name.
+        size_px: Width and height of the raw image.
+        image_from_lidar: (4, 4), lidar points to raw pixels times depth.
+        intrinsic: (4, 4) in px; None for a bare `lidar2img`.
+        camera_from_lidar: (4, 4); None for a bare `lidar2img`.
+        time_offset_s: Exposure after the lidar's reference time.
+        tolerance: Bounds by their keys in the profile, such as `rotation_deg`.
+    """
+
+    name: str
+    size_px: tuple[int, int]
+    image_from_lidar: Floats
+    intrinsic: Floats | None = None
+    camera_from_lidar: Floats | None = None
+    time_offset_s: float = 0.0
+    tolerance: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rig:
+    """The cameras of a vehicle in order, and the pose of its lidar if the profile gives it, (4, 4)."""
+
+    vehicle: str
+    eyes: tuple[Eye, ...]
+    ego_from_lidar: Floats | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """How one camera's raw image becomes the network's: scale, crop at the left and top, and the size after padding."""
+
+    size_px: tuple[int, int]
+    scale: float = 1.0
+    crop_px: tuple[float, float] = (0.0, 0.0)
+
+    def matrix(self) -> Floats:
+        """Return (4, 4), raw to network pixels, both times depth."""
+        (left, top), s = self.crop_px, self.scale
+        return np.array([[s, 0, -left, 0], [0, s, -top, 0], [0, 0, 1, 0], [0, 0, 0, 1]], np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Pillars `(H, W)` of `anchors` points, or voxels `(Z, H, W)`, in the box `range_m` of the lidar frame."""
+
+    shape: tuple[int, ...]
+    range_m: tuple[float, ...]
+    anchors: int = 1
+
+    def points(self) -> Floats:
+        """Return (Q, D, 3) in metres: cell centres; a pillar's heights start and end half a metre inside the box."""
+        x0, y0, z0, x1, y1, z1 = self.range_m
+        *levels, rows, columns = self.shape
+        x = [x0 + (x1 - x0) * (column + 0.5) / columns for column in range(columns)]
+        y = [y0 + (y1 - y0) * (row + 0.5) / rows for row in range(rows)]
+        if levels:
+            z = [z0 + (z1 - z0) * (level + 0.5) / levels[0] for level in range(levels[0])]
+            zz, yy, xx = np.meshgrid(z, y, x, indexing="ij")
+            return np.stack([xx, yy, zz], axis=-1).reshape(-1, 1, 3)
+        step = (z1 - z0 - 1.0) / (self.anchors - 1) if self.anchors > 1 else 0.0
+        z = [z0 + 0.5 + step * anchor for anchor in range(self.anchors)]
+        yy, xx, zz = np.meshgrid(y, x, z, indexing="ij")
+        return np.stack([xx, yy, zz], axis=-1).reshape(rows * columns, self.anchors, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """What a model's sidecar says of its geometry: one preparation per camera, grids, rule, inputs by kind."""
+
+    preparations: tuple[Preparation, ...]
+    grids: tuple[Grid, ...]
+    min_depth_m: float
+    inputs: Mapping[str, str]
+
+
+def read_rig(path: Path) -> Rig:
+    """Return the rig of a profile file; the loader has already refused what is no profile."""
+    return rig_of(yaml.load(path.read_text(encoding="utf-8-sig"), Loader=yaml.BaseLoader))  # words alone
+
+
+def rig_of(profile: Mapping[str, Any]) -> Rig:
+    """Return the rig of a profile's plain values; numbers may be words."""
+    ego_from_lidar = _pose(profile["lidar2ego"]) if _has(profile, "lidar2ego") else None
+    bounds = _bounds(profile, {})
+    eyes = tuple(_eye(camera, ego_from_lidar, bounds) for camera in profile["cameras"])
+    return Rig(str(profile["vehicle"]), eyes, ego_from_lidar)
+
+
+def sidecar_of(spec: Mapping[str, Any], cameras: int) -> Sidecar:
+    """Return the geometry in a model's sidecar for a number of cameras."""
+    images = spec.get("images") or [spec["image"]] * cameras
+    grids = [
+        Grid(tuple(map(int, grid["shape"])), tuple(map(float, grid["range_m"])), int(grid.get("anchors", 1)))
+        for grid in spec.get("grids") or ()
+    ]
+    min_depth = float((spec.get("rule") or {}).get("min_depth_m", 1e-5))
+    inputs = {str(name): str(kind) for name, kind in (spec.get("calibration_inputs") or {}).items()}
+    return Sidecar(tuple(map(_preparation, images)), tuple(grids), min_depth, inputs)
+
+
+def _eye(camera: Mapping[str, Any], ego_from_lidar: Floats | None, bounds: Mapping[str, float]) -> Eye:
+    intrinsic = pose = None
+    if _has(camera, "lidar2img"):
+        image_from_lidar = _matrix(camera["lidar2img"])
+    else:
+        intrinsic = np.eye(4)
+        intrinsic[:3, :3] = _matrix(camera["intrinsic"])
+        if _has(camera, "lidar2cam"):
+            pose = _matrix(camera["lidar2cam"])
+        elif ego_from_lidar is not None:
+            pose = np.linalg.inv(_pose(camera["sensor2ego"])) @ ego_from_lidar
+        else:
+            raise InputError(f"camera {camera['name']}", "`lidar2ego:`, because sensor2ego is used", "none")
+        image_from_lidar = intrinsic @ pose
+    width, height = map(int, camera["size_px"])
+    offset = float(camera["time_offset_s"]) if _has(camera, "time_offset_s") else 0.0
+    return Eye(
+        str(camera["name"]),
+        (width, height),
+        image_from_lidar,
+        intrinsic,
+        pose,
+        offset,
+        _bounds(camera, bounds),
+    )
+
+
+def _bounds(node: Mapping[str, Any], default: Mapping[str, float]) -> dict[str, float]:
+    given = node["tolerance"] if _has(node, "tolerance") else {}
+    return {**default, **{key: float(value) for key, value in given.items() if value not in _ABSENT}}
+
+
+def _pose(node: Mapping[str, Any]) -> Floats:
+    """Return (4, 4) from a quaternion (w, x, y, z) of any length and metres: R = (w² - v·v) I + 2 v vᵀ + 2 w [v]×."""
+    w, *vector = map(float, node["rotation_wxyz"])
+    v = np.array(vector)
+    cross = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
+    pose = np.eye(4)
+    pose[:3, :3] = ((w * w - v @ v) * np.eye(3) + 2 * np.outer(v, v) + 2 * w * cross) / (w * w + v @ v)
+    pose[:3, 3] = list(map(float, node["translation_m"]))
+    return pose
+
+
+def _matrix(rows: Sequence[Sequence[Any]]) -> Floats:
+    return np.array([[float(value) for value in row] for row in rows], np.float64)
+
+
+def _preparation(image: Mapping[str, Any]) -> Preparation:
+    left, top = map(float, image.get("crop_px") or (0.0, 0.0))
+    width, height = map(int, image["size_px"])
+    return Preparation((width, height), float(image.get("scale", 1.0)), (left, top))
+
+
+def _has(node: Mapping[str, Any], key: str) -> bool:
+    value = node.get(key)
+    return value is not None and not (isinstance(value, str) and value in _ABSENT)

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
 
 import msgspec
 import onnx_ir as ir
@@ -19,7 +18,8 @@ from specialize.describe import describe_notes, describe_site, describe_tensor
 from specialize.errors import SpecializeError
 from specialize.graph.io import read_graph
 from specialize.graph.known import fold
-from specialize.model import GridSpec, ImagePrep, Kind, ModelSpec, read_spec
+from specialize.model import GridSpec, ImagePrep, ModelSpec, read_spec
+from specialize.model_kinds import KINDS
 from specialize.passes.bind import feeds_of
 from specialize.passes.lower import has_custom, runnable
 from specialize.passes.pipeline import specialize_graph
@@ -62,7 +62,7 @@ class ModelInspection:
     outputs: tuple[Tensor, ...]
     operators: dict[str, int]
     data_dependent: dict[str, int]
-    calibration_inputs: dict[str, Kind]
+    calibration_inputs: dict[str, str]
     sidecar: str
     drafted: bool
     rig: str = ""
@@ -97,7 +97,7 @@ def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None
         outputs=tuple(describe_tensor(value) for value in model.graph.outputs),
         operators=dict(sorted(operators.items(), key=lambda item: (-item[1], item[0]))),
         data_dependent={name: operators[name] for name in DATA_DEPENDENT if operators[name]},
-        calibration_inputs=guessed if chosen is None else spec.calibration_inputs,
+        calibration_inputs={name: str(kind) for name, kind in spec.calibration_inputs.items()},
         sidecar=spec.to_text(),
         drafted=chosen is None,
     )
@@ -116,7 +116,7 @@ def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None
         return replace(found, obstacle=str(error))
 
 
-def guess_calibration(inputs: tuple[Tensor, ...]) -> dict[str, Kind]:
+def guess_calibration(inputs: tuple[Tensor, ...]) -> dict[str, str]:
     """Return the inputs that hold a small matrix per camera, with the matrix that their name suggests."""
     return {tensor.name: _kind(tensor.name) for tensor in inputs if _is_calibration(tensor)}
 
@@ -128,13 +128,12 @@ def _is_calibration(tensor: Tensor) -> bool:
     return tensor.dtype.startswith("float") and matrix in _MATRIX and few
 
 
-def _kind(name: str) -> Kind:
+def _kind(name: str) -> str:
     plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    kinds: tuple[Kind, ...] = get_args(Kind)
-    return next((kind for kind in kinds if kind.replace("_", "") in plain), "lidar2img")
+    return next((kind for kind in KINDS if kind.replace("_", "") in plain), "lidar2img")
 
 
-def _cameras(inputs: tuple[Tensor, ...], guessed: dict[str, Kind]) -> int:
+def _cameras(inputs: tuple[Tensor, ...], guessed: dict[str, str]) -> int:
     """Return how many cameras the calibration inputs are for."""
     counts = [_volume(t) // (t.shape[-1] * t.shape[-2]) for t in inputs if t.name in guessed]
     return max(counts, default=0)
@@ -152,7 +151,7 @@ def _packaged(cameras: int) -> CalibrationProfile | None:
 
 
 def _draft(
-    path: Path, inputs: tuple[Tensor, ...], guessed: dict[str, Kind], profile: CalibrationProfile | None
+    path: Path, inputs: tuple[Tensor, ...], guessed: dict[str, str], profile: CalibrationProfile | None
 ) -> ModelSpec:
     """Return a sidecar to start from: the image is the largest input, as if it were the whole raw one, made smaller."""
     others = [tensor for tensor in inputs if tensor.name not in guessed]
@@ -161,7 +160,7 @@ def _draft(
     size = (max(width, 1), max(height, 1))
     scale = 1.0 if profile is None else round(size[0] / profile.cameras[0].width_px, 6)
     prep = ImagePrep(size_px=size, scale=scale)
-    return ModelSpec(name=path.stem, image=prep, calibration_inputs=guessed)
+    return ModelSpec(name=path.stem, image=prep, calibration_inputs=dict(guessed))
 
 
 def _volume(tensor: Tensor) -> int:

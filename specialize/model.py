@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import numpy as np
@@ -17,22 +16,10 @@ import yaml
 
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, closest
+from specialize.model_kinds import KINDS, Rig, matrices_of
 from specialize.visibility.grid import QueryGrid, VisibilityRule
 
 SCHEMA = "specialize/model@1"
-
-Kind = Literal[
-    "lidar2img",
-    "img2lidar",
-    "lidar2cam",
-    "cam2lidar",
-    "intrinsic",
-    "network_intrinsic",
-    "image_aug",
-    "lidar2ego",
-    "ego2lidar",
-    "identity",
-]
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -97,13 +84,36 @@ class InputRule(_Part, frozen=True, kw_only=True):
     values: tuple[float, ...] = ()
 
 
+class InputKind(_Part, frozen=True, kw_only=True):
+    """Which matrix an input wants, where its pixels are not the network's.
+
+    Attributes:
+        kind: One of `model_kinds.KINDS`.
+        stride: How many pixels of the network's image a pixel of the matrix is wide, 8 for a feature map of 1/8.
+    """
+
+    kind: str
+    stride: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"no kind is called {self.kind!r}; {closest(self.kind, KINDS)}")
+        if not (np.isfinite(self.stride) and self.stride > 0):
+            raise ValueError(f"stride: expected a number above 0, got {self.stride}")
+        if self.stride != 1.0 and not KINDS[self.kind].pixels:
+            raise ValueError(f"stride: {self.kind} is not in pixels of the network's image")
+
+    def __str__(self) -> str:
+        return self.kind if self.stride == 1.0 else f"{self.kind}, stride {self.stride:g}"
+
+
 class ModelSpec(_Part, frozen=True, kw_only=True):
     """What the graph of a model does not say.
 
     Attributes:
         name: Name for people.
         image: Image preparation, for all cameras, or one entry per camera in `images`.
-        calibration_inputs: ONNX input name -> which matrix of the calibration it wants.
+        calibration_inputs: ONNX input name -> which matrix of the calibration it wants: a kind, or a record of it.
         grids: One per kind of query site; empty if the graph alone must do.
         rule: The visibility rule of the model.
         cameras: Names in the order of training; empty if any order will do.
@@ -115,12 +125,24 @@ class ModelSpec(_Part, frozen=True, kw_only=True):
     name: str = "model"
     image: ImagePrep
     images: tuple[ImagePrep, ...] = ()
-    calibration_inputs: dict[str, Kind]
+    calibration_inputs: dict[str, str | InputKind]
     grids: tuple[GridSpec, ...] = ()
     rule: RuleSpec = RuleSpec()
     cameras: tuple[str, ...] = ()
     other_inputs: dict[str, object] = {}
     inputs: dict[str, InputRule] = {}
+
+    def __post_init__(self) -> None:
+        for name in self.calibration_inputs:
+            try:
+                self.kind_of(name)
+            except ValueError as error:
+                raise ValueError(f"calibration_inputs.{name}: {error}") from error
+
+    def kind_of(self, name: str) -> InputKind:
+        """Return which matrix a calibration input wants."""
+        kind = self.calibration_inputs[name]
+        return InputKind(kind=kind) if isinstance(kind, str) else kind
 
     def visibility_rule(self) -> VisibilityRule:
         """Return the rule as the visibility plan wants it."""
@@ -142,8 +164,16 @@ class ModelSpec(_Part, frozen=True, kw_only=True):
 
     def calibration_arrays(self, profile: CalibrationProfile) -> dict[str, np.ndarray]:
         """Return what every calibration input gets: (N, 4, 4) float64, by ONNX input name."""
-        self._check_cameras(profile)
-        return {name: _matrices(kind, self, profile) for name, kind in self.calibration_inputs.items()}
+        rig = self.rig(profile)
+        kinds = {name: self.kind_of(name) for name in self.calibration_inputs}
+        return {name: matrices_of(each.kind, each.stride, rig) for name, each in kinds.items()}
+
+    def rig(self, profile: CalibrationProfile) -> Rig:
+        """Return a vehicle as this model sees it, with the images that it prepares."""
+        projections = self.network_from_lidar(profile)
+        count = len(projections)
+        prepared = np.stack([self.image_of(index).network_from_raw() for index in range(count)])
+        return Rig(profile, prepared, projections)
 
     def constants(self) -> dict[str, np.ndarray]:
         """Return what is held constant beside the calibration, by ONNX input name."""
@@ -200,49 +230,3 @@ def _spec_error(where: str, message: str) -> InputError:
         known = {field.name for part in _Part.__subclasses__() for field in msgspec.structs.fields(part)}
         return InputError(place, "only known keys", repr(unknown[1]), closest(unknown[1], known))
     return InputError(place, "a model spec", text, f"see docs/reference/model-spec.md for `{SCHEMA}`")
-
-
-def _matrices(kind: Kind, spec: ModelSpec, profile: CalibrationProfile) -> np.ndarray:
-    """Return the (N, 4, 4) float64 matrices of one kind; pixels are the network's, except for `intrinsic`."""
-    count = len(profile.cameras)
-    if kind == "lidar2img":
-        return spec.network_from_lidar(profile)
-    if kind == "img2lidar":
-        return np.linalg.inv(spec.network_from_lidar(profile))
-    if kind == "identity":
-        return np.broadcast_to(np.eye(4), (count, 4, 4)).copy()
-    if kind == "image_aug":
-        return np.stack([_aug(spec.image_of(index)) for index in range(count)])
-    if kind in ("lidar2ego", "ego2lidar"):
-        if profile.ego_from_lidar is None:
-            raise InputError(
-                f"{profile.vehicle}: lidar2ego", f"a pose, because the model wants {kind}", "none"
-            )
-        pose = profile.ego_from_lidar if kind == "lidar2ego" else np.linalg.inv(profile.ego_from_lidar)
-        return np.broadcast_to(pose, (count, 4, 4)).copy()
-    if kind == "network_intrinsic":
-        raw = [_camera_matrix("intrinsic", profile, index) for index in range(count)]
-        return np.stack([spec.image_of(index).network_from_raw() @ raw[index] for index in range(count)])
-    return np.stack([_camera_matrix(kind, profile, index) for index in range(count)])
-
-
-def _aug(image: ImagePrep) -> np.ndarray:
-    """Return BEVFusion's `img_aug_matrix`: scale on the diagonal, minus the crop in the last column."""
-    matrix = np.diag([image.scale, image.scale, 1.0, 1.0])
-    matrix[0, 3], matrix[1, 3] = -image.crop_px[0], -image.crop_px[1]
-    return matrix
-
-
-def _camera_matrix(kind: Kind, profile: CalibrationProfile, index: int) -> np.ndarray:
-    camera = profile.cameras[index]
-    if camera.intrinsic is None or camera.camera_from_lidar is None:
-        hint = "a bare lidar2img cannot be taken apart for this model: give intrinsic and lidar2cam"
-        raise InputError(
-            f"{profile.vehicle}: cameras[{index}]", f"an intrinsic and a pose, for {kind}", "none", hint
-        )
-    if kind == "intrinsic":
-        matrix = np.eye(4)
-        matrix[:3, :3] = camera.intrinsic
-        return matrix
-    pose = camera.camera_from_lidar
-    return pose.copy() if kind == "lidar2cam" else np.linalg.inv(pose)

@@ -17,6 +17,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, closest
 from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.model import ModelSpec
+from specialize.model_kinds import cut, cut_as, kinds_of
 from specialize.passes.base import Note
 
 NAME = "bind"
@@ -58,10 +59,23 @@ def bind(model: ir.Model, arrays: Mapping[str, np.ndarray]) -> list[Note]:
 
 
 def feeds_of(model: ir.Model, spec: ModelSpec, profile: CalibrationProfile) -> dict[str, np.ndarray]:
-    """Return what the calibration and the sidecar's constants are as inputs of a model, by name."""
+    """Return what the calibration and the sidecar's constants are as inputs of a model, by name.
+
+    Raises:
+        InputError: An input has a shape that its kind does not have.
+    """
     inputs = {str(value.name): value for value in model.graph.inputs}
-    arrays = spec.calibration_arrays(profile) | spec.constants()
-    return {name: fitted(inputs[name], array) if name in inputs else array for name, array in arrays.items()}
+    found = dict(spec.calibration_arrays(profile))
+    for name, array in found.items():
+        if name in inputs:
+            kind, value = spec.kind_of(name), inputs[name]
+            part = cut(kind.kind, array, _static(value))
+            if part is None:
+                raise _unfit(name, f"{kind} for {len(array)} cameras", _static(value), len(array))
+            found[name] = fitted(value, part)
+    for name, array in spec.constants().items():
+        found[name] = fitted(inputs[name], array) if name in inputs else array
+    return found
 
 
 def fitted(value: ir.Value, array: np.ndarray) -> np.ndarray:
@@ -72,18 +86,30 @@ def fitted(value: ir.Value, array: np.ndarray) -> np.ndarray:
     Raises:
         InputError: The input wants something else.
     """
-    name = str(value.name)
-    if not is_static(value):
-        raise InputError(f"calibration input {name!r}", "a static shape", str(value.shape))
-    return fit(array, dims(value), numpy_type(value), name)
+    return fit(array, _static(value), numpy_type(value), str(value.name))
 
 
 def fit(array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype[np.generic], name: str) -> np.ndarray:
     """Return an array in a shape and type, as `fitted` does; `name` names the input in errors."""
-    if len(shape) >= 2 and array.ndim == 3 and shape[-1] in (3, 4) and shape[-2] in (3, 4):
-        array = array[:, : shape[-2], : shape[-1]]
-    if int(np.prod(shape)) != array.size:
-        hint = "the profile must have the cameras that the model was exported for"
-        found = f"{list(array.shape)} from the profile"
-        raise InputError(f"calibration input {name!r}", f"{list(shape)}", found, hint)
-    return np.asarray(array.reshape(shape), dtype, order="C")
+    matrices = array.ndim == 3 and array.shape[1:] == (4, 4)
+    part = cut_as(array, shape) if matrices else array
+    if int(np.prod(shape)) != part.size:
+        raise _unfit(name, f"{list(array.shape)}", shape, len(array) if matrices else 0)
+    return np.asarray(part.reshape(shape), dtype, order="C")
+
+
+def _static(value: ir.Value) -> tuple[int, ...]:
+    if not is_static(value):
+        raise InputError(f"calibration input {str(value.name)!r}", "a static shape", str(value.shape))
+    return dims(value)
+
+
+def _unfit(name: str, given: str, shape: tuple[int, ...], cameras: int) -> InputError:
+    """Return the error of an array that an input cannot hold, with the kinds that it could hold."""
+    kinds = kinds_of(shape, cameras)
+    hint = (
+        f"kinds of this shape for {cameras} cameras: {', '.join(kinds)}"
+        if kinds
+        else "the profile must have the cameras that the model was exported for"
+    )
+    return InputError(f"calibration input {name!r}", f"{list(shape)}", f"{given} from the profile", hint)

@@ -9,7 +9,7 @@ from specialize.artifact.manifest import Digests, Manifest, PassNote, Site, Tens
 from specialize.artifact.precision import Precision
 from specialize.cli.schemas.base import JsonObject, Output
 from specialize.cli.schemas.numbers import Bench, Flops, Verify
-from specialize.model import Kind, ModelSpec
+from specialize.model import ModelSpec
 from specialize.zoo.about import About
 
 
@@ -134,7 +134,7 @@ class InspectedModel(Output, frozen=True, kw_only=True, tag="model", tag_field="
     outputs: tuple[Tensor, ...]
     operators: dict[str, int]
     data_dependent: dict[str, int]
-    calibration_inputs: dict[str, Kind]
+    calibration_inputs: dict[str, str]
     sidecar: str
     drafted: bool
     rig: str

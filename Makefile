@@ -10,7 +10,7 @@ WORKERS ?= 2
 # Two test processes on two cores: one thread each, or they fight for the cores.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help install demo test check evidence evidence-models format pin wheel clean targets table
+.PHONY: help install demo test check benchmarks evidence evidence-models format pin wheel clean targets table
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ demo: install ## specialize BEVFormer-tiny for calib_profiles/car42.yaml, with r
 
 test: install ## every test that takes seconds
 	$(TEST_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+benchmarks: install ## processor time of the commands that should answer at once, into benchmarks/results/
+	$(BIN)/python benchmarks/run.py
 
 evidence: install ## the slow tests: whole detectors, timings, thousands of vehicles
 	$(BIN)/python -m pytest -m slow

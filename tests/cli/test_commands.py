@@ -6,10 +6,12 @@ import json
 import re
 import shutil
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 
+from specialize import drift
 from specialize.calibration.load import load_profile
 from specialize.digest import digest_bytes
 from specialize.errors import UsageError
@@ -17,10 +19,23 @@ from specialize.passes.lower import FORMS
 from specialize.store import Entry, open_store
 from specialize.targets import TARGETS, target
 from tests.cli.builds import make_build
-from tests.cli.running import CAR42, CAR43, cpu_seconds, run_here
+from tests.cli.running import CAR42, CAR43, run_here, work_of
 from tests.golden_files import check_golden
 
 KEY = digest_bytes(b"key")
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str) -> list[tuple[object, ...]]:
+    """Let a function note its arguments at each call; return the notes."""
+    calls: list[tuple[object, ...]] = []
+    function = getattr(module, name)
+
+    def noting(*arguments: object) -> object:
+        calls.append(arguments)
+        return function(*arguments)
+
+    monkeypatch.setattr(module, name, noting)
+    return calls
 
 
 def test_a_fresh_build_is_fresh(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -57,10 +72,25 @@ def test_check_json_has_the_figures(capsys: pytest.CaptureFixture[str], tmp_path
     assert sum(camera["queries"]["lost"] for camera in data["cameras"]) > 0
 
 
-def test_check_answers_in_half_a_second(tmp_path: Path) -> None:
-    """A check in a fresh process takes at most 0.5 seconds of one processor, the best of three runs."""
+def test_check_imports_no_runtime(tmp_path: Path) -> None:
+    """A check of a fresh build loads numpy and yaml; no runtime, no graph library, nothing that solves or trains."""
+    work = work_of("check", make_build(tmp_path / "car42", CAR42), "--calib", CAR42)
+    packages = {name.partition(".")[0] for name in work.modules}
+    assert {"numpy", "yaml"} <= packages
+    heavy = {"torch", "onnx", "onnx_ir", "onnxruntime", "openvino", "scipy", "networkx", "pyarrow", "jinja2"}
+    assert packages & heavy == set()
+    compiling = {"passes", "rows", "graph", "report", "fleet", "precision", "compiler", "verify", "bench"}
+    assert {f"specialize.{name}" for name in compiling} & work.modules == set()
+
+
+def test_check_computes_each_visible_set_once(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A check plans two vehicles' visible sets, the build's and today's, and reads each profile once."""
     build = make_build(tmp_path / "car42", CAR42)
-    assert min(cpu_seconds("check", build, "--calib", CAR42) for _ in range(3)) < 0.5
+    calls = {name: counted(monkeypatch, drift, name) for name in ("visible_sets", "load_profile")}
+    assert run_here(capsys, "check", build, "--calib", CAR42).code == 0
+    assert {name: len(of) for name, of in calls.items()} == {"visible_sets": 2, "load_profile": 2}
 
 
 def test_a_lost_camera_is_other_cameras(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -16,10 +16,12 @@ from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.describe import describe_notes, describe_site, describe_tensor
 from specialize.errors import SpecializeError
-from specialize.graph.io import read_graph
+from specialize.graph.batch import batch_notes, bind_batch
+from specialize.graph.io import opset_of, read_as_written, read_graph
 from specialize.graph.known import fold
 from specialize.model import GridSpec, ImagePrep, ModelSpec, read_spec
 from specialize.model_kinds import KINDS
+from specialize.passes.base import Note
 from specialize.passes.bind import feeds_of
 from specialize.passes.lower import has_custom, runnable
 from specialize.passes.pipeline import specialize_graph
@@ -80,7 +82,8 @@ def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None
     Raises:
         InputError: The model, its sidecar or the profile cannot be read; or the profile does not fit.
     """
-    model = read_graph(path)
+    written, model = read_as_written(path), read_graph(path)
+    batch = tuple(Note("batch", "applied", *note) for note in batch_notes(bind_batch(model)))
     beside = path.with_suffix(".model.yaml")
     chosen = model_spec or (beside if beside.is_file() else None)
     inputs = tuple(describe_tensor(value) for value in model.graph.inputs)
@@ -88,10 +91,10 @@ def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None
     cameras = _cameras(inputs, guessed)
     profile = load_profile(calib) if calib is not None else _packaged(cameras)
     spec = _draft(path, inputs, guessed, profile) if chosen is None else read_spec(chosen)
-    operators = Counter(node.op_type for node in model.graph.all_nodes())
+    operators = Counter(node.op_type for node in written.graph.all_nodes())
     found = ModelInspection(
         path=path,
-        opset=model.graph.opset_imports.get("", 0),
+        opset=opset_of(written),
         nodes=operators.total(),
         inputs=inputs,
         outputs=tuple(describe_tensor(value) for value in model.graph.outputs),
@@ -100,6 +103,7 @@ def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None
         calibration_inputs={name: str(kind) for name, kind in spec.calibration_inputs.items()},
         sidecar=spec.to_text(),
         drafted=chosen is None,
+        notes=describe_notes(batch),
     )
     if profile is None or not spec.calibration_inputs:
         why = (
@@ -176,6 +180,7 @@ def _specialized(
     """Specialize a graph, in place, and describe what that finds."""
     bound = {*spec.calibration_inputs, *spec.other_inputs}
     original = read_graph(found.path)
+    bind_batch(original)
     if has_custom(model):
         runnable(model)
     fold(model)
@@ -192,7 +197,7 @@ def _specialized(
         forms=site_forms(original, bound, done.sites, len(cameras)),
         masks=masks,
         nodes_after=len(done.model.graph),
-        notes=describe_notes(done.notes),
+        notes=(*found.notes, *describe_notes(done.notes)),
     )
 
 

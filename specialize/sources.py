@@ -55,6 +55,11 @@ class GenericModel:
         }
         return digest(own)
 
+    @property
+    def notes(self) -> tuple[tuple[str, str], ...]:
+        """What was done to the user's graph before anything else: where, and what."""
+        return tuple((str(where), str(what)) for where, what in self.entry.info.get("notes", ()))
+
     @contextlib.contextmanager
     def unpacked(self, store: Store) -> Iterator[Path]:
         """Yield a folder with the graph, the prepared graph and their weights, for as long as the block lasts."""
@@ -124,6 +129,7 @@ def _export(name: str, checkpoint: Path | None, seed: int, key: str, store: Stor
 
 
 def _own_model(path: Path, model_spec: Path | None, store: Store) -> GenericModel:
+    from specialize.graph.batch import batch_notes, bind_batch
     from specialize.graph.io import read_graph, weight_files, write_graph
     from specialize.passes.lower import has_custom, runnable
 
@@ -146,6 +152,7 @@ def _own_model(path: Path, model_spec: Path | None, store: Store) -> GenericMode
     if entry is None:
         with store.making(KIND, key), tempfile.TemporaryDirectory(dir=store.scratch()) as folder:
             weights = f"{path.stem}-{key.removeprefix('sha256:')[:12]}.weights"
+            notes = batch_notes(bind_batch(model))
             if has_custom(model):
                 runnable(
                     model
@@ -153,7 +160,8 @@ def _own_model(path: Path, model_spec: Path | None, store: Store) -> GenericMode
             write_graph(model, Path(folder) / GRAPH, weights)
             _prepare(Path(folder))
             objects = {file.name: store.adopt_file(file) for file in sorted(Path(folder).iterdir())}
-            entry = Entry(kind=KIND, key=key, title=f"own model {path.stem}", objects=objects)
+            info = {"notes": notes} if notes else {}
+            entry = Entry(kind=KIND, key=key, title=f"own model {path.stem}", objects=objects, info=info)
             store.write_entry(entry)
     return GenericModel(path.stem, spec, entry, source, ())
 

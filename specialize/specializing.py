@@ -133,13 +133,18 @@ def describe(request: BuildRequest, compiled: Compilation, key: BuildKey) -> Man
         sites=tuple(describe_site(site, cameras) for site in sites),
         inputs=tuple(describe_tensor(value) for value in compiled.graph.graph.inputs),
         outputs=tuple(describe_tensor(value) for value in compiled.graph.graph.outputs),
-        passes=describe_notes(compiled.notes),
+        passes=describe_notes((*_prior(compiled.generic), *compiled.notes)),
         warnings=(*compiled.generic.warnings, *_doubts(compiled.profile, compiled.generic.spec)),
         options=dict(compiled.binding.options)
         | ({"attention": request.attention} if request.attention else {}),
         verify={},
         flops={},
     )
+
+
+def _prior(generic: GenericModel) -> tuple[Note, ...]:
+    """Return what was done to the user's graph when it was read."""
+    return tuple(Note("batch", "applied", where, what) for where, what in generic.notes)
 
 
 def _doubts(profile: CalibrationProfile, spec: ModelSpec) -> tuple[str, ...]:

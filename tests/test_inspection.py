@@ -14,6 +14,7 @@ from specialize.errors import InputError
 from specialize.inspection import guess_calibration, inspect_model
 from specialize.model import parse_spec
 from tests.cli.running import CAR42, run_here
+from tests.graphs import GraphMaker
 
 # Six cameras; each of four queries is summed over the cameras whose depth row is positive at the origin.
 MODEL = """
@@ -58,6 +59,15 @@ def test_a_model_is_described(model: Path) -> None:
     assert found.data_dependent == {"NonZero": 1}
     assert list(found.operators)[:2] == ["Cast", "Slice"]
     assert (found.rig, found.obstacle) == ("car42", "")
+
+
+def test_the_file_is_counted_not_a_copy_of_it(model: Path) -> None:
+    """A file of opset 11 is said to be one, with its own nodes: reading raises it to another opset."""
+    g = GraphMaker(opset=11)
+    shown = g.op("Squeeze", g.input("maps", (1, 6, 4)), axes=[0])
+    onnx.save(g.model(out=g.op("ReduceSum", shown, axes=[0], keepdims=0)), model)
+    found = inspect_model(model)
+    assert (found.opset, found.nodes) == (11, 3)
 
 
 def test_the_draft_of_a_sidecar_is_one(model: Path) -> None:

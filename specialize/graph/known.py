@@ -13,7 +13,6 @@ from collections.abc import Iterable
 import numpy as np
 import onnx_ir as ir
 
-from specialize.errors import InputError
 from specialize.graph import integers, running, shapes
 
 SMALL = 1024
@@ -101,7 +100,7 @@ class Knowledge:
                 self._arrays[node.outputs[0]] = integers.compute(node, arrays)
             except integers.CONTRADICTIONS as error:
                 place = f"node {node.name or node.op_type!r}"
-                raise InputError(place, "inputs that fit the operator", str(error)) from error
+                raise shapes.ShapeError(place, f"inputs that fit {node.op_type}", str(error)) from error
             del self._pending[node.outputs[0]]
         return True
 

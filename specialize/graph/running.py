@@ -17,6 +17,10 @@ BAKED_BYTES = 1 << 30
 memory must stay below 2 GiB."""
 
 
+class NotComputableError(InputError):
+    """ONNX Runtime does not compute a graph of constants: shapes that contradict each other, mostly."""
+
+
 def compute_like(node: ir.Node, arrays: Sequence[np.ndarray]) -> np.ndarray:
     """Return what a node would compute from other inputs than its own.
 
@@ -98,6 +102,6 @@ def run(model: onnx.ModelProto, feeds: dict[str, np.ndarray], nodes: list[ir.Nod
         return list(session.run(None, feeds))
     except Exception as error:  # ONNX Runtime raises types of its own, all derived from Exception only
         place = nodes[-1].name or nodes[-1].op_type
-        raise InputError(
+        raise NotComputableError(
             f"constants up to node {place!r}", "a computable graph", str(error).strip()
         ) from error

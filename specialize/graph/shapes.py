@@ -18,6 +18,10 @@ MOST_DATA = 64
 STANDARD = ("", "ai.onnx")
 
 
+class ShapeError(InputError):
+    """A node contradicts the shapes of its inputs."""
+
+
 class Known(Protocol):
     """What shape inference asks of the knowledge about a graph."""
 
@@ -63,8 +67,10 @@ class ShapeInference:
             if schema.function_body.node and not (results and shaped):
                 results = self._infer_function(node)
         except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
-            raise InputError(
-                f"node {node.name or node.op_type!r}", "inputs that fit the operator", str(error)
+            shapes = " and ".join(_shape_text(value) for value in node.inputs if value is not None)
+            found = f"{shapes or 'none'} ({str(error).strip()})"
+            raise ShapeError(
+                f"node {node.name or node.op_type!r}", f"inputs that fit {node.op_type}", found
             ) from error
         for index, value in enumerate(node.outputs):
             proto = results.get(f"o{index}")
@@ -136,8 +142,11 @@ def _check_reshape(node: ir.Node) -> None:
     if not is_static(source) or not is_static(result) or np.prod(dims(source)) == np.prod(dims(result)):
         return
     expected = f"a shape of {int(np.prod(dims(source)))} elements, as {list(dims(source))} has"
-    hint = "if the exporter wrote down lengths of the calibration that it traced with, export without them"
-    raise InputError(f"node {node.name or 'Reshape'!r}", expected, str(list(dims(result))), hint)
+    raise ShapeError(f"node {node.name or 'Reshape'!r}", expected, str(list(dims(result))))
+
+
+def _shape_text(value: ir.Value) -> str:
+    return str(value.shape) if value.shape is not None else "[unknown]"
 
 
 def _may_be_shape(value: ir.Value) -> bool:

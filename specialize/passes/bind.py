@@ -36,8 +36,7 @@ def bind(model: ir.Model, arrays: Mapping[str, np.ndarray]) -> list[Note]:
     inputs = {str(value.name): value for value in model.graph.inputs}
     for name, value in inputs.items():
         if not is_static(value):
-            hint = "export it with a fixed batch, or fix it with onnxruntime.tools.make_dynamic_shape_fixed"
-            raise InputError(f"input {name!r}", "a shape of numbers", str(value.shape), hint)
+            raise InputError(f"input {name!r}", "a shape of numbers", _told(value), _numbered(value))
     notes = []
     for name, array in arrays.items():
         if name not in inputs:
@@ -96,6 +95,21 @@ def fit(array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype[np.generic], 
     if int(np.prod(shape)) != part.size:
         raise _unfit(name, f"{list(array.shape)}", shape, len(array) if matrices else 0)
     return np.asarray(part.reshape(shape), dtype, order="C")
+
+
+def _told(value: ir.Value) -> str:
+    return "no shape" if value.shape is None else str(value.shape)
+
+
+def _numbered(value: ir.Value) -> str:
+    """Return what gives an input a shape of numbers."""
+    sizes = () if value.shape is None else value.shape
+    names = [str(getattr(size, "value", None) or "") for size in sizes if not isinstance(size, int)]
+    named = [name for name in names if name]
+    if not named:
+        return "export it with fixed sizes (a batch of 1), or set them with onnxruntime.tools.make_dynamic_shape_fixed"
+    tool = "python -m onnxruntime.tools.make_dynamic_shape_fixed"
+    return f"export it with fixed sizes, or set them: {tool} --dim_param {named[0]} --dim_value N MODEL FIXED"
 
 
 def _static(value: ir.Value) -> tuple[int, ...]:

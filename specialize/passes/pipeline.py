@@ -8,7 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from specialize.errors import InputError
 from specialize.graph import known
+from specialize.graph.running import NotComputableError
+from specialize.graph.shapes import ShapeError
 from specialize.passes.base import Note
 from specialize.passes.bind import bind
 from specialize.passes.compact import compact
@@ -19,6 +22,14 @@ from specialize.passes.tidy import tidy
 from specialize.passes.unscatter import unscatter
 from specialize.rows.arrange import Packing
 from specialize.rows.gating import Gate
+
+_TRACED_LENGTHS = """the shapes fitted until this calibration was bound, so one of two things is the case:
+  - The file has lengths in it that belong to another vehicle. `len(index)` and `int(index.max())` of visible queries
+    are written down as numbers while an exporter traces, and then fit the calibration that was traced with, alone.
+    Export with `index.shape[0]` and `torch.stack([...]).max()`, which stay in the graph, or the zero-padded form;
+    docs/guides/forms.md shows both.
+  - The sidecar gives an input another matrix, or the images another scale, crop or size, than the model was exported
+    for, so that a camera sees another number of queries: compare `calibration_inputs` and `image` with the training."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +80,8 @@ def tidied(done: Specialized) -> Specialized:
 
 def _fold(model: ir.Model) -> Note:
     before = len(model.graph)
-    removed = known.fold(model)
+    try:
+        removed = known.fold(model)
+    except (ShapeError, NotComputableError) as error:
+        raise InputError(error.where, error.expected, error.found, _TRACED_LENGTHS) from error
     return Note("fold", "applied", "graph", f"{removed} of {before} nodes depend on constants alone")

@@ -8,6 +8,8 @@ import pytest
 
 from specialize.errors import InputError
 from specialize.passes.bind import bind
+from specialize.passes.pipeline import specialize_graph
+from specialize.rows.arrange import Packing
 from tests.graphs import GraphMaker, run
 
 MATRICES = np.arange(2 * 16, dtype=np.float64).reshape(2, 4, 4)
@@ -56,4 +58,22 @@ def test_a_shape_that_is_not_fixed_is_an_error() -> None:
     model = ir.from_proto(g.model(out=g.op("Neg", g.input("lidar2img", (2, 4, 4)))))
     with pytest.raises(InputError, match="input 'query'") as caught:
         bind(model, {"lidar2img": MATRICES})
-    assert "fixed batch" in str(caught.value)
+    assert "export it with fixed sizes" in str(caught.value)
+
+
+def test_lengths_of_another_vehicle_are_explained() -> None:
+    """A number of visible points that was traced with another calibration is said to be that, and how to export."""
+    g = GraphMaker()
+    depths = g.op("MatMul", g.input("lidar2img", (2, 4, 4)), g.const(np.linspace(-1, 1, 20).reshape(4, 5)))
+    seen = g.op(
+        "Squeeze", g.op("NonZero", g.op("Greater", g.op("Reshape", depths, g.const([40])), g.const(0.0)))
+    )
+    rows = g.op("Gather", g.input("query", (40, 8)), seen)
+    traced = int((MATRICES @ np.linspace(-1, 1, 20).reshape(4, 5) > 0).sum())
+    out = g.op("Add", rows, g.const(np.zeros((traced, 8), np.float32)))
+    proto = g.model(out=out)
+    specialize_graph(ir.from_proto(proto), {"lidar2img": MATRICES}, Packing("ragged"))
+    with pytest.raises(InputError, match="belong to another vehicle") as caught:
+        specialize_graph(ir.from_proto(proto), {"lidar2img": -MATRICES}, Packing("ragged"))
+    assert f"[{traced},8]" in str(caught.value)
+    assert "index.shape[0]" in str(caught.value)

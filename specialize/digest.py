@@ -8,13 +8,25 @@ little endian, in C order. NaN is refused, because it is never meant.
 from __future__ import annotations
 
 import hashlib
+import io
 import math
+import os
 import struct
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+
+UNSEALED = f"sha256:{'0' * 64}"
+"""What stands in a document in the place of its own digest while that is computed."""
+
+_SETTLED_NS = 2_000_000_000
+"""Age from which a file's times tell a later change: coarse clocks of file systems count in two seconds."""
+
+_known: dict[tuple[int, ...], str] = {}
+"""Digests of files that this process has read, by device, inode, size and times."""
 
 
 class _Hash(Protocol):
@@ -39,9 +51,45 @@ def digest_bytes(data: bytes) -> str:
 
 
 def digest_file(path: Path) -> str:
-    """Return `sha256:<hex>` of a file's bytes."""
+    """Return `sha256:<hex>` of a file's bytes.
+
+    A process reads a file once: the digest is kept with inode, size, and times of the last change, and read again if
+    one of them differs. A file that changed in the last two seconds is not kept, because a further change might leave
+    its times as they are.
+    """
     with path.open("rb") as file:
-        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+        before = _identity(file.fileno())
+        if before not in _known:
+            found = digest_stream(file)
+            settled = time.time_ns() - max(before[-2:]) > _SETTLED_NS
+            if not settled or _identity(file.fileno()) != before:
+                return found
+            _known[before] = found
+    return _known[before]
+
+
+def digest_stream(file: io.BufferedIOBase) -> str:
+    """Return `sha256:<hex>` of what is left to read in an open file."""
+    return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def _identity(descriptor: int) -> tuple[int, ...]:
+    """Return what changes when the content of an open file does."""
+    stat = os.fstat(descriptor)
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def seal(text: str) -> str:
+    """Return a document with its own digest in the place of `UNSEALED`, which it must contain once.
+
+    The digest is that of the text before the replacement, so that anybody can check it: put 64 zeros in its place.
+    """
+    return text.replace(UNSEALED, digest_bytes(text.encode()), 1)
+
+
+def sealed_digest(text: bytes, claimed: str) -> str:
+    """Return the digest of a document that names its own digest, as it should be; `claimed` is what it names."""
+    return digest_bytes(text.replace(claimed.encode(), UNSEALED.encode(), 1))
 
 
 def short(full: str) -> str:

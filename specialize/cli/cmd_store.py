@@ -62,13 +62,25 @@ def gc(dry_run: bool, grace: float, fleet: tuple[Path, ...], as_json: bool) -> N
 
 
 @command.command()
-@click.option("--remove", is_flag=True, help="Remove damaged objects; they are made again when needed.")
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Move damaged objects and entries aside, to the folder `damaged` of the store.",
+)
+@click.option("--remove", is_flag=True, help="Remove them instead.")
 @options.json_option
-def check(remove: bool, as_json: bool) -> int:
-    """Read every object and find those that changed under their name. Exit 1 if any."""
+def check(repair: bool, remove: bool, as_json: bool) -> int:
+    """Read all objects and entries and find those that changed after they were written. Exit 1 if any.
+
+    What is taken out with --repair or --remove is made again when it is needed: a built-in model by the next build, a
+    model of your own by the next build with --model, builds and tables of a fleet by `fleet build`.
+    """
+    from specialize.store.check import check_store, take_out
+
     store = open_store()
-    damages = tuple(store.damaged())
-    for damage in damages if remove else ():
-        store.discard(damage.digest)
-    emit(render_store.damage_json(damages, remove), render_store.damage_text(damages, remove), as_json)
-    return 1 if damages and not remove else 0
+    checked = check_store(store)
+    if repair or remove:
+        take_out(store, checked, keep=not remove)
+    done = "removed" if remove else "moved aside" if repair else ""
+    emit(render_store.damage_json(checked, done), render_store.damage_text(checked, done), as_json)
+    return 1 if not (checked.ok or done) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -11,7 +12,8 @@ from specialize.cli.output import stack
 from specialize.cli.tables import size, table
 from specialize.cli.words import counted
 from specialize.digest import short
-from specialize.store import Collected, Damage, Entry, Store
+from specialize.store import Collected, Entry, Store
+from specialize.store.check import Checked
 
 LS_SCHEMA = "specialize/store-ls@1"
 SHOW_SCHEMA = "specialize/store-show@1"
@@ -75,18 +77,27 @@ def gc_text(done: Collected, dry_run: bool) -> RenderableType:
     return f"{verb} {objects} and {counted(len(done.entries), 'build')} that nobody names"
 
 
-def damage_json(damages: tuple[Damage, ...], removed: bool) -> dict[str, Any]:
-    """Return what `specialize store check --json` prints."""
-    found = [{"digest": damage.digest, "found": damage.found} for damage in damages]
-    return {"schema": CHECK_SCHEMA, "ok": not damages, "damaged": found, "removed": removed}
+def damage_json(checked: Checked, done: str) -> dict[str, Any]:
+    """Return what `specialize store check --json` prints; `done` says what was done with what is damaged."""
+    return {
+        "schema": CHECK_SCHEMA,
+        "ok": checked.ok,
+        "damaged": [asdict(damage) for damage in (*checked.objects, *checked.far_objects)],
+        "damaged_entries": [asdict(entry) for entry in (*checked.entries, *checked.far_entries)],
+        "removed": bool(done),
+    }
 
 
-def damage_text(damages: tuple[Damage, ...], removed: bool) -> RenderableType:
+def damage_text(checked: Checked, done: str) -> RenderableType:
     """Return what `specialize store check` shows."""
-    if not damages:
-        return "every object is what its name says"
-    lines = "\n".join(f"damaged: {damage.digest} reads as {short(damage.found)}" for damage in damages)
-    following = (
-        "removed; they are made again when needed" if removed else "next: specialize store check --remove"
-    )
-    return stack(lines, following)
+    if checked.ok:
+        return "every object and every entry is as it was written"
+    lines = [
+        *(
+            f"damaged: {damage.where}: content of {damage.digest} reads as {short(damage.found)}"
+            for damage in (*checked.objects, *checked.far_objects)
+        ),
+        *(f"damaged: {entry.where}: {entry.reason}" for entry in (*checked.entries, *checked.far_entries)),
+    ]
+    following = f"{done}; made again when needed" if done else "next: specialize store check --repair"
+    return stack("\n".join(lines), following)

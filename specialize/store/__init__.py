@@ -2,8 +2,9 @@
 
 from specialize.store.builds import keep_build, restore_build
 from specialize.store.collect import Collected, collect
+from specialize.store.damage import Damage, damages
 from specialize.store.entry import Entry
-from specialize.store.local import Damage, Store
+from specialize.store.local import Store
 from specialize.store.location import open_store, store_root
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Entry",
     "Store",
     "collect",
+    "damages",
     "keep_build",
     "open_store",
     "restore_build",

@@ -61,7 +61,7 @@ def _kept(entry: Entry, keep_builds: Collection[str] | None) -> bool:
 
 
 def _age(store: Store, digest: str) -> float:
-    return store.path(digest).stat().st_mtime
+    return store.locate(digest).stat().st_mtime
 
 
 def _sweep(store: Store, before: float) -> None:

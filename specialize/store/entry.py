@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from specialize.digest import UNSEALED, seal, sealed_digest
 from specialize.errors import InputError
+from specialize.files import explained
+
+REPAIR = "`specialize store check --repair` moves it aside; then it is made again when needed"
+"""What to do about a damaged object or entry."""
 
 SCHEMA = "specialize/store-entry@1"
 
@@ -31,26 +37,53 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     info: dict[str, Any] = {}
 
 
+class _File(Entry, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An entry as it is written: `digest` is that of the file, with zeros in the digest's own place."""
+
+    digest: str
+
+
 def entry_text(entry: Entry) -> str:
-    """Return the JSON of an entry: the same value gives the same text."""
-    raw = msgspec.json.encode(entry, order="deterministic")
-    return msgspec.json.format(raw, indent=2).decode() + "\n"
+    """Return the JSON of an entry, with its own digest: the same value gives the same text."""
+    raw = msgspec.json.encode(_File(**_fields(entry), digest=UNSEALED), order="deterministic")
+    return seal(msgspec.json.format(raw, indent=2).decode() + "\n")
 
 
-def parse_entry(text: bytes, where: str) -> Entry:
+def parse_entry(text: bytes, where: str, kind: str = "", key: str = "") -> Entry:
     """Parse the text of an entry; `where` names it in errors.
 
+    Args:
+        text: Content of the file.
+        where: Names it in errors.
+        kind: What the entry must be, if that is known.
+        key: What it must stand for, if that is known.
+
     Raises:
-        InputError: The text is damaged or of another version.
+        InputError: The text is damaged, of another version, or of another entry.
     """
     try:
-        entry = msgspec.json.decode(text, type=Entry)
+        entry = msgspec.json.decode(text, type=_File)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InputError(
-            where, "an entry of the store", str(error), "remove the file: it is made again"
-        ) from error
+        raise InputError(where, "an entry of the store", str(error), REPAIR) from error
     if entry.schema != SCHEMA:
-        raise InputError(
-            f"{where}: schema", repr(SCHEMA), repr(entry.schema), "remove the file: it is made again"
-        )
-    return entry
+        raise InputError(f"{where}: schema", repr(SCHEMA), repr(entry.schema), REPAIR)
+    expected = sealed_digest(text, entry.digest)
+    if entry.digest != expected:
+        raise InputError(f"{where}: digest", f"{expected}, that of the file", entry.digest, REPAIR)
+    if (kind or entry.kind, key or entry.key) != (entry.kind, entry.key):
+        raise InputError(where, f"the entry of {kind} {key}", f"that of {entry.kind} {entry.key}", REPAIR)
+    return Entry(**_fields(entry))
+
+
+def read_entry(path: Path) -> Entry:
+    """Return the entry in a file, which is named after what it stands for.
+
+    Raises:
+        InputError: It is damaged.
+    """
+    with explained(path):
+        return parse_entry(path.read_bytes(), str(path), path.parent.name, f"sha256:{path.stem}")
+
+
+def _fields(entry: Entry) -> dict[str, Any]:
+    return {name: getattr(entry, name) for name in Entry.__struct_fields__}

@@ -3,9 +3,11 @@
     objects/ab/cdef...            read-only files; the name is the content
     entries/<kind>/<hex>.json     see `entry.py`
     tmp/                          files on their way in
+    damaged/                      what `specialize store check --repair` moved aside
 
-Objects never change, so reading needs no lock. Adding and removing an object are single steps under one
-lock; whoever adds an object that is there already makes it young again, and young objects are not collected.
+Objects never change, so reading needs no lock; what is read is compared with its name, once per process.
+Adding and removing an object are single steps under one lock; whoever adds an object that is there already makes
+it young again, and young objects are not collected.
 """
 
 from __future__ import annotations
@@ -23,21 +25,13 @@ from pathlib import Path
 from specialize.digest import digest_bytes, digest_file
 from specialize.errors import InputError
 from specialize.files import explained, only_one, require_space, write_file
-from specialize.store.entry import Entry, entry_text, parse_entry
+from specialize.store.entry import REPAIR, Entry, entry_text, parse_entry, read_entry
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _KIND = re.compile(r"[a-z]+")
 
 
 _CLONE = 0x40049409  # FICLONE of linux/fs.h
-
-
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """An object whose content is not what its name says."""
-
-    digest: str
-    found: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +52,9 @@ class Store:
             require_space(self.root, size)
             with self._incoming() as temporary:
                 shutil.copyfile(path, temporary)
+                found = digest_file(temporary)
+                if found != digest:
+                    raise InputError(str(path), "a file that stays as it is while it is read", "another one")
                 self._add(temporary, digest)
         return digest
 
@@ -90,8 +87,8 @@ class Store:
         """Whether the object is there; its content is not read."""
         return self._place(digest).is_file()
 
-    def path(self, digest: str) -> Path:
-        """Return the read-only file that holds an object.
+    def locate(self, digest: str) -> Path:
+        """Return the read-only file that holds an object; its content is not read.
 
         Raises:
             InputError: The store has no such object.
@@ -101,27 +98,34 @@ class Store:
             raise InputError(f"store {self.root}", f"object {digest}", "none", "build again to make it anew")
         return place
 
+    def path(self, digest: str) -> Path:
+        """Return the read-only file that holds an object, its content checked against its name.
+
+        Raises:
+            InputError: The store has no such object, or its content was damaged.
+        """
+        place = self.locate(digest)
+        with explained(place):
+            found = digest_file(place)
+        if found != digest:
+            raise InputError(str(place), f"content of {digest}", f"that of {found}", REPAIR)
+        return place
+
     def read(self, digest: str) -> bytes:
         """Return the content of an object, checked against its name.
 
         Raises:
             InputError: The store has no such object, or its content was damaged.
         """
-        data = self.path(digest).read_bytes()
-        if digest_bytes(data) != digest:
-            hint = (
-                "`specialize store check --remove` removes damaged objects; they are made again when needed"
-            )
-            raise InputError(str(self.path(digest)), f"content of {digest}", digest_bytes(data), hint)
-        return data
+        return self.path(digest).read_bytes()
 
     def unpack(self, digest: str, target: Path) -> None:
-        """Make a copy of the object at `target`, which shares its blocks where the file system can do that.
+        """Make a copy of an intact object at `target`, which shares its blocks where the file system can do that.
 
         Never a link: readers of ONNX refuse weights that have a second name.
 
         Raises:
-            InputError: The store has no such object.
+            InputError: The store has no such object, or its content was damaged.
             SpecializeError: The disk is full or the target cannot be written.
         """
         source = self.path(digest)
@@ -135,18 +139,13 @@ class Store:
     def digests(self) -> Iterator[str]:
         """Yield the digest of every object, sorted."""
         for path in sorted((self.root / "objects").glob("*/*")):
-            yield f"sha256:{path.parent.name}{path.name}"
+            digest = f"sha256:{path.parent.name}{path.name}"
+            if _DIGEST.fullmatch(digest):
+                yield digest
 
     def size(self, digest: str) -> int:
         """Return the size of an object in bytes."""
-        return self.path(digest).stat().st_size
-
-    def damaged(self) -> Iterator[Damage]:
-        """Read every object and yield those that changed under their name."""
-        for digest in self.digests():
-            found = digest_file(self.path(digest))
-            if found != digest:
-                yield Damage(digest, found)
+        return self.locate(digest).stat().st_size
 
     def discard(self, digest: str, older_than: float | None = None) -> bool:
         """Remove an object, unless it was added again since `older_than`; return whether it went."""
@@ -164,23 +163,37 @@ class Store:
             InputError: A part is not in the store.
         """
         for digest in entry.objects.values():
-            self.path(digest)
+            self.locate(digest)
         write_file(self._entry_place(entry.kind, entry.key), entry_text(entry))
 
     def find_entry(self, kind: str, key: str) -> Entry | None:
-        """Return what a key stands for, or None if it was never named or lost a part since."""
+        """Return what a key stands for, or None if it was never named or lost a part since.
+
+        Parts are not read.
+
+        Raises:
+            InputError: The entry is damaged.
+        """
         place = self._entry_place(kind, key)
         with explained(place):
             try:
-                entry = parse_entry(place.read_bytes(), str(place))
+                entry = parse_entry(place.read_bytes(), str(place), kind, key)
             except FileNotFoundError:
                 return None
         return entry if all(self.has(digest) for digest in entry.objects.values()) else None
 
     def entries(self) -> Iterator[Entry]:
-        """Yield every entry, sorted by kind and key."""
-        for path in sorted((self.root / "entries").glob("*/*.json")):
-            yield parse_entry(path.read_bytes(), str(path))
+        """Yield every entry, sorted by kind and key.
+
+        Raises:
+            InputError: An entry is damaged.
+        """
+        for path in self.entry_files():
+            yield read_entry(path)
+
+    def entry_files(self) -> list[Path]:
+        """Return the files of all entries, sorted."""
+        return sorted((self.root / "entries").glob("*/*.json"))
 
     def discard_entry(self, entry: Entry) -> None:
         """Forget what a key stands for; its objects stay until they are collected."""
@@ -213,8 +226,11 @@ class Store:
             temporary.replace(place)
 
     def _renewed(self, digest: str) -> bool:
-        """Make an object young again; False if there is none."""
+        """Make an intact object young again; False if there is none, and what is damaged is to be replaced."""
         place = self._place(digest)
+        with explained(place):
+            if not place.is_file() or digest_file(place) != digest:
+                return False
         with self._changing():
             if not place.is_file():
                 return False

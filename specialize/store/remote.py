@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from specialize.digest import digest_file
+from specialize.digest import digest_file, digest_stream
 from specialize.errors import InputError, UsageError
-from specialize.store.entry import Entry, entry_text, parse_entry
+from specialize.store.damage import Damage
+from specialize.store.entry import REPAIR, Entry, entry_text, parse_entry
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -55,7 +56,19 @@ class Remote:
         found = digest_file(target)
         if found != digest:
             target.unlink()
-            raise InputError(self.url, f"content of {digest}", found, "remove the object: it is made again")
+            raise InputError(self.url, f"content of {digest}", f"that of {found}", REPAIR)
+
+    def damages(self) -> Iterator[Damage]:
+        """Read every object and yield those that changed under their name."""
+        for digest in self.digests():
+            with self.files.open(self._object(digest), "rb") as file:
+                found = digest_stream(file)
+            if found != digest:
+                yield Damage(digest, found, self.url)
+
+    def discard(self, digest: str) -> None:
+        """Remove an object."""
+        self.files.rm(self._object(digest))
 
     def write_entry(self, entry: Entry) -> None:
         """Name what a key stands for; the last writer wins."""
@@ -66,14 +79,31 @@ class Remote:
         """Return what a key stands for, or None if it was never named."""
         place = self._entry(kind, key)
         try:
-            return parse_entry(self.files.cat_file(place), f"{self.url}: {place}")
+            return parse_entry(self.files.cat_file(place), f"{self.url}: {place}", kind, key)
         except FileNotFoundError:
             return None
 
     def entries(self) -> Iterator[Entry]:
         """Yield every entry, sorted by kind and key."""
-        for place in sorted(self.files.glob(f"{self.root}/entries/*/*.json")):
-            yield parse_entry(self.files.cat_file(place), f"{self.url}: {place}")
+        for place in self.entry_files():
+            yield self.read_entry(place)
+
+    def entry_files(self) -> list[str]:
+        """Return the places of all entries, sorted."""
+        return sorted(map(str, self.files.glob(f"{self.root}/entries/*/*.json")))
+
+    def read_entry(self, place: str) -> Entry:
+        """Return the entry at a place, which is named after what it stands for.
+
+        Raises:
+            InputError: It is damaged.
+        """
+        kind, name = place.removesuffix(".json").split("/")[-2:]
+        return parse_entry(self.files.cat_file(place), f"{self.url}: {place}", kind, f"sha256:{name}")
+
+    def discard_entry_file(self, place: str) -> None:
+        """Remove an entry that cannot be read."""
+        self.files.rm(place)
 
     def digests(self) -> Iterator[str]:
         """Yield the digest of every object, sorted."""

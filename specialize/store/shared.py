@@ -39,7 +39,7 @@ class SharedStore(Store):
         """Whether the object is here or there."""
         return Store.has(self, digest) or self.remote.has(digest)
 
-    def path(self, digest: str) -> Path:
+    def locate(self, digest: str) -> Path:
         """Return the local file that holds an object, fetched first if it is only there.
 
         Raises:
@@ -49,7 +49,7 @@ class SharedStore(Store):
             temporary = self.scratch() / digest.removeprefix("sha256:")
             self.remote.fetch(digest, temporary)
             Store.adopt_file(self, temporary)
-        return Store.path(self, digest)
+        return Store.locate(self, digest)
 
     def write_entry(self, entry: Entry) -> None:
         """Name what a key stands for, here and there; its objects must be there first."""

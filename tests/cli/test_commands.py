@@ -252,15 +252,18 @@ def test_the_store_is_listed_and_shown(capsys: pytest.CaptureFixture[str], store
     assert run_here(capsys, "store", "show", "0000").code == 1
 
 
-def test_the_store_finds_and_removes_damage(capsys: pytest.CaptureFixture[str], store_dir: Path) -> None:
-    """A flipped bit makes `store check` exit 1; `--remove` mends the store."""
+@pytest.mark.parametrize("option", ["--repair", "--remove"])
+def test_the_store_finds_and_takes_out_damage(
+    capsys: pytest.CaptureFixture[str], store_dir: Path, option: str
+) -> None:
+    """A flipped bit makes `store check` exit 1, and is taken out with an option."""
     store = open_store()
     path = store.path(store.put_bytes(b"weights"))
     assert run_here(capsys, "store", "check").code == 0
     path.chmod(0o644)
     path.write_bytes(b"weighty")
     assert run_here(capsys, "store", "check").code == 1
-    assert run_here(capsys, "store", "check", "--remove").code == 0
+    assert run_here(capsys, "store", "check", option).code == 0
     assert run_here(capsys, "store", "check").code == 0
 
 

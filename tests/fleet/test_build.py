@@ -24,7 +24,7 @@ from specialize.fleet.lock import NAME, lock_of, read_lock, write_lock
 from specialize.fleet.parts import unpack_build
 from specialize.fleet.plan import plan_fleet
 from specialize.fleet.planned import FleetRequest, PlanMode
-from specialize.store import Store, collect, open_store
+from specialize.store import Store, collect, damages, open_store
 from tests.calibration import authored
 from tests.cli.running import REPOSITORY
 from tests.end_to_end.tiny_model import CAMERAS, CHANNELS, COLUMNS, GRID, ROWS, write_tiny
@@ -244,7 +244,7 @@ def test_a_killed_build_goes_on_where_it_was(tmp_path: Path, store_dir: Path) ->
     assert done.stdout is not None
     done.stdout.close()
     assert entries(Store(undisturbed)) == entries(open_store())
-    assert list(Store(undisturbed).damaged()) == []
+    assert list(damages(Store(undisturbed), Store(undisturbed).digests())) == []
 
 
 def test_two_fleets_at_once_share_a_store(tmp_path: Path, store_dir: Path) -> None:
@@ -258,7 +258,7 @@ def test_two_fleets_at_once_share_a_store(tmp_path: Path, store_dir: Path) -> No
         process.stdout.close()
     store = open_store()
     assert set(entries(store)) == set(read_lock(first).builds) | set(read_lock(second).builds)
-    assert list(store.damaged()) == []
+    assert list(damages(store, store.digests())) == []
     assert statuses(build_fleet(second)) == ["reused"] * 4
 
 

@@ -84,10 +84,10 @@ def test_damage_in_the_store_leaves_no_build(store: Store, tmp_path: Path) -> No
     entry = keep_build(store, build(tmp_path / "car42", CAR42, sha("1")))
     restore_build(store, sha("1"), tmp_path / "again")
     before = content(tmp_path / "again")
-    path = store.path(entry.objects["tables.bin"])
+    path = store.locate(entry.objects["tables.bin"])
     path.chmod(0o644)
     path.write_bytes(path.read_bytes()[::-1])
-    with pytest.raises(InputError, match=r"tables\.bin"):
+    with pytest.raises(InputError, match=entry.objects["tables.bin"]):
         restore_build(store, sha("1"), tmp_path / "again")
     assert content(tmp_path / "again") == before
 

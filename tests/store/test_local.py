@@ -12,7 +12,8 @@ import pytest
 
 from specialize.digest import digest_bytes
 from specialize.errors import InputError, SpecializeError
-from specialize.store import Entry, Store, collect, open_store
+from specialize.store import Entry, Store, collect, damages, open_store
+from specialize.store.check import check_store, take_out
 from tests.conftest import FORBIDDEN_STORE
 
 KEY = digest_bytes(b"key")
@@ -137,12 +138,70 @@ def test_a_digest_cannot_lead_outside(store: Store, digest: str) -> None:
 def test_a_flipped_bit_is_found(store: Store) -> None:
     """An object that changed under its name is found, and only that one."""
     good, bad = store.put_bytes(b"good"), store.put_bytes(b"bad")
-    assert list(store.damaged()) == []
+    assert list(damages(store, store.digests())) == []
     flip(store.path(bad))
-    assert [damage.digest for damage in store.damaged()] == [bad]
-    with pytest.raises(InputError, match="content of"):
-        store.read(bad)
+    assert [damage.digest for damage in damages(store, store.digests())] == [bad]
     assert store.read(good) == b"good"
+
+
+@pytest.mark.parametrize("use", ["path", "read", "unpack"])
+def test_a_damaged_object_is_not_handed_out(store: Store, tmp_path: Path, use: str) -> None:
+    """Whoever reads an object gets what its name says or an error that names it and what to do."""
+    bad = store.put_bytes(b"bad")
+    flip(store.path(bad))
+    more = (tmp_path / "copy",) if use == "unpack" else ()
+    with pytest.raises(InputError, match=f"content of {bad}.*\n\n.*store check --repair"):
+        getattr(store, use)(bad, *more)
+    assert not (tmp_path / "copy").exists()
+
+
+@pytest.mark.parametrize("put", ["bytes", "file", "move"])
+def test_putting_the_content_again_replaces_what_is_damaged(store: Store, tmp_path: Path, put: str) -> None:
+    """An object that is there under its name, but damaged, does not keep the intact content out."""
+    digest = store.put_bytes(b"weights")
+    flip(store.path(digest))
+    (tmp_path / "file").write_bytes(b"weights")
+    ways = {"bytes": store.put_bytes, "file": store.put_file, "move": store.adopt_file}
+    assert ways[put](b"weights" if put == "bytes" else tmp_path / "file") == digest
+    assert store.read(digest) == b"weights"
+
+
+def test_every_flipped_byte_of_an_entry_is_noticed(store: Store) -> None:
+    """Nothing in an entry's file can change without an error of whoever reads it."""
+    entry(store, "export", KEY, b"model")
+    path = next((store.root / "entries").rglob("*.json"))
+    good = path.read_bytes()
+    for place in range(len(good)):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 1 << place % 8]) + good[place + 1 :])
+        for read in (lambda: store.find_entry("export", KEY), lambda: list(store.entries())):
+            with pytest.raises(InputError, match="store check --repair"):
+                read()
+        assert [bad.where for bad in check_store(store).entries] == [str(path)]
+
+
+def test_an_entry_in_the_place_of_another_is_refused(store: Store) -> None:
+    """A whole entry under the name of another key stands for nothing."""
+    made = entry(store, "export", KEY, b"model")
+    path = next((store.root / "entries").rglob("*.json"))
+    other = path.with_name(f"{OTHER.removeprefix('sha256:')}.json")
+    other.write_bytes(path.read_bytes())
+    assert store.find_entry("export", KEY) == made
+    with pytest.raises(InputError, match=f"the entry of export {OTHER}"):
+        store.find_entry("export", OTHER)
+
+
+def test_damage_is_moved_aside(store: Store) -> None:
+    """What is taken out of a store is kept beside it, so that somebody can look, and counts as never made."""
+    made = entry(store, "export", KEY, b"model")
+    entry(store, "build", OTHER, b"build")
+    damaged = next((store.root / "entries" / "build").iterdir())
+    flip(store.path(made.objects["part"]))
+    flip(damaged)
+    take_out(store, check_store(store), keep=True)
+    assert check_store(store).ok
+    assert store.find_entry("export", KEY) is None
+    assert store.find_entry("build", OTHER) is None
+    assert len([path for path in (store.root / "damaged").rglob("*") if path.is_file()]) == 2
 
 
 def test_objects_are_read_only(store: Store) -> None:
@@ -237,7 +296,7 @@ def test_writers_do_not_disturb_each_other(store_dir: Path) -> None:
     assert [process.wait(timeout=60) for process in processes] == [0, 0]
     store = open_store()
     assert len(list(store.digests())) == 150
-    assert list(store.damaged()) == []
+    assert list(damages(store, store.digests())) == []
     assert list(store.scratch().iterdir()) == []
 
 

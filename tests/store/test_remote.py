@@ -11,6 +11,7 @@ import pytest
 from specialize.digest import digest_bytes
 from specialize.errors import InputError, UsageError
 from specialize.store import Entry, Store, open_store
+from specialize.store.check import check_store, take_out
 from specialize.store.remote import Remote, open_remote
 
 KEY = digest_bytes(b"key")
@@ -131,3 +132,23 @@ def test_a_remote_is_a_plain_value(tmp_path: Path) -> None:
     remote = open_remote(f"file://{tmp_path}")
     assert isinstance(remote, Remote)
     assert remote.root == str(tmp_path)
+
+
+def test_damage_far_away_is_found_and_repaired(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What changed in the remote store is found; what is intact near is sent again, what is not is gone."""
+    store = machine(url, tmp_path / "a", monkeypatch)
+    digest = store.put_bytes(b"weights")
+    store.write_entry(Entry(kind="export", key=KEY, title="a model", objects={"weights": digest}))
+    remote = open_remote(url)
+    for place in map(str, remote.files.find(remote.root)):
+        data = remote.files.cat_file(place)
+        remote.files.pipe_file(place, data[:-1] + bytes([data[-1] ^ 1]))
+    checked = check_store(store)
+    assert [damage.digest for damage in checked.far_objects] == [digest]
+    assert len(checked.far_entries) == 1
+    assert not checked.objects and not checked.entries
+    take_out(store, checked, keep=True)
+    assert check_store(store).ok
+    assert machine(url, tmp_path / "b", monkeypatch).read(digest) == b"weights"

@@ -85,24 +85,40 @@ class Damaged(Output, frozen=True, kw_only=True):
     Attributes:
         digest: Its name.
         found: What it reads as.
+        where: Its file, or the address of the remote store.
     """
 
     digest: str
     found: str
+    where: str
+
+
+class DamagedEntry(Output, frozen=True, kw_only=True):
+    """An entry that is not as it was written.
+
+    Attributes:
+        where: Its file, or its place in the remote store.
+        reason: What is wrong with it.
+    """
+
+    where: str
+    reason: str
 
 
 class StoreCheck(Output, frozen=True, kw_only=True):
     """`specialize store check --json`.
 
     Attributes:
-        ok: Whether every object is what its name says.
-        damaged: Those that are not.
-        removed: Whether they were removed.
+        ok: Whether every object is what its name says, and every entry as it was written.
+        damaged: Objects that are not.
+        damaged_entries: Entries that are not.
+        removed: Whether both were taken out: moved aside or removed.
     """
 
     schema: Literal["specialize/store-check@1"]
     ok: bool
     damaged: tuple[Damaged, ...]
+    damaged_entries: tuple[DamagedEntry, ...]
     removed: bool
 
 

@@ -1,0 +1,58 @@
+"""What a disk damages is noticed by the command that relies on it, and made again by the one that can."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from specialize.store import open_store
+from tests.cli.running import CAR42, CAR43, run_here
+from tests.end_to_end.tiny_model import SPEC, tiny_model
+
+
+@pytest.fixture
+def model(tmp_path: Path, store_dir: Path) -> Path:
+    """Return the tiny model with its weights in a file of their own, as large exports have them."""
+    path = tmp_path / "model" / "tiny.onnx"
+    path.parent.mkdir()
+    onnx.save(tiny_model(), path, save_as_external_data=True, location="tiny.weights", size_threshold=0)
+    path.with_suffix(".model.yaml").write_text(SPEC.to_text())
+    return path
+
+
+def flip_signs(path: Path, count: int = 4) -> None:
+    """Flip the sign of four float32 numbers that are no small ones, as a bad memory does."""
+    path.chmod(0o644)
+    numbers = np.frombuffer(path.read_bytes(), "<u4").copy()
+    large = np.flatnonzero(np.abs(numbers.view("<f4")) > 0.3)
+    numbers[large[:: max(len(large) // count, 1)][:count]] ^= 0x80000000
+    path.write_bytes(numbers.tobytes())
+
+
+@pytest.mark.parametrize("name", ["weights.bin", "prepared.onnx"])
+def test_a_damaged_object_makes_no_build(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    """A second vehicle's build ends with an error that names the object; after a repair, the model is adopted again."""
+
+    def build(calib: Path, folder: str) -> object:
+        return run_here(capsys, "build", "--calib", calib, "--model", model, "-o", tmp_path / folder)
+
+    assert build(CAR42, "car42").code == 0
+    store = open_store()
+    (entry,) = (entry for entry in store.entries() if entry.kind == "export")
+    digest = entry.objects[name]
+    flip_signs(store.locate(digest))
+    ran = build(CAR43, "car43")
+    assert ran.code == 1
+    assert digest in ran.err and "store check --repair" in ran.err
+    assert not (tmp_path / "car43").exists()
+    assert run_here(capsys, "verify", tmp_path / "car42").code == 1
+    assert run_here(capsys, "store", "check").code == 1
+    assert run_here(capsys, "store", "check", "--repair").code == 0
+    assert build(CAR43, "car43").code == 0
+    assert run_here(capsys, "verify", tmp_path / "car42").code == 0
+    assert run_here(capsys, "store", "check").code == 0

@@ -7,19 +7,24 @@ preparation: a network pixel is `scale * raw - crop`, padding changes nothing bu
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
 import msgspec
 import numpy as np
-import yaml
 
+from specialize import sidecar
+from specialize.calibration import checks
+from specialize.calibration.document import read_text
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, closest
 from specialize.model_kinds import KINDS, Rig, matrices_of
 from specialize.visibility.grid import QueryGrid, VisibilityRule
 
 SCHEMA = "specialize/model@1"
+LARGEST_SIDE_PX = 1 << 16
+LARGEST_NUMBER = float(np.finfo(np.float32).max)
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
@@ -40,10 +45,13 @@ class ImagePrep(_Part, frozen=True, kw_only=True):
     crop_px: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
-        if min(self.size_px) <= 0:
-            raise ValueError(f"size_px: expected [width, height] above 0, got {list(self.size_px)}")
-        if not (np.isfinite(self.scale) and self.scale > 0):
+        if not all(0 < side <= LARGEST_SIDE_PX for side in self.size_px):
+            expected = f"[width, height] from 1 to {LARGEST_SIDE_PX}"
+            raise ValueError(f"size_px: expected {expected}, got {list(self.size_px)}")
+        if not (math.isfinite(self.scale) and self.scale > 0):
             raise ValueError(f"scale: expected a number above 0, got {self.scale}")
+        if not all(map(math.isfinite, self.crop_px)):
+            raise ValueError(f"crop_px: expected two finite numbers, got {list(self.crop_px)}")
 
     def network_from_raw(self) -> np.ndarray:
         """Return the (4, 4) float64 matrix that takes raw to network pixels (homogeneous, last axis kept)."""
@@ -62,6 +70,7 @@ class GridSpec(_Part, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if len(self.shape) not in (2, 3) or min(self.shape) <= 0:
             raise ValueError(f"shape: expected [H, W] or [Z, H, W] above 0, got {list(self.shape)}")
+        sidecar.checked(self.grid)
 
     def grid(self) -> QueryGrid:
         """Return the grid as the visibility plan wants it."""
@@ -73,6 +82,10 @@ class RuleSpec(_Part, frozen=True, kw_only=True):
 
     min_depth_m: float = 1e-5
 
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.min_depth_m) and self.min_depth_m >= 0):
+            raise ValueError(f"min_depth_m: expected a finite number >= 0, got {self.min_depth_m}")
+
 
 class InputRule(_Part, frozen=True, kw_only=True):
     """How verification makes an input: normal noise times `scale`, or one of `values` in turn, frame by frame."""
@@ -82,6 +95,15 @@ class InputRule(_Part, frozen=True, kw_only=True):
     low: float | None = None
     high: float | None = None
     values: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        numbers = {"scale": self.scale, "offset": self.offset, "low": self.low, "high": self.high}
+        numbers |= {f"values[{index}]": value for index, value in enumerate(self.values)}
+        for key, number in numbers.items():
+            if number is not None and not abs(number) <= LARGEST_NUMBER:
+                raise ValueError(f"{key}: expected a finite number of float32, got {number}")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low: expected at most `high`, {self.high}, got {self.low}")
 
 
 class InputKind(_Part, frozen=True, kw_only=True):
@@ -98,7 +120,7 @@ class InputKind(_Part, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"no kind is called {self.kind!r}; {closest(self.kind, KINDS)}")
-        if not (np.isfinite(self.stride) and self.stride > 0):
+        if not (math.isfinite(self.stride) and self.stride > 0):
             raise ValueError(f"stride: expected a number above 0, got {self.stride}")
         if self.stride != 1.0 and not KINDS[self.kind].pixels:
             raise ValueError(f"stride: {self.kind} is not in pixels of the network's image")
@@ -138,6 +160,13 @@ class ModelSpec(_Part, frozen=True, kw_only=True):
                 self.kind_of(name)
             except ValueError as error:
                 raise ValueError(f"calibration_inputs.{name}: {error}") from error
+        names = {"name": self.name} | {f"cameras[{index}]": name for index, name in enumerate(self.cameras)}
+        for section in ("calibration_inputs", "other_inputs", "inputs"):
+            names |= {f"{section}: {name!r}": name for name in getattr(self, section)}
+        for place, name in names.items():
+            sidecar.checked(checks.printable, name, place)
+        for name, value in self.other_inputs.items():
+            sidecar.checked(sidecar.constant, name, value)
 
     def kind_of(self, name: str) -> InputKind:
         """Return which matrix a calibration input wants."""
@@ -177,12 +206,12 @@ class ModelSpec(_Part, frozen=True, kw_only=True):
 
     def constants(self) -> dict[str, np.ndarray]:
         """Return what is held constant beside the calibration, by ONNX input name."""
-        return {name: np.asarray(value) for name, value in self.other_inputs.items()}
+        return {name: sidecar.constant(name, value) for name, value in self.other_inputs.items()}
 
     def to_text(self) -> str:
         """Return the YAML that `read_spec` reads back to an equal value."""
         data = {"schema": self.schema, **msgspec.to_builtins(self)}  # the default would be left out
-        return yaml.safe_dump(data, sort_keys=False, default_flow_style=None)
+        return sidecar.values_text(data)
 
     def _check_cameras(self, profile: CalibrationProfile) -> None:
         count = len(profile.cameras)
@@ -200,24 +229,17 @@ def read_spec(path: Path) -> ModelSpec:
     Raises:
         InputError: The file is missing, is not YAML, or says something that a spec cannot say.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(str(path), "a readable YAML file", str(error)) from error
-    return parse_spec(text, str(path))
+    return parse_spec(read_text(path), str(path))
 
 
 def parse_spec(text: str, where: str) -> ModelSpec:
-    """Parse the text of a sidecar file; `where` names it in errors."""
+    """Parse the text of a sidecar file; `where` names it in errors.
+
+    Raises:
+        InputError: As `read_spec`.
+    """
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InputError(where, "YAML", str(error).replace("\n", " ")) from error
-    if not isinstance(data, dict) or data.get("schema") != SCHEMA:
-        found = repr(data.get("schema")) if isinstance(data, dict) else type(data).__name__
-        raise InputError(f"{where}: schema", repr(SCHEMA), found, f"start the file with `schema: {SCHEMA}`")
-    try:
-        return msgspec.convert(data, ModelSpec)
+        return msgspec.convert(sidecar.parse_values(text, where, SCHEMA), ModelSpec)
     except (msgspec.ValidationError, ValueError) as error:
         raise _spec_error(where, str(error)) from error
 

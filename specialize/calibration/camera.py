@@ -94,6 +94,7 @@ class Camera:
         where = f"camera {self.name!r}"
         if not self.name or self.name != self.name.strip():
             raise InputError(where, "a name without blanks around it", repr(self.name))
+        checks.printable(self.name, where)
         for key in ("width_px", "height_px"):
             if getattr(self, key) < 1:
                 raise InputError(f"{where}: {key}", "at least 1 px", str(getattr(self, key)))

@@ -20,6 +20,14 @@ LAST_ROW_TOLERANCE = 1e-9
 CONDITION_LIMIT = 1e12
 
 
+def printable(text: str, where: str) -> str:
+    """Return a name that has only characters that a terminal shows as themselves, or blanks."""
+    if not text.isprintable():
+        hint = "names appear on terminals and in file names: remove control characters and escapes"
+        raise InputError(where, "printable characters", repr(text), hint)
+    return text
+
+
 def finite(value: ArrayLike, shape: tuple[int, ...], where: str) -> Matrix:
     """Return a read-only float64 copy of `value` if it has this shape and only finite numbers."""
     array = np.array(value, dtype=np.float64)

@@ -158,7 +158,7 @@ class _Builder:
         """Add to the number of values and stop when there are too many."""
         self.nodes += nodes
         if self.nodes > NODE_LIMIT:
-            hint = "a profile has a few hundred; are aliases repeated?"
+            hint = "profiles and sidecars have a few hundred; are aliases repeated?"
             raise self.error(event, f"at most {NODE_LIMIT} values, aliases expanded", "more", hint)
 
     def error(self, event: Any, expected: str, found: str, hint: str = "") -> InputError:

@@ -67,8 +67,9 @@ def parse_profile(document: Any, source: str) -> CalibrationProfile:
             raise node.child("name").error(f"a name other than that of {names[camera.name]}")
         names[camera.name] = node.path
         cameras.append(camera)
+    vehicle = root.child("vehicle")
     return CalibrationProfile(
-        vehicle=root.child("vehicle").text(),
+        vehicle=checks.printable(vehicle.text(), vehicle.where),
         cameras=tuple(cameras),
         ego_from_lidar=ego_from_lidar,
         notes=root.child("notes").text() if root.has("notes") else "",
@@ -93,6 +94,7 @@ def _camera(node: Node, ego_from_lidar: Matrix | None, default: Tolerance) -> Ca
     name = node.child("name").text()
     if name != name.strip():
         raise node.child("name").error("a name without blanks around it")
+    checks.printable(name, node.child("name").where)
     width, height = _size_px(node.child("size_px"))
     distortion = _distortion(node.child("distortion")) if node.has("distortion") else None
     time_offset_s = node.child("time_offset_s").number() if node.has("time_offset_s") else 0.0

@@ -42,9 +42,10 @@ class CalibrationProfile:
         """Check the set of cameras, keep a read-only copy of the pose, take the digest.
 
         Raises:
-            InputError: No camera, or a name that is used twice.
+            InputError: No camera, a name that is used twice, or a vehicle whose name does not print.
         """
         keep = object.__setattr__
+        checks.printable(self.vehicle, "vehicle")
         keep(self, "cameras", tuple(self.cameras))
         if not self.cameras:
             raise InputError(f"profile {self.vehicle!r}: cameras", "at least one camera", "none")

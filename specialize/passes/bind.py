@@ -94,7 +94,11 @@ def fit(array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype[np.generic], 
     part = cut_as(array, shape) if matrices else array
     if int(np.prod(shape)) != part.size:
         raise _unfit(name, f"{list(array.shape)}", shape, len(array) if matrices else 0)
-    return np.asarray(part.reshape(shape), dtype, order="C")
+    with np.errstate(invalid="ignore"):
+        fitting = np.asarray(part.reshape(shape), dtype, order="C")
+    if dtype.kind in "biu" and not np.array_equal(fitting, part.reshape(shape)):
+        raise InputError(f"input {name!r}", f"numbers of {dtype.name}", "others, which would be changed")
+    return fitting
 
 
 def _told(value: ir.Value) -> str:

@@ -7,6 +7,7 @@ Points are in the lidar frame, in metres. The flat query index is `h * W + w` fo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -46,7 +47,7 @@ class QueryGrid:
     @property
     def queries(self) -> int:
         """Number of queries, Q."""
-        return int(np.prod(self.shape))
+        return math.prod(self.shape)
 
     @property
     def heights(self) -> int:

@@ -23,6 +23,8 @@ from tests.calibration.documents import INTRINSIC, LIDAR2CAM, as_profile, by_sen
 from tests.strategies import Rig, rigs
 
 AUTHORED = sorted(PROFILES.rglob("*.yaml"))
+LETTERS = st.characters(exclude_categories=["C", "Z"], include_characters=" ").filter(str.isprintable)
+PRINTABLE = st.text(LETTERS, min_size=1)
 
 
 def shuffled(value: Any, rng: random.Random) -> Any:
@@ -149,8 +151,8 @@ def test_a_quaternion_and_its_negative_have_one_digest() -> None:
     offset=st.floats(-1, 1),
     coefficients=st.lists(st.floats(-1, 1), min_size=5, max_size=5),
     bound=st.floats(0, 10),
-    names=st.lists(st.text(min_size=1).map(str.strip).filter(bool), min_size=8, max_size=8, unique=True),
-    vehicle=st.text(min_size=1).filter(lambda text: bool(text.strip())),
+    names=st.lists(PRINTABLE.map(str.strip).filter(bool), min_size=8, max_size=8, unique=True),
+    vehicle=PRINTABLE.filter(lambda text: bool(text.strip())),
     notes=st.text(),
 )
 def test_dump_and_load_keep_the_digest(
@@ -162,7 +164,7 @@ def test_dump_and_load_keep_the_digest(
     vehicle: str,
     notes: str,
 ) -> None:
-    """Written and read again, a profile is the same, with any text in its names."""
+    """Written and read again, a profile is the same, with any printable text in its names."""
     cameras = [
         Camera.pinhole(
             names[i],
@@ -231,6 +233,11 @@ def test_values_made_by_hand_are_checked_too() -> None:
         CalibrationProfile("x", ())
     with pytest.raises(InputError, match="expected unique names, got 'A' 2 times"):
         CalibrationProfile("x", (camera, camera))
+    for name in ("A\x1b[2J", "A\nB", "A\u202eB", "A\x9b1m", "A\ud800"):
+        with pytest.raises(InputError, match="vehicle: expected printable characters"):
+            CalibrationProfile(name, (camera,))
+        with pytest.raises(InputError, match=r"camera 'A.*: expected printable characters"):
+            Camera.pinhole(name, (10, 10), INTRINSIC, LIDAR2CAM)
     with pytest.raises(InputError, match="camera 'A': width_px: expected at least 1 px, got 0"):
         Camera.pinhole("A", (0, 10), INTRINSIC, LIDAR2CAM)
     with pytest.raises(InputError, match="camera 'A': time_offset_s: expected a finite number, got nan"):

@@ -7,7 +7,7 @@ import onnx_ir as ir
 import pytest
 
 from specialize.errors import InputError
-from specialize.passes.bind import bind
+from specialize.passes.bind import bind, fit
 from specialize.passes.pipeline import specialize_graph
 from specialize.rows.arrange import Packing
 from tests.graphs import GraphMaker, run
@@ -77,3 +77,10 @@ def test_lengths_of_another_vehicle_are_explained() -> None:
         specialize_graph(ir.from_proto(proto), {"lidar2img": -MATRICES}, Packing("ragged"))
     assert f"[{traced},8]" in str(caught.value)
     assert "index.shape[0]" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [0.5, 5e9, float("inf"), -1.0])
+def test_a_number_that_the_type_cannot_hold_is_an_error(value: float) -> None:
+    """No constant is rounded or wrapped without a word."""
+    with pytest.raises(InputError, match="expected numbers of uint32"):
+        fit(np.array([value]), (1,), np.dtype("uint32"), "count")

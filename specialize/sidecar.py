@@ -1,0 +1,71 @@
+"""The values in a model's sidecar file: how they are written, read and checked before they mean anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import yaml
+
+from specialize.calibration.document import parse_document, scalar
+from specialize.calibration.node import shown
+from specialize.errors import InputError
+
+
+def parse_values(text: str, where: str, schema: str) -> dict[str, Any]:
+    """Return the plain values of a sidecar's text; `where` names it in errors.
+
+    Raises:
+        InputError: It is not one plain YAML mapping of that schema, or larger than any sidecar.
+    """
+    data = parse_document(text, where)
+    if not isinstance(data, dict) or data.get("schema") != schema:
+        found = repr(data.get("schema")) if isinstance(data, dict) else type(data).__name__
+        raise InputError(f"{where}: schema", repr(schema), found, f"start the file with `schema: {schema}`")
+    return data
+
+
+def values_text(data: Mapping[str, Any]) -> str:
+    """Return the YAML that `parse_values` reads back to equal values."""
+    return str(yaml.dump(data, Dumper=_Dumper, sort_keys=False, default_flow_style=None))
+
+
+def checked(check: Callable[..., object], *arguments: object) -> None:
+    """Turn an error of a check into one that msgspec reports with the key path of the section."""
+    try:
+        check(*arguments)
+    except InputError as error:
+        raise ValueError(str(error)) from error
+
+
+def constant(name: str, value: object) -> np.ndarray:
+    """Return the array of an entry of `other_inputs`.
+
+    Raises:
+        InputError: It is not made of numbers, or its lists differ in length.
+    """
+    place = f"other_inputs.{name}"
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise InputError(
+            place, "a number, or lists of equal lengths", "lists of different lengths"
+        ) from error
+    if array.dtype.kind not in "biuf":
+        raise InputError(place, "numbers", shown(value))
+    if np.isnan(array).any():
+        raise InputError(place, "numbers", "nan")
+    return array
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes YAML 1.1 that the reader of documents, which follows YAML 1.2, reads as the same values."""
+
+
+def _quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    """Quote the words that YAML 1.2 takes for numbers."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, None if scalar(text) == text else '"')
+
+
+_Dumper.add_representer(str, _quoted)

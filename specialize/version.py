@@ -8,7 +8,7 @@ from pathlib import Path
 
 VERSION = "0.1.0"
 
-_COMPILER = ("graph", "rows", "passes", "targets")
+_COMPILER = ("graph", "rows", "passes", "precision", "targets")
 
 
 @functools.cache

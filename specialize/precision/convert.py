@@ -13,7 +13,7 @@ import onnx_ir as ir
 from specialize.graph.io import read_as_written
 from specialize.precision.half import to_half
 from specialize.precision.integers import OPERATORS, PER_CHANNEL_OPSET, to_integers, value_ranges
-from specialize.precision.keep import kept_nodes
+from specialize.precision.keep import kept_nodes, products_of_values
 from specialize.precision.repair import name_nodes, require_valid, state_types
 from specialize.precision.rounded import computes_in_half
 from specialize.targets.base import Int8
@@ -74,13 +74,15 @@ def convert(
     state_types(model)
     name_nodes(model)
     kept = kept_nodes(model, bound) | _beside(model, wide)
+    if name == "int8" and int8.weight_bits == 7:
+        kept |= products_of_values(model)
     nodes, size = sum(1 for _ in model.graph), _constant_bytes(model)
     if name == "fp16":
         made = to_half(model, kept)
     elif all(node in kept or node.op_type not in OPERATORS for node in model.graph):
         made = model
     else:
-        made = to_integers(model, kept, value_ranges(runnable, frames), int8.symmetric)
+        made = to_integers(model, kept, value_ranges(runnable, frames), int8)
     require_valid(made)
     converted = computes_in_half(made) if name == "fp16" else made is not model
     per_channel = name == "int8" and made.graph.opset_imports.get("", 0) >= PER_CHANNEL_OPSET

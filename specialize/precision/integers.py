@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from specialize.errors import InternalError
 from specialize.precision.repair import from_converter, to_converter
+from specialize.targets.base import Int8
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -76,7 +78,7 @@ def to_integers(
     model: ir.Model,
     kept: Collection[ir.Node],
     ranges: Any,
-    symmetric: bool,
+    int8: Int8,
     operators: Collection[str] = OPERATORS,
 ) -> ir.Model:
     """Return a model whose operators with weights read and give 8-bit integers.
@@ -87,8 +89,11 @@ def to_integers(
         model: The graph in float32, its types and shapes known; weights in memory. It is changed.
         kept: Nodes that stay in float32.
         ranges: Of `value_ranges`.
-        symmetric: Whether zero is the integer 0 in activations too (int8); else they are uint8 with a zero point.
+        int8: How the target wants integers. Symmetric activations are int8 around 0, others uint8 with a zero point.
         operators: Operators to quantize.
+
+    Raises:
+        InternalError: A weight exceeds the range of the target.
     """
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
@@ -96,14 +101,38 @@ def to_integers(
     quantizer = QDQQuantizer(
         to_converter(model),
         model.graph.opset_imports.get("", 0) >= PER_CHANNEL_OPSET,
-        False,
+        int8.weight_bits == 7,  # the converter's `reduce_range`, which leaves activations their 8 bits
         QuantType.QInt8,
-        QuantType.QInt8 if symmetric else QuantType.QUInt8,
+        QuantType.QInt8 if int8.symmetric else QuantType.QUInt8,
         ranges,
         [],
         [str(node.name) for node in model.graph if node in kept],
         sorted(operators),
-        {"ActivationSymmetric": symmetric, "WeightSymmetric": True},
+        {"ActivationSymmetric": int8.symmetric, "WeightSymmetric": True},
     )
     quantizer.quantize_model()
-    return from_converter(quantizer.model.model, model)
+    made = from_converter(quantizer.model.model, model)
+    if int8.weight_bits == 7:
+        _require_range(made, int8.largest_weight)
+    return made
+
+
+def _require_range(model: ir.Model, largest: int) -> None:
+    """Check that the second operand of every product of integers is a constant within -`largest` to `largest`.
+
+    Raises:
+        InternalError: The converter left a product whose pairs may saturate in 16 bits.
+    """
+    for node in model.graph:
+        pairs = [value.producer() for value in node.inputs[:2] if value is not None]
+        if node.op_type not in OPERATORS or any(
+            pair is None or pair.op_type != "DequantizeLinear" for pair in pairs
+        ):
+            continue
+        integers = pairs[1].inputs[0].const_value  # type: ignore[union-attr]
+        found = None if integers is None else int(np.abs(integers.numpy().astype(np.int64)).max(initial=0))
+        if found is None or found > largest:
+            where = f"{node.op_type} {node.name}"
+            raise InternalError(
+                where, f"constant weights up to {largest}", "computed ones" if found is None else str(found)
+            )

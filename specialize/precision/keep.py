@@ -3,7 +3,7 @@
 Three kinds. *Coordinates*: from the projection of a query to offsets up to the place where a graph samples, and what
 is computed from such places alone. *Geometry*: what depends on the calibration alone, what is done to inputs before
 the first weights, such as poses and times, and points that a pose moves. *Custom operators*, which the converters do
-not know.
+not know. In 8 bits also products of two computed tensors, where only weights have a range that can be reduced.
 """
 
 from __future__ import annotations
@@ -48,6 +48,15 @@ def kept_nodes(model: ir.Model, bound: Collection[str]) -> frozenset[ir.Node]:
         elif node.op_type in SAMPLERS or is_foreign(node):
             reading.add(node)
     return frozenset(exact | reading)
+
+
+def products_of_values(model: ir.Model) -> frozenset[ir.Node]:
+    """Return the products and convolutions whose second operand is no constant: they have no weights."""
+    return frozenset(
+        node
+        for node in model.graph
+        if node.op_type in _WEIGHTED and len(node.inputs) > 1 and _computed(node.inputs[1:2])
+    )
 
 
 def _above(places: list[ir.Value]) -> set[ir.Node]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from specialize.targets.attributes import AllInts, CountsPadding, IsOne, NearestMode, NoInput
-from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
+from specialize.targets.base import ALLOWED, VENDOR_QUANTIZES, Evidence, FileFacts, Int8, Profile, Rule, table
 from specialize.targets.keys import check_keys, known
 from specialize.targets.limits import CastTo, IndexRank, LastAxis, Limit, OneOf, ScalarInput
 from specialize.targets.operators import STANDARD_MSDA
@@ -90,7 +90,11 @@ PROFILE = Profile(
                                           "definition are, ask the vendor"),
     forms=("microsoft",),
     floats=("float32",),
-    int8=Int8(own="Pulsar2 quantizes the float model itself, with 16 bits for the layers that config.json names"),
+    int8=Int8(
+        weight_bits=8,
+        weight_bits_source=VENDOR_QUANTIZES,
+        own="Pulsar2 quantizes the float model itself, with 16 bits for the layers that config.json names",
+    ),
     files=("config.json", HEADER),
     swaps_constants=True,
     evidence=(

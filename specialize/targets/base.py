@@ -17,6 +17,11 @@ from specialize.targets.limits import Limit
 RUNS_ANYWHERE = ("gridsample", "decomposed", "nearest-gather")
 """Forms of deformable attention in standard operators alone."""
 
+VENDOR_QUANTIZES = (
+    "the toolchain quantizes the float32 model itself: the build in int8 only shows what 8 bits lose"
+)
+"""Why weights have 8 bits in a model that the toolchain does not read."""
+
 Verdict = Literal["allowed", "cpu", "refused", "unknown"]
 
 VERDICTS: tuple[Verdict, ...] = ("allowed", "cpu", "refused", "unknown")
@@ -60,15 +65,28 @@ class Rule:
 class Int8:
     """How a toolchain wants 8-bit integers in an ONNX file.
 
+    Processors without dot products of 8 bits (x86 before VNNI) add two products in 16 bits, which saturate: with
+    activations up to 255 and weights up to 127 a pair reaches 64,770, and the largest 16-bit integer is 32,767. With
+    weights of 7 bits, -64 to 64, a pair reaches 2 * 255 * 64 = 32,640, so that no such sum can saturate.
+
     Attributes:
         symmetric: Whether zero must be the integer 0 in activations; else they have a zero point.
         source: Where that is written, or what ran.
+        weight_bits: 7 where kernels may add pairs of products in 16 bits, or where that is not known; else 8.
+        weight_bits_source: Where that is written, or what ran.
         own: Why the toolchain should get the float32 model instead; empty if it reads quantized models.
     """
 
     symmetric: bool = False
     source: str = "not known for this toolchain; what ONNX Runtime's quantization does unless told otherwise"
+    weight_bits: Literal[7, 8] = 7
+    weight_bits_source: str = "not known for this toolchain: its kernels may add pairs of products in 16 bits"
     own: str = ""
+
+    @property
+    def largest_weight(self) -> int:
+        """Largest magnitude of a weight's integer."""
+        return 64 if self.weight_bits == 7 else 127
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

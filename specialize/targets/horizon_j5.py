@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
+from specialize.targets.base import ALLOWED, VENDOR_QUANTIZES, Evidence, FileFacts, Int8, Profile, Rule, table
 from specialize.targets.keys import check_keys, known
 from specialize.targets.limits import (
     IndexRank,
@@ -85,7 +85,11 @@ PROFILE = Profile(
     grid_sample="horizon",
     floats=("float32",),
     equal_ranks=True,
-    int8=Int8(own="hb_mapper quantizes the float model itself, with int16 for the nodes that hb_mapper.yaml names"),
+    int8=Int8(
+        weight_bits=8,
+        weight_bits_source=VENDOR_QUANTIZES,
+        own="hb_mapper quantizes the float model itself, with int16 for the nodes that hb_mapper.yaml names",
+    ),
     files=("hb_mapper.yaml", "check.sh", HEADER),
     evidence=(
         Evidence(kind="from documents", text=_LISTED),

@@ -6,7 +6,7 @@ import json
 
 import yaml
 
-from specialize.targets.base import Evidence, FileFacts, Int8, Profile, Rule, table
+from specialize.targets.base import VENDOR_QUANTIZES, Evidence, FileFacts, Int8, Profile, Rule, table
 from specialize.targets.keys import check_keys, known
 from specialize.targets.render import HEADER, header, render
 
@@ -29,7 +29,11 @@ PROFILE = Profile(
     unlisted=Rule(verdict="unknown", text="the tables of operators ship inside the SDK"),
     forms=("nearest-gather",),
     floats=("float32",),
-    int8=Int8(own="hb_compile quantizes the float model itself, with int16 for the nodes that quant_config.json names"),
+    int8=Int8(
+        weight_bits=8,
+        weight_bits_source=VENDOR_QUANTIZES,
+        own="hb_compile quantizes the float model itself, with int16 for the nodes that quant_config.json names",
+    ),
     files=("hb_compile.yaml", "quant_config.json", HEADER),
     evidence=(Evidence(kind="from documents", text=_DOC), Evidence(kind="from documents", text=_HAT)),
     source=_DOC,

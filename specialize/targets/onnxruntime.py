@@ -22,7 +22,10 @@ PROFILE = Profile(
     unlisted=Rule(verdict="unknown", text="not tried here; the standard's operators have a kernel each"),
     floats=("float32", "float64"),
     static=False,
-    int8=Int8(source="onnxruntime.quantization.quantize_static, 1.31: uint8 activations and int8 weights on x86"),
+    int8=Int8(
+        source="onnxruntime.quantization.quantize_static, 1.31: uint8 activations and int8 weights on x86",
+        weight_bits_source="ran here: onnxruntime 1.31 on x86 without VNNI: pairs of products saturate in 16 bits",
+    ),
     evidence=(Evidence(kind="ran here", text="onnxruntime 1.31: every build is run on it and compared"),),
     source="ran here: onnxruntime 1.31",
     notes=(

@@ -35,7 +35,11 @@ PROFILE = Profile(
     unlisted=Rule(verdict="unknown", text="not tried here"),
     floats=("float32", "float16", "float64"),
     static=False,
-    int8=Int8(symmetric=True, source=f"{_RAN}: symmetric pairs computed right"),
+    int8=Int8(
+        symmetric=True,
+        source=f"{_RAN}: symmetric pairs computed right",
+        weight_bits_source=f"{_RAN}: on x86 without VNNI pairs of products saturate in 16 bits",
+    ),
     files=("compile_openvino.py", HEADER),
     evidence=(
         Evidence(kind="ran here", text="openvino 2026.4.1: specialized attention right to 3e-6; dynamic "

@@ -53,7 +53,11 @@ PROFILE = Profile(
     batched_weights=True,
     highest_rank=5,
     highest_rank_source=f"{_RAN}: Add, Reshape and Transpose of rank 6 are refused",
-    int8=Int8(source=f"{_RAN}: symmetric int8 was wrong (4.1), asymmetric int8 right (0.072)"),
+    int8=Int8(
+        source=f"{_RAN}: symmetric int8 was wrong (4.1), asymmetric int8 right (0.072)",
+        weight_bits=8,
+        weight_bits_source=f"Hexagon HVX Programmer's Reference, vrmpy: products are added in 32 bits; {_RAN}: right",
+    ),
     files=("compile_qnn.py", "qnn_session.json", HEADER),
     evidence=(
         Evidence(kind="ran here", text="onnxruntime-qnn 2.7.0 (QAIRT 2.51): context binary for a named "

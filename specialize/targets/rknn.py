@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
+from specialize.targets.base import ALLOWED, VENDOR_QUANTIZES, Evidence, FileFacts, Int8, Profile, Rule, table
 from specialize.targets.keys import check_arguments, known
 from specialize.targets.limits import CastTo, ConstantInputs, MostAxesIfBroadcast
 from specialize.targets.operators import STANDARD_MSDA
@@ -68,6 +68,8 @@ PROFILE = Profile(
     short_batch=True,
     int8=Int8(
         source="rknn-toolkit2: quantized_dtype w8a8, formerly named asymmetric_quantized-8",
+        weight_bits=8,
+        weight_bits_source=VENDOR_QUANTIZES,
         own="the toolchain quantizes the float model itself and refuses quantized ones (Conv bias scale is empty)",
     ),
     files=("convert_rknn.py", HEADER),

@@ -24,7 +24,12 @@ PROFILE = Profile(
     unlisted=Rule(verdict="unknown", text="neither in the table of operators nor among the plugins"),
     form="derryhub",
     forms=("derryhub2", "gridsample"),
-    int8=Int8(symmetric=True, source="ran here: tensorrt-rtx 1.7.1: non-zero zero points are refused"),
+    int8=Int8(
+        symmetric=True,
+        source="ran here: tensorrt-rtx 1.7.1: non-zero zero points are refused",
+        weight_bits=8,
+        weight_bits_source="PTX ISA, dp4a and mma: products of 8-bit integers are added in 32 bits",
+    ),
     files=("build_engine.sh", HEADER),
     evidence=(
         Evidence(kind="from documents", text=f"{_PLUGINS}/multi_scale_deformable_attn: inputs, and "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class Runner:
         return self.call({name: feed[name] for name in self.inputs})
 
 
-def open_onnxruntime(path: Path, threads: int, fold: bool = True) -> Runner:
+def open_onnxruntime(path: Path, threads: int, fold: bool = True, kernels: bool = False) -> Runner:
     """Open a model on ONNX Runtime's CPU provider, deterministic, without keeping freed memory.
 
     An arena grows from frame to frame where nothing is reused, and would hold twice what a large model needs.
@@ -59,6 +60,8 @@ def open_onnxruntime(path: Path, threads: int, fold: bool = True) -> Runner:
         threads: Threads within an operator.
         fold: Whether the runtime may compute what only depends on constants in advance. In a form that computes all
             rows these are the sampling places of all rows, site by site: gigabytes that nobody needs at once.
+        kernels: Whether integers between QuantizeLinear and DequantizeLinear are computed by the runtime's kernels of
+            8 bits, as a deployment does; else in float32, as the file says.
     """
     import onnxruntime
 
@@ -71,9 +74,7 @@ def open_onnxruntime(path: Path, threads: int, fold: bool = True) -> Runner:
         False  # with reuse, tensors that live long keep large blocks from being given back
     )
     options.log_severity_level = 3
-    options.add_session_config_entry(
-        "session.disable_quant_qdq", "1"
-    )  # 8 bits as the file says, not as kernels do
+    options.add_session_config_entry("session.disable_quant_qdq", "0" if kernels else "1")
     disabled = [*CRASHING, *([] if fold else ["ConstantFolding"])]
     session = onnxruntime.InferenceSession(
         str(path), options, providers=["CPUExecutionProvider"], disabled_optimizers=disabled
@@ -108,6 +109,7 @@ def open_openvino(path: Path, threads: int) -> Runner:
 
 RUNTIMES: Mapping[str, Callable[[Path, int], Runner]] = {
     "onnxruntime": open_onnxruntime,
+    "onnxruntime-kernels": partial(open_onnxruntime, kernels=True),
     "openvino": open_openvino,
 }
 

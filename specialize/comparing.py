@@ -11,6 +11,7 @@ import msgspec
 from specialize.artifact.manifest import Site
 from specialize.bench import BuildBench
 from specialize.calibration.load import load_profile
+from specialize.compiler import require_fits
 from specialize.describe import describe_site
 from specialize.evidence import count_forms
 from specialize.flops import FormsReport
@@ -61,21 +62,29 @@ class Comparison:
 
 
 def compare(
-    models: Sequence[str], calibs: Sequence[Path], timing: Timing | None, say: Say
+    models: Sequence[str],
+    calibs: Sequence[Path],
+    timing: Timing | None,
+    say: Say,
+    allow: tuple[str, ...] = (),
 ) -> tuple[Comparison, ...]:
     """Compare every model on every vehicle; each model is exported at most once.
 
     Raises:
-        InputError: A profile does not fit a model.
+        InputError: A profile does not fit a model, and the codes of what is wrong are not in `allow`.
         DeclinedError: There is nothing to specialize in a model.
     """
     return tuple(
-        _compare(BuildRequest(calib=calib, model=model), timing, say) for model in models for calib in calibs
+        _compare(BuildRequest(calib=calib, model=model, allow=allow), timing, say)
+        for model in models
+        for calib in calibs
     )
 
 
 def _compare(request: BuildRequest, timing: Timing | None, say: Say) -> Comparison:
-    profile, store = load_profile(request.calib), open_store()
+    profile = load_profile(request.calib)
+    require_fits(request, profile)
+    store = open_store()
     generic = generic_model(request, store, say)
     with generic.unpacked(store) as parts:
         say(f"specializing {generic.name} for {profile.vehicle}")

@@ -17,9 +17,10 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.digest import digest
 from specialize.errors import InputError, UsageError
 from specialize.files import only_one
+from specialize.fitting import require_fit
 from specialize.model import parse_spec
 from specialize.request import BuildOutcome, BuildRequest
-from specialize.sources import GRAPH, PREPARED, GenericModel, Say, generic_model, model_again
+from specialize.sources import GRAPH, PREPARED, GenericModel, Say, generic_model, model_again, spec_of
 from specialize.store import open_store
 from specialize.targets.taken import require_taken
 from specialize.version import code_version
@@ -39,7 +40,8 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
 
     Raises:
         UsageError: The target does not write attention in that form.
-        InputError: Profile, model or sidecar are wrong, or the folder has files of somebody else.
+        InputError: Profile, model or sidecar are wrong or do not fit each other, or the folder has files of
+            somebody else.
         DeclinedError: There is nothing to specialize, and `allow_unchanged` was not asked for; or the target takes
             no model in that precision.
         VerificationError: The specialized model differs from the original; nothing is left behind.
@@ -47,6 +49,7 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
     watch = Watch()
     profile = load_profile(request.calib)
     require_taken(request.target, request.attention, request.precision)
+    require_fits(request, profile)
     store = open_store()
     generic = generic_model(request, store, say)
     watch.lap("model")
@@ -77,7 +80,9 @@ def costs(request: BuildRequest, say: Say = quiet) -> FormsReport:
     from specialize.evidence import count_forms
     from specialize.specializing import specialize
 
-    profile, store = load_profile(request.calib), open_store()
+    profile = load_profile(request.calib)
+    require_fits(request, profile)
+    store = open_store()
     generic = generic_model(request, store, say)
     with generic.unpacked(store) as parts:
         return count_forms(specialize(request, profile, generic, parts, Watch()))
@@ -143,8 +148,21 @@ def build_key(request: BuildRequest, profile: CalibrationProfile, generic: Gener
         frames=request.frames,
         seed=request.seed,
         allow_unchanged=request.allow_unchanged,
+        allow=tuple(sorted(set(request.allow))),
         compiler=code_version(),
     )
+
+
+def require_fits(request: BuildRequest, profile: CalibrationProfile) -> None:
+    """Refuse calibrations that do not fit the model, before anything is exported or run.
+
+    Raises:
+        InputError: One has errors that are not allowed.
+    """
+    spec = spec_of(request)
+    require_fit(profile, spec, request.allow, str(request.calib))
+    for other in (*load_profiles(request.envelope_over), *load_profiles(request.capacity_over)):
+        require_fit(other, spec, request.allow, f"profile of {other.vehicle}")
 
 
 def _frames_digest(folder: Path | None) -> str:

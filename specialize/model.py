@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from specialize import sidecar
 from specialize.calibration import checks
 from specialize.calibration.document import read_text
+from specialize.calibration.expected import Side
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, closest
 from specialize.model_kinds import KINDS, Rig, matrices_of
@@ -38,16 +40,19 @@ class ImagePrep(_Part, frozen=True, kw_only=True):
         size_px: Width and height of the network's input, padding included.
         scale: Factor applied to the raw image.
         crop_px: Columns and rows cut off at the left and top, in scaled pixels.
+        raw_size_px: Width and height of the raw images that scale and crop are for; None if any size will do.
     """
 
     size_px: tuple[int, int]
     scale: float = 1.0
     crop_px: tuple[float, float] = (0.0, 0.0)
+    raw_size_px: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
-        if not all(0 < side <= LARGEST_SIDE_PX for side in self.size_px):
-            expected = f"[width, height] from 1 to {LARGEST_SIDE_PX}"
-            raise ValueError(f"size_px: expected {expected}, got {list(self.size_px)}")
+        for name, size in (("size_px", self.size_px), ("raw_size_px", self.raw_size_px)):
+            if size is not None and not all(0 < side <= LARGEST_SIDE_PX for side in size):
+                expected = f"[width, height] from 1 to {LARGEST_SIDE_PX}"
+                raise ValueError(f"{name}: expected {expected}, got {list(size)}")
         if not (math.isfinite(self.scale) and self.scale > 0):
             raise ValueError(f"scale: expected a number above 0, got {self.scale}")
         if not all(map(math.isfinite, self.crop_px)):
@@ -58,6 +63,26 @@ class ImagePrep(_Part, frozen=True, kw_only=True):
         matrix = np.diag([self.scale, self.scale, 1.0, 1.0])
         matrix[0, 2], matrix[1, 2] = -self.crop_px[0], -self.crop_px[1]
         return matrix
+
+
+class PointsSpec(_Part, frozen=True, kw_only=True):
+    """The frame of the model's points; z points up.
+
+    Attributes:
+        x: Where the x axis points, seen from the driver: `forward` (then y is left), `right` (y is forward), ...
+        origin: What the points are measured from: the `lidar`, or the vehicle's frame on the ground, `ego`.
+        height_m: Least and greatest height of the origin above the ground.
+    """
+
+    x: Side
+    origin: Literal["lidar", "ego"] = "lidar"
+    height_m: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.height_m is None:
+            return
+        if not (all(map(math.isfinite, self.height_m)) and self.height_m[0] <= self.height_m[1]):
+            raise ValueError(f"height_m: expected [least, greatest] in metres, got {list(self.height_m)}")
 
 
 class GridSpec(_Part, frozen=True, kw_only=True):
@@ -136,6 +161,7 @@ class ModelSpec(_Part, frozen=True, kw_only=True):
         name: Name for people.
         image: Image preparation, for all cameras, or one entry per camera in `images`.
         calibration_inputs: ONNX input name -> which matrix of the calibration it wants: a kind, or a record of it.
+        points: The frame of the points that the model was trained with; None if it is not known.
         grids: One per kind of query site; empty if the graph alone must do.
         rule: The visibility rule of the model.
         cameras: Names in the order of training; empty if any order will do.
@@ -148,6 +174,7 @@ class ModelSpec(_Part, frozen=True, kw_only=True):
     image: ImagePrep
     images: tuple[ImagePrep, ...] = ()
     calibration_inputs: dict[str, str | InputKind]
+    points: PointsSpec | None = None
     grids: tuple[GridSpec, ...] = ()
     rule: RuleSpec = RuleSpec()
     cameras: tuple[str, ...] = ()

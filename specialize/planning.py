@@ -11,6 +11,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.digest import digest
 from specialize.errors import InputError, UsageError
 from specialize.files import explained
+from specialize.fitting import require_fit, require_known_codes
 from specialize.model import ModelSpec, read_spec
 from specialize.request import PlanOutcome
 from specialize.visibility.plan import VisibilityPlan, plan_visibility
@@ -49,17 +50,24 @@ def plans_digest(plans: tuple[VisibilityPlan, ...]) -> str:
 
 
 def write_tables(
-    calib: Path, model: str, output: Path, model_spec: Path | None = None, align: int = 1
+    calib: Path,
+    model: str,
+    output: Path,
+    model_spec: Path | None = None,
+    align: int = 1,
+    allow: tuple[str, ...] = (),
 ) -> PlanOutcome:
     """Write the visible sets of a vehicle for a model as an `.npz` of tables.
 
     Raises:
-        InputError: Profile or sidecar are wrong, or the sidecar names no grid.
-        UsageError: There is no such built-in model, or `align` is no number of at least 1.
+        InputError: Profile or sidecar are wrong or do not fit each other, or the sidecar names no grid.
+        UsageError: There is no such built-in model or finding, or `align` is no number of at least 1.
     """
     if align < 1:
         raise UsageError("--align", "a number of at least 1", str(align))
+    require_known_codes(allow)
     profile, spec = load_profile(calib), resolve_spec(model, model_spec)
+    fit = require_fit(profile, spec, allow, str(calib))
     plans = visible_sets(spec, profile)
     if not plans:
         raise InputError(spec.name, "a grid of queries in its sidecar", "none", "add `grids:` to the sidecar")
@@ -75,6 +83,7 @@ def write_tables(
         sites=tuple(_site(plan, profile, align) for plan in plans),
         seen_by=tuple(tuple(int(count) for count in plan.seen_by_k) for plan in plans),
         borderline=tuple(len(plan.borderline) for plan in plans),
+        warnings=fit.warnings,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from specialize.artifact.manifest import Manifest, Site
 from specialize.calibration.delta import ProfileDelta
 from specialize.errors import UsageError, closest
+from specialize.fitting import require_known_codes
 from specialize.targets import TARGETS
 
 Mode = Literal["exact", "envelope", "tables"]
@@ -45,6 +46,7 @@ class BuildRequest:
         allow_unchanged: Build a model in which there is nothing to specialize.
         precision: Number format that the proven model is converted to.
         frames_dir: Frames that a conversion takes its ranges from and is measured on; seeded noise without it.
+        allow: Codes of errors about the calibration in spite of which the build is made.
     """
 
     calib: Path
@@ -67,6 +69,7 @@ class BuildRequest:
     allow_unchanged: bool = False
     precision: Precision = "float32"
     frames_dir: Path | None = None
+    allow: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no build can mean.
@@ -82,6 +85,7 @@ class BuildRequest:
         for name, value, known in choices:
             if value not in known:
                 raise UsageError(name, f"one of {', '.join(known)}", repr(value), closest(value, known))
+        require_known_codes(self.allow)
         self._check_modes()
         if self.frames_dir is not None and self.precision == "float32":
             hint = "leave it away, or add --precision"
@@ -180,6 +184,7 @@ class TableOutcome:
         build: Digest of the build key.
         size: Bytes of the file.
         tensors: Type and shape of each table, by the name of the engine's input.
+        warnings: What a person should know about the calibration.
     """
 
     output: Path
@@ -189,6 +194,7 @@ class TableOutcome:
     build: str
     size: int
     tensors: dict[str, tuple[str, tuple[int, ...]]]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +210,7 @@ class PlanOutcome:
         sites: One entry per grid of the model.
         seen_by: Per grid, number of queries seen by 0, 1, 2, ... cameras.
         borderline: Per grid, number of points within rounding of an image border.
+        warnings: What a person should know about the calibration.
     """
 
     output: Path
@@ -214,3 +221,4 @@ class PlanOutcome:
     sites: tuple[Site, ...]
     seen_by: tuple[tuple[int, ...], ...]
     borderline: tuple[int, ...]
+    warnings: tuple[str, ...] = ()

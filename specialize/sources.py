@@ -76,10 +76,29 @@ def generic_model(request: BuildRequest, store: Store, say: Say) -> GenericModel
         UsageError: There is no such built-in model.
         InputError: The user's model, sidecar or checkpoint is wrong.
     """
+    spec = spec_of(request)
     if request.model.endswith(".onnx"):
-        return _own_model(Path(request.model), request.model_spec, store)
-    spec = zoo.spec(request.model) if request.model_spec is None else read_spec(request.model_spec)
+        return _own_model(Path(request.model), spec, store)
     return _zoo_model(request.model, spec, request.checkpoint, request.seed, store, say)
+
+
+def spec_of(request: BuildRequest) -> ModelSpec:
+    """Return the sidecar of a request's model; nothing of the model itself is read.
+
+    Raises:
+        UsageError: There is no such built-in model.
+        InputError: The user's model or its sidecar is missing, or the sidecar is wrong.
+    """
+    if not request.model.endswith(".onnx"):
+        return zoo.spec(request.model) if request.model_spec is None else read_spec(request.model_spec)
+    path = Path(request.model)
+    sidecar = request.model_spec or sidecar_of(path)
+    if not path.is_file():
+        raise InputError("--model", "the name of a built-in model or an ONNX file", repr(str(path)))
+    if not sidecar.exists():
+        hint = f"`specialize inspect {path}` prints a draft; --model-spec names one that lies elsewhere"
+        raise InputError(str(sidecar), "the model's sidecar", "no such file", hint)
+    return read_spec(sidecar)
 
 
 def model_again(source: dict[str, object], spec: ModelSpec, store: Store, say: Say) -> GenericModel:
@@ -128,18 +147,11 @@ def _export(name: str, checkpoint: Path | None, seed: int, key: str, store: Stor
     return entry
 
 
-def _own_model(path: Path, model_spec: Path | None, store: Store) -> GenericModel:
+def _own_model(path: Path, spec: ModelSpec, store: Store) -> GenericModel:
     from specialize.graph.batch import batch_notes, bind_batch
     from specialize.graph.io import read_graph, weight_files, write_graph
     from specialize.passes.lower import has_custom, runnable
 
-    sidecar = model_spec or sidecar_of(path)
-    if not path.is_file():
-        raise InputError("--model", "the name of a built-in model or an ONNX file", repr(str(path)))
-    if not sidecar.exists():
-        hint = f"`specialize inspect {path}` prints a draft; --model-spec names one that lies elsewhere"
-        raise InputError(str(sidecar), "the model's sidecar", "no such file", hint)
-    spec = read_spec(sidecar)
     model = read_graph(path)
     parts = [
         digest_file(path),

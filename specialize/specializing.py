@@ -10,11 +10,11 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.artifact import BuildKey, Digests, Manifest, ModelTie
-from specialize.calibration.lint import lint
 from specialize.calibration.profile import CalibrationProfile
 from specialize.describe import describe_notes, describe_site, describe_tensor
 from specialize.digest import digest
 from specialize.errors import DeclinedError, InputError
+from specialize.fitting import Fit, require_fit
 from specialize.flops import count
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
@@ -51,6 +51,7 @@ class Compilation:
         graph: The specialized graph.
         sites: Where rows were dropped, in graph order.
         notes: What every pass did or declined.
+        fit: How the calibration fits the model.
     """
 
     profile: CalibrationProfile
@@ -62,6 +63,7 @@ class Compilation:
     graph: ir.Model
     sites: tuple[CompactedSite, ...]
     notes: tuple[Note, ...]
+    fit: Fit
 
 
 def specialize(
@@ -74,6 +76,7 @@ def specialize(
         DeclinedError: There is nothing to specialize, and `allow_unchanged` was not asked for.
     """
     spec = generic.spec
+    fit = require_fit(profile, spec, request.allow, str(request.calib))
     plans = visible_sets(spec, profile)
     binding = bind_model(request, profile, spec, parts / PREPARED)
     compiled = _folded(binding.compiled, request)
@@ -93,6 +96,7 @@ def specialize(
         graph=compiled.model,
         sites=compiled.sites,
         notes=compiled.notes,
+        fit=fit,
     )
 
 
@@ -134,7 +138,11 @@ def describe(request: BuildRequest, compiled: Compilation, key: BuildKey) -> Man
         inputs=tuple(describe_tensor(value) for value in compiled.graph.graph.inputs),
         outputs=tuple(describe_tensor(value) for value in compiled.graph.graph.outputs),
         passes=describe_notes((*_prior(compiled.generic), *compiled.notes)),
-        warnings=(*compiled.generic.warnings, *_doubts(compiled.profile, compiled.generic.spec)),
+        warnings=(
+            *compiled.generic.warnings,
+            *(f"profile {compiled.profile.vehicle}: {text}" for text in compiled.fit.warnings),
+        ),
+        allowed=tuple(sorted(set(request.allow))),
         options=dict(compiled.binding.options)
         | ({"attention": request.attention} if request.attention else {}),
         verify={},
@@ -145,12 +153,6 @@ def describe(request: BuildRequest, compiled: Compilation, key: BuildKey) -> Man
 def _prior(generic: GenericModel) -> tuple[Note, ...]:
     """Return what was done to the user's graph when it was read."""
     return tuple(Note("batch", "applied", where, what) for where, what in generic.notes)
-
-
-def _doubts(profile: CalibrationProfile, spec: ModelSpec) -> tuple[str, ...]:
-    """Return what a look at the profile finds wrong; a build is made all the same, for a person may know better."""
-    findings = [finding for finding in lint(profile, spec.cameras) if finding.severity != "note"]
-    return tuple(f"profile {profile.vehicle}: {finding}" for finding in findings)
 
 
 def tie(manifest: Manifest, sites: tuple[CompactedSite, ...]) -> ModelTie:

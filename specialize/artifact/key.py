@@ -35,6 +35,7 @@ class BuildKey:
         frames: Number of frames that verification compares.
         seed: Seed of the frames.
         allow_unchanged: Whether a model with nothing to specialize is built all the same.
+        allow: Codes of errors about the calibration that a person allowed, sorted.
         compiler: Version of this package.
     """
 
@@ -58,6 +59,7 @@ class BuildKey:
     frames: int = 0
     seed: int = 0
     allow_unchanged: bool = False
+    allow: tuple[str, ...] = ()
     compiler: str = VERSION
 
     def digest(self) -> str:

@@ -111,6 +111,7 @@ class Manifest(_Part, frozen=True, kw_only=True):
         verify: The comparison with the generic model, as `specialize verify --json` prints it.
         flops: Costs of the three forms, as `specialize flops --json` prints them.
         warnings: What the user should know.
+        allowed: Codes of errors about the calibration in spite of which it was built, sorted.
         spec: Text of the model's sidecar, so that a check needs neither model nor torch.
         source: How to make the generic model again: name, checkpoint digest, seed, store objects.
         options: Other options of the build, such as tolerance and capacity, canonical.
@@ -138,6 +139,7 @@ class Manifest(_Part, frozen=True, kw_only=True):
     verify: JsonObject
     flops: JsonObject
     warnings: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
     source: JsonObject = {}
     options: JsonObject = {}
     spec: str

@@ -25,6 +25,7 @@ class Finding:
         camera: The camera concerned; empty for the rig as a whole.
         message: What was found, with numbers.
         mend: What to do about it.
+        cause: Code of the finding that explains this one; its own where nothing else does.
     """
 
     code: str
@@ -32,6 +33,7 @@ class Finding:
     camera: str
     message: str
     mend: str
+    cause: str = ""
 
     def __str__(self) -> str:
         """Return the finding as one line, and how to mend it on a second."""

@@ -7,13 +7,19 @@ has a real mistake behind it. Errors are what no model can work with; warnings a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from specialize.calibration.causes import with_causes
+from specialize.calibration.expected import ANYTHING, Expected
 from specialize.calibration.findings import Finding
+from specialize.calibration.lint_frame import FRAME_RULES, check_frame
+from specialize.calibration.lint_image import IMAGE_RULES, check_images
 from specialize.calibration.lint_pose import POSE_RULES, check_orientation
+from specialize.calibration.lint_quaternion import QUATERNION_RULES, check_quaternions
 from specialize.calibration.lint_rig import RIG_RULES, check_rig
+from specialize.calibration.lint_sides import SIDE_RULES, check_sides
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.view import View, views_of
 
@@ -29,26 +35,34 @@ RULES = {
     "centre-zero": "The camera's centre is exactly the lidar's",
     "below-ground": "The camera's centre is below the ground",
     "lens-distortion": "The raw image is distorted",
+    **QUATERNION_RULES,
     **POSE_RULES,
     **RIG_RULES,
+    **SIDE_RULES,
+    **FRAME_RULES,
+    **IMAGE_RULES,
 }
 
 
-def lint(profile: CalibrationProfile, camera_order: Sequence[str] = ()) -> tuple[Finding, ...]:
+def lint(profile: CalibrationProfile, expected: Expected = ANYTHING) -> tuple[Finding, ...]:
     """Return everything suspicious about a profile, in the order of cameras, the rig last.
 
     Args:
         profile: The calibration.
-        camera_order: Names of the cameras in the order that the model was trained with, if known.
+        expected: What a model expects of it, as far as that is known.
     """
     views = views_of(profile)
     found: list[Finding] = []
     for view in views:
         for check in _CHECKS:
             found.extend(check(view, profile))
-    found.extend(check_orientation(views))
-    found.extend(check_rig(profile, views, camera_order))
-    return tuple(found)
+    misread = tuple(check_quaternions(profile))
+    found.extend(misread or check_orientation(views))
+    found.extend(check_rig(profile, views, expected.cameras))
+    found.extend(check_sides(profile, views, expected.points))
+    found.extend(check_frame(profile, views, expected.points))
+    found.extend(check_images(profile, expected))
+    return with_causes(found)
 
 
 def _lens(view: View, profile: CalibrationProfile) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from specialize.calibration.findings import Finding
+from specialize.calibration.findings import Finding, Severity
 from specialize.calibration.pose import OPTICAL_FROM_BODY, Matrix
 from specialize.calibration.view import View, upright
 
@@ -21,6 +21,11 @@ POSE_RULES = {
     "camera-rolled": "The camera is not upright",
     "camera-pitch": "The optical axis is far from horizontal",
 }
+
+# Real cameras pitch up by at most 8 degrees; zoomed ones most.
+UP_DEG = 10.0
+# Steeper than this a camera sees no ground at all.
+SKY_DEG = 60.0
 
 UPRIGHT = math.cos(math.radians(45))
 # A blunder explains a camera only if mending it makes the camera stand this straight.
@@ -39,7 +44,8 @@ _BLUNDERS = {
     "body": (
         "camera-axes",
         "the camera looks straight up as given, but ahead if its axes are x forward, y left, z up",
-        "multiply lidar2cam from the left by the rotation [0 -1 0; 0 0 -1; 1 0 0], body to optical axes",
+        "multiply lidar2cam from the left by the rotation [0 -1 0; 0 0 -1; 1 0 0], body to optical axes, or the "
+        "rotation of sensor2ego from the right by its transpose",
     ),
     "opengl": (
         "camera-axes",
@@ -50,7 +56,13 @@ _BLUNDERS = {
 
 
 def check_orientation(views: tuple[View, ...]) -> Iterator[Finding]:
-    """Yield a finding for every camera that is not upright."""
+    """Yield a finding for every camera that is not upright, or looks up."""
+    for view in views:
+        pitch_deg = math.degrees(view.pitch_rad)
+        if upright(view.rotation) > UPRIGHT and pitch_deg > UP_DEG:
+            message = f"the optical axis points {pitch_deg:.0f} degrees up"
+            mend = "check the sign of the pitch; vehicle cameras look level or down"
+            yield Finding("camera-pitch", "warning", view.camera.name, message, mend)
     fallen = [view for view in views if upright(view.rotation) <= UPRIGHT]
     explained = {view.camera.name: _explanations(view) for view in fallen}
     popular = Counter(blunder for blunders in explained.values() for blunder in blunders)
@@ -86,7 +98,8 @@ def _unexplained(view: View) -> Finding:
     if abs(pitch_deg) > 45:
         message = f"the optical axis points {abs(pitch_deg):.0f} degrees {'up' if pitch_deg > 0 else 'down'}"
         mend = "check the rotation, unless the camera is meant to look there"
-        return Finding("camera-pitch", "warning", view.camera.name, message, mend)
+        severity: Severity = "error" if pitch_deg > SKY_DEG else "warning"
+        return Finding("camera-pitch", severity, view.camera.name, message, mend)
     roll_deg = math.degrees(math.atan2(-view.rotation[0, 2], -view.rotation[1, 2]))
     mend = "if the images are turned before they reach the model, turn the calibration with them"
     message = f"the camera is rolled by {abs(roll_deg):.0f} degrees"

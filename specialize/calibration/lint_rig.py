@@ -17,7 +17,6 @@ from specialize.calibration.view import View, angle_between_rad, sees
 RIG_RULES = {
     "camera-twins": "Two cameras look the same way",
     "camera-order": "The cameras are not in the model's order",
-    "name-heading": "A camera does not look where its name says",
     "blind-sector": "No camera sees a whole sector around the vehicle",
     "ground-unseen": "No camera sees the ground near the vehicle",
 }
@@ -27,8 +26,6 @@ BLIND_SECTOR_DEG = 15
 NEAR_GROUND_M = 12.0
 # Where the ground is if the vehicle frame is unknown, in the lidar frame.
 GROUND_BELOW_LIDAR_M = -1.8
-# Sides that a name may state, as the interval of headings in degrees; left is positive.
-SIDES = {"left": (5, 175), "right": (-175, -5), "front": (-100, 100), "back": (80, 280), "rear": (80, 280)}
 
 
 def check_rig(
@@ -37,9 +34,6 @@ def check_rig(
     """Yield what is suspicious about the cameras together."""
     yield from _twins(views)
     yield from _order(profile.camera_names(), camera_order)
-    if profile.ego_from_lidar is not None:
-        for view in views:
-            yield from _name_heading(view)
     yield from _blind_sectors(profile)
     yield from _ground(profile)
 
@@ -81,18 +75,6 @@ def _order(names: tuple[str, ...], wanted: Sequence[str]) -> Iterator[Finding]:
         strangers = ", ".join(name for name in names if name not in wanted)
         message = f"cameras that the model does not name: {strangers}; their order cannot be checked"
         yield Finding("camera-order", "warning", "", message, f"the model's order is {', '.join(wanted)}")
-
-
-def _name_heading(view: View) -> Iterator[Finding]:
-    """Compare a camera's heading in the vehicle frame with the sides in its name."""
-    heading_deg = math.degrees(view.heading_rad)
-    words = view.camera.name.lower()
-    for side, (low, high) in SIDES.items():
-        if side in words and not (low <= heading_deg <= high or low <= heading_deg + 360 <= high):
-            message = f"its name says {side}, but it looks {heading_deg:+.0f} degrees (left is positive)"
-            mend = "check for swapped cameras, and that the vehicle frame is x forward, y left, z up"
-            yield Finding("name-heading", "warning", view.camera.name, message, mend)
-            return
 
 
 def _blind_sectors(profile: CalibrationProfile) -> Iterator[Finding]:

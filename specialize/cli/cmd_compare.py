@@ -20,6 +20,7 @@ from specialize.cli.render_compare import compare_json, compare_markdown, compar
     "--model", "models", multiple=True, default=("bevformer_tiny",), help="A built-in model, or an ONNX file."
 )
 @click.option("--time", "measured", is_flag=True, help="Time the largest site of each, too.")
+@options.allow_option
 @options.timing_options
 @click.option("--markdown", is_flag=True, help="Print the table as Markdown.")
 @options.json_option
@@ -27,6 +28,7 @@ def command(
     calibs: tuple[Path, ...],
     models: tuple[str, ...],
     measured: bool,
+    allow: tuple[str, ...],
     markdown: bool,
     as_json: bool,
     **given: Any,
@@ -40,5 +42,5 @@ def command(
     from specialize.comparing import compare
     from specialize.timing import Timing
 
-    data = compare_json(compare(models, calibs, Timing(**given) if measured else None, say))
+    data = compare_json(compare(models, calibs, Timing(**given) if measured else None, say, allow))
     emit(data, compare_markdown(data) if markdown else compare_text(data), as_json)

@@ -119,6 +119,7 @@ def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | N
 @options.align_option
 @options.seed_option
 @click.option("--frames", type=int, default=4, show_default=True, help="Frames that verification compares.")
+@options.allow_option
 @options.precision_option
 @options.frames_dir_option
 @click.option("-o", "--output", type=options.ANY_PATH, help="The lock to write [default: DIR/fleet.lock].")

@@ -22,6 +22,7 @@ from specialize.request import LAYOUTS, BuildRequest
 )
 @options.align_option
 @options.seed_option
+@options.allow_option
 @options.json_option
 def command(as_json: bool, **given: Any) -> None:
     """Count what specialization saves for one vehicle.

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from specialize.cli import options
-from specialize.cli.output import emit
+from specialize.cli.output import emit, warn
 from specialize.cli.render_plan import plan_json, plan_text
 from specialize.planning import write_tables
 
@@ -17,17 +17,25 @@ from specialize.planning import write_tables
 @options.model_option
 @options.model_spec_option
 @options.align_option
+@options.allow_option
 @click.option(
     "-o", "--output", type=options.ANY_PATH, default="plan.npz", show_default=True, help="File to write."
 )
 @options.json_option
 def command(
-    calib: Path, model: str, model_spec: Path | None, align: int, output: Path, as_json: bool
+    calib: Path,
+    model: str,
+    model_spec: Path | None,
+    align: int,
+    allow: tuple[str, ...],
+    output: Path,
+    as_json: bool,
 ) -> None:
     """Write the tables of what each camera sees.
 
     Camera masks, padded query ids with their lengths, reference points and counts, as .npz;
     for those who want the tables without the compiler.
     """
-    outcome = write_tables(calib, model, output, model_spec, align)
+    outcome = write_tables(calib, model, output, model_spec, align, allow)
+    warn(outcome.warnings)
     emit(plan_json(outcome), plan_text(outcome), as_json)

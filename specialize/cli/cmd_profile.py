@@ -10,7 +10,6 @@ import click
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.formats import FORMATS
 from specialize.calibration.formats.importer import description_of, options_of, read_format
-from specialize.calibration.lint import lint
 from specialize.calibration.load import load_profile
 from specialize.cli import options
 from specialize.cli.output import emit
@@ -26,6 +25,8 @@ from specialize.cli.render_import import (
 from specialize.cli.render_profile import Checked, check_json, check_sarif, check_text, show_json, show_text
 from specialize.errors import InputError
 from specialize.files import write_file
+from specialize.fitting import inspect_profile
+from specialize.model import ModelSpec
 from specialize.planning import resolve_spec
 
 
@@ -36,7 +37,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("paths", metavar="PROFILE...", type=options.EXISTING, nargs=-1, required=True)
-@click.option("--model", help="A built-in model, or an ONNX file, whose order of cameras is wanted.")
+@click.option("--model", help="A built-in model, or an ONNX file, that the profiles must fit.")
 @options.model_spec_option
 @click.option("--sarif", is_flag=True, help="Print the findings as SARIF 2.1.0, for code hosts.")
 @options.json_option
@@ -47,8 +48,8 @@ def check(
 
     Exit 1 if a profile cannot be used. Warnings are for a person to look at.
     """
-    order = resolve_spec(model or "", model_spec).cameras if model or model_spec else ()
-    files = tuple(_checked(path, order) for path in paths)
+    spec = resolve_spec(model or "", model_spec) if model or model_spec else None
+    files = tuple(_checked(path, spec) for path in paths)
     if sarif:
         click.echo(json.dumps(check_sarif(files), indent=2))
     else:
@@ -78,7 +79,7 @@ def import_profile(format_name: str, path: Path, given: tuple[str, ...], output:
     """
     profile = read_format(format_name, path, options.pairs(given))
     write_file(output, dump_profile(profile))
-    imported = Imported(format_name, path, Checked(output, profile, lint(profile)))
+    imported = Imported(format_name, path, Checked(output, profile, inspect_profile(profile)))
     emit(import_json(imported), import_text(imported), as_json)
 
 
@@ -92,9 +93,9 @@ def formats(name: str | None, as_json: bool) -> None:
     emit(formats_json(known), format_text(*known.popitem()) if name else formats_text(known), as_json)
 
 
-def _checked(path: Path, order: tuple[str, ...]) -> Checked:
+def _checked(path: Path, spec: ModelSpec | None) -> Checked:
     try:
         profile = load_profile(path)
+        return Checked(path, profile, inspect_profile(profile, spec))
     except InputError as error:
         return Checked(path, error=str(error))
-    return Checked(path, profile, lint(profile, order))

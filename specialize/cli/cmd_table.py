@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from specialize.cli import options
-from specialize.cli.output import emit
+from specialize.cli.output import emit, warn
 from specialize.cli.render_table import table_json, table_text
 
 
@@ -21,13 +21,15 @@ from specialize.cli.render_table import table_json, table_text
     help="Build in mode `tables` whose engine it is for.",
 )
 @click.option("-o", "--output", type=options.ANY_PATH, required=True, help="File to write, *.safetensors.")
+@options.allow_option
 @options.json_option
-def command(calib: Path, build_dir: Path, output: Path, as_json: bool) -> None:
+def command(calib: Path, build_dir: Path, output: Path, allow: tuple[str, ...], as_json: bool) -> None:
     """Write the tables of a vehicle for an engine that serves many. Exit 3 if it does not fit.
 
     The tensors of the file are named as the engine's inputs; no model is run.
     """
     from specialize.modes.tables import make_table
 
-    outcome = make_table(build_dir, calib, output)
+    outcome = make_table(build_dir, calib, output, allow)
+    warn(outcome.warnings)
     emit(table_json(outcome), table_text(outcome), as_json)

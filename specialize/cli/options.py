@@ -75,6 +75,12 @@ threads_option = click.option(
 rounds_option = click.option(
     "--rounds", type=click.IntRange(min=1), default=11, show_default=True, help="Timed runs of each form."
 )
+allow_option = click.option(
+    "--allow",
+    multiple=True,
+    metavar="CODE",
+    help="Go on in spite of an error that `specialize profile check` names; may be given several times.",
+)
 build_argument = click.argument("build_dir", metavar="BUILD", type=FOLDER)
 
 

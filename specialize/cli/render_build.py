@@ -43,6 +43,7 @@ def build_json(outcome: BuildOutcome) -> dict[str, Any]:
         "precision": msgspec.to_builtins(manifest.precision),
         "seconds": {stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
         "warnings": [*manifest.warnings, *outcome.warnings],
+        "allowed": list(manifest.allowed),
     }
 
 

@@ -26,6 +26,7 @@ def plan_json(outcome: PlanOutcome) -> dict[str, Any]:
         "sites": msgspec.to_builtins(outcome.sites),
         "seen_by": [list(counts) for counts in outcome.seen_by],
         "borderline": list(outcome.borderline),
+        "warnings": list(outcome.warnings),
     }
 
 

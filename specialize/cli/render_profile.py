@@ -11,13 +11,14 @@ import numpy as np
 from rich.console import RenderableType
 
 from specialize.calibration.camera import Camera
+from specialize.calibration.causes import Group, grouped
 from specialize.calibration.findings import Finding, Linted, findings_to_json, findings_to_sarif
-from specialize.calibration.lint import RULES
 from specialize.calibration.pose import centre_m
 from specialize.calibration.profile import CalibrationProfile
 from specialize.cli.output import stack
 from specialize.cli.tables import number, table
 from specialize.digest import short
+from specialize.fitting import ALL_RULES
 
 SHOW_SCHEMA = "specialize/profile-show@1"
 CHECK_SCHEMA = "specialize/profile-check@1"
@@ -56,16 +57,20 @@ def check_text(files: tuple[Checked, ...]) -> RenderableType:
         if file.ok and file.profile is not None:
             cameras, warnings = str(len(file.profile.cameras)), str(len(file.findings))
             body.add_row(str(file.path), file.profile.vehicle, cameras, short(file.profile.digest), warnings)
-    findings = [f"{file.path}: {found}" for file in files for found in file.findings]
+    findings = [f"{file.path}: {group}" for file in files for group in _groups(file)]
     errors = [f"error: {file.error}" for file in files if file.error]
     good = sum(file.ok for file in files)
     head = f"{good} of {len(files)} profiles can be used"
     return stack(head, *([body] if good else []), *findings, *errors)
 
 
+def _groups(file: Checked) -> tuple[Group, ...]:
+    return grouped(file.findings, file.profile.camera_names()) if file.profile is not None else ()
+
+
 def check_sarif(files: tuple[Checked, ...]) -> dict[str, Any]:
     """Return the findings of all files as one SARIF log, for code hosts."""
-    rules = {**RULES, _UNREADABLE: "The file is no calibration profile"}
+    rules = {**ALL_RULES, _UNREADABLE: "The file is no calibration profile"}
     return findings_to_sarif([_linted(file) for file in files], rules)
 
 

@@ -26,6 +26,7 @@ def table_json(outcome: TableOutcome) -> dict[str, Any]:
         "tensors": {
             name: {"dtype": dtype, "shape": list(shape)} for name, (dtype, shape) in outcome.tensors.items()
         },
+        "warnings": list(outcome.warnings),
     }
 
 

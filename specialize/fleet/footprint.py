@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.tolerance import Tolerance
 from specialize.digest import digest
+from specialize.fitting import require_fit
 from specialize.model import ModelSpec
 from specialize.modes.envelope import reach_of
 from specialize.planning import plans_digest, visible_sets
@@ -170,6 +171,28 @@ class Survey:
 
     def _reach(self, plan: VisibilityPlan, profile: CalibrationProfile) -> NDArray[np.bool_]:
         return reach_of(plan, profile, self.spec, self.tolerance) if self.certified else plan.superset
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Surveys the vehicles whose calibration fits the model; runs in other processes.
+
+    Attributes:
+        survey: What is looked for.
+        allow: Codes of errors about a calibration in spite of which it is taken.
+    """
+
+    survey: Survey
+    allow: tuple[str, ...] = ()
+
+    def __call__(self, path: Path, profile: CalibrationProfile) -> Footprint:
+        """Return the footprint of one vehicle.
+
+        Raises:
+            InputError: Its calibration does not fit the model.
+        """
+        require_fit(profile, self.survey.spec, self.allow, profile.vehicle)
+        return self.survey(path, profile)
 
 
 def pack(pairs: NDArray[np.bool_]) -> NDArray[np.uint64]:

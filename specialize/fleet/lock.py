@@ -217,11 +217,15 @@ def _request_words(request: FleetRequest, folder: Path) -> str:
             value = _relative(value, folder)
         elif part.name == "model" and value.endswith(".onnx"):
             value = _relative(Path(value), folder)
+        elif part.name == "allow":
+            if not value:
+                continue  # rarely asked for: left out, so that locks stay as they are
+            value = ",".join(value)
         words.append(f"{part.name}={'' if value is None else _quoted(str(value))}")
     return " ".join(words)
 
 
-_LATER = ("attention", "precision", "frames_dir")
+_LATER = ("attention", "precision", "frames_dir", "allow")
 """What older locks do not have: it was not asked for."""
 
 
@@ -236,6 +240,8 @@ def _parse_request(words: list[str], folder: Path) -> FleetRequest:
             values[part.name] = folder / text if text else None
         elif part.name == "model":
             values["model"] = str(folder / text) if text.endswith(".onnx") else text
+        elif part.name == "allow":
+            values["allow"] = tuple(text.split(","))
         else:
             values[part.name] = _KINDS.get(part.name, str)(text)
     return FleetRequest(**values)

@@ -13,7 +13,16 @@ from specialize.digest import digest, digest_file
 from specialize.errors import InputError
 from specialize.fleet.clustering import Cells, Limit, cluster
 from specialize.fleet.detail import SAMPLED, envelope_room, tables_room, what_each_adds
-from specialize.fleet.footprint import Cover, Footprint, Ints, Packing, Survey, TablesSpace, envelope_space
+from specialize.fleet.footprint import (
+    Admission,
+    Cover,
+    Footprint,
+    Ints,
+    Packing,
+    Survey,
+    TablesSpace,
+    envelope_space,
+)
 from specialize.fleet.load import Failed, UniqueNames, fleet_files, over_profiles
 from specialize.fleet.planned import (
     OWN_TOLERANCE,
@@ -137,7 +146,7 @@ def _surveyed(
     failed: list[Failed] = []
     kinds: dict[tuple[str, ...], _Kind] = {}
     limits = {mode: _limit(request, spec, mode) for mode in _modes(request, spec)}
-    for one in over_profiles(files, survey_of(request, spec), jobs):
+    for one in over_profiles(files, Admission(survey_of(request, spec), request.allow), jobs):
         if isinstance(one, Failed):
             failed.append(one)
             continue

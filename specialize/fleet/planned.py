@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from specialize.digest import digest
 from specialize.errors import UsageError, closest
+from specialize.fitting import require_known_codes
 from specialize.fleet.load import Failed
 from specialize.modes.capacity import LEAST_FAN_IN
 from specialize.precision import noise_warning
@@ -45,6 +46,7 @@ class FleetRequest:
         frames_dir: Frames that conversions take their ranges from and are measured on; seeded noise without it.
         seed: Seed of weights without a checkpoint, and of verification frames.
         frames: Number of frames that verification compares.
+        allow: Codes of errors about calibrations in spite of which vehicles are planned and built.
     """
 
     folder: Path
@@ -63,6 +65,7 @@ class FleetRequest:
     frames_dir: Path | None = None
     seed: int = 0
     frames: int = 4
+    allow: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no plan can mean.
@@ -79,6 +82,7 @@ class FleetRequest:
         for name, value, known in choices:
             if value not in known:
                 raise UsageError(name, f"one of {', '.join(known)}", repr(value), closest(value, known))
+        require_known_codes(self.allow)
         if self.frames_dir is not None and self.precision == "float32":
             hint = "leave it away, or add --precision"
             raise UsageError("--frames-dir", "--precision fp16 or int8", "--precision float32", hint)
@@ -231,5 +235,11 @@ def planned_key(
 def _conversion(request: FleetRequest, frames: str) -> dict[str, str]:
     """Return what else is asked of the builds; nothing of what is not, so that their keys stay."""
     precision = "" if request.precision == "float32" else request.precision
-    asked = {"attention": request.attention, "precision": precision, "frames_digest": frames}
+    allowed = ",".join(sorted(set(request.allow)))
+    asked = {
+        "attention": request.attention,
+        "precision": precision,
+        "frames_digest": frames,
+        "allow": allowed,
+    }
     return {name: value for name, value in asked.items() if value}

@@ -160,6 +160,7 @@ def _request(task: Task, folder: Path) -> BuildRequest:
         output=folder / "build",
         seed=fleet.seed,
         frames=fleet.frames,
+        allow=fleet.allow,
         tolerance=_tolerance(fleet) if task.mode == "envelope" else None,
         envelope_over=tuple(paths[1:]),
         capacity=capacity_text(task.lengths) if task.mode == "tables" else None,

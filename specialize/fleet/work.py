@@ -10,6 +10,7 @@ from specialize.calibration.dump import dump_profile
 from specialize.calibration.load import load_profile
 from specialize.digest import digest
 from specialize.errors import InputError, SpecializeError
+from specialize.fitting import require_fit
 from specialize.fleet.built import BuiltBuild
 from specialize.fleet.lock import FleetLock, LockedBuild, LockedVehicle
 from specialize.fleet.planned import FleetRequest
@@ -46,7 +47,7 @@ def work_of(lock: FleetLock, store: str) -> Work:
     request = _absolute(lock.request)
     for key in in_order(lock):
         planned, served = lock.builds[key], lock.served(key)
-        cars, wrong = _cars(served, spec)
+        cars, wrong = _cars(served, spec, request.allow)
         left_out += wrong
         if not cars or (wrong and planned.mode == "envelope"):
             failed.append(_undone(planned, served, wrong[0][1]))
@@ -66,17 +67,19 @@ def in_order(lock: FleetLock) -> list[str]:
 
 
 def _cars(
-    served: tuple[LockedVehicle, ...], spec: ModelSpec
+    served: tuple[LockedVehicle, ...], spec: ModelSpec, allow: tuple[str, ...]
 ) -> tuple[tuple[Car, ...], list[tuple[str, str]]]:
-    """Return the vehicles whose profile is the one of the lock, and why others are not."""
+    """Return the vehicles whose profile is the one of the lock and fits the model, and why others do not."""
     cars, wrong = [], []
     for one in served:
         try:
             profile = load_profile(one.path)
+            fed = digest(spec.calibration_arrays(profile))
+            if (profile.digest, fed) == (one.profile, one.calibration):
+                require_fit(profile, spec, allow, one.vehicle)
         except SpecializeError as error:
             wrong.append((one.vehicle, str(error)))
             continue
-        fed = digest(spec.calibration_arrays(profile))
         if (profile.digest, fed) != (one.profile, one.calibration):
             wrong.append((one.vehicle, f"{one.path}: changed since the plan was made; plan the fleet again"))
         else:

@@ -19,6 +19,7 @@ from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, StaleError, UsageError
 from specialize.files import write_file
+from specialize.fitting import require_fit, require_known_codes
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec, parse_spec
 from specialize.modes.capacity import Needs, explain, rooms_from_json, rooms_json
@@ -60,15 +61,23 @@ class Program:
             self, packing=dataclasses.replace(self.packing, rooms=tuple(rooms.items()))
         )
 
+    def require_cameras(self, profile: CalibrationProfile) -> None:
+        """Refuse a vehicle with other cameras than the engine's.
+
+        Raises:
+            StaleError: Names or order differ.
+        """
+        if profile.camera_names() != self.cameras:
+            found = ", ".join(profile.camera_names())
+            raise StaleError(profile.vehicle, f"the cameras {', '.join(self.cameras)}", found)
+
     def compile(self, profile: CalibrationProfile) -> tuple[Specialized, frozenset[str]]:
         """Return the part compiled for one vehicle, and the names of the constants that all have in common.
 
         Raises:
             StaleError: The vehicle has other cameras, or does not fit.
         """
-        if profile.camera_names() != self.cameras:
-            found = ", ".join(profile.camera_names())
-            raise StaleError(profile.vehicle, f"the cameras {', '.join(self.cameras)}", found)
+        self.require_cameras(profile)
         model = read_graph(self.path)
         shared = frozenset(model.graph.initializers)
         packing = dataclasses.replace(self.packing, shared=shared if self.packing.rooms else frozenset())
@@ -122,17 +131,20 @@ def program_of(build: Build) -> Program:
     )
 
 
-def make_table(build_dir: Path, calib: Path, output: Path) -> TableOutcome:
+def make_table(build_dir: Path, calib: Path, output: Path, allow: tuple[str, ...] = ()) -> TableOutcome:
     """Write the tables of a vehicle for a build's engine; no model is run.
 
     Raises:
-        UsageError: The build has no tables.
-        InputError: The build or the profile cannot be read.
+        UsageError: The build has no tables, or there is no such finding to allow.
+        InputError: The build or the profile cannot be read, or the calibration does not fit the model.
         StaleError: The vehicle does not fit; says by how much.
     """
+    require_known_codes(allow)
     build = Build.open(build_dir)
     profile = load_profile(calib)
     program = program_of(build)
+    program.require_cameras(profile)
+    fit = require_fit(profile, program.spec, (*allow, *build.manifest.allowed), str(calib))
     contents = program.contents(profile)
     data = tensors_bytes(contents, metadata_of(profile, build.manifest.digests.build))
     write_file(output, data)
@@ -144,6 +156,7 @@ def make_table(build_dir: Path, calib: Path, output: Path) -> TableOutcome:
         build=build.manifest.digests.build,
         size=len(data),
         tensors={name: (array.dtype.name, array.shape) for name, array in contents.items()},
+        warnings=fit.warnings,
     )
 
 

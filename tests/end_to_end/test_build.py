@@ -322,17 +322,44 @@ def test_a_grid_of_another_size_is_refused(bench: Bench) -> None:
     assert "56 queries for 6 cameras" in ran.err
 
 
-def test_a_doubtful_profile_is_built_with_a_warning(bench: Bench) -> None:
-    """What `profile check` finds is said by a build too, and stays in its manifest."""
+def test_a_profile_that_does_not_fit_is_refused_unless_a_person_knows_better(bench: Bench) -> None:
+    """What `profile check` calls an error refuses a build; what is allowed is said, recorded, and in the key."""
     names = yaml.safe_load(CAR42.read_text())["cameras"]
     order = ", ".join(camera["name"] for camera in reversed(names))
     sidecar = bench.model.with_suffix(".model.yaml")
     sidecar.write_text(sidecar.read_text().replace("name: tiny", f"name: tiny\ncameras: [{order}]"))
     ran = bench.build()
-    assert ran.code == 0
-    assert "camera-order" in ran.err
-    (warning,) = Build.open(bench.folder / "car42").manifest.warnings
+    assert ran.code == 1
+    assert "1 error:\n  error camera-order: the order is CAM_FRONT, " in ran.err
+    assert "--allow camera-order goes on in spite of it" in ran.err
+    assert bench.names() == set()
+    ran = bench.build("--allow", "camera-order")
+    assert ran.code == 0, ran.err
+    assert "warning: profile car42: allowed error camera-order: " in ran.err
+    manifest = Build.open(bench.folder / "car42").manifest
+    assert manifest.allowed == ("camera-order",)
+    (warning,) = manifest.warnings
     assert "reorder" in warning
+    assert bench.build("--allow", "no-such").code == 2
+    sidecar.write_text(sidecar.read_text().replace(f"cameras: [{order}]", ""))
+    digests = [
+        bench.outcome(*allow, name=f"build{number}")["digests"]["build"]  # type: ignore[index]
+        for number, allow in enumerate(((), ("--allow", "camera-order")))
+    ]
+    assert digests[0] != digests[1]
+
+
+def test_warnings_do_not_refuse(bench: Bench) -> None:
+    """Pixels that are not square are a warning, which the manifest keeps."""
+    profile = yaml.safe_load(CAR42.read_text())
+    profile["cameras"][0]["intrinsic"][1][1] *= 1.1
+    path = bench.folder.parent / "odd.yaml"
+    path.write_text(yaml.safe_dump(profile))
+    ran = bench.build(calib=path)
+    assert ran.code == 0, ran.err
+    assert "warning: profile car42: pixel-aspect: CAM_FRONT: fx and fy differ by 9 %" in ran.err
+    (warning,) = Build.open(bench.folder / "car42").manifest.warnings
+    assert "pixel-aspect" in warning
 
 
 def test_a_sidecar_that_is_not_the_models_is_refused(bench: Bench) -> None:

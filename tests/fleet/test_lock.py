@@ -13,12 +13,12 @@ from specialize.fleet.lock import NAME, SCHEMA, lock_of, lock_text, parse_lock, 
 from specialize.fleet.plan import plan_fleet
 from specialize.fleet.planned import FleetPlan, FleetRequest
 from tests.calibration import authored
-from tests.fleet.fleets import mixed_fleet, write_fleet, write_rig
+from tests.fleet.fleets import FOREIGN, mixed_fleet, write_fleet, write_rig
 
 
 def planned(folder: Path) -> FleetPlan:
     """Return the plan of a folder."""
-    return plan_fleet(FleetRequest(folder=folder, model="bevformer_tiny"), jobs=1)
+    return plan_fleet(FleetRequest(folder=folder, model="bevformer_tiny", allow=FOREIGN), jobs=1)
 
 
 def test_a_lock_reads_back_as_it_was_written(tmp_path: Path) -> None:
@@ -29,6 +29,7 @@ def test_a_lock_reads_back_as_it_was_written(tmp_path: Path) -> None:
     found = read_lock(tmp_path / "fleet.lock")
     assert lock_text(found, tmp_path) == (tmp_path / "fleet.lock").read_text()
     assert found.builds == lock.builds
+    assert found.request.allow == FOREIGN
     assert [one.path.resolve() for one in found.vehicles.values()] == [
         lock.vehicles[name].path.resolve() for name in sorted(lock.vehicles)
     ]

@@ -14,7 +14,7 @@ from specialize.fleet.plan import plan_fleet
 from specialize.fleet.planned import FleetPlan, FleetRequest, PlanMode
 from specialize.planning import resolve_spec, visible_sets
 from tests.calibration import authored
-from tests.fleet.fleets import mixed_fleet, write_fleet, write_rig
+from tests.fleet.fleets import FOREIGN, mixed_fleet, write_fleet, write_rig
 
 MODEL = "bevformer_tiny"
 
@@ -81,8 +81,8 @@ def test_tables_hold_the_longest_of_every_camera(tmp_path: Path) -> None:
 def test_kinds_get_builds_of_their_own(tmp_path: Path) -> None:
     """Another set of cameras is another build; a tight overhead parts cars from vans as well."""
     mixed_fleet(tmp_path)
-    assert [len(build.members) for build in planned(tmp_path, "envelope").builds] == [9, 1]
-    apart = planned(tmp_path, "envelope", max_overhead=0.012)
+    assert [len(build.members) for build in planned(tmp_path, "envelope", allow=FOREIGN).builds] == [9, 1]
+    apart = planned(tmp_path, "envelope", max_overhead=0.012, allow=FOREIGN)
     kinds = [{member.vehicle[:3] for member in build.members} for build in apart.builds]
     assert kinds == [{"car"}, {"van"}, {"wid"}]
     assert 2 <= apart.at_least <= 3
@@ -91,7 +91,7 @@ def test_kinds_get_builds_of_their_own(tmp_path: Path) -> None:
 def test_auto_prefers_what_needs_fewest_builds_and_pairs(tmp_path: Path) -> None:
     """Auto shares where that saves builds, and is exact where nothing is shared."""
     mixed_fleet(tmp_path)
-    assert [build.mode for build in planned(tmp_path).builds] == ["tables", "exact"]
+    assert [build.mode for build in planned(tmp_path, allow=FOREIGN).builds] == ["tables", "exact"]
 
 
 def test_the_room_of_an_envelope_is_what_a_tolerance_left(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_layout_and_alignment_are_paid_for(tmp_path: Path) -> None:
 def test_plans_are_the_same_every_time(tmp_path: Path) -> None:
     """The same fleet gives the same builds and keys, with any number of processes."""
     mixed_fleet(tmp_path)
-    request = FleetRequest(folder=tmp_path, model=MODEL, mode="envelope", max_overhead=0.01)
+    request = FleetRequest(folder=tmp_path, model=MODEL, mode="envelope", max_overhead=0.01, allow=FOREIGN)
     assert plan_fleet(request, jobs=1).builds == plan_fleet(request, jobs=2).builds
 
 
@@ -152,6 +152,22 @@ def test_a_bad_profile_is_left_out_and_named(tmp_path: Path) -> None:
     assert (plan.vehicles, [failed.path.name for failed in plan.failed]) == (2, ["broken.yaml"])
 
 
+def test_a_vehicle_that_does_not_fit_the_model_is_left_out_and_named(tmp_path: Path) -> None:
+    """A calibration with errors is in `failed` with its causes, unless they are allowed; keys then differ."""
+    write_fleet(tmp_path, authored.CAR42, 2)
+    write_rig(tmp_path, authored.WIDE4)
+    plan = planned(tmp_path)
+    (failed,) = plan.failed
+    assert (plan.vehicles, failed.path.name) == (2, "wide4.yaml")
+    assert "error camera-order: 4 cameras, the model has 6" in failed.reason
+    assert "error raw-size: all 4 cameras: the raw image is 1920 x 1208" in failed.reason
+    allowed = planned(tmp_path, allow=FOREIGN)
+    assert (allowed.vehicles, allowed.failed) == (3, ())
+    assert not {build.key for build in allowed.builds} & {build.key for build in plan.builds}
+    with pytest.raises(UsageError, match="did you mean 'camera-order'"):
+        planned(tmp_path, allow=("camera_order",))
+
+
 def test_what_cannot_be_planned_is_refused(tmp_path: Path) -> None:
     """A fleet of bad profiles, a model without a grid and an impossible overhead are errors."""
     (tmp_path / "broken.yaml").write_text("schema: nothing")
@@ -162,7 +178,8 @@ def test_what_cannot_be_planned_is_refused(tmp_path: Path) -> None:
     write_fleet(tmp_path, authored.CAR42, 2)
     spec = tmp_path / "no_grid.spec"
     spec.write_text(
-        "schema: specialize/model@1\nimage: {size_px: [800, 480]}\ncalibration_inputs: {lidar2img: lidar2img}\n"
+        "schema: specialize/model@1\nimage: {size_px: [800, 480], scale: 0.5}\n"
+        "calibration_inputs: {lidar2img: lidar2img}\n"
     )
     with pytest.raises(InputError, match="grid"):
         planned(tmp_path, "tables", model_spec=spec)

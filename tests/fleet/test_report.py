@@ -15,7 +15,7 @@ from specialize.fleet.report import fleet_page, fleet_report
 from specialize.resources import resource_dir
 from tests.calibration import authored
 from tests.cli.running import run_here
-from tests.fleet.fleets import mixed_fleet, write_fleet, write_rig
+from tests.fleet.fleets import FOREIGN, mixed_fleet, write_fleet, write_rig
 
 DEMO = resource_dir("calib_profiles") / "demo_fleet"
 
@@ -90,7 +90,7 @@ def test_it_stands_alone_and_repeats(plan: FleetPlan, html: str) -> None:
 def test_several_kinds_of_vehicles_are_told_apart(tmp_path: Path) -> None:
     """A mixed folder is called one, and a vehicle without a peer has no median."""
     folder = mixed_fleet(tmp_path / "mixed")
-    page = fleet_page(plan_fleet(FleetRequest(folder=folder)), fleet_diff(folder))
+    page = fleet_page(plan_fleet(FleetRequest(folder=folder, allow=FOREIGN)), fleet_diff(folder))
     assert "several kinds of vehicles" in page.apart_remark
     assert "1 vehicle with fewer than 4 of a kind" in page.apart_remark
     assert [group.title for group in page.apart] == ["9 vehicles with 6 cameras"]

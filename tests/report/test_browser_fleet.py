@@ -10,7 +10,7 @@ import pytest
 from specialize.fleet.plan import plan_fleet
 from specialize.fleet.planned import FleetRequest
 from specialize.fleet.report import fleet_report
-from tests.fleet.fleets import mixed_fleet
+from tests.fleet.fleets import FOREIGN, mixed_fleet
 from tests.report.browsing import least_contrast, open_report, overflow_px
 
 pytestmark = pytest.mark.slow
@@ -20,7 +20,9 @@ pytestmark = pytest.mark.slow
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the report of a fleet with several kinds of vehicles, on disk."""
     folder = mixed_fleet(tmp_path_factory.mktemp("fleet") / "mixed")
-    plan = plan_fleet(FleetRequest(folder=folder, mode="envelope", tolerance="rotation=0.1deg"))
+    plan = plan_fleet(
+        FleetRequest(folder=folder, mode="envelope", tolerance="rotation=0.1deg", allow=FOREIGN)
+    )
     path = tmp_path_factory.mktemp("report") / "fleet.html"
     path.write_text(fleet_report(plan), encoding="utf-8")
     return path

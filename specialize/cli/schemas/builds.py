@@ -52,6 +52,7 @@ class BuildDone(Output, frozen=True, kw_only=True):
         precision: What a conversion to another number format left, and loses; null in float32.
         seconds: Wall time by stage; empty if nothing was done.
         warnings: What the user should know.
+        allowed: Codes of errors about the calibration in spite of which it was built.
     """
 
     schema: Literal["specialize/build@1"]
@@ -72,6 +73,7 @@ class BuildDone(Output, frozen=True, kw_only=True):
     precision: Precision | None
     seconds: dict[str, float]
     warnings: tuple[str, ...]
+    allowed: tuple[str, ...]
 
 
 class InspectedBuild(Output, frozen=True, kw_only=True, tag="build", tag_field="kind"):

@@ -61,6 +61,7 @@ class Finding(Output, frozen=True, kw_only=True):
         camera: Where; empty for the whole rig.
         message: What was found.
         mend: What to do.
+        cause: Code of the finding that explains this one; its own where nothing else does.
     """
 
     code: str
@@ -68,6 +69,7 @@ class Finding(Output, frozen=True, kw_only=True):
     camera: str
     message: str
     mend: str
+    cause: str
 
 
 class CheckedFile(Output, frozen=True, kw_only=True):

@@ -132,6 +132,7 @@ class TableMade(Output, frozen=True, kw_only=True):
         digests: Of its calibration, and of the build.
         size: Bytes.
         tensors: Input of the engine -> `dtype` and `shape`.
+        warnings: What a person should know about the calibration.
     """
 
     schema: Literal["specialize/table-made@1"]
@@ -141,3 +142,4 @@ class TableMade(Output, frozen=True, kw_only=True):
     digests: dict[str, str]
     size: int
     tensors: dict[str, JsonObject]
+    warnings: tuple[str, ...]

@@ -164,6 +164,7 @@ class Plan(Output, frozen=True, kw_only=True):
         sites: One entry per grid of the model.
         seen_by: Per grid, queries seen by 0, 1, 2, ... cameras.
         borderline: Per grid, points within rounding of an image border.
+        warnings: What a person should know about the calibration.
     """
 
     schema: Literal["specialize/plan@1"]
@@ -174,3 +175,4 @@ class Plan(Output, frozen=True, kw_only=True):
     sites: tuple[Site, ...]
     seen_by: tuple[tuple[int, ...], ...]
     borderline: tuple[int, ...]
+    warnings: tuple[str, ...]

@@ -1,0 +1,185 @@
+"""Are the matrices that a model is fed plausible? What its images see around the car, against what the lenses allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from specialize.calibration.findings import Finding
+from specialize.calibration.profile import CalibrationProfile
+from specialize.model import GridSpec, ModelSpec
+from specialize.plausibility.sight import Bools, Fed, Floats, grid_points, ring_points, seen
+
+VALUE_RULES = {
+    "nothing-seen": "A camera sees none of the model's points",
+    "view-share": "A camera's network image sees far less, or more, than its lens does",
+    "cameras-alike": "Two cameras are fed the same matrices",
+}
+
+GROUND_BELOW_LIDAR_M = 1.8
+"""Where the ground is if neither the profile nor the model say it."""
+GRID_SIDE = 50
+"""A grid is looked at in at most about so many rows and columns."""
+LEAST_SHARE, DOUBTFUL_SHARE = 0.4, 0.7
+"""Of what the lens sees of the surroundings, the network's image must see so much; crops of real models cut the sky."""
+DOUBTFUL_EXCESS = 0.3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sight:
+    """What the cameras of a vehicle see of the surroundings, by an independent projection.
+
+    Attributes:
+        cameras: Names, in order.
+        lens: (N, P) which points around the car each camera's raw image sees.
+        network: (N, P) which of them the network's image sees.
+        grids: Per grid of the sidecar the share of its queries that each camera sees, (N,).
+        matrices: (N, 4, 4) lidar points to network pixels, as fed.
+        sizes_px: (N, 2) of the network's images.
+        raw: (N, 4, 4) lidar points to raw pixels.
+        points: (P, 3) the points around the car.
+    """
+
+    cameras: tuple[str, ...]
+    lens: Bools
+    network: Bools
+    grids: tuple[Floats, ...]
+    matrices: Floats
+    sizes_px: tuple[tuple[int, int], ...]
+    raw: Floats
+    points: Floats
+
+
+def see_points(spec: ModelSpec, profile: CalibrationProfile) -> Sight:
+    """Return what each camera sees of points around the car and of the model's grids.
+
+    Raises:
+        InputError: The profile lacks a matrix that the model wants.
+    """
+    raw = np.stack([np.asarray(camera.image_from_lidar, np.float64) for camera in profile.cameras])
+    matrices = _fed(spec, profile).network_from_lidar()
+    if matrices is None:
+        matrices = np.stack([_prepared(spec, index, one) for index, one in enumerate(raw)])
+    sizes = tuple(spec.image_of(index).size_px for index in range(len(raw)))
+    points = ring_points(_ground_m(spec, profile))
+    raw_sizes = [(camera.width_px, camera.height_px) for camera in profile.cameras]
+    depth_m = spec.rule.min_depth_m
+    return Sight(
+        cameras=profile.camera_names(),
+        lens=np.stack([seen(m, size, points) for m, size in zip(raw, raw_sizes, strict=True)]),
+        network=np.stack([seen(m, size, points, depth_m) for m, size in zip(matrices, sizes, strict=True)]),
+        grids=tuple(_grid_shares(grid, matrices, sizes, depth_m) for grid in spec.grids),
+        matrices=matrices,
+        sizes_px=sizes,
+        raw=raw,
+        points=points,
+    )
+
+
+def values_findings(sight: Sight) -> Iterator[Finding]:
+    """Yield what is implausible about what the cameras see."""
+    for index, name in enumerate(sight.cameras):
+        finding = _nothing(sight, index) or _share(sight, index)
+        if finding is not None:
+            yield Finding(finding.code, finding.severity, name, finding.message, finding.mend)
+    for first, second in combinations(range(len(sight.cameras)), 2):
+        fed_alike = np.allclose(sight.matrices[first], sight.matrices[second], rtol=1e-9, atol=0)
+        if fed_alike and not np.array_equal(sight.raw[first], sight.raw[second]):
+            message = f"{sight.cameras[first]} and {sight.cameras[second]} are fed the same matrices"
+            yield Finding(
+                "cameras-alike", "error", sight.cameras[second], message, "check the sidecar's kinds"
+            )
+
+
+def _nothing(sight: Sight, index: int) -> Finding | None:
+    """Return what is said of a camera that sees none of the points."""
+    empty = [number for number, shares in enumerate(sight.grids) if not shares[index]]
+    if not empty and sight.network[index].any():
+        return None
+    if empty:
+        which = "the model's grid" if len(sight.grids) == 1 else f"grid {empty[0]} of the model"
+        message = f"it sees no query of {which}"
+    else:
+        message = "it sees no point 5 to 40 m around the car, on the ground or 1 m above it"
+    mend = "check the camera's pose, the units, and the grid's range_m; `specialize profile show` says where it looks"
+    return Finding("nothing-seen", "error", "", message, mend)
+
+
+def _share(sight: Sight, index: int) -> Finding | None:
+    """Compare what the network's image sees with what the lens sees."""
+    lens, network = sight.lens[index], sight.network[index]
+    if lens.sum() < 20:
+        return None
+    both = float((lens & network).sum())
+    share, excess = both / float(lens.sum()), 1 - both / float(max(network.sum(), 1))
+    if share >= DOUBTFUL_SHARE and excess <= DOUBTFUL_EXCESS:
+        return None
+    told = f"the network's image sees {100 * share:.0f} % of the surroundings that the lens sees"
+    if excess > DOUBTFUL_EXCESS:
+        told += f", and {100 * excess:.0f} % of what it counts as seen is outside the raw image"
+    fitting = _fitting_scale(sight, index)
+    guess = f"; {fitting:.3g} times the scale would explain it" if fitting else ""
+    severity = "error" if share < LEAST_SHARE else "warning"
+    mend = "check `scale`, `crop_px` and `size_px` of the sidecar against the model's image preparation"
+    return Finding("view-share", severity, "", told + guess, mend)  # type: ignore[arg-type]
+
+
+def _fitting_scale(sight: Sight, index: int) -> float:
+    """Return the factor on the scale with which the network's image sees what the lens sees; 0 if there is none."""
+    for factor in (0.5, 2.0, 0.25, 4.0, 2 / 3, 1.5):
+        matrix = np.diag([factor, factor, 1.0, 1.0]) @ sight.matrices[index]
+        network, lens = seen(matrix, sight.sizes_px[index], sight.points), sight.lens[index]
+        if (network & lens).sum() >= 0.95 * (network | lens).sum():
+            return factor
+    return 0.0
+
+
+def _fed(spec: ModelSpec, profile: CalibrationProfile) -> Fed:
+    """Return what the model is fed in its own pixels, by kind."""
+    kinds = {name: spec.kind_of(name) for name in spec.calibration_inputs}
+    arrays = spec.calibration_arrays(profile)
+    ego = profile.ego_from_lidar
+    return Fed(
+        {
+            kind.kind: np.asarray(arrays[name], np.float64)
+            for name, kind in kinds.items()
+            if kind.stride == 1.0
+        },
+        None if ego is None else np.broadcast_to(ego, (len(profile.cameras), 4, 4)),
+    )
+
+
+def _prepared(spec: ModelSpec, index: int, raw: Floats) -> Floats:
+    """Return (4, 4) to network pixels from (4, 4) to raw pixels: pixels are scaled, then the crop is taken off."""
+    image = spec.image_of(index)
+    rows = raw.copy()
+    for axis in range(2):
+        rows[axis] = image.scale * raw[axis] - image.crop_px[axis] * raw[2]
+    return rows
+
+
+def _ground_m(spec: ModelSpec, profile: CalibrationProfile) -> float:
+    """Return the height of the ground in the lidar frame, by the profile, else by the model."""
+    if profile.ego_from_lidar is not None:
+        return -float(profile.ego_from_lidar[2, 3])
+    points = spec.points
+    if points is not None and points.height_m is not None:
+        return -sum(points.height_m) / 2
+    return 0.0 if points is not None and points.origin == "ego" else -GROUND_BELOW_LIDAR_M
+
+
+def _grid_shares(
+    grid: GridSpec, matrices: Floats, sizes_px: tuple[tuple[int, int], ...], depth_m: float
+) -> Floats:
+    """Return (N,) the share of a grid's queries that each camera sees, of a sample that covers the grid evenly."""
+    rows, columns = grid.shape[-2:]
+    step = (max(1, rows // GRID_SIDE), max(1, columns // GRID_SIDE))
+    points = grid_points(grid.shape, grid.range_m, grid.anchors, step)  # (Q, D, 3)
+    shares = []
+    for matrix, size in zip(matrices, sizes_px, strict=True):
+        any_height = seen(matrix, size, points.reshape(-1, 3), depth_m).reshape(points.shape[:2]).any(axis=1)
+        shares.append(float(any_height.mean()))
+    return np.array(shares)

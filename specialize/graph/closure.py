@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph.known import IMPURE, Knowledge
+from specialize.graph.knowledge import Knowledge
+from specialize.graph.known import IMPURE
 from specialize.graph.shapes import STANDARD, has_subgraph, node_reads
 
 Arrays = Mapping[str, np.ndarray]

@@ -172,6 +172,18 @@ def is_plugin(node: ir.Node) -> bool:
     return node.domain == "" and is_custom(node)
 
 
+def least_inputs(node: ir.Node) -> int:
+    """Return how many inputs a custom operator cannot do without."""
+    key = (node.domain, node.op_type)
+    if is_pool(node):
+        return 7
+    if key in ROTATIONS:
+        return 3
+    if key in CONVS:
+        return 4 if CONVS[key].masked else 3
+    return 4
+
+
 def result_shape(node: ir.Node) -> tuple[int, ...] | None:
     """Return the shape of a custom operator's result if the shapes of its inputs tell it."""
     if is_pool(node):

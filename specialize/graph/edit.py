@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from specialize.graph.shapes import dims, set_like
+from specialize.graph.shapes import dims, fresh_name, set_like
 
 PASS_KEY = "specialize.pass"
 SITE_KEY = "specialize.site"
@@ -116,7 +116,8 @@ class Builder:
             number = self._counts[label] = self._counts.get(label, -1) + 1
             key = (label, number)
         if key not in self._constants:
-            value = ir.Value(name=f"{self._prefix}/{label}{number}", const_value=ir.tensor(data))
+            name = fresh_name(self.graph, f"{self._prefix}/{label}{number}")
+            value = ir.Value(name=name, const_value=ir.tensor(data))
             set_like(value, data)
             self.graph.register_initializer(value)
             self._constants[key] = value

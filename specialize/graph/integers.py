@@ -26,7 +26,7 @@ MOVES = frozenset({
 """Operators that compute nothing: exact whatever the type."""
 
 
-CONTRADICTIONS = (ValueError, IndexError, KeyError)
+CONTRADICTIONS = (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError)
 """What `compute` raises if a node contradicts its inputs, or lacks an attribute."""
 
 FIXED = {"NonZero": ir.DataType.INT64} | dict.fromkeys(

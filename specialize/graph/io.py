@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -11,10 +13,11 @@ from onnx import version_converter
 
 from specialize.errors import InputError
 from specialize.files import explained
+from specialize.graph.checks import require_sound, require_whole
 from specialize.graph.custom import is_plugin
+from specialize.graph.operators import require_operators
 from specialize.graph.shapes import STANDARD
 
-OLDEST_OPSET, NEWEST_OPSET = 11, 26
 WRITTEN_OPSET = 13
 """The oldest opset that what specialization makes can be written in; older models are raised to it."""
 PLUGINS = "plugins"
@@ -33,7 +36,7 @@ def read_graph(path: Path) -> ir.Model:
         InputError: The file is missing, truncated, cyclic, of an unknown opset, or keeps data outside its folder.
     """
     model = _load(path)
-    return _inlined(_raised(model, path) if opset_of(model) < WRITTEN_OPSET else model)
+    return _inlined(_raised(model, path) if opset_of(model) < WRITTEN_OPSET else model, path)
 
 
 def read_as_written(path: Path) -> ir.Model:
@@ -42,29 +45,47 @@ def read_as_written(path: Path) -> ir.Model:
     Raises:
         InputError: As `read_graph`.
     """
-    return _inlined(_load(path))
+    return _inlined(_load(path), path)
 
 
 def _load(path: Path) -> ir.Model:
     with explained(path):
         if not path.is_file():
             raise InputError(str(path), "an ONNX file", "no such file")
-        try:
-            model = ir.load(path)
-        except OSError:
-            raise
-        except Exception as error:  # protobuf and onnx_ir raise many types
-            hint = "the file is damaged or not ONNX: export it again"
-            raise InputError(
-                str(path), "an ONNX model", str(error).strip() or type(error).__name__, hint
-            ) from error
-    _check(model, path)
+        with _readable(path):
+            proto = onnx.load(path, load_external_data=False)
+        require_whole(proto, path)
+        with _readable(path):
+            model = ir.from_proto(proto)
+        ir.external_data.set_base_dir(model.graph, path.parent)
+        require_sound(model, path)
     return model
 
 
-def _inlined(model: ir.Model) -> ir.Model:
-    for tidy in (common.InlinePass(), common.RemoveInitializersFromInputsPass()):
-        model = tidy(model).model
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Turn what protobuf and onnx_ir raise about a file, which are many types, into an error of ours."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        hint = "the file is damaged or not ONNX: export it again"
+        raise InputError(str(path), "an ONNX model", _innermost(error), hint) from error
+
+
+def _innermost(error: BaseException) -> str:
+    """Return what the first cause of an error says; onnx_ir wraps it once per level of the file."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip() or type(error).__name__
+
+
+def _inlined(model: ir.Model, path: Path) -> ir.Model:
+    with _readable(path):
+        for tidy in (common.InlinePass(), common.RemoveInitializersFromInputsPass()):
+            model = tidy(model).model
+    require_operators(model, path)
     return model
 
 
@@ -76,11 +97,22 @@ def write_graph(model: ir.Model, path: Path, weights_name: str = "") -> None:
         path: The file to write.
         weights_name: If given, a file beside `path` that takes all weights from `EXTERNAL_BYTES` on.
     """
+    _rename_doubles(model.graph)
     with explained(path):
         if weights_name:
             ir.save(model, path, external_data=weights_name, size_threshold_bytes=EXTERNAL_BYTES)
         else:
             ir.save(model, path)
+
+
+def _rename_doubles(graph: ir.Graph) -> None:
+    """Give values of a graph that share a name, which no runtime accepts, names of their own; the ends keep theirs."""
+    ends = [*graph.inputs, *graph.outputs, *graph.initializers.values()]
+    names = {value.name: value for value in ends}
+    for node in graph.all_nodes():
+        for value in node.outputs:
+            while value.name and names.setdefault(value.name, value) is not value:
+                value.name += "_"
 
 
 def weight_files(model: ir.Model, folder: Path) -> list[str]:
@@ -139,96 +171,6 @@ def _raised(model: ir.Model, path: Path) -> ir.Model:
         raise InputError(
             place, f"operators that opset {WRITTEN_OPSET} has too", str(error).strip(), hint
         ) from error
-
-
-def _check(model: ir.Model, path: Path) -> None:
-    opset = opset_of(model)
-    if not OLDEST_OPSET <= opset <= NEWEST_OPSET:
-        expected = f"opset {OLDEST_OPSET} to {NEWEST_OPSET}"
-        raise InputError(
-            f"{path}: opset_import", expected, str(opset), "convert it with onnx.version_converter"
-        )
-    _check_weights(model, path)
-    for value in model.graph.inputs:
-        if value.dtype is None or value.shape is None:
-            raise InputError(f"{path}: input {value.name!r}", "a tensor with type and shape", "neither")
-        if any(isinstance(dim, int) and dim < 0 for dim in value.shape):
-            raise InputError(f"{path}: input {value.name!r}", "dimensions of 0 or more", str(value.shape))
-    _check_names(model, path)
-    _check_reads(model, path)
-    try:
-        model.graph.sort()
-    except ValueError as error:
-        raise InputError(str(path), "a graph without cycles", str(error)) from error
-
-
-def _check_names(model: ir.Model, path: Path) -> None:
-    """Refuse names that are no text, which is how damaged files are read."""
-    names: list[object] = [*model.graph.opset_imports, *(value.name for value in model.graph.inputs)]
-    names += model.graph.initializers
-    for node in model.graph.all_nodes():
-        names += [node.op_type, node.domain, node.name, *node.attributes]
-        names += [value.name for value in node.outputs]
-    wrong = next((name for name in names if not isinstance(name, str | None)), None)
-    if wrong is not None:
-        raise InputError(
-            str(path), "names that are text", repr(wrong), "the file is damaged: export it again"
-        )
-
-
-def _check_reads(model: ir.Model, path: Path) -> None:
-    """Refuse a graph that reads what nothing makes."""
-    given = {*model.graph.inputs, *model.graph.initializers.values()}
-    for node in model.graph:
-        for value in node.inputs:
-            if value is not None and value.producer() is None and value not in given:
-                place = f"{path}: node {node.name or node.op_type!r}"
-                raise InputError(place, "an input that something makes", repr(value.name))
-
-
-def _check_weights(model: ir.Model, path: Path) -> None:
-    folder = path.parent.resolve()
-    for name, value in model.graph.initializers.items():
-        tensor = value.const_value
-        place = f"{path}: initializer {name!r}"
-        if tensor is None:
-            raise InputError(place, "data", "none")
-        if tensor.dtype == ir.DataType.UNDEFINED:
-            raise InputError(place, "a type of its elements", "none", "the file is damaged: export it again")
-        if any(not isinstance(dim, int) or dim < 0 for dim in tensor.shape):
-            raise InputError(place, "dimensions of 0 or more", str(tensor.shape))
-        if isinstance(tensor, ir.ExternalTensor):
-            _check_external(tensor, place, folder)
-        elif tensor.size and not _is_whole(tensor):
-            hint = "the file is truncated or damaged: export it again"
-            raise InputError(place, f"{tensor.nbytes} bytes of data", "fewer or more", hint)
-
-
-def _check_external(tensor: ir.ExternalTensor, place: str, folder: Path) -> None:
-    file = (folder / tensor.location).resolve()
-    if not file.is_relative_to(folder):
-        raise InputError(
-            place, "external data in the model's folder", str(tensor.location), "put it beside the model"
-        )
-    size = file.stat().st_size if file.is_file() else -1
-    wanted = (tensor.offset or 0) + (tensor.length or tensor.nbytes)
-    if size < wanted:
-        found = "no such file" if size < 0 else f"{size} bytes"
-        raise InputError(f"{place}: {tensor.location}", f"a file of at least {wanted} bytes", found)
-
-
-def _is_whole(tensor: ir.TensorProtocol) -> bool:
-    """Return whether a tensor in the graph's file has as many numbers as its dimensions say."""
-    raw = getattr(tensor, "raw", None)
-    if not isinstance(raw, onnx.TensorProto):
-        return True
-    if raw.HasField("raw_data"):
-        return len(raw.raw_data) == tensor.nbytes
-    if raw.string_data or tensor.dtype.bitwidth < 8:  # packed: several elements in one number
-        return True
-    fields = (raw.float_data, raw.int32_data, raw.int64_data, raw.double_data, raw.uint64_data)
-    pairs = tensor.dtype in (ir.DataType.COMPLEX64, ir.DataType.COMPLEX128)
-    return sum(map(len, fields)) == tensor.size * (2 if pairs else 1)
 
 
 def is_standard(node: ir.Node) -> bool:

@@ -8,118 +8,36 @@ possible, in few sessions, so that nothing is computed that neither a shape nor 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph import integers, running, shapes
-
-SMALL = 1024
-"""Elements up to which a known value is computed together with others that shapes ask for."""
-
-LARGEST_BYTES = 1 << 30
-"""A known value above this size stays a node: folding it would make the file larger than it is worth."""
+from specialize.errors import InputError
+from specialize.graph import budget, integers, shapes
+from specialize.graph.knowledge import SMALL, Knowledge
 
 IMPURE = frozenset(
     {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
 )
 
+SEQUENCES = frozenset(
+    {
+        "Optional",
+        "SequenceConstruct",
+        "SequenceEmpty",
+        "SequenceErase",
+        "SequenceInsert",
+        "SequenceMap",
+        "SplitToSequence",
+    }
+)
+"""Operators whose results are no tensors."""
+
 RUNNABLE = frozenset({"FastGelu", "Gelu", "GridSample", "Inverse", "QuickGelu"})
 """Operators of `com.microsoft` that ONNX Runtime computes; what other domains compute only their vendors know."""
-
-
-class Knowledge:
-    """The values of a graph that depend on constants alone; computed when somebody asks."""
-
-    def __init__(self, opset_imports: dict[str, int], ir_version: int) -> None:
-        self._arrays: dict[ir.Value, np.ndarray] = {}
-        self._pending: dict[ir.Value, None] = {}
-        self._opsets = opset_imports
-        self._ir_version = ir_version
-
-    def __contains__(self, value: ir.Value | None) -> bool:
-        """Return whether the value is known; an absent optional input is."""
-        return (
-            value is None or value in self._arrays or value in self._pending or value.const_value is not None
-        )
-
-    def learn(self, value: ir.Value, array: np.ndarray) -> None:
-        """Record a value that needs no computation, such as a shape."""
-        self._arrays[value] = array
-
-    def defer(self, node: ir.Node) -> None:
-        """Record that a node's outputs are known, without computing them yet."""
-        for output in node.outputs:
-            self._pending[output] = None
-
-    def get(self, value: ir.Value) -> np.ndarray:
-        """Return a known value, computing it first if need be."""
-        if value not in self._arrays and value in self._pending and not self._count(value):
-            small = [other for other in self._pending if _is_small(other)]
-            self.compute([value, *small])
-        return self.peek(value)
-
-    def is_computed(self, value: ir.Value) -> bool:
-        """Return whether a known value can be had without computing anything."""
-        return value not in self._pending
-
-    def peek(self, value: ir.Value) -> np.ndarray:
-        """Return a value that has been computed, or a constant of the graph."""
-        if value not in self._arrays:
-            assert value.const_value is not None, value.name
-            if value.const_value.size > SMALL:
-                return value.const_value.numpy()
-            self._arrays[value] = value.const_value.numpy()
-        return self._arrays[value]
-
-    def compute(self, wanted: Iterable[ir.Value]) -> None:
-        """Compute the wanted values in one session of ONNX Runtime."""
-        outputs = [
-            value for value in dict.fromkeys(wanted) if value in self._pending and not self._count(value)
-        ]
-        if not outputs:
-            return
-        nodes, roots = self._ancestors(outputs)
-        feeds = {f"v{index}": self.peek(root) for index, root in enumerate(roots)}
-        model = running.program(
-            nodes, dict(zip(roots, feeds, strict=True)), outputs, self._opsets, self._ir_version
-        )
-        for value, array in zip(outputs, running.run(model, running.baked(model, feeds), nodes), strict=True):
-            self._arrays[value] = array
-            del self._pending[value]
-
-    def _count(self, value: ir.Value) -> bool:
-        """Compute a value that shape arithmetic gives, and all on the way to it; return whether it does."""
-        nodes, _ = self._ancestors([value])
-        if not all(integers.can_compute(node) for node in nodes):
-            return False
-        for node in nodes:
-            arrays = [self.peek(source) for source in node.inputs if source is not None]
-            try:
-                self._arrays[node.outputs[0]] = integers.compute(node, arrays)
-            except integers.CONTRADICTIONS as error:
-                place = f"node {node.name or node.op_type!r}"
-                raise shapes.ShapeError(place, f"inputs that fit {node.op_type}", str(error)) from error
-            del self._pending[node.outputs[0]]
-        return True
-
-    def _ancestors(self, outputs: list[ir.Value]) -> tuple[list[ir.Node], list[ir.Value]]:
-        """Return the pending nodes that the outputs need, in order, and the values those start from."""
-        nodes: dict[ir.Node, None] = {}
-        roots: dict[ir.Value, None] = {}
-        stack: list[tuple[ir.Value, bool]] = [(value, False) for value in reversed(outputs)]
-        while stack:
-            value, done = stack.pop()
-            node = value.producer()
-            if value not in self._pending or node is None:
-                roots[value] = None
-            elif done:
-                nodes[node] = None
-            elif node not in nodes:
-                stack.append((value, True))
-                stack.extend((other, False) for other in reversed(shapes.node_reads(node)))
-        return list(nodes), list(roots)
 
 
 def evaluate(model: ir.Model) -> Knowledge:
@@ -134,15 +52,32 @@ def evaluate(model: ir.Model) -> Knowledge:
     inference = shapes.ShapeInference(knowledge, dict(model.opset_imports), model.ir_version)
     for node in model.graph:
         if node.op_type == "If" and node.inputs[0] in knowledge:
-            shapes.inline_branch(model.graph, node, bool(knowledge.get(_required(node.inputs[0]))))
+            shapes.inline_branch(model.graph, node, _condition(node, knowledge))
         elif not _learn_shape(node, knowledge) and not _learn_number(node, knowledge):
             inference.infer(node)
             _classify(node, knowledge)
     return knowledge
 
 
-def fold(model: ir.Model) -> int:
-    """Replace everything that is known by constants; return how many nodes that removes."""
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What folding did to a graph.
+
+    Attributes:
+        removed: How many nodes fewer there are.
+        large: Nodes that stay because of the size of what they make, by name, and that size in bytes.
+    """
+
+    removed: int
+    large: tuple[tuple[str, int], ...]
+
+
+def fold(model: ir.Model) -> Folded:
+    """Replace everything that is known by constants.
+
+    Raises:
+        InputError: As `evaluate`; or the constants ask for more work than `budget` allows.
+    """
     knowledge = evaluate(model)
     frontier = list(_frontier(model.graph, knowledge))
     knowledge.compute(frontier)
@@ -152,26 +87,53 @@ def fold(model: ir.Model) -> int:
             _make_constant(model.graph, value, knowledge.peek(value))
     before = len(model.graph)
     shapes.remove_dead(model.graph)
-    return before - len(model.graph)
+    large = (
+        (node.name or node.op_type, size) for node, size in knowledge.large.items() if node.graph is not None
+    )
+    return Folded(before - len(model.graph), tuple(large))
 
 
 def _classify(node: ir.Node, knowledge: Knowledge) -> None:
     """Defer a node whose inputs are all known; compute it at once if its shape cannot be had otherwise."""
     if not _is_computable(node) or not all(value in knowledge for value in shapes.node_reads(node)):
         return
-    if not all(shapes.is_static(value) for value in node.outputs if value.name):
+    size = _largest_bytes(node)
+    if size > budget.VALUE_BYTES:
+        knowledge.large[node] = size
+    elif all(shapes.is_static(value) for value in node.outputs if value.name):
+        knowledge.defer(node)
+    else:
         knowledge.defer(node)
         knowledge.compute(value for value in node.outputs if value.name)
         for value in node.outputs:
             shapes.set_like(value, knowledge.peek(value))
-    elif all(shapes.byte_size(value) <= LARGEST_BYTES for value in node.outputs):
-        knowledge.defer(node)
+
+
+def _largest_bytes(node: ir.Node) -> int:
+    """Return the size of the largest result of a node, as far as it can be told before it is computed."""
+    static = [shapes.byte_size(value) for value in node.outputs if value.dtype and shapes.is_static(value)]
+    source = node.inputs[0] if node.inputs else None
+    if node.op_type == "NonZero" and source is not None and shapes.is_static(source):
+        static.append(8 * len(shapes.dims(source)) * math.prod(shapes.dims(source)))  # if nothing is zero
+    return max(static, default=0)
 
 
 def _is_computable(node: ir.Node) -> bool:
+    if any(
+        value is not None and value.dtype == ir.DataType.STRING for value in (*node.inputs, *node.outputs)
+    ):
+        return False  # numbers only: text is no calibration
     if node.domain == "com.microsoft":
         return node.op_type in RUNNABLE
-    return node.domain in shapes.STANDARD and node.op_type not in IMPURE
+    return node.domain in shapes.STANDARD and node.op_type not in IMPURE | SEQUENCES
+
+
+def _condition(node: ir.Node, knowledge: Knowledge) -> bool:
+    """Return the known condition of an `If`."""
+    array = knowledge.get(_required(node.inputs[0]))
+    if array.size != 1:
+        raise InputError(f"node {node.name or node.op_type!r}", "one condition", f"{array.size} of them")
+    return bool(array.item())
 
 
 def _learn_shape(node: ir.Node, knowledge: Knowledge) -> bool:
@@ -183,7 +145,7 @@ def _learn_shape(node: ir.Node, knowledge: Knowledge) -> bool:
         return False
     dims = np.array(shapes.dims(source), dtype=np.int64)
     if node.op_type == "Size":
-        array = np.array(dims.prod(), dtype=np.int64)
+        array = np.array(math.prod(shapes.dims(source)), dtype=np.int64)
     else:
         start = node.attributes["start"].as_int() if "start" in node.attributes else 0
         end = node.attributes["end"].as_int() if "end" in node.attributes else len(dims)
@@ -230,14 +192,14 @@ def _frontier(graph: ir.Graph, knowledge: Knowledge) -> Iterable[ir.Value]:
                 seen.add(value)
                 yield value
     for value in graph.outputs:
-        if value in knowledge and value not in seen:
+        if value in knowledge and value not in seen and not _is_constant(value):
             seen.add(value)
             yield value
 
 
 def _make_constant(graph: ir.Graph, value: ir.Value, array: np.ndarray) -> None:
     constant = ir.Value(
-        name=f"{value.name}_known",
+        name=shapes.fresh_name(graph, f"{value.name}_known"),
         type=ir.TensorType(value.dtype or ir.DataType.from_numpy(array.dtype)),
         shape=ir.Shape(array.shape),
         const_value=ir.tensor(np.asarray(array, order="C")),
@@ -254,8 +216,12 @@ def _make_constant(graph: ir.Graph, value: ir.Value, array: np.ndarray) -> None:
         ir.convenience.replace_all_uses_with(value, constant)
 
 
-def _is_small(value: ir.Value) -> bool:
-    return shapes.is_static(value) and int(np.prod(shapes.dims(value))) <= SMALL
+def _is_constant(value: ir.Value) -> bool:
+    """Return whether an output of the graph is a constant already, by name through an Identity."""
+    node = value.producer()
+    if node is None or node.op_type != "Identity" or node.inputs[0] is None:
+        return False
+    return node.inputs[0].const_value is not None
 
 
 def _required(value: ir.Value | None) -> ir.Value:

@@ -11,6 +11,8 @@ import onnxruntime
 
 from specialize.errors import InputError
 from specialize.graph import shapes
+from specialize.graph.budget import Budget
+from specialize.graph.watchdog import Watchdog
 
 BAKED_BYTES = 1 << 30
 """Constants up to this size together are given to a session as weights, the largest as inputs: a model in
@@ -55,6 +57,7 @@ def program(
 ) -> onnx.ModelProto:
     names = dict(roots)
     protos = []
+    captured: set[str] = set()
     for node in nodes:
         proto = ir.serde.serialize_node(node)
         for index, value in enumerate(node.inputs):
@@ -62,6 +65,13 @@ def program(
                 proto.input[index] = names.setdefault(value, f"v{len(names)}")
         for index, value in enumerate(node.outputs):
             proto.output[index] = names.setdefault(value, f"v{len(names)}") if value.name else ""
+        for value in shapes.node_reads(node):
+            if (
+                value not in node.inputs and str(value.name) not in captured
+            ):  # a subgraph reads it by its own name
+                captured.add(str(value.name))
+                source = names.setdefault(value, f"v{len(names)}")
+                protos.append(onnx.helper.make_node("Identity", [source], [str(value.name)]))
         protos.append(proto)
     graph = onnx.helper.make_graph(
         protos,
@@ -91,17 +101,33 @@ def baked(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> dict[str, np.
     return {name: array for name, array in feeds.items() if name not in baked}
 
 
-def run(model: onnx.ModelProto, feeds: dict[str, np.ndarray], nodes: list[ir.Node]) -> list[np.ndarray]:
+def run(
+    model: onnx.ModelProto, feeds: dict[str, np.ndarray], nodes: list[ir.Node], budget: Budget | None = None
+) -> list[np.ndarray]:
+    """Return what a graph computes from feeds.
+
+    Args:
+        model: The graph.
+        feeds: Its inputs that are no weights.
+        nodes: What it was made of, for errors.
+        budget: What it may take of time and memory; a budget of its own if there is none.
+
+    Raises:
+        InputError: It cannot be computed, takes too long or too much memory, or gives something else than tensors.
+    """
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-        return list(session.run(None, feeds))
-    except Exception as error:  # ONNX Runtime raises types of its own, all derived from Exception only
-        place = nodes[-1].name or nodes[-1].op_type
-        raise NotComputableError(
-            f"constants up to node {place!r}", "a computable graph", str(error).strip()
-        ) from error
+    place = f"constants up to node {nodes[-1].name or nodes[-1].op_type!r}"
+    with Watchdog(budget or Budget(), place) as watchdog:
+        try:
+            session = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+            arrays = list(session.run(None, feeds, watchdog.options))
+        except Exception as error:  # ONNX Runtime raises types of its own, all derived from Exception only
+            watchdog.require_within()
+            raise NotComputableError(place, "a computable graph", str(error).strip()) from error
+    if not all(isinstance(array, np.ndarray) for array in arrays):
+        raise InputError(place, "tensors", "sequences or optional values")
+    return arrays

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
@@ -139,9 +140,9 @@ def _check_reshape(node: ir.Node) -> None:
     if node.op_type != "Reshape" or node.inputs[0] is None:
         return
     source, result = node.inputs[0], node.outputs[0]
-    if not is_static(source) or not is_static(result) or np.prod(dims(source)) == np.prod(dims(result)):
+    if not is_static(source) or not is_static(result) or math.prod(dims(source)) == math.prod(dims(result)):
         return
-    expected = f"a shape of {int(np.prod(dims(source)))} elements, as {list(dims(source))} has"
+    expected = f"a shape of {math.prod(dims(source))} elements, as {list(dims(source))} has"
     raise ShapeError(f"node {node.name or 'Reshape'!r}", expected, str(list(dims(result))))
 
 
@@ -215,7 +216,8 @@ def numpy_type(value: ir.Value) -> np.dtype[np.generic]:
 def byte_size(value: ir.Value) -> int:
     """Return the size in bytes of a value whose shape is static."""
     assert value.dtype is not None
-    return int(np.prod(dims(value), dtype=np.int64)) * max(1, value.dtype.bitwidth // 8)
+    width = 1 if value.dtype == ir.DataType.STRING else value.dtype.bitwidth // 8
+    return math.prod(dims(value)) * max(1, width)
 
 
 def set_like(value: ir.Value, array: np.ndarray) -> None:
@@ -249,7 +251,7 @@ def inline_branch(graph: ir.Graph, node: ir.Node, condition: bool) -> None:
     for value in list(branch.initializers.values()):
         assert value.name is not None
         del branch.initializers[value.name]
-        value.name = f"{prefix}/{value.name}"
+        value.name = fresh_name(graph, f"{prefix}/{value.name}")
         graph.register_initializer(value)
     outputs = list(branch.outputs)
     moved = list(branch)
@@ -275,6 +277,13 @@ def _keep_name(output: ir.Value, source: ir.Value) -> ir.Node:
     kept.type, kept.shape = output.type, output.shape
     output.name, kept.name = f"{output.name}/before", output.name
     return node
+
+
+def fresh_name(graph: ir.Graph, name: str) -> str:
+    """Return a name that no initializer of a graph has: this one, or one like it."""
+    while name in graph.initializers:
+        name += "_"
+    return name
 
 
 def remove_dead(graph: ir.Graph) -> None:

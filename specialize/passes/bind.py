@@ -15,7 +15,7 @@ import onnx_ir as ir
 
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, closest
-from specialize.graph.shapes import dims, is_static, numpy_type
+from specialize.graph.shapes import dims, fresh_name, is_static, numpy_type
 from specialize.model import ModelSpec
 from specialize.model_kinds import cut, cut_as, kinds_of
 from specialize.passes.base import Note
@@ -45,7 +45,7 @@ def bind(model: ir.Model, arrays: Mapping[str, np.ndarray]) -> list[Note]:
             )
         value = inputs[name]
         constant = ir.Value(
-            name=f"{name}_bound",
+            name=fresh_name(model.graph, f"{name}_bound"),
             type=value.type,
             shape=value.shape,
             const_value=ir.tensor(fitted(value, array)),

@@ -10,6 +10,7 @@ import onnx_ir as ir
 
 from specialize.errors import InputError
 from specialize.graph import known
+from specialize.graph.budget import VALUE_BYTES
 from specialize.graph.running import NotComputableError
 from specialize.graph.shapes import ShapeError
 from specialize.passes.base import Note
@@ -60,7 +61,7 @@ def compact_graph(
     """Do what `specialize_graph` does, except for merging what is there twice."""
     notes = bind(model, constants)  # the calibration becomes a constant ...
     model.graph.outputs.extend(gate.value for gate in gates)  # so that folding leaves them alone
-    notes.append(_fold(model))  # ... and so do the mask, the reference points and every index
+    notes.extend(_fold(model))  # ... and so do the mask, the reference points and every index
     notes.extend(narrow(model))  # runtimes have no GridSample for float64 places
     shown = show_sums(model)  # a sum over cameras may be written as a convolution with ones
     sites, compacted = compact(model, packing, gates)  # rows that nobody reads are not computed
@@ -78,10 +79,18 @@ def tidied(done: Specialized) -> Specialized:
     return Specialized(done.model, done.sites, (*done.notes, *tidy(done.model)))
 
 
-def _fold(model: ir.Model) -> Note:
+def _fold(model: ir.Model) -> list[Note]:
     before = len(model.graph)
     try:
-        removed = known.fold(model)
+        folded = known.fold(model)
     except (ShapeError, NotComputableError) as error:
         raise InputError(error.where, error.expected, error.found, _TRACED_LENGTHS) from error
-    return Note("fold", "applied", "graph", f"{removed} of {before} nodes depend on constants alone")
+    notes = [
+        Note("fold", "applied", "graph", f"{folded.removed} of {before} nodes depend on constants alone")
+    ]
+    for name, size in folded.large:
+        reason = (
+            f"its result of {size / 2**30:.1f} GiB is larger than a constant may be, {VALUE_BYTES >> 30} GiB"
+        )
+        notes.append(Note("fold", "declined", name, reason))
+    return notes

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from specialize.graph.known import Knowledge
+from specialize.graph.knowledge import Knowledge
 from specialize.graph.shapes import STANDARD, dims, is_static, numpy_type
 from specialize.rows.lift import array_of
 

@@ -11,6 +11,7 @@ from collections.abc import Collection
 import onnx
 import onnx_ir as ir
 
+from specialize.graph.shapes import fresh_name
 from specialize.passes.compact import replace
 from specialize.precision.repair import from_converter, to_converter
 
@@ -50,9 +51,8 @@ def _separate_constants(model: ir.Model, stay: Collection[ir.Node]) -> None:
         own = [(node, place) for node, place in uses if node in stay]
         if not own or len(own) == len(uses):
             continue
-        copy = ir.Value(
-            name=f"{value.name}_float32", const_value=value.const_value, type=value.type, shape=value.shape
-        )
+        name = fresh_name(model.graph, f"{value.name}_float32")
+        copy = ir.Value(name=name, const_value=value.const_value, type=value.type, shape=value.shape)
         model.graph.register_initializer(copy)
         for node, place in own:
             node.replace_input_with(place, copy)

@@ -8,14 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from specialize.errors import InputError
-from specialize.graph.io import read_graph
+from specialize.graph import budget
+from specialize.graph.io import read_graph, write_graph
+from specialize.graph.known import fold
 from specialize.passes.pipeline import specialize_graph
+from tests.graph import hostile_cases, hostile_models
 from tests.graphs import RAGGED
 
 MOST_BYTES = 1 << 30
@@ -103,6 +107,52 @@ def test_a_file_that_lies_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read(content, tmp_path)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("name", hostile_cases.WRONG)
+def test_a_model_that_lies_is_refused(name: str, tmp_path: Path) -> None:
+    """Paths, versions, kinds of input, attributes, functions and budgets: each lie is one error that says where."""
+    maker, said = hostile_cases.WRONG[name]
+    with pytest.raises(InputError) as caught:
+        read(maker(tmp_path).SerializeToString(), tmp_path)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("name", hostile_cases.FINE)
+def test_an_odd_model_is_read_and_written(name: str, tmp_path: Path) -> None:
+    """What is unusual but right is folded twice, as a build does it, and gives a file that ONNX Runtime opens."""
+    path = tmp_path / "model.onnx"
+    onnx.save(hostile_cases.FINE[name](tmp_path), path)
+    for turn in range(2):
+        made = read_graph(path)
+        fold(made)
+        path = tmp_path / f"{turn}.onnx"
+        write_graph(made, path, f"{turn}.weights")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    onnxruntime.InferenceSession(path, options)
+
+
+def test_a_constant_that_is_too_large_is_told(tmp_path: Path) -> None:
+    """A result of 4 GiB stays a node, and a note says why."""
+    path = tmp_path / "model.onnx"
+    onnx.save(hostile_cases.FINE["2 ** 30 numbers that are summed"](tmp_path), path)
+    notes = specialize_graph(read_graph(path), {}, RAGGED).notes
+    assert "its result of 4.0 GiB is larger than a constant may be, 1 GiB" in [note.reason for note in notes]
+
+
+def test_a_loop_without_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folding has a budget of processor time, and going beyond is an error, not another result."""
+    monkeypatch.setattr(budget, "SECONDS", 0.5)
+    with pytest.raises(InputError, match="of processor time, got more"):
+        read(hostile_models.endless_loop().SerializeToString(), tmp_path)
+
+
+def test_a_loop_that_fills_memory_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folding has a budget of memory for what nobody can tell in advance."""
+    monkeypatch.setattr(budget, "MEMORY_BYTES", 64 << 20)
+    with pytest.raises(InputError, match="of memory, got more"):
+        read(hostile_models.endless_loop(scan=True).SerializeToString(), tmp_path)
 
 
 LARGE = np.array([1 << 15, 1 << 15, 8])  # 32 GiB of float32

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-import numpy as np
 
 from specialize.artifact import Build, Manifest, PassNote
 from specialize.artifact.build import MODEL
-from specialize.artifact.precision import OutputLoss, Precision
+from specialize.artifact.precision import OutputLoss, Precision, TargetLoss
 from specialize.describe import describe_notes, describe_tensor
 from specialize.evidence import Shown, compare_with_original
 from specialize.graph.io import write_graph
@@ -24,7 +23,17 @@ from specialize.precision import noise_warning
 from specialize.precision.convert import Converted, beyond_half, convert
 from specialize.precision.frames import FrameFolder, frames_digest, open_frames
 from specialize.precision.integers import OPERATORS
-from specialize.precision.loss import ANYTHING, NotFiniteError, measurable, measure
+from specialize.precision.loss import (
+    ANYTHING,
+    SLACK,
+    NotFiniteError,
+    allowed,
+    measurable,
+    measure,
+    measure_on_target,
+    measured_on,
+    runs_here,
+)
 from specialize.request import BuildRequest
 from specialize.sources import PREPARED_WEIGHTS, Say
 from specialize.specializing import Compilation
@@ -32,11 +41,7 @@ from specialize.targets import target
 from specialize.targets.base import BuildFacts, Int8, Profile
 from specialize.targets.conformance import check, conformance_notes
 from specialize.targets.finish import write_files
-from specialize.verify import Frames, TensorInfo, Tolerance, VerifyReport, make_frames, model_inputs
-from specialize.verify.tolerance import tolerance_for
-
-SLACK = 2.0
-"""Times the measured loss that other frames of the same kind may lose: the largest of many differences varies."""
+from specialize.verify import Frames, TensorInfo, VerifyReport, make_frames, model_inputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -91,17 +96,28 @@ class Conversion:
             wide = beyond_half(proven, shown)
             made, written = self._written(room, proven, aside / f"{self.name}-wide", wide)
             loss = measure(proven, measurable(written, written.parent), shown, names, progress)
+        on_target = self._on_target(proven, measurable(written, written.parent), shown, loss, say)
         for name in (MODEL, PREPARED_WEIGHTS):
             (room / name).unlink(missing_ok=True)
             if (written.parent / name).exists():
                 shutil.move(written.parent / name, room / name)
         manifest = manifest.with_passes((*manifest.passes, *self._finished(made, facts, room)))
-        precision = self._described(made, wide, loss)
-        warnings = (
-            *manifest.warnings,
-            *_warnings(self.name, target(self.target).PROFILE, made, self.frames_digest),
-        )
+        precision = self._described(made, wide, loss, on_target)
+        warnings = (*manifest.warnings, *_warnings(precision, target(self.target).PROFILE, made))
         return msgspec.structs.replace(manifest, precision=precision, warnings=warnings)
+
+    def _on_target(
+        self, proven: Path, converted: Path, shown: Shown, loss: dict[str, OutputLoss], say: Say
+    ) -> TargetLoss | None:
+        """Run a model in 8 bits on the target's own runtime, where that is installed."""
+        runtime = target(self.target).PROFILE.runtime
+        if self.name != "int8" or not runs_here(runtime):
+            return None
+
+        def progress(stage: str, frame: int) -> None:
+            say(f"measuring: {runtime if stage == 'candidate' else 'float32'}, frame {frame + 1}")
+
+        return measure_on_target(proven, converted, shown, loss, runtime, progress)
 
     def _written(
         self, room: Path, proven: Path, folder: Path, wide: frozenset[str]
@@ -123,8 +139,14 @@ class Conversion:
         report = check(made.model, target(self.target).PROFILE)
         return describe_notes(conformance_notes(report, f" in {self.name}"))
 
-    def _described(self, made: Converted, wide: frozenset[str], loss: dict[str, OutputLoss]) -> Precision:
-        int8 = target(self.target).PROFILE.int8
+    def _described(
+        self,
+        made: Converted,
+        wide: frozenset[str],
+        loss: dict[str, OutputLoss],
+        on_target: TargetLoss | None,
+    ) -> Precision:
+        int8, integers = target(self.target).PROFILE.int8, self.name == "int8"
         return Precision(
             name=self.name,
             nodes=made.nodes,
@@ -132,12 +154,16 @@ class Conversion:
             wide=len(wide),
             activations=_activations(self.name, int8),
             weights=_weights(self.name, made),
-            source=int8.source if self.name == "int8" else "",
+            source=int8.source if integers else "",
+            weight_bits=int8.weight_bits if integers else 0,
+            weight_bits_source=int8.weight_bits_source if integers else "",
             constant_bytes=made.constant_bytes,
             constant_bytes_float32=made.constant_bytes_float32,
             frames=len(self.frames),
             frames_digest=self.frames_digest,
             outputs=loss,
+            measured_on=measured_on("onnxruntime", integers="as written" if integers else ""),
+            on_target=on_target,
         )
 
 
@@ -171,18 +197,21 @@ def verify_converted(
     """Compare the converted model of a build with the float32 original.
 
     What is allowed is `SLACK` times the loss that the build measured, if it was measured on frames of that kind;
-    otherwise the outputs only have to be finite.
+    otherwise the outputs only have to be finite. A model in 8 bits runs on its target's own runtime, with that one's
+    kernels, where it is installed.
     """
     precision = made.manifest.precision
     assert precision is not None
     judged = bool(precision.frames_digest) == (frames_dir is not None)
+    own = target(made.manifest.target).PROFILE.runtime
+    runtime = own if precision.name == "int8" and runs_here(own) else "onnxruntime"
     wanted = model_inputs(made.model)
     given = _frames(wanted, spec, fed, frames_dir, frames, 0)
     with tempfile.TemporaryDirectory(prefix="specialize-verify-") as folder:
         report = compare_with_original(
             original, measurable(made.model, Path(folder)), spec, fed, len(given), 0, say,
-            tolerances={name: _allowed(precision, name, judged) for name in precision.outputs},
-            given=given,
+            tolerances={name: allowed(loss) if judged else ANYTHING for name, loss in precision.outputs.items()},
+            given=given, runtime=runtime,
         )  # fmt: skip
     return replace(report, notes=(*report.notes, _compared(precision, judged)))
 
@@ -195,13 +224,6 @@ def _frames(
     if folder is not None:
         return open_frames(folder, free, {*fed.cases[0], *spec.calibration_inputs, *spec.other_inputs})
     return make_frames(free, {name: rule for name, rule in spec.inputs.items() if name in free}, seed, count)
-
-
-def _allowed(precision: Precision, name: str, judged: bool) -> Tolerance:
-    if not judged:
-        return ANYTHING
-    rounding = tolerance_for(name, np.dtype(np.float32), {})
-    return replace(rounding, atol=rounding.atol + SLACK * precision.outputs[name].max_abs)
 
 
 def _compared(precision: Precision, judged: bool) -> str:
@@ -226,15 +248,15 @@ def _weights(name: str, made: Converted) -> Literal["", "per channel", "per tens
     return "per channel" if made.per_channel else "per tensor"
 
 
-def _warnings(name: str, profile: Profile, made: Converted, digest: str) -> list[str]:
+def _warnings(precision: Precision, profile: Profile, made: Converted) -> list[str]:
     """Return what a user must know before he uses a converted model."""
-    said = []
+    name, said = precision.name, []
     if not made.converted:
         what = (
             "nothing but places and geometry" if name == "fp16" else f"no {', '.join(OPERATORS)} to convert"
         )
         said.append(f"{name}: the model has {what}: all of it still computes in float32")
-    if not digest:
+    if not precision.frames_digest:
         said.append(noise_warning(name))
     if name == "fp16" and "float16" not in profile.floats:
         known = f"computes in {' and '.join(profile.floats)}: a smaller file, no faster run"
@@ -243,6 +265,16 @@ def _warnings(name: str, profile: Profile, made: Converted, digest: str) -> list
     if name == "int8" and profile.int8.own:
         said.append(
             f"int8: {profile.int8.own}: give it the float32 build; this one only shows what 8 bits lose"
+        )
+    if name == "int8" and not profile.int8.own and precision.on_target is None:
+        why = (
+            f"{profile.runtime.partition('-')[0]} is not installed"
+            if profile.runtime
+            else "it does not run here"
+        )
+        said.append(
+            f"int8: the loss was measured with ONNX Runtime, as the file is written, and not on {profile.title}: "
+            f"{why}; its kernels may compute something else: compare outputs there before this model drives anything"
         )
     if name == "int8" and not made.per_channel:
         said.append(f"int8: opset {profile.opset} has one scale per weight tensor, not one per channel")

@@ -60,10 +60,11 @@ def compare_with_original(
     say: Say,
     tolerances: Mapping[str, Tolerance] | None = None,
     given: Sequence[Mapping[str, np.ndarray]] | Frames | None = None,
+    runtime: str = "onnxruntime",
 ) -> VerifyReport:
     """Run both models on seeded frames; each takes what it has as inputs of the calibration and of its tables.
 
-    Frames that are `given` take the place of seeded ones.
+    Frames that are `given` take the place of seeded ones; the candidate runs on `runtime`.
     """
     wanted = model_inputs(original)
     free = {name: info for name, info in wanted.items() if name not in fed.cases[0]}
@@ -74,5 +75,11 @@ def compare_with_original(
 
     shown = Shown(given or make_frames(free, rules, seed, frames), fed.cases)
     return compare_models(
-        original, candidate, shown, tolerances, extra_outputs=fed.extra_outputs, progress=progress
+        original,
+        candidate,
+        shown,
+        tolerances,
+        extra_outputs=fed.extra_outputs,
+        runtime=runtime,
+        progress=progress,
     )

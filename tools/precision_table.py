@@ -79,7 +79,8 @@ def _rows(model: str, precision: str, found: dict[str, Any]) -> list[str]:
         return [f"| {model} | {precision} | | | failed: {found['error']} | | | | {took} |"]
     made = found["precision"]
     sizes = f"{made['constant_bytes'] / 2**20:.1f} of {made['constant_bytes_float32'] / 2**20:.1f} MiB"
-    head = f"| {model} | {precision} | {sizes} | {made['kept']} of {made['nodes']} |"
+    bits = f", weights of {made.get('weight_bits', 8)} bits" if precision == "int8" else ""
+    head = f"| {model} | {precision}{bits} | {sizes} | {made['kept']} of {made['nodes']} |"
     lines = []
     for name, loss in made["outputs"].items():
         figures = f"{loss['max_abs']:.2g} | {float(loss['max_rel']):.2g} | {loss['cosine']:.6f}"

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import onnx_ir as ir
 
-from specialize.artifact.precision import OutputLoss
+from specialize.artifact.precision import MeasuredOn, OutputLoss, TargetLoss
 from specialize.errors import VerificationError
 from specialize.graph.custom import is_foreign
 from specialize.graph.io import read_as_written, write_graph
 from specialize.precision.rounded import computes_in_half, rounded
 from specialize.targets.finish import runnable_copy
-from specialize.verify import OutputReport, Tolerance, compare_models, open_model
+from specialize.verify import TOLERANCES, OutputReport, Tolerance, compare_models, open_model
+from specialize.verify.machine import architecture, is_installed, processor_features, version_of
 from specialize.verify.report import plain
 
 ANYTHING = Tolerance(sys.float_info.max, 0.0)
 """Any finite number passes: a loss is measured, not judged."""
 
+SLACK = 2.0
+"""Times the measured loss that is allowed on other frames of the same kind, or other kernels: the largest of many
+differences varies."""
+
 Arrays = Mapping[str, np.ndarray]
+Progress = Callable[[str, int], None]
+Integers = Literal["", "as written", "kernels"]
 
 
 class NotFiniteError(VerificationError):
@@ -33,7 +42,7 @@ def measure(
     converted: Path,
     frames: Sequence[Arrays],
     outputs: Iterable[str],
-    progress: Callable[[str, int], None] = lambda stage, frame: None,
+    progress: Progress = lambda stage, frame: None,
 ) -> dict[str, OutputLoss]:
     """Run both models on every frame and return the loss of each output, by name.
 
@@ -61,6 +70,77 @@ def measure(
                 f"converted model: output {output.name!r}", "finite numbers", output.reason, hint
             )
     return {output.name: _loss(output) for output in report.outputs}
+
+
+def measure_on_target(
+    float32: Path,
+    converted: Path,
+    frames: Sequence[Arrays],
+    written: Mapping[str, OutputLoss],
+    runtime: str,
+    progress: Progress = lambda stage, frame: None,
+) -> TargetLoss:
+    """Run a model in 8 bits on the runtime that it is for, with its kernels; return the loss there.
+
+    Args:
+        float32: The model before conversion, in a form that ONNX Runtime runs.
+        converted: The model after it.
+        frames: Inputs by name, frame by frame.
+        written: The loss of the model as it is written, by output.
+        runtime: A key of `RUNTIMES`.
+        progress: As for `measure`.
+
+    Raises:
+        VerificationError: The runtime does not take the model, or an output is farther from float32 than `allowed`.
+    """
+    tolerances = {name: allowed(loss) for name, loss in written.items()}
+    report = compare_models(float32, converted, frames, tolerances, runtime=runtime, progress=progress)
+    failed = next((output for output in report.outputs if not output.passed), None)
+    if report.problems or failed is not None:
+        where = f"int8 model on {runtime}" + (f": output {failed.name!r}" if failed else "")
+        found = (
+            "; ".join(report.problems)
+            if failed is None
+            else f"{failed.max_abs:.3g} from float32, {failed.reason}"
+        )
+        expected = f"at most {SLACK:g} times the loss of the model as it is written"
+        expected += f", {written[failed.name].max_abs:.3g}" if failed is not None else ""
+        hint = "the runtime's kernels compute something else than the file says: use fp16 or float32 for this target"
+        raise VerificationError(where, expected, found, hint)
+    return TargetLoss(
+        measured_on=measured_on(runtime, report.kernels),
+        outputs={output.name: _loss(output) for output in report.outputs},
+    )
+
+
+def allowed(loss: OutputLoss) -> Tolerance:
+    """Return what a model may be from float32 that was measured to lose this much."""
+    rounding = TOLERANCES["float32"]
+    return replace(rounding, atol=rounding.atol + SLACK * loss.max_abs)
+
+
+def measured_on(runtime: str, kernels: tuple[str, ...] = (), integers: Integers = "kernels") -> MeasuredOn:
+    """Return what a loss is measured on here.
+
+    Args:
+        runtime: A key of `RUNTIMES`.
+        kernels: Kernels of 8 bits that the runtime named.
+        integers: How integers are computed.
+    """
+    package = runtime.partition("-")[0]
+    return MeasuredOn(
+        runtime=package,
+        version=version_of(package),
+        integers=integers,
+        kernels=kernels,
+        architecture=architecture(),
+        features=processor_features(),
+    )
+
+
+def runs_here(runtime: str) -> bool:
+    """Return whether a target's runtime, a key of `RUNTIMES` or empty, is known and installed."""
+    return bool(runtime) and is_installed(runtime.partition("-")[0])
 
 
 def measurable(path: Path, folder: Path) -> Path:

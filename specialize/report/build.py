@@ -82,8 +82,13 @@ def _with_loss(found: Parity, manifest: Manifest) -> Parity:
     )
     remark = (
         f"After this proof the model was converted to {precision.name}. "
-        f"What that loses against float32, on {precision.frames_text}: {losses}."
+        f"What that loses against float32, on {precision.frames_text}, with {precision.measured_on.text}: {losses}."
     )
+    if precision.on_target is not None:
+        there = "; ".join(
+            f"{name}: {small(loss.max_abs)} at most" for name, loss in precision.on_target.outputs.items()
+        )
+        remark += f" On {precision.on_target.measured_on.text}: {there}."
     return replace(found, remarks=(*found.remarks, remark))
 
 

@@ -111,6 +111,7 @@ class Profile:
         equal_ranks: Whether operands of products must have the same rank, and divisors must not be constants.
         floats: Float types that it computes in, or takes and computes in another.
         int8: How it wants 8-bit integers.
+        runtime: Key of `verify.RUNTIMES` that runs its models as a deployment does; empty if there is none here.
         static: Whether every shape must be a number.
         files: Names of the files that are written beside the model, without those every build has.
         swaps_constants: Whether it replaces constants of a compiled model: each then gets a file of its own.
@@ -136,6 +137,7 @@ class Profile:
     equal_ranks: bool = False
     floats: tuple[str, ...] = ("float32", "float16")
     int8: Int8 = Int8()
+    runtime: str = ""
     static: bool = True
     files: tuple[str, ...] = ()
     swaps_constants: bool = False

@@ -26,6 +26,7 @@ PROFILE = Profile(
         source="onnxruntime.quantization.quantize_static, 1.31: uint8 activations and int8 weights on x86",
         weight_bits_source="ran here: onnxruntime 1.31 on x86 without VNNI: pairs of products saturate in 16 bits",
     ),
+    runtime="onnxruntime-kernels",
     evidence=(Evidence(kind="ran here", text="onnxruntime 1.31: every build is run on it and compared"),),
     source="ran here: onnxruntime 1.31",
     notes=(

@@ -40,6 +40,7 @@ PROFILE = Profile(
         source=f"{_RAN}: symmetric pairs computed right",
         weight_bits_source=f"{_RAN}: on x86 without VNNI pairs of products saturate in 16 bits",
     ),
+    runtime="openvino",
     files=("compile_openvino.py", HEADER),
     evidence=(
         Evidence(kind="ran here", text="openvino 2026.4.1: specialized attention right to 3e-6; dynamic "

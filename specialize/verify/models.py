@@ -67,7 +67,7 @@ def compare_models(
         )
         own = {**shared, **(candidate_constants or {})}
         extra = dict(extra_outputs or {})
-        merged, problems = _run_candidate(
+        compared = _run_candidate(
             candidate_path,
             (runtime, threads),
             _fed(frames, own),
@@ -78,8 +78,18 @@ def compare_models(
             progress,
         )
         notes = _notes(kept, names)
-    ordered = tuple(merged[name] for name in names if name in merged)
-    return VerifyReport(runtime, reference_runtime, kept.frames, ordered, tuple(problems), notes)
+    ordered = tuple(compared.outputs[name] for name in names if name in compared.outputs)
+    problems = tuple(compared.problems)
+    return VerifyReport(runtime, reference_runtime, kept.frames, ordered, problems, notes, compared.kernels)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """One report per comparable output, what is not comparable, and the kernels of 8 bits that ran."""
+
+    outputs: dict[str, OutputReport]
+    problems: list[str]
+    kernels: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -151,8 +161,8 @@ def _run_candidate(
     tolerances: Mapping[str, Tolerance],
     extra: Arrays,
     progress: Callable[[str, int], None],
-) -> tuple[dict[str, OutputReport], list[str]]:
-    """Run the specialized model on every frame; return one report per comparable output, and what is not."""
+) -> _Compared:
+    """Run the specialized model on every frame and compare every output."""
     runner = _open_candidate(path, how)
     problems = _name_problems((*names, *extra), runner.outputs)
     reports: dict[str, OutputReport] = {}
@@ -173,7 +183,7 @@ def _run_candidate(
             reports[name] = merge(reports[name], report) if name in reports else report
     if compared != kept.frames:
         problems.append(f"{kept.frames} frames of the original, {compared} of the specialized model")
-    return reports, problems
+    return _Compared(reports, problems, runner.kernels)
 
 
 def _open_candidate(path: Path, how: tuple[str, int]) -> Runner:

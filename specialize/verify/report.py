@@ -82,6 +82,7 @@ class VerifyReport:
         outputs: One report per output that both have with the same shape and dtype.
         problems: What made a comparison impossible: a missing output, another shape.
         notes: What weakens the evidence without failing it.
+        kernels: Kernels of 8 bits that the specialized model ran, where its runtime names them; not in JSON.
     """
 
     runtime: str
@@ -90,6 +91,7 @@ class VerifyReport:
     outputs: tuple[OutputReport, ...]
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    kernels: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from specialize import converting
 from specialize.artifact import Build
 from specialize.artifact.precision import Precision
+from specialize.precision import loss
 from specialize.targets import TARGETS
 from tests.cli.running import CAR42, CAR43, Ran, run_here, run_process
 from tests.end_to_end.test_build import Bench, bench, content
@@ -66,6 +67,52 @@ def test_a_converted_build_says_what_it_loses(bench: Bench, precision: str) -> N
     assert found.dtype == np.float32
     assert 0 < np.median(np.abs(found - wanted)) < loss["max_abs"]
     onnx.checker.check_model(onnx.load(bench.folder / "car42" / "model.onnx"))
+
+
+@pytest.mark.parametrize("target", ["onnxruntime", "openvino"])
+def test_a_build_is_run_on_its_targets_runtime(bench: Bench, target: str) -> None:
+    """Where the target's own runtime is installed, the loss with its kernels stands in the manifest, and is printed."""
+    ran = bench.build("--precision", "int8", "--target", target)
+    assert ran.code == 0, ran.err
+    found = precision_of(bench.folder / "car42")
+    assert found.weight_bits == 7 and "saturate in 16 bits" in found.weight_bits_source
+    assert (found.measured_on.runtime, found.measured_on.integers) == ("onnxruntime", "as written")
+    assert found.on_target is not None
+    there = found.on_target.measured_on
+    assert (there.runtime, there.integers) == (target, "kernels") and there.text in ran.out.replace("\n", " ")
+    assert found.on_target.outputs["bev"].max_abs < 2.0 * found.outputs["bev"].max_abs
+    assert "the loss was measured with ONNX Runtime" not in ran.err
+    verified = json.loads(run_here(bench.capsys, "verify", bench.folder / "car42", "--json").out)
+    assert verified["passed"] and verified["runtime"].startswith(target)
+
+
+def test_a_runtime_that_is_not_here_is_announced(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the target's runtime the build warns on what it was measured; a target with none here likewise."""
+    said = "int8: the loss was measured with ONNX Runtime, as the file is written, and not on "
+    assert "it does not run here" in bench.build("--precision", "int8", "--target", "tvm", name="tvm").err
+    monkeypatch.setattr(converting, "runs_here", lambda runtime: False)
+    ran = bench.build("--precision", "int8", "--target", "openvino", name="openvino")
+    assert "openvino is not installed; its kernels may compute something else" in " ".join(ran.err.split())
+    assert precision_of(bench.folder / "openvino").on_target is None
+    (warning,) = (
+        line for line in Build.open(bench.folder / "openvino").manifest.warnings if line.startswith(said)
+    )
+    assert "before this model drives anything" in warning
+
+
+def test_a_processor_is_evidence_and_no_part_of_the_key(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On another processor the same inputs give the same key and files; the manifest alone says what measured."""
+    bench.outcome("--precision", "int8", name="first")
+    monkeypatch.setattr(loss, "processor_features", lambda: ("avx2",))
+    bench.outcome("--precision", "int8", name="second")
+    first, second = (content(bench.folder / name) for name in ("first", "second"))
+    assert {name for name in first if first[name] != second[name]} == {"manifest.json", "report.html"}
+    manifests = [json.loads(each["manifest.json"]) for each in (first, second)]
+    assert manifests[0]["digests"] == manifests[1]["digests"]
+    assert manifests[1]["precision"]["measured_on"]["features"] == ["avx2"]
+    assert bench.outcome("--precision", "int8", name="first")["up_to_date"] is True
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

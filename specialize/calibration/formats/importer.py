@@ -12,6 +12,10 @@ from specialize.calibration.formats import FORMATS
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, UsageError, closest
 
+_FAULTS = (
+    AttributeError, IndexError, KeyError, MemoryError, OverflowError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
+
 
 def read_format(name: str, path: str | Path, options: Mapping[str, str]) -> CalibrationProfile:
     """Return the profile that a file or folder of a known format describes.
@@ -28,7 +32,7 @@ def read_format(name: str, path: str | Path, options: Mapping[str, str]) -> Cali
     values: dict[str, Any] = option_values(name, options)
     try:
         result: CalibrationProfile = import_module(FORMATS[name]).read(Path(path), **values)
-    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except _FAULTS as error:
         # Foreign files may lack anything anywhere; whatever a reader trips over is the file's fault.
         found = f"{type(error).__name__}: {error}"
         raise InputError(str(path), f"a well-formed {name} calibration", found) from error

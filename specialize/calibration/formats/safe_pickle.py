@@ -7,17 +7,20 @@ is refused before it is looked up, so no module is imported and nothing is calle
 
 from __future__ import annotations
 
+import mmap
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from specialize.calibration.formats import pickle_scan
 from specialize.errors import InputError
 
 SIZE_LIMIT_BYTES = 4 << 30
 _KINDS = frozenset("biufc")  # booleans, whole numbers, floats, complex numbers
+_MOST_NUMBERS, _DEEPEST = 1000, 4  # of a matrix, or of several
 _MODULES = ("numpy.core", "numpy._core")
 
 
@@ -81,7 +84,9 @@ def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any = "C") -> Array:
 
 def _encode(text: Any, _: Any = "latin1") -> bytes:
     """Stand in for `_codecs.encode`, with which old pickles write byte strings."""
-    return str(text).encode("latin1")
+    if not isinstance(text, str):
+        raise _Refused("_codecs.encode of something else than text")
+    return text.encode("latin1")
 
 
 class _Refused(Exception):
@@ -100,13 +105,12 @@ class _Call:
         return self._function(*arguments)
 
     def __setstate__(self, state: Any) -> None:
-        raise _Refused("a changed function")
+        raise _Refused("the name of a changed function")
 
 
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): Array,
     ("numpy", "dtype"): Dtype,
-    ("collections", "OrderedDict"): _Call(dict),
     ("_codecs", "encode"): _Call(_encode),
     **{(f"{module}.multiarray", "_reconstruct"): Array for module in _MODULES},
     **{(f"{module}.multiarray", "scalar"): _Call(_scalar) for module in _MODULES},
@@ -117,13 +121,28 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 class _Reader(pickle.Unpickler):
     """An unpickler that resolves the names in `_ALLOWED` and refuses all others."""
 
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        super().__init__(file, encoding="latin1")
+        self._left = (
+            size  # entries that calls may copy: no file that a pickler wrote has more of them than bytes
+        )
+
+    def _mapping(self, *pairs: Any) -> dict[Any, Any]:
+        """Stand in for the constructor of ordered dictionaries."""
+        self._left -= sum(map(len, pairs))
+        if self._left < 0:
+            raise _Refused("more mappings than the file has room for")
+        return dict(*pairs)
+
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return _Call(self._mapping)
         if (module, name) not in _ALLOWED:
-            raise _Refused(f"{module}.{name}")
+            raise _Refused(f"the name {module}.{name}")
         return _ALLOWED[module, name]
 
     def persistent_load(self, pid: Any) -> Any:
-        raise _Refused(f"a persistent object {str(pid)[:40]!r}")
+        raise _Refused(f"the name of a persistent object {str(pid)[:40]!r}")
 
 
 def read_pickle(path: Path) -> Any:
@@ -138,13 +157,22 @@ def read_pickle(path: Path) -> Any:
         raise InputError(str(path), f"at most {SIZE_LIMIT_BYTES} bytes", f"{path.stat().st_size} bytes")
     with path.open("rb") as file:
         try:
-            return _Reader(file, encoding="latin1").load()
+            _scan(file)
+            return _Reader(file, path.stat().st_size).load()
         except _Refused as refused:
             hint = "nothing was run; write the infos with plain lists, numbers and numpy arrays"
-            raise InputError(str(path), "plain data", f"the name {refused}", hint) from None
+            raise InputError(str(path), "plain data", str(refused), hint) from None
         except Exception as error:  # a damaged pickle may raise anything
             found = f"{type(error).__name__}: {error}"
             raise InputError(str(path), "a complete pickle of plain data", found[:200]) from None
+
+
+def _scan(file: BinaryIO) -> None:
+    """Refuse a pickle that asks for more memory than it has bytes."""
+    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        wrong = pickle_scan.fault(data)
+    if wrong:
+        raise ValueError(wrong)
 
 
 def numbers(value: Any, where: str) -> NDArray[np.float64]:
@@ -153,12 +181,22 @@ def numbers(value: Any, where: str) -> NDArray[np.float64]:
     Raises:
         InputError: It is not made of numbers.
     """
-    plain = value.decoded() if isinstance(value, Array) else value
-    if isinstance(plain, list | tuple):
-        plain = [numbers(item, where) if isinstance(item, Array | list | tuple) else item for item in plain]
     try:
+        plain = _plain(value, _MOST_NUMBERS)
         if plain is not None:
             return np.array(plain, dtype=np.float64)
     except (TypeError, ValueError):
         pass
     raise InputError(where, "numbers", type(value).__name__)
+
+
+def _plain(value: Any, most: int, depth: int = 0) -> Any:
+    """Return lists of lists of numbers; ValueError if there are too many: a list may hold itself."""
+    plain = value.decoded() if isinstance(value, Array) else value
+    if isinstance(plain, np.ndarray) and plain.size > most:
+        raise ValueError("too many numbers")
+    if not isinstance(plain, list | tuple):
+        return plain
+    if depth > _DEEPEST or len(plain) > most:
+        raise ValueError("too many numbers")
+    return [_plain(item, most // max(1, len(plain)), depth + 1) for item in plain]

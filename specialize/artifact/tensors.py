@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,8 @@ from specialize.files import explained
 
 Array = npt.NDArray[np.generic]
 
+LARGEST_BYTES = 4 << 30
+_LENGTH = 8  # bytes that say how long the header is
 _METADATA, _DIGEST = "__metadata__", "content_digest"
 _TYPES = {
     "BOOL": "?", "U8": "u1", "I8": "i1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "F16": "<f2", "F32": "<f4",
@@ -70,20 +73,62 @@ def _content_digest(tensors: Mapping[str, Array], metadata: Mapping[str, str]) -
 
 def _parsed(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
     with explained(path):
-        try:
-            raw = path.read_bytes()
-            size = int.from_bytes(raw[:8], "little")
-            header = json.loads(raw[8 : 8 + size])
-            metadata = header.pop(_METADATA, {})
-            return {name: _tensor(raw[8 + size :], entry) for name, entry in header.items()}, metadata
-        except (FileNotFoundError, ValueError, KeyError, AttributeError, TypeError) as error:
-            raise InputError(str(path), "a safetensors file", str(error)) from error
+        if not path.is_file():
+            raise InputError(str(path), "a safetensors file", "a folder" if path.is_dir() else "no such file")
+        if path.stat().st_size > LARGEST_BYTES:
+            found = f"{path.stat().st_size} bytes"
+            raise InputError(str(path), f"a safetensors file of at most {LARGEST_BYTES >> 30} GiB", found)
+        raw = path.read_bytes()
+    try:
+        header, data = _header(raw)
+        metadata = header.pop(_METADATA, {})
+        if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+            raise ValueError("metadata that are no texts")
+        return _tiled(header, data), metadata
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError, OverflowError) as error:
+        raise InputError(str(path), "a safetensors file", str(error)) from error
 
 
-def _tensor(data: bytes, entry: Mapping[str, object]) -> Array:
-    begin, end = (int(str(place)) for place in list(entry["data_offsets"]))  # type: ignore[call-overload]
-    shape = tuple(int(str(size)) for size in list(entry["shape"]))  # type: ignore[call-overload]
-    dtype = np.dtype(_TYPES[str(entry["dtype"])])
-    if not 0 <= begin <= end <= len(data) or end - begin != math.prod(shape) * dtype.itemsize:
+def _header(raw: bytes) -> tuple[dict[str, object], bytes]:
+    """Return the header of a file, and the bytes behind it."""
+    size = int.from_bytes(raw[:_LENGTH], "little")
+    if not 2 <= size <= len(raw) - _LENGTH:
+        raise ValueError(f"a header of {size} bytes in a file of {len(raw)}")
+    header = json.loads(raw[_LENGTH : _LENGTH + size], object_pairs_hook=_once)
+    if not isinstance(header, dict):
+        raise ValueError("a header that is no mapping")
+    return header, raw[_LENGTH + size :]
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError("a header with a name that stands twice")
+    return dict(pairs)
+
+
+def _tiled(header: Mapping[str, object], data: bytes) -> dict[str, Array]:
+    """Return the tensors of a header, which lie one behind the other and fill the file."""
+    tensors, ends = {}, {0}
+    places: list[tuple[int, int]] = []
+    for name, entry in header.items():
+        if not isinstance(entry, dict):
+            raise ValueError(f"an entry {name!r} that is no mapping")
+        tensors[name], place = _tensor(data, entry)
+        places.append(place)
+    for begin, end in sorted(places):
+        if begin != max(ends):
+            raise ValueError("tensors that overlap or leave a gap")
+        ends.add(end)
+    if max(ends) != len(data):
+        raise ValueError(f"tensors of {max(ends)} bytes in a file with {len(data)} for them")
+    return tensors
+
+
+def _tensor(data: bytes, entry: Mapping[str, Any]) -> tuple[Array, tuple[int, int]]:
+    begin, end = entry["data_offsets"]
+    shape, dtype = entry["shape"], np.dtype(_TYPES[entry["dtype"]])
+    if not all(type(number) is int and number >= 0 for number in (begin, end, *shape)):
+        raise ValueError("offsets or a shape that are not made of whole numbers from 0")
+    if not begin <= end <= len(data) or end - begin != math.prod(shape) * dtype.itemsize:
         raise ValueError("a tensor that is not where the header says")
-    return np.frombuffer(data[begin:end], dtype).reshape(shape)
+    return np.frombuffer(data[begin:end], dtype).reshape(shape), (begin, end)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
@@ -16,6 +18,7 @@ from specialize.errors import InputError
 WRAPPERS = ("state_dict", "model")  # keys under which training frameworks nest the weights
 PREFIX = "module."  # put before every key by data-parallel training
 COUNTER = "num_batches_tracked"  # of training only; old checkpoints lack it
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 SHOWN = 12  # keys of a kind that an error lists
 
 _SCALAR = cast(Callable[..., object], np.float64(0).__reduce__()[0])
@@ -56,6 +59,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: The file cannot be read, holds anything but plain data, or has no weights in it.
     """
+    _require_stored(path)
     try:
         with torch.serialization.safe_globals(list(PLAIN_NUMPY)):
             data = torch.load(path, map_location="cpu", weights_only=True)
@@ -64,7 +68,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise InputError(
             str(path), "a checkpoint of tensors and plain data", _first_line(error), hint
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged file may raise anything
         raise InputError(str(path), "a checkpoint written by torch.save", _first_line(error)) from error
     for wrapper in WRAPPERS:
         if isinstance(data, Mapping) and isinstance(data.get(wrapper), Mapping):
@@ -76,7 +80,33 @@ def read_state(path: Path) -> dict[str, Tensor]:
         raise InputError(
             str(path), "tensors, alone or under 'state_dict'", f"keys {_some(list(map(str, data)))}"
         )
+    odd = [key for key, value in state.items() if value.layout != torch.strided or value.device.type != "cpu"]
+    odd += [key for key, value in state.items() if value.is_quantized]
+    if odd:
+        hint = "save plain tensors: `.to_dense()` or `.dequantize()` makes them"
+        raise InputError(str(path), "dense tensors with their numbers", f"others: {_some(odd)}", hint)
     return state
+
+
+def _require_stored(path: Path) -> None:
+    """Refuse a checkpoint that holds more than it has bytes; torch.save compresses nothing and shares nothing.
+
+    Raises:
+        InputError: A part is compressed, or the parts together are larger than the file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = archive.infolist()
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+        return  # of an older form, or nothing that torch can read: it says so
+    packed = [part.filename for part in parts if part.compress_type != zipfile.ZIP_STORED]
+    if packed:
+        hint = "write it again with torch.save, which compresses nothing"
+        expected = "a checkpoint written by torch.save, without compressed parts"
+        raise InputError(str(path), expected, _some(packed), hint)
+    total, size = sum(part.file_size for part in parts), path.stat().st_size
+    if total > size:
+        raise InputError(str(path), f"parts of at most {size} bytes, the size of the file", f"{total} bytes")
 
 
 def _differences(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> list[str]:
@@ -106,4 +136,5 @@ def _some(keys: list[str]) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:200] or type(error).__name__
+    text = _ESCAPES.sub("", str(error))  # torch prints some words in bold
+    return text.strip().split("\n")[0][:200] or type(error).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -56,3 +57,69 @@ def test_a_file_cut_short_is_noticed(path: Path) -> None:
         path.write_bytes(whole[:size])
         with pytest.raises(InputError, match=r"table\.safetensors"):
             read_tensors(path)
+
+
+ENTRY = {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}
+LIES: dict[str, tuple[object, str]] = {
+    "a tensor beyond the file": (
+        {"a": ENTRY | {"shape": [12], "data_offsets": [0, 48]}},
+        "not where the header says",
+    ),
+    "tensors that overlap": ({"a": ENTRY, "b": ENTRY}, "overlap or leave a gap"),
+    "a gap": ({"a": ENTRY | {"shape": [1], "data_offsets": [20, 24]}}, "overlap or leave a gap"),
+    "bytes left over": (
+        {"a": ENTRY | {"shape": [1], "data_offsets": [0, 4]}},
+        "tensors of 4 bytes in a file with 24",
+    ),
+    "a huge shape": ({"a": ENTRY | {"shape": [1 << 40, 1 << 40]}}, "not where the header says"),
+    "a shape below zero": ({"a": ENTRY | {"shape": [-2, -3]}}, "whole numbers from 0"),
+    "a shape of text": ({"a": ENTRY | {"shape": "23"}}, "whole numbers from 0"),
+    "a shape of fractions": ({"a": ENTRY | {"shape": [6.0]}}, "whole numbers from 0"),
+    "100 dimensions": ({"a": ENTRY | {"shape": [1] * 100 + [6]}}, "safetensors file"),
+    "another type": ({"a": ENTRY | {"dtype": "Q9"}}, "Q9"),
+    "a type of another size": ({"a": ENTRY | {"dtype": "F64"}}, "not where the header says"),
+    "no offsets": ({"a": {"dtype": "F32", "shape": [6]}}, "data_offsets"),
+    "an entry of text": ({"a": "x"}, "no mapping"),
+    "metadata of numbers": ({"__metadata__": {"a": 1}, "a": ENTRY}, "metadata that are no texts"),
+    "metadata that are none": ({"__metadata__": 3, "a": ENTRY}, "metadata that are no texts"),
+    "a list": ([1], "a header that is no mapping"),
+}
+
+
+def lying(header: bytes, size: int = -1) -> bytes:
+    """Return a file with that header and 24 bytes behind it."""
+    return (len(header) if size < 0 else size).to_bytes(8, "little") + header + bytes(24)
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_header_that_lies_is_refused(name: str, path: Path) -> None:
+    """Shapes, types and places are compared with the file before a tensor is made."""
+    header, said = LIES[name]
+    path.write_bytes(lying(json.dumps(header).encode()))
+    with pytest.raises(InputError, match=r"table\.safetensors") as caught:
+        read_tensors(path)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "a header of 0 bytes in a file of 0"),
+        (lying(b"{}", 1 << 62), "a header of 4611686018427387904 bytes"),
+        (lying(b"[" * 100_000), "recursion"),
+        (lying(b'{"a": 1, "a": 2}'), "a name that stands twice"),
+        (lying(b'{"a": ' + b"9" * 10_000 + b"}"), "limit"),
+    ],
+)
+def test_a_file_without_a_header_is_refused(content: bytes, said: str, path: Path) -> None:
+    """Whatever stands in place of a header is an input error."""
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=said):
+        read_tensors(path)
+
+
+@pytest.mark.parametrize("place", ["/dev/zero", "/"])
+def test_what_is_no_file_is_refused_unread(place: str) -> None:
+    """A device would never end."""
+    with pytest.raises(InputError, match="expected a safetensors file"):
+        read_tensors(Path(place))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -128,4 +131,93 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_checkpoint_without_weights_is_refused(tmp_path: Path, data: object) -> None:
     """Plain data that holds no tensors is no checkpoint."""
     with pytest.raises(InputError, match="expected"):
+        read_state(_write(tmp_path / "x.pth", data))
+
+
+def _rewritten(change: Callable[[str, bytes], bytes | None], compression: int = zipfile.ZIP_STORED) -> bytes:
+    """Return a checkpoint whose parts were changed one by one; None leaves a part out."""
+    whole, made = io.BytesIO(), io.BytesIO()
+    torch.save({"state_dict": _state()}, whole)
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(made, "w", compression) as target:
+        for part in source.infolist():
+            content = change(part.filename, source.read(part))
+            if content is not None:
+                target.writestr(part.filename, content)
+    return made.getvalue()
+
+
+def _data(change: Callable[[bytes], bytes | None], ending: str) -> bytes:
+    return _rewritten(lambda name, content: change(content) if name.endswith(ending) else content)
+
+
+def _shared() -> bytes:
+    """Return an archive whose directory names one part a thousand times."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("archive/data.pkl", b"x" * 1000)
+        archive.filelist *= 1000
+    return made.getvalue()
+
+
+def _old(cut: int) -> bytes:
+    """Return the beginning of a checkpoint in the form before zip archives."""
+    made = io.BytesIO()
+    torch.save(_state(), made, _use_new_zipfile_serialization=False)
+    return made.getvalue()[:cut]
+
+
+DAMAGED = {
+    "a zip bomb": (
+        lambda: _rewritten(
+            lambda name, content: bytes(1 << 26) if name.endswith("data/0") else content, zipfile.ZIP_DEFLATED
+        ),
+        "without compressed parts",
+    ),
+    "one part under many names": (_shared, "the size of the file"),
+    "a tensor cut short": (lambda: _data(lambda content: content[:4], "data/0"), "written by torch.save"),
+    "a tensor left out": (lambda: _data(lambda _: None, "data/0"), "written by torch.save"),
+    "no index": (lambda: _data(lambda _: None, "data.pkl"), "written by torch.save"),
+    "an index of garbage": (
+        lambda: _data(lambda _: b"\x80\x02garbage", "data.pkl"),
+        "tensors and plain data",
+    ),
+    "an index with a huge memo": (
+        lambda: _data(lambda _: b"\x80\x02Nr\xff\xff\xff\x7f.", "data.pkl"),
+        "a mapping",
+    ),
+    "a storage of 64 GiB": (
+        lambda: _data(lambda index: index.replace(b"K\x06t", b"\x8a\x05\0\0\0\0\x04t"), "data.pkl"),
+        "written by torch.save",
+    ),
+    "an old form cut early": (lambda: _old(57), "written by torch.save"),
+    "an old form cut later": (lambda: _old(131), "written by torch.save"),
+    "an old form cut late": (lambda: _old(600), "expected"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_a_checkpoint_that_lies_is_refused(name: str, tmp_path: Path) -> None:
+    """Archives that hold more than they have, or less than they say, end in one error."""
+    made, said = DAMAGED[name]
+    path = tmp_path / "x.pth"
+    path.write_bytes(made())
+    with pytest.raises(InputError) as caught:
+        read_state(path)
+    assert str(caught.value).startswith(f"{path}: expected")
+    assert said in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [torch.ones(3).to_sparse(), torch.ones(3, device="meta")])
+def test_tensors_without_plain_numbers_are_refused(value: torch.Tensor, tmp_path: Path) -> None:
+    """Sparse tensors, and tensors that are a shape alone, are named."""
+    with pytest.raises(InputError, match=r"dense tensors with their numbers, got others: 0\.bias"):
+        read_state(_write(tmp_path / "x.pth", {**_state(), "0.bias": value}))
+
+
+def test_a_checkpoint_that_holds_itself_is_refused(tmp_path: Path) -> None:
+    """A mapping under its own key has no weights in it."""
+    data: dict[str, object] = {}
+    data["state_dict"] = data
+    with pytest.raises(InputError, match="expected tensors"):
         read_state(_write(tmp_path / "x.pth", data))

@@ -13,7 +13,7 @@ import onnx_ir as ir
 from specialize.calibration.profile import CalibrationProfile
 from specialize.graph.closure import Closure
 from specialize.graph.custom import is_view
-from specialize.graph.shapes import node_reads
+from specialize.graph.subgraphs import node_reads
 from specialize.model import GridSpec, ModelSpec
 from specialize.passes.base import node_name
 from specialize.passes.bind import feeds_of

@@ -26,6 +26,7 @@ from specialize.sources import GRAPH, PREPARED_WEIGHTS, Say
 from specialize.specializing import Compilation, describe, tie
 from specialize.targets.base import BuildFacts
 from specialize.targets.finish import finish, runnable_copy
+from specialize.verify.written import read_written
 from specialize.watch import Watch
 
 DEFAULT_TARGET = "onnxruntime"
@@ -48,14 +49,7 @@ def prove_and_publish(
         manifest = msgspec.structs.replace(
             manifest, warnings=(*manifest.warnings, *_unwritten(request, notes))
         )
-        write_graph(compiled.graph, room / MODEL)
-        shutil.copyfile(compiled.parts / PREPARED_WEIGHTS, room / PREPARED_WEIGHTS)
-        write_file(room / PROFILE, dump_profile(compiled.profile))
-        for name, content in compiled.binding.files.items():
-            write_file(room / name, content)
-        if compiled.binding.table:
-            about = metadata_of(compiled.profile, key.digest())
-            write_file(room / OWN_TABLE, tensors_bytes(compiled.binding.table, about))
+        _write_parts(compiled, key, room)
         watch.lap("write")
         original, spec = compiled.parts / GRAPH, compiled.generic.spec
         report = compare_with_original(
@@ -66,12 +60,26 @@ def prove_and_publish(
         if conversion is not None:
             manifest = conversion.carry_out(manifest, facts, room, candidate, compiled.parts, say)
             watch.lap("convert")
+        written = read_written(room / MODEL, may_scatter=request.mode == "tables")
+        manifest = msgspec.structs.replace(manifest, warnings=(*manifest.warnings, *written.warnings()))
         manifest = manifest.with_evidence(report.to_json(), forms.to_json(), drawings)
         write_new_report(room, manifest, compiled.plans)
         manifest = record_files(room, manifest)
         write_manifest(room, manifest)
         watch.lap("report")
     return manifest
+
+
+def _write_parts(compiled: Compilation, key: BuildKey, room: Path) -> None:
+    """Write the model and all that goes with it but reports and the manifest."""
+    write_graph(compiled.graph, room / MODEL)
+    shutil.copyfile(compiled.parts / PREPARED_WEIGHTS, room / PREPARED_WEIGHTS)
+    write_file(room / PROFILE, dump_profile(compiled.profile))
+    for name, content in compiled.binding.files.items():
+        write_file(room / name, content)
+    if compiled.binding.table:
+        about = metadata_of(compiled.profile, key.digest())
+        write_file(room / OWN_TABLE, tensors_bytes(compiled.binding.table, about))
 
 
 def _facts(request: BuildRequest, compiled: Compilation, manifest: Manifest) -> BuildFacts:

@@ -16,11 +16,13 @@ from specialize.digest import digest
 from specialize.errors import DeclinedError, InputError
 from specialize.fitting import Fit, require_fit
 from specialize.flops import count
+from specialize.graph.custom import POOL
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
 from specialize.modes.binding import Binding, bind_model
 from specialize.passes.affine import fold_affine
 from specialize.passes.base import Note
+from specialize.passes.gather_sums import gather_sums
 from specialize.passes.pipeline import Specialized, specialize_graph
 from specialize.passes.site import CompactedSite
 from specialize.planning import plans_digest, visible_sets
@@ -79,7 +81,7 @@ def specialize(
     fit = require_fit(profile, spec, request.allow, str(request.calib))
     plans = visible_sets(spec, profile)
     binding = bind_model(request, profile, spec, parts / PREPARED)
-    compiled = _folded(binding.compiled, request)
+    compiled = _settled(binding.compiled, request)
     if not compiled.sites and not request.allow_unchanged:
         _require_saving(request.model, parts / PREPARED, compiled)
     if request.mode == "exact":
@@ -111,7 +113,7 @@ def rebatched(prepared: Path, constants: Mapping[str, np.ndarray]) -> Specialize
     It is what `--layout padded` builds, so that a comparison is about rows and about nothing else.
     """
     found = specialize_graph(read_graph(prepared), constants, Packing("padded"))
-    return replace(found, notes=(*found.notes, *fold_affine(found.model)))
+    return replace(found, notes=(*found.notes, *fold_affine(found.model), *gather_sums(found.model)))
 
 
 def describe(request: BuildRequest, compiled: Compilation, key: BuildKey) -> Manifest:
@@ -171,11 +173,17 @@ def tie(manifest: Manifest, sites: tuple[CompactedSite, ...]) -> ModelTie:
     )
 
 
-def _folded(compiled: Specialized, request: BuildRequest) -> Specialized:
-    """Fold constants on the way into tables, in place, unless a target wants an operator that has them inside."""
-    if (request.attention or target(request.target).PROFILE.form) not in RUNS_ANYWHERE:
-        return compiled
-    return replace(compiled, notes=(*compiled.notes, *fold_affine(compiled.model)))
+def _settled(compiled: Specialized, request: BuildRequest) -> Specialized:
+    """Write what any runtime takes, in place: constants folded into tables, sums without a scatter.
+
+    A target that wants an operator with the tables inside, or has one that pools, gets the form that it is read from.
+    """
+    profile, notes = target(request.target).PROFILE, compiled.notes
+    if (request.attention or profile.form) in RUNS_ANYWHERE:
+        notes = (*notes, *fold_affine(compiled.model))
+    if profile.operators.get(POOL, profile.unlisted).verdict != "allowed":
+        notes = (*notes, *gather_sums(compiled.model))
+    return replace(compiled, notes=notes)
 
 
 def _require_saving(model: str, prepared: Path, compiled: Specialized) -> None:

@@ -13,7 +13,8 @@ import onnx_ir as ir
 
 from specialize.graph.knowledge import Knowledge
 from specialize.graph.known import IMPURE
-from specialize.graph.shapes import STANDARD, has_subgraph, node_reads
+from specialize.graph.shapes import STANDARD
+from specialize.graph.subgraphs import has_subgraph, node_reads
 
 Arrays = Mapping[str, np.ndarray]
 

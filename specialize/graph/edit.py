@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from specialize.graph.shapes import dims, fresh_name, set_like
+from specialize.graph.shapes import dims, set_like
+from specialize.graph.subgraphs import fresh_name
 
 PASS_KEY = "specialize.pass"
 SITE_KEY = "specialize.site"

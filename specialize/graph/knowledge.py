@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph import budget, integers, running, shapes
+from specialize.graph import budget, integers, running, shapes, subgraphs
 
 SMALL = 1024
 """Elements up to which a known value is computed together with others that shapes ask for."""
@@ -118,7 +118,7 @@ class Knowledge:
                 nodes[node] = None
             elif node not in nodes:
                 stack.append((value, True))
-                stack.extend((other, False) for other in reversed(shapes.node_reads(node)))
+                stack.extend((other, False) for other in reversed(subgraphs.node_reads(node)))
         return list(nodes), list(roots)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.errors import InputError
-from specialize.graph import budget, integers, shapes
+from specialize.graph import budget, integers, shapes, subgraphs
 from specialize.graph.knowledge import SMALL, Knowledge
 
 IMPURE = frozenset(
@@ -52,7 +52,7 @@ def evaluate(model: ir.Model) -> Knowledge:
     inference = shapes.ShapeInference(knowledge, dict(model.opset_imports), model.ir_version)
     for node in model.graph:
         if node.op_type == "If" and node.inputs[0] in knowledge:
-            shapes.inline_branch(model.graph, node, _condition(node, knowledge))
+            subgraphs.inline_branch(model.graph, node, _condition(node, knowledge))
         elif not _learn_shape(node, knowledge) and not _learn_number(node, knowledge):
             inference.infer(node)
             _classify(node, knowledge)
@@ -86,7 +86,7 @@ def fold(model: ir.Model) -> Folded:
         if node is not None:
             _make_constant(model.graph, value, knowledge.peek(value))
     before = len(model.graph)
-    shapes.remove_dead(model.graph)
+    subgraphs.remove_dead(model.graph)
     large = (
         (node.name or node.op_type, size) for node, size in knowledge.large.items() if node.graph is not None
     )
@@ -95,7 +95,7 @@ def fold(model: ir.Model) -> Folded:
 
 def _classify(node: ir.Node, knowledge: Knowledge) -> None:
     """Defer a node whose inputs are all known; compute it at once if its shape cannot be had otherwise."""
-    if not _is_computable(node) or not all(value in knowledge for value in shapes.node_reads(node)):
+    if not _is_computable(node) or not all(value in knowledge for value in subgraphs.node_reads(node)):
         return
     size = _largest_bytes(node)
     if size > budget.VALUE_BYTES:
@@ -187,7 +187,7 @@ def _frontier(graph: ir.Graph, knowledge: Knowledge) -> Iterable[ir.Value]:
     for node in graph:
         if not node.outputs or node.outputs[0] in knowledge:
             continue
-        for value in shapes.node_reads(node):
+        for value in subgraphs.node_reads(node):
             if value in knowledge and value not in seen:
                 seen.add(value)
                 yield value
@@ -199,7 +199,7 @@ def _frontier(graph: ir.Graph, knowledge: Knowledge) -> Iterable[ir.Value]:
 
 def _make_constant(graph: ir.Graph, value: ir.Value, array: np.ndarray) -> None:
     constant = ir.Value(
-        name=shapes.fresh_name(graph, f"{value.name}_known"),
+        name=subgraphs.fresh_name(graph, f"{value.name}_known"),
         type=ir.TensorType(value.dtype or ir.DataType.from_numpy(array.dtype)),
         shape=ir.Shape(array.shape),
         const_value=ir.tensor(np.asarray(array, order="C")),

@@ -10,8 +10,9 @@ import onnx_ir as ir
 import onnxruntime
 
 from specialize.errors import InputError
-from specialize.graph import shapes
+from specialize.graph import shapes, subgraphs
 from specialize.graph.budget import Budget
+from specialize.graph.racing import safe_threads
 from specialize.graph.watchdog import Watchdog
 
 BAKED_BYTES = 1 << 30
@@ -65,7 +66,7 @@ def program(
                 proto.input[index] = names.setdefault(value, f"v{len(names)}")
         for index, value in enumerate(node.outputs):
             proto.output[index] = names.setdefault(value, f"v{len(names)}") if value.name else ""
-        for value in shapes.node_reads(node):
+        for value in subgraphs.node_reads(node):
             if (
                 value not in node.inputs and str(value.name) not in captured
             ):  # a subgraph reads it by its own name
@@ -118,6 +119,7 @@ def run(
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
+    options.intra_op_num_threads = safe_threads(model.graph.node, 0)  # 0: as many as there are cores
     place = f"constants up to node {nodes[-1].name or nodes[-1].op_type!r}"
     with Watchdog(budget or Budget(), place) as watchdog:
         try:

@@ -1,4 +1,4 @@
-"""Types and shapes of values, one node at a time, and the small graph edits that folding needs."""
+"""Types and shapes of values, one node at a time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from onnx import shape_inference
 
 from specialize.errors import InputError
 from specialize.graph import custom
+from specialize.graph.subgraphs import has_subgraph, node_reads
 
 MOST_DATA = 64
 """Elements up to which a known input is shown to shape inference: shapes, axes, starts, pads."""
@@ -156,13 +157,6 @@ def _may_be_shape(value: ir.Value) -> bool:
     return len(dims(value)) <= 1 and (not dims(value) or dims(value)[0] <= MOST_DATA)
 
 
-def has_subgraph(node: ir.Node) -> bool:
-    """Return whether an attribute of a node is a graph, as those of If and Loop are."""
-    return any(
-        attr.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attr in node.attributes.values()
-    )
-
-
 def _reads_untyped(node: ir.Node) -> bool:
     """Return whether a node reads what an operator gives that nobody knows here."""
     return any(value is not None and value.dtype is None for value in node.inputs)
@@ -224,73 +218,3 @@ def set_like(value: ir.Value, array: np.ndarray) -> None:
     """Give a value the type and shape of an array."""
     value.type = ir.TensorType(ir.DataType.from_numpy(array.dtype))
     value.shape = ir.Shape(array.shape)
-
-
-def node_reads(node: ir.Node) -> list[ir.Value]:
-    """Return every value that a node reads, those its subgraphs capture included."""
-    found = {value: None for value in node.inputs if value is not None}
-    for attr in node.attributes.values():
-        graphs = (
-            [attr.as_graph()]
-            if attr.type == ir.AttributeType.GRAPH
-            else list(attr.as_graphs())
-            if attr.type == ir.AttributeType.GRAPHS
-            else []
-        )
-        for graph in graphs:
-            for inner in graph.all_nodes():
-                found.update({v: None for v in inner.inputs if v is not None and v.graph is not graph})
-            found.update({v: None for v in graph.outputs if v.graph is not graph})
-    return list(found)
-
-
-def inline_branch(graph: ir.Graph, node: ir.Node, condition: bool) -> None:
-    """Replace an `If` whose condition is known by the nodes of the branch it takes."""
-    branch = node.attributes["then_branch" if condition else "else_branch"].as_graph()
-    prefix = node.name or node.outputs[0].name or "if"
-    for value in list(branch.initializers.values()):
-        assert value.name is not None
-        del branch.initializers[value.name]
-        value.name = fresh_name(graph, f"{prefix}/{value.name}")
-        graph.register_initializer(value)
-    outputs = list(branch.outputs)
-    moved = list(branch)
-    branch.outputs.clear()
-    branch.remove(moved)
-    for inner in moved:  # another branch may use the same names
-        inner.name = f"{prefix}/{inner.name}" if inner.name else inner.name
-        for value in inner.outputs:
-            value.name = f"{prefix}/{value.name}" if value.name else value.name
-    for index, old in enumerate(node.outputs):
-        if old.is_graph_output():
-            moved.append(_keep_name(old, outputs[index]))
-            outputs[index] = moved[-1].outputs[0]
-    graph.insert_after(node, moved)
-    ir.convenience.replace_all_uses_with(list(node.outputs), outputs, replace_graph_outputs=True)
-    graph.remove(node, safe=True)
-
-
-def _keep_name(output: ir.Value, source: ir.Value) -> ir.Node:
-    """Return an Identity of a value that takes over the name of an output of the graph."""
-    node = ir.node("Identity", [source], name=f"{output.name}/keep")
-    kept = node.outputs[0]
-    kept.type, kept.shape = output.type, output.shape
-    output.name, kept.name = f"{output.name}/before", output.name
-    return node
-
-
-def fresh_name(graph: ir.Graph, name: str) -> str:
-    """Return a name that no initializer of a graph has: this one, or one like it."""
-    while name in graph.initializers:
-        name += "_"
-    return name
-
-
-def remove_dead(graph: ir.Graph) -> None:
-    """Remove nodes whose outputs nobody reads, and initializers nobody reads; inputs and outputs stay."""
-    for node in reversed(list(graph)):
-        if not any(value.uses() or value.is_graph_output() for value in node.outputs):
-            graph.remove(node, safe=True)
-    for name, value in list(graph.initializers.items()):
-        if not value.uses() and not value.is_graph_output() and not value.is_graph_input():
-            del graph.initializers[name]

@@ -15,7 +15,8 @@ import onnx_ir as ir
 
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, closest
-from specialize.graph.shapes import dims, fresh_name, is_static, numpy_type
+from specialize.graph.shapes import dims, is_static, numpy_type
+from specialize.graph.subgraphs import fresh_name
 from specialize.model import ModelSpec
 from specialize.model_kinds import cut, cut_as, kinds_of
 from specialize.passes.base import Note

@@ -18,6 +18,7 @@ import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, SITE_KEY, Builder
 from specialize.graph.shapes import dims, numpy_type
+from specialize.graph.subgraphs import node_reads, remove_node
 from specialize.passes.base import Note, node_name
 from specialize.passes.site import CompactedSite, describe
 from specialize.passes.worth import cost, superseded
@@ -159,7 +160,7 @@ def replace(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
 
 
 def remove_unused(graph: ir.Graph, node: ir.Node) -> list[str]:
-    """Remove a node nobody reads, and what only it needed; return the names of what went."""
+    """Remove an unused node, and what only it needed; return the names of the removed nodes."""
     removed = []
     stack: list[ir.Node | None] = [node]
     while stack:
@@ -168,10 +169,10 @@ def remove_unused(graph: ir.Graph, node: ir.Node) -> list[str]:
             continue
         if any(value.uses() or value.is_graph_output() for value in current.outputs):
             continue
-        inputs = [value for value in current.inputs if value is not None]
+        reads = node_reads(current)
         removed.append(node_name(current))
-        graph.remove(current, safe=True)
-        stack.extend(value.producer() for value in inputs)
+        remove_node(graph, current)
+        stack.extend(value.producer() for value in reads)
     return removed
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY
-from specialize.graph.shapes import node_reads
+from specialize.graph.subgraphs import has_subgraph, node_reads
 from specialize.passes.base import Note, node_name
 
 NAME = "narrow"
@@ -82,7 +82,7 @@ def _kept(island: set[ir.Value], nodes: list[ir.Node]) -> str:
     """Return why an island must stay float64, or nothing."""
     if any(value.is_graph_input() or value.is_graph_output() for value in island):
         return "float64 is asked for: an input or output of the graph has it"
-    if any(set(node_reads(node)) - set(node.inputs) & island for node in nodes if _has_subgraph(node)):
+    if any(set(node_reads(node)) - set(node.inputs) & island for node in nodes if has_subgraph(node)):
         return "a subgraph reads it"
     for node in nodes:
         target = node.attributes["to"].as_int() if node.op_type == "Cast" else NARROW
@@ -117,9 +117,3 @@ def _narrow_node(graph: ir.Graph, node: ir.Node) -> None:
     if node.inputs[0].dtype == node.outputs[0].dtype and not node.outputs[0].is_graph_output():
         ir.convenience.replace_all_uses_with(node.outputs[0], node.inputs[0])
         graph.remove(node, safe=True)
-
-
-def _has_subgraph(node: ir.Node) -> bool:
-    return any(
-        attr.type in (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS) for attr in node.attributes.values()
-    )

@@ -19,7 +19,7 @@ import onnx_ir as ir
 
 from specialize.digest import digest, digest_bytes
 from specialize.errors import DeclinedError
-from specialize.graph.shapes import remove_dead
+from specialize.graph.subgraphs import remove_dead
 from specialize.passes.base import Note, node_name
 from specialize.rows.lift import array_of
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import onnx_ir as ir
 import onnx_ir.passes.common as common
 
-from specialize.graph.shapes import STANDARD, dims, is_static, remove_dead
+from specialize.graph.shapes import STANDARD, dims, is_static
+from specialize.graph.subgraphs import remove_dead
 from specialize.passes.base import Note
 
 NAME = "tidy"

@@ -29,11 +29,13 @@ def unscatter(model: ir.Model) -> list[Note]:
     notes = []
     for node in list(model.graph):
         if node.op_type == "ScatterND" and node.domain == "" and PASS_KEY not in node.metadata_props:
-            notes.append(_rewrite(model.graph, node))
+            note = _rewrite(model.graph, node)
+            notes += [] if note is None else [note]
     return notes
 
 
-def _rewrite(graph: ir.Graph, node: ir.Node) -> Note:
+def _rewrite(graph: ir.Graph, node: ir.Node) -> Note | None:
+    """Rewrite one scatter; None if it sums rows, which `gather_sums` writes."""
     where = node.name or str(node.outputs[0].name)
     data, indices, updates = node.inputs[0], array_of(node.inputs[1]), node.inputs[2]
     reduction = node.attributes["reduction"].as_string() if "reduction" in node.attributes else "none"
@@ -42,7 +44,10 @@ def _rewrite(graph: ir.Graph, node: ir.Node) -> Note:
     if not (is_static(data) and is_static(updates)) or reduction not in ("none", "add"):
         return Note(NAME, "declined", where, f"reduction {reduction!r} or a dynamic shape")
     places = _flat_places(indices, dims(data))
-    if len(np.unique(places)) != len(places):
+    repeated = len(np.unique(places)) != len(places)
+    if repeated and reduction == "add":
+        return None
+    if repeated:
         return Note(NAME, "declined", where, "a place is written more than once")
     builder = Builder(graph, node, f"specialize/{where}", {PASS_KEY: NAME})
     box = _as_box(places, dims(data)[: indices.shape[-1]])

@@ -11,7 +11,7 @@ from collections.abc import Collection
 import onnx
 import onnx_ir as ir
 
-from specialize.graph.shapes import fresh_name
+from specialize.graph.subgraphs import fresh_name
 from specialize.passes.compact import replace
 from specialize.precision.repair import from_converter, to_converter
 

@@ -8,7 +8,8 @@ import onnx_ir as ir
 from specialize.errors import InternalError
 from specialize.graph import known
 from specialize.graph.io import with_domains
-from specialize.graph.shapes import is_static, remove_dead
+from specialize.graph.shapes import is_static
+from specialize.graph.subgraphs import remove_dead
 
 
 def name_nodes(model: ir.Model) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 
 from specialize.errors import InputError, closest
+from specialize.graph.racing import file_nodes, safe_threads
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -59,7 +60,7 @@ def open_onnxruntime(path: Path, threads: int, fold: bool = True, kernels: bool 
 
     Args:
         path: The model.
-        threads: Threads within an operator.
+        threads: Threads within an operator; one if the model has an operator that races on several.
         fold: Whether the runtime may compute what only depends on constants in advance. In a form that computes all
             rows these are the sampling places of all rows, site by site: gigabytes that nobody needs at once.
         kernels: Whether integers between QuantizeLinear and DequantizeLinear are computed by the runtime's kernels of
@@ -68,7 +69,7 @@ def open_onnxruntime(path: Path, threads: int, fold: bool = True, kernels: bool 
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = safe_threads(file_nodes(path), threads)
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
     options.enable_cpu_mem_arena = False

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from specialize.errors import InputError
 from specialize.graph import known
@@ -87,6 +87,26 @@ def test_a_branch_that_hands_through_an_outer_value() -> None:
     """A branch may consist of nothing but a value from outside."""
     model = _conditional(np.array(True), captured="x", bare=True)
     assert_same(model, folded(model), random_feeds(model))
+
+
+@pytest.mark.parametrize("flag", [True, False])
+@pytest.mark.parametrize("nested", [False, True])
+def test_what_only_the_branch_not_taken_needs_goes(flag: bool, nested: bool) -> None:
+    """Outer values that the other branch captures are computed by nothing any more, at any depth of nesting."""
+    model = _capturing_conditional(flag, nested=nested)
+    made = folded(model)
+    assert operators(made)["Exp" if flag else "Sin"] == 0, "it computes what the branch not taken captured"
+    assert operators(made)["Sin" if flag else "Exp"] == 1
+    assert_same(model, made, random_feeds(model))
+
+
+def test_a_dead_if_frees_what_it_captured() -> None:
+    """An unused node with subgraphs goes, and so does what only its branches read."""
+    model = _capturing_conditional(None, nested=False)
+    del model.graph.output[:]
+    (kept,) = (node for node in model.graph.node if node.op_type == "Neg")
+    model.graph.output.append(helper.make_tensor_value_info(kept.output[0], TensorProto.FLOAT, [2]))
+    assert set(operators(folded(model))) == {"Neg"}
 
 
 def test_an_if_on_data_stays() -> None:
@@ -270,6 +290,44 @@ def _with_if(
         value = output
     g.nodes[-1].output[0] = "out"
     return _plain_model(g, "out")
+
+
+def _capturing_conditional(flag: bool | None, *, nested: bool) -> onnx.ModelProto:
+    """Return a model whose branches capture Sin(x) and Exp(x), computed outside; on data without a flag."""
+    shape = [2]
+
+    def branch(label: str, captured: str) -> onnx.GraphProto:
+        inner = helper.make_node("Relu", [captured], [f"{label}_out"], name=f"{label}_node")
+        out = helper.make_tensor_value_info(f"{label}_out", TensorProto.FLOAT, shape)
+        graph = helper.make_graph([inner], label, [], [out])
+        if not nested:
+            return graph
+        outer = helper.make_tensor_value_info(f"{label}_outer", TensorProto.FLOAT, shape)
+        node = helper.make_node(
+            "If", ["asked"], [f"{label}_outer"], f"{label}_if", then_branch=graph, else_branch=graph
+        )
+        return helper.make_graph([node], f"{label}_around", [], [outer])
+
+    nodes = [
+        helper.make_node("Sin", ["x"], ["sin"], name="sin"),
+        helper.make_node("Exp", ["x"], ["exp"], name="exp"),
+        helper.make_node("Neg", ["x"], ["neg"], name="neg"),
+        helper.make_node(
+            "If", ["condition"], ["chosen"], "if", then_branch=branch("then", "sin"), else_branch=branch("else", "exp")
+        ),
+    ]  # fmt: skip
+    inputs = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, shape),
+        helper.make_tensor_value_info("asked", TensorProto.BOOL, [1]),
+    ]
+    constants = []
+    if flag is None:
+        inputs.append(helper.make_tensor_value_info("condition", TensorProto.BOOL, []))
+    else:
+        constants.append(numpy_helper.from_array(np.array(flag), "condition"))
+    out = helper.make_tensor_value_info("chosen", TensorProto.FLOAT, shape)
+    graph = helper.make_graph(nodes, "capturing", inputs, [out], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
 
 
 def _conditional(

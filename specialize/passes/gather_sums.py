@@ -1,0 +1,196 @@
+"""Gather sums: add rows to constant places without a scatter.
+
+What: ScatterND or ScatterElements that adds rows to constant places  ->  Gather and ReduceSum: the rows of a place are
+    cut into runs whose lengths are powers of two, all runs of one length are summed at once, and the few sums of a
+    place are added in the same way.
+Why it is sound: a sum may be taken in any order. No row is read twice and none is padded, whatever the number of rows
+    of a place. A scatter with repeated places is a race on runtimes that run it on several threads: ONNX Runtime's
+    ScatterND loses additions on two threads.
+Needs: fold, so that the places are constants; compact, so that scatters that sum cameras are gone.
+Declines when: the places are not constant; they differ within a row; the result is not rows that stand side by side.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.shapes import STANDARD, dims, is_static
+from specialize.passes.base import Note, node_name
+from specialize.passes.compact import remove_unused, replace
+from specialize.passes.row_pull import Ints, Rows, pull_rows, zero_rows
+from specialize.rows.lift import array_of, node_axis
+
+NAME = "gather_sums"
+SCATTERS = frozenset({"ScatterND", "ScatterElements"})
+LAST_FAN_IN = 2
+"""Sums of one place up to which they are added side by side, those of fewer with zeros."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Addition:
+    """Rows that are added to rows: `updates[live[i]]` to row `places[i]` of `data`, which has `count` rows."""
+
+    data: ir.Value
+    updates: Rows
+    live: Ints
+    places: Ints
+    count: int
+
+    @property
+    def left_out(self) -> int:
+        """Rows that a constant factor of zero takes away."""
+        return self.updates.count - len(self.live)
+
+
+def gather_sums(model: ir.Model) -> list[Note]:
+    """Rewrite every scatter of a graph that adds rows to constant places, in place."""
+    notes = []
+    for node in list(model.graph):
+        if node.op_type not in SCATTERS or node.domain not in STANDARD or not adds(node):
+            continue
+        addition = _read(node)
+        if isinstance(addition, str):
+            notes.append(Note(NAME, "declined", node_name(node), addition))
+            continue
+        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", _marks(node))
+        replace(model.graph, node.outputs[0], _write(builder, addition))
+        remove_unused(model.graph, node)
+        told = f"{len(addition.live):,} rows are added to {addition.count:,} without a scatter"
+        told += f"; {addition.left_out:,} are always zero" if addition.left_out else ""
+        notes.append(Note(NAME, "applied", node_name(node), told))
+    return notes
+
+
+def adds(node: ir.Node) -> bool:
+    """Return whether a scatter adds to what is there."""
+    return "reduction" in node.attributes and node.attributes["reduction"].as_string() == "add"
+
+
+def _marks(node: ir.Node) -> dict[str, str]:
+    """Return the metadata of what replaces a node: a site's nodes stay its nodes."""
+    return {**node.metadata_props, PASS_KEY: NAME}
+
+
+def _read(node: ir.Node) -> _Addition | str:
+    data, indices, updates = node.inputs[0], array_of(node.inputs[1]), node.inputs[2]
+    if indices is None or data is None or updates is None:
+        return "the places it adds to are not constant"
+    if not (is_static(data) and is_static(updates)):
+        return "a shape is not known"
+    places = _rows_of_nd(indices, dims(data)) if node.op_type == "ScatterND" else _rows_of_elements(node)
+    if isinstance(places, str):
+        return places
+    depth = indices.shape[-1] if node.op_type == "ScatterND" else node_axis(node, 0, len(dims(data))) + 1
+    width = math.prod(dims(data)[depth:])
+    rows = Rows(updates, len(places), width)
+    live = np.flatnonzero(~zero_rows(rows))
+    return _Addition(data, rows, live, places[live], math.prod(dims(data)[:depth]))
+
+
+def _rows_of_nd(indices: np.ndarray, shape: tuple[int, ...]) -> Ints:
+    """Return the number of the row, over the indexed axes, that each update is added to."""
+    depth = indices.shape[-1]
+    columns = [
+        np.where(column < 0, column + size, column)
+        for column, size in zip(indices.astype(np.int64).reshape(-1, depth).T, shape, strict=False)
+    ]
+    return np.ravel_multi_index(tuple(columns), shape[:depth]).astype(np.int64)
+
+
+def _rows_of_elements(node: ir.Node) -> Ints | str:
+    data, indices = node.inputs[0], array_of(node.inputs[1])
+    assert data is not None and indices is not None
+    axis = node_axis(node, 0, indices.ndim)
+    if math.prod(dims(data)[:axis]) != 1 or indices.shape[axis + 1 :] != dims(data)[axis + 1 :]:
+        return "it adds along an inner axis"
+    table = indices.astype(np.int64).reshape(indices.shape[axis], -1)
+    if table.size and (table != table[:, :1]).any():
+        return "the places differ within a row"
+    rows = table[:, 0] if table.size else np.empty(0, np.int64)
+    return np.where(rows < 0, rows + dims(data)[axis], rows)
+
+
+def _write(builder: Builder, addition: _Addition) -> ir.Value:
+    """Return the result of the scatter."""
+    width, shape = addition.updates.width, dims(addition.data)
+    summed = _summed(builder, addition)
+    base = array_of(addition.data)
+    if base is None or base.any():
+        table = builder.reshape(addition.data, (addition.count, width))
+        summed = builder.node("Add", [table, summed], (addition.count, width))
+    return builder.reshape(summed, shape)
+
+
+def _summed(builder: Builder, addition: _Addition) -> ir.Value:
+    """Return the sums of the rows of every place, (count, width); zeros where there is no row."""
+    width, rows, places, live = addition.updates.width, addition.updates, addition.places, addition.live
+    counts = np.ones(1, np.int64)
+    while rows is addition.updates or counts.max(initial=0) > LAST_FAN_IN:
+        parts, places = _runs(builder, rows, live, places, addition.count)
+        counts = np.bincount(places, minlength=addition.count)
+        last = counts.max(initial=0) <= LAST_FAN_IN
+        if last:
+            dtype = addition.data.dtype or ir.DataType.FLOAT
+            parts.append(builder.constant(np.zeros((1, width), dtype.numpy()), "zeros"))
+        total = sum(dims(part)[0] for part in parts)
+        joined = builder.node("Concat", parts, (total, width), axis=0) if len(parts) > 1 else parts[0]
+        rows, live = Rows(joined, total, width), np.arange(len(places))
+    fan_in = max(1, int(counts.max(initial=0)))
+    sources = np.full((addition.count, fan_in), len(places))
+    order = np.argsort(places, kind="stable")
+    sources[places[order], np.arange(len(order)) - (np.cumsum(counts) - counts)[places[order]]] = order
+    picked = pull_rows(builder, rows, sources.ravel())
+    return _sum_of_runs(builder, picked, fan_in, width)
+
+
+def _runs(builder: Builder, rows: Rows, live: Ints, places: Ints, count: int) -> tuple[list[ir.Value], Ints]:
+    """Return sums over runs of live rows of one place, all of one length together, and the place of each sum."""
+    order = np.argsort(places, kind="stable")
+    counts = np.bincount(places, minlength=count)
+    ends = np.cumsum(counts)
+    parts, owners = [], []
+    for power in reversed(range(int(counts.max(initial=0)).bit_length())):
+        length = 1 << power
+        having = np.flatnonzero(counts & length)
+        if not having.size:
+            continue
+        longer = counts[having] >> (power + 1) << (power + 1)  # rows of the place in longer runs
+        first = ends[having] - counts[having] + longer
+        index = live[order[first[:, None] + np.arange(length)]].ravel()
+        parts.append(_sum_of_runs(builder, pull_rows(builder, rows, index), length, rows.width))
+        owners.append(having)
+    return parts, np.concatenate(owners) if owners else np.empty(0, np.int64)
+
+
+def _sum_of_runs(builder: Builder, rows: ir.Value, length: int, width: int) -> ir.Value:
+    """Return the sums of every `length` rows that follow each other; of numbers times rows as a matrix product."""
+    if length == 1:
+        return rows
+    count = dims(rows)[0] // length
+    factors = _factors(rows)
+    if factors is not None:
+        numbers = builder.reshape(factors[0], (count, 1, length))
+        stacked = builder.reshape(factors[1], (count, length, width))
+        product = builder.node("MatMul", [numbers, stacked], (count, 1, width))
+        return builder.reshape(product, (count, width))
+    stacked = builder.reshape(rows, (count, length, width))
+    axes = builder.constant(np.array([1], dtype=np.int64), "axis")
+    return builder.node("ReduceSum", [stacked, axes], (count, width), keepdims=0)
+
+
+def _factors(rows: ir.Value) -> tuple[ir.Value, ir.Value] | None:
+    """Return the numbers, (rows, 1), and the rows that a tensor is the product of; None if it is none."""
+    node = rows.producer()
+    if node is None or node.op_type != "Mul":
+        return None
+    first, second = node.inputs
+    if first is None or second is None:
+        return None
+    if dims(second) == (dims(rows)[0], 1):
+        first, second = second, first
+    return (first, second) if dims(first) == (dims(rows)[0], 1) and dims(second) == dims(rows) else None

@@ -1,0 +1,191 @@
+"""Sums without a scatter: rows added to constant places are gathered and summed, however many a place has."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import hypothesis.strategies as st
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+from hypothesis import given
+
+from specialize.passes.gather_sums import gather_sums
+from tests.graphs import GraphMaker, operators, random_feeds, run
+
+WIDTH = 3
+
+Spelling = Literal["ScatterND", "ScatterElements"]
+
+
+def addition(
+    spelling: Spelling, places: np.ndarray, count: int, base: float = 0.0, width: int = WIDTH
+) -> onnx.ModelProto:
+    """Return rows `x` added to rows of a constant table."""
+    g = GraphMaker()
+    rows, table = g.input("x", (len(places), width)), g.const(np.full((count, width), base, np.float32))
+    if spelling == "ScatterND":
+        return g.model(out=g.op("ScatterND", table, g.const(places[:, None]), rows, reduction="add"))
+    index = g.const(np.repeat(places[:, None], width, axis=1))
+    return g.model(out=g.op("ScatterElements", table, index, rows, axis=0, reduction="add"))
+
+
+def rewritten(proto: onnx.ModelProto) -> ir.Model:
+    """Return the graph after the pass, which must have acted on every scatter."""
+    model = ir.from_proto(proto)
+    notes = gather_sums(model)
+    assert [note.verdict for note in notes] == ["applied"], notes
+    return model
+
+
+def require_equal(proto: onnx.ModelProto, model: ir.Model) -> None:
+    """Compare with plain loops in float64: ONNX Runtime's own scatter is not to be trusted with repeated places."""
+    feeds = random_feeds(proto)
+    (got,), (wanted,) = run(ir.to_proto(model), feeds).values(), run(proto, feeds).values()
+    np.testing.assert_allclose(got, wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("spelling", ["ScatterND", "ScatterElements"])
+@given(places=st.lists(st.integers(-7, 6), min_size=1, max_size=60), base=st.sampled_from([0.0, 1.5]))
+def test_any_number_of_rows_of_a_place_is_summed(spelling: Spelling, places: list[int], base: float) -> None:
+    """Both spellings, negative places, empty places and places with many rows give what the scatter gives."""
+    proto = addition(spelling, np.array(places), 7, base)
+    model = rewritten(proto)
+    assert not {"ScatterND", "ScatterElements"} & set(operators(model))
+    require_equal(proto, model)
+
+
+def test_no_row_is_padded() -> None:
+    """The first gathers read every row once, however unequal the places are."""
+    places = np.repeat([0, 1, 2, 3], [1, 2, 13, 100])
+    model = rewritten(addition("ScatterND", places, 5))
+    source = model.graph.inputs[0]
+    read = [
+        reader.inputs[1].const_value.size  # type: ignore[union-attr]
+        for reader, _ in source.uses()
+        if reader.op_type == "Gather" and reader.inputs[1] is not None
+    ]
+    assert sum(read) == len(places)
+
+
+def test_the_outer_product_of_a_view_transform_is_never_made() -> None:
+    """Depth weights times features, [N, D, H, W, C], are multiplied only where a run of points is summed."""
+    cameras, depths, height, width, channels, cells = 2, 5, 3, 4, 6, 7
+    points = cameras * depths * height * width
+    g = GraphMaker()
+    depth = g.op("Unsqueeze", g.input("depth", (cameras, depths, height, width)), g.const([4]))
+    features = g.op("Transpose", g.input("features", (cameras, channels, height, width)), perm=[0, 2, 3, 1])
+    product = g.op("Mul", depth, g.op("Unsqueeze", features, g.const([1])))
+    flat = g.op("Reshape", product, g.const([points, channels]))
+    places = np.random.default_rng(0).integers(0, cells, points)
+    table = g.const(np.zeros((cells, channels), np.float32))
+    proto = g.model(out=g.op("ScatterND", table, g.const(places[:, None]), flat, reduction="add"))
+    model = rewritten(onnx.shape_inference.infer_shapes(proto, data_prop=True))
+    require_equal(proto, model)
+    largest = max(
+        value.shape.numpy()[0] for node in model.graph for value in node.outputs if node.op_type == "Mul"
+    )  # type: ignore[union-attr]
+    assert largest < points
+
+
+def test_rows_with_a_factor_of_zero_are_not_computed() -> None:
+    """Points that a constant mask takes away are gathered by nothing, and a mask of ones alone is no product."""
+    mask = np.array([1, 0, 1, 1, 0, 0], np.float32)[:, None]
+    g = GraphMaker()
+    masked = g.op("Mul", g.input("x", (6, WIDTH)), g.const(mask))
+    table = g.const(np.zeros((4, WIDTH), np.float32))
+    places = np.array([0, 0, 0, 1, 2, 3])[:, None]
+    proto = g.model(out=g.op("ScatterND", table, g.const(places), masked, reduction="add"))
+    model = ir.from_proto(proto)
+    (note,) = gather_sums(model)
+    assert note.reason == "3 rows are added to 4 without a scatter; 3 are always zero"
+    assert operators(model)["Mul"] == 0
+    require_equal(proto, model)
+
+
+def test_all_rows_may_be_zero() -> None:
+    """A sum of nothing is zeros."""
+    g = GraphMaker()
+    masked = g.op("Mul", g.input("x", (2, WIDTH)), g.const(np.zeros((2, 1), np.float32)))
+    table = g.const(np.zeros((4, WIDTH), np.float32))
+    proto = g.model(out=g.op("ScatterND", table, g.const([[0], [1]]), masked, reduction="add"))
+    require_equal(proto, rewritten(proto))
+
+
+def test_rows_that_others_read_are_computed_once() -> None:
+    """What something else reads too is not computed a second time for the sum."""
+    g = GraphMaker()
+    doubled = g.op("Mul", g.input("x", (4, WIDTH)), g.const(np.full((1, 1), 2.0, np.float32)))
+    table = g.const(np.zeros((2, WIDTH), np.float32))
+    summed = g.op("ScatterND", table, g.const([[0], [1], [0], [1]]), doubled, reduction="add")
+    proto = g.model(out=summed, beside=doubled)
+    model = rewritten(onnx.shape_inference.infer_shapes(proto, data_prop=True))
+    assert operators(model)["Mul"] == 1
+    feeds = random_feeds(proto)
+    got, wanted = run(ir.to_proto(model), feeds), run(proto, feeds)
+    for name, array in wanted.items():
+        np.testing.assert_allclose(got[name], array, rtol=1e-6, atol=1e-6)
+
+
+def test_several_threads_change_nothing() -> None:
+    """The rewritten sum is the same on one and on two threads, which ONNX Runtime's ScatterND is not."""
+    import onnxruntime
+
+    places = np.random.default_rng(0).integers(0, 3, 20_000)
+    proto = addition("ScatterND", places, 3, width=16)
+    data = ir.to_proto(rewritten(proto)).SerializeToString()
+    feeds = random_feeds(proto)
+    results = []
+    for threads in (1, 2):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        results.append(session.run(None, feeds)[0])
+    np.testing.assert_array_equal(*results)
+    wanted = np.zeros((3, 16))
+    np.add.at(wanted, places, feeds["x"].astype(np.float64))
+    np.testing.assert_allclose(results[0], wanted, rtol=1e-4, atol=1e-3)
+
+
+def test_work_that_points_share_is_done_once() -> None:
+    """Features that every depth reads get their bias before they are picked, not once per point."""
+    depths, pixels, cells = 6, 5, 4
+    g = GraphMaker()
+    biased = g.op("Add", g.input("features", (1, pixels, WIDTH)), g.const(np.ones((1, 1, WIDTH), np.float32)))
+    product = g.op("Mul", g.input("depth", (depths, pixels, 1)), biased)
+    flat = g.op("Reshape", product, g.const([depths * pixels, WIDTH]))
+    places = np.random.default_rng(0).integers(0, cells, depths * pixels)
+    table = g.const(np.zeros((cells, WIDTH), np.float32))
+    proto = g.model(out=g.op("ScatterND", table, g.const(places[:, None]), flat, reduction="add"))
+    model = rewritten(proto)
+    require_equal(proto, model)
+    assert operators(model)["Add"] == 1
+
+
+def test_what_cannot_be_rewritten_says_why() -> None:
+    """Places that are an input, that differ within a row, or an inner axis: declined with the reason."""
+    g = GraphMaker()
+    table, rows = g.const(np.zeros((4, WIDTH), np.float32)), g.input("x", (4, WIDTH))
+    places = g.input("places", (4, 1), onnx.TensorProto.INT64)
+    g_inner = GraphMaker()
+    inner = g_inner.op(
+        "ScatterElements", g_inner.const(np.zeros((4, WIDTH), np.float32)),
+        g_inner.const(np.zeros((4, 2), np.int64)), g_inner.input("x", (4, 2)), axis=1, reduction="add",
+    )  # fmt: skip
+    mixed = GraphMaker()
+    index = np.array([[0, 1, 0], [1, 1, 1]])
+    differing = mixed.op(
+        "ScatterElements", mixed.const(np.zeros((4, WIDTH), np.float32)), mixed.const(index),
+        mixed.input("x", (2, WIDTH)), axis=0, reduction="add",
+    )  # fmt: skip
+    cases = {
+        "the places it adds to are not constant": g.model(
+            out=g.op("ScatterND", table, places, rows, reduction="add")
+        ),
+        "it adds along an inner axis": g_inner.model(out=inner),
+        "the places differ within a row": mixed.model(out=differing),
+    }
+    for reason, proto in cases.items():
+        (note,) = gather_sums(ir.from_proto(proto))
+        assert (note.verdict, note.reason) == ("declined", reason)

@@ -106,8 +106,7 @@ def verify(
     from specialize.modes.binding import fed_to
     from specialize.targets.finish import runnable_file
 
-    made = Build.open(build_dir)
-    made.require_intact()
+    made = Build.intact(build_dir)
     if frames_dir is not None and made.manifest.precision is None:
         raise UsageError("--frames-dir", "a build of another precision than float32", str(build_dir))
     spec = parse_spec(made.manifest.spec, f"{build_dir}: spec of the manifest")

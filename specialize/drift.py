@@ -26,10 +26,9 @@ def check(build_dir: Path | str, calib: Path | str) -> DriftOutcome:
     Raises:
         InputError: The build or the profile cannot be read, or a file of the build is not the one that was written.
     """
-    build = Build.open(Path(build_dir))
-    build.require_intact()
+    build = Build.intact(Path(build_dir))
     spec = parse_spec(build.manifest.spec, f"{build_dir}: spec of the manifest")
-    before, after = load_profile(build.profile), load_profile(calib)
+    before, after = build.calibration(), load_profile(calib)
     drift = _drift(spec, (build.folder, Path(calib)), before, after)
     if build.manifest.mode == "envelope":
         return _in_envelope(build, spec, after, drift)

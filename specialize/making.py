@@ -65,7 +65,7 @@ def prove_and_publish(
         manifest = manifest.with_evidence(report.to_json(), forms.to_json(), drawings)
         write_new_report(room, manifest, compiled.plans)
         manifest = record_files(room, manifest)
-        write_manifest(room, manifest)
+        manifest = write_manifest(room, manifest)
         watch.lap("report")
     return manifest
 

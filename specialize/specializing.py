@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
-from specialize.artifact import BuildKey, Digests, Manifest, ModelTie
+from specialize.artifact import BuildKey, Digests, Manifest, ModelTie, contract_digest
 from specialize.calibration.profile import CalibrationProfile
 from specialize.describe import describe_notes, describe_site, describe_tensor
 from specialize.digest import digest
@@ -170,6 +170,7 @@ def tie(manifest: Manifest, sites: tuple[CompactedSite, ...]) -> ModelTie:
         plan=digests.plan,
         model=digests.model,
         build=digests.build,
+        contract=contract_digest(manifest),
     )
 
 

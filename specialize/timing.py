@@ -13,7 +13,6 @@ import onnx_ir as ir
 
 from specialize.artifact import Build
 from specialize.bench import PARTS, BenchReport, BuildBench, Subject, bench_models, extract_sites
-from specialize.calibration.load import load_profile
 from specialize.errors import InputError
 from specialize.flops.projections import with_projections
 from specialize.graph.edit import SITE_KEY
@@ -66,9 +65,8 @@ def bench_build(build_dir: Path, timing: Timing, say: Say) -> BuildBench:
     Raises:
         InputError: The build is damaged, its original cannot be had, or it has no such site.
     """
-    made = Build.open(build_dir)
-    made.require_intact()
-    spec, profile = parse_spec(made.manifest.spec, f"{build_dir}: spec"), load_profile(made.profile)
+    made = Build.intact(build_dir)
+    spec, profile = parse_spec(made.manifest.spec, f"{build_dir}: spec"), made.calibration()
     with original_of(made, spec, say) as parts:
         fed = fed_to(made, spec, parts / PREPARED).cases[0]
         forms = write_forms(parts, bound_constants(spec, profile))

@@ -1,6 +1,6 @@
 """What a build is on disk: a directory with a manifest that ties it to model, calibration and options."""
 
-from specialize.artifact.build import Build, record_files
+from specialize.artifact.build import Build, build_digests, record_files
 from specialize.artifact.key import BuildKey
 from specialize.artifact.manifest import (
     Digests,
@@ -10,6 +10,7 @@ from specialize.artifact.manifest import (
     Site,
     SiteCamera,
     Tensor,
+    contract_digest,
     read_manifest,
     write_manifest,
 )
@@ -26,6 +27,8 @@ __all__ = [
     "Site",
     "SiteCamera",
     "Tensor",
+    "build_digests",
+    "contract_digest",
     "read_manifest",
     "read_metadata",
     "record_files",

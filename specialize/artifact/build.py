@@ -1,13 +1,17 @@
-"""A build's directory: the manifest and the files that it vouches for."""
+"""A build's directory: a tree of digests, from the manifest's own over its files to what the model says of both."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from specialize.artifact.manifest import FILE_NAME, FileRecord, Manifest, read_manifest
+from specialize.artifact.manifest import FILE_NAME, FileRecord, Manifest, contract_digest, read_manifest
+from specialize.artifact.metadata import read_metadata, read_props
+from specialize.calibration.load import load_profile
+from specialize.calibration.profile import CalibrationProfile
 from specialize.digest import digest_file, short
 from specialize.errors import InputError
 from specialize.files import explained
@@ -42,6 +46,17 @@ class Build:
                 raise _damaged(build.file(name), f"{record.size} bytes", f"{size} bytes")
         return build
 
+    @classmethod
+    def intact(cls, folder: Path) -> Build:
+        """Read a build's manifest and every file, and compare them: what a command does before it relies on a build.
+
+        Raises:
+            InputError: The directory is no build, or a file is not the one that the build wrote.
+        """
+        build = cls.open(folder)
+        build.require_intact()
+        return build
+
     @property
     def model(self) -> Path:
         """The specialized model."""
@@ -63,17 +78,64 @@ class Build:
             raise InputError(f"{self.folder / FILE_NAME}: files", "names inside the build", repr(name))
         return self.folder / path
 
-    def require_intact(self) -> None:
-        """Read every file and compare its digest with the manifest's.
+    def require_intact(self, names: Collection[str] | None = None) -> None:
+        """Read every file, or some, and compare them with the manifest; each is read once per process.
+
+        Args:
+            names: The files that are relied on; all of the build without it.
 
         Raises:
-            InputError: A file is not the one that the build wrote.
+            InputError: A file is not the one that the build wrote, or the model is of another build.
         """
-        for name, record in self.manifest.files.items():
+        for name in {MODEL: None, **self.manifest.files} if names is None else names:
+            record = self.manifest.files.get(name)
+            if record is None:
+                raise _damaged(self.folder / FILE_NAME, f"a record of {name}", "none")
             with explained(self.file(name)):
                 found = digest_file(self.file(name))
             if found != record.sha256:
                 raise _damaged(self.file(name), f"sha256 {short(record.sha256)}…", f"{short(found)}…")
+        if names is None or MODEL in names:
+            self._require_tied()
+
+    def calibration(self) -> CalibrationProfile:
+        """Return the calibration that the build was made for.
+
+        Raises:
+            InputError: The profile in the folder is not the one that the manifest names.
+        """
+        profile = load_profile(self.profile)
+        named = self.manifest.vehicle, self.manifest.digests.profile
+        if (profile.vehicle, profile.digest) != named:
+            raise _damaged(
+                self.profile, " with profile ".join(named), f"{profile.vehicle} with {profile.digest}"
+            )
+        return profile
+
+    def _require_tied(self) -> None:
+        """Compare what the model's metadata and the manifest say about each other."""
+        tie, digests = read_metadata(read_props(self.model), str(self.model)), self.manifest.digests
+        pairs = {
+            "profile": (digests.profile, tie.profile),
+            "plan": (digests.plan, tie.plan),
+            "model": (digests.model, tie.model),
+            "build": (digests.build, tie.build),
+            "contract": (contract_digest(self.manifest), tie.contract),
+        }
+        for name, (expected, found) in pairs.items():
+            if expected != found:
+                raise _damaged(self.model, f"metadata with the manifest's {name} digest {expected}", found)
+
+
+def build_digests(folder: Path) -> dict[str, str]:
+    """Return the digest of every file of an intact build by name, its manifest first.
+
+    Raises:
+        InputError: The directory is no build, or a file is not the one that the build wrote.
+    """
+    build = Build.intact(folder)
+    files = {name: record.sha256 for name, record in build.manifest.files.items()}
+    return {FILE_NAME: digest_file(folder / FILE_NAME), **files}
 
 
 def record_files(folder: Path, manifest: Manifest) -> Manifest:

@@ -13,6 +13,7 @@ import msgspec
 
 from specialize.artifact.drawing import Drawing
 from specialize.artifact.precision import Precision
+from specialize.digest import UNSEALED, digest, seal, sealed_digest
 from specialize.errors import InputError
 from specialize.files import explained, write_file
 from specialize.version import VERSION
@@ -120,9 +121,11 @@ class Manifest(_Part, frozen=True, kw_only=True):
         precision: What a conversion to another number format left, and loses; absent in float32.
         compiler: Version of this package.
         schema: Version of this format.
+        digest: Of `manifest.json` with zeros in the digest's own place; zeros while it is not written.
     """
 
     schema: str = SCHEMA
+    digest: str = UNSEALED
     compiler: str = VERSION
     vehicle: str
     model: str
@@ -158,15 +161,29 @@ class Manifest(_Part, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, verify=verify, flops=flops, drawings=drawings)
 
 
+CONTRACT = (
+    "schema", "compiler", "vehicle", "model", "digests", "target", "mode", "layout", "align", "cameras", "sites",
+    "inputs", "outputs", "spec", "source", "options",
+)  # fmt: skip
+"""What of a manifest is known before the model is written, and is named in the model's metadata by its digest."""
+
+
+def contract_digest(manifest: Manifest) -> str:
+    """Return the digest of what a build is for: calibration, model, options, inputs, outputs and sites."""
+    return digest({name: msgspec.to_builtins(getattr(manifest, name)) for name in CONTRACT})
+
+
 def manifest_text(manifest: Manifest) -> str:
-    """Return the JSON of a manifest: the same value gives the same text."""
-    raw = msgspec.json.encode(manifest, order="deterministic")
-    return msgspec.json.format(raw, indent=2).decode() + "\n"
+    """Return the JSON of a manifest, with its own digest: the same value gives the same text."""
+    raw = msgspec.json.encode(msgspec.structs.replace(manifest, digest=UNSEALED), order="deterministic")
+    return seal(msgspec.json.format(raw, indent=2).decode() + "\n")
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write `manifest.json` into a build's directory."""
-    write_file(folder / FILE_NAME, manifest_text(manifest))
+def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
+    """Write `manifest.json` into a build's directory; return the manifest with its digest."""
+    text = manifest_text(manifest)
+    write_file(folder / FILE_NAME, text)
+    return parse_manifest(text, str(folder / FILE_NAME))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -198,8 +215,14 @@ def parse_manifest(text: bytes | str, where: str) -> Manifest:
         hint = "it was written by another version of specialize: build again"
         raise InputError(f"{where}: schema", repr(SCHEMA), repr(schema), hint)
     try:
-        return msgspec.convert(data, Manifest)
+        manifest = msgspec.convert(data, Manifest)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         place = re.sub(r"^\.", "", place.strip("`")) or "manifest"
         raise InputError(f"{where}: {place}", "a manifest of this version", message, "build again") from error
+    raw = text.encode() if isinstance(text, str) else text
+    expected = sealed_digest(raw, manifest.digest)
+    if manifest.digest != expected:
+        hint = "it was changed after it was written: build again"
+        raise InputError(f"{where}: digest", f"{expected}, that of the file", manifest.digest, hint)
+    return manifest

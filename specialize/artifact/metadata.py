@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from specialize.errors import InputError
+from specialize.files import explained
+from specialize.protobuf import field_of_file, fields
 from specialize.version import VERSION
 
 SCHEMA = "specialize/onnx@1"
 _PREFIX = "specialize."
+_METADATA_PROPS, _KEY, _VALUE = (
+    14,
+    1,
+    2,
+)  # field numbers of ModelProto and StringStringEntryProto in onnx.proto
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +35,7 @@ class ModelTie:
         plan: Digest of the visible sets.
         model: Digest of the generic model.
         build: Digest of the build key.
+        contract: Digest of the manifest's part that is known before the model is written.
         compiler: Version of this package.
     """
 
@@ -39,6 +48,7 @@ class ModelTie:
     plan: str
     model: str
     build: str
+    contract: str
     compiler: str = VERSION
 
 
@@ -57,6 +67,7 @@ def write_metadata(props: MutableMapping[str, str], tie: ModelTie) -> None:
         "plan_digest": tie.plan,
         "model_digest": tie.model,
         "build_digest": tie.build,
+        "contract_digest": tie.contract,
         "compiler_version": tie.compiler,
     }
     props.update({_PREFIX + key: text for key, text in texts.items()})
@@ -83,7 +94,26 @@ def read_metadata(props: Mapping[str, str], where: str) -> ModelTie:
             plan=props[f"{_PREFIX}plan_digest"],
             model=props[f"{_PREFIX}model_digest"],
             build=props[f"{_PREFIX}build_digest"],
+            contract=props[f"{_PREFIX}contract_digest"],
             compiler=props[f"{_PREFIX}compiler_version"],
         )
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(f"{where}: metadata", "all keys of " + SCHEMA, str(error), "build again") from error
+
+
+def read_props(path: Path) -> dict[str, str]:
+    """Return the `metadata_props` of an ONNX file; its graph is not read, and onnx is not imported.
+
+    Raises:
+        InputError: The file is not ONNX.
+    """
+    with explained(path):
+        entries = [fields(entry, str(path)) for entry in field_of_file(path, _METADATA_PROPS)]
+    try:
+        return {_text(entry[_KEY]): _text(entry.get(_VALUE, [b""])) for entry in entries}
+    except (AttributeError, KeyError, ValueError) as error:
+        raise InputError(f"{path}: metadata", "names and texts", str(error)) from error
+
+
+def _text(values: list[bytes]) -> str:
+    return values[-1].decode()

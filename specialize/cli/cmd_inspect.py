@@ -43,7 +43,7 @@ def _build(path: Path, as_json: bool) -> None:
     from specialize.artifact import Build
     from specialize.cli.render_inspect import build_json, build_text
 
-    build = Build.open(path)
+    build = Build.intact(path)
     emit(build_json(build), build_text(build), as_json)
 
 
@@ -51,7 +51,7 @@ def _graph(path: Path, as_json: bool) -> None:
     from specialize.artifact import Build
     from specialize.cli.render_graph import graph_json, graph_text
 
-    build = Build.open(path)
+    build = Build.intact(path)
     emit(graph_json(build), graph_text(build), as_json)
 
 
@@ -60,7 +60,7 @@ def _conformance(path: Path, target: str, as_json: bool) -> None:
     from specialize.cli.render_targets import conformance_json, conformance_text
     from specialize.targets.conformance import check_file
 
-    report = check_file(Build.open(path).model if path.is_dir() else path, target)
+    report = check_file(Build.intact(path).model if path.is_dir() else path, target)
     emit(conformance_json(report), conformance_text(report), as_json)
 
 

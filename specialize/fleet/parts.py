@@ -70,5 +70,5 @@ def unpack_build(store: Store, key: str, folder: Path) -> Build:
                 target.write_bytes(read_part(store, entry, name.removesuffix(PACKED)))
             else:
                 store.unpack(digest, target)
-        Build.open(room).require_intact()
+        Build.intact(room)
     return Build.open(folder)

@@ -102,6 +102,7 @@ def _program(store: Store, key: str, folder: Path) -> tuple[Build, Program]:
     if PREPARED_WEIGHTS in entry.objects:
         store.unpack(entry.objects[PREPARED_WEIGHTS], folder / PREPARED_WEIGHTS)
     build = Build(folder, parse_manifest(read_part(store, entry, FILE_NAME), entry.title))
+    build.require_intact([name for name in (PROGRAM, PREPARED_WEIGHTS) if (folder / name).exists()])
     return build, program_of(build)
 
 

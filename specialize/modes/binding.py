@@ -17,7 +17,6 @@ import onnx_ir as ir
 
 from specialize.artifact import Build
 from specialize.artifact.tensors import read_tensors
-from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import DeclinedError, InternalError
 from specialize.graph.closure import Closure
@@ -96,7 +95,7 @@ def fed_to(build: Build, spec: ModelSpec, prepared: Path) -> Fed:
     if build.manifest.mode == "envelope":
         counted = bool(build.manifest.options.get("count_outside"))
         return Fed(envelope.read_cases(build.folder), _none_outside() if counted else {})
-    own = feeds_of(read_graph(prepared), spec, load_profile(build.profile))
+    own = feeds_of(read_graph(prepared), spec, build.calibration())
     if build.manifest.mode == "tables":
         table, metadata = read_tensors(build.file(OWN_TABLE))
         require_table(build.file(OWN_TABLE), metadata, build)

@@ -140,7 +140,7 @@ def make_table(build_dir: Path, calib: Path, output: Path, allow: tuple[str, ...
         StaleError: The vehicle does not fit; says by how much.
     """
     require_known_codes(allow)
-    build = Build.open(build_dir)
+    build = Build.intact(build_dir)
     profile = load_profile(calib)
     program = program_of(build)
     program.require_cameras(profile)

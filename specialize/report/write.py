@@ -8,7 +8,6 @@ from pathlib import Path
 from specialize.artifact.build import Build
 from specialize.artifact.manifest import Manifest
 from specialize.bench.report import BuildBench
-from specialize.calibration.load import load_profile
 from specialize.files import write_file
 from specialize.model import parse_spec
 from specialize.planning import visible_sets
@@ -25,9 +24,9 @@ def build_report(folder: Path, bench: BuildBench | None = None) -> str:
     Raises:
         InputError: The directory is no build, or its profile or sidecar cannot be read.
     """
-    build = Build.open(folder)
+    build = Build.intact(folder)
     spec = parse_spec(build.manifest.spec, f"{folder}: spec")
-    return _html(build.manifest, visible_sets(spec, load_profile(build.profile)), bench)
+    return _html(build.manifest, visible_sets(spec, build.calibration()), bench)
 
 
 def write_new_report(folder: Path, manifest: Manifest, plans: Sequence[VisibilityPlan]) -> None:

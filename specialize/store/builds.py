@@ -21,8 +21,7 @@ def keep_build(store: Store, folder: Path) -> Entry:
     Raises:
         InputError: The folder is no build, or a file is not the one that its manifest names.
     """
-    build = Build.open(folder)
-    build.require_intact()
+    build = Build.intact(folder)
     manifest = build.manifest
     names = (FILE_NAME, *manifest.files)
     entry = Entry(
@@ -56,5 +55,5 @@ def restore_build(store: Store, key: str, folder: Path) -> Build:
         for name, digest in entry.objects.items():
             (room / name).parent.mkdir(parents=True, exist_ok=True)
             store.unpack(digest, room / name)
-        Build.open(room).require_intact()
+        Build.intact(room)
     return Build.open(folder)

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from specialize.artifact import Digests, Manifest, PassNote, Site, SiteCamera, Tensor
+import onnx
+
+from specialize.artifact import (
+    Digests,
+    Manifest,
+    ModelTie,
+    PassNote,
+    Site,
+    SiteCamera,
+    Tensor,
+    contract_digest,
+    write_metadata,
+)
 from specialize.verify.report import OutputReport, VerifyReport
 from specialize.verify.tolerance import TOLERANCES
 
@@ -76,3 +88,25 @@ def manifest() -> Manifest:
         warnings=("weights are seeded, not trained",),
         spec="schema: specialize/model@1\n",
     )
+
+
+def model_of(manifest: Manifest) -> bytes:
+    """Return an ONNX file without a graph whose metadata names the build of a manifest."""
+    digests = manifest.digests
+    tie = ModelTie(
+        vehicle=manifest.vehicle,
+        mode=manifest.mode,
+        layout=manifest.layout,
+        cameras=manifest.cameras,
+        lengths=tuple(tuple(camera.visible for camera in site.cameras) for site in manifest.sites),
+        profile=digests.profile,
+        plan=digests.plan,
+        model=digests.model,
+        build=digests.build,
+        contract=contract_digest(manifest),
+    )
+    props: dict[str, str] = {}
+    write_metadata(props, tie)
+    model = onnx.ModelProto(ir_version=8)
+    onnx.helper.set_model_props(model, props)
+    return bytes(model.SerializeToString())

@@ -10,6 +10,7 @@ import pytest
 
 from specialize.artifact import read_manifest, write_manifest
 from specialize.artifact.manifest import manifest_text, parse_manifest
+from specialize.digest import UNSEALED, digest_bytes
 from specialize.errors import InputError
 from tests.artifact.examples import manifest
 
@@ -21,8 +22,26 @@ def changed(**changes: object) -> str:
 
 def test_a_manifest_survives_the_disk(tmp_path: Path) -> None:
     """What is read back equals what was written."""
-    write_manifest(tmp_path, manifest())
-    assert read_manifest(tmp_path) == manifest()
+    written = write_manifest(tmp_path, manifest())
+    assert read_manifest(tmp_path) == written
+    assert msgspec.structs.replace(written, digest=UNSEALED) == manifest()
+
+
+def test_a_manifest_names_its_own_digest() -> None:
+    """Anybody can check it: it is that of the file with zeros in its place."""
+    written = parse_manifest(manifest_text(manifest()), "m")
+    assert (
+        digest_bytes(manifest_text(manifest()).replace(written.digest, UNSEALED).encode()) == written.digest
+    )
+
+
+def test_every_flipped_byte_is_noticed() -> None:
+    """Nothing in the file can change without an error that names the file."""
+    good = manifest_text(manifest()).encode()
+    for place in range(len(good)):
+        bad = good[:place] + bytes([good[place] ^ 1 << place % 8]) + good[place + 1 :]
+        with pytest.raises(InputError, match=r"^manifest\.json"):
+            parse_manifest(bad, "manifest.json")
 
 
 def test_a_manifest_is_always_the_same_text() -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
+import onnx
 import pytest
 
 from specialize.artifact import ModelTie, read_metadata, write_metadata
+from specialize.artifact.metadata import read_props
 from specialize.errors import InputError
 
 TIE = ModelTie(
@@ -19,6 +22,7 @@ TIE = ModelTie(
     plan="sha256:b",
     model="sha256:c",
     build="sha256:d",
+    contract="sha256:e",
 )
 
 
@@ -28,6 +32,21 @@ def test_the_tie_survives() -> None:
     write_metadata(props, TIE)
     assert read_metadata(props, "model.onnx") == TIE
     assert all(key.startswith("specialize.") for key in props)
+
+
+def test_the_tie_is_read_without_onnx(tmp_path: Path) -> None:
+    """The metadata of a file are found without reading the graph, whatever else the file has; cut off, they are not."""
+    props: dict[str, str] = {"empty": ""}
+    write_metadata(props, TIE)
+    values = [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])]
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Relu", ["x"], ["y"])], "g", values, [])
+    model = onnx.helper.make_model(graph, producer_name="somebody", model_version=1 << 40)
+    onnx.helper.set_model_props(model, props)
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    assert read_props(tmp_path / "model.onnx") == props
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString()[:-1])
+    with pytest.raises(InputError, match="protobuf"):
+        read_props(tmp_path / "model.onnx")
 
 
 def test_foreign_keys_stay() -> None:

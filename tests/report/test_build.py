@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,12 +12,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from specialize.artifact.manifest import write_manifest
+from specialize.artifact import record_files, write_manifest
 from specialize.bench import BenchReport, BuildBench, FormTime
+from specialize.calibration.dump import dump_profile
+from specialize.calibration.load import load_profile
 from specialize.model import GridSpec, ImagePrep, ModelSpec
 from specialize.report import build_page, render, write_build_report
 from specialize.resources import resource_dir
 from specialize.verify import TOLERANCES, VerifyReport, compare_arrays
+from tests.artifact.examples import model_of
 from tests.report import pages
 
 
@@ -175,8 +177,14 @@ def test_a_report_is_written_from_the_builds_directory_alone(tmp_path: Path) -> 
         calibration_inputs={},
         grids=(GridSpec(shape=(50, 50), range_m=(-51.2, -51.2, -5.0, 51.2, 51.2, 3.0), anchors=4),),
     )
-    write_manifest(tmp_path, msgspec.structs.replace(pages.manifest(plan), spec=spec.to_text()))
-    shutil.copyfile(resource_dir("calib_profiles") / "car42.yaml", tmp_path / "profile.yaml")
+    profile = load_profile(resource_dir("calib_profiles") / "car42.yaml")
+    digests = msgspec.structs.replace(pages.manifest(plan).digests, profile=profile.digest)
+    made = msgspec.structs.replace(
+        pages.manifest(plan), spec=spec.to_text(), vehicle="car42", digests=digests
+    )
+    (tmp_path / "profile.yaml").write_text(dump_profile(profile))
+    (tmp_path / "model.onnx").write_bytes(model_of(made))
+    write_manifest(tmp_path, record_files(tmp_path, made))
     path = write_build_report(tmp_path)
     assert path == tmp_path / "report.html"
     assert "sees 600 of" in path.read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from specialize.artifact import record_files, write_manifest
 from specialize.errors import InputError
 from specialize.store import Store, collect, open_store
 from specialize.store.builds import keep_build, restore_build
-from tests.artifact.examples import manifest, sha
+from tests.artifact.examples import manifest, model_of, sha
 from tests.cli.builds import make_build
 from tests.cli.running import CAR42, CAR43
 
@@ -31,7 +31,9 @@ def build(folder: Path, calib: Path, key: str) -> Path:
     (folder / "weights.bin").write_bytes(WEIGHTS)
     (folder / "tables.bin").write_bytes(key.encode())
     digests = msgspec.structs.replace(manifest().digests, build=key)
-    write_manifest(made, record_files(made, msgspec.structs.replace(manifest(), digests=digests)))
+    own = msgspec.structs.replace(manifest(), digests=digests)
+    (made / "model.onnx").write_bytes(model_of(own))
+    write_manifest(made, record_files(made, own))
     return made
 
 

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 
 from specialize.calibration.camera import Camera, Distortion
-from specialize.calibration.formats.protobuf import doubles, fields, first
 from specialize.calibration.formats.source import in_order, read_json, require
 from specialize.calibration.pose import OPTICAL_FROM_BODY, Matrix, inverse, product, rigid
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError
+from specialize.protobuf import doubles, fields, first
 
 NAMES = {
     1: "FRONT",

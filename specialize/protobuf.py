@@ -1,8 +1,10 @@
-"""The few lines of the protobuf wire format that reading a calibration needs."""
+"""The few lines of the protobuf wire format that need no library: fields of a message, and of one in a file."""
 
 from __future__ import annotations
 
+import io
 import struct
+from pathlib import Path
 from typing import Any
 
 from specialize.errors import InputError
@@ -39,6 +41,34 @@ def fields(data: bytes, where: str) -> dict[int, list[Any]]:
     return found
 
 
+def field_of_file(path: Path, number: int) -> list[bytes]:
+    """Return the values of one field of the message in a file; the others are skipped without reading them.
+
+    Raises:
+        InputError: The file holds no message.
+    """
+    found: list[bytes] = []
+    with path.open("rb") as file:
+        end = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        while (place := file.tell()) < end:
+            try:
+                key = _varint_of(file)
+                kind = key & 7
+                size = _varint_of(file) if kind in (_VARINT, _BYTES) else {_FIXED64: 8, _FIXED32: 4}[kind]
+            except (KeyError, ValueError):
+                raise InputError(str(path), "a protobuf message", f"other bytes at {place}") from None
+            if kind == _VARINT:
+                continue
+            if file.tell() + size > end:
+                raise InputError(str(path), "a protobuf message", f"{end} bytes of it")
+            if key >> 3 == number and kind == _BYTES:
+                found.append(file.read(size))
+            else:
+                file.seek(size, io.SEEK_CUR)
+    return found
+
+
 def first(message: dict[int, list[Any]], number: int, where: str) -> Any:
     """Return the first value of a field.
 
@@ -67,3 +97,16 @@ def _varint(data: bytes, position: int) -> tuple[int, int]:
         shift += 7
         if shift > 63:
             raise ValueError("too long")
+
+
+def _varint_of(file: io.BufferedReader) -> int:
+    """Return the variable-length integer that a file is at."""
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = file.read(1)
+        if not byte:
+            break
+        value |= (byte[0] & 0x7F) << shift
+        if byte[0] < 0x80:
+            return value
+    raise ValueError("too long or cut off")

@@ -14,7 +14,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.describe import describe_notes, describe_site, describe_tensor
 from specialize.digest import digest
 from specialize.errors import DeclinedError, InputError
-from specialize.fitting import Fit, require_fit
+from specialize.fitting import Fit, judged, look_over
 from specialize.flops import count
 from specialize.graph.custom import POOL
 from specialize.graph.io import read_graph
@@ -26,6 +26,7 @@ from specialize.passes.gather_sums import gather_sums
 from specialize.passes.pipeline import Specialized, specialize_graph
 from specialize.passes.site import CompactedSite
 from specialize.planning import plans_digest, visible_sets
+from specialize.plausibility import Judged, Plausibility, SiteMask, judge_build
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
 from specialize.sources import PREPARED, GenericModel
@@ -54,6 +55,7 @@ class Compilation:
         sites: Where rows were dropped, in graph order.
         notes: What every pass did or declined.
         fit: How the calibration fits the model.
+        plausibility: What was seen in the values that the model is fed.
     """
 
     profile: CalibrationProfile
@@ -66,6 +68,7 @@ class Compilation:
     sites: tuple[CompactedSite, ...]
     notes: tuple[Note, ...]
     fit: Fit
+    plausibility: Plausibility
 
 
 def specialize(
@@ -78,12 +81,15 @@ def specialize(
         DeclinedError: There is nothing to specialize, and `allow_unchanged` was not asked for.
     """
     spec = generic.spec
-    fit = require_fit(profile, spec, request.allow, str(request.calib))
     plans = visible_sets(spec, profile)
     binding = bind_model(request, profile, spec, parts / PREPARED)
     compiled = _settled(binding.compiled, request)
     if not compiled.sites and not request.allow_unchanged:
         _require_saving(request.model, parts / PREPARED, compiled)
+    values = _judged_values(request, profile, spec, compiled)
+    fit = judged(
+        (*look_over(profile, spec), *values.findings), profile, request.allow, str(request.calib), spec.name
+    )
     if request.mode == "exact":
         _require_places(compiled.sites, plans)
         _require_covered(compiled.sites, plans)
@@ -99,7 +105,17 @@ def specialize(
         sites=compiled.sites,
         notes=compiled.notes,
         fit=fit,
+        plausibility=values.record,
     )
+
+
+def _judged_values(
+    request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, compiled: Specialized
+) -> Judged:
+    """Judge what the model is fed and what its graph makes of that."""
+    masks = [SiteMask(site.where, site.seen, site.rows_before, site.pairs) for site in compiled.sites]
+    inputs = {tensor.name: tensor.shape for tensor in map(describe_tensor, compiled.model.graph.inputs)}
+    return judge_build(spec, profile, masks, inputs, request.mode)
 
 
 def bound_constants(spec: ModelSpec, profile: CalibrationProfile) -> dict[str, np.ndarray]:
@@ -147,6 +163,7 @@ def describe(request: BuildRequest, compiled: Compilation, key: BuildKey) -> Man
         allowed=tuple(sorted(set(request.allow))),
         options=dict(compiled.binding.options)
         | ({"attention": request.attention} if request.attention else {}),
+        plausibility=compiled.plausibility,
         verify={},
         flops={},
     )

@@ -16,6 +16,7 @@ from specialize.artifact.precision import Precision
 from specialize.digest import UNSEALED, digest, seal, sealed_digest
 from specialize.errors import InputError
 from specialize.files import explained, write_file
+from specialize.plausibility.record import Plausibility
 from specialize.version import VERSION
 
 SCHEMA = "specialize/manifest@1"
@@ -111,6 +112,7 @@ class Manifest(_Part, frozen=True, kw_only=True):
         passes: What every pass did or declined.
         verify: The comparison with the generic model, as `specialize verify --json` prints it.
         flops: Costs of the three forms, as `specialize flops --json` prints them.
+        plausibility: Whether the values that the model is fed are plausible, and what was seen.
         warnings: What the user should know.
         allowed: Codes of errors about the calibration in spite of which it was built, sorted.
         spec: Text of the model's sidecar, so that a check needs neither model nor torch.
@@ -141,6 +143,7 @@ class Manifest(_Part, frozen=True, kw_only=True):
     passes: tuple[PassNote, ...]
     verify: JsonObject
     flops: JsonObject
+    plausibility: Plausibility = Plausibility()
     warnings: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     source: JsonObject = {}

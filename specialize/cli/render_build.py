@@ -44,6 +44,7 @@ def build_json(outcome: BuildOutcome) -> dict[str, Any]:
         "seconds": {stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
         "warnings": [*manifest.warnings, *outcome.warnings],
         "allowed": list(manifest.allowed),
+        "plausibility": msgspec.to_builtins(manifest.plausibility),
     }
 
 
@@ -74,7 +75,7 @@ def build_text(outcome: BuildOutcome) -> RenderableType:
         *([_stages(outcome.seconds)] if outcome.seconds else []),
         *_conformance(outcome),
         *precision_lines(manifest.precision),
-        f"{proof(manifest.verify)}{_when(manifest)}\n{ties(manifest)}",
+        f"{proof(manifest.verify)}{_when(manifest)}\n{manifest.plausibility.line()}\n{ties(manifest)}",
         f"next: specialize check {outcome.build_dir} --calib {outcome.build_dir / 'profile.yaml'}",
     )
 

@@ -1,5 +1,17 @@
 """Plausibility of values: what a bound calibration makes cameras see, judged without any code of the compiler."""
 
+from specialize.plausibility.judge import Judged, judge_build
+from specialize.plausibility.masks import SiteMask
+from specialize.plausibility.record import Plausibility
 from specialize.plausibility.values import VALUE_RULES, Sight, see_points, values_findings
 
-__all__ = ["VALUE_RULES", "Sight", "see_points", "values_findings"]
+__all__ = [
+    "VALUE_RULES",
+    "Judged",
+    "Plausibility",
+    "Sight",
+    "SiteMask",
+    "judge_build",
+    "see_points",
+    "values_findings",
+]

@@ -37,29 +37,23 @@ def ring_points(height_m: float) -> Floats:
     return np.concatenate(levels)
 
 
-def grid_points(
-    shape: Sequence[int], range_m: Sequence[float], anchors: int, step: tuple[int, int] = (1, 1)
-) -> Floats:
-    """Return the points (Q, D, 3) of a grid, m: cells by their centres, x along the last axis of the shape.
-
-    Pillars have `anchors` heights from half a metre above the floor to half a metre below the ceiling; voxels one.
+def seen_queries(
+    matrices: Floats, sizes_px: Sequence[Sequence[int]], points: Floats, least_depth_m: float
+) -> Bools:
+    """Return (N, Q) which queries each camera sees: those with a point (Q, D, 3) that it sees.
 
     Args:
-        shape: `[H, W]` pillars or `[Z, H, W]` voxels.
-        range_m: `(x0, y0, z0, x1, y1, z1)`.
-        anchors: Heights of a pillar.
-        step: Takes every so many rows and columns only.
+        matrices: (N, 4, 4) lidar points to network pixels.
+        sizes_px: Width and height of each network image.
+        points: (Q, D, 3) in the lidar frame, m.
+        least_depth_m: Least depth, not included.
     """
-    (x0, y0, z0, x1, y1, z1), (rows, columns) = range_m, shape[-2:]
-    x = x0 + (np.arange(columns)[:: step[1]] + 0.5) * (x1 - x0) / columns
-    y = y0 + (np.arange(rows)[:: step[0]] + 0.5) * (y1 - y0) / rows
-    if len(shape) == 2:
-        z = np.linspace(z0 + 0.5, z1 - 0.5, anchors) if anchors > 1 else np.array([z0 + 0.5])
-        yy, xx, zz = np.meshgrid(y, x, z, indexing="ij")  # (H, W, D)
-        return np.stack([xx, yy, zz], axis=-1).reshape(-1, anchors, 3)
-    z = z0 + (np.arange(shape[0]) + 0.5) * (z1 - z0) / shape[0]
-    zz, yy, xx = np.meshgrid(z, y, x, indexing="ij")  # (Z, H, W)
-    return np.stack([xx, yy, zz], axis=-1).reshape(-1, 1, 3)
+    flat = points.reshape(-1, 3)
+    rows = [
+        seen(matrix, size, flat, least_depth_m).reshape(points.shape[:2]).any(axis=1)
+        for matrix, size in zip(matrices, sizes_px, strict=True)
+    ]
+    return np.stack(rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -11,12 +11,16 @@ import numpy as np
 from specialize.calibration.findings import Finding
 from specialize.calibration.profile import CalibrationProfile
 from specialize.model import GridSpec, ModelSpec
-from specialize.plausibility.sight import Bools, Fed, Floats, grid_points, ring_points, seen
+from specialize.plausibility.sight import Bools, Fed, Floats, ring_points, seen, seen_queries
+from specialize.witness.rig import Grid, Preparation
 
 VALUE_RULES = {
     "nothing-seen": "A camera sees none of the model's points",
     "view-share": "A camera's network image sees far less, or more, than its lens does",
     "cameras-alike": "Two cameras are fed the same matrices",
+    "image-size": "The image input of the graph has not the size that the sidecar states",
+    "mask-differs": "The graph's own mask is not that of the declared grid",
+    "mask-empty": "The graph keeps next to nothing under this calibration",
 }
 
 GROUND_BELOW_LIDAR_M = 1.8
@@ -26,6 +30,8 @@ GRID_SIDE = 50
 LEAST_SHARE, DOUBTFUL_SHARE = 0.4, 0.7
 """Of what the lens sees of the surroundings, the network's image must see so much; crops of real models cut the sky."""
 DOUBTFUL_EXCESS = 0.3
+LEAST_IMAGE_PX = 16
+"""What is smaller is a map of features, not an image."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,7 +68,9 @@ def see_points(spec: ModelSpec, profile: CalibrationProfile) -> Sight:
     raw = np.stack([np.asarray(camera.image_from_lidar, np.float64) for camera in profile.cameras])
     matrices = _fed(spec, profile).network_from_lidar()
     if matrices is None:
-        matrices = np.stack([_prepared(spec, index, one) for index, one in enumerate(raw)])
+        images = [spec.image_of(index) for index in range(len(raw))]
+        prepared = [Preparation(image.size_px, image.scale, image.crop_px).matrix() for image in images]
+        matrices = np.stack(prepared) @ raw
     sizes = tuple(spec.image_of(index).size_px for index in range(len(raw)))
     points = ring_points(_ground_m(spec, profile))
     raw_sizes = [(camera.width_px, camera.height_px) for camera in profile.cameras]
@@ -152,15 +160,6 @@ def _fed(spec: ModelSpec, profile: CalibrationProfile) -> Fed:
     )
 
 
-def _prepared(spec: ModelSpec, index: int, raw: Floats) -> Floats:
-    """Return (4, 4) to network pixels from (4, 4) to raw pixels: pixels are scaled, then the crop is taken off."""
-    image = spec.image_of(index)
-    rows = raw.copy()
-    for axis in range(2):
-        rows[axis] = image.scale * raw[axis] - image.crop_px[axis] * raw[2]
-    return rows
-
-
 def _ground_m(spec: ModelSpec, profile: CalibrationProfile) -> float:
     """Return the height of the ground in the lidar frame, by the profile, else by the model."""
     if profile.ego_from_lidar is not None:
@@ -174,12 +173,40 @@ def _ground_m(spec: ModelSpec, profile: CalibrationProfile) -> float:
 def _grid_shares(
     grid: GridSpec, matrices: Floats, sizes_px: tuple[tuple[int, int], ...], depth_m: float
 ) -> Floats:
-    """Return (N,) the share of a grid's queries that each camera sees, of a sample that covers the grid evenly."""
-    rows, columns = grid.shape[-2:]
-    step = (max(1, rows // GRID_SIDE), max(1, columns // GRID_SIDE))
-    points = grid_points(grid.shape, grid.range_m, grid.anchors, step)  # (Q, D, 3)
-    shares = []
-    for matrix, size in zip(matrices, sizes_px, strict=True):
-        any_height = seen(matrix, size, points.reshape(-1, 3), depth_m).reshape(points.shape[:2]).any(axis=1)
-        shares.append(float(any_height.mean()))
-    return np.array(shares)
+    """Return (N,) the share of a grid's queries that each camera sees, of a coarser grid of the same range."""
+    *levels, rows, columns = grid.shape
+    shape = (*levels, min(rows, GRID_SIDE), min(columns, GRID_SIDE))
+    points = Grid(shape, tuple(grid.range_m), grid.anchors).points()
+    return np.asarray(seen_queries(matrices, sizes_px, points, depth_m).mean(axis=1), np.float64)
+
+
+def image_findings(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Finding]:
+    """Yield the image inputs of a graph that have another size than every image of the sidecar.
+
+    Args:
+        spec: The model.
+        shapes: Shape by name of each input that is left at run time.
+    """
+    stated = {image.size_px for image in (spec.images or (spec.image,))}
+    for name, shape in shapes.items():
+        size = _image_size(shape)
+        if size is None or size in stated:
+            continue
+        sizes = " or ".join(f"{width} x {height}" for width, height in sorted(stated))
+        message = (
+            f"the graph's input {name} takes images of {size[0]} x {size[1]}, the sidecar states {sizes}"
+        )
+        if (size[1], size[0]) in stated:
+            message += ": width and height are swapped"
+        mend = f"write size_px: [{size[0]}, {size[1]}], and check `scale`"
+        yield Finding("image-size", "error", "", message, mend)
+
+
+def _image_size(shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """Return width and height of an input of images with three colours; None if it is none."""
+    if len(shape) < 4:
+        return None
+    *_, colours, height, width = shape
+    if colours != 3:
+        *_, height, width, colours = shape
+    return (width, height) if colours == 3 and min(width, height) >= LEAST_IMAGE_PX else None

@@ -22,6 +22,8 @@ def scatter_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Co
     data, indices, updates = node.inputs[0], array_of(node.inputs[1]), node.inputs[2]
     if data is None or indices is None or updates is None:
         return None
+    if not indices.size:
+        return lifter.lift(data, layout)  # nothing is written
     axes, depth = lifter.axes, indices.shape[-1]
     if not _rows_or_units(axes, layout[:depth]):
         return None
@@ -36,6 +38,8 @@ def scatter_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout)
     data, indices, updates = node.inputs[0], array_of(node.inputs[1]), node.inputs[2]
     if data is None or indices is None or updates is None:
         return None
+    if not indices.size:
+        return lifter.lift(data, layout)  # nothing is written
     axes, axis = lifter.axes, node_axis(node, 0, len(layout))
     placed = _per_row(axes, indices, layout, axis)
     if placed is None or not is_row_axis(axes, layout[axis]):

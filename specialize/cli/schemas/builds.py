@@ -10,6 +10,7 @@ from specialize.artifact.precision import Precision
 from specialize.cli.schemas.base import JsonObject, Output
 from specialize.cli.schemas.numbers import Bench, Flops, Verify
 from specialize.model import ModelSpec
+from specialize.plausibility.record import Plausibility
 from specialize.zoo.about import About
 
 
@@ -53,6 +54,7 @@ class BuildDone(Output, frozen=True, kw_only=True):
         seconds: Wall time by stage; empty if nothing was done.
         warnings: What the user should know.
         allowed: Codes of errors about the calibration in spite of which it was built.
+        plausibility: Whether the values that the model is fed are plausible, and what was seen.
     """
 
     schema: Literal["specialize/build@1"]
@@ -74,6 +76,7 @@ class BuildDone(Output, frozen=True, kw_only=True):
     seconds: dict[str, float]
     warnings: tuple[str, ...]
     allowed: tuple[str, ...]
+    plausibility: Plausibility
 
 
 class InspectedBuild(Output, frozen=True, kw_only=True, tag="build", tag_field="kind"):

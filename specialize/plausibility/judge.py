@@ -1,0 +1,76 @@
+"""The values of one build, judged: what its cameras see, and what its graph makes of the calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from specialize.calibration.findings import Finding
+from specialize.calibration.profile import CalibrationProfile
+from specialize.model import ModelSpec
+from specialize.plausibility.masks import SiteMask, judge_masks
+from specialize.plausibility.record import CameraSight, Plausibility, shares
+from specialize.plausibility.values import Sight, image_findings, see_points, values_findings
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What was seen in the values of a build.
+
+    Attributes:
+        record: For the manifest.
+        findings: What only the graph shows; what profile and sidecar show was found before.
+    """
+
+    record: Plausibility
+    findings: tuple[Finding, ...]
+
+
+def judge_build(
+    spec: ModelSpec,
+    profile: CalibrationProfile,
+    sites: Sequence[SiteMask],
+    inputs: Mapping[str, tuple[int, ...]],
+    mode: str,
+) -> Judged:
+    """Judge what a graph is fed and what it makes of that.
+
+    Args:
+        spec: The model.
+        profile: The calibration.
+        sites: What the graph keeps under the calibration.
+        inputs: Shape by name of each input that is left at run time.
+        mode: How calibration is bound.
+    """
+    sight = see_points(spec, profile)
+    fed = {
+        name: np.asarray(array, np.float64)
+        for name, array in spec.calibration_arrays(profile).items()
+        if array.shape[1:] == (4, 4)
+    }
+    masks = judge_masks(sites, spec, sight, fed, mode)
+    findings = (*image_findings(spec, inputs), *masks.findings)
+    doubts = dict.fromkeys(one.code for one in (*values_findings(sight), *findings))
+    record = Plausibility(
+        cameras=_cameras(sight),
+        masks=masks.masks,
+        pooled=masks.pooled,
+        doubts=tuple(doubts),
+        not_compared=masks.not_compared,
+    )
+    return Judged(record, findings)
+
+
+def _cameras(sight: Sight) -> tuple[CameraSight, ...]:
+    """Return the shares of what each camera sees."""
+    found = []
+    for index, name in enumerate(sight.cameras):
+        lens, network = sight.lens[index], sight.network[index]
+        both = float((lens & network).sum())
+        part, inside = both / max(float(lens.sum()), 1.0), both / max(float(network.sum()), 1.0)
+        of_lens, of_network, outside = shares([float(lens.mean()), part, 1.0 - inside])
+        grids = shares([float(grid[index]) for grid in sight.grids])
+        found.append(CameraSight(name=name, lens=of_lens, network=of_network, outside=outside, grids=grids))
+    return tuple(found)

@@ -1,0 +1,192 @@
+"""Are the masks that a graph computes from its calibration plausible? Compared with an independent projection.
+
+The graph is what it is: where its mask differs, the sidecar says something that the graph does not do, or the graph is
+fed another matrix than it wants. What would explain the difference is tried and named.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from specialize.calibration.findings import Finding
+from specialize.model import GridSpec, ModelSpec
+from specialize.plausibility.explain import explanation
+from specialize.plausibility.record import MaskSight, Pooled
+from specialize.plausibility.sight import Bools, Floats, seen_queries
+from specialize.plausibility.values import Sight
+from specialize.witness.rig import Grid
+from specialize.witness.sight import reach_of
+from specialize.witness.sight import sight as witness_sight
+
+LEAST_AGREEMENT = 0.98
+"""What differs beyond the rounding of float32 is doubtful; below this share of pairs, or explained, it is an error."""
+LEAST_KEPT, DOUBTFUL_KEPT = 0.1, 0.25
+"""Of the points of a frustum so many fall into the grid of a real model: 80 % in BEVFusion's."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SiteMask:
+    """What a graph keeps at one site under the calibration.
+
+    Attributes:
+        where: The node.
+        seen: (G, Q) which queries read a row of which group; groups are cameras at a site of cross-attention.
+        points: Rows before anything is dropped.
+        kept: Rows that are kept.
+    """
+
+    where: str
+    seen: Bools
+    points: int
+    kept: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Masks:
+    """What the masks of a graph say.
+
+    Attributes:
+        masks: Per grid that sites were found for, the comparison.
+        pooled: The largest pooling, where no site is of cameras and queries.
+        findings: What is implausible.
+        not_compared: What could not be judged, and why.
+    """
+
+    masks: tuple[MaskSight, ...]
+    pooled: Pooled | None
+    findings: tuple[Finding, ...]
+    not_compared: tuple[str, ...]
+
+
+def judge_masks(
+    sites: Sequence[SiteMask],
+    spec: ModelSpec,
+    sight: Sight,
+    fed: Mapping[str, Floats],
+    mode: str,
+) -> Masks:
+    """Compare the masks of a graph's sites with what the cameras see.
+
+    Args:
+        sites: What the graph keeps.
+        spec: The model.
+        sight: What the cameras see, by an independent projection.
+        fed: Input name -> (N, 4, 4) that the graph is fed.
+        mode: How calibration is bound; in `exact` the masks are those of the calibration, else supersets.
+    """
+    count = len(sight.cameras)
+    by_camera = [site for site in sites if site.seen.shape[0] == count and count > 1]
+    found: list[Finding] = []
+    masks = []
+    for number, grid in enumerate(spec.grids):
+        alike = [site for site in by_camera if site.seen.shape[1] == int(np.prod(grid.shape))]
+        if alike:
+            mask, more = _compare(number, grid, alike, spec, sight, fed, mode == "exact")
+            masks.append(mask)
+            found.extend(more)
+    compared = {int(np.prod(grid.shape)) for grid in spec.grids}
+    found.extend(_unseen([site for site in by_camera if site.seen.shape[1] not in compared], sight))
+    others = [] if by_camera else [site for site in sites if site.points]
+    pooled = max(others, key=lambda site: site.points, default=None)
+    if not by_camera and sites and pooled is None:
+        found.append(_empty(sites[0].where, 0, 0))
+    elif pooled is not None and pooled.kept < DOUBTFUL_KEPT * pooled.points and mode == "exact":
+        found.append(_empty(pooled.where, pooled.points, pooled.kept))
+    return Masks(
+        tuple(masks),
+        None if pooled is None else Pooled(points=pooled.points, kept=pooled.kept),
+        tuple(found),
+        tuple(_left_out(sites, spec, masks)),
+    )
+
+
+def _compare(
+    number: int,
+    grid: GridSpec,
+    sites: Sequence[SiteMask],
+    spec: ModelSpec,
+    sight: Sight,
+    fed: Mapping[str, Floats],
+    exact: bool,
+) -> tuple[MaskSight, list[Finding]]:
+    """Compare all sites of one grid: what any of them keeps, for a graph may have one site per height."""
+    kept = np.logical_or.reduce([site.seen for site in sites])
+    declared = Grid(tuple(grid.shape), tuple(grid.range_m), grid.anchors)
+    points, depth_m = declared.points(), spec.rule.min_depth_m
+    projected = seen_queries(sight.matrices, sight.sizes_px, points, depth_m)
+    projected = _rounded(projected, kept, points, sight, depth_m)
+    both, either = int((kept & projected).sum()), int((kept | projected).sum())
+    whole = either if exact else int(projected.sum())
+    agreement = both / whole if whole else 0.0
+    mask = MaskSight(
+        grid=number,
+        sites=len(sites),
+        pairs=int(kept.sum()),
+        projected=int(projected.sum()),
+        agreement=math.floor(1e4 * agreement) / 1e4,
+    )
+    if agreement == 1.0:
+        return mask, []
+    told = (
+        f"the graph keeps {mask.pairs:,} pairs of camera and query, the cameras see {mask.projected:,} of the declared "
+        f"grid, {both:,} of them the same"
+    )
+    why = explanation(kept, declared, sight, depth_m, fed) if exact else ""
+    severity = "error" if agreement < LEAST_AGREEMENT or why else "warning"
+    mend = (
+        "correct `grids`, `image` or `calibration_inputs` in the sidecar; without `grids` nothing is compared"
+    )
+    text = f"{told}; {why} would explain it" if why else told
+    return mask, [Finding("mask-differs", severity, "", text, mend)]  # type: ignore[arg-type]
+
+
+def _rounded(projected: Bools, kept: Bools, points: Floats, sight: Sight, depth_m: float) -> Bools:
+    """Return the projection's pairs (N, Q), with the graph's own answer where float32 may round either way."""
+    settled = projected.copy()
+    for index, (matrix, size) in enumerate(zip(sight.matrices, sight.sizes_px, strict=True)):
+        queries = np.flatnonzero(projected[index] != kept[index])
+        if len(queries):
+            near = witness_sight(matrix, points[queries], size, depth_m, reach_of(points))
+            chosen = queries[near.possibly.any(-1) & ~near.surely.any(-1)]
+            settled[index, chosen] = kept[index, chosen]
+    return settled
+
+
+def _unseen(sites: Sequence[SiteMask], sight: Sight) -> Iterator[Finding]:
+    """Yield the cameras of which the graph keeps nothing at sites that no grid is declared for."""
+    for index, name in enumerate(sight.cameras):
+        empty = [site for site in sites if not site.seen[index].any()]
+        if empty:
+            message = f"the graph keeps none of its {empty[0].seen.shape[1]:,} queries at {empty[0].where}"
+            mend = "check `calibration_inputs` and `image` in the sidecar, and the camera's pose"
+            yield Finding("mask-empty", "error", name, message, mend)
+
+
+def _empty(where: str, points: int, kept: int) -> Finding:
+    """Return what is said of a pooling that leaves nearly everything out."""
+    share = 100 * kept / max(points, 1)
+    message = (
+        f"the graph keeps {kept:,} of {points:,} points ({share:.1f} %) at {where}; of a camera's frustum most fall "
+        "into the grid"
+        if points
+        else f"the graph keeps no row at all at {where}: no camera sees anything"
+    )
+    mend = "check `calibration_inputs`: which matrix does each input want, and in which direction?"
+    severity = "error" if kept < LEAST_KEPT * max(points, 1) else "warning"
+    return Finding("mask-empty", severity, "", message, mend)  # type: ignore[arg-type]
+
+
+def _left_out(sites: Sequence[SiteMask], spec: ModelSpec, masks: Sequence[MaskSight]) -> Iterator[str]:
+    """Yield what could not be compared."""
+    if not sites:
+        yield "masks: no rows are dropped in this graph, so it shows none"
+    elif not masks:
+        yield (
+            "masks: no grid of the sidecar has as many queries as a site"
+            if spec.grids
+            else "masks: no grid is declared"
+        )

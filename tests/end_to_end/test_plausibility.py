@@ -1,0 +1,168 @@
+"""Builds under implausible values are refused, whatever the comparison of both models says: both are fed the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+import torch
+import yaml
+
+from specialize.artifact import Build
+from specialize.calibration.dump import dump_profile
+from tests.calibration.rig_blunders import BLUNDERS
+from tests.end_to_end.test_build import Bench, bench
+from tests.graphs import GraphMaker
+from tests.synthetic.exporting import export
+from tests.synthetic.others import Lift
+from tests.synthetic.styles import BASE, TURN_RAD
+from tests.synthetic.vehicles import vehicle
+
+__all__ = ["bench"]
+
+
+def change(bench: Bench, **changes: object) -> None:
+    """Change the sidecar of the tiny model."""
+    sidecar = bench.model.with_suffix(".model.yaml")
+    data = yaml.safe_load(sidecar.read_text())
+    sidecar.write_text(yaml.safe_dump({**data, **changes}))
+
+
+IMAGE = {"size_px": [800, 450], "scale": 0.5}
+GRID = {"shape": [6, 8], "range_m": [-20.0, -15.0, -2.0, 20.0, 15.0, 1.0], "anchors": 2}
+WRONG: dict[str, tuple[dict[str, object], str]] = {
+    "twice the scale": (
+        {"image": {**IMAGE, "scale": 1.0}},
+        "error image-overflow: all 6 cameras: scaled by 1 the raw image is 1600 x 900, the network's is 800 x 450",
+    ),
+    "half the scale": (
+        {"image": {**IMAGE, "scale": 0.25}},
+        "error image-underfill: all 6 cameras: scaled by 0.25",
+    ),
+    "range": (
+        {"grids": [{**GRID, "range_m": [-60.0, -45.0, -2.0, 60.0, 45.0, 1.0]}]},
+        "error mask-differs: the graph keeps 52 pairs of camera and query",
+    ),
+    "rows and columns": (
+        {"grids": [{**GRID, "shape": [8, 6]}]},
+        "20 of them the same; rows and columns of `shape` exchanged would explain it",
+    ),
+    "cam2lidar for lidar2img": (
+        {"calibration_inputs": {"lidar2img": "cam2lidar"}},
+        "lidar2img, as it is fed, used as lidar2img would explain it",
+    ),
+    "img2lidar for lidar2img": (
+        {"calibration_inputs": {"lidar2img": "img2lidar"}},
+        "error mask-empty: the graph keeps no row at all",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+def test_a_wrong_sidecar_is_refused_with_its_explanation(bench: Bench, mistake: str) -> None:
+    """The graph and the calibration are right, the sidecar is not: exit 1, nothing is left."""
+    changes, text = WRONG[mistake]
+    change(bench, **changes)
+    ran = bench.build()
+    assert ran.code == 1, ran.out
+    assert text in ran.err
+    assert bench.names() == set()
+
+
+@pytest.mark.parametrize(
+    ("blunder", "code"),
+    [
+        ("swapped sides", "camera-swapped"),
+        ("all in body axes", "nothing-seen"),
+        ("millimetres", "centre-far"),
+    ],
+)
+def test_a_wrong_calibration_is_refused_before_anything_is_stored(
+    bench: Bench, blunder: str, code: str, store_dir: Path
+) -> None:
+    """Swapped cameras with their names intact, cameras under the sky, millimetres: refused, and the store is empty."""
+    path = bench.folder.parent / "car.yaml"
+    path.write_text(dump_profile(BLUNDERS[blunder][0]))
+    ran = bench.build(calib=path)
+    assert ran.code == 1 and f"--allow {code}" in ran.err
+    assert not store_dir.exists() or not any(store_dir.rglob("*.json"))
+
+
+def test_what_was_seen_is_in_the_manifest_and_printed(bench: Bench) -> None:
+    """A sound build says in one line what its cameras see, and keeps the record."""
+    ran = bench.build()
+    line = next(line for line in ran.out.splitlines() if line.startswith("plausible: "))
+    assert "network image sees all of what its lens sees, 10 % to 23 % of the queries each" in line
+    assert "the graph's masks agree with an independent projection to 100.00 %" in line
+    record = Build.open(bench.folder / "car42").manifest.plausibility
+    assert [camera.name for camera in record.cameras][:2] == ["CAM_FRONT", "CAM_FRONT_RIGHT"]
+    assert all(camera.network == 1.0 for camera in record.cameras)
+    (mask,) = record.masks
+    assert (mask.pairs, mask.projected, mask.agreement) == (52, 52, 1.0)
+    assert record.doubts == () and record.not_compared == ()
+
+
+def test_what_is_allowed_is_doubtful_in_the_manifest(bench: Bench) -> None:
+    """A person who knows better gets the build; its record and its warnings say what was implausible."""
+    change(bench, image={**IMAGE, "scale": 0.25})
+    ran = bench.build("--allow", "image-underfill", "--allow", "camera-order")
+    assert ran.code == 0, ran.err
+    assert "warning: profile car42: allowed error image-underfill: all 6 cameras" in ran.err
+    assert "doubtful (view-share): " in ran.out
+    manifest = Build.open(bench.folder / "car42").manifest
+    assert manifest.allowed == ("camera-order", "image-underfill")
+    assert manifest.plausibility.doubts == ("view-share",)
+
+
+def test_an_image_input_of_another_size_is_refused(bench: Bench) -> None:
+    """The graph says how large its images are."""
+    make = GraphMaker()
+    model = onnx.load(bench.model)
+    images = make.input("img", (1, 6, 3, 96, 160))
+    proto = make.model(mean=make.op("ReduceMean", images, axes=[3, 4]))
+    model.graph.node.extend(proto.graph.node)
+    model.graph.input.extend(proto.graph.input)
+    model.graph.output.extend(proto.graph.output)
+    model.graph.initializer.extend(proto.graph.initializer)
+    onnx.save(model, bench.model)
+    ran = bench.build()
+    assert ran.code == 1
+    assert (
+        "error image-size: the graph's input img takes images of 160 x 96, the sidecar states 800 x 450"
+        in ran.err
+    )
+
+
+LIFTED = """schema: specialize/model@1
+image: {{size_px: [64, 48]}}
+calibration_inputs: {{img2lidar: {kind}}}
+"""
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("how", "kind"),
+    [
+        *(("scatter_add", kind) for kind in ("img2lidar", "lidar2img", "cam2lidar", "lidar2cam")),
+        *(("index_add", kind) for kind in ("lidar2img", "cam2lidar")),
+    ],
+)
+def test_a_lift_under_another_matrix_is_refused(how: str, kind: str, bench: Bench) -> None:
+    """Every frustum point lies elsewhere under a wrong kind, and both models agree on that: next to none is kept."""
+    height, width = BASE.levels[0]
+    example = {
+        "maps": torch.randn(BASE.cameras, 4, height, width),
+        "img2lidar": torch.eye(4).repeat(1, BASE.cameras, 1, 1),
+    }
+    onnx.save(export(Lift(BASE, how), example, 16), bench.model)
+    bench.model.with_suffix(".model.yaml").write_text(LIFTED.format(kind=kind))
+    path = bench.folder.parent / "ring.yaml"
+    path.write_text(dump_profile(vehicle(BASE, TURN_RAD)))
+    ran = bench.build("--allow-unchanged", calib=path)
+    if kind == "img2lidar":
+        assert ran.code == 0, ran.err
+        assert "67 % of 108 points fall into the grid" in ran.out
+    else:
+        assert ran.code == 1, ran.out
+        assert "error mask-empty: the graph keeps " in ran.err

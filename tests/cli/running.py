@@ -40,40 +40,19 @@ def run_here(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Ran:
 
 _PROBE = """
 import json, sys
-opened = []
-sys.addaudithook(lambda event, values: opened.append(values[0]) if event == "open" else None)
 from specialize.cli.app import run
 code = run(sys.argv[1:])
-files = [name for name in opened if isinstance(name, str)]
-print("\\n" + json.dumps({"code": code, "modules": sorted(sys.modules), "files": files}))
+print("\\n" + json.dumps({"code": code, "modules": sorted(sys.modules)}))
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What a command did in a process of its own, in terms that no machine changes.
-
-    Attributes:
-        modules: Modules imported, by full name.
-        files: Files opened, in order, by the name that they were opened with.
-    """
-
-    modules: frozenset[str]
-    files: tuple[str, ...]
-
-
-def work_of(*arguments: str | Path) -> Work:
-    """Run a command in a process of its own and return what it imported and opened."""
+def modules_of(*arguments: str | Path) -> set[str]:
+    """Return the modules that a command imports in a process of its own, by full name."""
     command = [sys.executable, "-c", _PROBE, *map(str, arguments)]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found["code"] == 0, done.stderr
-    return Work(frozenset(found["modules"]), tuple(found["files"]))
-
-
-def modules_of(*arguments: str | Path) -> set[str]:
-    """Return the modules that a command imports, by full name."""
-    return set(work_of(*arguments).modules)
+    probed = json.loads(done.stdout.splitlines()[-1])
+    assert probed["code"] == 0, done.stderr
+    return set(probed["modules"])
 
 
 def run_process(

@@ -20,7 +20,7 @@ from specialize.passes.lower import FORMS
 from specialize.store import Entry, open_store
 from specialize.targets import TARGETS, target
 from tests.cli.builds import make_build
-from tests.cli.running import CAR42, CAR43, run_here, work_of
+from tests.cli.running import CAR42, CAR43, modules_of, run_here
 from tests.golden_files import check_golden
 
 KEY = digest_bytes(b"key")
@@ -75,13 +75,13 @@ def test_check_json_has_the_figures(capsys: pytest.CaptureFixture[str], tmp_path
 
 def test_check_imports_no_runtime(tmp_path: Path) -> None:
     """A check of a fresh build loads numpy and yaml; no runtime, no graph library, nothing that solves or trains."""
-    work = work_of("check", make_build(tmp_path / "car42", CAR42), "--calib", CAR42)
-    packages = {name.partition(".")[0] for name in work.modules}
+    modules = modules_of("check", make_build(tmp_path / "car42", CAR42), "--calib", CAR42)
+    packages = {name.partition(".")[0] for name in modules}
     assert {"numpy", "yaml"} <= packages
     heavy = {"torch", "onnx", "onnx_ir", "onnxruntime", "openvino", "scipy", "networkx", "pyarrow", "jinja2"}
     assert packages & heavy == set()
     compiling = {"passes", "rows", "graph", "report", "fleet", "precision", "compiler", "verify", "bench"}
-    assert {f"specialize.{name}" for name in compiling} & work.modules == set()
+    assert {f"specialize.{name}" for name in compiling} & modules == set()
 
 
 def test_check_computes_each_visible_set_once(

@@ -10,7 +10,11 @@ WORKERS ?= 2
 # Two test processes on two cores: one thread each, or they fight for the cores.
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: help install demo test check benchmarks evidence evidence-models format pin wheel clean targets table
+# What runs models on OpenVINO: its kernels differ from processor to processor.
+RUNTIME_TESTS := tests/bench tests/passes tests/precision tests/targets tests/verify \
+	tests/end_to_end/test_precision.py tests/end_to_end/test_round_trip.py
+
+.PHONY: help install demo test test-lowest check benchmarks evidence evidence-models format pin wheel clean targets table
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -31,6 +35,9 @@ demo: install ## specialize BEVFormer-tiny for calib_profiles/car42.yaml, with r
 
 test: install ## every test that takes seconds
 	$(TEST_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+test-lowest: install ## the tests of runtimes, as on a processor with the fewest features that OpenVINO honours
+	$(TEST_ENV) ONEDNN_MAX_CPU_ISA=SSE41 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(RUNTIME_TESTS)
 
 benchmarks: install ## processor time of the commands that should answer at once, into benchmarks/results/
 	$(BIN)/python benchmarks/run.py

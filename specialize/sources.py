@@ -157,7 +157,7 @@ def _own_model(path: Path, spec: ModelSpec, store: Store) -> GenericModel:
         digest_file(path),
         *(digest_file(path.parent / name) for name in weight_files(model, path.parent)),
     ]
-    code = code_version("graph", "passes") if has_custom(model) else code_version("graph")
+    code = code_version("graph", "passes", "rows", "sources.py")
     key = digest(["onnx", parts, code])
     source: dict[str, object] = {"kind": "onnx", "name": path.stem, "key": key}
     entry = store.find_entry(KIND, key)
@@ -220,5 +220,5 @@ def _warnings(entry: Entry) -> tuple[str, ...]:
 
 def _zoo_version() -> str:
     """Return what stands for everything that can change an export: the zoo's own code, torch and the exporters."""
-    versions = [importlib.metadata.version(package) for package in ("torch", "onnxscript", "onnx", "onnx-ir")]
-    return digest([code_version("zoo", "graph"), versions])
+    versions = [importlib.metadata.version(package) for package in ("torch", "onnxscript")]
+    return digest([code_version("zoo", "graph", "passes", "rows", "sources.py"), versions])

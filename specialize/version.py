@@ -4,22 +4,64 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.metadata
+from collections.abc import Iterator
 from pathlib import Path
 
 VERSION = "0.1.0"
 
-_COMPILER = ("graph", "rows", "passes", "precision", "targets")
+NOT_IN_A_BUILD = {
+    "__main__.py": "starts the command line",
+    "cli": "parses and prints",
+    "comparing.py": "compares costs of models",
+    "fleet": "asks for builds",
+    "inspection.py": "describes models",
+    "store": "keeps builds",
+    "timing.py": "times builds",
+    "zoo": "makes models, whose digests are in the key",
+}
+"""Files and folders of the package that no byte of a build depends on, and what they do instead."""
+
+LIBRARIES = ("jinja2", "msgspec", "numpy", "onnx", "onnx-ir", "onnxruntime", "scipy")
+"""Packages that compute or write what is in a build: they fold constants, infer shapes and lay out files."""
+
+_ROOT = Path(__file__).resolve().parent
 
 
 @functools.cache
 def code_version(*parts: str) -> str:
-    """Return the version and a digest of the code in some parts of the package, by default the compiler's.
+    """Return the version and a digest of the code in some parts of the package, by default of all that makes a build.
 
-    A build made by other code is another build, also between two releases.
+    The templates of the files in a build and the versions of `LIBRARIES` count as code. A build made by other code is
+    another build, also between two releases.
     """
+    return version_of(_ROOT, *parts)
+
+
+def version_of(root: Path, *parts: str) -> str:
+    """Return what `code_version` returns for the package in a folder."""
     state = hashlib.sha256()
-    root = Path(__file__).parent
-    for part in parts or _COMPILER:
-        for file in sorted((root / part).rglob("*.py")):
-            state.update(f"{file.relative_to(root).as_posix()}\0".encode() + file.read_bytes())
+    for name, file in _files(root, parts):
+        state.update(f"{name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+    for library in LIBRARIES:
+        state.update(f"{library}\0{importlib.metadata.version(library)}\0".encode())
     return f"{VERSION}+{state.hexdigest()[:12]}"
+
+
+def _files(root: Path, parts: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
+    """Yield the files that count with their names, in order: in a checkout, templates lie beside the package."""
+    for file in sorted(root.rglob("*")):
+        name = file.relative_to(root).as_posix()
+        first = name.partition("/")[0]
+        counts = first in parts if parts else first not in (*NOT_IN_A_BUILD, "_data")
+        if counts and file.is_file() and "__pycache__" not in name:
+            yield name, file
+    for file in sorted(_templates(root).rglob("*")) if not parts else ():
+        if file.is_file():
+            yield f"templates/{file.relative_to(_templates(root)).as_posix()}", file
+
+
+def _templates(root: Path) -> Path:
+    """Return the folder of templates: inside the package in a wheel, beside it in a checkout."""
+    inside = root / "_data" / "templates"
+    return inside if inside.is_dir() else root.parent / "templates"

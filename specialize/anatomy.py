@@ -1,34 +1,29 @@
-"""Anatomy of a model that nobody has described: where its queries stand, its masks, and the form of each site."""
+"""Anatomy of a model that nobody has described: its masks, and the form of each site."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import onnx_ir as ir
 
 from specialize.calibration.profile import CalibrationProfile
 from specialize.graph.closure import Closure
 from specialize.graph.custom import is_view
 from specialize.graph.subgraphs import node_reads
-from specialize.model import GridSpec, ModelSpec
+from specialize.model import ModelSpec
 from specialize.passes.base import node_name
 from specialize.passes.bind import feeds_of
 from specialize.passes.masks import Trial, find_masks
 from specialize.passes.site import CompactedSite
 from specialize.planning import visible_sets
-from specialize.rows.lift import array_of
 
 ZERO_PADDED, REBATCHED, LOOPED = "zero-padded", "re-batched", "one camera after the other"
 TABLES, POOLED = "tables from outside", "points pooled into cells"
 SAMPLERS = frozenset({"GridSample", "GatherElements", "MultiScaleDeformableAttn"})
 SCATTERS = frozenset({"ScatterND", "ScatterElements"})
 PICKS = frozenset({"Gather", "GatherND", "GatherElements", "GridSample"})
-_LEAST_POINTS = 16
-_HALF_M = 0.5  # from the lowest point of a pillar to the floor of its box, as in `QueryGrid.axes`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,25 +41,6 @@ class SiteForm:
     form: str
     sampling: str
     rows: int
-
-
-def find_grid(model: ir.Model, bound: Collection[str], queries: int = 0) -> GridSpec | None:
-    """Return the grid whose points a graph multiplies with its calibration; None if there is no regular one.
-
-    Args:
-        model: The graph, folded: points are constants.
-        bound: Inputs that are calibration.
-        queries: Number of queries of its sites, to tell pillars from voxels; 0 if it is not known.
-    """
-    closure = Closure(model, bound)
-    for node in closure.nodes:
-        for value in node.inputs:
-            array = array_of(value)
-            for points in () if array is None or array.dtype.kind != "f" else _points(array):
-                grid = _regular(points, queries)
-                if grid is not None:
-                    return grid
-    return None
 
 
 def mask_names(model: ir.Model, spec: ModelSpec, profiles: Sequence[CalibrationProfile]) -> tuple[str, ...]:
@@ -150,37 +126,3 @@ def _form(own: Sequence[ir.Node], samplers: int, share: _Share, cameras: int) ->
 def _sampling(samplers: Sequence[ir.Node]) -> str:
     names = Counter(f"{node.domain}::{node.op_type}" if node.domain else node.op_type for node in samplers)
     return ", ".join(f"{name} x{count}" for name, count in sorted(names.items())) or "nothing"
-
-
-def _points(array: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield an array as points (n, 3) wherever one of its axes is homogeneous coordinates."""
-    for axis, size in enumerate(array.shape):
-        if size == 4 and array.size >= 4 * _LEAST_POINTS:
-            points = np.moveaxis(array, axis, -1).reshape(-1, 4).astype(np.float64)
-            if (points[:, 3] == 1).all():
-                yield points[:, :3]
-
-
-def _regular(points: np.ndarray, queries: int) -> GridSpec | None:
-    """Return the grid that points (n, 3) fill, in metres."""
-    x, y, z = (np.unique(np.round(points[:, axis], 4)) for axis in range(3))
-    if min(len(x), len(y)) < 2 or len(points) % (len(x) * len(y) * len(z)):
-        return None
-    if not all(np.allclose(np.diff(line), np.diff(line).mean(), atol=2e-3) for line in (x, y)):
-        return None
-    shape: tuple[int, ...] = (len(y), len(x))
-    anchors, floor, ceiling = len(z), z[0] - _HALF_M, z[-1] + _HALF_M
-    if queries == len(x) * len(y) * len(z) and len(z) > 1:
-        shape, anchors = (len(z), *shape), 1
-        floor, ceiling = _ends(z)
-    if queries and queries != math.prod(shape):
-        return None
-    ends = (_ends(x), _ends(y), (floor, ceiling))
-    low, high = (tuple(round(float(end[side]), 3) for end in ends) for side in (0, 1))
-    return GridSpec(shape=shape, range_m=(*low, *high), anchors=anchors)  # type: ignore[arg-type]
-
-
-def _ends(line: np.ndarray) -> tuple[float, float]:
-    """Return where the first cell of a line of centres begins and where the last one ends."""
-    half = float(line[-1] - line[0]) / (len(line) - 1) / 2
-    return float(line[0]) - half, float(line[-1]) + half

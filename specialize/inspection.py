@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import msgspec
 import onnx_ir as ir
 
-from specialize.anatomy import SiteForm, find_grid, mask_names, site_forms
+from specialize.anatomy import SiteForm, mask_names, site_forms
 from specialize.artifact.manifest import PassNote, Site, Tensor
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.describe import describe_notes, describe_site, describe_tensor
+from specialize.drafting.draft import Draft, draft_sidecar
+from specialize.drafting.entries import camera_count
 from specialize.errors import SpecializeError
 from specialize.graph.batch import batch_notes, bind_batch
 from specialize.graph.io import opset_of, read_as_written, read_graph
 from specialize.graph.known import fold
-from specialize.model import GridSpec, ImagePrep, ModelSpec, read_spec
-from specialize.model_kinds import KINDS
+from specialize.model import ModelSpec, read_spec
 from specialize.passes.base import Note
 from specialize.passes.bind import feeds_of
 from specialize.passes.lower import has_custom, runnable
@@ -29,8 +28,6 @@ from specialize.resources import resource_dir
 from specialize.rows.arrange import Packing
 
 DATA_DEPENDENT = ("NonZero", "Compress", "Unique", "NonMaxSuppression", "Loop", "If", "Scan", "SequenceMap")
-_MATRIX = ((4, 4), (3, 4), (3, 3))
-_MOST_CAMERAS = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +42,9 @@ class ModelInspection:
         outputs: What it gives, likewise.
         operators: How many nodes of each operator, the most frequent first.
         data_dependent: Those of the operators whose results have no fixed shape.
-        calibration_inputs: Inputs that look like matrices per camera, and which matrix each seems to want.
+        calibration_inputs: Inputs that are calibration, and which matrix each wants; GUESS if a person must decide.
         sidecar: Text of the sidecar, or the draft of one.
-        drafted: Whether it is a draft: scale and crop of the image are not in a graph.
+        drafted: Whether it is a draft: what is marked in it as GUESS no graph says.
         rig: Vehicle whose calibration the rest is for: the one asked for, or a packaged one with as many cameras.
         sites: What a specialization keeps; empty if nothing could be specialized.
         forms: How each site is written.
@@ -86,11 +83,10 @@ def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None
     batch = tuple(Note("batch", "applied", *note) for note in batch_notes(bind_batch(model)))
     beside = path.with_suffix(".model.yaml")
     chosen = model_spec or (beside if beside.is_file() else None)
+    spec = None if chosen is None else read_spec(chosen)
     inputs = tuple(describe_tensor(value) for value in model.graph.inputs)
-    guessed = guess_calibration(inputs)
-    cameras = _cameras(inputs, guessed)
+    cameras = camera_count(inputs)
     profile = load_profile(calib) if calib is not None else _packaged(cameras)
-    spec = _draft(path, inputs, guessed, profile) if chosen is None else read_spec(chosen)
     operators = Counter(node.op_type for node in written.graph.all_nodes())
     found = ModelInspection(
         path=path,
@@ -100,47 +96,47 @@ def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None
         outputs=tuple(describe_tensor(value) for value in model.graph.outputs),
         operators=dict(sorted(operators.items(), key=lambda item: (-item[1], item[0]))),
         data_dependent={name: operators[name] for name in DATA_DEPENDENT if operators[name]},
-        calibration_inputs={name: str(kind) for name, kind in spec.calibration_inputs.items()},
-        sidecar=spec.to_text(),
-        drafted=chosen is None,
+        calibration_inputs={} if spec is None else _named(spec),
+        sidecar="" if spec is None else spec.to_text(),
+        drafted=spec is None,
         notes=describe_notes(batch),
     )
-    if profile is None or not spec.calibration_inputs:
-        why = (
-            f"no packaged rig has {cameras} camera{'' if cameras == 1 else 's'}: give --calib"
-            if guessed
-            else "no calibration inputs found"
-        )
+    try:
+        fold(_runnable(model))
+    except SpecializeError as error:
+        found = replace(found, obstacle=str(error))
+    draft = draft_sidecar(path.stem, model, inputs, profile, calib is not None) if spec is None else None
+    if draft is not None:
+        found = replace(found, calibration_inputs=draft.calibration(), sidecar=draft.text())
+    why = found.obstacle or _obstacle(found, profile, cameras)
+    if why or profile is None:
         return replace(found, obstacle=why)
     try:
-        return _specialized(found, model, spec, profile)
+        return _specialized(found, model, draft or spec, profile)
     except SpecializeError as error:
         if calib is not None:
             raise
         return replace(found, obstacle=str(error))
 
 
-def guess_calibration(inputs: tuple[Tensor, ...]) -> dict[str, str]:
-    """Return the inputs that hold a small matrix per camera, with the matrix that their name suggests."""
-    return {tensor.name: _kind(tensor.name) for tensor in inputs if _is_calibration(tensor)}
+def _named(spec: ModelSpec) -> dict[str, str]:
+    return {name: str(kind) for name, kind in spec.calibration_inputs.items()}
 
 
-def _is_calibration(tensor: Tensor) -> bool:
-    lead, matrix = tensor.shape[:-2], tensor.shape[-2:]
-    cameras = [size for size in lead if size != 1]
-    few = len(cameras) <= 1 and all(size <= _MOST_CAMERAS for size in cameras)
-    return tensor.dtype.startswith("float") and matrix in _MATRIX and few
+def _runnable(model: ir.Model) -> ir.Model:
+    """Write operators of vendors in standard ones, in place, or nothing could be computed; return the graph."""
+    if has_custom(model):
+        runnable(model)
+    return model
 
 
-def _kind(name: str) -> str:
-    plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    return next((kind for kind in KINDS if kind.replace("_", "") in plain), "lidar2img")
-
-
-def _cameras(inputs: tuple[Tensor, ...], guessed: dict[str, str]) -> int:
-    """Return how many cameras the calibration inputs are for."""
-    counts = [_volume(t) // (t.shape[-1] * t.shape[-2]) for t in inputs if t.name in guessed]
-    return max(counts, default=0)
+def _obstacle(found: ModelInspection, profile: CalibrationProfile | None, cameras: int) -> str:
+    """Return why nothing can be specialized; empty if something may be."""
+    if not found.calibration_inputs:
+        return "no calibration inputs found"
+    if profile is None:
+        return f"no packaged rig has {cameras} camera{'' if cameras == 1 else 's'}: give --calib"
+    return ""
 
 
 def _packaged(cameras: int) -> CalibrationProfile | None:
@@ -154,44 +150,21 @@ def _packaged(cameras: int) -> CalibrationProfile | None:
     return load_profile(files[cameras]) if cameras in files else None
 
 
-def _draft(
-    path: Path, inputs: tuple[Tensor, ...], guessed: dict[str, str], profile: CalibrationProfile | None
-) -> ModelSpec:
-    """Return a sidecar to start from: the image is the largest input, as if it were the whole raw one, made smaller."""
-    others = [tensor for tensor in inputs if tensor.name not in guessed]
-    image = max(others, key=lambda tensor: (len(tensor.shape) >= 4, _volume(tensor)), default=None)
-    height, width = image.shape[-2:] if image is not None and len(image.shape) >= 2 else (1, 1)
-    size = (max(width, 1), max(height, 1))
-    scale = 1.0 if profile is None else round(size[0] / profile.cameras[0].width_px, 6)
-    prep = ImagePrep(size_px=size, scale=scale)
-    return ModelSpec(name=path.stem, image=prep, calibration_inputs=dict(guessed))
-
-
-def _volume(tensor: Tensor) -> int:
-    volume = 1
-    for size in tensor.shape:
-        volume *= max(size, 1)
-    return volume
-
-
 def _specialized(
-    found: ModelInspection, model: ir.Model, spec: ModelSpec, profile: CalibrationProfile
+    found: ModelInspection, model: ir.Model, about: Draft | ModelSpec | None, profile: CalibrationProfile
 ) -> ModelInspection:
-    """Specialize a graph, in place, and describe what that finds."""
-    bound = {*spec.calibration_inputs, *spec.other_inputs}
+    """Specialize a folded graph, in place, and describe what that finds."""
+    spec = about.spec() if isinstance(about, Draft) else about
+    assert spec is not None
     original = read_graph(found.path)
     bind_batch(original)
-    if has_custom(model):
-        runnable(model)
-    fold(model)
-    if found.drafted:
-        spec = _with_grid(spec, find_grid(model, spec.calibration_inputs))
     masks = mask_names(model, spec, (profile,))
     done = specialize_graph(model, feeds_of(model, spec, profile), Packing("ragged", 1))
-    cameras = profile.camera_names()
+    cameras, bound = profile.camera_names(), {*spec.calibration_inputs, *spec.other_inputs}
+    queries = {site.queries for site in done.sites}
     return replace(
         found,
-        sidecar=spec.to_text(),
+        sidecar=about.text(queries) if isinstance(about, Draft) else found.sidecar,
         rig=profile.vehicle,
         sites=tuple(describe_site(site, cameras) for site in done.sites),
         forms=site_forms(original, bound, done.sites, len(cameras)),
@@ -199,7 +172,3 @@ def _specialized(
         nodes_after=len(done.model.graph),
         notes=(*found.notes, *describe_notes(done.notes)),
     )
-
-
-def _with_grid(spec: ModelSpec, grid: GridSpec | None) -> ModelSpec:
-    return spec if grid is None else msgspec.structs.replace(spec, grids=(grid,))

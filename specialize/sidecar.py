@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,17 +12,21 @@ from specialize.calibration.document import parse_document, scalar
 from specialize.calibration.node import shown
 from specialize.errors import InputError
 
+GUESS = "GUESS"
+"""How a draft marks what no graph says: a value that begins with it must be decided by a person."""
+
 
 def parse_values(text: str, where: str, schema: str) -> dict[str, Any]:
     """Return the plain values of a sidecar's text; `where` names it in errors.
 
     Raises:
-        InputError: It is not one plain YAML mapping of that schema, or larger than any sidecar.
+        InputError: It is not one plain YAML mapping of that schema, larger than any sidecar, or has a guess in it.
     """
     data = parse_document(text, where)
     if not isinstance(data, dict) or data.get("schema") != schema:
         found = repr(data.get("schema")) if isinstance(data, dict) else type(data).__name__
         raise InputError(f"{where}: schema", repr(schema), found, f"start the file with `schema: {schema}`")
+    _require_decided(data, where)
     return data
 
 
@@ -69,3 +73,25 @@ def _quoted(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _quoted)
+
+
+def _require_decided(data: dict[str, Any], where: str) -> None:
+    """Refuse a draft in which something is marked as a guess."""
+    guesses = list(_guesses(data, ""))
+    if guesses:
+        place, text = guesses[0]
+        more = f"; also undecided: {', '.join(other for other, _ in guesses[1:])}" if len(guesses) > 1 else ""
+        hint = f"put what is right in the place of {GUESS} and what follows; the draft's comments say what is known"
+        raise InputError(f"{where}: {place}", "a value that a person decided on", f"{text!r}{more}", hint)
+
+
+def _guesses(data: object, path: str) -> Iterator[tuple[str, str]]:
+    """Yield path and text of every value that is marked as a guess."""
+    if isinstance(data, dict):
+        for key, value in data.items():
+            yield from _guesses(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _guesses(value, f"{path}[{index}]")
+    elif isinstance(data, str) and data.split(" ", 1)[0] == GUESS:
+        yield path, data

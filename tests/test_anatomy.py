@@ -11,12 +11,16 @@ import onnx_ir as ir
 import pytest
 from onnx import helper
 
-from specialize.anatomy import LOOPED, POOLED, REBATCHED, TABLES, ZERO_PADDED, find_grid, site_forms
+from specialize.anatomy import LOOPED, POOLED, REBATCHED, TABLES, ZERO_PADDED, site_forms
+from specialize.describe import describe_tensor
+from specialize.drafting.draft import draft_sidecar
+from specialize.drafting.grids import Place
 from specialize.graph.known import fold
 from specialize.inspection import inspect_model
 from specialize.model import parse_spec
 from specialize.passes.pipeline import specialize_graph
 from specialize.visibility.grid import QueryGrid
+from tests.drafting.deciding import decided
 from tests.end_to_end.tiny_model import GRID, write_tiny
 from tests.graphs import RAGGED
 from tests.synthetic.attention import Style, calibration
@@ -39,7 +43,7 @@ def inspected(proto: onnx.ModelProto, folder: Path) -> dict[str, object]:
     return {
         "forms": {form.form for form in found.forms},
         "sampling": {form.sampling for form in found.forms},
-        "grids": parse_spec(found.sidecar, "draft").grids,
+        "grids": parse_spec(decided(found.sidecar), "draft").grids,
         "masks": found.masks,
         "rows": [form.rows for form in found.forms],
         "pairs": [site.pairs for site in found.sites],
@@ -77,18 +81,22 @@ def test_a_custom_operator_is_named(tmp_path: Path) -> None:
     assert (found["forms"], found["sampling"]) == ({ZERO_PADDED}, {f"{name} x1"})
 
 
+def places(model: ir.Model, queries: int) -> tuple[Place, ...]:
+    """Return the points that a folded graph projects."""
+    draft = draft_sidecar("own", model, [describe_tensor(value) for value in model.graph.inputs], None, False)
+    return draft.places({queries})
+
+
 def test_pillars_are_told_from_voxels() -> None:
     """The number of queries decides what the heights are."""
     for shape, anchors in (((4, 6), 2), ((2, 4, 6), 1)):
         grid = QueryGrid(shape, (-20.0, -12.0, -3.0, 20.0, 12.0, 1.0), anchors)
-        style = replace(SIX, grid=grid)
-        model = ir.from_proto(exported(Case(style)))
+        model = ir.from_proto(exported(Case(replace(SIX, grid=grid))))
         fold(model)
-        found = find_grid(model, ["lidar2img"], grid.queries)
-        assert found is not None
-        assert (found.shape, found.anchors) == (grid.shape, anchors)
-        np.testing.assert_allclose(found.range_m, grid.range_m, atol=2e-3)
-        assert find_grid(model, ["lidar2img"], grid.queries + 1) is None
+        (place,) = places(model, grid.queries)
+        assert place.grid is not None
+        assert (place.grid.shape, place.grid.anchors) == (grid.shape, anchors)
+        np.testing.assert_allclose(place.grid.range_m, grid.range_m, atol=2e-3)
 
 
 def test_points_that_fill_no_grid_are_none(tmp_path: Path) -> None:
@@ -100,7 +108,8 @@ def test_points_that_fill_no_grid_are_none(tmp_path: Path) -> None:
         if array.shape == (4, GRID.queries * GRID.anchors):
             array[0, 0] += 0.3
             tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
-    assert find_grid(ir.from_proto(model), ["lidar2img"]) is None
+    (place,) = places(ir.from_proto(model), GRID.queries)
+    assert (place.grid, place.reason) == (None, "the points fill no regular grid")
 
 
 def test_tables_and_pooling_are_forms_too() -> None:

@@ -9,11 +9,11 @@ import onnx
 import onnx.parser
 import pytest
 
-from specialize.artifact.manifest import Tensor
 from specialize.errors import InputError
-from specialize.inspection import guess_calibration, inspect_model
+from specialize.inspection import inspect_model
 from specialize.model import parse_spec
 from tests.cli.running import CAR42, run_here
+from tests.drafting.deciding import decided
 from tests.graphs import GraphMaker
 
 # Six cameras; each of four queries is summed over the cameras whose depth row is positive at the origin.
@@ -45,11 +45,6 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-def tensor(name: str, *shape: int, dtype: str = "float32") -> Tensor:
-    """Return an input of a model."""
-    return Tensor(name=name, dtype=dtype, shape=shape)
-
-
 def test_a_model_is_described(model: Path) -> None:
     """Inputs, operators, and what has no fixed shape are found; unknown dimensions are -1."""
     found = inspect_model(model)
@@ -73,15 +68,16 @@ def test_the_file_is_counted_not_a_copy_of_it(model: Path) -> None:
 def test_the_draft_of_a_sidecar_is_one(model: Path) -> None:
     """The draft names the calibration input and the image's size, and can be read."""
     found = inspect_model(model)
-    spec = parse_spec(found.sidecar, "draft")
+    spec = parse_spec(decided(found.sidecar), "draft")
     assert found.drafted
-    assert spec.calibration_inputs == found.calibration_inputs == {"lidar2img": "lidar2img"}
+    assert found.calibration_inputs == {"lidar2img": "GUESS lidar2img"}
+    assert spec.calibration_inputs == {"lidar2img": "lidar2img"}
     assert spec.image.size_px == (16, 8)
 
 
 def test_a_sidecar_beside_the_model_is_used(model: Path) -> None:
     """What the sidecar says is shown, not a draft."""
-    text = inspect_model(model).sidecar.replace("name: tiny", "name: mine")
+    text = decided(inspect_model(model).sidecar).replace("name: tiny", "name: mine")
     model.with_suffix(".model.yaml").write_text(text)
     found = inspect_model(model)
     assert not found.drafted
@@ -93,23 +89,6 @@ def test_a_calibration_shows_what_would_be_done(model: Path) -> None:
     found = inspect_model(model, calib=CAR42)
     assert {"bind", "fold"} <= {note.name for note in found.notes}
     assert all(note.reason for note in found.notes)
-
-
-def test_inputs_that_look_like_calibration_are_found() -> None:
-    """Small matrices per camera are calibration, named by the input if it can; images are not."""
-    inputs = (
-        tensor("cam_Intrinsic", 1, 6, 3, 3),
-        tensor("img2lidars", 6, 4, 4),
-        tensor("pose", 4, 4),
-        tensor("img", 1, 6, 3, 480, 800),
-        tensor("boxes", 900, 4, 4),
-        tensor("ids", 6, 4, 4, dtype="int64"),
-    )
-    assert guess_calibration(inputs) == {
-        "cam_Intrinsic": "intrinsic",
-        "img2lidars": "img2lidar",
-        "pose": "lidar2img",
-    }
 
 
 def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
@@ -129,5 +108,5 @@ def test_the_command_shows_a_model(capsys: pytest.CaptureFixture[str], model: Pa
     data = json.loads(run_here(capsys, "inspect", model, "--calib", CAR42, "--json").out)
     assert data["schema"] == "specialize/inspect@1"
     assert data["kind"] == "model"
-    assert data["calibration_inputs"] == {"lidar2img": "lidar2img"}
+    assert data["calibration_inputs"] == {"lidar2img": "GUESS lidar2img"}
     assert data["notes"]

@@ -92,7 +92,7 @@ def model_text(found: ModelInspection) -> RenderableType:
             _passes(found.notes),
         ]
     title = (
-        "sidecar (a draft: scale and crop are guessed, they are not in the graph)"
+        "sidecar (a draft: GUESS marks what no graph says; `build` refuses it until somebody decided)"
         if found.drafted
         else "sidecar"
     )
@@ -116,7 +116,8 @@ def _following(found: ModelInspection) -> str:
     if found.drafted and not found.obstacle:
         beside = found.path.with_suffix(".model.yaml")
         return (
-            f"next: save the sidecar as {beside}, then specialize build --calib PROFILE --model {found.path}"
+            f"next: save the sidecar as {beside}, decide what is marked GUESS, "
+            f"then specialize build --calib PROFILE --model {found.path}"
         )
     if found.notes:
         return f"next: specialize build --calib PROFILE --model {found.path}"

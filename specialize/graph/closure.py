@@ -12,7 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.knowledge import Knowledge
-from specialize.graph.known import IMPURE
+from specialize.graph.known import IMPURE, RUNNABLE
 from specialize.graph.shapes import STANDARD
 from specialize.graph.subgraphs import has_subgraph, node_reads
 
@@ -56,7 +56,7 @@ class Closure:
 
         Args:
             wanted: Values of the closure.
-            arrays: What the inputs are, by name, in their shapes and types.
+            arrays: What the inputs that the values depend on are, by name, in their shapes and types.
             given: Values that are taken to be something else than what the graph computes.
         """
         fixed = dict(given or {})
@@ -65,7 +65,8 @@ class Closure:
             if not any(value in fixed for value in node.outputs):
                 knowledge.defer(node)
         for name, value in self.inputs.items():
-            knowledge.learn(value, arrays[name])
+            if name in arrays:
+                knowledge.learn(value, arrays[name])
         for value, array in fixed.items():
             knowledge.learn(value, array)
         listed = list(wanted)
@@ -73,7 +74,9 @@ class Closure:
         return {value: knowledge.peek(value) for value in listed}
 
     def _belongs(self, node: ir.Node) -> bool:
-        if node.domain not in STANDARD or node.op_type in IMPURE or has_subgraph(node):
+        runnable = node.domain == "com.microsoft" and node.op_type in RUNNABLE
+        standard = node.domain in STANDARD and node.op_type not in IMPURE
+        if not (standard or runnable) or has_subgraph(node):
             return False
         reads = node_reads(node)
         return any(value in self.values for value in reads) and all(

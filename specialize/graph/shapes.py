@@ -53,6 +53,9 @@ class ShapeInference:
         if custom.is_custom(node):
             _apply_custom(node)
             return
+        if (node.domain, node.op_type) == ("com.microsoft", "Inverse") and node.inputs[0] is not None:
+            node.outputs[0].type, node.outputs[0].shape = node.inputs[0].type, node.inputs[0].shape
+            return
         schema = self._schema(node)
         if schema is None or has_subgraph(node) or _reads_untyped(node):
             return

@@ -1,0 +1,1 @@
+"""Drafting a sidecar: what a graph does with its inputs says which matrices they are; a name is a hint."""

@@ -1,0 +1,165 @@
+"""Which kinds of calibration the inputs of a graph are: by its use of them, by names where use does not say."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from specialize.artifact.manifest import Tensor
+from specialize.drafting.names import Suggestion, suggestion
+from specialize.drafting.points import Typed
+from specialize.drafting.trial import Assignment, Trials
+from specialize.drafting.use import is_projected, pixels_of
+from specialize.model_kinds import KINDS, kinds_of, trailing
+
+MOST_CAMERAS = 32
+_MOST_TRIALS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is known about an input that may be calibration.
+
+    Attributes:
+        name: The input.
+        kinds: Kinds that it may be, the likeliest first; empty if it is left out.
+        sure: Whether the first kind is what the graph's use of it, its shape and its name say together.
+        comment: What is known, for people.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    sure: bool
+    comment: str
+
+
+def camera_count(inputs: Sequence[Tensor]) -> int:
+    """Return for how many cameras the small matrices among the inputs are; 0 if there are none."""
+    leads = [
+        _lead(tensor) for tensor in inputs if tensor.dtype.startswith("float") and len(_form(tensor)) == 2
+    ]
+    several = Counter(lead for lead in leads if 1 < lead <= MOST_CAMERAS)
+    return several.most_common(1)[0][0] if several else int(bool(leads))
+
+
+def candidates(inputs: Sequence[Tensor], cameras: int) -> dict[str, tuple[str, ...]]:
+    """Return the kinds that shape and name of each input allow; an input that cannot be calibration is absent."""
+    found: dict[str, tuple[str, ...]] = {}
+    for tensor in inputs:
+        fitting = kinds_of(tensor.shape, cameras) if cameras and tensor.dtype.startswith("float") else []
+        said = suggestion(tensor.name)
+        vector = len(_form(tensor)) == 1
+        if not fitting or (vector and said is None):
+            continue
+        named = tuple(kind for kind in said.kinds if kind in fitting) if said is not None else ()
+        found[tensor.name] = () if said is not None and said.reason else named or tuple(fitting)
+    return found
+
+
+def draft_entries(model: ir.Model, inputs: Sequence[Tensor]) -> tuple[tuple[Entry, ...], Trials | None]:
+    """Return what is known about every input that may be calibration, and the trials that say so.
+
+    Args:
+        model: The graph, folded.
+        inputs: Its inputs.
+    """
+    cameras = camera_count(inputs)
+    allowed = candidates(inputs, cameras)
+    tried = [name for name, kinds in allowed.items() if kinds]
+    if not allowed:
+        return (), None
+    trials = Trials(model, tried, cameras)
+    accepted: dict[str, list[Assignment]] = {}
+    shapes = {tensor.name: tensor for tensor in inputs}
+    for group in trials.groups():
+        found = _accepted(trials, {name: allowed[name] for name in sorted(group)})
+        if not found:  # what the names say does not fit: whatever has the shape may
+            found = _accepted(
+                trials, {name: tuple(kinds_of(shapes[name].shape, cameras)) for name in sorted(group)}
+            )
+        accepted.update(dict.fromkeys(group, found))
+    entries = [
+        _entry(shapes[name], kinds, accepted.get(name, []), _reads(trials, name))
+        for name, kinds in allowed.items()
+    ]
+    return tuple(entries), trials
+
+
+def _accepted(trials: Trials, allowed: Mapping[str, tuple[str, ...]]) -> list[Assignment]:
+    """Return the kinds of inputs under which the graph's points agree, with most inputs in them."""
+    values, best = trials.values(frozenset(allowed)), 0
+    found: list[Assignment] = []
+    projected = {value for value in values if is_projected(value)}
+    for kinds in _assignments(allowed):
+        covered: frozenset[str] = frozenset()
+        for value, several in trials.typed(kinds, values).items():
+            if any(_is_sound(trials, kinds, typed, value in projected) for typed in several):
+                covered |= trials.roots[value]
+        if len(covered) > best:
+            best, found = len(covered), []
+        if best and len(covered) == best:
+            found.append({name: kinds[name] for name in covered})
+    return found
+
+
+def _is_sound(trials: Trials, kinds: Assignment, typed: Typed, projected: bool) -> bool:
+    """Return whether points are used as what they are: projected ones divided by their depth, lifted ones a frustum."""
+    if typed.transform.startswith("img2"):
+        return typed.source == "frustum"
+    if typed.source == "matrix":
+        return projected
+    return typed.source == "metres" and bool(pixels_of(trials, kinds, typed).ratios)
+
+
+def _assignments(allowed: Mapping[str, tuple[str, ...]]) -> Iterator[Assignment]:
+    """Yield kinds for every input, all combinations or as many as are tried."""
+    combined = itertools.product(*allowed.values())
+    if math.prod(map(len, allowed.values())) > _MOST_TRIALS:
+        return
+    for kinds in combined:
+        yield dict(zip(allowed, kinds, strict=True))
+
+
+def _entry(tensor: Tensor, kinds: tuple[str, ...], accepted: Sequence[Assignment], reads: str) -> Entry:
+    said = suggestion(tensor.name)
+    shape = f"{list(tensor.shape)}, read by {reads}" if reads else f"{list(tensor.shape)}"
+    if said is not None and said.reason:
+        return Entry(tensor.name, (), False, f"{shape}: {said.reason}")
+    fits = tuple(dict.fromkeys(each[tensor.name] for each in accepted if tensor.name in each))
+    if fits and not set(fits) & set(kinds):
+        return Entry(
+            tensor.name, fits, False, f"{shape}: its use fits, but its name says {' or '.join(kinds)}"
+        )
+    fits = tuple(kind for kind in kinds if kind in fits)
+    if fits:
+        return _by_use(tensor.name, fits, said, shape)
+    if said is None:
+        return Entry(tensor.name, (), False, f"{shape}: neither its use nor its name says which matrix it is")
+    return Entry(tensor.name, kinds, False, f"{shape}: by its name alone; the graph's use of it does not say")
+
+
+def _by_use(name: str, fits: tuple[str, ...], said: Suggestion | None, shape: str) -> Entry:
+    meaning = KINDS[fits[0]].text
+    if len(fits) == 1 and said is not None:
+        return Entry(name, fits, True, f"{shape}: {meaning}")
+    why = "its use fits each of these" if len(fits) > 1 else "its use fits, its name says nothing"
+    return Entry(name, fits, False, f"{shape}: {why}")
+
+
+def _reads(trials: Trials, name: str) -> str:
+    value = trials.closure.inputs.get(name)
+    operators = Counter(use.node.op_type for use in value.uses()) if value is not None else Counter[str]()
+    return ", ".join(sorted(operators))
+
+
+def _form(tensor: Tensor) -> tuple[int, ...]:
+    return trailing(tensor.shape)
+
+
+def _lead(tensor: Tensor) -> int:
+    return math.prod(tensor.shape[: len(tensor.shape) - len(_form(tensor))])

@@ -1,0 +1,83 @@
+"""What the names of inputs suggest: the words that published models use for their calibration."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """What a name suggests.
+
+    Attributes:
+        kinds: The kinds that it may stand for, the likeliest first; empty if the input is no calibration.
+        reason: Why it is none, if it is none.
+    """
+
+    kinds: tuple[str, ...]
+    reason: str = ""
+
+
+_FRAMES = (
+    ("camera|cam|sensor|sensors|cams", "cam"),
+    ("lidar|lidars|velo", "lidar"),
+    ("ego|vehicle|body", "ego"),
+    ("image|img|imgs|images|pixel", "img"),
+)
+_MOTION = Suggestion((), "the vehicle's motion changes with every frame and is no calibration")
+_TIME = Suggestion((), "it relates frames of time, which no calibration knows")
+_NO_CHANGE = Suggestion(("identity",))
+_PREPARED = Suggestion(("image_aug", "raw2network"))
+_UNPREPARED = Suggestion(("inverse_image_aug", "network2raw"))
+_LENS = Suggestion(("intrinsic", "network_intrinsic"))
+_INVERSE_LENS = Suggestion(("inverse_network_intrinsic", "inverse_intrinsic"))
+_TO_CAMERA = Suggestion(("ego2cam", "lidar2cam", "cam2ego", "cam2lidar"))
+_FROM_CAMERA = Suggestion(("cam2ego", "cam2lidar", "ego2cam", "lidar2cam"))
+
+_NOT_CALIBRATION: tuple[tuple[str, Suggestion], ...] = (
+    (r"^ego_?(pose|motion)", _MOTION),
+    (r"(^|_)(prev|adj|sweep|history|temporal)|global|key_?ego", _TIME),
+)
+_WORDS: tuple[tuple[str, Suggestion], ...] = (
+    (r"^(lidar|lid|bev|points?|pts)_?(aug|da)|^bda|aug_?3d", _NO_CHANGE),
+    (r"inv\w*_?(post_?rot|ida|img_?aug|image_?aug)|(post_?rots?|ida|aug)\w*_inv", _UNPREPARED),
+    (r"post_?(rot|tran)|^(img|image)_?aug|(^|_)ida(_|$)", _PREPARED),
+    (r"(^|_)inv\w*_(k|intrin\w*|cam_?2_?im\w*)$|^(i|k|intrin\w*)_inv\w*$", _INVERSE_LENS),
+    (r"intrin|^k(s|_mats?)?$|^cam_?mats?$", _LENS),
+    (r"^(e|extrin\w*)_inv\w*$", _FROM_CAMERA),
+    (r"extrin|^e$", _TO_CAMERA),
+    (r"^rot(s|ations?)?$|^trans(lations?)?$|^sensor_?pose|^cam(era)?_?poses?$", _FROM_CAMERA),
+    (r"proj", Suggestion(("lidar2img", "ego2img"))),
+)
+
+
+def suggestion(name: str) -> Suggestion | None:
+    """Return what the name of an input suggests; None if it says nothing."""
+    plain = re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower().split("/")[-1]
+    plain = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
+    none = next((said for pattern, said in _NOT_CALIBRATION if re.search(pattern, plain)), None)
+    return (
+        none or _framed(plain) or next((said for pattern, said in _WORDS if re.search(pattern, plain)), None)
+    )
+
+
+def _framed(plain: str) -> Suggestion | None:
+    """Return what `A2B`, `A_to_B` and `B_from_A` say."""
+    for first, source in _FRAMES:
+        for second, target in _FRAMES:
+            if source == target:
+                continue
+            onward = re.search(rf"(^|_)({first})s?_?(2|to)_?({second})", plain)
+            back = re.search(rf"(^|_)({second})s?_?from_?({first})", plain)
+            if onward or back:
+                inverse = bool(re.search(r"(^|_)inv", plain) or re.search(r"inv(erse)?$", plain))
+                return _between(*((target, source) if inverse else (source, target)))
+    return None
+
+
+def _between(source: str, target: str) -> Suggestion:
+    """Return the kinds from one frame to another."""
+    if {source, target} == {"cam", "img"}:
+        return _LENS if source == "cam" else _INVERSE_LENS
+    return Suggestion((f"{source}2{target}",))

@@ -1,0 +1,52 @@
+"""Rigs in general position, on which no two kinds of calibration are alike: matrices are told apart by evaluation.
+
+They are no vehicles. The cameras stand so far behind the points of any grid that all of them are in front, so that
+no clamp and no mask of a graph takes part; each has a lens, a pose, a scale and a crop of its own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from specialize.calibration.camera import Camera
+from specialize.calibration.profile import CalibrationProfile
+from specialize.model import ImagePrep, ModelSpec
+from specialize.model_kinds import Rig
+
+_AWAY_M = 300.0
+
+
+def rig_in_general_position(cameras: int, seed: int = 0) -> Rig:
+    """Return a rig of a number of cameras; another seed gives another one."""
+    random = np.random.default_rng([cameras, seed])
+    made = tuple(_camera(index, random) for index in range(cameras))
+    ego = np.eye(4)
+    ego[:3, :3], ego[:3, 3] = _rotation(random, 1.0), random.uniform(-3.0, 3.0, 3)
+    images = tuple(
+        ImagePrep(
+            size_px=(800, 480), scale=random.uniform(0.3, 0.9), crop_px=tuple(random.uniform(5.0, 90.0, 2))
+        )
+        for _ in range(cameras)
+    )
+    spec = ModelSpec(image=images[0], images=images, calibration_inputs={})
+    return spec.rig(CalibrationProfile("general", made, ego))
+
+
+def _camera(index: int, random: np.random.Generator) -> Camera:
+    focal = random.uniform(700.0, 1500.0, 2)
+    intrinsic = np.array(
+        [[focal[0], 0.0, random.uniform(600, 900)], [0.0, focal[1], random.uniform(300, 500)], [0, 0, 1]]
+    )
+    pose = np.eye(4)
+    pose[:3, :3] = _rotation(random, np.pi)
+    pose[:3, 3] = [*random.uniform(-20.0, 20.0, 2), _AWAY_M + random.uniform(0.0, 60.0)]
+    return Camera.pinhole(f"camera{index}", (1600, 900), intrinsic, pose)
+
+
+def _rotation(random: np.random.Generator, most_rad: float) -> np.ndarray:
+    """Return a (3, 3) rotation about a random axis."""
+    axis = random.standard_normal(3)
+    x, y, z = axis / np.linalg.norm(axis)
+    angle = random.uniform(0.2, most_rad)
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross)

@@ -1,0 +1,62 @@
+"""The text of a drafted sidecar: what is certain as it is, what is not as GUESS, what is left out as a comment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from specialize.drafting.entries import Entry
+from specialize.drafting.grids import Place
+from specialize.drafting.image import ImageDraft
+from specialize.model import SCHEMA
+from specialize.sidecar import GUESS
+
+_CAMERAS = "the order of training, so that a rig in another order is noticed; [] if any order will do"
+
+
+def sidecar_text(
+    name: str, image: ImageDraft, entries: Sequence[Entry], places: Sequence[Place], cameras: Sequence[str]
+) -> str:
+    """Return a sidecar that can be saved; `build` refuses it until a person has decided what is marked as GUESS."""
+    prep = image.prep
+    lines = [
+        f"schema: {SCHEMA}",
+        f"name: {_quoted(name)}",
+        "image:",
+        f"  size_px: {_marked(image.size_sure)}{list(prep.size_px)}  # {image.size_from}",
+        f"  scale: {_marked(image.scale_sure)}{prep.scale:g}  # {image.scale_from}",
+        f"  crop_px: {_marked(image.scale_sure)}{list(prep.crop_px)}",
+        *(
+            [f"  raw_size_px: {_marked(image.scale_sure)}{list(prep.raw_size_px)}"]
+            if prep.raw_size_px
+            else []
+        ),
+    ]
+    kept = [entry for entry in entries if entry.kinds]
+    lines += ["calibration_inputs:" if kept else "calibration_inputs: {}"]
+    lines += [f"  {_quoted(entry.name)}: {entry_text(entry)}  # {entry.comment}" for entry in kept]
+    lines += [f"  # left out: {entry.name} {entry.comment}" for entry in entries if not entry.kinds]
+    grids = [place.grid for place in places if place.grid is not None]
+    lines += ["grids:"] if grids else []
+    for grid in grids:
+        anchors = f", anchors: {grid.anchors}" if grid.anchors != 1 else ""
+        lines.append(f"  - {{shape: {list(grid.shape)}, range_m: {list(grid.range_m)}{anchors}}}")
+    lines += [f"  # left out: a grid of {place.reason}" for place in places if place.grid is None]
+    if cameras:
+        names = ", ".join(_quoted(each) for each in cameras)
+        lines.append(f"cameras: {GUESS} [{names}]  # {_CAMERAS}")
+    return "\n".join("".join(each if each.isprintable() else "?" for each in line) for line in lines) + "\n"
+
+
+def entry_text(entry: Entry) -> str:
+    """Return an entry of `calibration_inputs`."""
+    return entry.kinds[0] if entry.sure else f"{GUESS} {' or '.join(entry.kinds)}"
+
+
+def _marked(sure: bool) -> str:
+    return "" if sure else f"{GUESS} "
+
+
+def _quoted(name: str) -> str:
+    """Return a name as YAML: plain if it is a word."""
+    return name if name.replace("_", "").isalnum() and not name.isdigit() else json.dumps(name)

@@ -1,0 +1,166 @@
+"""How a graph uses points: whether it divides them by their depth, and by which size of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from specialize.drafting.points import Floats, Typed
+from specialize.drafting.trial import Assignment, Trials
+from specialize.graph.shapes import dims, is_static, numpy_type
+from specialize.rows.lift import array_of
+
+_DIVISIONS = ("Div", "Mul")
+_COMPARISONS = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual")
+_PRODUCTS = ("MatMul", "Mul")
+_MOST_VALUES = 64
+_EXACT = 1e-3
+LEAST_SIZE = 8
+"""Pixels below which a number is no size of an image."""
+_CARRIED = frozenset(
+    {
+        *("Slice", "Gather", "Split", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Expand", "Identity", "Cast"),
+        *("Max", "Min", "Clip", "Abs", "Add", "Where", "Concat", "ReduceSum", "ScatterND", "Mul", "MatMul"),
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """What a graph does with the pixels of projected points.
+
+    Attributes:
+        ratios: By what it divides u and v: pairs of axis (0 or 1) and number; 1 where they stay pixels.
+        bounds: With what it compares pixels: pairs of axis and number.
+    """
+
+    ratios: frozenset[tuple[int, float]]
+    bounds: frozenset[tuple[int, float]]
+
+
+def pixels_of(trials: Trials, kinds: Assignment, typed: Typed) -> Pixels:
+    """Return what becomes of projected points once their depth has divided them."""
+    count = typed.value.shape[0] * typed.value.shape[1] // len(trials.transforms.rigs)
+    divided = [value for value in trials.closure.values if _is_divided(value) and _holds(value, count)]
+    compared = [(value, bound) for value, bound in _comparisons(trials) if _holds(value, count)]
+    values = list(dict.fromkeys([*divided[:_MOST_VALUES], *(value for value, _ in compared[:_MOST_VALUES])]))
+    arrays = trials.compute(kinds, values)
+    lines = [np.sort((typed.value[..., axis] / typed.value[..., 2]).ravel()) for axis in (0, 1)]
+    ratios: set[tuple[int, float]] = set()
+    bounds: set[tuple[int, float]] = set()
+    for value in values:
+        array = np.stack([each[value] for each in arrays]).astype(np.float64)
+        for axis, ratio in _ratios(array, count * len(arrays), lines):
+            ratios.add((axis, ratio))
+            if ratio == 1.0:
+                bounds |= {(axis, bound[axis % len(bound)]) for other, bound in compared if other is value}
+    return Pixels(frozenset(ratios), frozenset(bounds))
+
+
+def _comparisons(trials: Trials) -> list[tuple[ir.Value, tuple[float, ...]]]:
+    """Return what a graph compares with one number above 1, or with one per axis of the image."""
+    found = []
+    for node in trials.closure.nodes:
+        if node.op_type in _COMPARISONS:
+            for value, other in (node.inputs, reversed(node.inputs)):
+                array = array_of(other)
+                if value in trials.closure and array is not None and array.size <= 2 and array.max() > 1:
+                    found.append((value, tuple(float(number) for number in array.ravel())))
+    return [(value, bound) for value, bound in found if value is not None]
+
+
+def is_projected(matrix: ir.Value) -> bool:
+    """Return whether what a graph multiplies by a matrix, data included, is divided by a part of itself."""
+    points = {matrix: False}  # whether a value is a product with points already, by value
+    inverted: set[ir.Value] = set()
+    stack = [matrix]
+    while stack:
+        value = stack.pop()
+        for node in (use.node for use in value.uses()):
+            divided = node.op_type == "Div" and all(
+                points.get(other, False) for other in node.inputs if other
+            )
+            if divided or (node.op_type == "Mul" and any(other in inverted for other in node.inputs)):
+                return True
+            if node.op_type == "Reciprocal" and points[value]:
+                inverted.update(node.outputs)
+            elif node.op_type in _CARRIED and _is_carried(node, points, points[value]):
+                for output in node.outputs:
+                    if output not in points:
+                        points[output] = points[value] or node.op_type in _PRODUCTS
+                        stack.append(output)
+    return False
+
+
+def _is_carried(node: ir.Node, points: Mapping[ir.Value, bool], product: bool) -> bool:
+    """Return whether a node only moves, clamps or sums up what was reached, or multiplies the matrix by points."""
+    others = [value for value in node.inputs if value is not None and value not in points]
+    if node.op_type in _PRODUCTS and not product:
+        return len(others) <= 1
+    return all(value.const_value is not None for value in others)
+
+
+def _is_divided(value: ir.Value) -> bool:
+    node = value.producer()
+    return node is not None and node.op_type in _DIVISIONS
+
+
+def _holds(value: ir.Value, count: int) -> bool:
+    """Return whether a value can hold `count` numbers, or as many points of two to four."""
+    if not is_static(value) or value.dtype is None or numpy_type(value).kind != "f":
+        return False
+    return int(np.prod(dims(value))) in (count, 2 * count, 3 * count, 4 * count)
+
+
+def _ratios(array: Floats, count: int, lines: Sequence[Floats]) -> Iterator[tuple[int, float]]:
+    """Yield by what the pixels of an axis, 0 or 1, were divided to give a part of a value (rigs, ...)."""
+    parts: list[tuple[Floats, tuple[int, ...]]] = [(array, (0, 1))] if array.size == count else []
+    for axis in range(1, array.ndim) if array.size > count else ():
+        if array.shape[axis] * count == array.size:
+            parts += [(np.asarray(array.take(index, axis), np.float64), (index,)) for index in (0, 1)]
+    for part, axes in parts:
+        ordered = np.sort(part.ravel())
+        for axis in axes:
+            ratio = _ratio(lines[axis], ordered)
+            if ratio is not None:
+                yield axis, ratio
+
+
+def _ratio(line: Floats, part: Floats) -> float | None:
+    """Return by what sorted pixels were divided to give sorted values; None if they were not."""
+    if part.size != line.size or not np.isfinite(part).all():
+        return None
+    span = float(part[-1] - part[0])
+    if span <= 0:
+        return None
+    ratio = float(line[-1] - line[0]) / span
+    if ratio <= 0 or np.abs(part * ratio - line).max() > _EXACT * (line[-1] - line[0]):
+        return None
+    whole = round(ratio)
+    return float(whole) if whole and abs(ratio - whole) <= _EXACT * whole else ratio
+
+
+def image_size(pixels: Sequence[Pixels]) -> tuple[int, int] | None:
+    """Return width and height of the network's image, as a graph has them in all places; None if it does not say."""
+    sizes: list[int] = []
+    for axis in (0, 1):
+        ratios = {
+            ratio for one in pixels for place, ratio in one.ratios if place == axis and ratio > LEAST_SIZE
+        }
+        bounds = {
+            bound for one in pixels for place, bound in one.bounds if place == axis and bound > LEAST_SIZE
+        }
+        whole = {_whole(number) for number in ratios or bounds}
+        if len(whole) != 1:
+            return None
+        sizes.append(whole.pop())
+    return sizes[0], sizes[1]
+
+
+def _whole(number: float) -> int:
+    """Return the size that a number stands for: itself, or one more where borders are w - 1."""
+    size = int(np.ceil(number - 1e-6))
+    return size + 1 if size % 2 and (size + 1) % 8 == 0 else size

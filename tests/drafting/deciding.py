@@ -1,0 +1,15 @@
+"""What a person does to a draft."""
+
+from __future__ import annotations
+
+import re
+
+
+def decided(draft: str, **choices: str) -> str:
+    """Return a draft with every guess decided: as a choice by key says, or for the first alternative."""
+
+    def choose(match: re.Match[str]) -> str:
+        key, guess = match[2], match[3]
+        return f"{match[1]}{key}: {choices.get(key, guess.split(' or ')[0])}"
+
+    return re.sub(r"^(\s*)(.+?): GUESS (.+?)(?=  #|$)", choose, draft, flags=re.MULTILINE)

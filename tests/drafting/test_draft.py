@@ -1,0 +1,207 @@
+"""A draft has the image and the grids of the graph, and is refused until a person decided what no graph says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from msgspec.structs import replace
+
+from specialize.artifact import Build
+from specialize.calibration.load import load_profile
+from specialize.errors import InputError
+from specialize.inspection import ModelInspection, inspect_model
+from specialize.model import GridSpec, ModelSpec, parse_spec
+from specialize.visibility.grid import QueryGrid
+from tests.cli.running import CAR42, run_here
+from tests.drafting.deciding import decided
+from tests.drafting.graphs import CAMERAS, GRID, HEIGHT, WIDTH, Views
+from tests.drafting.test_entries import OWN, lifting
+from tests.end_to_end import tiny_model
+from tests.graphs import GraphMaker
+
+RANGE = (-24.0, -18.0, -3.0, 24.0, 18.0, 1.0)
+
+
+def inspected(proto: onnx.ModelProto, folder: Path, calib: Path | None = None) -> ModelInspection:
+    """Write a model without a sidecar and inspect it."""
+    onnx.save(proto, folder / "model.onnx")
+    return inspect_model(folder / "model.onnx", calib=calib)
+
+
+def spec_of(found: ModelInspection) -> ModelSpec:
+    """Return the draft as if every first guess were right."""
+    return parse_spec(decided(found.sidecar), "draft")
+
+
+def projecting(
+    points: np.ndarray, size: tuple[int, int], how: str = "divide", last: bool = True
+) -> onnx.ModelProto:
+    """Return a model that projects points (P, 3)."""
+    views = Views()
+    matrix = views.g.input("lidar2img", (CAMERAS, 4, 4))
+    return views.attended(views.projected(matrix, points, size, how, last), queries=[len(points)])
+
+
+@pytest.mark.parametrize("how", ["divide", "compare"])
+@pytest.mark.parametrize("last", [True, False])
+def test_the_size_of_the_image_is_read_from_the_graph(how: str, last: bool, tmp_path: Path) -> None:
+    """By what pixels are divided, or with what they are compared; not the size of a feature map."""
+    found = inspected(projecting(GRID.points().reshape(-1, 3), (800, 464), how, last), tmp_path)
+    assert spec_of(found).image.size_px == (800, 464)
+    assert "size_px: [800, 464]  #" in found.sidecar
+
+
+def test_borders_at_the_last_pixel_are_those_of_the_image(tmp_path: Path) -> None:
+    """A comparison with 799 is about an image of 800."""
+    found = inspected(projecting(GRID.points().reshape(-1, 3), (799, 463), "compare"), tmp_path)
+    assert spec_of(found).image.size_px == (800, 464)
+
+
+def test_the_size_of_a_lifted_image_is_that_of_its_frustum(tmp_path: Path) -> None:
+    """Pixels from 0 to 703 and 0 to 255 are an image of 704 x 256; the crop is that of the usual preparation."""
+    found = inspected(lifting(OWN), tmp_path)
+    assert spec_of(found).image.size_px == (WIDTH, HEIGHT)
+    assert "size_px: [704, 256]  #" in found.sidecar
+    assert "scale: GUESS 0.44" in found.sidecar
+
+
+def test_pixels_of_a_feature_map_leave_size_and_kind_open(tmp_path: Path) -> None:
+    """Where pixels end at the border of a feature map, the matrix may be in its pixels: a person must say."""
+    views = Views()
+    matrix = views.g.input("lidar2img", (CAMERAS, 4, 4))
+    places, mask = views.projected(matrix, GRID.points().reshape(-1, 3), (100, 58), "compare")
+    views.g.input("features", (1, CAMERAS, 64, 58, 100))
+    found = inspected(views.attended((places, mask), queries=[GRID.queries * GRID.anchors]), tmp_path)
+    assert "lidar2img: GUESS lidar2img" in found.sidecar
+    assert "size_px: GUESS [100, 58]" in found.sidecar
+    assert "stride" in found.sidecar
+
+
+def test_scale_and_crop_follow_where_the_raw_image_leaves_no_choice(tmp_path: Path) -> None:
+    """For the user's own rig whose images, made smaller, fill the network's width and nearly its height."""
+    proto = projecting(GRID.points().reshape(-1, 3), (800, 464))
+    assert "scale: 0.5  #" in inspected(proto, tmp_path, CAR42).sidecar
+    assert "scale: GUESS 0.5  #" in inspected(proto, tmp_path).sidecar
+    assert "scale: GUESS 0.44  #" in inspected(lifting(OWN), tmp_path, CAR42).sidecar
+
+
+def test_every_volume_has_its_grid_in_graph_order(tmp_path: Path) -> None:
+    """Three volumes are three grids; one has as many voxels as another one's plane has cells, and is not that plane."""
+    shapes = ((4, 6, 8), (2, 4, 6), (1, 2, 4))
+    views = Views()
+    matrix = views.g.input("lidar2img", (CAMERAS, 4, 4))
+    points = [QueryGrid(shape, RANGE).points().reshape(-1, 3) for shape in shapes]
+    sites = [views.projected(matrix, each, (WIDTH, HEIGHT)) for each in points]
+    found = inspected(views.attended(*sites, queries=[len(each) for each in points]), tmp_path)
+    grids = spec_of(found).grids
+    assert [grid.shape for grid in grids[:2]] == [(4, 6, 8), (2, 4, 6)]
+    assert all(grid.range_m == RANGE for grid in grids[:2])
+    assert len(grids) == 3  # a single layer may be written as voxels or as pillars of one point
+
+
+def test_pillars_are_told_from_voxels_by_the_axes_of_the_graph(tmp_path: Path) -> None:
+    """Heights in front, as in BEVFormer, and cells behind: pillars with anchors."""
+    views, points = Views(), GRID.points()  # (Q, D, 3)
+    matrix = views.g.input("lidar2img", (CAMERAS, 4, 4))
+    high = points.transpose(1, 0, 2)  # (D, Q, 3)
+    seen = views.applied(
+        matrix,
+        views.g.const(np.concatenate([high, np.ones_like(high[..., :1])], -1)[None]),
+        [CAMERAS],
+        (*high.shape[:2], 4),
+    )
+    places = views.g.op("Div", views.part(seen, 0, 2, 3), views.part(seen, 2, 3, 3))
+    share = views.g.op("Div", places, views.g.const(np.array([WIDTH, HEIGHT], np.float32)))
+    found = inspected(views.g.model(out=share), tmp_path)
+    (grid,) = spec_of(found).grids
+    assert grid == GridSpec(shape=GRID.shape, range_m=GRID.range_m, anchors=GRID.anchors)
+
+
+def test_points_in_an_order_that_no_sidecar_has_are_left_out_with_the_reason(tmp_path: Path) -> None:
+    """A volume with x outermost is no grid of a sidecar; the draft says so instead of a wrong grid."""
+    points = QueryGrid((4, 6, 8), RANGE).points().reshape(4, 6, 8, 3).transpose(2, 1, 0, 3).reshape(-1, 3)
+    found = inspected(projecting(points, (WIDTH, HEIGHT)), tmp_path)
+    assert spec_of(found).grids == ()
+    assert (
+        "left out: a grid of 8 x, 6 y and 4 z in an order that no grid of a sidecar has (x runs slowest)"
+        in found.sidecar
+    )
+
+
+def test_a_draft_is_refused_until_it_is_decided(
+    tmp_path: Path, store_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Saved unchanged, the build stops and names everything undecided; decided, the model is the right one."""
+    path = tmp_path / "tiny.onnx"
+    onnx.save(tiny_model.tiny_model(), path)
+    draft = inspect_model(path).sidecar
+    sidecar = path.with_suffix(".model.yaml")
+    sidecar.write_text(draft)
+    command = ("build", "--calib", CAR42, "--model", path, "-o", tmp_path / "build")
+    ran = run_here(capsys, *command)
+    assert ran.code == 1
+    assert all(each in ran.err for each in ("GUESS", "image.scale", "image.crop_px", "cameras"))
+    sidecar.write_text(decided(draft))
+    ran = run_here(capsys, *command)
+    assert ran.code == 0, ran.err
+    right = tiny_model.SPEC
+    spec = parse_spec(Build.open(tmp_path / "build").manifest.spec, "build")
+    assert (spec.calibration_inputs, spec.grids) == (right.calibration_inputs, right.grids)
+    assert spec.image == replace(right.image, raw_size_px=(1600, 900))
+    assert spec.cameras == load_profile(CAR42).camera_names()
+
+
+def test_a_lift_is_bound_as_its_parts_are(
+    tmp_path: Path, store_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """BEVDet's own interface builds from its draft, rotations and translations apart."""
+    path = tmp_path / "lift.onnx"
+    onnx.save(lifting(OWN | {"bda": "bda"}), path)
+    path.with_suffix(".model.yaml").write_text(decided(inspect_model(path).sidecar))
+    ran = run_here(
+        capsys, "build", "--calib", CAR42, "--model", path, "-o", tmp_path / "build", "--allow-unchanged"
+    )
+    assert ran.code == 0, ran.err
+    assert [tensor.name for tensor in Build.open(tmp_path / "build").manifest.inputs] == ["features"]
+
+
+@pytest.mark.parametrize("text", ["GUESS", "GUESS 0.5", "GUESS [a, b]"])
+def test_a_guess_is_refused_wherever_it_stands(text: str) -> None:
+    """The place is named, and what was guessed."""
+    base = "schema: specialize/model@1\nimage: {size_px: [8, 8]}\ncalibration_inputs: {}\n"
+    with pytest.raises(InputError, match=r"mine: cameras: expected a value that a person decided on"):
+        parse_spec(f"{base}cameras: {text}\n", "mine")
+    with pytest.raises(InputError, match=r"mine: other_inputs\.a\[0\]"):
+        parse_spec(f"{base}other_inputs:\n  a:\n    - {text}\n", "mine")
+
+
+def test_names_that_are_no_words_are_quoted(tmp_path: Path) -> None:
+    """An input may be called anything; the draft stays YAML."""
+    views = Views()
+    points = GRID.points().reshape(-1, 3)
+    matrix = views.g.input("inputs/lidar2img:0", (CAMERAS, 4, 4))
+    found = inspected(
+        views.attended(views.projected(matrix, points, (800, 464)), queries=[len(points)]), tmp_path
+    )
+    assert list(spec_of(found).calibration_inputs) == ["inputs/lidar2img:0"]
+
+
+def test_a_model_that_contradicts_itself_still_has_a_draft(tmp_path: Path) -> None:
+    """What cannot be folded is an obstacle, and the names are said all the same."""
+    g = GraphMaker()
+    bad = g.op("Add", g.input("lidar2img", (CAMERAS, 4, 4)), g.const(np.zeros((7, 4, 4), np.float32)))
+    proto = replace_outputs(g, bad)
+    found = inspected(proto, tmp_path)
+    assert "inputs that fit Add" in found.obstacle
+    assert found.calibration_inputs == {"lidar2img": "GUESS lidar2img"}
+
+
+def replace_outputs(g: GraphMaker, value: str) -> onnx.ModelProto:
+    """Return a model that shape inference would refuse, without asking it."""
+    output = onnx.helper.make_tensor_value_info("out", 1, None)
+    nodes = [*g.nodes, onnx.helper.make_node("Identity", [value], ["out"])]
+    graph = onnx.helper.make_graph(nodes, "made", g.inputs, [output], g.constants)
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", g.opset)], ir_version=9)

@@ -64,8 +64,10 @@ def compare_with_original(
 ) -> VerifyReport:
     """Run both models on seeded frames; each takes what it has as inputs of the calibration and of its tables.
 
-    Frames that are `given` take the place of seeded ones; the candidate runs on `runtime`.
+    Frames that are `given` take the place of seeded ones; the candidate runs on `runtime`. Every calibration that is
+    fed gets a frame at least, however few frames are asked for.
     """
+    frames = max(frames, len(fed.cases)) if given is None else frames
     wanted = model_inputs(original)
     free = {name: info for name, info in wanted.items() if name not in fed.cases[0]}
     rules = {name: rule for name, rule in spec.inputs.items() if name in free}

@@ -10,6 +10,7 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.artifact import BuildKey, Digests, Manifest, ModelTie, contract_digest
+from specialize.artifact.witness import Witness
 from specialize.calibration.profile import CalibrationProfile
 from specialize.describe import describe_notes, describe_site, describe_tensor
 from specialize.digest import digest
@@ -20,6 +21,7 @@ from specialize.graph.custom import POOL
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
 from specialize.modes.binding import Binding, bind_model
+from specialize.modes.witness_build import witness_build
 from specialize.passes.affine import fold_affine
 from specialize.passes.base import Note
 from specialize.passes.gather_sums import gather_sums
@@ -56,6 +58,7 @@ class Compilation:
         notes: What every pass did or declined.
         fit: How the calibration fits the model.
         plausibility: What was seen in the values that the model is fed.
+        witness: What was compared with the second computation of the geometry.
     """
 
     profile: CalibrationProfile
@@ -69,6 +72,7 @@ class Compilation:
     notes: tuple[Note, ...]
     fit: Fit
     plausibility: Plausibility
+    witness: Witness
 
 
 def specialize(
@@ -79,6 +83,7 @@ def specialize(
     Raises:
         InputError: The profile or the sidecar do not fit the model.
         DeclinedError: There is nothing to specialize, and `allow_unchanged` was not asked for.
+        VerificationError: The witness computes another geometry.
     """
     spec = generic.spec
     plans = visible_sets(spec, profile)
@@ -93,6 +98,7 @@ def specialize(
     if request.mode == "exact":
         _require_places(compiled.sites, plans)
         _require_covered(compiled.sites, plans)
+    witness = witness_build(request, spec, plans, binding)
     watch.lap("compile")
     return Compilation(
         profile=profile,
@@ -106,6 +112,7 @@ def specialize(
         notes=compiled.notes,
         fit=fit,
         plausibility=values.record,
+        witness=witness,
     )
 
 
@@ -164,6 +171,7 @@ def describe(request: BuildRequest, compiled: Compilation, key: BuildKey) -> Man
         options=dict(compiled.binding.options)
         | ({"attention": request.attention} if request.attention else {}),
         plausibility=compiled.plausibility,
+        witness=compiled.witness,
         verify={},
         flops={},
     )

@@ -13,6 +13,7 @@ import msgspec
 
 from specialize.artifact.drawing import Drawing
 from specialize.artifact.precision import Precision
+from specialize.artifact.witness import Witness
 from specialize.digest import UNSEALED, digest, seal, sealed_digest
 from specialize.errors import InputError
 from specialize.files import explained, write_file
@@ -113,6 +114,7 @@ class Manifest(_Part, frozen=True, kw_only=True):
         verify: The comparison with the generic model, as `specialize verify --json` prints it.
         flops: Costs of the three forms, as `specialize flops --json` prints them.
         plausibility: Whether the values that the model is fed are plausible, and what was seen.
+        witness: The second computation of the geometry, compared with the compiler's own.
         warnings: What the user should know.
         allowed: Codes of errors about the calibration in spite of which it was built, sorted.
         spec: Text of the model's sidecar, so that a check needs neither model nor torch.
@@ -144,6 +146,7 @@ class Manifest(_Part, frozen=True, kw_only=True):
     verify: JsonObject
     flops: JsonObject
     plausibility: Plausibility = Plausibility()
+    witness: Witness = Witness()
     warnings: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     source: JsonObject = {}

@@ -38,6 +38,7 @@ def build_json(outcome: BuildOutcome) -> dict[str, Any]:
         "digests": msgspec.to_builtins(manifest.digests),
         "verify": manifest.verify,
         "flops": flops_json(manifest.flops),
+        "witness": msgspec.to_builtins(manifest.witness),
         "passes": msgspec.to_builtins(manifest.passes),
         "options": manifest.options,
         "precision": msgspec.to_builtins(manifest.precision),
@@ -75,7 +76,14 @@ def build_text(outcome: BuildOutcome) -> RenderableType:
         *([_stages(outcome.seconds)] if outcome.seconds else []),
         *_conformance(outcome),
         *precision_lines(manifest.precision),
-        f"{proof(manifest.verify)}{_when(manifest)}\n{manifest.plausibility.line()}\n{ties(manifest)}",
+        "\n".join(
+            [
+                f"{proof(manifest.verify)}{_when(manifest)}",
+                manifest.witness.line(),
+                manifest.plausibility.line(),
+                ties(manifest),
+            ]
+        ),
         f"next: specialize check {outcome.build_dir} --calib {outcome.build_dir / 'profile.yaml'}",
     )
 

@@ -47,7 +47,7 @@ def build_text(build: Build) -> RenderableType:
         _passes(manifest.passes),
         _files(build),
         *precision_lines(manifest.precision),
-        f"{proof(manifest.verify)}\n{ties(manifest)}",
+        f"{proof(manifest.verify)}\n{manifest.witness.line()}\n{ties(manifest)}",
     )
 
 

@@ -17,23 +17,27 @@ import onnx_ir as ir
 
 from specialize.artifact import Build
 from specialize.artifact.tensors import read_tensors
+from specialize.artifact.witness import WitnessedEnvelope
 from specialize.calibration.profile import CalibrationProfile
-from specialize.errors import DeclinedError, InternalError
+from specialize.errors import DeclinedError
 from specialize.graph.closure import Closure
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
 from specialize.modes import envelope
 from specialize.modes.tables import OWN_TABLE, PROGRAM, require_table
 from specialize.modes.tabulate import tabulate
+from specialize.modes.witnessed import disagree
 from specialize.passes.bind import feeds_of
 from specialize.passes.masks import Mask, Trial, find_masks
 from specialize.passes.pipeline import Specialized, specialize_graph
 from specialize.passes.superset import OUTSIDE, restrict
+from specialize.passes.tables import Table
 from specialize.planning import visible_sets
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
 from specialize.visibility.perturb import at_the_edge
 from specialize.visibility.pyramid import Deviation
+from specialize.witness.rig import Rig
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
@@ -64,6 +68,10 @@ class Binding:
         options: What the manifest says about the mode.
         files: Further files of the build, by name.
         table: The tables of this vehicle, by input name.
+        tables: Which constants each of them has taken the place of.
+        rigs: What the cases of `fed` are fed for, as the witness has it, where no file of the request says so.
+        supersets: In an envelope, per grid the pairs (N, Q) that are computed.
+        at_the_edge: In an envelope, what the witness found at the edge of its tolerance.
     """
 
     compiled: Specialized
@@ -71,6 +79,10 @@ class Binding:
     options: Mapping[str, object] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
     table: Arrays = field(default_factory=dict)
+    tables: tuple[Table, ...] = ()
+    rigs: tuple[Rig, ...] = ()
+    supersets: tuple[npt.NDArray[np.bool_], ...] = ()
+    at_the_edge: WitnessedEnvelope | None = None
 
 
 def bind_model(
@@ -134,6 +146,9 @@ def _bind_envelope(
         fed=Fed(cases, _none_outside() if request.count_outside else {}),
         options={"envelope": made.summary(), "count_outside": request.count_outside},
         files={envelope.FILE_NAME: envelope.envelope_file(made.supersets, cases)},
+        rigs=made.rigs,
+        supersets=made.supersets,
+        at_the_edge=made.witnessed,
     )
 
 
@@ -149,6 +164,7 @@ def _bind_tables(
         options={"tables": made.options},
         files={PROGRAM: made.program},
         table=made.vehicles[0][1],
+        tables=made.tables,
     )
 
 
@@ -179,7 +195,7 @@ def _require_inside(
     """Compute the graph's own masks for calibrations inside an envelope: none may be visible outside.
 
     Raises:
-        InternalError: The envelope is too small for one of them.
+        VerificationError: The envelope is too small for one of them.
     """
     for number, case in enumerate(cases):
         for value, array in closure.compute(masks, case).items():
@@ -188,7 +204,7 @@ def _require_inside(
             if lost.any():
                 camera, query = (int(index[0]) for index in np.nonzero(lost))
                 found = f"{int(lost.sum())} pairs, the first at camera {camera}, query {query}"
-                raise InternalError(f"envelope, calibration {number}", "no visible pair outside", found)
+                disagree(f"envelope, calibration {number}", "no pair of the graph's mask outside", found)
 
 
 def _not_restricted(model: str, compiled: Specialized) -> DeclinedError:

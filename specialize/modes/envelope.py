@@ -13,19 +13,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from specialize.calibration.folder import load_profiles
+from specialize.artifact.witness import WitnessedEnvelope
+from specialize.calibration.folder import load_profiles, profile_files
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.tolerance import Tolerance, parse_tolerance
 from specialize.errors import InputError, UsageError
 from specialize.files import explained
 from specialize.model import ModelSpec
+from specialize.modes.witnessed_envelope import Edge, try_the_edge
 from specialize.planning import visible_sets
 from specialize.request import BuildRequest
 from specialize.visibility.envelope import certified_superset, deviations
-from specialize.visibility.perturb import at_the_edge
 from specialize.visibility.plan import VisibilityPlan
 from specialize.visibility.pyramid import Deviation
 from specialize.visibility.tables import npz_bytes
+from specialize.witness.rig import Rig, read_rig
 
 Bools = npt.NDArray[np.bool_]
 Arrays = Mapping[str, npt.NDArray[np.generic]]
@@ -33,7 +35,9 @@ Arrays = Mapping[str, npt.NDArray[np.generic]]
 FILE_NAME = "envelope.npz"
 
 MOST_CASES = 8
-"""Calibrations of one build that verification knows: the nominal one, given ones, random ones at the edge."""
+"""Calibrations that the whole model is run with: the nominal one, given ones, adverse ones at the edge."""
+
+Example = tuple[CalibrationProfile, Rig]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,6 +50,8 @@ class Envelope:
         supersets: Per grid the pairs (N, Q) that any calibration inside may see.
         exact_pairs: Per grid, how many the nominal calibration sees.
         examples: Calibrations inside, the nominal one first.
+        rigs: The same as the witness has them.
+        witnessed: What the witness found at the edge of the tolerance.
     """
 
     tolerance: Tolerance | None
@@ -53,6 +59,8 @@ class Envelope:
     supersets: tuple[Bools, ...]
     exact_pairs: tuple[int, ...]
     examples: tuple[CalibrationProfile, ...]
+    rigs: tuple[Rig, ...]
+    witnessed: WitnessedEnvelope
 
     @property
     def pairs(self) -> int:
@@ -96,12 +104,19 @@ def make_envelope(request: BuildRequest, profile: CalibrationProfile, spec: Mode
     for other in over:
         for pairs, plan in zip(supersets, visible_sets(spec, other), strict=True):
             pairs |= reach_of(plan, other, spec, tolerance)
+    rigs = [read_rig(path) for path in (request.calib, *profile_files(request.envelope_over))]
+    edge = try_the_edge(rigs, spec, request.tolerance, supersets, MOST_CASES - 1)
+    examples = _examples(tuple(zip((profile, *over), rigs, strict=True)), edge)
     return Envelope(
         tolerance=tolerance,
         over=over,
         supersets=tuple(supersets),
         exact_pairs=tuple(plan.pairs for plan in plans),
-        examples=_examples(profile, over, tolerance),
+        examples=tuple(example for example, _ in examples),
+        rigs=tuple(rig for _, rig in examples),
+        witnessed=WitnessedEnvelope(
+            tried=edge.tried, margin_px=edge.margin_px, gained=edge.gained, cases=len(examples)
+        ),
     )
 
 
@@ -160,17 +175,14 @@ def pairs_outside(build_dir: Path, plans: Sequence[VisibilityPlan]) -> tuple[int
     return tuple(int(number) for number in np.sum(found, axis=0))
 
 
-def _examples(
-    profile: CalibrationProfile, over: tuple[CalibrationProfile, ...], tolerance: Tolerance | None
-) -> tuple[CalibrationProfile, ...]:
-    """Return the nominal calibration, then given ones, evenly spread, and random ones at the edge in turn."""
-    given = [over[round(place)] for place in np.linspace(0, len(over) - 1, min(len(over), MOST_CASES - 1))]
-    allowed = deviations(profile, 1.0, tolerance)
-    moving = any(bound.rotation_rad or bound.translation_m or bound.focal_ratio for bound in allowed)
-    edge = list(at_the_edge(profile, allowed, MOST_CASES - 1)) if moving else []
-    rounds = max(len(given), len(edge))
-    mixed = [part[index] for index in range(rounds) for part in (given, edge) if index < len(part)]
-    return (profile, *mixed[: MOST_CASES - 1])
+def _examples(given: Sequence[Example], edge: Edge) -> tuple[Example, ...]:
+    """Return the nominal calibration, then given ones, evenly spread, and adverse ones at the edge in turn."""
+    nominal, *over = given
+    places = np.linspace(0, len(over) - 1, min(len(over), MOST_CASES - 1))
+    spread = [over[round(place)] for place in places]
+    rounds = max(len(spread), len(edge.examples))
+    mixed = [part[index] for index in range(rounds) for part in (spread, edge.examples) if index < len(part)]
+    return (nominal, *mixed[: MOST_CASES - 1])
 
 
 def _require_same_cameras(profile: CalibrationProfile, others: Sequence[CalibrationProfile]) -> None:

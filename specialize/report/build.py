@@ -126,7 +126,7 @@ def _facts(manifest: Manifest, plans: Sequence[VisibilityPlan]) -> tuple[Fact, .
         Fact(
             "Is it proven?",
             f"Yes: equal to the original{_before(manifest)}" if verdict.passed else "No",
-            _proof(verdict),
+            f"{_proof(verdict)} {_witnessed(manifest)}",
             "good" if verdict.passed else "bad",
         ),
         _saved(manifest),
@@ -169,6 +169,12 @@ def _proof(verdict: Parity) -> str:
     if all(row.max_abs == "0" for row in verdict.rows):
         return f"{verdict.sentence} Every number is exactly the same."
     return f"{verdict.sentence} Closest to its bound: {worst.name}, {worst.margin} of what is allowed."
+
+
+def _witnessed(manifest: Manifest) -> str:
+    """Return what the second computation of the geometry agrees in, as a sentence."""
+    line = manifest.witness.line()
+    return f"{line[0].upper()}{line[1:]}."
 
 
 def _saved(manifest: Manifest) -> Fact:

@@ -46,11 +46,19 @@ class Eye:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rig:
-    """The cameras of a vehicle in order, and the pose of its lidar if the profile gives it, (4, 4)."""
+    """The cameras of a vehicle in order.
+
+    Attributes:
+        vehicle: Its name.
+        eyes: The cameras.
+        ego_from_lidar: (4, 4) lidar to vehicle points, if the profile gives it.
+        spelled: That pose as the profile spells it, in numbers; empty without.
+    """
 
     vehicle: str
     eyes: tuple[Eye, ...]
     ego_from_lidar: Floats | None = None
+    spelled: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +101,19 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Sidecar:
-    """What a model's sidecar says of its geometry: one preparation per camera, grids, rule, inputs by kind."""
+    """What a model's sidecar says of its geometry.
+
+    Attributes:
+        preparations: One per camera.
+        grids: The grids of queries.
+        min_depth_m: Least depth of a point that is seen.
+        inputs: Name of a calibration input to its kind and stride.
+    """
 
     preparations: tuple[Preparation, ...]
     grids: tuple[Grid, ...]
     min_depth_m: float
-    inputs: Mapping[str, str]
+    inputs: Mapping[str, tuple[str, float]]
 
 
 def read_rig(path: Path) -> Rig:
@@ -111,7 +126,11 @@ def rig_of(profile: Mapping[str, Any]) -> Rig:
     ego_from_lidar = _pose(profile["lidar2ego"]) if _has(profile, "lidar2ego") else None
     bounds = _bounds(profile, {})
     eyes = tuple(_eye(camera, ego_from_lidar, bounds) for camera in profile["cameras"])
-    return Rig(str(profile["vehicle"]), eyes, ego_from_lidar)
+    spelled = {
+        key: list(map(float, value))
+        for key, value in (profile["lidar2ego"] if ego_from_lidar is not None else {}).items()
+    }
+    return Rig(str(profile["vehicle"]), eyes, ego_from_lidar, spelled)
 
 
 def sidecar_of(spec: Mapping[str, Any], cameras: int) -> Sidecar:
@@ -122,7 +141,7 @@ def sidecar_of(spec: Mapping[str, Any], cameras: int) -> Sidecar:
         for grid in spec.get("grids") or ()
     ]
     min_depth = float((spec.get("rule") or {}).get("min_depth_m", 1e-5))
-    inputs = {str(name): str(kind) for name, kind in (spec.get("calibration_inputs") or {}).items()}
+    inputs = {str(name): _wanted(kind) for name, kind in (spec.get("calibration_inputs") or {}).items()}
     return Sidecar(tuple(map(_preparation, images)), tuple(grids), min_depth, inputs)
 
 
@@ -171,6 +190,12 @@ def _pose(node: Mapping[str, Any]) -> Floats:
 
 def _matrix(rows: Sequence[Sequence[Any]]) -> Floats:
     return np.array([[float(value) for value in row] for row in rows], np.float64)
+
+
+def _wanted(kind: Any) -> tuple[str, float]:
+    if isinstance(kind, Mapping):
+        return str(kind["kind"]), float(kind.get("stride", 1.0))
+    return str(kind), 1.0
 
 
 def _preparation(image: Mapping[str, Any]) -> Preparation:

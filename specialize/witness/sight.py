@@ -35,6 +35,10 @@ class Sight:
     possibly: Bools
     outside_px: Floats
 
+    def queries(self) -> Bools:
+        """Return (Q,) which queries are surely seen, of points (Q, D)."""
+        return np.asarray(np.logical_or.reduce(self.surely, axis=-1))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:

@@ -17,8 +17,9 @@ import onnxruntime
 import pytest
 import yaml
 
-from specialize import making
+from specialize import making, specializing
 from specialize.artifact import Build, read_metadata
+from specialize.artifact.witness import Witness
 from specialize.calibration.load import load_profile
 from specialize.modes import binding
 from specialize.passes.pipeline import Specialized, specialize_graph
@@ -29,7 +30,7 @@ from tests.graphs import GraphMaker
 
 HANG_BEFORE_THE_MANIFEST = """
 import sys, time
-from specialize import making
+from specialize import making, specializing
 from specialize.cli.app import run
 def hang(*_):
     print("ready", flush=True)
@@ -224,8 +225,9 @@ def test_verify_without_the_original_says_so(bench: Bench, store_dir: Path) -> N
     assert "build again" in ran.err
 
 
-def test_a_wrong_graph_leaves_no_build(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A compiler that drops one pair is caught: exit 4, the output named, the old build untouched."""
+@pytest.mark.parametrize("judge", ["witness", "comparison"])
+def test_a_wrong_graph_leaves_no_build(judge: str, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiler that drops one pair is caught twice, by what it gathers and by what it computes: exit 4, no build."""
     bench.outcome()
     before = content(bench.folder / "car42")
 
@@ -236,9 +238,11 @@ def test_a_wrong_graph_leaves_no_build(bench: Bench, monkeypatch: pytest.MonkeyP
         return done
 
     monkeypatch.setattr(binding, "specialize_graph", drops_a_pair)
+    if judge == "comparison":
+        monkeypatch.setattr(specializing, "witness_build", lambda *given: Witness())
     ran = bench.build("--align", "2")
     assert ran.code == 4
-    assert "bev" in ran.err
+    assert {"witness": "rows that its sums read", "comparison": "bev"}[judge] in ran.err
     assert content(bench.folder / "car42") == before
     assert bench.names() == {"car42"}
 

@@ -109,8 +109,9 @@ def holds(case: Case, mode: str, packing: Packing, folder: Path) -> Binding:
     tidy(prepared)
     ir.save(prepared, folder / "prepared.onnx")
     profile = vehicle(style, TURN_RAD)
+    (folder / "vehicle.yaml").write_text(dump_profile(profile))
     request = BuildRequest(
-        calib=Path("unread"),
+        calib=folder / "vehicle.yaml",
         mode=mode,  # type: ignore[arg-type]
         layout=packing.layout,
         align=packing.align,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,10 +13,12 @@ from hypothesis import strategies as st
 from specialize import zoo
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.errors import InputError
-from specialize.model import Kind, ModelSpec
+from specialize.model import InputKind, ModelSpec
+from specialize.model_kinds import KINDS as BOUND
+from specialize.model_kinds import cut
 from specialize.planning import visible_sets
 from specialize.resources import resource_dir
-from specialize.witness.inputs import KINDS, matrices_of
+from specialize.witness.inputs import NAMES, Fed, compare, matrices_of
 from specialize.witness.rig import Grid, Preparation, Rig, Sidecar, read_rig, rig_of, sidecar_of
 from specialize.witness.sight import network_from_lidar, pairs, sight
 from tests import strategies
@@ -57,23 +58,33 @@ def test_packaged_profiles_give_the_same_matrices(path: Path) -> None:
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11 * np.abs(expected).max())
 
 
-def _fed_with(kind: Kind) -> ModelSpec:
+def _fed_with(kind: str) -> ModelSpec:
     return ModelSpec(image=SPEC.image, calibration_inputs={"m": kind})
 
 
-@pytest.mark.parametrize("kind", get_args(Kind))
-def test_every_kind_is_the_same_matrix(kind: Kind) -> None:
-    """Each kind of input that the witness knows is what the model is fed; the witness knows today's kinds."""
+@pytest.mark.parametrize("stride", [1.0, 8.0])
+@pytest.mark.parametrize("kind", BOUND)
+def test_every_kind_is_the_same_matrix(kind: str, stride: float) -> None:
+    """Each kind is what the model is fed, in every shape that it may have; the witness knows today's kinds."""
+    assert kind in NAMES, f"teach {kind} to specialize/witness/inputs.py"
+    if stride != 1.0 and not BOUND[kind].pixels:
+        return
     path = resource_dir("calib_profiles") / "car42.yaml"
-    spec = ModelSpec(
-        image=zoo.spec("bevfusion_camera").image, calibration_inputs={"m": kind}, cameras=SPEC.cameras
-    )
-    if kind not in KINDS:
-        pytest.fail(f"{kind}: teach it to specialize/witness/inputs.py or list it as not witnessed there")
-    found = matrices_of(kind, read_rig(path), sidecar(spec, 6))
-    expected = spec.calibration_arrays(load_profile(path))["m"]
-    assert found is not None and found.shape == expected.shape
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+    image, wanted = zoo.spec("bevfusion_camera").image, InputKind(kind=kind, stride=stride)
+    spec = ModelSpec(image=image, calibration_inputs={"m": wanted}, cameras=SPEC.cameras)
+    rig, own = read_rig(path), sidecar(spec, 6)
+    assert own.inputs["m"] == (kind, stride)
+    matrices = spec.calibration_arrays(load_profile(path))["m"]
+    for form in BOUND[kind].forms:
+        fed = cut(kind, matrices, (1, 6, *form))
+        assert fed is not None
+        for dtype, least in ((np.float64, 1e-11), (np.float32, 1e-6)):
+            found = compare(fed[None].astype(dtype), kind, stride, rig, own)
+            assert isinstance(found, Fed) and found.agrees and found.deviation < least
+        if BOUND[kind].shared or len(np.unique(fed, axis=0)) == 1:
+            continue
+        swapped = compare(fed[None][:, [1, 0, 2, 3, 4, 5]].astype(np.float32), kind, stride, rig, own)
+        assert isinstance(swapped, Fed) and not swapped.agrees and swapped.camera in (0, 1)
 
 
 def test_a_kind_that_is_not_known_is_not_witnessed() -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 from specialize.artifact.drawing import Drawing
 from specialize.artifact.manifest import Digests, Manifest, PassNote, Site, Tensor
 from specialize.artifact.precision import Precision
+from specialize.artifact.witness import Witness
 from specialize.cli.schemas.base import JsonObject, Output
 from specialize.cli.schemas.numbers import Bench, Flops, Verify
 from specialize.model import ModelSpec
@@ -48,6 +49,7 @@ class BuildDone(Output, frozen=True, kw_only=True):
         digests: What the build is tied to.
         verify: The comparison with the original.
         flops: Costs by form: `zero_padded`, `rebatched`, `specialized`.
+        witness: The second computation of the geometry, compared with the compiler's own.
         passes: What every pass did or declined.
         options: What the mode adds: tolerance, capacity.
         precision: What a conversion to another number format left, and loses; null in float32.
@@ -70,6 +72,7 @@ class BuildDone(Output, frozen=True, kw_only=True):
     digests: Digests
     verify: Verify
     flops: dict[str, BuildForm]
+    witness: Witness
     passes: tuple[PassNote, ...]
     options: JsonObject
     precision: Precision | None

@@ -1,0 +1,63 @@
+"""The witness of one build: everything of it that the second computation of the geometry can be compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from specialize.artifact.witness import Witness
+from specialize.calibration.folder import profile_files
+from specialize.model import ModelSpec
+from specialize.modes.binding import Binding
+from specialize.modes.witnessed import (
+    compare_inputs,
+    compare_plans,
+    compare_sites,
+    constants_of,
+    seen_by_witness,
+)
+from specialize.request import BuildRequest
+from specialize.visibility.plan import VisibilityPlan
+from specialize.witness.rig import Rig, read_rig
+
+
+def witness_build(
+    request: BuildRequest, spec: ModelSpec, plans: Sequence[VisibilityPlan], binding: Binding
+) -> Witness:
+    """Compare a bound model with the witness.
+
+    Raises:
+        VerificationError: They differ by more than rounding.
+    """
+    rigs = binding.rigs or _rigs_of(request, len(binding.fed.cases))
+    seen = seen_by_witness(rigs[0], spec)
+    inputs, not_fed = compare_inputs(spec, binding.fed.cases, rigs)
+    grids = compare_plans(plans, seen)
+    nothing = [np.zeros(each.surely.shape, np.bool_) for each in seen]
+    sites, not_read = compare_sites(
+        binding.compiled.sites, _constants(binding), seen, binding.supersets or nothing
+    )
+    no_grid = () if seen else ("visible sets: the sidecar names no grid",)
+    return Witness(
+        inputs=inputs,
+        grids=grids,
+        sites=sites,
+        envelope=binding.at_the_edge,
+        not_witnessed=(*not_fed, *no_grid, *not_read),
+    )
+
+
+def _rigs_of(request: BuildRequest, count: int) -> list[Rig]:
+    """Return the rigs of what is fed: of the vehicle, and of those that tables are made for."""
+    paths = (request.calib, *profile_files(request.capacity_over))
+    return [read_rig(path) for path in paths[:count]]
+
+
+def _constants(binding: Binding) -> dict[str, npt.NDArray[np.generic]]:
+    """Return the constants of the specialized graph by name, those that tables have taken the place of as well."""
+    constants = constants_of(binding.compiled.model)
+    for table in binding.tables:
+        constants.update(dict.fromkeys(table.members, binding.table[table.name]))
+    return constants

@@ -1,0 +1,216 @@
+"""The compiler's geometry compared with the witness: what is fed, what is planned, what the graph computes.
+
+A difference beyond rounding is a `VerificationError`: the build is not proven, and the fault is in this package.
+Nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NoReturn
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+import yaml
+
+from specialize.artifact.witness import WitnessedGrid, WitnessedInput, WitnessedSite
+from specialize.errors import VerificationError
+from specialize.model import ModelSpec
+from specialize.passes.site import CompactedSite
+from specialize.rows.lift import array_of
+from specialize.visibility.plan import VisibilityPlan
+from specialize.witness import inputs, rows
+from specialize.witness.rig import Rig, Sidecar, sidecar_of
+from specialize.witness.sight import Bools, Pairs, network_from_lidar, pairs
+
+Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+HINT = "two computations of this package disagree, and one of them is wrong: please report it; nothing was written"
+
+
+def disagree(where: str, expected: str, found: str) -> NoReturn:
+    """Raise the error of a comparison with the witness.
+
+    Raises:
+        VerificationError: Always.
+    """
+    raise VerificationError(f"witness: {where}", expected, found, HINT)
+
+
+def sidecar_as_written(spec: ModelSpec, cameras: int) -> Sidecar:
+    """Return the model's geometry as the witness reads it in the text of its sidecar."""
+    return sidecar_of(yaml.safe_load(spec.to_text()), cameras)
+
+
+def seen_by_witness(rig: Rig, spec: ModelSpec) -> tuple[Pairs, ...]:
+    """Return what the cameras see of each grid, by the witness."""
+    sidecar = sidecar_as_written(spec, len(rig.eyes))
+    matrices = network_from_lidar(rig, sidecar)
+    return tuple(pairs(matrices, sidecar, grid) for grid in sidecar.grids)
+
+
+def compare_inputs(
+    spec: ModelSpec, cases: Sequence[Arrays], rigs: Sequence[Rig]
+) -> tuple[tuple[WitnessedInput, ...], tuple[str, ...]]:
+    """Compare what calibration inputs are fed, case by case; return also what cannot be compared.
+
+    Raises:
+        VerificationError: An entry differs by more than rounding.
+    """
+    sidecar = sidecar_as_written(spec, len(rigs[0].eyes))
+    compared, left = [], []
+    for name, (kind, stride) in sidecar.inputs.items():
+        largest, reason = 0.0, ""
+        for number, (case, rig) in enumerate(zip(cases, rigs, strict=True)):
+            if name not in case:
+                reason = "not fed"
+                break
+            found = inputs.compare(case[name], kind, stride, rig, sidecar)
+            if isinstance(found, str):
+                reason = found
+                break
+            if not found.agrees:
+                camera = rig.eyes[found.camera].name
+                where = f"input {name!r} ({kind}), calibration {number}, camera {found.camera} ({camera})"
+                disagree(
+                    where,
+                    "the matrix of the documents",
+                    f"one that is off by {found.deviation:.1e} of its scale",
+                )
+            largest = max(largest, found.deviation)
+        if reason:
+            left.append(f"input {name}: {reason}")
+        else:
+            compared.append(WitnessedInput(name=name, kind=kind, cases=len(cases), deviation=_bound(largest)))
+    return tuple(compared), tuple(left)
+
+
+def compare_plans(plans: Sequence[VisibilityPlan], seen: Sequence[Pairs]) -> tuple[WitnessedGrid, ...]:
+    """Compare the visible sets of every grid.
+
+    Raises:
+        VerificationError: A pair differs that is not within rounding of a border.
+    """
+    found = []
+    for number, (plan, own) in enumerate(zip(plans, seen, strict=True)):
+        where = f"visible sets of grid {number}"
+        _require_none(own.surely & ~plan.superset, f"{where}, a pair that is surely seen", "in the plan", own)
+        _require_none(
+            plan.certain & ~own.possibly, f"{where}, a pair that the plan is sure of", "possible", own
+        )
+        differing = plan.seen != own.seen
+        distance = np.abs(own.outside_px[differing])
+        found.append(
+            WitnessedGrid(
+                queries=plan.grid.queries,
+                pairs=int((plan.seen & own.seen).sum()),
+                doubtful=int((own.possibly & ~own.surely).sum()),
+                differing=int(differing.sum()),
+                farthest_px=_rounded(float(distance.max(initial=0.0))),
+            )
+        )
+    return tuple(found)
+
+
+def compare_sites(
+    sites: Sequence[CompactedSite],
+    constants: Mapping[str, npt.NDArray[np.generic]],
+    seen: Sequence[Pairs],
+    allowed: Sequence[Bools],
+) -> tuple[tuple[WitnessedSite, ...], tuple[str, ...]]:
+    """Read the pairs of every site back from its constants and compare them; return also what cannot be read.
+
+    Args:
+        sites: The sites.
+        constants: Those of the specialized graph, by name.
+        seen: What the witness sees, per grid.
+        allowed: Per grid the pairs (N, Q) that may be computed.
+
+    Raises:
+        VerificationError: A site computes a pair that it must not, or gathers another row than is read.
+    """
+    compared, left = [], []
+    for site in sites:
+        grid = next(
+            (number for number, each in enumerate(seen) if each.surely.shape == site.seen.shape), None
+        )
+        if grid is None:
+            left.append(f"site {site.where}: {_shape(site.seen.shape)} is no grid of the sidecar")
+            continue
+        found = _compare_site(site, constants, seen[grid], allowed[grid], grid)
+        if isinstance(found, str):
+            left.append(f"site {site.where}: {found}")
+        else:
+            compared.append(found)
+    return tuple(compared), tuple(left)
+
+
+def constants_of(model: ir.Model) -> dict[str, npt.NDArray[np.generic]]:
+    """Return the constants of a graph that compaction made, by name."""
+    named = {
+        name: value for name, value in model.graph.initializers.items() if name.startswith("specialize/")
+    }
+    arrays = {name: array_of(value) for name, value in named.items()}
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def labelled(constants: Iterable[str], where: str, label: str) -> list[str]:
+    """Return the names of a site's constants with a label, such as `rows`."""
+    start = f"specialize/{where}/{label}"
+    return [name for name in constants if name.startswith(start) and name[len(start) :].isdigit()]
+
+
+def _compare_site(
+    site: CompactedSite,
+    constants: Mapping[str, npt.NDArray[np.generic]],
+    seen: Pairs,
+    allowed: Bools,
+    grid: int,
+) -> WitnessedSite | str:
+    sums = labelled(constants, site.where, "back")
+    if len(sums) != 1:
+        return f"{len(sums)} gathers sum its rows"
+    reader = rows.query_of_places(constants[sums[0]], site.seen.shape[1], site.lengths)
+    if isinstance(reader, str):
+        return reader
+    read = rows.pairs_of_places(reader, site.seen.shape[1], site.lengths)
+    _require_none(read & ~(seen.possibly | allowed), f"site {site.where}, a pair that is read", "seen", seen)
+    gathers = 0
+    for name in labelled(constants, site.where, "rows"):
+        wrong = rows.wrong_rows(constants[name], reader, site.seen.shape[1], site.lengths)
+        if wrong is not None and len(wrong):
+            disagree(f"site {site.where}, {name}", "the rows that its sums read", f"{len(wrong)} others")
+        gathers += wrong is not None
+    return WitnessedSite(
+        where=site.where,
+        grid=grid,
+        pairs=int((read & seen.possibly).sum()),
+        rounding=int((read & ~seen.surely).sum()),
+        unread=int((seen.surely & ~read).sum()),
+        rows=gathers,
+    )
+
+
+def _require_none(lost: Bools, where: str, expected: str, seen: Pairs) -> None:
+    if lost.any():
+        camera, query = (int(index[0]) for index in np.nonzero(lost))
+        place = f"camera {camera}, query {query}, {abs(float(seen.outside_px[camera, query])):.3g} px from a border"
+        disagree(
+            where, f"every one to be {expected}", f"{int(lost.sum())} that are not, the first at {place}"
+        )
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(size) for size in shape)
+
+
+def _rounded(value: float) -> float:
+    """Return a value with two digits: the rest is rounding."""
+    return float(f"{value:.1e}")
+
+
+def _bound(deviation: float) -> float:
+    """Return the power of ten that bounds a relative deviation: the deviation itself differs between machines."""
+    return float(f"1e{max(-15, math.ceil(math.log10(deviation)) if deviation > 0 else -15)}")

@@ -1,0 +1,75 @@
+"""Which pairs the constants of a specialized graph compute: its gather indices and sums, read back as pairs.
+
+The rows of all cameras stand one after the other, each camera's in `lengths` places. A query's result is the sum of a
+few places, `sums` (Q, k); the number of all places stands for none. So who reads a place says which pair it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from specialize.witness.rig import Floats
+from specialize.witness.sight import Bools
+
+Ints = npt.NDArray[np.int64]
+
+
+def query_of_places(sums: npt.NDArray[np.generic], queries: int, lengths: Sequence[int]) -> Ints | str:
+    """Return which query reads each place, (places,), -1 for none; or why the sums cannot be read back."""
+    places = sum(lengths)
+    if queries == 0 or sums.size % queries:
+        return f"{sums.size} places for {queries} queries"
+    index = sums.reshape(queries, -1).astype(np.int64)
+    if index.size and not 0 <= int(index.min()) <= int(index.max()) <= places:
+        return f"places up to {int(index.max())} of {places}"
+    reader = np.full(places, -1, np.int64)
+    query, _ = np.nonzero(index < places)
+    read = index[index < places]
+    if len(np.unique(read)) != len(read):
+        return "a place that is read twice"
+    reader[read] = query
+    return reader
+
+
+def camera_of_places(lengths: Sequence[int]) -> Ints:
+    """Return whose place each is, (places,)."""
+    return np.repeat(np.arange(len(lengths), dtype=np.int64), np.asarray(lengths, np.int64))
+
+
+def pairs_of_places(reader: Ints, queries: int, lengths: Sequence[int]) -> Bools:
+    """Return (N, Q): the pairs that are computed and read."""
+    found = np.zeros((len(lengths), queries), np.bool_)
+    used = reader >= 0
+    found[camera_of_places(lengths)[used], reader[used]] = True
+    return found
+
+
+def wrong_rows(
+    rows: npt.NDArray[np.generic], reader: Ints, queries: int, lengths: Sequence[int]
+) -> Ints | None:
+    """Return the places, in use, whose gathered row is not the pair that is read from there.
+
+    Rows are numbered by query, or by camera and query in either order; None if they are numbered otherwise.
+    """
+    used = np.flatnonzero(reader >= 0)
+    if rows.size != len(reader) or not len(used):
+        return None
+    query, camera = reader[used], camera_of_places(lengths)[used]
+    given = rows.reshape(-1).astype(np.int64)[used]
+    ways = (query, camera * queries + query, query * len(lengths) + camera)
+    wrong = min((given != way for way in ways), key=np.count_nonzero)
+    return used[wrong] if 2 * np.count_nonzero(wrong) < len(used) else None
+
+
+def affine_fit(values: Floats, wanted: Floats) -> tuple[float, float] | None:
+    """Return (a, b) with `values = a * wanted + b` for most entries, (P,) each; None if there is no such line."""
+    if len(values) < 4 or np.ptp(wanted) < 1e-3:
+        return None
+    low, high = np.argsort(wanted, kind="stable")[[len(wanted) // 8, -1 - len(wanted) // 8]]
+    if wanted[high] - wanted[low] < 1e-3:
+        return None
+    a = float((values[high] - values[low]) / (wanted[high] - wanted[low]))
+    return a, float(values[low] - a * wanted[low])

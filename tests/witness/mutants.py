@@ -1,0 +1,95 @@
+"""Mutants of the compiler's geometry that both sides of a numeric comparison share, applied by monkeypatching."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from specialize.calibration.profile import CalibrationProfile
+from specialize.model import ImagePrep, ModelSpec
+from specialize.modes.tables import Program
+from specialize.passes.tables import Array
+from specialize.visibility import envelope
+from specialize.visibility.pyramid import Deviation
+
+Mutant = Callable[[pytest.MonkeyPatch], None]
+
+
+def swapped_cameras(patch: pytest.MonkeyPatch) -> None:
+    """Swap the first two cameras of every projection."""
+    honest = ModelSpec.network_from_lidar
+
+    def swapped(self: ModelSpec, profile: CalibrationProfile) -> np.ndarray:
+        matrices = honest(self, profile)
+        return matrices[[1, 0, *range(2, len(matrices))]]
+
+    patch.setattr(ModelSpec, "network_from_lidar", swapped)
+
+
+def half_a_pixel(patch: pytest.MonkeyPatch) -> None:
+    """Move the network's image by half a pixel."""
+    _image(patch, lambda matrix: matrix + 0.5 * (np.arange(16).reshape(4, 4) == 2))
+
+
+def one_percent(patch: pytest.MonkeyPatch) -> None:
+    """Scale the network's image by one percent."""
+    _image(patch, lambda matrix: np.diag([1.01, 1.01, 1.0, 1.0]) @ matrix)
+
+
+def _image(patch: pytest.MonkeyPatch, change: Callable[[np.ndarray], np.ndarray]) -> None:
+    honest = ImagePrep.network_from_raw
+    patch.setattr(ImagePrep, "network_from_raw", lambda self: change(honest(self)))
+
+
+def _allowed(**factors: float) -> Mutant:
+    """Return a mutant that multiplies what a tolerance allows."""
+
+    def mutate(patch: pytest.MonkeyPatch) -> None:
+        honest = envelope.deviation_of
+
+        def less(*arguments: object) -> Deviation:
+            made = honest(*arguments)  # type: ignore[arg-type]
+            changed = {name: getattr(made, name) * factor for name, factor in factors.items()}
+            return dataclasses.replace(made, **changed)
+
+        patch.setattr(envelope, "deviation_of", less)
+
+    return mutate
+
+
+half_rotation = _allowed(rotation_rad=0.5)
+no_translation = _allowed(translation_m=0.0)
+no_principal_point = _allowed(principal_point_px=0.0)
+
+
+def no_yaw_rate(patch: pytest.MonkeyPatch) -> None:
+    """Forget that the vehicle turns between lidar and exposure."""
+    honest = envelope.deviation_of
+
+    def still(bounds: object, *rest: float) -> Deviation:
+        return honest(dataclasses.replace(bounds, yaw_rate_degps=0.0), *rest)  # type: ignore[type-var]
+
+    patch.setattr(envelope, "deviation_of", still)
+
+
+def swapped_entries(kind: str) -> Mutant:
+    """Return a mutant that swaps two entries of a table of vehicles other than the build's own."""
+
+    def mutate(patch: pytest.MonkeyPatch) -> None:
+        honest = Program.contents
+
+        def swapped(self: Program, profile: CalibrationProfile) -> dict[str, Array]:
+            made = {name: array.copy() for name, array in honest(self, profile).items()}
+            (name,) = (name for name in made if name.startswith(f"table.{kind}"))
+            flat = made[name].reshape(-1)
+            first, second = 0, int(np.flatnonzero(flat != flat[0])[0])
+            if profile.vehicle != "car42":
+                flat[[first, second]] = flat[[second, first]]
+            return made
+
+        patch.setattr(Program, "contents", swapped)
+
+    return mutate

@@ -1,0 +1,55 @@
+"""Errors that the numeric comparison cannot see, because both models share them, are found by the witness."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.end_to_end.test_build import Bench, bench
+from tests.witness import mutants
+from tests.witness.mutants import Mutant
+
+__all__ = ["bench"]
+
+TURNED = ("--mode", "envelope", "--tolerance", "rotation=1deg")
+SHIFTED = ("--mode", "envelope", "--tolerance", "translation=30cm")
+CENTRED = ("--mode", "envelope", "--tolerance", "principal_point=30px")
+MOVING = ("--mode", "envelope", "--tolerance", "yaw_rate=60deg/s,skew=50ms")
+
+
+@pytest.mark.parametrize("mode", ["exact", "envelope", "tables"])
+@pytest.mark.parametrize(
+    "mutant",
+    [mutants.swapped_cameras, mutants.half_a_pixel, mutants.one_percent],
+    ids=lambda mutant: mutant.__name__,
+)
+def test_a_wrong_projection_fails_the_build(
+    mutant: Mutant, mode: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A projection that is wrong in both models is no build: the matrices are not those of the documents."""
+    mutant(monkeypatch)
+    tolerance = ("--tolerance", "rotation=1deg") if mode == "envelope" else ()
+    ran = bench.build("--mode", mode, *tolerance, "--allow", "view-share")
+    assert ran.code == 4, ran.err
+    assert "witness" in ran.err
+    assert bench.names() == set()
+
+
+@pytest.mark.parametrize(
+    ("mutant", "options"),
+    [
+        (mutants.half_rotation, TURNED),
+        (mutants.no_translation, SHIFTED),
+        (mutants.no_principal_point, CENTRED),
+        (mutants.no_yaw_rate, MOVING),
+    ],
+    ids=["half rotation", "no translation", "no principal point", "no yaw rate"],
+)
+def test_an_envelope_that_is_too_small_fails_the_build(
+    mutant: Mutant, options: tuple[str, ...], bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate that forgets a part of the tolerance loses a query that the witness finds; the right one none."""
+    assert bench.build(*options).code == 0
+    mutant(monkeypatch)
+    ran = bench.build(*options, "--seed", "1")
+    assert ran.code == 4, ran.err
+    assert "witness" in ran.err and "envelope" in ran.err

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from specialize.artifact.witness import Witness
 from specialize.calibration.folder import profile_files
@@ -36,9 +35,8 @@ def witness_build(
     inputs, not_fed = compare_inputs(spec, binding.fed.cases, rigs)
     grids = compare_plans(plans, seen)
     nothing = [np.zeros(each.surely.shape, np.bool_) for each in seen]
-    sites, not_read = compare_sites(
-        binding.compiled.sites, _constants(binding), seen, binding.supersets or nothing
-    )
+    constants = constants_of(binding.compiled.model, binding.table)
+    sites, not_read = compare_sites(binding.compiled.sites, constants, seen, binding.supersets or nothing)
     no_grid = () if seen else ("visible sets: the sidecar names no grid",)
     return Witness(
         inputs=inputs,
@@ -53,11 +51,3 @@ def _rigs_of(request: BuildRequest, count: int) -> list[Rig]:
     """Return the rigs of what is fed: of the vehicle, and of those that tables are made for."""
     paths = (request.calib, *profile_files(request.capacity_over))
     return [read_rig(path) for path in paths[:count]]
-
-
-def _constants(binding: Binding) -> dict[str, npt.NDArray[np.generic]]:
-    """Return the constants of the specialized graph by name, those that tables have taken the place of as well."""
-    constants = constants_of(binding.compiled.model)
-    for table in binding.tables:
-        constants.update(dict.fromkeys(table.members, binding.table[table.name]))
-    return constants

@@ -7,6 +7,7 @@ Nothing is left behind.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
 
@@ -26,6 +27,10 @@ from specialize.witness.rig import Rig, Sidecar, sidecar_of
 from specialize.witness.sight import Bools, Pairs, network_from_lidar, pairs
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
+SiteConstants = Mapping[str, Arrays]
+
+MADE = "specialize/"
+"""What the names of all begin with that compaction made."""
 
 HINT = "two computations of this package disagree, and one of them is wrong: please report it; nothing was written"
 
@@ -116,7 +121,7 @@ def compare_plans(plans: Sequence[VisibilityPlan], seen: Sequence[Pairs]) -> tup
 
 def compare_sites(
     sites: Sequence[CompactedSite],
-    constants: Mapping[str, npt.NDArray[np.generic]],
+    constants: SiteConstants,
     seen: Sequence[Pairs],
     allowed: Sequence[Bools],
 ) -> tuple[tuple[WitnessedSite, ...], tuple[str, ...]]:
@@ -124,7 +129,7 @@ def compare_sites(
 
     Args:
         sites: The sites.
-        constants: Those of the specialized graph, by name.
+        constants: Those of the specialized graph, by site and name.
         seen: What the witness sees, per grid.
         allowed: Per grid the pairs (N, Q) that may be computed.
 
@@ -139,7 +144,8 @@ def compare_sites(
         if grid is None:
             left.append(f"site {site.where}: {_shape(site.seen.shape)} is no grid of the sidecar")
             continue
-        found = _compare_site(site, constants, seen[grid], allowed[grid], grid)
+        own = constants.get(site.where, {})
+        found = _compare_site(site, own, seen[grid], allowed[grid], grid)
         if isinstance(found, str):
             left.append(f"site {site.where}: {found}")
         else:
@@ -147,29 +153,40 @@ def compare_sites(
     return tuple(compared), tuple(left)
 
 
-def constants_of(model: ir.Model) -> dict[str, npt.NDArray[np.generic]]:
-    """Return the constants of a graph that compaction made, by name."""
-    named = {
-        name: value for name, value in model.graph.initializers.items() if name.startswith("specialize/")
-    }
-    arrays = {name: array_of(value) for name, value in named.items()}
-    return {name: array for name, array in arrays.items() if array is not None}
+def constants_of(model: ir.Model, given: Arrays) -> SiteConstants:
+    """Return by site the constants that its nodes read: name to array, with those that sites have in common.
+
+    Args:
+        model: The specialized graph.
+        given: Inputs of it that have taken the place of constants, by name.
+    """
+    found: dict[str, dict[str, npt.NDArray[np.generic]]] = {}
+    for node in model.graph:
+        where = str(node.outputs[0].name).removeprefix(MADE).rpartition("/")[0]
+        for value in node.inputs if str(node.outputs[0].name).startswith(MADE) else ():
+            name = "" if value is None else str(value.name)
+            array = given.get(name)
+            if value is not None and array is None and name.startswith(MADE) and value.producer() is None:
+                array = array_of(value)
+            if array is not None:
+                found.setdefault(where, {})[name] = array
+    return found
 
 
-def labelled(constants: Iterable[str], where: str, label: str) -> list[str]:
-    """Return the names of a site's constants with a label, such as `rows`."""
-    start = f"specialize/{where}/{label}"
-    return [name for name in constants if name.startswith(start) and name[len(start) :].isdigit()]
+def labelled(names: Iterable[str], label: str, table: str) -> list[str]:
+    """Return the constants with a label, such as `rows`, or the tables that are called so."""
+    wanted = (label, f"table.{table}")
+    return [name for name in names if re.sub(r"\d+$", "", name.rsplit("/", 1)[-1]) in wanted]
 
 
 def _compare_site(
     site: CompactedSite,
-    constants: Mapping[str, npt.NDArray[np.generic]],
+    constants: Arrays,
     seen: Pairs,
     allowed: Bools,
     grid: int,
 ) -> WitnessedSite | str:
-    sums = labelled(constants, site.where, "back")
+    sums = labelled(constants, "back", "sum")
     if len(sums) != 1:
         return f"{len(sums)} gathers sum its rows"
     reader = rows.query_of_places(constants[sums[0]], site.seen.shape[1], site.lengths)
@@ -178,7 +195,7 @@ def _compare_site(
     read = rows.pairs_of_places(reader, site.seen.shape[1], site.lengths)
     _require_none(read & ~(seen.possibly | allowed), f"site {site.where}, a pair that is read", "seen", seen)
     gathers = 0
-    for name in labelled(constants, site.where, "rows"):
+    for name in labelled(constants, "rows", "rows"):
         wrong = rows.wrong_rows(constants[name], reader, site.seen.shape[1], site.lengths)
         if wrong is not None and len(wrong):
             disagree(f"site {site.where}, {name}", "the rows that its sums read", f"{len(wrong)} others")

@@ -19,6 +19,7 @@ from specialize.fleet.task import Car, opened, profile_of
 from specialize.modes.tables import PROGRAM, Program, metadata_of, program_of
 from specialize.sources import PREPARED_WEIGHTS
 from specialize.store import Entry, Store
+from specialize.witness.rig import parse_rig
 
 TABLE = "table.safetensors"
 CHUNK = 64
@@ -115,7 +116,9 @@ def _table(car: Car, engine: Entry, made_for: tuple[Build, Program], store: Stor
     if entry is not None and entry.info.get("build") == engine.info["manifest"]:
         return False
     metadata = metadata_of(profile, build.manifest.digests.build)
-    data = tensors_bytes(program.contents(profile), metadata)
+    contents = program.contents(profile)
+    program.compare(profile, parse_rig(car.profile), contents)
+    data = tensors_bytes(contents, metadata)
     objects = {TABLE + PACKED: store.put_bytes(zlib.compress(data, 6))}
     info = {"build": engine.info["manifest"], "vehicle": car.vehicle}
     store.write_entry(

@@ -7,6 +7,7 @@ size: one engine serves many vehicles.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ import onnx_ir as ir
 from specialize.artifact import Build
 from specialize.artifact.tensors import read_tensors
 from specialize.artifact.witness import WitnessedEnvelope
+from specialize.calibration.folder import profile_files
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import DeclinedError
 from specialize.graph.closure import Closure
@@ -31,13 +33,12 @@ from specialize.passes.bind import feeds_of
 from specialize.passes.masks import Mask, Trial, find_masks
 from specialize.passes.pipeline import Specialized, specialize_graph
 from specialize.passes.superset import OUTSIDE, restrict
-from specialize.passes.tables import Table
 from specialize.planning import visible_sets
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
 from specialize.visibility.perturb import at_the_edge
 from specialize.visibility.pyramid import Deviation
-from specialize.witness.rig import Rig
+from specialize.witness.rig import Rig, read_rig
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
@@ -68,8 +69,8 @@ class Binding:
         options: What the manifest says about the mode.
         files: Further files of the build, by name.
         table: The tables of this vehicle, by input name.
-        tables: Which constants each of them has taken the place of.
-        rigs: What the cases of `fed` are fed for, as the witness has it, where no file of the request says so.
+        tables: What each of them was compared with by the witness; those that could not be are left out.
+        rigs: What the cases of `fed` are fed for, as the witness has it; empty for the vehicle of the request.
         supersets: In an envelope, per grid the pairs (N, Q) that are computed.
         at_the_edge: In an envelope, what the witness found at the edge of its tolerance.
     """
@@ -79,7 +80,7 @@ class Binding:
     options: Mapping[str, object] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
     table: Arrays = field(default_factory=dict)
-    tables: tuple[Table, ...] = ()
+    tables: Mapping[str, str] = field(default_factory=dict)
     rigs: tuple[Rig, ...] = ()
     supersets: tuple[npt.NDArray[np.bool_], ...] = ()
     at_the_edge: WitnessedEnvelope | None = None
@@ -158,13 +159,21 @@ def _bind_tables(
     made = tabulate(request, profile, spec, prepared)
     model = read_graph(prepared)
     cases = tuple({**feeds_of(model, spec, vehicle), **table} for vehicle, table in made.vehicles)
+    paths = (request.calib, *profile_files(request.capacity_over))
+    rigs = tuple(read_rig(path) for path in paths[: len(cases)])
+    recipe = made.maker.witness(rigs[0], made.vehicles[0][1]).learn()
+    maker = dataclasses.replace(made.maker, recipe=recipe)
+    compared = [
+        maker.compare(vehicle, rig, table) for (vehicle, table), rig in zip(made.vehicles, rigs, strict=True)
+    ]
     return Binding(
         compiled=made.compiled,
         fed=Fed(cases),
-        options={"tables": made.options},
+        options={"tables": {**made.options, "witness": recipe.to_json()}},
         files={PROGRAM: made.program},
         table=made.vehicles[0][1],
-        tables=made.tables,
+        rigs=rigs,
+        tables=compared[0],
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,15 @@ from specialize.fitting import require_fit, require_known_codes
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec, parse_spec
 from specialize.modes.capacity import Needs, explain, rooms_from_json, rooms_json
+from specialize.modes.witnessed import compare_inputs
+from specialize.modes.witnessed_tables import Recipe, TablesWitness, compare_folded, recipe_from_json
 from specialize.passes.bind import feeds_of
 from specialize.passes.pipeline import Specialized, compact_graph
 from specialize.passes.tables import Array, Table, read_tables, signature
 from specialize.request import TableOutcome
 from specialize.rows.arrange import Packing
 from specialize.rows.room import NoRoomError
+from specialize.witness.rig import Rig, read_rig
 
 PROGRAM = "tables.onnx"
 OWN_TABLE = "table.safetensors"
@@ -46,6 +49,7 @@ class Program:
         packing: Layout, alignment and rooms.
         tables: The tables and where they are in the compiled part.
         signature: Digest of the compiled part without the tables; empty until it is known.
+        recipe: What the witness knows of the tables.
     """
 
     path: Path
@@ -54,6 +58,7 @@ class Program:
     packing: Packing
     tables: tuple[Table, ...] = ()
     signature: str = ""
+    recipe: Recipe = field(default_factory=Recipe)
 
     def with_rooms(self, rooms: Needs) -> Program:
         """Return the same with room kept for any vehicle."""
@@ -100,12 +105,33 @@ class Program:
             raise StaleError(profile.vehicle, "a graph that looks like the build's", "another one", hint)
         return read_tables(compiled.model, self.tables)
 
+    def witness(self, rig: Rig, contents: Mapping[str, Array]) -> TablesWitness:
+        """Return what compares the tables of a vehicle with the witness.
+
+        Raises:
+            VerificationError: They are of other pairs than the vehicle's cameras see.
+        """
+        return TablesWitness(self.tables, dict(self.packing.rooms), self.spec, rig, contents)
+
+    def compare(self, profile: CalibrationProfile, rig: Rig, contents: Mapping[str, Array]) -> dict[str, str]:
+        """Compare the tables of a vehicle with the witness; return what each was compared with, by name.
+
+        Raises:
+            VerificationError: They differ by more than rounding.
+        """
+        fed = feeds_of(read_graph(self.path), self.spec, profile)
+        compare_inputs(self.spec, [fed], [rig])
+        witness = self.witness(rig, contents)
+        witness.require(self.recipe)
+        return {**witness.how, **compare_folded(self.path, self.tables, contents, fed)}
+
     def to_json(self) -> dict[str, object]:
         """Return what the manifest keeps of it."""
         return {
             "rooms": rooms_json(dict(self.packing.rooms)),
             "tables": [{"name": table.name, "members": list(table.members)} for table in self.tables],
             "signature": self.signature,
+            "witness": self.recipe.to_json(),
         }
 
 
@@ -128,6 +154,7 @@ def program_of(build: Build) -> Program:
         packing=Packing(manifest.layout, manifest.align, rooms=tuple(rooms.items())),  # type: ignore[arg-type]
         tables=tuple(Table(entry["name"], tuple(entry["members"])) for entry in options["tables"]),
         signature=options["signature"],
+        recipe=recipe_from_json(options["witness"]),
     )
 
 
@@ -138,6 +165,7 @@ def make_table(build_dir: Path, calib: Path, output: Path, allow: tuple[str, ...
         UsageError: The build has no tables, or there is no such finding to allow.
         InputError: The build or the profile cannot be read, or the calibration does not fit the model.
         StaleError: The vehicle does not fit; says by how much.
+        VerificationError: The tables are not those that the witness finds.
     """
     require_known_codes(allow)
     build = Build.intact(build_dir)
@@ -146,6 +174,7 @@ def make_table(build_dir: Path, calib: Path, output: Path, allow: tuple[str, ...
     program.require_cameras(profile)
     fit = require_fit(profile, program.spec, (*allow, *build.manifest.allowed), str(calib))
     contents = program.contents(profile)
+    program.compare(profile, read_rig(calib), contents)
     data = tensors_bytes(contents, metadata_of(profile, build.manifest.digests.build))
     write_file(output, data)
     return TableOutcome(

@@ -62,6 +62,7 @@ class Tabulated:
         program: What makes tables, as a file.
         tables: The tables.
         vehicles: Vehicles and their tables, the build's own first.
+        maker: What makes tables.
         options: What the manifest keeps.
     """
 
@@ -69,6 +70,7 @@ class Tabulated:
     program: bytes
     tables: tuple[Table, ...]
     vehicles: tuple[tuple[CalibrationProfile, dict[str, Array]], ...]
+    maker: Program
     options: dict[str, object]
 
 
@@ -111,6 +113,7 @@ def tabulate(
         program=program.path.read_bytes(),
         tables=tables,
         vehicles=vehicles,
+        maker=program,
         options={**program.to_json(), "capacity": held},
     )
 

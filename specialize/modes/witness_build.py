@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from specialize.artifact.witness import Witness
-from specialize.calibration.folder import profile_files
 from specialize.model import ModelSpec
 from specialize.modes.binding import Binding
 from specialize.modes.witnessed import (
@@ -19,7 +18,7 @@ from specialize.modes.witnessed import (
 )
 from specialize.request import BuildRequest
 from specialize.visibility.plan import VisibilityPlan
-from specialize.witness.rig import Rig, read_rig
+from specialize.witness.rig import read_rig
 
 
 def witness_build(
@@ -30,7 +29,7 @@ def witness_build(
     Raises:
         VerificationError: They differ by more than rounding.
     """
-    rigs = binding.rigs or _rigs_of(request, len(binding.fed.cases))
+    rigs = binding.rigs or (read_rig(request.calib),)
     seen = seen_by_witness(rigs[0], spec)
     inputs, not_fed = compare_inputs(spec, binding.fed.cases, rigs)
     grids = compare_plans(plans, seen)
@@ -38,16 +37,12 @@ def witness_build(
     constants = constants_of(binding.compiled.model, binding.table)
     sites, not_read = compare_sites(binding.compiled.sites, constants, seen, binding.supersets or nothing)
     no_grid = () if seen else ("visible sets: the sidecar names no grid",)
+    no_table = [f"table {name}: no reading of it" for name in binding.table if name not in binding.tables]
     return Witness(
         inputs=inputs,
         grids=grids,
         sites=sites,
         envelope=binding.at_the_edge,
-        not_witnessed=(*not_fed, *no_grid, *not_read),
+        tables=dict(binding.tables),
+        not_witnessed=(*not_fed, *no_grid, *not_read, *no_table),
     )
-
-
-def _rigs_of(request: BuildRequest, count: int) -> list[Rig]:
-    """Return the rigs of what is fed: of the vehicle, and of those that tables are made for."""
-    paths = (request.calib, *profile_files(request.capacity_over))
-    return [read_rig(path) for path in paths[:count]]

@@ -118,7 +118,12 @@ class Sidecar:
 
 def read_rig(path: Path) -> Rig:
     """Return the rig of a profile file; the loader has already refused what is no profile."""
-    return rig_of(yaml.load(path.read_text(encoding="utf-8-sig"), Loader=yaml.BaseLoader))  # words alone
+    return parse_rig(path.read_text(encoding="utf-8-sig"))
+
+
+def parse_rig(text: str) -> Rig:
+    """Return the rig of a profile's text."""
+    return rig_of(yaml.load(text, Loader=yaml.BaseLoader))  # words alone: numbers are made of them here
 
 
 def rig_of(profile: Mapping[str, Any]) -> Rig:

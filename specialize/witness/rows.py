@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from specialize.witness.rig import Floats
 from specialize.witness.sight import Bools
 
 Ints = npt.NDArray[np.int64]
@@ -62,14 +61,3 @@ def wrong_rows(
     ways = (query, camera * queries + query, query * len(lengths) + camera)
     wrong = min((given != way for way in ways), key=np.count_nonzero)
     return used[wrong] if 2 * np.count_nonzero(wrong) < len(used) else None
-
-
-def affine_fit(values: Floats, wanted: Floats) -> tuple[float, float] | None:
-    """Return (a, b) with `values = a * wanted + b` for most entries, (P,) each; None if there is no such line."""
-    if len(values) < 4 or np.ptp(wanted) < 1e-3:
-        return None
-    low, high = np.argsort(wanted, kind="stable")[[len(wanted) // 8, -1 - len(wanted) // 8]]
-    if wanted[high] - wanted[low] < 1e-3:
-        return None
-    a = float((values[high] - values[low]) / (wanted[high] - wanted[low]))
-    return a, float(values[low] - a * wanted[low])

@@ -27,6 +27,7 @@ class Sight:
         surely: (...,) seen whichever way a float32 graph rounds.
         possibly: (...,) seen for some rounding; `surely` is a part of it.
         outside_px: (...,) how far beyond the nearest violated border, in pixels; 0 or less inside, infinite behind.
+        rounding_px: (...,) how far a float32 graph may be off in u or v; infinite behind.
     """
 
     places: Floats
@@ -34,6 +35,7 @@ class Sight:
     surely: Bools
     possibly: Bools
     outside_px: Floats
+    rounding_px: Floats
 
     def queries(self) -> Bools:
         """Return (Q,) which queries are surely seen, of points (Q, D)."""
@@ -114,7 +116,9 @@ def sight(
     surely: Bools = np.logical_and.reduce(borders > slack, axis=-1)
     possibly: Bools = np.logical_and.reduce(borders > -slack, axis=-1)
     outside = np.where(np.isnan(outside), np.inf, outside)
-    return Sight(places, depth, np.asarray(surely), np.asarray(possibly), outside)
+    errors = (bound[..., :2] + np.abs(places) * bound[..., 2:]) / front[..., None]
+    rounding = np.nan_to_num(errors.max(axis=-1), nan=np.inf)
+    return Sight(places, depth, np.asarray(surely), np.asarray(possibly), outside, rounding)
 
 
 def reach_of(points: Floats) -> Floats:

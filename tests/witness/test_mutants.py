@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests.cli.running import CAR43, run_here
 from tests.end_to_end.test_build import Bench, bench
 from tests.witness import mutants
 from tests.witness.mutants import Mutant
@@ -53,3 +56,19 @@ def test_an_envelope_that_is_too_small_fails_the_build(
     ran = bench.build(*options, "--seed", "1")
     assert ran.code == 4, ran.err
     assert "witness" in ran.err and "envelope" in ran.err
+
+
+@pytest.mark.parametrize("kind", ["rows", "sum", "values", "v82"])
+def test_swapped_entries_of_a_table_are_an_error(
+    kind: str, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two entries of a table swapped for another vehicle are found before the table is written."""
+    assert bench.build("--mode", "tables").code == 0
+    table = tmp_path / "car43.safetensors"
+    command = ("table", "--calib", CAR43, "--for", bench.folder / "car42", "-o", table)
+    mutants.swapped_entries(kind)(monkeypatch)
+    ran = run_here(bench.capsys, *command)
+    assert ran.code == 4, ran.err
+    assert "witness: table." in ran.err
+    assert not table.exists()
+    monkeypatch.undo()

@@ -23,7 +23,9 @@ RIG_RULES = {
 
 TWIN_RAD = math.radians(2.0)
 BLIND_SECTOR_DEG = 15
+SECTOR_HEIGHTS_M = (-1.8, -0.5, 0.5)
 NEAR_GROUND_M = 12.0
+BEARING_STEP = 5  # degrees; no camera is so narrow
 # Where the ground is if the vehicle frame is unknown, in the lidar frame.
 GROUND_BELOW_LIDAR_M = -1.8
 
@@ -79,11 +81,10 @@ def _order(names: tuple[str, ...], wanted: Sequence[str]) -> Iterator[Finding]:
 
 def _blind_sectors(profile: CalibrationProfile) -> Iterator[Finding]:
     """Find sectors 20 m around the lidar that no camera sees at any of three heights."""
+    points = np.concatenate([_ring(profile, 20.0, height_m) for height_m in SECTOR_HEIGHTS_M])
     seen = np.zeros(360, dtype=bool)
-    for height_m in (-1.8, -0.5, 0.5):
-        points = _ring(profile, 20.0, height_m)
-        for camera in profile.cameras:
-            seen |= sees(camera, points)
+    for camera in profile.cameras:
+        seen |= sees(camera, points).reshape(len(SECTOR_HEIGHTS_M), 360).any(axis=0)
     frame = "the vehicle" if profile.ego_from_lidar is not None else "the lidar"
     for start, width in _runs(~seen):
         if width >= BLIND_SECTOR_DEG:
@@ -95,10 +96,13 @@ def _blind_sectors(profile: CalibrationProfile) -> Iterator[Finding]:
 
 def _ground(profile: CalibrationProfile) -> Iterator[Finding]:
     """Check that some camera sees some ground within a few metres."""
-    for radius_m in np.arange(1.0, NEAR_GROUND_M, 0.5):
-        points = _ground_ring(profile, float(radius_m))
-        if any(sees(camera, points).any() for camera in profile.cameras):
-            return
+    rings = [
+        _ground_ring(profile, float(radius_m))[::BEARING_STEP]
+        for radius_m in np.arange(1.0, NEAR_GROUND_M, 0.5)
+    ]
+    points = np.concatenate(rings)
+    if any(sees(camera, points).any() for camera in profile.cameras):
+        return
     message = f"no camera sees the ground within {NEAR_GROUND_M:.0f} m"
     yield Finding(
         "ground-unseen",

@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 RADII_M = (5.0, 7.0, 10.0, 14.0, 20.0, 28.0, 40.0)
-BEARINGS = 180
+BEARINGS = 90
 
 
 def seen(matrix: Floats, size_px: Sequence[int], points: Floats, least_depth_m: float = 1e-5) -> Bools:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -25,11 +26,12 @@ VALUE_RULES = {
 
 GROUND_BELOW_LIDAR_M = 1.8
 """Where the ground is if neither the profile nor the model say it."""
-GRID_SIDE = 50
+GRID_SIDE = 25
 """A grid is looked at in at most about so many rows and columns."""
 LEAST_SHARE, DOUBTFUL_SHARE = 0.4, 0.7
 """Of what the lens sees of the surroundings, the network's image must see so much; crops of real models cut the sky."""
 DOUBTFUL_EXCESS = 0.3
+ALIKE = 1e-9
 LEAST_IMAGE_PX = 16
 """What is smaller is a map of features, not an image."""
 
@@ -94,8 +96,9 @@ def values_findings(sight: Sight) -> Iterator[Finding]:
         if finding is not None:
             yield Finding(finding.code, finding.severity, name, finding.message, finding.mend)
     for first, second in combinations(range(len(sight.cameras)), 2):
-        fed_alike = np.allclose(sight.matrices[first], sight.matrices[second], rtol=1e-9, atol=0)
-        if fed_alike and not np.array_equal(sight.raw[first], sight.raw[second]):
+        one, other = sight.matrices[first], sight.matrices[second]
+        alike = np.abs(one - other).max() <= ALIKE * np.abs(one).max()
+        if alike and not np.array_equal(sight.raw[first], sight.raw[second]):
             message = f"{sight.cameras[first]} and {sight.cameras[second]} are fed the same matrices"
             yield Finding(
                 "cameras-alike", "error", sight.cameras[second], message, "check the sidecar's kinds"
@@ -174,10 +177,17 @@ def _grid_shares(
     grid: GridSpec, matrices: Floats, sizes_px: tuple[tuple[int, int], ...], depth_m: float
 ) -> Floats:
     """Return (N,) the share of a grid's queries that each camera sees, of a coarser grid of the same range."""
-    *levels, rows, columns = grid.shape
-    shape = (*levels, min(rows, GRID_SIDE), min(columns, GRID_SIDE))
-    points = Grid(shape, tuple(grid.range_m), grid.anchors).points()
+    points = _coarse_points(tuple(grid.shape), tuple(grid.range_m), grid.anchors)
     return np.asarray(seen_queries(matrices, sizes_px, points, depth_m).mean(axis=1), np.float64)
+
+
+@functools.lru_cache(maxsize=16)
+def _coarse_points(shape: tuple[int, ...], range_m: tuple[float, ...], anchors: int) -> Floats:
+    """Return the points (Q, D, 3) of a grid of few rows and columns; the same for every vehicle of a fleet."""
+    *levels, rows, columns = shape
+    points = Grid((*levels, min(rows, GRID_SIDE), min(columns, GRID_SIDE)), range_m, anchors).points()
+    points.flags.writeable = False
+    return points
 
 
 def image_findings(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import onnx
@@ -12,6 +13,7 @@ import yaml
 from specialize.artifact import Build
 from specialize.calibration.dump import dump_profile
 from tests.calibration.rig_blunders import BLUNDERS
+from tests.cli.running import CAR42, run_here
 from tests.end_to_end.test_build import Bench, bench
 from tests.graphs import GraphMaker
 from tests.synthetic.exporting import export
@@ -166,3 +168,39 @@ def test_a_lift_under_another_matrix_is_refused(how: str, kind: str, bench: Benc
     else:
         assert ran.code == 1, ran.out
         assert "error mask-empty: the graph keeps " in ran.err
+
+
+def test_a_table_is_refused_to_a_vehicle_that_does_not_fit(bench: Bench) -> None:
+    """An engine that serves many vehicles takes no calibration that its model cannot work with."""
+    assert bench.build("--mode", "tables").code == 0
+    path, table = bench.folder.parent / "car.yaml", bench.folder.parent / "car.safetensors"
+    path.write_text(dump_profile(BLUNDERS["swapped sides"][0]))
+    arguments = ("table", "--calib", path, "--for", bench.folder / "car42", "-o", table)
+    ran = run_here(bench.capsys, *arguments)
+    assert ran.code == 1 and "error camera-swapped: CAM_FRONT_RIGHT: " in ran.err
+    assert not table.exists()
+    ran = run_here(bench.capsys, *arguments, "--allow", "camera-swapped")
+    assert (
+        "warning: allowed error camera-swapped" in ran.err or ran.code == 3
+    )  # the capacity may not be enough
+
+
+def test_a_fleet_builds_nothing_for_a_vehicle_that_does_not_fit(bench: Bench) -> None:
+    """`fleet plan` leaves it out and exits 1; what was planned before the profile went wrong is not built."""
+    folder = bench.folder.parent / "fleet"
+    folder.mkdir()
+    good, bad = folder / "a.yaml", folder / "b.yaml"
+    good.write_text(CAR42.read_text())
+    bad.write_text(dump_profile(BLUNDERS["swapped sides"][0]).replace("vehicle: car42", "vehicle: other"))
+    plan = ("fleet", "plan", folder, "--model", bench.model, "--mode", "exact", "--json")
+    ran = run_here(bench.capsys, *plan)
+    assert ran.code == 1
+    data = json.loads(ran.out)
+    assert data["vehicles"] == 1 and "error camera-swapped" in data["failed"][0]["reason"]
+    ran = run_here(bench.capsys, *plan, "--allow", "camera-swapped")
+    assert ran.code == 0 and json.loads(ran.out)["vehicles"] == 2
+    lock = folder / "fleet.lock"
+    lock.write_text(lock.read_text().replace(" allow=camera-swapped", ""))
+    data = json.loads(run_here(bench.capsys, "fleet", "build", folder, "--json").out)
+    assert sorted(build["status"] for build in data["builds"]) == ["built", "failed"]
+    assert any("error camera-swapped" in build["reason"] for build in data["builds"])

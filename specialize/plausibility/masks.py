@@ -24,8 +24,9 @@ from specialize.witness.sight import sight as witness_sight
 
 LEAST_AGREEMENT = 0.98
 """What differs beyond the rounding of float32 is doubtful; below this share of pairs, or explained, it is an error."""
-LEAST_KEPT, DOUBTFUL_KEPT = 0.1, 0.25
-"""Of the points of a frustum so many fall into the grid of a real model: 80 % in BEVFusion's."""
+LEAST_KEPT = 0.1
+"""Of the points of a frustum most fall into the grid of a real model. Where cameras are pooled that each see 1/N of
+what is around the car, half of that is enough."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,11 +91,13 @@ def judge_masks(
             found.extend(more)
     compared = {int(np.prod(grid.shape)) for grid in spec.grids}
     found.extend(_unseen([site for site in by_camera if site.seen.shape[1] not in compared], sight))
-    others = [] if by_camera else [site for site in sites if site.points]
+    others = [] if by_camera else [site for site in sites if site.points and site.points % count == 0]
     pooled = max(others, key=lambda site: site.points, default=None)
-    if not by_camera and sites and pooled is None:
-        found.append(_empty(sites[0].where, 0, 0))
-    elif pooled is not None and pooled.kept < DOUBTFUL_KEPT * pooled.points and mode == "exact":
+    least = min(LEAST_KEPT, 0.5 / count)
+    bare = next((site for site in sites if not site.points), None)
+    if bare is not None:
+        found.append(_empty(bare.where, 0, 0))
+    elif pooled is not None and pooled.kept < least * pooled.points and mode == "exact":
         found.append(_empty(pooled.where, pooled.points, pooled.kept))
     return Masks(
         tuple(masks),
@@ -176,8 +179,7 @@ def _empty(where: str, points: int, kept: int) -> Finding:
         else f"the graph keeps no row at all at {where}: no camera sees anything"
     )
     mend = "check `calibration_inputs`: which matrix does each input want, and in which direction?"
-    severity = "error" if kept < LEAST_KEPT * max(points, 1) else "warning"
-    return Finding("mask-empty", severity, "", message, mend)  # type: ignore[arg-type]
+    return Finding("mask-empty", "error", "", message, mend)
 
 
 def _left_out(sites: Sequence[SiteMask], spec: ModelSpec, masks: Sequence[MaskSight]) -> Iterator[str]:

@@ -49,7 +49,7 @@ class MaskSight(_Part, frozen=True, kw_only=True):
 
 
 class Pooled(_Part, frozen=True, kw_only=True):
-    """Points that are pooled into cells: how many there are, and how many fall into a cell."""
+    """Rows that are pooled into cells, such as points of a frustum: how many there are, and how many are kept."""
 
     points: int
     kept: int
@@ -87,7 +87,7 @@ class Plausibility(_Part, frozen=True, kw_only=True):
             said.append(f"the graph's masks agree with an independent projection to {percent(least, 2)}")
         if self.pooled is not None and self.pooled.points:
             share = self.pooled.kept / self.pooled.points
-            said.append(f"{percent(share)} of {self.pooled.points:,} points fall into the grid")
+            said.append(f"{percent(share)} of {self.pooled.points:,} pooled rows are kept")
         verdict = f"doubtful ({', '.join(self.doubts)})" if self.doubts else "plausible"
         return f"{verdict}: {', '.join(said)}" if said else "plausibility: nothing to judge"
 

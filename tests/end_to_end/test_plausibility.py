@@ -164,7 +164,7 @@ def test_a_lift_under_another_matrix_is_refused(how: str, kind: str, bench: Benc
     ran = bench.build("--allow-unchanged", calib=path)
     if kind == "img2lidar":
         assert ran.code == 0, ran.err
-        assert "67 % of 108 points fall into the grid" in ran.out
+        assert "67 % of 108 pooled rows are kept" in ran.out
     else:
         assert ran.code == 1, ran.out
         assert "error mask-empty: the graph keeps " in ran.err

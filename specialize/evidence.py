@@ -15,7 +15,15 @@ from specialize.model import ModelSpec
 from specialize.modes.binding import Fed
 from specialize.sources import PREPARED, Say
 from specialize.specializing import Compilation, rebatched
-from specialize.verify import Frames, Tolerance, VerifyReport, compare_models, make_frames, model_inputs
+from specialize.verify import (
+    Frames,
+    Tolerance,
+    VerifyReport,
+    compare_models,
+    make_frames,
+    model_inputs,
+    require_free,
+)
 
 
 def count_forms(compiled: Compilation) -> FormsReport:
@@ -69,13 +77,13 @@ def compare_with_original(
     """
     frames = max(frames, len(fed.cases)) if given is None else frames
     wanted = model_inputs(original)
+    require_free(spec.inputs, wanted, fed.cases[0])
     free = {name: info for name, info in wanted.items() if name not in fed.cases[0]}
-    rules = {name: rule for name, rule in spec.inputs.items() if name in free}
 
     def progress(stage: str, frame: int) -> None:
         say(f"verifying: {stage}, frame {frame + 1} of {frames}")
 
-    shown = Shown(given or make_frames(free, rules, seed, frames), fed.cases)
+    shown = Shown(given or make_frames(free, spec.inputs, seed, frames), fed.cases)
     return compare_models(
         original,
         candidate,

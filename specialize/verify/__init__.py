@@ -1,7 +1,7 @@
 """Prove that a specialized model computes what the original computes: run both, compare every output."""
 
 from specialize.verify.compare import compare_arrays
-from specialize.verify.frames import Frames, TensorInfo, make_frames, model_inputs
+from specialize.verify.frames import Frames, TensorInfo, make_frames, model_inputs, require_free
 from specialize.verify.models import compare_models
 from specialize.verify.report import OutputReport, VerifyReport
 from specialize.verify.runtime import RUNTIMES, Runner, open_model
@@ -21,4 +21,5 @@ __all__ = [
     "make_frames",
     "model_inputs",
     "open_model",
+    "require_free",
 ]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
 
-from specialize.errors import InputError
+from specialize.errors import InputError, closest
 from specialize.model import InputRule
 
 
@@ -73,6 +73,29 @@ def make_frames(
     if count <= 0:
         raise InputError("frames", "at least one frame", str(count))
     return Frames(dict(inputs), dict(rules), seed, count)
+
+
+def require_free(rules: Iterable[str], inputs: Iterable[str], bound: Collection[str]) -> None:
+    """Refuse a rule of the sidecar that verification would not follow.
+
+    Args:
+        rules: Names of the inputs that the sidecar has a rule for.
+        inputs: Names of the original's inputs.
+        bound: Names of those that the calibration or a constant of the sidecar determines.
+
+    Raises:
+        InputError: A rule is for a bound input, or for none.
+    """
+    known = list(inputs)
+    free = [name for name in known if name not in bound]
+    for name in rules:
+        if name in free:
+            continue
+        expected = f"a rule for a free input of the model ({', '.join(free) or 'it has none'})"
+        if name in known:
+            hint = "leave the rule away: the profile, or `other_inputs`, says what this input is"
+            raise InputError(f"sidecar: inputs: {name}", expected, "an input that is bound", hint)
+        raise InputError(f"sidecar: inputs: {name}", expected, "no input of that name", closest(name, known))
 
 
 def model_inputs(path: Path) -> dict[str, TensorInfo]:

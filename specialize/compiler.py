@@ -101,10 +101,12 @@ def verify(
 
     Raises:
         InputError: The build is damaged, or its original cannot be had any more.
+        VerificationError: The comparison could not have failed.
     """
     from specialize.evidence import compare_with_original
     from specialize.modes.binding import fed_to
     from specialize.targets.finish import runnable_file
+    from specialize.verify import require_power
 
     made = Build.intact(build_dir)
     if frames_dir is not None and made.manifest.precision is None:
@@ -121,7 +123,10 @@ def verify(
 
             return verify_converted(made, parts / GRAPH, spec, fed, frames, frames_dir, say)
         candidate = runnable_file(made.model, parts / "runnable.onnx")
-        return compare_with_original(parts / GRAPH, candidate, spec, fed, frames, 0, say)
+        cameras, allowed = made.manifest.cameras, made.manifest.allowed
+        report = compare_with_original(parts / GRAPH, candidate, spec, fed, frames, 0, say, cameras, allowed)
+        require_power(report, allowed)
+        return report
 
 
 def build_key(request: BuildRequest, profile: CalibrationProfile, generic: GenericModel) -> BuildKey:

@@ -15,7 +15,7 @@ from specialize.artifact import Build, Manifest, PassNote
 from specialize.artifact.build import MODEL
 from specialize.artifact.precision import OutputLoss, Precision, TargetLoss
 from specialize.describe import describe_notes, describe_tensor
-from specialize.evidence import Shown, compare_with_original
+from specialize.evidence import Shown, compare_frames
 from specialize.graph.io import write_graph
 from specialize.model import ModelSpec
 from specialize.modes.binding import Fed
@@ -208,11 +208,9 @@ def verify_converted(
     wanted = model_inputs(made.model)
     given = _frames(wanted, spec, fed, frames_dir, frames, 0)
     with tempfile.TemporaryDirectory(prefix="specialize-verify-") as folder:
-        report = compare_with_original(
-            original, measurable(made.model, Path(folder)), spec, fed, len(given), 0, say,
-            tolerances={name: allowed(loss) if judged else ANYTHING for name, loss in precision.outputs.items()},
-            given=given, runtime=runtime,
-        )  # fmt: skip
+        tolerances = {name: allowed(loss) if judged else ANYTHING for name, loss in precision.outputs.items()}
+        candidate = measurable(made.model, Path(folder))
+        report = compare_frames(original, candidate, spec, fed, given, tolerances, say, runtime)
     return replace(report, notes=(*report.notes, _compared(precision, judged)))
 
 

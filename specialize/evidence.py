@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,25 @@ from specialize.flops import FormsReport, compare_forms, count
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
 from specialize.modes.binding import Fed
+from specialize.passes.site import CompactedSite
 from specialize.sources import PREPARED, Say
 from specialize.specializing import Compilation, rebatched
 from specialize.verify import (
     Frames,
+    SiteRows,
+    Subject,
+    TensorInfo,
     Tolerance,
     VerifyReport,
     compare_models,
     make_frames,
     model_inputs,
+    prove,
     require_free,
 )
+
+THREADS = 2
+"""Threads within an operator while models are compared."""
 
 
 def count_forms(compiled: Compilation) -> FormsReport:
@@ -66,30 +74,84 @@ def compare_with_original(
     frames: int,
     seed: int,
     say: Say,
-    tolerances: Mapping[str, Tolerance] | None = None,
-    given: Sequence[Mapping[str, np.ndarray]] | Frames | None = None,
+    cameras: tuple[str, ...] = (),
+    allowed: Collection[str] = (),
+    sites: Iterable[CompactedSite] = (),
+) -> VerifyReport:
+    """Run both models on seeded frames, and show what their comparison could find.
+
+    Args:
+        original: The model that the build is made from.
+        candidate: The specialized model; each takes what it has as inputs of the calibration and of its tables.
+        spec: What the original's graph does not say.
+        fed: What is fed beside the frames.
+        frames: Number of frames; every calibration that is fed gets one at least.
+        seed: Their starting point.
+        say: Says what is done.
+        cameras: Names of the cameras, in the order of the model.
+        allowed: What a person accepts of a proof.
+        sites: Where the specialized model drops rows, as far as the calibration alone says which.
+
+    Raises:
+        InputError: The sidecar has a rule that no frame would follow.
+        VerificationError: The specialized model does not run.
+    """
+    frames = max(frames, len(fed.cases))
+    free = _free(original, spec, fed)
+    subject = Subject(
+        path=original,
+        threads=THREADS,
+        cameras=cameras,
+        free=free,
+        switches=frozenset(name for name, rule in spec.inputs.items() if rule.values),
+        turned=fed.turned,
+        spare=make_frames(free, spec.inputs, seed, frames + 1),
+        sites=tuple(SiteRows(site.where, site.seen) for site in sites),
+    )
+    shown = Shown(make_frames(free, spec.inputs, seed, frames), fed.cases)
+    return prove(subject, candidate, shown, fed.extra_outputs, allowed, _progress(say, frames))
+
+
+def compare_frames(
+    original: Path,
+    candidate: Path,
+    spec: ModelSpec,
+    fed: Fed,
+    given: Sequence[Mapping[str, np.ndarray]] | Frames,
+    tolerances: Mapping[str, Tolerance],
+    say: Say,
     runtime: str = "onnxruntime",
 ) -> VerifyReport:
-    """Run both models on seeded frames; each takes what it has as inputs of the calibration and of its tables.
+    """Run both models on given frames, within given tolerances.
 
-    Frames that are `given` take the place of seeded ones; the candidate runs on `runtime`. Every calibration that is
-    fed gets a frame at least, however few frames are asked for.
+    Args:
+        original: The model that the build is made from.
+        candidate: The specialized model.
+        spec: What the original's graph does not say.
+        fed: What is fed beside the frames.
+        given: The frames.
+        tolerances: By output name.
+        say: Says what is done.
+        runtime: Runtime of the specialized model.
     """
-    frames = max(frames, len(fed.cases)) if given is None else frames
-    wanted = model_inputs(original)
-    require_free(spec.inputs, wanted, fed.cases[0])
-    free = {name: info for name, info in wanted.items() if name not in fed.cases[0]}
-
-    def progress(stage: str, frame: int) -> None:
-        say(f"verifying: {stage}, frame {frame + 1} of {frames}")
-
-    shown = Shown(given or make_frames(free, spec.inputs, seed, frames), fed.cases)
+    _free(original, spec, fed)
     return compare_models(
         original,
         candidate,
-        shown,
+        Shown(given, fed.cases),
         tolerances,
         extra_outputs=fed.extra_outputs,
         runtime=runtime,
-        progress=progress,
+        progress=_progress(say, len(given)),
     )
+
+
+def _free(original: Path, spec: ModelSpec, fed: Fed) -> dict[str, TensorInfo]:
+    """Return the inputs that nothing but the frames determines."""
+    wanted = model_inputs(original)
+    require_free(spec.inputs, wanted, fed.cases[0])
+    return {name: info for name, info in wanted.items() if name not in fed.cases[0]}
+
+
+def _progress(say: Say, frames: int) -> Callable[[str, int], None]:
+    return lambda stage, frame: say(f"verifying: {stage}, frame {frame + 1} of {frames}")

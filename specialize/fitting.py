@@ -98,15 +98,16 @@ def judged(
     return Fit(tuple(findings), tuple(_warning(group) for group in grouped(shown, names)))
 
 
-def require_known_codes(allow: Sequence[str]) -> None:
-    """Refuse codes that no finding has.
+def require_known_codes(allow: Sequence[str], others: Sequence[str] = ()) -> None:
+    """Refuse codes that no finding has; `others` may be named as well.
 
     Raises:
         UsageError: There is no such finding.
     """
+    known = (*ALL_RULES, *others)
     for code in allow:
-        if code not in ALL_RULES:
-            raise UsageError("--allow", "the code of a finding", repr(code), closest(code, ALL_RULES))
+        if code not in known:
+            raise UsageError("--allow", "the code of a finding", repr(code), closest(code, known))
 
 
 def _warning(group: object) -> str:

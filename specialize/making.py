@@ -26,6 +26,7 @@ from specialize.sources import GRAPH, PREPARED_WEIGHTS, Say
 from specialize.specializing import Compilation, describe, tie
 from specialize.targets.base import BuildFacts
 from specialize.targets.finish import finish, runnable_copy
+from specialize.verify import VerifyReport, require_power
 from specialize.verify.written import read_written
 from specialize.watch import Watch
 
@@ -51,11 +52,7 @@ def prove_and_publish(
         )
         _write_parts(compiled, key, room)
         watch.lap("write")
-        original, spec = compiled.parts / GRAPH, compiled.generic.spec
-        report = compare_with_original(
-            original, candidate, spec, compiled.binding.fed, request.frames, request.seed, say
-        )
-        report.require_passed()
+        report = _proven(request, compiled, candidate, say)
         watch.lap("verify")
         if conversion is not None:
             manifest = conversion.carry_out(manifest, facts, room, candidate, compiled.parts, say)
@@ -80,6 +77,21 @@ def _write_parts(compiled: Compilation, key: BuildKey, room: Path) -> None:
     if compiled.binding.table:
         about = metadata_of(compiled.profile, key.digest())
         write_file(room / OWN_TABLE, tensors_bytes(compiled.binding.table, about))
+
+
+def _proven(request: BuildRequest, compiled: Compilation, candidate: Path, say: Say) -> VerifyReport:
+    """Return the comparison with the original.
+
+    Raises:
+        VerificationError: Both differ, or the comparison could not have failed.
+    """
+    report = compare_with_original(
+        compiled.parts / GRAPH, candidate, compiled.generic.spec, compiled.binding.fed, request.frames, request.seed,
+        say, compiled.profile.camera_names(), request.allow, () if request.mode == "envelope" else compiled.sites,
+    )  # fmt: skip
+    report.require_passed()
+    require_power(report, request.allow)
+    return report
 
 
 def _facts(request: BuildRequest, compiled: Compilation, manifest: Manifest) -> BuildFacts:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
+from specialize.allowances import OF_A_PROOF
 from specialize.artifact.manifest import Manifest, Site
 from specialize.calibration.delta import ProfileDelta
 from specialize.errors import UsageError, closest
@@ -46,7 +47,7 @@ class BuildRequest:
         allow_unchanged: Build a model in which there is nothing to specialize.
         precision: Number format that the proven model is converted to.
         frames_dir: Frames that a conversion takes its ranges from and is measured on; seeded noise without it.
-        allow: Codes of errors about the calibration in spite of which the build is made.
+        allow: What a person accepts in spite of which the build is made.
     """
 
     calib: Path
@@ -85,7 +86,7 @@ class BuildRequest:
         for name, value, known in choices:
             if value not in known:
                 raise UsageError(name, f"one of {', '.join(known)}", repr(value), closest(value, known))
-        require_known_codes(self.allow)
+        require_known_codes(self.allow, OF_A_PROOF)
         self._check_modes()
         if self.frames_dir is not None and self.precision == "float32":
             hint = "leave it away, or add --precision"

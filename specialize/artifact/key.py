@@ -35,7 +35,7 @@ class BuildKey:
         frames: Number of frames that verification compares.
         seed: Seed of the frames.
         allow_unchanged: Whether a model with nothing to specialize is built all the same.
-        allow: Codes of errors about the calibration that a person allowed, sorted.
+        allow: What a person accepts with `--allow`, sorted.
         compiler: Version of this package.
     """
 

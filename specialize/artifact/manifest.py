@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from specialize.artifact.drawing import Drawing
+from specialize.artifact.power import Power
 from specialize.artifact.precision import Precision
 from specialize.artifact.witness import Witness
 from specialize.digest import UNSEALED, digest, seal, sealed_digest
@@ -112,11 +113,12 @@ class Manifest(_Part, frozen=True, kw_only=True):
         outputs: What it gives.
         passes: What every pass did or declined.
         verify: The comparison with the generic model, as `specialize verify --json` prints it.
+        power: What that comparison could show; absent in builds without one.
         flops: Costs of the three forms, as `specialize flops --json` prints them.
         plausibility: Whether the values that the model is fed are plausible, and what was seen.
         witness: The second computation of the geometry, compared with the compiler's own.
         warnings: What the user should know.
-        allowed: Codes of errors about the calibration in spite of which it was built, sorted.
+        allowed: What a person accepted with `--allow`, sorted.
         spec: Text of the model's sidecar, so that a check needs neither model nor torch.
         source: How to make the generic model again: name, checkpoint digest, seed, store objects.
         options: Other options of the build, such as tolerance and capacity, canonical.
@@ -147,6 +149,7 @@ class Manifest(_Part, frozen=True, kw_only=True):
     flops: JsonObject
     plausibility: Plausibility = Plausibility()
     witness: Witness = Witness()
+    power: Power | None = None
     warnings: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
     source: JsonObject = {}
@@ -163,8 +166,13 @@ class Manifest(_Part, frozen=True, kw_only=True):
     def with_evidence(
         self, verify: JsonObject, flops: JsonObject, drawings: tuple[Drawing, ...] = ()
     ) -> Manifest:
-        """Return the manifest with the reports of verification and costs, and the drawings."""
-        return msgspec.structs.replace(self, verify=verify, flops=flops, drawings=drawings)
+        """Return the manifest with the reports of verification and costs, and the drawings.
+
+        What the report of verification says about its power becomes the manifest's `power`.
+        """
+        compared = {key: value for key, value in verify.items() if key != "power"}
+        power = msgspec.convert(verify.get("power"), Power | None)
+        return msgspec.structs.replace(self, verify=compared, power=power, flops=flops, drawings=drawings)
 
 
 CONTRACT = (

@@ -55,7 +55,7 @@ from specialize.request import LAYOUTS, MODES, BuildRequest
 @click.option(
     "--allow-unchanged", is_flag=True, help="Build a model in which there is nothing to specialize."
 )
-@options.allow_option
+@options.allow_in_build_option
 @options.precision_option
 @options.frames_dir_option
 @options.json_option

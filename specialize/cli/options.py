@@ -81,6 +81,13 @@ allow_option = click.option(
     metavar="CODE",
     help="Go on in spite of an error that `specialize profile check` names; may be given several times.",
 )
+allow_in_build_option = click.option(
+    "--allow",
+    multiple=True,
+    metavar="CODE",
+    help="Go on in spite of an error that `specialize profile check` names, of empty-proof, or of ill-conditioned; "
+    "may be given several times.",
+)
 build_argument = click.argument("build_dir", metavar="BUILD", type=FOLDER)
 
 

@@ -9,10 +9,12 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from specialize.artifact.manifest import Manifest, Site
+from specialize.artifact.power import Power
 from specialize.cli.output import stack
 from specialize.cli.render_costs import exchanged, forms_table, in_order
 from specialize.cli.render_precision import precision_lines
 from specialize.cli.tables import table, times
+from specialize.cli.words import counted
 from specialize.digest import short
 from specialize.request import BuildOutcome
 
@@ -37,6 +39,7 @@ def build_json(outcome: BuildOutcome) -> dict[str, Any]:
         "sites": msgspec.to_builtins(manifest.sites),
         "digests": msgspec.to_builtins(manifest.digests),
         "verify": manifest.verify,
+        "power": msgspec.to_builtins(manifest.power),
         "flops": flops_json(manifest.flops),
         "witness": msgspec.to_builtins(manifest.witness),
         "passes": msgspec.to_builtins(manifest.passes),
@@ -80,6 +83,7 @@ def build_text(outcome: BuildOutcome) -> RenderableType:
             [
                 f"{proof(manifest.verify)}{_when(manifest)}",
                 manifest.witness.line(),
+                *power_lines(manifest.power),
                 manifest.plausibility.line(),
                 ties(manifest),
             ]
@@ -199,6 +203,40 @@ def proof(verify: dict[str, Any]) -> str:
     largest = max((float(output["max_rel"]) for output in outputs.values()), default=0.0)
     over = f"{len(outputs)} outputs equal over {verify.get('frames', 0)} frames"
     return f"verified: {over}, largest difference {largest:.1e} (relative)"
+
+
+def power_lines(power: Power | None) -> list[str]:
+    """Return what the proof could show, and each thing that it could not."""
+    if power is None:
+        return []
+    lost = [*_ill(power), *(f"not shown: {line}" for line in power.not_shown)]
+    if not power.influences:
+        return lost
+    strong = [max(each.outputs.values()) for each in power.influences if each.shown]
+    least = f", by {min(strong):,.3g} times what is allowed or more" if strong else ""
+    number = {kind: sum(each.kind == kind for each in power.influences) for kind in ("camera", "input")}
+    names = [
+        *([counted(number["camera"], "camera")] if number["camera"] else []),
+        *([counted(number["input"], "further input")] if number["input"] else []),
+        *(["the calibration"] if sum(number.values()) < len(power.influences) else []),
+    ]
+    what = f"{len(strong)} of {len(power.influences)} changes move the outputs{least} ({', '.join(names)})"
+    rows = sum(site.moved for site in power.sites), sum(site.pairs for site in power.sites)
+    seen = f"; {rows[0]:,} of {rows[1]:,} rows change with their camera" if rows[1] else ""
+    return [f"the proof can fail: {what}{seen}", *lost]
+
+
+def _ill(power: Power) -> list[str]:
+    """Return which outputs the original itself does not determine to within rounding."""
+    lines = []
+    for name, judged in power.outputs.items():
+        if judged.rule == "ill-conditioned":
+            moved = f"the original itself moves by {max(judged.ulp, judged.order):.2g} of its scale under rounding"
+            lines.append(f"ill-conditioned: output {name!r}: {moved}; {judged.rtol:.2g} was allowed")
+        if judged.unsettled:
+            two = "the original itself differs between two orders of sums; either was allowed"
+            lines.append(f"ill-conditioned: output {name!r}: in {judged.unsettled:,} values {two}")
+    return lines
 
 
 def _when(manifest: Manifest) -> str:

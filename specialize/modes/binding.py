@@ -8,6 +8,7 @@ size: one engine serves many vehicles.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from specialize.artifact.tensors import read_tensors
 from specialize.artifact.witness import WitnessedEnvelope
 from specialize.calibration.folder import profile_files
 from specialize.calibration.profile import CalibrationProfile
-from specialize.errors import DeclinedError
+from specialize.errors import DeclinedError, InputError
 from specialize.graph.closure import Closure
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
@@ -42,6 +43,9 @@ from specialize.witness.rig import Rig, read_rig
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
+TURN_RAD = math.radians(2.0)
+"""How far every camera is turned, about an axis of its own, to see whether the calibration matters."""
+
 _FAR = Deviation(rotation_rad=0.1, translation_m=0.3, focal_ratio=0.05, principal_point_px=10.0)
 """How far the calibrations are from nominal that confirm what a mask is."""
 
@@ -53,10 +57,12 @@ class Fed:
     Attributes:
         cases: Taken in turn, frame by frame: calibration, constants and tables by input name.
         extra_outputs: Outputs that only the specialized graph has, and what they must be.
+        turned: The calibration with every camera turned by `TURN_RAD`; what is left out does not depend on that.
     """
 
     cases: tuple[Arrays, ...]
     extra_outputs: Arrays = field(default_factory=dict)
+    turned: Arrays = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,24 +111,27 @@ def bind_model(
 
 def fed_to(build: Build, spec: ModelSpec, prepared: Path) -> Fed:
     """Return what verification of a build feeds."""
+    model, profile = read_graph(prepared), build.calibration()
+    turned = _turned(model, spec, profile)
     if build.manifest.mode == "envelope":
         counted = bool(build.manifest.options.get("count_outside"))
-        return Fed(envelope.read_cases(build.folder), _none_outside() if counted else {})
-    own = feeds_of(read_graph(prepared), spec, build.calibration())
+        return Fed(envelope.read_cases(build.folder), _none_outside() if counted else {}, turned)
+    own = feeds_of(model, spec, profile)
     if build.manifest.mode == "tables":
         table, metadata = read_tensors(build.file(OWN_TABLE))
         require_table(build.file(OWN_TABLE), metadata, build)
-        return Fed(({**own, **table},))
-    return Fed((own,))
+        return Fed(({**own, **table},), turned=turned)
+    return Fed((own,), turned=turned)
 
 
 def _bind_exact(
     request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, prepared: Path
 ) -> Binding:
     model = read_graph(prepared)
-    bound = feeds_of(model, spec, profile)
+    bound, turned = feeds_of(model, spec, profile), _turned(model, spec, profile)
     return Binding(
-        compiled=specialize_graph(model, bound, Packing(request.layout, request.align)), fed=Fed((bound,))
+        compiled=specialize_graph(model, bound, Packing(request.layout, request.align)),
+        fed=Fed((bound,), turned=turned),
     )
 
 
@@ -135,6 +144,7 @@ def _bind_envelope(
     closure = Closure(model, spec.calibration_inputs)
     masks = find_masks(closure, _trials(model, spec, profile))
     cases = tuple(feeds_of(model, spec, example) for example in made.examples)
+    turned = _turned(model, spec, profile)
     _require_inside(closure, masks, made.supersets, cases)
     done = restrict(model, closure, masks, made.supersets, cases[0], count=request.count_outside)
     packing = Packing(request.layout, request.align)
@@ -144,7 +154,7 @@ def _bind_envelope(
         raise _not_restricted(request.model, compiled)
     return Binding(
         compiled=compiled,
-        fed=Fed(cases, _none_outside() if request.count_outside else {}),
+        fed=Fed(cases, _none_outside() if request.count_outside else {}, turned),
         options={"envelope": made.summary(), "count_outside": request.count_outside},
         files={envelope.FILE_NAME: envelope.envelope_file(made.supersets, cases)},
         rigs=made.rigs,
@@ -168,13 +178,35 @@ def _bind_tables(
     ]
     return Binding(
         compiled=made.compiled,
-        fed=Fed(cases),
+        fed=Fed(cases, turned=_turned(model, spec, profile)),
         options={"tables": {**made.options, "witness": recipe.to_json()}},
         files={PROGRAM: made.program},
         table=made.vehicles[0][1],
         rigs=rigs,
         tables=compared[0],
     )
+
+
+def _turned(
+    model: ir.Model, spec: ModelSpec, profile: CalibrationProfile
+) -> dict[str, npt.NDArray[np.generic]]:
+    """Return the calibration inputs that matter and change if every camera is turned, with the values they then have.
+
+    An input that nothing reads is left out; `model` has no dead nodes.
+    """
+    bounds = [Deviation(rotation_rad=TURN_RAD)] * len(profile.cameras)
+    try:
+        (moved,) = at_the_edge(profile, bounds, 1)
+        after = feeds_of(model, spec, moved)
+    except InputError:  # a bare lidar2img that is no pinhole camera cannot be turned
+        return {}
+    before = feeds_of(model, spec, profile)
+    read = {str(value.name) for value in model.graph.inputs if value.uses()}
+    return {
+        name: array
+        for name, array in after.items()
+        if name in read and not np.array_equal(array, before[name])
+    }
 
 
 def _trials(model: ir.Model, spec: ModelSpec, profile: CalibrationProfile) -> list[Trial]:

@@ -5,16 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from specialize.verify.report import OutputReport
+from specialize.verify.scale import Bools, Floats, element_scale
 from specialize.verify.tolerance import Tolerance
-
-_MEDIAN_ROWS = 4096  # rows that a column's median is taken over: enough for a scale, cheap on 40000 queries
-_FEW = 4  # with fewer rows or columns than this, a scale over them says nothing
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 
 def compare_arrays(
@@ -70,31 +64,6 @@ def merge(first: OutputReport, second: OutputReport) -> OutputReport:
     )
 
 
-def element_scale(values: Floats) -> Floats:
-    """Return the scale that an element's error is measured by: `max(|x|, min(row scale, column scale))`.
-
-    Args:
-        values: (..., C) values; non-finite ones count as 0.
-
-    Returns:
-        The scales in C order, flattened.
-    """
-    shape = values.shape or (1,)
-    magnitude = np.abs(np.where(np.isfinite(values), values, 0.0)).reshape(-1, shape[-1])  # (rows, C)
-    if magnitude.size == 0:
-        return magnitude.reshape(-1)
-    rows, columns = magnitude.shape
-    row = np.sqrt(np.mean(magnitude**2, axis=1, keepdims=True))  # (rows, 1)
-    column = _median_of_nonzero(magnitude[:: -(-rows // _MEDIAN_ROWS)])  # (1, C)
-    if columns < _FEW <= rows:
-        around = np.broadcast_to(column, magnitude.shape)
-    elif rows < _FEW:
-        around = np.broadcast_to(row, magnitude.shape)
-    else:
-        around = np.minimum(row, column)
-    return np.maximum(magnitude, around).reshape(-1)
-
-
 def _difference(wanted: Floats, got: Floats, nonfinite: bool) -> tuple[Floats, Bools]:
     """Return |got - wanted|, infinite where NaN or infinity is not allowed, and where that is."""
     finite = np.isfinite(wanted) & np.isfinite(got)
@@ -109,15 +78,6 @@ def _ratio(difference: Floats, bound: Floats) -> Floats:
     """Return difference / bound; 0 where nothing differs, infinite where nothing was allowed."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(difference == 0.0, 0.0, difference / bound)
-
-
-def _median_of_nonzero(magnitude: Floats) -> Floats:
-    """Return the (1, C) median of each column's values above 0; 0 where there are none."""
-    ordered = np.sort(magnitude, axis=0)
-    zeros = np.count_nonzero(ordered == 0.0, axis=0)
-    last = ordered.shape[0] - 1
-    middle = np.minimum(zeros + (ordered.shape[0] - zeros) // 2, last)
-    return np.asarray(np.take_along_axis(ordered, middle[None, :], axis=0))
 
 
 def _cosine(wanted: Floats, got: Floats) -> float:

@@ -44,13 +44,15 @@ class Frames:
         """Return the inputs of one frame by name; an input's values do not depend on the other inputs."""
         if not 0 <= frame < self.count:
             raise IndexError(frame)
-        return {
-            name: _values(info, self.rules.get(name, InputRule()), self._random(name, frame), frame)
-            for name, info in self.inputs.items()
-        }
+        return {name: self.one(frame, name) for name in self.inputs}
 
     def __iter__(self) -> Iterator[dict[str, np.ndarray]]:
         return (self[frame] for frame in range(self.count))
+
+    def one(self, frame: int, name: str) -> np.ndarray:
+        """Return one input of one frame."""
+        rule = self.rules.get(name, InputRule())
+        return _values(self.inputs[name], rule, self._random(name, frame), frame)
 
     def _random(self, name: str, frame: int) -> np.random.Generator:
         return np.random.Generator(np.random.PCG64([self.seed, frame, *name.encode()]))

@@ -1,29 +1,29 @@
 """Run two models on the same frames, one after the other, and compare every output.
 
 Only one model is open at a time, so that the peak memory is that of the larger one. The original's outputs
-are kept in memory up to `_KEEP_BYTES`, beyond that in a temporary directory.
+are kept in memory while they are small, beyond that in a temporary directory.
 """
 
 from __future__ import annotations
 
 import gc
-import tempfile
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from specialize.errors import InputError, VerificationError
 from specialize.verify.compare import compare_arrays, merge
+from specialize.verify.conditioning import Bound, conditioning_of, given
+from specialize.verify.either import Unsettled, nearer
 from specialize.verify.frames import Frames
+from specialize.verify.kept import Kept
 from specialize.verify.report import OutputReport, VerifyReport
 from specialize.verify.runtime import Runner, open_model
 from specialize.verify.tolerance import Tolerance, tolerance_for
 
-_KEEP_BYTES = 512 * 2**20
-
+Progress = Callable[[str, int], None]
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -61,129 +61,154 @@ def compare_models(
         VerificationError: The specialized model does not open or does not run.
     """
     shared = dict(constants or {})
-    with _Kept() as kept:
-        names = _run_reference(
-            reference_path, (reference_runtime, threads), _fed(frames, shared), kept, progress
-        )
+    chosen = tolerances or {}
+    with Kept() as kept:
+        run_reference(reference_path, (reference_runtime, threads), _fed(frames, shared), kept, progress)
+        bounds = {
+            name: given(tolerance_for(name, kept.get(0, name).dtype, chosen))
+            for name in (kept.names if kept.frames else ())
+        }
         own = {**shared, **(candidate_constants or {})}
-        extra = dict(extra_outputs or {})
-        compared = _run_candidate(
-            candidate_path,
-            (runtime, threads),
-            _fed(frames, own),
-            kept,
-            names,
-            tolerances or {},
-            extra,
-            progress,
+        compared = run_candidate(
+            candidate_path, (runtime, threads), _fed(frames, own), kept, bounds, extra_outputs or {}, progress
         )
-        notes = _notes(kept, names)
-    ordered = tuple(compared.outputs[name] for name in names if name in compared.outputs)
-    problems = tuple(compared.problems)
-    return VerifyReport(runtime, reference_runtime, kept.frames, ordered, problems, notes, compared.kernels)
+    return VerifyReport(
+        runtime,
+        reference_runtime,
+        kept.frames,
+        compared.outputs,
+        compared.problems,
+        repeated(kept),
+        compared.kernels,
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class _Compared:
-    """One report per comparable output, what is not comparable, and the kernels of 8 bits that ran."""
+class Compared:
+    """What running the specialized model gave.
 
-    outputs: dict[str, OutputReport]
-    problems: list[str]
+    Attributes:
+        outputs: One report per comparable output, in order.
+        problems: What is not comparable.
+        kernels: Kernels of 8 bits that ran.
+    """
+
+    outputs: tuple[OutputReport, ...]
+    problems: tuple[str, ...]
     kernels: tuple[str, ...]
-
-
-@dataclass(slots=True)
-class _Kept:
-    """The original's outputs, frame by frame: in memory while they are small, then on disk."""
-
-    arrays: dict[tuple[int, str], np.ndarray | Path] = field(default_factory=dict)
-    marks: dict[str, set[int]] = field(default_factory=dict)
-    frames: int = 0
-    bytes: int = 0
-    folder: tempfile.TemporaryDirectory[str] | None = None
-
-    def __enter__(self) -> _Kept:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.folder is not None:
-            self.folder.cleanup()
-
-    def put(self, frame: int, outputs: Arrays) -> None:
-        self.frames = frame + 1
-        for number, (name, array) in enumerate(outputs.items()):
-            self.marks.setdefault(name, set()).add(zlib.crc32(np.ascontiguousarray(array).tobytes()))
-            self.bytes += array.nbytes
-            self.arrays[frame, name] = (
-                array if self.bytes <= _KEEP_BYTES else self._spill(frame, number, array)
-            )
-
-    def get(self, frame: int, name: str) -> np.ndarray:
-        kept = self.arrays[frame, name]
-        return np.load(kept) if isinstance(kept, Path) else kept
-
-    def _spill(self, frame: int, number: int, array: np.ndarray) -> Path:
-        if self.folder is None:
-            self.folder = tempfile.TemporaryDirectory(prefix="specialize-verify-")
-        path = Path(self.folder.name) / f"{frame}_{number}.npy"
-        np.save(path, array)
-        return path
 
 
 def _fed(frames: Iterable[Arrays], constants: Arrays) -> Iterable[dict[str, np.ndarray]]:
     return ({**constants, **frame} for frame in frames)
 
 
-def _run_reference(
+def run_reference(
     path: Path,
     how: tuple[str, int],
-    feeds: Iterable[dict[str, np.ndarray]],
-    kept: _Kept,
-    progress: Callable[[str, int], None],
-) -> tuple[str, ...]:
-    """Run the original on every frame, keep its outputs, and return their names in order."""
-    runner = open_model(path, *how)
+    feeds: Iterable[Arrays],
+    kept: Kept,
+    progress: Progress,
+    opened: Callable[[Path, str, int], Runner] = open_model,
+) -> None:
+    """Run the original on every frame and keep its outputs.
+
+    Args:
+        path: The original.
+        how: Its runtime, and threads within an operator.
+        feeds: Inputs by name, frame by frame.
+        kept: Takes the outputs.
+        progress: Called before each run.
+        opened: Opens the model.
+    """
+    runner = opened(path, *how)
     for frame, feed in enumerate(feeds):
         progress("reference", frame)
         kept.put(frame, runner.run(feed))
-    names = runner.outputs
+    kept.names = runner.outputs
     del runner
     gc.collect()
-    return names
 
 
-def _run_candidate(
+def run_candidate(
     path: Path,
     how: tuple[str, int],
     feeds: Iterable[dict[str, np.ndarray]],
-    kept: _Kept,
-    names: tuple[str, ...],
-    tolerances: Mapping[str, Tolerance],
+    kept: Kept,
+    bounds: Mapping[str, Bound],
     extra: Arrays,
-    progress: Callable[[str, int], None],
-) -> _Compared:
-    """Run the specialized model on every frame and compare every output."""
+    progress: Progress,
+    either: Kept | None = None,
+) -> Compared:
+    """Run the specialized model on every frame and compare every output.
+
+    Args:
+        path: The specialized model.
+        how: Its runtime, and threads within an operator.
+        feeds: Inputs by name, frame by frame.
+        kept: The original's outputs.
+        bounds: What each output is judged by.
+        extra: Outputs of the specialized model alone, and what each must be in every frame.
+        progress: Called before each run.
+        either: The original's outputs in another order of sums, if the specialized model may equal these as well.
+    """
     runner = _open_candidate(path, how)
-    problems = _name_problems((*names, *extra), runner.outputs)
-    reports: dict[str, OutputReport] = {}
+    problems = _name_problems((*kept.names, *extra), runner.outputs)
+    judged: dict[str, _Judged] = {}
     compared = 0
     for frame, feed in enumerate(feeds):
         compared += 1
         progress("candidate", frame)
         outputs = _call(runner, feed, frame)
         problems.extend(_extra_problems(extra, outputs, frame))
-        for name in (name for name in names if name in outputs):
+        for name in (name for name in kept.names if name in outputs):
             wanted, got = kept.get(frame, name), outputs[name]
             if (wanted.shape, wanted.dtype) != (got.shape, got.dtype):
                 problems.append(
                     f"output {name!r} is {_kind(got)} instead of {_kind(wanted)} in frame {frame}"
                 )
                 continue
-            report = compare_arrays(name, wanted, got, tolerance_for(name, wanted.dtype, tolerances), frame)
-            reports[name] = merge(reports[name], report) if name in reports else report
+            other = wanted if either is None else either.get(frame, name)
+            judged.setdefault(name, _Judged(name, bounds[name])).add(wanted, got, frame, other)
     if compared != kept.frames:
         problems.append(f"{kept.frames} frames of the original, {compared} of the specialized model")
-    return _Compared(reports, problems, runner.kernels)
+    reports = tuple(judged[name].report() for name in kept.names if name in judged)
+    return Compared(reports, tuple(problems), runner.kernels)
+
+
+class _Judged:
+    """One output, judged by its strict bound and, if it is ill-conditioned, by its wide one too."""
+
+    def __init__(self, name: str, bound: Bound) -> None:
+        self._name, self._bound = name, bound
+        self._reports: dict[Tolerance, OutputReport] = {}
+        self._unsettled = Unsettled()
+
+    def add(self, wanted: np.ndarray, got: np.ndarray, frame: int, other: np.ndarray) -> None:
+        """Compare a frame; `other` is what the output may equal as well where that differs from `wanted`."""
+        self._unsettled.of += wanted.size
+        if other is not wanted:
+            wanted, values = nearer(wanted, other, got, self._bound.strict)
+            self._unsettled.values += values
+        for tolerance in {self._bound.strict, self._bound.wide}:
+            report = compare_arrays(self._name, wanted, got, tolerance, frame)
+            known = self._reports.get(tolerance)
+            self._reports[tolerance] = merge(known, report) if known else report
+
+    def report(self) -> OutputReport:
+        """Return the report by the strict bound, or by the wide one if the strict one is exceeded."""
+        bound = self._bound
+        report = self._reports[bound.strict]
+        if not report.passed and bound.lenient:
+            report = self._reports[bound.wide]
+        if not (self._unsettled.few or bound.allowed):
+            reason = "values differ between two orders of sums of the original itself"
+            found = f"{self._unsettled.values:,} of {self._unsettled.of:,} {reason}: too many to compare the others"
+            report = replace(report, passed=False, reason=found)
+        judged_wide = report.tolerance != bound.strict
+        rounding = bound.remark if judged_wide or not report.passed else ""
+        remark = self._unsettled.remark or rounding
+        conditioning = conditioning_of(bound, report.tolerance, self._unsettled.values)
+        return replace(report, conditioning=conditioning, remark=remark)
 
 
 def _open_candidate(path: Path, how: tuple[str, int]) -> Runner:
@@ -218,11 +243,11 @@ def _extra_problems(extra: Arrays, outputs: Arrays, frame: int) -> list[str]:
     ]
 
 
-def _notes(kept: _Kept, names: tuple[str, ...]) -> tuple[str, ...]:
+def repeated(kept: Kept) -> tuple[str, ...]:
     """Say which outputs prove little: the same in every frame although the inputs differ."""
     if kept.frames < 2:
         return ()
-    same = (name for name in names if len(kept.marks[name]) == 1)
+    same = (name for name in kept.names if len(kept.marks[name]) == 1)
     return tuple(f"output {name!r} is the same in every frame: equality says little" for name in same)
 
 

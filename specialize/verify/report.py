@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from specialize.allowances import EMPTY_PROOF, ILL_CONDITIONED
 from specialize.errors import VerificationError
+from specialize.verify.conditioning import Conditioning
+from specialize.verify.power import Power
 from specialize.verify.tolerance import Tolerance
 
 SCHEMA = "specialize/verify@1"
@@ -31,6 +35,8 @@ class OutputReport:
         failures: Number of elements beyond their bound, over all frames.
         passed: Whether the output is equal within its tolerance.
         reason: Why not; empty if passed.
+        conditioning: How the bound follows from the original's own noise; None if a caller gave it.
+        remark: That the output is ill-conditioned, if that mattered.
     """
 
     name: str
@@ -48,6 +54,8 @@ class OutputReport:
     failures: int
     passed: bool
     reason: str
+    conditioning: Conditioning | None = None
+    remark: str = ""
 
     def to_json(self) -> dict[str, object]:
         """Return plain values; NaN and infinity become strings, because JSON has neither."""
@@ -83,6 +91,7 @@ class VerifyReport:
         problems: What made a comparison impossible: a missing output, another shape.
         notes: What weakens the evidence without failing it.
         kernels: Kernels of 8 bits that the specialized model ran, where its runtime names them; not in JSON.
+        power: What the comparison can show; None where that was not asked for.
     """
 
     runtime: str
@@ -92,6 +101,7 @@ class VerifyReport:
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     kernels: tuple[str, ...] = ()
+    power: Power | None = None
 
     @property
     def passed(self) -> bool:
@@ -110,7 +120,18 @@ class VerifyReport:
             "outputs": {output.name: output.to_json() for output in self.outputs},
             "problems": list(self.problems),
             "notes": list(self.notes),
+            "power": self._power(),
         }
+
+    def _power(self) -> dict[str, object] | None:
+        if self.power is None:
+            return None
+        judged = {
+            output.name: output.conditioning.to_json()
+            for output in self.outputs
+            if output.conditioning is not None
+        }
+        return self.power.to_json() | {"outputs": judged}
 
     def require_passed(self) -> None:
         """Raise unless the models agree.
@@ -135,12 +156,32 @@ class VerifyReport:
         raise VerificationError(place, f"{worst.reference:.9g}", found, _hint(worst))
 
 
+def require_power(report: VerifyReport, allowed: Collection[str] = ()) -> None:
+    """Raise unless the comparison could have failed, or a person allowed that it could not.
+
+    Raises:
+        VerificationError: Nothing that a compiler could get wrong moves an output; says what.
+    """
+    if report.power is None or not report.power.empty or EMPTY_PROOF in allowed:
+        return
+    raise VerificationError(
+        "verification", "a comparison that can fail", report.power.empty,
+        "look at `inputs` of the sidecar: zeros, or values outside what the model was made for, hide every fault; "
+        f"--allow {EMPTY_PROOF} builds the model all the same",
+    )  # fmt: skip
+
+
 def plain(value: float) -> float | str:
     """Return a number that JSON can carry, or its name."""
     return value if math.isfinite(value) else str(value)
 
 
 def _hint(output: OutputReport) -> str:
+    if output.remark:
+        return (
+            f"output {output.name!r} is {output.remark}. Rounding alone moves it as far as a fault would, so that this "
+            f"comparison shows nothing: use weights and inputs of the usual scale, or --allow {ILL_CONDITIONED}"
+        )
     if output.tolerance.rtol == 0.0 and output.tolerance.mismatches == 0.0:
         return (
             "an index or label may differ where scores tie; then allow a share of mismatches for this output"

@@ -53,7 +53,9 @@ class Runner:
         return self.call({name: feed[name] for name in self.inputs})
 
 
-def open_onnxruntime(path: Path, threads: int, fold: bool = True, kernels: bool = False) -> Runner:
+def open_onnxruntime(
+    path: Path, threads: int, fold: bool = True, kernels: bool = False, optimize: bool = True
+) -> Runner:
     """Open a model on ONNX Runtime's CPU provider, deterministic, without keeping freed memory.
 
     An arena grows from frame to frame where nothing is reused, and would hold twice what a large model needs.
@@ -65,6 +67,7 @@ def open_onnxruntime(path: Path, threads: int, fold: bool = True, kernels: bool 
             rows these are the sampling places of all rows, site by site: gigabytes that nobody needs at once.
         kernels: Whether integers between QuantizeLinear and DequantizeLinear are computed by the runtime's kernels of
             8 bits, as a deployment does; else in float32, as the file says.
+        optimize: Whether the runtime may rewrite the graph; without, it adds in another order.
     """
     import onnxruntime
 
@@ -77,6 +80,8 @@ def open_onnxruntime(path: Path, threads: int, fold: bool = True, kernels: bool 
         False  # with reuse, tensors that live long keep large blocks from being given back
     )
     options.log_severity_level = 3
+    if not optimize:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.add_session_config_entry("session.disable_quant_qdq", "0" if kernels else "1")
     disabled = [*CRASHING, *([] if fold else ["ConstantFolding"])]
     session = onnxruntime.InferenceSession(
@@ -123,6 +128,11 @@ def _integer_kernels(compiled: Any) -> tuple[str, ...]:
         if "primitiveType" in fact and str(fact["layerType"].astype(str)) in products
     }
     return tuple(sorted(name for name in named if name.lower().endswith("_i8")))
+
+
+def open_unoptimized(path: Path, threads: int) -> Runner:
+    """Open a model on ONNX Runtime's CPU provider, node by node as the file says."""
+    return open_onnxruntime(path, threads, optimize=False)
 
 
 RUNTIMES: Mapping[str, Callable[[Path, int], Runner]] = {

@@ -15,6 +15,7 @@ from specialize.artifact import (
     contract_digest,
     write_metadata,
 )
+from specialize.artifact.power import Conditioning, Influence, Power, SitePower
 from specialize.verify.report import OutputReport, VerifyReport
 from specialize.verify.tolerance import TOLERANCES
 
@@ -39,6 +40,35 @@ def form(pairs: int) -> dict[str, int]:
         "weight_bytes": 2**22,
         "constant_bytes": 2**12 + 16 * pairs,
     }
+
+
+def power() -> Power:
+    """Return what the proof of the example could show."""
+    factors = {"CAM_FRONT": 5000.0, "CAM_BACK": 800.0, "can_bus": 2.5}
+    return Power(
+        frame=3,
+        influences=tuple(
+            Influence(
+                kind="camera" if name.startswith("CAM") else "input",
+                name=name,
+                outputs={"bev_embed": factor},
+                shown=factor >= 10.0,
+            )
+            for name, factor in factors.items()
+        ),
+        not_shown=("input 'can_bus': no output changes by more than 2.5 times what is allowed",),
+        sites=(
+            SitePower(
+                where="/attention/ReduceSum",
+                pairs=70,
+                moved=69,
+                elsewhere=0,
+                outputs={"bev_embed": 4000.0},
+                shown=False,
+            ),
+        ),
+        outputs={"bev_embed": Conditioning(scale=0.65, ulp=2.6e-6, order=2.3e-6, rtol=1.66e-4, rule="noise")},
+    )
 
 
 def manifest() -> Manifest:
@@ -70,6 +100,7 @@ def manifest() -> Manifest:
         reason="",
     )
     verify = VerifyReport("onnxruntime", "onnxruntime", 4, (output,)).to_json()
+    del verify["power"]
     return Manifest(
         vehicle="car42",
         model="bevformer_tiny",
@@ -84,6 +115,7 @@ def manifest() -> Manifest:
         outputs=(Tensor(name="bev_embed", dtype="float32", shape=(100, 1, 4)),),
         passes=(PassNote(name="compact", applied=True, where="site 0", reason="70 of 200 rows kept"),),
         verify=verify,
+        power=power(),
         flops=flops,
         warnings=("weights are seeded, not trained",),
         spec="schema: specialize/model@1\n",

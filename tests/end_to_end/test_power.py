@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from specialize.artifact import read_manifest
+from specialize.artifact.power import Power
+from specialize.calibration.load import load_profile
 from specialize.model import InputRule
 from tests.cli.running import CAR42, Ran, run_here
 from tests.end_to_end.tiny_model import SPEC, write_tiny
@@ -66,3 +70,52 @@ def test_a_rule_without_a_finite_number_is_refused(bench: Bench, rule: str) -> N
     ran = bench.build(sidecar=text.replace("{scale: 0.5}", f"{{{rule}}}"))
     assert ran.code == 1
     assert "expected a finite number" in ran.err
+
+
+def test_a_build_records_what_its_proof_can_show(bench: Bench) -> None:
+    """The manifest has every change and what it does; the text has one line; `verify` shows the same."""
+    ran = bench.build()
+    assert ran.code == 0, ran.err
+    assert "the proof can fail: 8 of 8 changes move the outputs, by " in ran.out
+    assert "(6 cameras, 1 further input, the calibration)" in ran.out
+    power = read_manifest(bench.folder / "build").power
+    assert power is not None
+    names = load_profile(CAR42).camera_names()
+    assert [each.name for each in power.influences] == [*names, "query", ""]
+    assert all(each.shown for each in power.influences)
+    assert power.outputs["bev"].rule in ("table", "noise", "floor")
+    assert power.outputs["bev"].rtol <= 2e-4
+    again = run_here(bench.capsys, "verify", bench.folder / "build", "--json")
+    assert again.code == 0
+    found = msgspec.convert(json.loads(again.out)["power"], Power)
+    assert [(each.kind, each.name, each.shown) for each in found.influences] == [
+        (each.kind, each.name, each.shown) for each in power.influences
+    ]
+    assert found.outputs == power.outputs
+    assert found.sites == ()  # which rows a build computes is known while it is made
+    (site,) = power.sites
+    assert (site.moved, site.elsewhere) == (51, 0)  # one samples outside of its features
+    assert "; 51 of 52 rows change with their camera" in ran.out
+    assert "not shown: site ReduceSum_v78: 1 of 52 rows do not change with their camera" in ran.out
+
+
+def test_an_empty_proof_is_refused_unless_allowed(bench: Bench) -> None:
+    """Features of zeros hide every fault: exit 4, nothing is left, and a person's allowance is recorded."""
+    ran = bench.build(features=InputRule(scale=0.0))
+    assert ran.code == 4
+    assert "expected a comparison that can fail, got the features of no camera influence an output" in ran.err
+    assert not (bench.folder / "build").exists()
+    allowed = bench.build("--allow", "empty-proof", features=InputRule(scale=0.0))
+    assert allowed.code == 0, allowed.err
+    manifest = read_manifest(bench.folder / "build")
+    assert manifest.allowed == ("empty-proof",)
+    assert manifest.power is not None
+    assert "features of no camera" in manifest.power.empty
+    assert "not shown: features of camera CAM_FRONT: no output changes" in allowed.out
+
+
+def test_only_what_exists_can_be_allowed(bench: Bench) -> None:
+    """A misspelt allowance is an error of the command line."""
+    ran = bench.build("--allow", "empty-prof")
+    assert ran.code == 2
+    assert "did you mean 'empty-proof'?" in ran.err

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specialize.errors import UsageError
-from specialize.verify.compare import compare_arrays, element_scale, merge
+from specialize.verify.compare import compare_arrays, merge
+from specialize.verify.scale import element_scale
 from specialize.verify.tolerance import EXACT, TOLERANCES, Tolerance, tolerance_for
 
 FLOAT32 = TOLERANCES["float32"]

@@ -12,7 +12,7 @@ import pytest
 from specialize.errors import InputError, VerificationError
 from specialize.model import InputRule
 from specialize.verify import TensorInfo, Tolerance, compare_models, make_frames, model_inputs
-from specialize.verify import models as verify_models
+from specialize.verify import kept as kept_outputs
 from specialize.verify.runtime import open_model
 from tests.verify.helpers import CHANNELS, PAIRS, QUERIES, weights, write_elementwise, write_model
 
@@ -167,7 +167,7 @@ def test_an_operator_that_the_runtime_lacks_is_explained(tmp_path: Path) -> None
 def test_outputs_may_spill_to_disk(reference: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Outputs beyond the memory bound are kept on disk, with the same result."""
     in_memory = compare_models(reference, reference, FRAMES)
-    monkeypatch.setattr(verify_models, "_KEEP_BYTES", 100)
+    monkeypatch.setattr(kept_outputs, "_KEEP_BYTES", 100)
     assert compare_models(reference, reference, FRAMES) == in_memory
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from specialize.artifact.drawing import Drawing
 from specialize.artifact.manifest import Digests, Manifest, PassNote, Site, Tensor
+from specialize.artifact.power import Power
 from specialize.artifact.precision import Precision
 from specialize.artifact.witness import Witness
 from specialize.cli.schemas.base import JsonObject, Output
@@ -48,6 +49,7 @@ class BuildDone(Output, frozen=True, kw_only=True):
         sites: The attention sites, in graph order.
         digests: What the build is tied to.
         verify: The comparison with the original.
+        power: What that comparison could show; null in builds without one.
         flops: Costs by form: `zero_padded`, `rebatched`, `specialized`.
         witness: The second computation of the geometry, compared with the compiler's own.
         passes: What every pass did or declined.
@@ -71,6 +73,7 @@ class BuildDone(Output, frozen=True, kw_only=True):
     sites: tuple[Site, ...]
     digests: Digests
     verify: Verify
+    power: Power | None
     flops: dict[str, BuildForm]
     witness: Witness
     passes: tuple[PassNote, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from specialize.artifact.power import Power
 from specialize.cli.schemas.base import Output
 
 
@@ -220,6 +221,7 @@ class Verify(Output, frozen=True, kw_only=True):
         outputs: Name -> how it compares.
         problems: What made the comparison fail besides numbers.
         notes: What should be known about it.
+        power: What the comparison could show; null of a converted build, left out in a build's JSON.
     """
 
     schema: Literal["specialize/verify@1"]
@@ -230,3 +232,4 @@ class Verify(Output, frozen=True, kw_only=True):
     outputs: dict[str, VerifiedOutput]
     problems: tuple[str, ...]
     notes: tuple[str, ...]
+    power: Power | None = None

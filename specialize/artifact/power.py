@@ -1,0 +1,92 @@
+"""What the proof of a build could show: whose change moves an output, and what each output was judged by."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A section of the manifest: immutable, unknown keys are errors."""
+
+
+class Influence(_Part, frozen=True, kw_only=True):
+    """One change of the original's inputs, and what it does.
+
+    Attributes:
+        kind: `camera` (it gets the features of its neighbour), `input` (it gets other values) or `calibration` (every
+            camera is turned by 2 degrees).
+        name: Name of the camera or the input; empty for the calibration.
+        outputs: Largest movement of each output, as a multiple of what the comparison allows there; at most 1e9, which
+            is also that of an output that must be equal.
+        shown: Whether any of them is at least 10, so that the change cannot hide in what is allowed.
+    """
+
+    kind: Literal["camera", "input", "calibration"]
+    name: str
+    outputs: dict[str, float]
+    shown: bool
+
+
+class Conditioning(_Part, frozen=True, kw_only=True):
+    """What one output was judged by, and why.
+
+    Attributes:
+        scale: Median magnitude of its values above zero.
+        ulp: How far the original moves under one unit in the last place of its inputs, relative to the scale.
+        order: How far it moves under another order of sums.
+        rtol: Relative bound that was used; of integers the share of elements that may differ.
+        rule: `table` (the most that is ever allowed), `noise` (64 times what was measured), `floor` (32 epsilon),
+            `exact`, or `ill-conditioned` (8 times what was measured, beyond the table).
+        unsettled: Values, over all frames, in which the original differs between two orders of sums, and which may
+            equal either; counted only if the output exceeds its bound otherwise.
+    """
+
+    scale: float
+    ulp: float
+    order: float
+    rtol: float
+    rule: Literal["table", "noise", "floor", "exact", "ill-conditioned"]
+    unsettled: int = 0
+
+
+class SitePower(_Part, frozen=True, kw_only=True):
+    """What was shown at one site of the original, with what other sites compute held fixed.
+
+    Attributes:
+        where: Name of the node.
+        pairs: Pairs of camera and query that the build computes there.
+        moved: Those whose row changes if that camera, and no other, gets the features of its neighbour.
+        elsewhere: Rows that change although the build has no row of that camera there.
+        outputs: Largest movement of each output if every row of the site's result has the values of the one before,
+            as a multiple of what the comparison allows.
+        shown: Whether exactly the rows that are computed matter, and their order matters to an output.
+    """
+
+    where: str
+    pairs: int
+    moved: int
+    elsewhere: int
+    outputs: dict[str, float]
+    shown: bool
+
+
+class Power(_Part, frozen=True, kw_only=True):
+    """What the comparison with the original could show.
+
+    Attributes:
+        frame: Frame that the inputs were changed in.
+        influences: Every change and what it does.
+        not_shown: What could not be shown, in one line each.
+        empty: Why the comparison as a whole shows nothing; empty if it does.
+        outputs: What each output was judged by, by name.
+        sites: What was shown at each site; nothing in mode `envelope`, where the calibration is known at run time only.
+    """
+
+    frame: int
+    influences: tuple[Influence, ...]
+    not_shown: tuple[str, ...] = ()
+    empty: str = ""
+    outputs: dict[str, Conditioning] = {}
+    sites: tuple[SitePower, ...] = ()

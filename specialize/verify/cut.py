@@ -1,0 +1,155 @@
+"""Cut a model in two: what is computed from the images alone, and the rest, which is small and run often.
+
+    images -> backbone -> features (one slab per camera) -> head -> outputs
+
+A backbone is most of a detector's work, and what one camera's features change can be seen behind it. A value belongs
+to the features if it depends on image inputs and constants alone and has an axis of N cameras.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx_ir as ir
+import onnx_ir.passes.common as common
+
+from specialize.graph.io import read_graph, write_graph
+from specialize.graph.known import IMPURE
+from specialize.graph.subgraphs import has_subgraph, node_reads, remove_dead
+from specialize.verify.frames import TensorInfo
+
+MOST_FEATURES = 64
+"""A cut through more values than this is none."""
+
+LEAST_AXES = 3
+"""An input with fewer axes is no image and no feature map, whatever the sizes of its axes."""
+
+HEAVY = frozenset({"Conv", "ConvTranspose", "MatMul", "Gemm"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A model in two parts.
+
+    Attributes:
+        backbone: What computes the features; None if the images are the features.
+        head: The rest, or the whole model.
+        axes: Axis of the cameras of each feature, by the name of the head's input.
+        sources: Output of the backbone for each feature, by the same name.
+    """
+
+    backbone: Path | None
+    head: Path
+    axes: Mapping[str, int]
+    sources: Mapping[str, str]
+
+
+def camera_axes(inputs: Mapping[str, TensorInfo], cameras: int) -> dict[str, int]:
+    """Return the axis of N cameras of each input that has one, by name; none for a single camera."""
+    if cameras < 2:
+        return {}
+    return {
+        name: info.shape.index(cameras)
+        for name, info in inputs.items()
+        if len(info.shape) >= LEAST_AXES and cameras in info.shape
+    }
+
+
+def cut(path: Path, images: Mapping[str, int], cameras: int, folder: Path) -> Cut:
+    """Cut a model behind what depends on its images alone.
+
+    Args:
+        path: The model.
+        images: Inputs with an axis of cameras, and which axis that is.
+        cameras: Number of cameras, N.
+        folder: Where the parts are written; they have weights of their own.
+    """
+    whole = Cut(None, path, images, {})
+    model = _read(path)
+    edge, inside = _features(model.graph, images, cameras)
+    if not edge:
+        return whole
+    made = [value for value in edge if value.producer() is not None]
+    names = [str(value.name) for value in made]
+    backbone, head = folder / "backbone.onnx", folder / "head.onnx"
+    axes = {f"{value.name}/cut": _axis(value, cameras) for value in made}
+    kept = {str(value.name): images[str(value.name)] for value in edge if value.producer() is None}
+    _head(model, edge, inside)
+    write_graph(model, head, "head.bin")
+    model = _read(path)
+    _backbone(model, names)
+    write_graph(model, backbone, "backbone.bin")
+    return Cut(backbone, head, {**axes, **kept}, {f"{name}/cut": name for name in names})
+
+
+def _read(path: Path) -> ir.Model:
+    model = read_graph(path)
+    if any(value.shape is None for node in model.graph for value in node.outputs):
+        model = common.ShapeInferencePass()(model).model
+    return model
+
+
+def _features(
+    graph: ir.Graph, images: Mapping[str, int], cameras: int
+) -> tuple[list[ir.Value], set[ir.Value]]:
+    """Return the values where a graph is cut, and all in front; no place to cut if there is no work in front of it."""
+    inside = {value for value in graph.inputs if value.name in images}
+    dependent, heavy = set(graph.inputs), False
+    for node in graph:
+        reads = [value for value in node_reads(node) if value in dependent]
+        if not reads:
+            continue
+        dependent.update(node.outputs)
+        alone = all(value in inside for value in reads)
+        if alone and not (has_subgraph(node) or node.op_type in IMPURE) and _by_camera(node, cameras):
+            inside.update(node.outputs)
+            heavy = heavy or node.op_type in HEAVY
+    edge = [value for value in inside if _leaves(value, inside)]
+    worth = heavy and len(edge) <= MOST_FEATURES and any(value not in inside for value in graph.outputs)
+    return (sorted(edge, key=lambda value: str(value.name)) if worth else []), inside
+
+
+def _by_camera(node: ir.Node, cameras: int) -> bool:
+    return all(_axis(value, cameras) >= 0 for value in node.outputs)
+
+
+def _axis(value: ir.Value, cameras: int) -> int:
+    """Return the first axis of N cameras; -1 if there is none."""
+    sizes = [] if value.shape is None else [dim if isinstance(dim, int) else -1 for dim in value.shape]
+    return sizes.index(cameras) if cameras in sizes else -1
+
+
+def _leaves(value: ir.Value, inside: set[ir.Value]) -> bool:
+    return any(not set(use.node.outputs) <= inside for use in value.uses())
+
+
+def _head(model: ir.Model, edge: list[ir.Value], inside: set[ir.Value]) -> None:
+    """Make inputs of the features, in place; outputs that are computed from images alone go."""
+    graph = model.graph
+    kept = [value for value in graph.outputs if value not in inside]
+    graph.outputs.clear()
+    graph.outputs.extend(kept)
+    for value in edge:
+        if value.producer() is None:
+            continue
+        made = ir.Value(name=f"{value.name}/cut", type=value.type, shape=value.shape)
+        ir.convenience.replace_all_uses_with(value, made)
+        graph.inputs.append(made)
+    _pruned(graph)
+
+
+def _backbone(model: ir.Model, names: list[str]) -> None:
+    """Keep what computes some values, in place."""
+    graph = model.graph
+    values = {str(value.name): value for node in graph for value in node.outputs}
+    graph.outputs.clear()
+    graph.outputs.extend(values[name] for name in names)
+    _pruned(graph)
+
+
+def _pruned(graph: ir.Graph) -> None:
+    remove_dead(graph)
+    for value in [value for value in graph.inputs if not value.uses()]:
+        graph.inputs.remove(value)

@@ -1,0 +1,67 @@
+"""Where the original itself gives two values, the specialized model may give either.
+
+A point on the border of an image or of a cell is on one side of it in one order of sums and on the other side in
+another. What it adds to is then off by much, in a few values, although no rounding was amplified: a bound that follows
+noise does not cover it, and must not. The specialized model computes the point once, from a constant calibration, and
+must equal the original in one of both orders, value by value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from specialize.verify.conditioning import MOST_NOISE
+from specialize.verify.scale import element_scale
+from specialize.verify.tolerance import Tolerance
+
+
+@dataclass(slots=True)
+class Unsettled:
+    """How many values of an output differ between two orders of sums of the original.
+
+    Attributes:
+        values: Those that differ by more than is allowed, over all frames.
+        of: All values.
+    """
+
+    values: int = 0
+    of: int = 0
+
+    @property
+    def few(self) -> bool:
+        """Whether the others are enough to compare."""
+        return self.values <= MOST_NOISE * self.of
+
+    @property
+    def remark(self) -> str:
+        """What that means, in words; empty if there are none."""
+        if not self.values:
+            return ""
+        return (
+            f"ill-conditioned: in {self.values:,} of {self.of:,} values the original itself differs between two orders "
+            "of sums (a point on the border of an image or of a cell); there the specialized model may equal either"
+        )
+
+
+def nearer(
+    first: np.ndarray, second: np.ndarray, got: np.ndarray, tolerance: Tolerance
+) -> tuple[np.ndarray, int]:
+    """Return what a value must equal: the nearer of two where these differ by more than is allowed, else the first.
+
+    Args:
+        first: The original's output, any shape.
+        second: The same in another order of sums.
+        got: The specialized model's output.
+        tolerance: What may differ.
+
+    Returns:
+        The values, and the number of those where both differ.
+    """
+    a, b, c = (array.astype(np.float64) for array in (first, second, got))
+    allowed = (tolerance.atol + tolerance.rtol * element_scale(a)).reshape(a.shape)
+    with np.errstate(invalid="ignore"):
+        unsettled = np.abs(a - b) > allowed
+        other = unsettled & (np.abs(c - b) < np.abs(c - a))
+    return np.where(other, second, first), int(np.count_nonzero(unsettled))

@@ -1,0 +1,67 @@
+"""Measure how far the outputs of a model move on their own: under one unit in the last place, and in another order."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from specialize.verify.conditioning import Bound, Noise, bound_of, given, movement
+from specialize.verify.kept import Kept
+from specialize.verify.runtime import open_unoptimized
+from specialize.verify.scale import output_scale
+from specialize.verify.tolerance import Tolerance, tolerance_for
+
+Arrays = Mapping[str, np.ndarray]
+
+
+def moved_by_order(path: Path, threads: int, feed: Arrays, wanted: Arrays) -> dict[str, float]:
+    """Return how far each output moves if the runtime adds in another order.
+
+    Args:
+        path: The model.
+        threads: Threads within an operator.
+        feed: Its inputs.
+        wanted: Its outputs with the runtime's optimisations.
+    """
+    runner = open_unoptimized(path, threads)
+    outputs = runner.run(feed)
+    del runner
+    gc.collect()
+    return movements(wanted, outputs)
+
+
+def movements(wanted: Arrays, moved: Arrays) -> dict[str, float]:
+    """Return how far each output moved, by name, in the units of `conditioning`."""
+    return {
+        name: movement(array, moved[name], tolerance_for(name, array.dtype, {}), output_scale(array))
+        for name, array in wanted.items()
+        if name in moved
+    }
+
+
+def bounds_of(
+    kept: Kept,
+    chosen: Mapping[str, Tolerance],
+    ulp: Mapping[str, float],
+    order: Mapping[str, float],
+    lenient: bool,
+) -> dict[str, Bound]:
+    """Return what each output is judged by: the caller's choice, else what follows from the noise.
+
+    Args:
+        kept: The original's outputs.
+        chosen: Tolerances by output name that a caller gives.
+        ulp: How far each output moves under one unit in the last place.
+        order: How far each output moves under another order of sums.
+        lenient: Whether a person accepts outputs that rounding alone moves by more than a proof could see.
+    """
+    bounds = {}
+    for name in kept.names:
+        dtype = kept.get(0, name).dtype
+        noise = Noise(kept.scales[name], ulp.get(name, 0.0), order.get(name, 0.0))
+        table = tolerance_for(name, dtype, {})
+        bounds[name] = given(chosen[name]) if name in chosen else bound_of(table, dtype.name, noise, lenient)
+    return bounds

@@ -1,0 +1,193 @@
+"""Run the original on changed inputs: what moves its outputs, and by how much they move on their own."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from specialize.verify.conditioning import Bound, nudged
+from specialize.verify.cut import Cut, camera_axes, cut
+from specialize.verify.frames import Frames, TensorInfo
+from specialize.verify.noise import movements
+from specialize.verify.opened import SiteRows, open_at
+from specialize.verify.power import Influence, SitePower, influence
+from specialize.verify.rows import site_powers
+from specialize.verify.runtime import open_onnxruntime
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """What is to be known about an original, so that it can be run on changed inputs.
+
+    Attributes:
+        path: The original.
+        threads: Threads within an operator.
+        cameras: Names of the cameras, in the order of the model.
+        free: Inputs that neither the calibration nor a constant determines.
+        switches: Those of them that are switches and counters: one unit in the last place would be another state.
+        turned: Calibration inputs with every camera turned; empty if that cannot be told.
+        spare: Further frames to take other values of an input from.
+        sites: Places where the build drops rows, if that is known.
+    """
+
+    path: Path
+    threads: int
+    cameras: tuple[str, ...]
+    free: Mapping[str, TensorInfo]
+    switches: frozenset[str]
+    turned: Arrays
+    spare: Frames
+    sites: tuple[SiteRows, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The head's inputs with one thing changed."""
+
+    kind: str
+    name: str
+    feed: Arrays
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Studied:
+    """What a study found.
+
+    Attributes:
+        bounds: What each output is judged by.
+        influences: Every change and what it does.
+        sites: What is shown at each site.
+        lines: What cannot be shown at a site, in one line each.
+    """
+
+    bounds: Mapping[str, Bound]
+    influences: tuple[Influence, ...]
+    sites: tuple[SitePower, ...]
+    lines: tuple[str, ...]
+
+
+@dataclass(slots=True, eq=False)
+class Study:
+    """An original, cut behind its backbone, on one frame.
+
+    Attributes:
+        subject: The original.
+        feed: Inputs of the frame by name, calibration included.
+        folder: Where the parts are written.
+        unchanged: Inputs for which no frame has other values, once `influences` has been asked for.
+    """
+
+    subject: Subject
+    feed: Arrays
+    folder: Path
+    unchanged: list[str] = field(default_factory=list)
+
+    @property
+    def images(self) -> dict[str, int]:
+        """Inputs that have an axis of cameras, and which axis that is."""
+        return camera_axes(self.subject.free, len(self.subject.cameras))
+
+    def run(
+        self,
+        bounds_of: Callable[[Mapping[str, float]], Mapping[str, Bound]],
+        progress: Callable[[str], None],
+    ) -> Studied:
+        """Measure the noise under one unit in the last place, then what every change does.
+
+        Args:
+            bounds_of: Returns what each output is judged by, from that noise.
+            progress: Called with what is changed before each run.
+        """
+        parts = cut(self.subject.path, self.images, len(self.subject.cameras), self.folder)
+        given = self._given(parts, [{}, *self._image_changes()])
+        head = open_onnxruntime(parts.head, self.subject.threads)
+        feed = {**self.feed, **given[0]}
+        base = head.run(feed)
+        progress("one unit in the last place")
+        bounds = bounds_of(movements(base, head.run(nudged(feed, self.subject.switches))))
+        influences = []
+        for change in self._changes(parts, feed, given[1:]):
+            progress(f"influence of {change.name or 'the calibration'}")
+            influences.append(influence(change.kind, change.name, base, head.run(change.feed), bounds))
+        del head
+        gc.collect()
+        sites, lines = self._sites(parts, feed, bounds, progress)
+        return Studied(bounds, tuple(influences), sites, lines)
+
+    def _sites(
+        self,
+        parts: Cut,
+        feed: Arrays,
+        bounds: Mapping[str, Bound],
+        progress: Callable[[str], None],
+    ) -> tuple[tuple[SitePower, ...], tuple[str, ...]]:
+        """Return what is shown at each site, and what cannot be shown."""
+        if not self.subject.sites:
+            return (), ()
+        progress("the sites")
+        opened = open_at(parts.head, self.subject.sites, feed, self.subject.threads, self.folder)
+        swapped = [_neighbours(parts, feed, camera) for camera in range(len(self.subject.cameras))]
+        return site_powers(opened, self.subject.sites, feed, swapped if parts.axes else [], bounds, progress)
+
+    def _given(self, parts: Cut, changes: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
+        """Return the features for each change of the images, by the names of the head's inputs."""
+        if parts.backbone is None:
+            return changes
+        backbone = open_onnxruntime(parts.backbone, self.subject.threads)
+        found = []
+        for change in changes:
+            made = backbone.run({**self.feed, **change})
+            found.append({**change, **{name: made[source] for name, source in parts.sources.items()}})
+        del backbone
+        gc.collect()
+        return found
+
+    def _image_changes(self) -> list[dict[str, np.ndarray]]:
+        """Return one change per image input: every camera gets its neighbour's; none if there is one such input."""
+        if len(self.images) < 2:
+            return []
+        return [{name: np.roll(self.feed[name], 1, axis)} for name, axis in self.images.items()]
+
+    def _changes(
+        self, parts: Cut, feed: Arrays, image_changes: list[dict[str, np.ndarray]]
+    ) -> Iterator[Change]:
+        for index, camera in enumerate(self.subject.cameras if parts.axes else ()):
+            yield Change("camera", camera, {**feed, **_neighbours(parts, feed, index)})
+        for name, change in zip(self.images, image_changes, strict=bool(image_changes)):
+            yield Change("input", name, {**feed, **change})
+        for name in self.subject.free:
+            if name in self.images:
+                continue
+            other = self._other(name)
+            if other is None:
+                self.unchanged.append(name)
+            else:
+                yield Change("input", name, {**feed, name: other})
+        if self.subject.turned:
+            yield Change("calibration", "", {**feed, **self.subject.turned})
+
+    def _other(self, name: str) -> np.ndarray | None:
+        """Return other values of an input from a spare frame; None if it is the same in all of them."""
+        for frame in range(len(self.subject.spare)):
+            array = self.subject.spare.one(frame, name)
+            if not np.array_equal(array, self.feed[name]):
+                return array
+        return None
+
+
+def _neighbours(parts: Cut, feed: Arrays, camera: int) -> dict[str, np.ndarray]:
+    """Return all features, of which one camera has those of the next one, by the names of the head's inputs."""
+    return {name: _swapped(feed[name], axis, camera) for name, axis in parts.axes.items()}
+
+
+def _swapped(array: np.ndarray, axis: int, camera: int) -> np.ndarray:
+    """Return features in which one camera has those of the next one."""
+    order = np.arange(array.shape[axis])
+    order[camera] = (camera + 1) % len(order)
+    return np.take(array, order, axis)

@@ -67,7 +67,7 @@ def cut(path: Path, images: Mapping[str, int], cameras: int, folder: Path) -> Cu
         folder: Where the parts are written; they have weights of their own.
     """
     whole = Cut(None, path, images, {})
-    model = _read(path)
+    model = read_shaped(path)
     edge, inside = _features(model.graph, images, cameras)
     if not edge:
         return whole
@@ -78,13 +78,14 @@ def cut(path: Path, images: Mapping[str, int], cameras: int, folder: Path) -> Cu
     kept = {str(value.name): images[str(value.name)] for value in edge if value.producer() is None}
     _head(model, edge, inside)
     write_graph(model, head, "head.bin")
-    model = _read(path)
+    model = read_shaped(path)
     _backbone(model, names)
     write_graph(model, backbone, "backbone.bin")
     return Cut(backbone, head, {**axes, **kept}, {f"{name}/cut": name for name in names})
 
 
-def _read(path: Path) -> ir.Model:
+def read_shaped(path: Path) -> ir.Model:
+    """Read a model whose values have shapes as far as these can be inferred without its inputs."""
     model = read_graph(path)
     if any(value.shape is None for node in model.graph for value in node.outputs):
         model = common.ShapeInferencePass()(model).model

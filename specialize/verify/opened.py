@@ -16,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from specialize.graph.io import read_graph, write_graph
+from specialize.graph.io import write_graph
+from specialize.graph.shapes import is_static
+from specialize.verify.cut import read_shaped
 from specialize.verify.runtime import Runner, open_onnxruntime
 
 Arrays = Mapping[str, np.ndarray]
@@ -63,13 +65,13 @@ def open_at(path: Path, sites: Sequence[SiteRows], feed: Arrays, threads: int, f
         threads: Threads within an operator.
         folder: Where the opened model is written; it has weights of its own.
     """
-    model = read_graph(path)
+    model = read_shaped(path)
     graph = model.graph
     nodes = {node.name: node for node in graph}
     outputs, inputs = {}, {}
     for number, site in enumerate(sites):
         node = nodes.get(site.where)
-        if node is None or node.outputs[0].is_graph_output() or node.outputs[0].shape is None:
+        if node is None or node.outputs[0].is_graph_output() or not is_static(node.outputs[0]):
             continue
         value = node.outputs[0]
         made = ir.Value(name=f"{value.name}/opened", type=value.type, shape=value.shape)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from specialize.errors import VerificationError
@@ -13,7 +14,9 @@ from specialize.model import InputRule
 from specialize.verify import compare_arrays, compare_models, require_power
 from specialize.verify.conditioning import Noise, bound_of, nudged
 from specialize.verify.either import nearer
+from specialize.verify.opened import SiteRows, open_at
 from specialize.verify.tolerance import EXACT, TOLERANCES
+from tests.graphs import GraphMaker
 from tests.verify.proofs import (
     Mutation,
     amplifying_pair,
@@ -218,3 +221,19 @@ def test_a_border_is_told_from_a_fault(tmp_path: Path) -> None:
     assert "may equal either" in " ".join(report.notes)
     with pytest.raises(VerificationError, match="output 'out'"):
         pair.mutated(shift_steps).prove().require_passed()
+
+
+def test_a_site_without_a_shape_is_not_opened(tmp_path: Path) -> None:
+    """A result whose shape depends on data cannot be read in the place of another; the others are."""
+    make = GraphMaker()
+    rows = make.input("rows", (4, 3))
+    kept = make.op("Compress", rows, make.op("Greater", make.input("x", (4,)), make.const(0.0)), axis=0)
+    doubled = make.op("Add", rows, rows)
+    model = make.model(out=make.op("ReduceSum", kept), other=make.op("ReduceSum", doubled))
+    onnx.save(model, tmp_path / "m.onnx")
+    sites = [
+        SiteRows(f"{operator}_{value}", np.ones((2, 4), np.bool_))
+        for operator, value in (("Compress", kept), ("Add", doubled))
+    ]
+    feed = {"rows": np.ones((4, 3), np.float32), "x": np.ones(4, np.float32)}
+    assert list(open_at(tmp_path / "m.onnx", sites, feed, 1, tmp_path).outputs) == [1]

@@ -98,7 +98,7 @@ def open_onnxruntime(
 def open_openvino(path: Path, threads: int) -> Runner:
     """Open a model on OpenVINO's CPU plugin, in float32.
 
-    Without the hint the plugin computes float32 models in bfloat16 where the processor has AMX, and in float16 on ARM.
+    Without the hint the plugin computes float32 models in bfloat16 where the processor has it, and in float16 on ARM.
     """
     import openvino
 

@@ -24,9 +24,10 @@ ONEDNN = "ONEDNN_MAX_CPU_ISA"
 
 RUNTIMES = ("onnxruntime", "onnxruntime-kernels", "openvino")
 WITHOUT_VNNI = ("onednn SSE41", "onednn AVX2", "onednn AVX512_CORE")
-"""Levels at which OpenVINO has no dot products of 8 bits."""
+"""Levels at which OpenVINO has no dot products of 8 bits; below AVX512_CORE it honours them in these products only."""
 
-HIDDEN = "cpuid without VNNI"
+HIDDEN = ("cpuid without VNNI", "cpuid without AVX-512")
+"""Levels at which both runtimes have none; where the system allows it."""
 
 
 def levels(folder: Path) -> dict[str, dict[str, str]]:
@@ -34,7 +35,8 @@ def levels(folder: Path) -> dict[str, dict[str, str]]:
     found = {name: {ONEDNN: name.removeprefix("onednn ")} for name in WITHOUT_VNNI}
     library = _hiding(folder)
     if library is not None:
-        found[HIDDEN] = {"LD_PRELOAD": str(library)}
+        found[HIDDEN[0]] = {"LD_PRELOAD": str(library)}
+        found[HIDDEN[1]] = {"LD_PRELOAD": str(library), "WITHOUT_AVX512": "1"}
     return {**found, "machine": {}}
 
 
@@ -45,7 +47,7 @@ def _hiding(folder: Path) -> Path | None:
         return None
     library = folder / "without_vnni.so"
     source = Path(__file__).with_name("without_vnni.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source], check=True)
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
     tried = subprocess.run(["true"], env={**os.environ, "LD_PRELOAD": str(library)}, check=False)
     return library if tried.returncode == 0 else None
 

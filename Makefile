@@ -39,7 +39,7 @@ test: install ## every test that takes seconds
 
 test-lowest: install ## the tests that run models, as on an x86-64 processor with AVX2 and no more (Linux, cpuid_fault)
 	cc -shared -fPIC -O1 -o $(HIDING) tests/precision/without_vnni.c -ldl
-	LD_PRELOAD=$(HIDING) true || { echo "make test-lowest: expected a system on which CPUID can fault" >&2; exit 1; }
+	@env LD_PRELOAD=$(HIDING) true || { echo "make test-lowest: expected a system on which CPUID can fault" >&2; exit 1; }
 	$(TEST_ENV) WITHOUT_AVX512=1 LD_PRELOAD=$(HIDING) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(RUNTIME_TESTS)
 
 benchmarks: install ## processor time of the commands that should answer at once, into benchmarks/results/

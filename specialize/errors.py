@@ -5,7 +5,7 @@
     ├── UsageError             2   the command line asks for something that does not exist
     ├── DeclinedError          1   the model cannot be specialized, and why
     ├── StaleError             3   the calibration is not the one the build was made for
-    ├── VerificationError      4   the specialized model does not equal the original
+    ├── VerificationError      4   the specialized model does not equal the original, or its geometry the witness's
     └── InternalError         70   a bug in this package
 
 An error says where, what was expected, what was found and what to do next.
@@ -65,7 +65,7 @@ class StaleError(SpecializeError):
 
 
 class VerificationError(SpecializeError):
-    """The specialized model does not compute what the original computes."""
+    """The specialized model does not compute what the original computes, or is made for another geometry."""
 
     exit_code = 4
 

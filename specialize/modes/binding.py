@@ -27,9 +27,9 @@ from specialize.graph.closure import Closure
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
 from specialize.modes import envelope
-from specialize.modes.tables import OWN_TABLE, PROGRAM, require_table
+from specialize.modes.tables import OWN_TABLE, PROGRAM, program_of, require_table
 from specialize.modes.tabulate import tabulate
-from specialize.modes.witnessed import disagree
+from specialize.modes.witnessed import compare_inputs, disagree
 from specialize.passes.bind import feeds_of
 from specialize.passes.masks import Mask, Trial, find_masks
 from specialize.passes.pipeline import Specialized, specialize_graph
@@ -110,7 +110,19 @@ def bind_model(
 
 
 def fed_to(build: Build, spec: ModelSpec, prepared: Path) -> Fed:
-    """Return what verification of a build feeds."""
+    """Return what verification of a build feeds.
+
+    Raises:
+        VerificationError: That is not what the witness finds for the build's calibration.
+    """
+    fed, rig = _fed_to(build, spec, prepared), read_rig(build.profile)
+    compare_inputs(spec, fed.cases[:1], [rig])
+    if build.manifest.mode == "tables":
+        program_of(build).compare(build.calibration(), rig, fed.cases[0])
+    return fed
+
+
+def _fed_to(build: Build, spec: ModelSpec, prepared: Path) -> Fed:
     model, profile = read_graph(prepared), build.calibration()
     turned = _turned(model, spec, profile)
     if build.manifest.mode == "envelope":

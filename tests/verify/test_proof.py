@@ -11,7 +11,7 @@ import pytest
 
 from specialize.errors import VerificationError
 from specialize.model import InputRule
-from specialize.verify import compare_arrays, compare_models, require_power
+from specialize.verify import compare_arrays, compare_models, require_power, study
 from specialize.verify.conditioning import Noise, bound_of, nudged
 from specialize.verify.either import nearer
 from specialize.verify.opened import SiteRows, open_at
@@ -237,3 +237,15 @@ def test_a_site_without_a_shape_is_not_opened(tmp_path: Path) -> None:
     ]
     feed = {"rows": np.ones((4, 3), np.float32), "x": np.ones(4, np.float32)}
     assert list(open_at(tmp_path / "m.onnx", sites, feed, 1, tmp_path).outputs) == [1]
+
+
+def test_a_model_that_cannot_be_cut_is_studied_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts that the runtime does not take are no reason to stop: the whole original runs in their place."""
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no model")
+    monkeypatch.setattr(study, "cut", lambda *args: study.Cut(broken, broken, {}, {}))
+    report = tiny_pair(tmp_path).prove()
+    report.require_passed()
+    assert report.power is not None
+    assert all(each.shown for each in report.power.influences)
+    assert len(report.power.influences) == 8

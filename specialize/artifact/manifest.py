@@ -177,7 +177,7 @@ class Manifest(_Part, frozen=True, kw_only=True):
 
 CONTRACT = (
     "schema", "compiler", "vehicle", "model", "digests", "target", "mode", "layout", "align", "cameras", "sites",
-    "inputs", "outputs", "spec", "source", "options",
+    "inputs", "outputs", "spec", "source", "options", "allowed",
 )  # fmt: skip
 """What of a manifest is known before the model is written, and is named in the model's metadata by its digest."""
 

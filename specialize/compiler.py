@@ -20,7 +20,7 @@ from specialize.files import only_one
 from specialize.fitting import require_fit
 from specialize.model import parse_spec
 from specialize.request import BuildOutcome, BuildRequest
-from specialize.sources import GRAPH, PREPARED, GenericModel, Say, generic_model, model_again, spec_of
+from specialize.sources import PREPARED, GenericModel, Say, generic_model, model_again, spec_of
 from specialize.store import open_store
 from specialize.targets.taken import require_taken
 from specialize.version import code_version
@@ -121,10 +121,11 @@ def verify(
         if made.manifest.precision is not None:
             from specialize.converting import verify_converted
 
-            return verify_converted(made, parts / GRAPH, spec, fed, frames, frames_dir, say)
+            return verify_converted(made, generic.reference(parts), spec, fed, frames, frames_dir, say)
         candidate = runnable_file(made.model, parts / "runnable.onnx")
         cameras, allowed = made.manifest.cameras, made.manifest.allowed
-        report = compare_with_original(parts / GRAPH, candidate, spec, fed, frames, 0, say, cameras, allowed)
+        original = generic.reference(parts)
+        report = compare_with_original(original, candidate, spec, fed, frames, 0, say, cameras, allowed)
         require_power(report, allowed)
         return report
 

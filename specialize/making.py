@@ -22,7 +22,7 @@ from specialize.passes.lower import NAME as LOWER
 from specialize.report import write_new_report
 from specialize.request import BuildRequest
 from specialize.sketch import draw_largest
-from specialize.sources import GRAPH, PREPARED_WEIGHTS, Say
+from specialize.sources import PREPARED_WEIGHTS, Say
 from specialize.specializing import Compilation, describe, tie
 from specialize.targets.base import BuildFacts
 from specialize.targets.finish import finish, runnable_copy
@@ -86,7 +86,7 @@ def _proven(request: BuildRequest, compiled: Compilation, candidate: Path, say: 
         VerificationError: Both differ, or the comparison could not have failed.
     """
     report = compare_with_original(
-        compiled.parts / GRAPH, candidate, compiled.generic.spec, compiled.binding.fed, request.frames, request.seed,
+        compiled.generic.reference(compiled.parts), candidate, compiled.generic.spec, compiled.binding.fed, request.frames, request.seed,
         say, compiled.profile.camera_names(), request.allow, () if request.mode == "envelope" else compiled.sites,
     )  # fmt: skip
     report.require_passed()

@@ -13,18 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specialize import zoo
+from specialize.adopting import GRAPH as GRAPH
+from specialize.adopting import KIND, ORIGINAL, adopt, prepare
+from specialize.adopting import PREPARED as PREPARED
+from specialize.adopting import PREPARED_WEIGHTS as PREPARED_WEIGHTS
 from specialize.digest import digest, digest_file
 from specialize.errors import InputError, UsageError, closest
 from specialize.model import ModelSpec, read_spec
 from specialize.request import BuildRequest
 from specialize.store import Store
-from specialize.store.entry import Entry
+from specialize.store.entry import REPAIR, Entry
 from specialize.version import code_version
 
-GRAPH = "model.onnx"
-PREPARED = "prepared.onnx"
-PREPARED_WEIGHTS = "weights.bin"
-KIND = "export"
+_PREPARING = ("graph", "passes", "rows", "adopting.py", "sources.py")
+"""Code that a model in the store depends on."""
 
 Say = Callable[[str], None]
 
@@ -49,11 +51,18 @@ class GenericModel:
 
     @property
     def digest(self) -> str:
-        """Digest of graph and weights."""
-        own = {
-            name: key for name, key in self.entry.objects.items() if name not in (PREPARED, PREPARED_WEIGHTS)
-        }
-        return digest(own)
+        """Digest of graph and weights: of the user's own files, or of the export."""
+        objects = self.entry.objects
+        given = {name: key for name, key in objects.items() if name.startswith(f"{ORIGINAL}/")}
+        made = {name: key for name, key in objects.items() if name not in (PREPARED, PREPARED_WEIGHTS)}
+        return digest(given or made)
+
+    def reference(self, parts: Path) -> Path:
+        """Return the file that a proof compares with, in the folder of `unpacked`.
+
+        It is the user's own file, or what was exported; of one that ONNX Runtime does not open, the same written anew.
+        """
+        return parts / str(self.entry.info.get("reference", GRAPH))
 
     @property
     def notes(self) -> tuple[tuple[str, str], ...]:
@@ -65,6 +74,7 @@ class GenericModel:
         """Yield a folder with the graph, the prepared graph and their weights, for as long as the block lasts."""
         with tempfile.TemporaryDirectory(dir=store.scratch(), prefix="model-") as folder:
             for name, key in self.entry.objects.items():
+                (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
                 store.unpack(key, Path(folder) / name)
             yield Path(folder)
 
@@ -126,6 +136,7 @@ def _zoo_model(
     weights = "" if checkpoint is None else _checkpoint_digest(checkpoint)
     key = digest(["zoo", name, weights or seed, _zoo_version()])
     source: dict[str, object] = {"kind": "zoo", "name": name, "checkpoint": weights, "seed": seed, "key": key}
+    source["reference"] = "its export"
     entry = store.find_entry(KIND, key)
     if entry is None:
         with store.making(KIND, key, say):
@@ -134,12 +145,13 @@ def _zoo_model(
 
 
 def _export(name: str, checkpoint: Path | None, seed: int, key: str, store: Store, say: Say) -> Entry:
+    from specialize.graph.io import read_graph
     from specialize.zoo.export import export_generic
 
     say(f"exporting {name} once; later builds take it from the store")
     with tempfile.TemporaryDirectory(dir=store.scratch(), prefix="export-") as folder:
         made = export_generic(name, checkpoint, Path(folder) / GRAPH, seed)
-        _prepare(Path(folder))
+        prepare(read_graph(Path(folder) / GRAPH), Path(folder))
         objects = {path.name: store.adopt_file(path) for path in sorted(Path(folder).iterdir())}
     info = {"warnings": list(made.warnings), "weights": made.weights_digest}
     entry = Entry(kind=KIND, key=key, title=f"generic {name}", objects=objects, info=info)
@@ -148,49 +160,26 @@ def _export(name: str, checkpoint: Path | None, seed: int, key: str, store: Stor
 
 
 def _own_model(path: Path, spec: ModelSpec, store: Store) -> GenericModel:
-    from specialize.graph.batch import batch_notes, bind_batch
-    from specialize.graph.io import read_graph, weight_files, write_graph
-    from specialize.passes.lower import has_custom, runnable
+    from specialize.graph.io import external_files, read_graph
 
-    model = read_graph(path)
-    parts = [
-        digest_file(path),
-        *(digest_file(path.parent / name) for name in weight_files(model, path.parent)),
-    ]
-    code = code_version("graph", "passes", "rows", "sources.py")
-    key = digest(["onnx", parts, code])
-    source: dict[str, object] = {"kind": "onnx", "name": path.stem, "key": key}
+    read_graph(path)
+    given = {name: path.parent / name for name in external_files(path)}
+    graph = GRAPH
+    while graph in given:
+        graph = f"_{graph}"
+    digests = {name: digest_file(file) for name, file in {graph: path, **given}.items()}
+    key = digest(["own onnx", digests, code_version(*_PREPARING)])
     entry = store.find_entry(KIND, key)
     if entry is None:
-        with store.making(KIND, key), tempfile.TemporaryDirectory(dir=store.scratch()) as folder:
-            weights = f"{path.stem}-{key.removeprefix('sha256:')[:12]}.weights"
-            notes = batch_notes(bind_batch(model))
-            if has_custom(model):
-                runnable(
-                    model
-                )  # what has no kernel is written in standard operators, or nothing could be compared
-            write_graph(model, Path(folder) / GRAPH, weights)
-            _prepare(Path(folder))
-            objects = {file.name: store.adopt_file(file) for file in sorted(Path(folder).iterdir())}
-            info = {"notes": notes} if notes else {}
-            entry = Entry(kind=KIND, key=key, title=f"own model {path.stem}", objects=objects, info=info)
-            store.write_entry(entry)
-    return GenericModel(path.stem, spec, entry, source, ())
-
-
-def _prepare(folder: Path) -> None:
-    """Write the graph with all that depends on weights alone computed, once for all vehicles.
-
-    What a vehicle then adds is what depends on its calibration.
-    """
-    from specialize.graph.io import read_graph, write_graph
-    from specialize.graph.known import fold
-    from specialize.passes.tidy import tidy
-
-    model = read_graph(folder / GRAPH)
-    fold(model)
-    tidy(model)
-    write_graph(model, folder / PREPARED, PREPARED_WEIGHTS)
+        with store.making(KIND, key):
+            entry = store.find_entry(KIND, key) or adopt(path, graph, digests, key, store)
+    for name, expected in digests.items():
+        found = entry.objects.get(f"{ORIGINAL}/{name}", "none")
+        if found != expected:
+            raise InputError(f"store {store.root}: {entry.title}: {name}", expected, found, REPAIR)
+    source: dict[str, object] = {"kind": "onnx", "name": path.stem, "key": key}
+    source["reference"] = entry.info["reference_is"]
+    return GenericModel(path.stem, spec, entry, source, _warnings(entry))
 
 
 def sidecar_of(path: Path) -> Path:
@@ -221,4 +210,4 @@ def _warnings(entry: Entry) -> tuple[str, ...]:
 def _zoo_version() -> str:
     """Return what stands for everything that can change an export: the zoo's own code, torch and the exporters."""
     versions = [importlib.metadata.version(package) for package in ("torch", "onnxscript")]
-    return digest([code_version("zoo", "graph", "passes", "rows", "sources.py"), versions])
+    return digest([code_version("zoo", *_PREPARING), versions])

@@ -10,7 +10,7 @@ import msgspec
 from rich.console import RenderableType
 from rich.table import Table
 
-from specialize.artifact import Build, PassNote, Tensor
+from specialize.artifact import Build, Manifest, PassNote, Tensor
 from specialize.cli.output import stack
 from specialize.cli.render_build import headline, proof, sites_tables, ties, title
 from specialize.cli.render_costs import forms_table
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 SCHEMA = "specialize/inspect@1"
 
 _MOST_OPERATORS = 12
+_REFERENCES = {
+    "in standard operators": "the user's model in standard operators",
+    "written anew": "the user's model, written anew",
+}
+"""How `source.reference` of a manifest reads in a sentence, where it is no whole one."""
 
 
 def build_json(build: Build) -> dict[str, Any]:
@@ -47,8 +52,14 @@ def build_text(build: Build) -> RenderableType:
         _passes(manifest.passes),
         _files(build),
         *precision_lines(manifest.precision),
-        f"{proof(manifest.verify)}\n{manifest.witness.line()}\n{ties(manifest)}",
+        f"{proof(manifest.verify)}{_reference(manifest)}\n{manifest.witness.line()}\n{ties(manifest)}",
     )
+
+
+def _reference(manifest: Manifest) -> str:
+    """Return what the outputs were compared with."""
+    said = manifest.source.get("reference")
+    return f"\ncompared with: {_REFERENCES.get(said, said)}" if said else ""
 
 
 def model_json(found: ModelInspection) -> dict[str, Any]:

@@ -115,14 +115,46 @@ def _rename_doubles(graph: ir.Graph) -> None:
                 value.name += "_"
 
 
-def weight_files(model: ir.Model, folder: Path) -> list[str]:
-    """Return the names of the files beside a model that hold its weights."""
+def external_files(path: Path) -> list[str]:
+    """Return the names of the files beside an ONNX file that hold its weights, those of graphs inside nodes included.
+
+    Raises:
+        InputError: The file is not ONNX, or a name leads out of its folder.
+    """
+    with explained(path), _readable(path):
+        proto = onnx.load(path, load_external_data=False)
     names = {
-        str(Path(value.const_value.location))
-        for value in model.graph.initializers.values()
-        if isinstance(value.const_value, ir.ExternalTensor)
+        entry.value
+        for tensor in tensors_of(proto)
+        for entry in tensor.external_data
+        if tensor.data_location == onnx.TensorProto.EXTERNAL and entry.key == "location"
     }
+    folder = path.parent.resolve()
+    for name in sorted(names):
+        if Path(name).is_absolute() or not (folder / name).resolve().is_relative_to(folder):
+            hint = "put it beside the model"
+            raise InputError(str(path), "external data in the model's folder", repr(name), hint)
+        if not (folder / name).is_file():
+            raise InputError(str(path), f"the file {name} beside it", "no such file")
     return sorted(names)
+
+
+def tensors_of(proto: onnx.ModelProto) -> Iterator[onnx.TensorProto]:
+    """Yield every constant of a file: initializers and attributes, in graphs inside nodes and in functions too."""
+    nodes = [node for function in proto.functions for node in function.node]
+    graphs = [proto.graph]
+    while graphs or nodes:
+        if graphs:
+            graph = graphs.pop()
+            yield from graph.initializer
+            nodes += graph.node
+        for attribute in (attribute for node in nodes for attribute in node.attribute):
+            if attribute.HasField("t"):
+                yield attribute.t
+            yield from attribute.tensors
+            graphs += [attribute.g] if attribute.HasField("g") else []
+            graphs += attribute.graphs
+        nodes = []
 
 
 def opset_of(model: ir.Model) -> int:

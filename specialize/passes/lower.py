@@ -117,7 +117,13 @@ def read_plugins(model: ir.Model) -> list[Note]:
 
 def has_custom(model: ir.Model) -> bool:
     """Return whether a graph has sampling as a vendor's operator, so that no runtime takes it."""
-    return any(is_custom(node) or _is_horizon(node) for node in model.graph)
+    return bool(custom_operators(model))
+
+
+def custom_operators(model: ir.Model) -> list[str]:
+    """Return the domains and names of a vendor's operators in a graph, sorted."""
+    nodes = (node for node in model.graph if is_custom(node) or _is_horizon(node))
+    return sorted({f"{node.domain}::{node.op_type}" if node.domain else node.op_type for node in nodes})
 
 
 def _is_horizon(node: ir.Node) -> bool:

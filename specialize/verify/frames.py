@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 
 from specialize.errors import InputError, closest
+from specialize.graph.batch import bind_batch
 from specialize.model import InputRule
 
 
@@ -101,27 +103,27 @@ def require_free(rules: Iterable[str], inputs: Iterable[str], bound: Collection[
 
 
 def model_inputs(path: Path) -> dict[str, TensorInfo]:
-    """Return the inputs of an ONNX file, without reading its weights.
+    """Return the inputs of an ONNX file, without reading its weights; a batch axis without a number is 1.
 
     Raises:
         InputError: The file is no ONNX model, or an input has a dimension without a number.
     """
     try:
         graph = onnx.load(str(path), load_external_data=False).graph
+        weights = {tensor.name for tensor in graph.initializer}
+        del graph.node[:], graph.initializer[:], graph.output[:], graph.value_info[:]
+        model = ir.from_proto(onnx.helper.make_model(graph))
     except Exception as error:
         raise InputError(str(path), "an ONNX model", str(error)) from error
-    weights = {tensor.name for tensor in graph.initializer}
-    return {value.name: _info(value, path) for value in graph.input if value.name not in weights}
+    bind_batch(model)
+    return {str(value.name): _info(value, path) for value in model.graph.inputs if value.name not in weights}
 
 
-def _info(value: onnx.ValueInfoProto, path: Path) -> TensorInfo:
-    tensor = value.type.tensor_type
-    if any(not dimension.HasField("dim_value") for dimension in tensor.shape.dim):
-        raise InputError(
-            f"{path}: input {value.name!r}", "a number for every dimension", "a symbolic dimension"
-        )
-    shape = tuple(dimension.dim_value for dimension in tensor.shape.dim)
-    return TensorInfo(shape, onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).name)
+def _info(value: ir.Value, path: Path) -> TensorInfo:
+    place = f"{path}: input {value.name!r}"
+    if value.shape is None or value.dtype is None or not all(isinstance(size, int) for size in value.shape):
+        raise InputError(place, "a number for every dimension", "a symbolic dimension")
+    return TensorInfo(tuple(int(str(size)) for size in value.shape), value.dtype.numpy().name)
 
 
 def _values(info: TensorInfo, rule: InputRule, random: np.random.Generator, frame: int) -> np.ndarray:

@@ -100,3 +100,5 @@ def test_a_build_with_a_custom_operator_is_proven(tmp_path: Path, capsys: pytest
     assert ("DL", "MultiScaleDeformableAttnFunction") in found
     assert not any(domain in ("npu", "com.microsoft") for domain, _ in found)
     assert build.manifest.verify["passed"]
+    assert build.manifest.source["reference"] == "in standard operators"
+    assert any("ONNX Runtime has no npu::" in warning for warning in build.manifest.warnings)

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from specialize.errors import InputError
-from specialize.graph.io import opset_of, read_graph, weight_files, write_graph
+from specialize.graph.io import external_files, opset_of, read_graph, write_graph
 from tests.graphs import GraphMaker, assert_same, random_feeds
 
 
@@ -120,7 +120,7 @@ def test_external_data_is_kept(tmp_path: Path) -> None:
     model = small()
     onnx.save(small(), str(path), save_as_external_data=True, location="weights", size_threshold=0)
     read = read_graph(path)
-    assert weight_files(read, tmp_path) == ["weights"]
+    assert external_files(path) == ["weights"]
     assert_same(model, ir.external_data.load_to_model(read), random_feeds(model))
 
 
@@ -156,6 +156,29 @@ def test_old_opsets_are_raised(tmp_path: Path, opset: int) -> None:
     assert_same(model, read, random_feeds(model))
 
 
+def test_external_data_inside_nodes_is_known(tmp_path: Path) -> None:
+    """Files of constants in attributes and in branches count too; one that leads out of the folder is refused."""
+    inner, outer = (numpy_helper.from_array(np.ones(3, np.float32), name) for name in ("inner", "outer"))
+    for tensor, location in ((inner, "a.bin"), (outer, "b.bin")):
+        onnx.external_data_helper.set_external_data(tensor, location)
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        tensor.ClearField("raw_data")
+        (tmp_path / location).write_bytes(bytes(12))
+    value = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [3])
+    branch = onnx.helper.make_graph(
+        [onnx.helper.make_node("Constant", [], ["y"], value=inner)], "branch", [], [value], [outer]
+    )
+    node = onnx.helper.make_node("If", ["condition"], ["z"], then_branch=branch, else_branch=branch)
+    graph = onnx.helper.make_graph([node], "g", [], [])
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "model.onnx")
+    assert external_files(tmp_path / "model.onnx") == ["a.bin", "b.bin"]
+    outer.external_data[0].value = "../b.bin"
+    outside = onnx.helper.make_graph([], "g", [], [], [outer])
+    onnx.save_model(onnx.helper.make_model(outside), tmp_path / "out.onnx")
+    with pytest.raises(InputError, match="in the model's folder"):
+        external_files(tmp_path / "out.onnx")
+
+
 def test_weights_of_old_opsets_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Raised to a newer opset, a model still reads its weights from the file beside it, wherever one stands."""
     g = GraphMaker(11)
@@ -166,7 +189,7 @@ def test_weights_of_old_opsets_are_found(tmp_path: Path, monkeypatch: pytest.Mon
     read = read_graph(tmp_path / "old.onnx")
     assert opset_of(read) == 13
     (kept,) = [value.const_value for value in read.graph.initializers.values()]
-    assert weight_files(read, tmp_path) == ["old.weights"] and kept is not None
+    assert external_files(tmp_path / "old.onnx") == ["old.weights"] and kept is not None
     np.testing.assert_array_equal(kept.numpy(), weights)
 
 
@@ -190,4 +213,4 @@ def test_large_weights_go_to_a_file_of_their_own(tmp_path: Path) -> None:
     del model.graph.value_info[:]
     write_graph(read_graph(path), tmp_path / "split.onnx", "split.weights")
     assert (tmp_path / "split.weights").stat().st_size >= 4800
-    assert weight_files(read_graph(tmp_path / "split.onnx"), tmp_path) == ["split.weights"]
+    assert external_files(tmp_path / "split.onnx") == ["split.weights"]

@@ -1,0 +1,114 @@
+"""A user's model in the store: his own files as they are, what a proof compares with, and the prepared graph.
+
+What reads graphs is imported when a model is adopted.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from specialize.digest import digest_file
+from specialize.errors import InputError
+from specialize.files import explained, require_space
+from specialize.store import Store
+from specialize.store.entry import Entry
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+GRAPH = "model.onnx"
+PREPARED = "prepared.onnx"
+PREPARED_WEIGHTS = "weights.bin"
+ORIGINAL = "original"
+"""Folder of the user's own files, as they are."""
+KIND = "export"
+
+USERS_FILE, STANDARD, ANEW = "the user's file", "in standard operators", "written anew"
+"""What a proof compares with: the user's model as it is, with a vendor's operators replaced, or written once more."""
+
+
+def adopt(path: Path, graph: str, digests: Mapping[str, str], key: str, store: Store) -> Entry:
+    """Put a user's model into the store, as it is and prepared.
+
+    Args:
+        path: The model.
+        graph: Name that it gets in the store.
+        digests: Of its files, the graph's and those beside it.
+        key: What the entry is called.
+        store: The store.
+
+    Raises:
+        InputError: The model cannot be read, or changes meanwhile.
+    """
+    from specialize.graph.batch import batch_notes, bind_batch
+    from specialize.graph.io import read_graph, write_graph
+
+    with tempfile.TemporaryDirectory(dir=store.scratch(), prefix="own-") as name:
+        folder = Path(name)
+        _copy(path, graph, digests, folder / ORIGINAL)
+        model = read_graph(folder / ORIGINAL / graph)
+        notes = batch_notes(bind_batch(model))
+        info = _reference(model, folder / ORIGINAL / graph)
+        if info["reference"] == GRAPH:
+            write_graph(model, folder / GRAPH, f"{path.stem}-{key.removeprefix('sha256:')[:12]}.weights")
+            model = read_graph(folder / GRAPH)
+        prepare(model, folder)
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        objects = {file.relative_to(folder).as_posix(): store.adopt_file(file) for file in files}
+    info |= {"notes": notes} if notes else {}
+    entry = Entry(kind=KIND, key=key, title=f"own model {path.stem}", objects=objects, info=info)
+    store.write_entry(entry)
+    return entry
+
+
+def prepare(model: ir.Model, folder: Path) -> None:
+    """Write a graph with all that depends on weights alone computed, once for all vehicles.
+
+    What a vehicle then adds is what depends on its calibration.
+    """
+    from specialize.graph.io import write_graph
+    from specialize.graph.known import fold
+    from specialize.passes.tidy import tidy
+
+    fold(model)
+    tidy(model)
+    write_graph(model, folder / PREPARED, PREPARED_WEIGHTS)
+
+
+def _copy(path: Path, graph: str, digests: Mapping[str, str], folder: Path) -> None:
+    """Copy a model and the files beside it, which must be what their digests say."""
+    for name, expected in digests.items():
+        source, target = path if name == graph else path.parent / name, folder / name
+        require_space(folder.parent, source.stat().st_size)
+        with explained(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+        if digest_file(target) != expected:
+            raise InputError(str(source), "a file that stays as it is while it is read", "another one")
+
+
+def _reference(model: ir.Model, original: Path) -> dict[str, Any]:
+    """Return what a proof compares with: the original, or the graph, in place written as every runtime takes it."""
+    from specialize.passes.lower import custom_operators, runnable
+    from specialize.verify.runtime import open_model
+
+    custom = ", ".join(custom_operators(model))
+    if custom:
+        runnable(model)
+        warning = (
+            f"ONNX Runtime has no {custom}: a build is compared with the model in standard operators, "
+            "which compute what that operator is documented to"
+        )
+        return {"reference": GRAPH, "reference_is": STANDARD, "warnings": [warning]}
+    try:
+        open_model(original, "onnxruntime", 1)
+    except InputError as error:
+        said = error.found.replace(str(original), original.name).strip().splitlines()[-1]
+        reason = said.partition(" failed:")[2] or said
+        warning = f"ONNX Runtime does not open the model as it is ({reason}): a build is compared with it written anew"
+        return {"reference": GRAPH, "reference_is": ANEW, "warnings": [warning]}
+    return {"reference": f"{ORIGINAL}/{original.name}", "reference_is": USERS_FILE}

@@ -100,6 +100,8 @@ def status_text(found: FleetStatus) -> RenderableType:
     parts += [f"error: {failed.path}: {failed.reason}" for failed in found.failed]
     if any(one.state in ("stale", "unused") or "plan" in one.reason for one in found.vehicles):
         parts.append(f"next: specialize fleet plan {found.folder}")
+    elif found.count("damaged"):
+        parts.append("next: specialize store check --repair")
     elif found.count("missing"):
         parts.append(f"next: specialize fleet build {found.folder}")
     return stack(*parts)

@@ -16,6 +16,7 @@ from specialize.calibration.document import parse_document
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.digest import digest
+from specialize.errors import InputError
 from specialize.fleet.kept import TABLE_KIND, table_key
 from specialize.fleet.load import Failed, UniqueNames, fleet_files, over_profiles
 from specialize.fleet.lock import FleetLock, LockedBuild, LockedVehicle, read_lock
@@ -24,10 +25,12 @@ from specialize.fleet.plan import survey_of
 from specialize.model import ModelSpec
 from specialize.modes.envelope import FILE_NAME, pairs_outside
 from specialize.planning import resolve_spec, visible_sets
-from specialize.store import Entry, Store, open_store
+from specialize.store import Entry, Store, damages, open_store
 
-State = Literal["fresh", "stale", "missing", "unused"]
-STATES: tuple[State, ...] = ("fresh", "stale", "missing", "unused")
+State = Literal["fresh", "stale", "missing", "damaged", "unused"]
+STATES: tuple[State, ...] = ("fresh", "stale", "missing", "damaged", "unused")
+
+_REPAIR = "run `specialize store check --repair`, then `specialize fleet build`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,8 @@ class VehicleState:
         vehicle: Its name.
         state: `fresh`: its build is in the store and right for its profile. `stale`: its profile changed and its
             build does not serve the new one. `missing`: it is not in the lock, or its build is not in the store.
-            `unused`: it is in the lock, but its profile is gone.
+            `damaged`: its build or its tables in the store are not what was written. `unused`: it is in the lock, but
+            its profile is gone.
         reason: Why, unless it is fresh and unchanged.
     """
 
@@ -69,12 +73,12 @@ class FleetStatus:
 
     @property
     def exit_code(self) -> int:
-        """3 if a vehicle is stale, else 1 if a profile cannot be read."""
-        return 3 if self.count("stale") else 1 if self.failed else 0
+        """3 if a vehicle is stale, else 1 if a build is damaged or a profile cannot be read."""
+        return 3 if self.count("stale") else 1 if self.failed or self.count("damaged") else 0
 
 
 def fleet_status(folder: Path, lock_file: Path, jobs: int | None = None) -> FleetStatus:
-    """Compare a fleet's profiles with its lock and its store; reads no model.
+    """Compare a fleet's profiles with its lock and its store; reads no model, but compares every part with its digest.
 
     Raises:
         InputError: There is no lock, or no profile.
@@ -131,7 +135,8 @@ class _States:
         self.lock = lock
         self.store = store
         self.spec = resolve_spec(lock.request.model, lock.request.model_spec)
-        self.entries = {key: store.find_entry(KIND, key) for key in lock.builds}
+        self.damaged: dict[str, str] = {}
+        self.entries = {key: self._found(KIND, key) for key in lock.builds}
 
     def of(self, today: _Today) -> VehicleState:
         """Return the state of a vehicle."""
@@ -142,18 +147,37 @@ class _States:
                 vehicle=vehicle, state="missing", reason="not in the lock: plan the fleet again"
             )
         entry = self.entries[locked.build]
+        if locked.build in self.damaged:
+            return VehicleState(vehicle=vehicle, state="damaged", reason=self.damaged[locked.build])
         if (today.profile, today.calibration) != (locked.profile, locked.calibration):
             return self._moved(today.path, locked, entry)
         if entry is None:
             return VehicleState(vehicle=vehicle, state="missing", reason="its build is not in the store")
-        if self.lock.builds[locked.build].mode == "tables" and not self._tabled(locked, entry):
-            return VehicleState(vehicle=vehicle, state="missing", reason="its tables are not in the store")
+        if self.lock.builds[locked.build].mode == "tables":
+            return self._tabled(locked, entry)
         return VehicleState(vehicle=vehicle, state="fresh")
 
-    def _tabled(self, locked: LockedVehicle, entry: Entry) -> bool:
-        """Say whether the store has the tables of a vehicle for its engine as it is now."""
-        table = self.store.find_entry(TABLE_KIND, table_key(locked.build, locked.profile, locked.calibration))
-        return table is not None and table.info.get("build") == entry.info.get("manifest")
+    def _tabled(self, locked: LockedVehicle, entry: Entry) -> VehicleState:
+        """Return the state of a vehicle by its tables, which must be for its engine as it is now."""
+        key = table_key(locked.build, locked.profile, locked.calibration)
+        table = self._found(TABLE_KIND, key)
+        if key in self.damaged:
+            return VehicleState(vehicle=locked.vehicle, state="damaged", reason=self.damaged[key])
+        if table is None or table.info.get("build") != entry.info.get("manifest"):
+            reason = "its tables are not in the store"
+            return VehicleState(vehicle=locked.vehicle, state="missing", reason=reason)
+        return VehicleState(vehicle=locked.vehicle, state="fresh")
+
+    def _found(self, kind: str, key: str) -> Entry | None:
+        """Return an entry whose parts are what was written; what is damaged is kept in `damaged`, with the reason."""
+        try:
+            entry = self.store.find_entry(kind, key)
+        except InputError as error:
+            self.damaged[key] = f"{error.where}: expected {error.expected}, got {error.found}; {_REPAIR}"
+            return None
+        for damage in damages(self.store, entry.objects.values() if entry else ()):
+            self.damaged[key] = f"{damage.where} is damaged; {_REPAIR}"
+        return entry
 
     def _moved(self, path: Path, locked: LockedVehicle, entry: Entry | None) -> VehicleState:
         """Return the state of a vehicle whose profile is not the one of the lock."""

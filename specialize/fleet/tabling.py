@@ -18,7 +18,7 @@ from specialize.fleet.parts import KIND, PACKED, read_part
 from specialize.fleet.task import Car, opened, profile_of
 from specialize.modes.tables import PROGRAM, Program, metadata_of, program_of
 from specialize.sources import PREPARED_WEIGHTS
-from specialize.store import Entry, Store
+from specialize.store import Entry, Store, is_intact
 from specialize.witness.rig import parse_rig
 
 TABLE = "table.safetensors"
@@ -113,7 +113,7 @@ def _table(car: Car, engine: Entry, made_for: tuple[Build, Program], store: Stor
     profile = profile_of(car)
     key = table_key(engine.key, profile.digest, car.calibration)
     entry = store.find_entry(TABLE_KIND, key)
-    if entry is not None and entry.info.get("build") == engine.info["manifest"]:
+    if entry is not None and entry.info.get("build") == engine.info["manifest"] and is_intact(store, entry):
         return False
     metadata = metadata_of(profile, build.manifest.digests.build)
     contents = program.contents(profile)

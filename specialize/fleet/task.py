@@ -27,7 +27,7 @@ from specialize.fleet.parts import KIND, put_parts
 from specialize.fleet.planned import OWN_TOLERANCE, FleetRequest
 from specialize.request import BuildRequest, Mode
 from specialize.sources import generic_model
-from specialize.store import Entry, Store, open_store
+from specialize.store import Entry, Store, is_intact, open_store
 from specialize.store.location import VARIABLE
 
 
@@ -112,7 +112,7 @@ def _make(task: Task, store: Store) -> bool:
         first = profile_of(task.cars[0])
         key = _identity(task, build_key(request, first, generic))
         entry = store.find_entry(KIND, task.key)
-        if entry is not None and entry.info.get("build") == key:
+        if entry is not None and entry.info.get("build") == key and is_intact(store, entry):
             return False
         made = Build.open(build(request).build_dir)
         objects = put_parts(store, made.folder)

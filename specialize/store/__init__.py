@@ -2,7 +2,7 @@
 
 from specialize.store.builds import keep_build, restore_build
 from specialize.store.collect import Collected, collect
-from specialize.store.damage import Damage, damages
+from specialize.store.damage import Damage, damages, is_intact
 from specialize.store.entry import Entry
 from specialize.store.local import Store
 from specialize.store.location import open_store, store_root
@@ -14,6 +14,7 @@ __all__ = [
     "Store",
     "collect",
     "damages",
+    "is_intact",
     "keep_build",
     "open_store",
     "restore_build",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from specialize.digest import digest_file
 from specialize.files import explained
+from specialize.store.entry import Entry
 from specialize.store.local import Store
 
 
@@ -37,3 +38,8 @@ def damages(store: Store, digests: Iterable[str]) -> Iterator[Damage]:
             found = digest_file(place)
         if found != digest:
             yield Damage(digest, found, str(place))
+
+
+def is_intact(store: Store, entry: Entry) -> bool:
+    """Whether every part of an entry is what its name says."""
+    return next(damages(store, entry.objects.values()), None) is None

@@ -15,6 +15,7 @@ from pathlib import Path
 import onnx_ir as ir
 import onnx_ir.passes.common as common
 
+from specialize.graph.batch import bind_batch
 from specialize.graph.io import read_graph, write_graph
 from specialize.graph.known import IMPURE
 from specialize.graph.subgraphs import has_subgraph, node_reads, remove_dead
@@ -87,6 +88,7 @@ def cut(path: Path, images: Mapping[str, int], cameras: int, folder: Path) -> Cu
 def read_shaped(path: Path) -> ir.Model:
     """Read a model whose values have shapes as far as these can be inferred without its inputs."""
     model = read_graph(path)
+    bind_batch(model)
     if any(value.shape is None for node in model.graph for value in node.outputs):
         model = common.ShapeInferencePass()(model).model
     return model

@@ -15,6 +15,7 @@ from specialize.fleet.lock import NAME, lock_of, write_lock
 from specialize.fleet.plan import plan_fleet
 from specialize.fleet.planned import FleetRequest, PlanMode
 from specialize.fleet.status import FleetStatus, fleet_status
+from specialize.store import open_store
 from tests.calibration import authored
 from tests.end_to_end.tiny_model import write_tiny
 from tests.fleet.fleets import write_rig
@@ -44,6 +45,41 @@ def test_a_fleet_is_missing_then_fresh(tmp_path: Path, store_dir: Path) -> None:
     build_fleet(lock)
     after = fleet_status(lock.parent, lock)
     assert (set(states(after).values()), after.exit_code) == ({"fresh"}, 0)
+
+
+@pytest.mark.parametrize("mode", ["exact", "tables"])
+def test_damage_in_the_store_is_told_and_made_again(tmp_path: Path, store_dir: Path, mode: PlanMode) -> None:
+    """One flipped bit in any object or entry that a fleet names is `damaged` with exit 1; building it again repairs."""
+    lock = locked(tmp_path, mode)
+    build_fleet(lock)
+    store = open_store()
+    entries = [entry for entry in store.entries() if entry.kind in ("build", "table")]
+    for entry in entries:
+        for digest in entry.objects.values():
+            flip(store.locate(digest))
+            status = fleet_status(lock.parent, lock)
+            assert (status.count("damaged") > 0, status.exit_code) == (True, 1)
+            assert digest.removeprefix("sha256:")[2:] in next(
+                one.reason for one in status.vehicles if one.state == "damaged"
+            )
+            flip(store.locate(digest))
+    for path in store.entry_files():
+        if path.parent.name in ("build", "table"):
+            flip(path)
+            assert fleet_status(lock.parent, lock).exit_code == 1
+            flip(path)
+    for digest in {d for entry in entries for name, d in entry.objects.items() if name.endswith(".z")}:
+        flip(store.locate(digest))
+    assert not [one for one in build_fleet(lock).builds if one.status != "built"]
+    assert set(states(fleet_status(lock.parent, lock)).values()) == {"fresh"}
+
+
+def flip(path: Path) -> None:
+    """Flip one bit in the middle of a file."""
+    path.chmod(0o644)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
 
 
 def test_every_state_is_told_apart(tmp_path: Path, store_dir: Path) -> None:

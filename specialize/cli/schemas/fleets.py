@@ -209,7 +209,7 @@ class VehicleState(Output, frozen=True, kw_only=True):
     """
 
     vehicle: str
-    state: Literal["fresh", "stale", "missing", "unused"]
+    state: Literal["fresh", "stale", "missing", "damaged", "unused"]
     reason: str
 
 
@@ -223,6 +223,7 @@ class FleetStatus(Output, frozen=True, kw_only=True):
         fresh: Vehicles whose build is right.
         stale: Vehicles that have moved on.
         missing: Vehicles without a build.
+        damaged: Vehicles whose build or tables in the store are not what was written.
         unused: Vehicles of the plan without a profile.
         vehicles: Sorted by name.
         failed: Profiles that cannot be used, and why.
@@ -235,6 +236,7 @@ class FleetStatus(Output, frozen=True, kw_only=True):
     fresh: int
     stale: int
     missing: int
+    damaged: int
     unused: int
     vehicles: tuple[VehicleState, ...]
     failed: tuple[NotUsed, ...]

@@ -14,11 +14,12 @@ from specialize.artifact.witness import Witness
 from specialize.calibration.profile import CalibrationProfile
 from specialize.describe import describe_notes, describe_site, describe_tensor
 from specialize.digest import digest
-from specialize.errors import DeclinedError, InputError
+from specialize.errors import DeclinedError
 from specialize.fitting import Fit, judged, look_over
 from specialize.flops import count
 from specialize.graph.custom import POOL
 from specialize.graph.io import read_graph
+from specialize.matching import require_matching
 from specialize.model import ModelSpec
 from specialize.modes.binding import Binding, bind_model
 from specialize.modes.witness_build import witness_build
@@ -96,8 +97,7 @@ def specialize(
         (*look_over(profile, spec), *values.findings), profile, request.allow, str(request.calib), spec.name
     )
     if request.mode == "exact":
-        _require_places(compiled.sites, plans)
-        _require_covered(compiled.sites, plans)
+        require_matching(compiled.sites, plans, read_graph(parts / PREPARED), spec)
     witness = witness_build(request, spec, plans, binding)
     watch.lap("compile")
     return Compilation(
@@ -229,38 +229,3 @@ def _require_saving(model: str, prepared: Path, compiled: Specialized) -> None:
     )
     hint = "`specialize inspect` shows what was found; --allow-unchanged builds the model all the same"
     raise DeclinedError(model, "work that the calibration makes superfluous", found, hint)
-
-
-def _require_places(sites: tuple[CompactedSite, ...], plans: tuple[VisibilityPlan, ...]) -> None:
-    """Refuse a grid that has the size of no site while a site has the size of no grid: one is meant for the other."""
-    grids = {plan.superset.shape for plan in plans}
-    sizes = {site.seen.shape for site in sites if len(site.seen) > 1}
-    if plans and sizes - grids and grids - sizes:
-        raise InputError(
-            "sidecar: grids",
-            f"grids of {_sizes(sizes)}, as the model's sites",
-            _sizes(grids),
-            "correct `shape`; without `grids` the model's own masks are all that is used",
-        )
-
-
-def _sizes(shapes: set[tuple[int, ...]]) -> str:
-    return " and ".join(f"{queries:,} queries for {cameras} cameras" for cameras, queries in sorted(shapes))
-
-
-def _require_covered(sites: tuple[CompactedSite, ...], plans: tuple[VisibilityPlan, ...]) -> None:
-    """Refuse a plan that keeps fewer queries than the mask of the graph, which is the authority."""
-    for site in sites:
-        for plan in plans:
-            if site.seen.shape != plan.superset.shape:
-                continue
-            lost = site.seen & ~plan.superset
-            if lost.any():
-                camera, query = (int(index[0]) for index in np.nonzero(lost))
-                raise InputError(
-                    "sidecar: grids, image, rule",
-                    f"a plan that keeps all {site.pairs} pairs of the model's own mask",
-                    f"{int(lost.sum())} fewer, the first at camera {camera}, query {query}",
-                    "the grid, the image preparation or the rule are not the model's, or its queries stand in another "
-                    "order; without `grids` the model's own masks are all that is used",
-                )

@@ -47,6 +47,14 @@ def places_of(typed: Sequence[Typed], queries: Collection[int] = ()) -> tuple[Pl
     return tuple(found)
 
 
+def described(place: Place) -> str:
+    """Return what a set of points is, for people: the grid of a sidecar, or why there is none."""
+    grid = place.grid
+    if grid is None:
+        return place.reason
+    return f"shape {list(grid.shape)}, range_m {list(grid.range_m)}, anchors {grid.anchors}"
+
+
 def holds(points: Floats, grid: QueryGrid) -> bool:
     """Return whether points (P, 3) are those of a grid, query by query or height by height."""
     own = grid.points()  # (Q, D, 3)

@@ -154,9 +154,10 @@ def image_size(pixels: Sequence[Pixels]) -> tuple[int, int] | None:
             bound for one in pixels for place, bound in one.bounds if place == axis and bound > LEAST_SIZE
         }
         whole = {_whole(number) for number in ratios or bounds}
-        if len(whole) != 1:
+        largest = max(whole, default=0)
+        if not largest or any(2 * size > largest for size in whole - {largest}):
             return None
-        sizes.append(whole.pop())
+        sizes.append(largest)  # the others are shares spread from -1 to 1, or pixels of feature maps
     return sizes[0], sizes[1]
 
 

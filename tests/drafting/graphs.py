@@ -132,9 +132,12 @@ class Views:
         """Return a model with a zero-padded site per places and mask, each with queries of its own."""
         outputs = {}
         for index, ((places, mask), count) in enumerate(zip(sites, queries, strict=True)):
-            features = self.g.input(f"features{index}", (1, count, 2))
-            rows = self.g.op("Mul", self.g.op("Add", features, places), mask)
-            worked = self.g.op("MatMul", rows, self.g.const(np.eye(2, dtype=np.float32) * 2.0))
+            features = self.g.input(f"features{index}", (CAMERAS, CHANNELS, 5, 9))
+            centred = self.g.op("Sub", self.g.op("Mul", places, self.g.const(2.0)), self.g.const(1.0))
+            where = self.g.op("Reshape", centred, self.g.const([CAMERAS, count, 1, 2]))
+            sampled = self.g.op("Squeeze", self.g.op("GridSample", features, where), self.g.const([3]))
+            rows = self.g.op("Transpose", sampled, perm=[0, 2, 1])  # (N, Q, C)
+            worked = self.g.op("MatMul", rows, self.g.const(np.diag(np.arange(1.0, CHANNELS + 1))))
             summed = self.g.op("ReduceSum", self.g.op("Mul", worked, mask), self.g.const([0]), keepdims=0)
             outputs[f"out{index}"] = summed
         return self.g.model(**outputs)

@@ -75,11 +75,19 @@ def draft_sidecar(
     others = [tensor for tensor in inputs if tensor.name not in kinds]
     size = image_size(pixels)
     image = draft_image(others, size, lifted, profile, given)
-    if size is not None and not image.size_sure:
-        entries = tuple(
-            replace(entry, sure=entry.sure and not KINDS[entry.kinds[0]].pixels) for entry in entries
-        )
+    if not image.size_sure:
+        entries = tuple(_in_doubt(entry) for entry in entries)
     return Draft(name, image, entries, projected, profile.camera_names() if profile is not None else ())
+
+
+def _in_doubt(entry: Entry) -> Entry:
+    """Return an entry that may be in pixels of a feature map, because the size of the image is not known."""
+    if not entry.kinds or not KINDS[entry.kinds[0]].pixels:
+        return entry
+    record = f"{{kind: {entry.kinds[0]}, stride: image / map}}"
+    return replace(
+        entry, sure=False, comment=f"{entry.comment}; {record} if its pixels are those of a feature map"
+    )
 
 
 def _found(

@@ -112,7 +112,7 @@ def _frustum_size(points: Floats) -> tuple[int, int] | None:
 
 
 def _filled(pixels: Floats) -> int:
-    """Return how wide an image is that columns of pixels fill: first pixel to last pixel, or cell by cell."""
+    """Return how wide an image is that columns of pixels fill: first to last pixel, cell by cell, or edge to edge."""
     ordered = np.sort(pixels)
     starts = np.flatnonzero(np.diff(ordered, prepend=-np.inf) > 0.5)
     line = np.array([part.mean() for part in np.split(ordered, starts[1:])])
@@ -120,6 +120,6 @@ def _filled(pixels: Floats) -> int:
         return 0
     step, last = float(line[-1] - line[0]) / (len(line) - 1), float(line[-1])
     by_pixels, by_cells, by_centres = last + 1, last + step, last + step / 2
-    likely = (by_pixels, by_cells) if abs(line[0]) < 0.1 else (by_centres, by_pixels)
+    likely = (by_pixels, by_cells, last) if abs(line[0]) < 0.1 else (by_centres, by_pixels)
     whole = [round(each) for each in likely if abs(each - round(each)) < 0.05]
     return next((each for each in whole if each % 8 == 0), whole[0] if whole else 0)

@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from specialize.artifact import Build
 from specialize.calibration.load import load_profile
+from specialize.drafting.image import draft_image
+from specialize.drafting.points import Typed
 from specialize.errors import InputError
 from specialize.inspection import ModelInspection, inspect_model
 from specialize.model import GridSpec, ModelSpec, parse_spec
@@ -86,6 +88,24 @@ def test_scale_and_crop_follow_where_the_raw_image_leaves_no_choice(tmp_path: Pa
     assert "scale: 0.5  #" in inspected(proto, tmp_path, CAR42).sidecar
     assert "scale: GUESS 0.5  #" in inspected(proto, tmp_path).sidecar
     assert "scale: GUESS 0.44  #" in inspected(lifting(OWN), tmp_path, CAR42).sidecar
+
+
+@pytest.mark.parametrize(
+    ("u", "v"),
+    [
+        (np.linspace(0, 479, 13), np.linspace(0, 223, 7)),
+        (np.arange(30) * 16.0, np.arange(14) * 16.0),
+        (np.linspace(0, 480, 60), np.linspace(0, 224, 28)),
+        (np.arange(30) * 16.0 + 8.0, np.arange(14) * 16.0 + 8.0),
+    ],
+    ids=["last pixel", "cells", "edges", "centres"],
+)
+def test_a_frustum_fills_its_image_in_every_way_that_is_usual(u: np.ndarray, v: np.ndarray) -> None:
+    """From the first to the last pixel, cell by cell, from edge to edge, or by the centres of cells."""
+    rays = np.stack(np.broadcast_arrays(u, v[:, None], 1.0), axis=-1).reshape(-1, 3)
+    points = np.concatenate([rays * depth for depth in (4.0, 20.0)])
+    typed = Typed("img2lidar", "frustum", points, (len(points),), points[None])
+    assert draft_image((), None, [typed], None, False).prep.size_px == (480, 224)
 
 
 def test_every_volume_has_its_grid_in_graph_order(tmp_path: Path) -> None:

@@ -35,13 +35,25 @@ MADE = "specialize/"
 HINT = "two computations of this package disagree, and one of them is wrong: please report it; nothing was written"
 
 
-def disagree(where: str, expected: str, found: str) -> NoReturn:
+GRAPH_HINT = (
+    "the grids, the image preparation or the rule of the sidecar are not the model's; if they are, this package is "
+    "wrong: please report it; nothing was written"
+)
+
+
+def disagree(where: str, expected: str, found: str, hint: str = HINT) -> NoReturn:
     """Raise the error of a comparison with the witness.
+
+    Args:
+        where: What was compared.
+        expected: What the witness finds.
+        found: What the compiler made.
+        hint: What to do; `GRAPH_HINT` where the mask of the model's own graph may be what differs.
 
     Raises:
         VerificationError: Always.
     """
-    raise VerificationError(f"witness: {where}", expected, found, HINT)
+    raise VerificationError(f"witness: {where}", expected, found, hint)
 
 
 def sidecar_as_written(spec: ModelSpec, cameras: int) -> Sidecar:
@@ -193,7 +205,8 @@ def _compare_site(
     if isinstance(reader, str):
         return reader
     read = rows.pairs_of_places(reader, site.seen.shape[1], site.lengths)
-    _require_none(read & ~(seen.possibly | allowed), f"site {site.where}, a pair that is read", "seen", seen)
+    lost = read & ~(seen.possibly | allowed)
+    _require_none(lost, f"site {site.where}, a pair that is read", "seen", seen, GRAPH_HINT)
     gathers = 0
     for name in labelled(constants, "rows", "rows"):
         wrong = rows.wrong_rows(constants[name], reader, site.seen.shape[1], site.lengths)
@@ -210,7 +223,7 @@ def _compare_site(
     )
 
 
-def _require_none(lost: Bools, where: str, expected: str, seen: Pairs) -> None:
+def _require_none(lost: Bools, where: str, expected: str, seen: Pairs, hint: str = HINT) -> None:
     if lost.any():
         camera, query = (int(index[0]) for index in np.nonzero(lost))
         place = f"camera {camera}, query {query}, {abs(float(seen.outside_px[camera, query])):.3g} px from a border"

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specialize.model import ModelSpec
-from specialize.modes.witnessed import MADE, disagree, sidecar_as_written
+from specialize.modes.witnessed import GRAPH_HINT, MADE, disagree, sidecar_as_written
 from specialize.passes.tables import Table, folded_name
 from specialize.rows.room import Room
 from specialize.witness import rows
@@ -146,7 +146,9 @@ class TablesWitness:
             seen = pairs(matrices, self._sidecar, grid)
             read = rows.pairs_of_places(reader, queries, lengths)
             if (wrong := int((read & ~seen.possibly).sum())) > 0:
-                disagree(f"{table} of site {where}", "pairs that are seen", f"{wrong} that are not")
+                disagree(
+                    f"{table} of site {where}", "pairs that are seen", f"{wrong} that are not", GRAPH_HINT
+                )
             self.how[table] = f"pairs that are seen: {int(read.sum()):,}"
             marks = marks_of(self._rig, self._sidecar, grid, reader, lengths)
             return _Held(where, lengths, reader, queries, marks, int((seen.surely & ~read).sum()))

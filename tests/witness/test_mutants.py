@@ -72,3 +72,13 @@ def test_swapped_entries_of_a_table_are_an_error(
     assert "witness: table." in ran.err
     assert not table.exists()
     monkeypatch.undo()
+
+
+def test_a_grid_that_is_not_the_models_blames_the_sidecar(bench: Bench) -> None:
+    """Tables of a model whose sidecar has another grid of the same size are refused, and the hint names the sidecar."""
+    sidecar = bench.model.with_suffix(".model.yaml")
+    sidecar.write_text(sidecar.read_text().replace("-20.0, -15.0", "-27.0, -15.0"))
+    ran = bench.build("--mode", "tables", "--allow", "view-share")
+    assert ran.code == 4, ran.err
+    assert "the grids, the image preparation or the rule of the sidecar" in ran.err
+    assert bench.names() == set()

@@ -55,6 +55,7 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
     watch.lap("model")
     key = build_key(request, profile, generic)
     folder = request.output or Path("build") / folder_name(profile.vehicle)
+    require_replaceable(folder)  # before anything is written beside it
     with only_one(folder.parent / f".{folder.name}.lock", f"build {folder}", on_wait=say):
         done = _up_to_date(folder, key)
         if done is not None:

@@ -56,9 +56,9 @@ def write_file(path: Path, data: bytes | str) -> None:
         SpecializeError: The disk is full, read-only, or not ours to write.
     """
     raw = data.encode() if isinstance(data, str) else data
+    make_room(path)
     temporary = path.with_name(f".{path.name}.tmp")
     with explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = _owned_file(temporary)
         try:
             with os.fdopen(os.dup(descriptor), "wb") as file:
@@ -71,6 +71,18 @@ def write_file(path: Path, data: bytes | str) -> None:
         finally:
             os.close(descriptor)
         _sync(path.parent)
+
+
+def make_room(path: Path) -> None:
+    """Make the folder that a file will lie in.
+
+    Raises:
+        SpecializeError: The path is a folder, or no folder can be made there.
+    """
+    with explained(path):
+        if path.name in ("", "..") or path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        path.parent.mkdir(parents=True, exist_ok=True)
 
 
 @contextlib.contextmanager
@@ -154,6 +166,7 @@ _REMEDIES: dict[int | None, tuple[str, str]] = {
     errno.EIO: ("a disk that can be read and written", "look at the system's log, or choose another folder"),
     errno.EISDIR: ("a file", "the path is a folder: name a file"),
     errno.ENAMETOOLONG: ("a shorter name", "file systems allow 255 bytes for a name"),
+    errno.EBUSY: ("a place that is not in use", "choose another path"),
     errno.EFBIG: ("a file small enough for this file system", _ROOM),
 }
 

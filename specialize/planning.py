@@ -10,7 +10,7 @@ from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.digest import digest
 from specialize.errors import InputError, UsageError
-from specialize.files import explained
+from specialize.files import explained, make_room
 from specialize.fitting import require_fit, require_known_codes
 from specialize.model import ModelSpec, read_spec
 from specialize.request import PlanOutcome
@@ -68,11 +68,11 @@ def write_tables(
     require_known_codes(allow)
     profile, spec = load_profile(calib), resolve_spec(model, model_spec)
     fit = require_fit(profile, spec, allow, str(calib))
+    make_room(output)
     plans = visible_sets(spec, profile)
     if not plans:
         raise InputError(spec.name, "a grid of queries in its sidecar", "none", "add `grids:` to the sidecar")
     with explained(output):
-        output.parent.mkdir(parents=True, exist_ok=True)
         write_plan(plans[0] if len(plans) == 1 else _named(plans), output, align)
     return PlanOutcome(
         output=output,

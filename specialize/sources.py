@@ -20,6 +20,7 @@ from specialize.adopting import PREPARED_WEIGHTS as PREPARED_WEIGHTS
 from specialize.digest import digest, digest_file
 from specialize.errors import InputError, UsageError, closest
 from specialize.model import ModelSpec, read_spec
+from specialize.plain import command
 from specialize.request import BuildRequest
 from specialize.store import Store
 from specialize.store.entry import REPAIR, Entry
@@ -106,7 +107,9 @@ def spec_of(request: BuildRequest) -> ModelSpec:
     if not path.is_file():
         raise InputError("--model", "the name of a built-in model or an ONNX file", repr(str(path)))
     if not sidecar.exists():
-        hint = f"`specialize inspect {path}` prints a draft; --model-spec names one that lies elsewhere"
+        hint = (
+            f"`specialize inspect {command(path)}` prints a draft; --model-spec names one that lies elsewhere"
+        )
         raise InputError(str(sidecar), "the model's sidecar", "no such file", hint)
     return read_spec(sidecar)
 

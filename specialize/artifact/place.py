@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from specialize.artifact.build import MODEL, PROFILE
@@ -9,6 +12,7 @@ from specialize.artifact.manifest import FILE_NAME, read_manifest
 from specialize.digest import digest_bytes, short
 from specialize.errors import InputError
 from specialize.files import explained
+from specialize.plain import command
 
 LONGEST_NAME = 100
 """Bytes of a vehicle's name that a folder takes over; file systems allow 255, and siblings have longer names."""
@@ -32,15 +36,17 @@ def require_replaceable(folder: Path) -> None:
     """Refuse to put a build where files are that no build wrote: publishing would take them away.
 
     Raises:
-        InputError: The folder has files and is no build, or has more files than those of its build.
+        InputError: The folder cannot be replaced as a whole; it has files and is no build, or has more files than
+            those of its build.
     """
+    _require_apart(folder)
     with explained(folder):
         if not folder.is_dir():
             return
-        found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir()}
-    foreign = sorted(found - _own(folder, found))
+        own = _own(folder)
+        foreign = [] if own is None else list(itertools.islice(_foreign(folder, own), _SHOWN + 1))
     if foreign:
-        more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""
+        more = " and more" if len(foreign) > _SHOWN else ""
         raise InputError(
             str(folder),
             "an empty folder, or a build with its own files only, because a build replaces the whole folder",
@@ -49,9 +55,42 @@ def require_replaceable(folder: Path) -> None:
         )
 
 
-def _own(folder: Path, found: set[str]) -> set[str]:
-    """Return the files that a build wrote; those of a build whose manifest is damaged are all taken for its own."""
+def _require_apart(folder: Path) -> None:
+    """Refuse folders that something else depends on: the root, the home, where a shell stands, where a disk hangs."""
+    with explained(folder):
+        place, here = folder.resolve(), Path.cwd()
+        kind = (
+            "the root of the file system"
+            if place == place.parent
+            else "the home folder"
+            if place == Path.home().resolve()
+            else "the current folder, or one above it"
+            if here.is_relative_to(place)
+            else "a mount point"
+            if os.path.ismount(place)
+            else ""
+        )
+    if kind:
+        expected = "a folder of its own, because a build replaces the whole folder"
+        raise InputError(str(folder), expected, kind, f"name one inside it: -o {command(folder / 'NAME')}")
+
+
+def _own(folder: Path) -> set[str] | None:
+    """Return the files that a build wrote; None, for all, if it is a build whose manifest is damaged."""
     try:
         return {FILE_NAME, *read_manifest(folder).files}
     except InputError:
-        return found if {FILE_NAME, MODEL, PROFILE} <= found else set()
+        damaged = all((folder / name).is_file() for name in (FILE_NAME, MODEL, PROFILE))
+        return None if damaged else set()
+
+
+def _foreign(folder: Path, own: set[str]) -> Iterator[str]:
+    """Yield the files below a folder that are not among its own, one by one; links are files, wherever they lead."""
+    waiting = [folder]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(Path(entry.path))
+                elif (name := Path(entry.path).relative_to(folder).as_posix()) not in own:
+                    yield name

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from specialize.calibration.pose import Matrix, rotation_defect
 from specialize.errors import InputError
+from specialize.plain import is_plain
 
 # Matrices written with four decimals are orthonormal to about 2e-4, real rigs to 1e-4 and better.
 ROTATION_TOLERANCE = 5e-4
@@ -22,7 +23,7 @@ CONDITION_LIMIT = 1e12
 
 def printable(text: str, where: str) -> str:
     """Return a name that has only characters that a terminal shows as themselves, or blanks."""
-    if not text.isprintable():
+    if not is_plain(text):
         hint = "names appear on terminals and in file names: remove control characters and escapes"
         raise InputError(where, "printable characters", repr(text), hint)
     return text

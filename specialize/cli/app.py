@@ -6,6 +6,7 @@ failed; 70 a bug here; 130 interrupted; 141 the reader of our output went away.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -60,7 +61,9 @@ def run(arguments: Sequence[str]) -> int:
         result = cli.main(list(arguments), prog_name="specialize", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        click.echo(_visible(text.getvalue()), err=True, nl=False)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
@@ -76,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _explain(error: SpecializeError) -> int:
-    click.echo(f"{click.style('error', fg='red')}: {error}", err=True)
+    click.echo(f"{click.style('error', fg='red')}: {_visible(str(error))}", err=True)
     if isinstance(error, InternalError):
         click.echo(_BUG_TEXT, err=True)
     _trace()
@@ -85,14 +88,20 @@ def _explain(error: SpecializeError) -> int:
 
 def _confess(error: Exception) -> int:
     summary = "".join(traceback.format_exception_only(error)).strip()
-    click.echo(f"{click.style('bug', fg='red')}: {summary}\n\n{_BUG_TEXT}", err=True)
+    click.echo(f"{click.style('bug', fg='red')}: {_visible(summary)}\n\n{_BUG_TEXT}", err=True)
     _trace()
     return BUG
 
 
+def _visible(text: str) -> str:
+    from specialize.plain import visible  # names in an error come from files: no terminal may obey them
+
+    return visible(text)
+
+
 def _trace() -> None:
     if os.environ.get(DEBUG) == "1":
-        click.echo(traceback.format_exc(), err=True)
+        click.echo(_visible(traceback.format_exc()), err=True)
 
 
 _BUG_TEXT = (

@@ -8,6 +8,7 @@ import click
 
 from specialize.cli import options
 from specialize.cli.output import emit, say, warn
+from specialize.files import make_room
 
 SCHEMA = "specialize/export@1"
 
@@ -25,8 +26,8 @@ def command(model: str, checkpoint: Path | None, seed: int, output: Path, as_jso
     """
     from specialize.zoo.export import export_generic
 
+    make_room(output)
     say(f"exporting {model}")
-    output.parent.mkdir(parents=True, exist_ok=True)
     made = export_generic(model, checkpoint, output, seed)
     warn(made.warnings)
     data = {"schema": SCHEMA, "model": model, "output": str(made.path), "weights_digest": made.weights_digest}

@@ -11,8 +11,11 @@ from io import StringIO
 from typing import Any
 
 import click
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.text import Text
+
+from specialize.plain import is_plain, visible
 
 _WIDTH = 120  # where the output is no terminal
 _HELD = 1 << 20  # characters of JSON that are kept in memory
@@ -47,7 +50,13 @@ def _write_json(data: Mapping[str, Any]) -> None:
 
 def _json_parts(data: Mapping[str, Any]) -> Iterator[str]:
     assert next(iter(data)) == "schema", "every JSON output names its schema first"
-    return json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False).iterencode(data)
+    for part in json.JSONEncoder(indent=2, ensure_ascii=False, allow_nan=False).iterencode(data):
+        yield part if is_plain(part) else _visible_json(part)
+
+
+def _visible_json(part: str) -> str:
+    """Return a part of a JSON text with escapes of JSON for what a terminal does not show."""
+    return "".join(c if c == "\n" or is_plain(c) else json.dumps(c)[1:-1] for c in part)
 
 
 def to_text(renderable: RenderableType, width: int = _WIDTH) -> str:
@@ -59,13 +68,13 @@ def to_text(renderable: RenderableType, width: int = _WIDTH) -> str:
 
 def say(line: str) -> None:
     """Tell a person on stderr what is going on."""
-    click.echo(click.style(line, dim=True), err=True)
+    click.echo(click.style(visible(line), dim=True), err=True)
 
 
 def warn(warnings: tuple[str, ...]) -> None:
     """Tell a person on stderr what he should know."""
     for warning in warnings:
-        click.echo(f"{click.style('warning', fg='yellow')}: {warning}", err=True)
+        click.echo(f"{click.style('warning', fg='yellow')}: {visible(warning)}", err=True)
 
 
 def stack(*parts: RenderableType) -> Group:
@@ -77,7 +86,20 @@ def stack(*parts: RenderableType) -> Group:
 
 
 def _print(console: Console, renderable: RenderableType) -> None:
-    console.print(Group(_unbroken(renderable)), crop=False)  # a bare text would be wrapped all the same
+    console.print(
+        _Visible(Group(_unbroken(renderable))), crop=False
+    )  # a bare text would be wrapped all the same
+
+
+class _Visible:
+    """What another value renders to, with nothing in its texts that a terminal would obey."""
+
+    def __init__(self, inner: RenderableType) -> None:
+        self._inner = inner
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._inner, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
 
 def _unbroken(part: RenderableType) -> RenderableType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
@@ -10,6 +11,7 @@ from rich.table import Table
 from specialize.cli.output import stack
 from specialize.cli.render_costs import FORMS
 from specialize.cli.tables import size, table
+from specialize.plain import command
 
 PARTS = {"rows": "work on rows", "site": "site with projections", "model": "whole model"}
 _SHOWN_SHARES = 5
@@ -27,7 +29,7 @@ def bench_text(data: dict[str, Any], place: str) -> RenderableType:
         _times(data),
         _memory(data),
         *([_limits(data)] if any(_shares(data, form) for form in data["rows"]) else []),
-        f"next: specialize report {place} --bench",
+        f"next: specialize report {command(Path(place))} --bench",
     )
 
 

@@ -16,6 +16,7 @@ from specialize.cli.render_precision import precision_lines
 from specialize.cli.tables import table, times
 from specialize.cli.words import counted
 from specialize.digest import short
+from specialize.plain import command
 from specialize.request import BuildOutcome
 
 SCHEMA = "specialize/build@1"
@@ -88,7 +89,7 @@ def build_text(outcome: BuildOutcome) -> RenderableType:
                 ties(manifest),
             ]
         ),
-        f"next: specialize check {outcome.build_dir} --calib {outcome.build_dir / 'profile.yaml'}",
+        f"next: specialize check {command(outcome.build_dir, '--calib', outcome.build_dir / 'profile.yaml')}",
     )
 
 
@@ -100,7 +101,11 @@ def _conformance(outcome: BuildOutcome) -> list[str]:
     )
     if not lines:
         return []
-    return ["\n".join([*lines, f"node by node: specialize inspect {outcome.build_dir} --target {target}"])]
+    return [
+        "\n".join(
+            [*lines, f"node by node: specialize inspect {command(outcome.build_dir, '--target', target)}"]
+        )
+    ]
 
 
 def title(manifest: Manifest) -> str:

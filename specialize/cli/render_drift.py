@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
@@ -11,6 +12,7 @@ from specialize.calibration.delta import CameraDelta
 from specialize.cli.output import stack
 from specialize.cli.tables import number, table
 from specialize.digest import short
+from specialize.plain import command
 from specialize.request import DriftOutcome, QueryChange
 
 CHECK_SCHEMA = "specialize/check@1"
@@ -50,11 +52,10 @@ def check_text(outcome: DriftOutcome) -> RenderableType:
     if outcome.fresh:
         return f"fresh: {outcome.before} was built for this calibration (profile {short(outcome.digests[0])})"
     head = f"stale: {outcome.before} was built for another calibration: {_sentence(outcome)}"
-    following = f"next: specialize build --calib {outcome.after} -o {outcome.before}"
+    after, before = command(Path(outcome.after)), command(Path(outcome.before))
+    following = f"next: specialize build --calib {after} -o {before}"
     if outcome.verdict == "other table":
-        following = (
-            f"next: specialize table --calib {outcome.after} --for {outcome.before} -o car.safetensors"
-        )
+        following = f"next: specialize table --calib {after} --for {before} -o car.safetensors"
     return stack(head, *_body(outcome), following)
 
 

@@ -12,6 +12,7 @@ from specialize.cli.tables import number, table
 from specialize.cli.words import counted
 from specialize.digest import short
 from specialize.fleet.planned import FleetPlan, FleetRequest, Member, PlannedBuild
+from specialize.plain import command
 
 PLAN_SCHEMA = "specialize/fleet-plan@1"
 
@@ -55,7 +56,7 @@ def plan_text(plan: FleetPlan, lock: Path | None) -> RenderableType:
             parts.append(_room(build))
     parts += [f"error: {failed.path}: {failed.reason}" for failed in plan.failed]
     if lock is not None:
-        parts.append(f"written: {lock}\nnext: specialize fleet build {plan.request.folder}")
+        parts.append(f"written: {lock}\nnext: specialize fleet build {command(plan.request.folder)}")
     return stack(*parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
@@ -12,6 +13,7 @@ from specialize.cli.words import counted
 from specialize.digest import short
 from specialize.fleet.built import BuiltBuild, FleetBuilt
 from specialize.fleet.status import STATES, FleetStatus, VehicleState
+from specialize.plain import command
 
 BUILD_SCHEMA = "specialize/fleet-build@1"
 STATUS_SCHEMA = "specialize/fleet-status@1"
@@ -99,11 +101,11 @@ def status_text(found: FleetStatus) -> RenderableType:
         parts.append(f"and {len(told) - MOST_ROWS} more; --json lists all")
     parts += [f"error: {failed.path}: {failed.reason}" for failed in found.failed]
     if any(one.state in ("stale", "unused") or "plan" in one.reason for one in found.vehicles):
-        parts.append(f"next: specialize fleet plan {found.folder}")
+        parts.append(f"next: specialize fleet plan {command(Path(found.folder))}")
     elif found.count("damaged"):
         parts.append("next: specialize store check --repair")
     elif found.count("missing"):
-        parts.append(f"next: specialize fleet build {found.folder}")
+        parts.append(f"next: specialize fleet build {command(Path(found.folder))}")
     return stack(*parts)
 
 

@@ -14,6 +14,7 @@ from specialize.cli.render_profile import Checked, check_text, file_json
 from specialize.cli.tables import table
 from specialize.cli.words import counted
 from specialize.fleet.importing import FleetImported
+from specialize.plain import command
 
 IMPORT_SCHEMA = "specialize/profile-import@1"
 FLEET_SCHEMA = "specialize/fleet-import@1"
@@ -48,7 +49,7 @@ def import_text(imported: Imported) -> RenderableType:
     return stack(
         f"imported {imported.source} ({imported.format}) to {imported.result.path}",
         check_text((imported.result,)),
-        f"next: specialize profile show {imported.result.path}",
+        f"next: specialize profile show {command(Path(imported.result.path))}",
     )
 
 
@@ -85,7 +86,7 @@ def fleet_text(found: FleetImported) -> RenderableType:
         body.add_row(code, severity, f"{len(vehicles):,}", vehicles[0])
     parts: list[RenderableType] = [head, body] if whom else [head]
     parts += [f"error: {one.path}: {one.reason}" for one in found.failed]
-    parts.append(f"next: specialize fleet diff {found.folder}")
+    parts.append(f"next: specialize fleet diff {command(Path(found.folder))}")
     return stack(*parts)
 
 

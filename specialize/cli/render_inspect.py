@@ -16,6 +16,7 @@ from specialize.cli.render_build import headline, proof, sites_tables, ties, tit
 from specialize.cli.render_costs import forms_table
 from specialize.cli.render_precision import precision_lines
 from specialize.cli.tables import size, table
+from specialize.plain import command
 
 if TYPE_CHECKING:
     from specialize.inspection import ModelInspection
@@ -127,12 +128,12 @@ def _following(found: ModelInspection) -> str:
     if found.drafted and not found.obstacle:
         beside = found.path.with_suffix(".model.yaml")
         return (
-            f"next: save the sidecar as {beside}, decide what is marked GUESS, "
-            f"then specialize build --calib PROFILE --model {found.path}"
+            f"next: save the sidecar as {command(beside)}, decide what is marked GUESS, "
+            f"then specialize build --calib PROFILE --model {command(found.path)}"
         )
     if found.notes:
-        return f"next: specialize build --calib PROFILE --model {found.path}"
-    return f"next: specialize inspect {found.path} --calib PROFILE"
+        return f"next: specialize build --calib PROFILE --model {command(found.path)}"
+    return f"next: specialize inspect {command(found.path)} --calib PROFILE"
 
 
 def _tensors(groups: dict[str, tuple[Tensor, ...]]) -> Table:

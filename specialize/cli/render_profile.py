@@ -19,6 +19,7 @@ from specialize.cli.output import stack
 from specialize.cli.tables import number, table
 from specialize.digest import short
 from specialize.fitting import ALL_RULES
+from specialize.plain import command
 
 SHOW_SCHEMA = "specialize/profile-show@1"
 CHECK_SCHEMA = "specialize/profile-check@1"
@@ -120,7 +121,7 @@ def show_text(profile: CalibrationProfile, path: Path) -> RenderableType:
         body.add_row(camera.name, size, *(number(value, 1) for value in angles), *place, offset)
     head = f"{profile.vehicle}: {len(profile.cameras)} cameras (profile {short(profile.digest)})"
     frame = "places and headings in the lidar frame; heading from its x axis to its y axis, pitch upwards"
-    return stack(head, body, frame, f"next: specialize plan --calib {path} -o plan.npz")
+    return stack(head, body, frame, f"next: specialize plan --calib {command(Path(path))} -o plan.npz")
 
 
 def _camera_json(camera: Camera) -> dict[str, Any]:

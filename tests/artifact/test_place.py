@@ -57,3 +57,34 @@ def test_files_of_somebody_else_stay(tmp_path: Path, is_build: bool) -> None:
     with pytest.raises(InputError, match=r"sub/thesis\.txt"):
         require_replaceable(folder)
     assert (folder / "sub" / "thesis.txt").read_text() == "years"
+
+
+def test_more_files_of_somebody_else_are_not_all_looked_for(tmp_path: Path) -> None:
+    """The first few are named; a whole disk is not walked."""
+    for index in range(9):
+        (tmp_path / f"{index}.txt").write_text("x")
+    with pytest.raises(InputError, match=r"got 0\.txt, 1\.txt, 2\.txt and more"):
+        require_replaceable(tmp_path)
+
+
+def test_a_link_to_a_folder_is_a_file_of_somebody_else(tmp_path: Path) -> None:
+    """Publishing would take the link away."""
+    folder = make_build(tmp_path / "car42")
+    (folder / "data").symlink_to(tmp_path)
+    with pytest.raises(InputError, match="got data"):
+        require_replaceable(folder)
+
+
+@pytest.mark.parametrize("place", [".", "..", "x/..", "/", "~", "/proc"])
+def test_folders_that_others_depend_on_are_refused(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The root, the home, the current folder, those above it and mount points are never replaced, also if empty."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    (here / "x").mkdir()
+    with pytest.raises(InputError, match="a folder of its own"):
+        require_replaceable(Path(place).expanduser())

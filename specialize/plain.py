@@ -1,0 +1,54 @@
+"""Text from files and file names on a terminal: shown as it is, never obeyed; and commands that can be copied.
+
+A name in a file is data. With an escape sequence in it a terminal would change its title, move the cursor or make a
+link of it; with a quote or a blank in it a shell would run something else than was printed.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import unicodedata
+from pathlib import Path
+
+_HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+"""Categories of characters that are not shown, or change how others are."""
+
+
+def is_plain(text: str) -> bool:
+    """Return whether a text is one line of characters that are all shown."""
+    return text.isprintable() or not any(map(_is_hidden, text))
+
+
+def visible(text: str) -> str:
+    r"""Return a text with all that is not shown written as Python writes it: `\x1b`, `\u202e`; lines stay lines."""
+    if is_plain(text):
+        return text
+    return "".join(escaped(c) if _is_hidden(c) and c not in "\n\t" else c for c in text)
+
+
+def escaped(character: str) -> str:
+    r"""Return a character as Python writes it: `\x1b`."""
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def command(*words: str | Path) -> str:
+    """Return a command line that a shell reads as these words; paths stay paths, also those that begin with a dash."""
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str | Path) -> str:
+    text = os.fspath(word)
+    if isinstance(word, Path) and text.startswith("-"):
+        text = f"./{text}"
+    if is_plain(text):
+        return shlex.quote(text)
+    data = os.fsencode(text)  # as bash, zsh and ksh write what is not shown
+    return "$'" + "".join(chr(c) if chr(c) in _SAFE else f"\\x{c:02x}" for c in data) + "'"
+
+
+_SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 /._-+=:,@%~")
+
+
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character) in _HIDDEN

@@ -15,7 +15,7 @@ RUNTIME_TESTS := tests/bench tests/passes tests/precision tests/targets tests/ve
 	tests/end_to_end/test_precision.py tests/end_to_end/test_round_trip.py
 HIDING := $(abspath $(VENV))/without_vnni.so
 
-.PHONY: help install demo test test-lowest check benchmarks evidence evidence-models format pin wheel clean targets table
+.PHONY: help install demo test test-lowest fuzz check benchmarks evidence evidence-models format pin wheel clean targets table
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -44,6 +44,11 @@ test-lowest: install ## the tests that run models, as on an x86-64 processor wit
 
 benchmarks: install ## processor time of the commands that should answer at once, into benchmarks/results/
 	$(BIN)/python benchmarks/run.py
+
+FUZZ_SECONDS ?= 300
+
+fuzz: install ## change files of every reader by chance, FUZZ_SECONDS each; ENGINE=atheris needs that package
+	nice -n 19 $(BIN)/python -m tools.fuzz.run --seconds $(FUZZ_SECONDS) --engine $(or $(ENGINE),mutate)
 
 evidence: install ## the slow tests: whole detectors, timings, thousands of vehicles
 	$(BIN)/python -m pytest -m slow

@@ -61,7 +61,11 @@ def read_tensors(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
         InputError: The file is missing, not one of these, or not as it was written.
     """
     tensors, metadata = _parsed(path)
-    written, found = metadata.pop(_DIGEST, "none"), _content_digest(tensors, metadata)
+    written = metadata.pop(_DIGEST, "none")
+    try:
+        found = _content_digest(tensors, metadata)
+    except ValueError as error:
+        raise InputError(str(path), "numbers", str(error), "make the file again") from error
     if written != found:
         raise InputError(str(path), f"the content that was written, {written}", found, "make the file again")
     return tensors, metadata

@@ -95,6 +95,7 @@ def _check_names(model: ir.Model, path: Path) -> None:
     names: list[object] = [*model.graph.opset_imports, *(value.name for value in model.graph.inputs)]
     names += model.graph.initializers
     for node in _all_nodes(model):
+        node.device_configurations = ()  # how a node is spread over devices: nothing here keeps it
         names += [node.op_type, node.domain, node.name, *node.attributes]
         names += [value.name for value in node.outputs]
     wrong = next((name for name in names if not isinstance(name, str | None)), None)

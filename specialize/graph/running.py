@@ -66,10 +66,8 @@ def program(
                 proto.input[index] = names.setdefault(value, f"v{len(names)}")
         for index, value in enumerate(node.outputs):
             proto.output[index] = names.setdefault(value, f"v{len(names)}") if value.name else ""
-        for value in subgraphs.node_reads(node):
-            if (
-                value not in node.inputs and str(value.name) not in captured
-            ):  # a subgraph reads it by its own name
+        for value in subgraphs.node_reads(node) if subgraphs.has_subgraph(node) else ():
+            if str(value.name) not in captured:  # a subgraph reads it by its own name
                 captured.add(str(value.name))
                 source = names.setdefault(value, f"v{len(names)}")
                 protos.append(onnx.helper.make_node("Identity", [source], [str(value.name)]))

@@ -7,7 +7,6 @@ own type. An image of bytes for an input of floats is refused: nobody knows here
 from __future__ import annotations
 
 import zipfile
-import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from specialize.verify import TensorInfo
 
 Array = npt.NDArray[np.generic]
 
+LARGEST_BYTES = 4 << 30
 _SAVED = "a file of numpy.savez without objects"
 _AGAIN = "write the frame again with numpy.savez, one array of numbers per input of the model"
 _PREPARE = "prepare inputs as the model gets them on the vehicle: scaled, normalized, in its type"
@@ -117,10 +117,16 @@ def read_frame(path: Path) -> dict[str, Array]:
         what = "a file that is damaged or none of numpy.savez" if path.is_file() else "no file"
         raise InputError(str(path), _SAVED, what, _AGAIN)
     try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(part.file_size for part in archive.infolist())
+        if size > LARGEST_BYTES:
+            raise InputError(str(path), f"at most {LARGEST_BYTES >> 30} GiB of arrays", f"{size} bytes")
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: np.asarray(file[name]) for name in file.files}
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(str(path), _SAVED, str(error), _AGAIN) from error
+    except InputError:
+        raise
+    except Exception as error:  # a damaged archive may raise anything
+        raise InputError(str(path), _SAVED, str(error) or type(error).__name__, _AGAIN) from error
     for name, array in arrays.items():
         if array.dtype.kind not in _KINDS:
             raise InputError(f"{path}: {name}", "numbers", array.dtype.name, _PREPARE)

@@ -185,6 +185,14 @@ FINE: dict[str, Maker] = {
         node("Expand", "k s", "e"), node("ReduceSum", "e", "r"), node("Add", "x r"), k=ONE,
         s=np.array([1 << 15, 1 << 15]),
     ),
+    "a loop that captures what it starts from": lambda _: graph(
+        node("Loop", "m c k", "l", body=helper.make_graph(
+            [node("Identity", "on", "go"), node("Add", "v k", "w")], "body",
+            [value("i", (), TensorProto.INT64), value("on", (), TensorProto.BOOL), value("v", ())],
+            [value("go", (), TensorProto.BOOL), value("w", ())],
+        )),
+        node("Add", "x l"), m=np.array(3), c=TRUE, k=np.array(1, np.float32),
+    ),
     "30 nested branches": lambda _: nested(30),
     "2,000 functions in a row": lambda _: graph(
         call("f1999", "x", "y"),

@@ -10,6 +10,7 @@ import pytest
 
 from specialize.errors import InputError
 from specialize.model import InputRule, ModelSpec, parse_spec, read_spec
+from specialize.verify.frames import TensorInfo, make_frames
 from tests.calibration.test_document import bomb
 from tests.cli.running import run_here
 from tests.end_to_end.tiny_model import SPEC, write_tiny
@@ -131,3 +132,30 @@ def test_names_that_look_like_numbers_are_read_back(name: str) -> None:
     again = parse_spec(spec.to_text(), "s")
     assert again == spec
     assert again.constants()["b"].dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    ("dtype", "rule", "said"),
+    [
+        ("int32", InputRule(low=5.0), "`low` of at most `high`"),
+        ("int32", InputRule(high=1e30), "whole numbers of int32, got 1e+30"),
+        ("uint64", InputRule(high=2.0**63), "whole numbers of uint64"),
+        ("uint8", InputRule(values=(300.0,)), "whole numbers of uint8, got 300.0"),
+        ("int64", InputRule(values=(0.5,)), "whole numbers of int64, got 0.5"),
+        ("bool", InputRule(values=(2.0,)), "whole numbers of bool"),
+        ("float16", InputRule(values=(1e6,)), "numbers of float16, at most 65504"),
+    ],
+)
+def test_a_rule_that_its_input_cannot_hold_is_refused(dtype: str, rule: InputRule, said: str) -> None:
+    """Verification makes no number that would be rounded or wrapped."""
+    with pytest.raises(InputError, match="sidecar: inputs: a: expected ") as caught:
+        make_frames({"a": TensorInfo((2,), dtype)}, {"a": rule})
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "bool", "float16", "float32", "float64"])
+@pytest.mark.parametrize("rule", [InputRule(), InputRule(values=(0.0, 1.0)), InputRule(low=0.0, high=1.0)])
+def test_a_rule_that_its_input_can_hold_is_followed(dtype: str, rule: InputRule) -> None:
+    """Every frame has the type of the input."""
+    frames = make_frames({"a": TensorInfo((2,), dtype)}, {"a": rule}, count=2)
+    assert {frame["a"].dtype.name for frame in frames} == {dtype}

@@ -76,6 +76,8 @@ def make_frames(
         raise InputError("inputs", f"rules for {', '.join(sorted(inputs))}", ", ".join(unknown))
     if count <= 0:
         raise InputError("frames", "at least one frame", str(count))
+    for name, rule in rules.items():
+        _require_held(name, inputs[name], rule)
     return Frames(dict(inputs), dict(rules), seed, count)
 
 
@@ -140,3 +142,28 @@ def _values(info: TensorInfo, rule: InputRule, random: np.random.Generator, fram
     low = -np.inf if rule.low is None else rule.low
     high = np.inf if rule.high is None else rule.high
     return np.asarray(np.clip(noise, low, high), dtype=dtype)
+
+
+def _require_held(name: str, info: TensorInfo, rule: InputRule) -> None:
+    """Refuse a rule whose numbers the type of its input cannot hold.
+
+    Raises:
+        InputError: A number would be rounded or wrapped, or nothing lies between the bounds.
+    """
+    dtype = np.dtype(info.dtype)
+    place = f"sidecar: inputs: {name}"
+    if dtype.kind not in "iub":
+        largest = float(np.finfo(dtype).max)
+        if any(abs(number) > largest for number in (rule.scale, rule.offset, *rule.values)):
+            raise InputError(place, f"numbers of {dtype.name}, at most {largest:g}", "a larger one")
+        return
+    low, high = (
+        (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, min(np.iinfo(dtype).max, (1 << 63) - 2))
+    )
+    bounds = [rule.low or 0.0, 1.0 if rule.high is None else rule.high]
+    for number in (*rule.values, *([] if rule.values else bounds)):
+        if number != int(number) or not low <= int(number) <= high:
+            raise InputError(place, f"whole numbers of {dtype.name}", repr(number))
+    if not rule.values and bounds[0] > bounds[1]:
+        hint = "without `high` it is 1: give both"
+        raise InputError(place, "`low` of at most `high`", f"{bounds[0]:g} and {bounds[1]:g}", hint)

@@ -221,7 +221,7 @@ def parse_manifest(text: bytes | str, where: str) -> Manifest:
     """Parse the text of a manifest; `where` names it in errors."""
     try:
         data = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         hint = "the file is damaged: build again"
         raise InputError(where, "JSON", f"{str(error).lower()} ({len(text)} bytes)", hint) from error
     schema = data.get("schema") if isinstance(data, dict) else None

@@ -97,7 +97,7 @@ def read_metadata(props: Mapping[str, str], where: str) -> ModelTie:
             contract=props[f"{_PREFIX}contract_digest"],
             compiler=props[f"{_PREFIX}compiler_version"],
         )
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{where}: metadata", "all keys of " + SCHEMA, str(error), "build again") from error
 
 

@@ -63,7 +63,7 @@ def parse_entry(text: bytes, where: str, kind: str = "", key: str = "") -> Entry
     """
     try:
         entry = msgspec.json.decode(text, type=_File)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(where, "an entry of the store", str(error), REPAIR) from error
     if entry.schema != SCHEMA:
         raise InputError(f"{where}: schema", repr(SCHEMA), repr(entry.schema), REPAIR)

@@ -72,3 +72,15 @@ def test_the_same_seed_makes_the_same_changes() -> None:
         )
         assert first == second
         assert len(set(first)) > 10
+
+
+NESTED = b"[" * 100_000
+
+
+@pytest.mark.parametrize("name", ["profile", "sidecar", "manifest", "entry", "import", "table", "pickle"])
+@pytest.mark.parametrize(
+    "data", [NESTED, b'{"a": ' * 50_000, b'{"info": {"a": ' + NESTED], ids=["lists", "maps", "both"]
+)
+def test_endless_nesting_is_refused(name: str, data: bytes, tmp_path: Path) -> None:
+    """No reader exhausts the stack."""
+    assert refused(READERS[name], data, tmp_path)

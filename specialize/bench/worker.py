@@ -121,7 +121,7 @@ def _ort_session(path: Path, threads: int, profile: str | None) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     if profile is not None:
         options.enable_profiling = True
         options.profile_file_prefix = profile

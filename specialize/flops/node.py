@@ -104,6 +104,6 @@ def byte_size(value: ir.Value) -> int:
     Raises:
         UnknownShapeError: Its shape or dtype is unknown.
     """
-    if value.dtype is None:
-        raise UnknownShapeError(f"the dtype of {value.name!r} is unknown")
+    if value.dtype is None or value.dtype == ir.DataType.STRING:
+        raise UnknownShapeError(f"the dtype of {value.name!r} is unknown, or text")
     return -(-math.prod(static_shape(value)) * int(value.dtype.bitwidth) // 8)

@@ -19,6 +19,7 @@ Function = Callable[[Sequence[Array], Attributes], Array]
 
 EXACT = frozenset({ir.DataType.INT64, ir.DataType.INT32, ir.DataType.BOOL})
 STANDARD = ("", "ai.onnx")
+_TYPES = frozenset(kind.value for kind in ir.DataType)
 MOVES = frozenset({
     "Concat", "Constant", "ConstantOfShape", "Expand", "Gather", "Identity", "NonZero", "Reshape", "Slice", "Squeeze",
     "Transpose", "Unsqueeze",
@@ -26,7 +27,7 @@ MOVES = frozenset({
 """Operators that compute nothing: exact whatever the type."""
 
 
-CONTRADICTIONS = (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError)
+CONTRADICTIONS = (ValueError, IndexError, KeyError, TypeError, ArithmeticError, MemoryError)
 """What `compute` raises if a node contradicts its inputs, or lacks an attribute."""
 
 FIXED = {"NonZero": ir.DataType.INT64} | dict.fromkeys(
@@ -53,7 +54,8 @@ def can_compute(node: ir.Node) -> bool:
 def result_type(node: ir.Node) -> ir.DataType | None:
     """Return the type of what a node of `FUNCTIONS` gives, whatever its annotation says; None if an input has none."""
     if node.op_type == "Cast":
-        return ir.DataType(node.attributes["to"].as_int()) if "to" in node.attributes else None
+        number = node.attributes["to"].as_int() if "to" in node.attributes else None
+        return ir.DataType(number) if number in _TYPES else None
     if node.op_type in ("Constant", "ConstantOfShape"):
         given = node.attributes.get("value")
         return ir.DataType.FLOAT if given is None else ir.DataType(given.value.dtype)

@@ -57,8 +57,9 @@ def _load(path: Path) -> ir.Model:
         require_whole(proto, path)
         with _readable(path):
             model = ir.from_proto(proto)
-        ir.external_data.set_base_dir(model.graph, path.parent)
-        require_sound(model, path)
+        with _readable(path):  # a damaged part may be in the way anywhere
+            ir.external_data.set_base_dir(model.graph, path.parent)
+            require_sound(model, path)
     return model
 
 
@@ -67,7 +68,7 @@ def _readable(path: Path) -> Iterator[None]:
     """Turn what protobuf and onnx_ir raise about a file, which are many types, into an error of ours."""
     try:
         yield
-    except OSError:
+    except (OSError, InputError):
         raise
     except Exception as error:
         hint = "the file is damaged or not ONNX: export it again"
@@ -85,7 +86,7 @@ def _inlined(model: ir.Model, path: Path) -> ir.Model:
     with _readable(path):
         for tidy in (common.InlinePass(), common.RemoveInitializersFromInputsPass()):
             model = tidy(model).model
-    require_operators(model, path)
+        require_operators(model, path)
     return model
 
 

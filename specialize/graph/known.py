@@ -51,7 +51,7 @@ def evaluate(model: ir.Model) -> Knowledge:
     knowledge = Knowledge(dict(model.opset_imports), model.ir_version)
     inference = shapes.ShapeInference(knowledge, dict(model.opset_imports), model.ir_version)
     for node in model.graph:
-        if node.op_type == "If" and node.inputs[0] in knowledge:
+        if node.op_type == "If" and node.domain in shapes.STANDARD and node.inputs[0] in knowledge:
             subgraphs.inline_branch(model.graph, node, _condition(node, knowledge))
         elif not _learn_shape(node, knowledge) and not _learn_number(node, knowledge):
             inference.infer(node)
@@ -157,7 +157,7 @@ def _learn_shape(node: ir.Node, knowledge: Knowledge) -> bool:
 
 def _learn_number(node: ir.Node, knowledge: Knowledge) -> bool:
     """Learn the result of shape arithmetic on few known numbers at once: most nodes of many exports are that."""
-    if node.op_type not in integers.FUNCTIONS or len(node.outputs) != 1:
+    if node.op_type not in integers.FUNCTIONS or node.domain not in shapes.STANDARD or len(node.outputs) != 1:
         return False
     result, arrays = node.outputs[0], []
     for value in node.inputs:

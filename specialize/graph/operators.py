@@ -13,7 +13,7 @@ import onnx_ir as ir
 from specialize.errors import InputError
 from specialize.graph import custom
 from specialize.graph.shapes import STANDARD
-from specialize.graph.weights import AGAIN
+from specialize.graph.weights import AGAIN, require_numbers
 
 
 def require_operators(model: ir.Model, path: Path) -> None:
@@ -31,6 +31,8 @@ def require_operators(model: ir.Model, path: Path) -> None:
         for attr in node.attributes.values():
             if attr.is_ref() or attr.type == ir.AttributeType.UNDEFINED:
                 raise InputError(f"{place}: {attr.name}", "a value", "none", AGAIN)
+            if attr.type == ir.AttributeType.TENSOR:
+                _check_tensor(attr.as_tensor(), f"{place}: {attr.name}")
         if custom.is_custom(node):
             _check_custom(node, place)
         elif node.domain in STANDARD:
@@ -106,6 +108,16 @@ def _check_custom(node: ir.Node, place: str) -> None:
     if len(node.inputs) < least:
         raise InputError(place, f"at least {least} inputs of {node.op_type}", str(len(node.inputs)), AGAIN)
     _require_inputs(node, range(least), place)
+
+
+def _check_tensor(tensor: ir.TensorProtocol, place: str) -> None:
+    if tensor.dtype == ir.DataType.UNDEFINED or any(
+        not isinstance(dim, int) or dim < 0 for dim in tensor.shape
+    ):
+        raise InputError(place, "a tensor with a type and dimensions of 0 or more", str(tensor.shape), AGAIN)
+    if isinstance(tensor, ir.ExternalTensor):
+        raise InputError(place, "numbers in the graph's own file", str(tensor.location), AGAIN)
+    require_numbers(tensor, place)
 
 
 def _require_inputs(node: ir.Node, needed: Iterable[int], place: str) -> None:

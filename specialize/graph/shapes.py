@@ -19,6 +19,8 @@ MOST_DATA = 64
 
 STANDARD = ("", "ai.onnx")
 
+_CONTRADICTIONS = (onnx.shape_inference.InferenceError, onnx.checker.ValidationError)
+
 
 class ShapeError(InputError):
     """A node contradicts the shapes of its inputs."""
@@ -71,7 +73,7 @@ class ShapeInference:
             shaped = all(proto.tensor_type.HasField("shape") for proto in results.values())
             if schema.function_body.node and not (results and shaped):
                 results = self._infer_function(node)
-        except (onnx.shape_inference.InferenceError, onnx.checker.ValidationError) as error:
+        except (*_CONTRADICTIONS, ValueError, TypeError, RuntimeError) as error:
             shapes = " and ".join(_shape_text(value) for value in node.inputs if value is not None)
             found = f"{shapes or 'none'} ({str(error).strip()})"
             raise ShapeError(

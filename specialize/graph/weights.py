@@ -31,9 +31,26 @@ def require_weights(model: ir.Model, path: Path) -> None:
             raise InputError(place, "dimensions of 0 or more", str(tensor.shape))
         if isinstance(tensor, ir.ExternalTensor):
             _check_external(tensor, place, folder)
-        elif tensor.size and not _is_whole(tensor):
-            hint = "the file is truncated or damaged: export it again"
-            raise InputError(place, f"{tensor.nbytes} bytes of data", "fewer or more", hint)
+        else:
+            require_numbers(tensor, place)
+
+
+def require_numbers(tensor: ir.TensorProtocol, place: str) -> None:
+    """Refuse a tensor in the graph's file that does not have the numbers that its type and dimensions say.
+
+    Raises:
+        InputError: It has fewer or more, or keeps them where its type does not.
+    """
+    if tensor.size and not _is_whole(tensor):
+        hint = "the file is truncated or damaged: export it again"
+        raise InputError(place, f"{tensor.nbytes} bytes of data", "fewer or more", hint)
+    raw = getattr(tensor, "raw", None)
+    if not isinstance(raw, onnx.TensorProto) or not raw.HasField("raw_data"):
+        try:
+            tensor.numpy()
+        except Exception as error:  # onnx_ir asserts which field has which type
+            found = str(error) or type(error).__name__
+            raise InputError(place, f"numbers of type {tensor.dtype.name}", found, AGAIN) from error
 
 
 def _check_external(tensor: ir.ExternalTensor, place: str, folder: Path) -> None:

@@ -40,7 +40,7 @@ def run_values(path: Path, names: Sequence[str], fed: Arrays) -> dict[str, np.nd
     load_external_data_for_model(model, str(path.parent))
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )

@@ -20,7 +20,7 @@ from specialize.verify.either import Unsettled, nearer
 from specialize.verify.frames import Frames
 from specialize.verify.kept import Kept
 from specialize.verify.report import OutputReport, VerifyReport
-from specialize.verify.runtime import Runner, open_model
+from specialize.verify.runtime import RunError, Runner, open_model
 from specialize.verify.tolerance import Tolerance, tolerance_for
 
 Progress = Callable[[str, int], None]
@@ -221,12 +221,10 @@ def _open_candidate(path: Path, how: tuple[str, int]) -> Runner:
 def _call(runner: Runner, feed: dict[str, np.ndarray], frame: int) -> dict[str, np.ndarray]:
     try:
         return runner.run(feed)
+    except RunError as error:
+        raise VerificationError(f"specialized model, frame {frame}", error.expected, error.found) from error
     except InputError as error:
         raise VerificationError("specialized model: inputs", error.expected, error.found) from error
-    except Exception as error:
-        raise VerificationError(
-            f"specialized model, frame {frame}", "a run without error", str(error)
-        ) from error
 
 
 def _name_problems(wanted: tuple[str, ...], got: tuple[str, ...]) -> list[str]:

@@ -25,6 +25,10 @@ UNKNOWN_OPERATOR = (
 )
 
 
+class RunError(InputError):
+    """A model that a runtime opens, but cannot run."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Runner:
     """An opened model. Dropping the last reference frees its memory.
@@ -45,12 +49,23 @@ class Runner:
         """Run one frame; entries of `feed` that the model does not have are left out.
 
         Raises:
-            InputError: An input of the model is not in `feed`.
+            InputError: An input of the model is not in `feed`, or an output is no tensor of numbers.
+            RunError: The runtime cannot run it.
         """
         missing = [name for name in self.inputs if name not in feed]
         if missing:
             raise InputError("inputs", f"a value for {', '.join(missing)}", f"only {', '.join(sorted(feed))}")
-        return self.call({name: feed[name] for name in self.inputs})
+        try:
+            outputs = self.call({name: feed[name] for name in self.inputs})
+        except Exception as error:  # runtimes raise types of their own
+            hint = "the graph asks for too much memory, or for what this runtime cannot do"
+            raise RunError("the model", "a run without error", str(error).strip(), hint) from error
+        for name, array in outputs.items():
+            if not isinstance(array, np.ndarray) or array.dtype.kind in "OSU":
+                raise InputError(
+                    f"output {name!r}", "a tensor of numbers", "text or a sequence", "leave it out"
+                )
+        return outputs
 
 
 def open_onnxruntime(
@@ -79,7 +94,7 @@ def open_onnxruntime(
     options.enable_mem_reuse = (
         False  # with reuse, tensors that live long keep large blocks from being given back
     )
-    options.log_severity_level = 3
+    options.log_severity_level = 4  # its errors come as exceptions; names in its lines are not escaped
     if not optimize:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.add_session_config_entry("session.disable_quant_qdq", "0" if kernels else "1")

@@ -77,6 +77,44 @@ WRONG: dict[str, tuple[Maker, str]] = {
     "a permutation of text": (lambda _: graph(node("Transpose", "x", perm="ab")), "an attribute of type INTS"),
     "an attribute without a type": (lambda _: graph(untyped("perm")), "perm: expected a value"),
     "an attribute of a function": (lambda _: graph(untyped("perm", type=7, ref_attr_name="z")), "perm: expected"),
+    "a branch that is not there": (
+        lambda _: changed(
+            graph(node("If", "k", **branches()), k=TRUE), lambda m: m.graph.node[0].attribute[0].ClearField("g")
+        ),
+        "no input and 1 outputs",
+    ),
+    "numbers in the field of another type": (
+        lambda _: graph(
+            node("Add", "x k"), k=TensorProto(name="k", data_type=TensorProto.INT32, dims=[1], int64_data=[1])
+        ),
+        "initializer 'k': expected numbers of type INT32",
+    ),
+    "a constant without a type": (
+        lambda _: graph(node("Constant", "", "k", value=TensorProto(dims=[1], raw_data=b"1234")), node("Add", "x k")),
+        "an ONNX model, got Bitwidth",
+    ),
+    "a constant that is cut short": (
+        lambda _: graph(
+            node("Constant", "", "k", value=TensorProto(data_type=1, dims=[9], raw_data=b"1234")), node("Add", "x k")
+        ),
+        "value: expected 36 bytes of data",
+    ),
+    "a constant elsewhere": (
+        lambda at: graph(
+            node("Constant", "", "k", value=outside(at, "/etc/passwd").graph.initializer[0]), node("Add", "x k")
+        ),
+        "numbers in the graph's own file, got /etc/passwd",
+    ),
+    "a cast to no type": (
+        lambda _: graph(node("Cast", "k", "c", to=-5), node("Add", "x c"), k=np.array([1])),
+        "inputs that fit Cast",
+    ),
+    "a step of zero": (
+        lambda _: graph(
+            node("Slice", "k a b a a", "c"), node("Add", "x c"), k=np.array([1]), a=np.array([0]), b=np.array([1])
+        ),
+        "inputs that fit Slice",
+    ),
     "a missing attribute": (lambda _: graph(node("Cast", "x")), "the attribute 'to' of Cast"),
     "a branch that is a number": (lambda _: graph(node("If", "k", then_branch=1, else_branch=2), k=TRUE), "type GRAPH"),
     "no branch": (lambda _: graph(node("If", "k"), k=TRUE), "the attribute 'else_branch'"),
@@ -192,6 +230,9 @@ FINE: dict[str, Maker] = {
             [value("go", (), TensorProto.BOOL), value("w", ())],
         )),
         node("Add", "x l"), m=np.array(3), c=TRUE, k=np.array(1, np.float32),
+    ),
+    "an operator of a stranger with a known name": lambda _: graph(
+        node("If", "k", "i", domain="own"), node("Add", "k k", "s", domain="own"), RELU, k=TRUE
     ),
     "30 nested branches": lambda _: nested(30),
     "2,000 functions in a row": lambda _: graph(

@@ -74,6 +74,15 @@ def test_the_same_seed_makes_the_same_changes() -> None:
         assert len(set(first)) > 10
 
 
+FOUND = sorted(path for path in Path(__file__).parent.joinpath("found").glob("*/*"))
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_what_was_found_stays_refused(path: Path, tmp_path: Path) -> None:
+    """Files that once ended in another exception than an error a user can mend."""
+    assert refused(READERS[path.parent.name], path.read_bytes(), tmp_path)
+
+
 NESTED = b"[" * 100_000
 
 

@@ -6,7 +6,6 @@ What reads graphs is imported when a model is adopted.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from specialize.digest import digest_file
 from specialize.errors import InputError
 from specialize.files import explained, require_space
+from specialize.scratch import work_folder
 from specialize.store import Store
 from specialize.store.entry import Entry
 
@@ -47,8 +47,7 @@ def adopt(path: Path, graph: str, digests: Mapping[str, str], key: str, store: S
     from specialize.graph.batch import batch_notes, bind_batch
     from specialize.graph.io import read_graph, write_graph
 
-    with tempfile.TemporaryDirectory(dir=store.scratch(), prefix="own-") as name:
-        folder = Path(name)
+    with work_folder(store.scratch(), "own") as folder:
         _copy(path, graph, digests, folder / ORIGINAL)
         model = read_graph(folder / ORIGINAL / graph)
         notes = batch_notes(bind_batch(model))

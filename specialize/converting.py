@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -35,6 +34,7 @@ from specialize.precision.loss import (
     runs_here,
 )
 from specialize.request import BuildRequest
+from specialize.scratch import temporary_folder
 from specialize.sources import PREPARED_WEIGHTS, Say
 from specialize.specializing import Compilation
 from specialize.targets import target
@@ -207,9 +207,9 @@ def verify_converted(
     runtime = own if precision.name == "int8" and runs_here(own) else "onnxruntime"
     wanted = model_inputs(made.model)
     given = _frames(wanted, spec, fed, frames_dir, frames, 0)
-    with tempfile.TemporaryDirectory(prefix="specialize-verify-") as folder:
+    with temporary_folder("verify") as folder:
         tolerances = {name: allowed(loss) if judged else ANYTHING for name, loss in precision.outputs.items()}
-        candidate = measurable(made.model, Path(folder))
+        candidate = measurable(made.model, folder)
         report = compare_frames(original, candidate, spec, fed, given, tolerances, say, runtime)
     return replace(report, notes=(*report.notes, _compared(precision, judged)))
 

@@ -171,39 +171,7 @@ _REMEDIES: dict[int | None, tuple[str, str]] = {
 }
 
 
-def _owned_file(path: Path) -> int:
-    """Return a descriptor of the file, emptied and locked; the lock dies with this process."""
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if _still_there(descriptor, path):
-            os.ftruncate(descriptor, 0)
-            return descriptor
-        os.close(descriptor)  # another writer renamed it while we waited
-
-
-def _owned_sibling(target: Path) -> tuple[Path, int]:
-    """Return a new sibling of `target` and the descriptor that holds its lock."""
-    while True:
-        folder = target.with_name(f".{target.name}.tmp-{secrets.token_hex(6)}")
-        folder.mkdir()
-        descriptor = _claim(folder)
-        if descriptor is not None:
-            return folder, descriptor
-
-
-def _remove_orphans(target: Path) -> None:
-    """Remove the siblings of `target` whose writers are dead."""
-    for folder in target.parent.iterdir():
-        if not folder.name.startswith(f".{target.name}.tmp-") or folder.is_symlink():
-            continue
-        descriptor = _claim(folder)
-        if descriptor is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(descriptor)
-
-
-def _claim(folder: Path) -> int | None:
+def claim(folder: Path) -> int | None:
     """Return a descriptor that holds the folder's lock, or None if it is held by another or gone."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -215,6 +183,51 @@ def _claim(folder: Path) -> int | None:
             return descriptor
     os.close(descriptor)
     return None
+
+
+def _owned_file(path: Path) -> int:
+    """Return a descriptor of the file, emptied and locked; the lock dies with this process."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if _still_there(descriptor, path):
+                os.ftruncate(descriptor, 0)
+                return descriptor
+        except BaseException:  # an interrupt while we waited: the file is another writer's, or unused
+            _abandon(descriptor, path)
+            raise
+        os.close(descriptor)  # another writer renamed it while we waited
+
+
+def _abandon(descriptor: int, path: Path) -> None:
+    """Close a file, and remove it unless another process writes it."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _still_there(descriptor, path):
+            path.unlink()
+    os.close(descriptor)
+
+
+def _owned_sibling(target: Path) -> tuple[Path, int]:
+    """Return a new sibling of `target` and the descriptor that holds its lock."""
+    while True:
+        folder = target.with_name(f".{target.name}.tmp-{secrets.token_hex(6)}")
+        folder.mkdir()
+        descriptor = claim(folder)
+        if descriptor is not None:
+            return folder, descriptor
+
+
+def _remove_orphans(target: Path) -> None:
+    """Remove the siblings of `target` whose writers are dead."""
+    for folder in target.parent.iterdir():
+        if not folder.name.startswith(f".{target.name}.tmp-") or folder.is_symlink():
+            continue
+        descriptor = claim(folder)
+        if descriptor is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(descriptor)
 
 
 def _still_there(descriptor: int, path: Path) -> bool:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from specialize.errors import InputError, UsageError, closest
 from specialize.model import ModelSpec, read_spec
 from specialize.plain import command
 from specialize.request import BuildRequest
+from specialize.scratch import work_folder
 from specialize.store import Store
 from specialize.store.entry import REPAIR, Entry
 from specialize.version import code_version
@@ -73,11 +73,11 @@ class GenericModel:
     @contextlib.contextmanager
     def unpacked(self, store: Store) -> Iterator[Path]:
         """Yield a folder with the graph, the prepared graph and their weights, for as long as the block lasts."""
-        with tempfile.TemporaryDirectory(dir=store.scratch(), prefix="model-") as folder:
+        with work_folder(store.scratch(), "model") as folder:
             for name, key in self.entry.objects.items():
-                (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
-                store.unpack(key, Path(folder) / name)
-            yield Path(folder)
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                store.unpack(key, folder / name)
+            yield folder
 
 
 def generic_model(request: BuildRequest, store: Store, say: Say) -> GenericModel:
@@ -152,10 +152,10 @@ def _export(name: str, checkpoint: Path | None, seed: int, key: str, store: Stor
     from specialize.zoo.export import export_generic
 
     say(f"exporting {name} once; later builds take it from the store")
-    with tempfile.TemporaryDirectory(dir=store.scratch(), prefix="export-") as folder:
-        made = export_generic(name, checkpoint, Path(folder) / GRAPH, seed)
-        prepare(read_graph(Path(folder) / GRAPH), Path(folder))
-        objects = {path.name: store.adopt_file(path) for path in sorted(Path(folder).iterdir())}
+    with work_folder(store.scratch(), "export") as folder:
+        made = export_generic(name, checkpoint, folder / GRAPH, seed)
+        prepare(read_graph(folder / GRAPH), folder)
+        objects = {path.name: store.adopt_file(path) for path in sorted(folder.iterdir())}
     info = {"warnings": list(made.warnings), "weights": made.weights_digest}
     entry = Entry(kind=KIND, key=key, title=f"generic {name}", objects=objects, info=info)
     store.write_entry(entry)

@@ -12,7 +12,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -27,6 +26,7 @@ import numpy as np
 from specialize.bench.report import BenchReport, FormTime
 from specialize.bench.worker import OPEN
 from specialize.errors import InputError, closest
+from specialize.scratch import temporary_folder
 
 _PAUSE_S = 0.02  # between two runs, so that the threads of the one before have gone to sleep
 _SHARE_OF_MEMORY = 0.5  # of the machine's, that the forms may hold together
@@ -66,9 +66,9 @@ def bench_models(
         raise InputError("runtime", "a known runtime", repr(runtime), closest(runtime, OPEN))
     if rounds < 1 or not subjects:
         raise InputError("rounds", "at least one round of at least one form", f"{rounds} of {len(subjects)}")
-    with tempfile.TemporaryDirectory(prefix="specialize-bench-") as folder:
+    with temporary_folder("bench") as folder:
         starts: dict[str, Start] = {
-            name: partial(_Worker, name, subject, runtime, threads, Path(folder) / f"{index}")
+            name: partial(_Worker, name, subject, runtime, threads, folder / f"{index}")
             for index, (name, subject) in enumerate(subjects.items())
         }
         alone = {name: _alone(start, max(1, warmup), shares) for name, start in starts.items()}

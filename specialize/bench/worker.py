@@ -11,7 +11,6 @@ import json
 import os
 import resource
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from specialize.scratch import temporary_folder
 from specialize.verify.runtime import CRASHING
 
 Run = Callable[[], object]
@@ -56,8 +56,8 @@ def profile_onnxruntime(
     path: Path, feed: Mapping[str, np.ndarray], threads: int, runs: int
 ) -> dict[str, float]:
     """Return seconds per operator, from ONNX Runtime's profile."""
-    with tempfile.TemporaryDirectory() as folder:
-        session = _ort_session(path, threads, str(Path(folder) / "profile"))
+    with temporary_folder("profile") as folder:
+        session = _ort_session(path, threads, str(folder / "profile"))
         used = {value.name: feed[value.name] for value in session.get_inputs()}
         for _ in range(runs):
             session.run(None, used)

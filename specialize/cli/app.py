@@ -1,7 +1,8 @@
 """The tree of commands, imported only when named, and what becomes of an error.
 
 Exit codes: 0 done, fresh, same; 1 an error the user can fix; 2 usage; 3 stale or different; 4 verification
-failed; 70 a bug here; 130 interrupted; 141 the reader of our output went away.
+failed; 70 a bug here; 129, 130 and 143 ended by a signal (hang-up, interrupt, termination); 141 the reader of our
+output went away.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 
 import click
 
+from specialize.cli.endings import Ended, ending_cleanly
 from specialize.cli.lazy import Lazy, LazyGroup
 from specialize.errors import InternalError, SpecializeError
 from specialize.version import VERSION
@@ -57,6 +59,15 @@ def cli() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; nothing is raised."""
+    try:
+        with ending_cleanly():
+            return _run(arguments)
+    except Ended as ended:
+        click.echo(f"ended by {ended.name}", err=True)
+        return ended.exit_code
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         result = cli.main(list(arguments), prog_name="specialize", standalone_mode=False)
         sys.stdout.flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from specialize.fleet.plan import survey_of
 from specialize.model import ModelSpec
 from specialize.modes.envelope import FILE_NAME, pairs_outside
 from specialize.planning import resolve_spec, visible_sets
+from specialize.scratch import work_folder
 from specialize.store import Entry, Store, damages, open_store
 
 State = Literal["fresh", "stale", "missing", "damaged", "unused"]
@@ -209,9 +209,9 @@ class _States:
 
     def _inside(self, today: CalibrationProfile, entry: Entry) -> bool:
         """Say whether a vehicle sees nothing outside of the envelope that its build was made for."""
-        with tempfile.TemporaryDirectory(dir=self.store.scratch()) as folder:
-            (Path(folder) / FILE_NAME).write_bytes(read_part(self.store, entry, FILE_NAME))
-            return not any(pairs_outside(Path(folder), visible_sets(self.spec, today)))
+        with work_folder(self.store.scratch(), "status") as folder:
+            (folder / FILE_NAME).write_bytes(read_part(self.store, entry, FILE_NAME))
+            return not any(pairs_outside(folder, visible_sets(self.spec, today)))
 
 
 def _what_moved(built: CalibrationProfile, today: CalibrationProfile, named: bool) -> str:

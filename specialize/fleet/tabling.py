@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from specialize.fleet.kept import TABLE_KIND, table_key
 from specialize.fleet.parts import KIND, PACKED, read_part
 from specialize.fleet.task import Car, opened, profile_of
 from specialize.modes.tables import PROGRAM, Program, metadata_of, program_of
+from specialize.scratch import work_folder
 from specialize.sources import PREPARED_WEIGHTS
 from specialize.store import Entry, Store, is_intact
 from specialize.witness.rig import parse_rig
@@ -56,10 +56,10 @@ def make_tables(task: TablesTask) -> Tabled:
     failed = []
     with (
         opened(task.store) as store,
-        tempfile.TemporaryDirectory(dir=store.scratch(), prefix="tables-") as name,
+        work_folder(store.scratch(), "tables") as folder,
     ):
         try:
-            engine, build = _engine(store, task.build), _program(store, task.build, Path(name))
+            engine, build = _engine(store, task.build), _program(store, task.build, folder)
         except SpecializeError as error:
             return Tabled(task.build, 0, 0, tuple((car.vehicle, str(error)) for car in task.cars))
         for car in task.cars:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import tempfile
 import time
 import traceback
 from collections.abc import Iterator
@@ -26,6 +25,7 @@ from specialize.errors import SpecializeError
 from specialize.fleet.parts import KIND, put_parts
 from specialize.fleet.planned import OWN_TOLERANCE, FleetRequest
 from specialize.request import BuildRequest, Mode
+from specialize.scratch import work_folder
 from specialize.sources import generic_model
 from specialize.store import Entry, Store, is_intact, open_store
 from specialize.store.location import VARIABLE
@@ -104,9 +104,8 @@ def _make(task: Task, store: Store) -> bool:
     """Put the build into the store; return whether there was something to do."""
     with (
         store.making(KIND, task.key),
-        tempfile.TemporaryDirectory(dir=store.scratch(), prefix="fleet-") as name,
+        work_folder(store.scratch(), "fleet") as folder,
     ):
-        folder = Path(name)
         request = _request(task, folder)
         generic = generic_model(request, store, _quiet)
         first = profile_of(task.cars[0])

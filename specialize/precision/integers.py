@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import onnx_ir as ir
 
 from specialize.errors import InternalError
 from specialize.precision.repair import from_converter, to_converter
+from specialize.scratch import temporary_folder
 from specialize.targets.base import Int8
 
 Arrays = Mapping[str, np.ndarray]
@@ -44,11 +44,11 @@ def value_ranges(runnable: Path, frames: Iterable[Arrays], operators: Collection
     """
     from onnxruntime import quantization
 
-    with tempfile.TemporaryDirectory(prefix="specialize-ranges-") as folder:
+    with temporary_folder("ranges") as folder:
         calibrator = quantization.create_calibrator(
             runnable,
             sorted(operators),
-            str(Path(folder) / "observed.onnx"),
+            str(folder / "observed.onnx"),
             quantization.CalibrationMethod.MinMax,
         )
         calibrator.infer_session = _open_observed(calibrator.augmented_model_path)

@@ -16,7 +16,6 @@ import contextlib
 import fcntl
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from pathlib import Path
 from specialize.digest import digest_bytes, digest_file
 from specialize.errors import InputError
 from specialize.files import explained, only_one, require_space, write_file
+from specialize.scratch import work_folder
 from specialize.store.entry import REPAIR, Entry, entry_text, parse_entry, read_entry
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -239,12 +239,8 @@ class Store:
 
     @contextlib.contextmanager
     def _incoming(self) -> Iterator[Path]:
-        temporary = self.scratch() / secrets.token_hex(8)
-        try:
-            with explained(self.root):
-                yield temporary
-        finally:
-            temporary.unlink(missing_ok=True)
+        with work_folder(self.scratch(), "object") as folder, explained(self.root):
+            yield folder / "content"
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ import platformdirs
 
 from specialize.digest import digest_bytes
 from specialize.files import explained
+from specialize.scratch import remove_orphans
 from specialize.store.local import Store
 
 VARIABLE = "SPECIALIZE_STORE"
@@ -41,4 +42,5 @@ def open_store(root: Path | str | None = None) -> Store:
 def _made(folder: Path) -> Path:
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
+    remove_orphans(folder / "tmp")
     return folder.absolute()

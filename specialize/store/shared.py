@@ -8,6 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from specialize.errors import InputError
+from specialize.scratch import work_folder
 from specialize.store.entry import Entry
 from specialize.store.local import Store
 from specialize.store.remote import Remote
@@ -46,9 +47,9 @@ class SharedStore(Store):
             InputError: Neither store has the object, or the remote one's is damaged.
         """
         if not Store.has(self, digest):
-            temporary = self.scratch() / digest.removeprefix("sha256:")
-            self.remote.fetch(digest, temporary)
-            Store.adopt_file(self, temporary)
+            with work_folder(self.scratch(), "fetched") as folder:
+                self.remote.fetch(digest, folder / "content")
+                Store.adopt_file(self, folder / "content")
         return Store.locate(self, digest)
 
     def write_entry(self, entry: Entry) -> None:

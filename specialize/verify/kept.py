@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import contextlib
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from specialize.scratch import temporary_folder
 from specialize.verify.scale import output_scale
 
 _KEEP_BYTES = 512 * 2**20
@@ -34,14 +35,14 @@ class Kept:
     scales: dict[str, float] = field(default_factory=dict)
     frames: int = 0
     bytes: int = 0
-    folder: tempfile.TemporaryDirectory[str] | None = None
+    folder: Path | None = None
+    stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def __enter__(self) -> Kept:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.folder is not None:
-            self.folder.cleanup()
+        self.stack.close()
 
     def put(self, frame: int, outputs: Arrays) -> None:
         """Keep the outputs of a frame."""
@@ -62,7 +63,7 @@ class Kept:
 
     def _spill(self, frame: int, number: int, array: np.ndarray) -> Path:
         if self.folder is None:
-            self.folder = tempfile.TemporaryDirectory(prefix="specialize-verify-")
-        path = Path(self.folder.name) / f"{frame}_{number}.npy"
+            self.folder = self.stack.enter_context(temporary_folder("verify"))
+        path = self.folder / f"{frame}_{number}.npy"
         np.save(path, array)
         return path

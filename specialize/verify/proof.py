@@ -7,7 +7,6 @@ is open at a time.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from specialize.allowances import ILL_CONDITIONED
+from specialize.scratch import temporary_folder
 from specialize.verify.kept import Kept
 from specialize.verify.models import Progress, repeated, run_candidate, run_reference
 from specialize.verify.noise import bounds_of
@@ -49,10 +49,10 @@ def prove(
         VerificationError: The specialized model does not open or does not run.
     """
     how = ("onnxruntime", subject.threads)
-    with Kept() as kept, tempfile.TemporaryDirectory(prefix="specialize-verify-") as folder:
+    with Kept() as kept, temporary_folder("verify") as folder:
         run_reference(subject.path, how, frames, kept, progress)
         last = kept.frames - 1
-        study = Study(subject, frames[last], Path(folder))
+        study = Study(subject, frames[last], folder)
         studied = study.run(
             lambda ulp, order: bounds_of(kept, {}, ulp, order, ILL_CONDITIONED in allowed),
             lambda what: progress(what, last),

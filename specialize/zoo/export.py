@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from torch import nn
 from specialize.digest import digest, short
 from specialize.errors import InternalError
 from specialize.files import explained
+from specialize.scratch import work_folder
 from specialize.zoo import create, zoo_module
 from specialize.zoo.deform_conv import DEFORM_CONV_OPSET, ModulatedDeformConv2d
 
@@ -155,8 +155,7 @@ def _save(model: ir.Model, path: Path, weights_name: str) -> Path | None:
     constants = [value.const_value for value in model.graph.initializers.values()]
     large = sum(value.nbytes for value in constants if value is not None) >= INLINE_BYTES
     weights_path = path.with_name(weights_name)
-    with explained(path), tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
-        room = Path(folder)
+    with explained(path), work_folder(path.parent, ".export") as room:
         if large:
             ir.save(model, room / path.name, external_data=weights_name, size_threshold_bytes=EXTERNAL_BYTES)
             (room / weights_name).replace(weights_path)

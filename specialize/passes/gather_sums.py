@@ -20,6 +20,7 @@ import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.shapes import STANDARD, dims, is_static
+from specialize.graph.subgraphs import remove_dead
 from specialize.passes.base import Note, node_name
 from specialize.passes.compact import remove_unused, replace
 from specialize.passes.row_pull import Ints, Rows, pull_rows, zero_rows
@@ -63,6 +64,8 @@ def gather_sums(model: ir.Model) -> list[Note]:
         told = f"{len(addition.live):,} rows are added to {addition.count:,} without a scatter"
         told += f"; {addition.left_out:,} are always zero" if addition.left_out else ""
         notes.append(Note(NAME, "applied", node_name(node), told))
+    if notes:
+        remove_dead(model.graph)  # products that became matrix products
     return notes
 
 

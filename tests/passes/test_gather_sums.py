@@ -36,6 +36,8 @@ def rewritten(proto: onnx.ModelProto) -> ir.Model:
     model = ir.from_proto(proto)
     notes = gather_sums(model)
     assert [note.verdict for note in notes] == ["applied"], notes
+    used = {value for node in model.graph for value in node.inputs} | set(model.graph.outputs)
+    assert all(used & set(node.outputs) for node in model.graph), "a node is left that reaches no output"
     return model
 
 

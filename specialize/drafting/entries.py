@@ -19,6 +19,7 @@ from specialize.model_kinds import KINDS, kinds_of, trailing
 
 MOST_CAMERAS = 32
 _MOST_TRIALS = 256
+_PREPARATIONS = frozenset({"image_aug", "inverse_image_aug", "raw2network", "network2raw"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,17 @@ def draft_entries(model: ir.Model, inputs: Sequence[Tensor]) -> tuple[tuple[Entr
         _entry(shapes[name], kinds, accepted.get(name, []), _reads(trials, name))
         for name, kinds in allowed.items()
     ]
-    return tuple(entries), trials
+    used = {name for several in accepted.values() for each in several for name in each}
+    unused = any(set(kinds) <= _PREPARATIONS and kinds for name, kinds in allowed.items() if name not in used)
+    return tuple(_open_pixels(entry, allowed[entry.name]) if unused else entry for entry in entries), trials
+
+
+def _open_pixels(entry: Entry, allowed: tuple[str, ...]) -> Entry:
+    """Return an entry whose pixels may be raw ones, because the graph prepares images where points do not show it."""
+    if not any(KINDS[kind].pixels for kind in entry.kinds):
+        return entry
+    comment = f"{entry.comment}; raw or network pixels, as the image preparation of the graph has it"
+    return Entry(entry.name, allowed, False, comment)
 
 
 def _accepted(trials: Trials, allowed: Mapping[str, tuple[str, ...]]) -> list[Assignment]:

@@ -44,8 +44,13 @@ class Pixels:
 def pixels_of(trials: Trials, kinds: Assignment, typed: Typed) -> Pixels:
     """Return what becomes of projected points once their depth has divided them."""
     count = typed.value.shape[0] * typed.value.shape[1] // len(trials.transforms.rigs)
-    divided = [value for value in trials.closure.values if _is_divided(value) and _holds(value, count)]
-    compared = [(value, bound) for value, bound in _comparisons(trials) if _holds(value, count)]
+    known = [
+        value
+        for value in trials.closure.values
+        if trials.roots[value] <= kinds.keys() and _holds(value, count)
+    ]
+    divided = [value for value in known if _is_divided(value)]
+    compared = [(value, bound) for value, bound in _comparisons(trials) if value in set(known)]
     values = list(dict.fromkeys([*divided[:_MOST_VALUES], *(value for value, _ in compared[:_MOST_VALUES])]))
     arrays = trials.compute(kinds, values)
     lines = [np.sort((typed.value[..., axis] / typed.value[..., 2]).ravel()) for axis in (0, 1)]

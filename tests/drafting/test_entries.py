@@ -101,6 +101,19 @@ def test_a_lift_by_one_matrix_is_told_from_a_projection(name: str, inverted: boo
     assert entries(proto) == {name: name.removesuffix("s")}
 
 
+def test_an_intrinsic_before_a_late_image_preparation_is_open() -> None:
+    """Where post rotations follow the division by depth, projected points are in raw pixels: nothing is certain."""
+    views = Views()
+    lens, turn = views.g.input("intrins", (1, CAMERAS, 4, 4)), views.g.input("post_rots", (1, CAMERAS, 3, 3))
+    matrix = views.g.op("MatMul", lens, views.g.input("lidar2cam", (1, CAMERAS, 4, 4)))
+    flat = views.g.op("Squeeze", matrix, views.g.const([0]))
+    places, mask = views.projected(flat, POINTS, (WIDTH, HEIGHT), "compare")
+    turned = views.part(views.part(turn, 0, 2, 2), 0, 2, 3)
+    prepared = views.g.op("MatMul", places, views.g.op("Squeeze", turned, views.g.const([0])))
+    found = entries(views.attended((prepared, mask), queries=[len(POINTS)]))
+    assert found["intrins"] == "GUESS intrinsic or network_intrinsic"
+
+
 def test_motion_of_the_vehicle_is_left_out() -> None:
     """`ego_pose` has the shape of calibration, changes with every frame, and is not bound."""
     views = Views()

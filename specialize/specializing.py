@@ -14,6 +14,7 @@ from specialize.artifact.witness import Witness
 from specialize.calibration.profile import CalibrationProfile
 from specialize.describe import describe_notes, describe_site, describe_tensor
 from specialize.digest import digest
+from specialize.drafting.contradicted import kinds_findings
 from specialize.errors import DeclinedError
 from specialize.fitting import Fit, judged, look_over
 from specialize.flops import count
@@ -86,16 +87,18 @@ def specialize(
         DeclinedError: There is nothing to specialize, and `allow_unchanged` was not asked for.
         VerificationError: The witness computes another geometry.
     """
-    spec = generic.spec
+    spec, where = generic.spec, str(request.calib)
+    found = (*look_over(profile, spec), *kinds_findings(parts / PREPARED, spec))
+    judged(
+        found, profile, request.allow, where, spec.name
+    )  # binding under wrong kinds ends in errors about nodes
     plans = visible_sets(spec, profile)
     binding = bind_model(request, profile, spec, parts / PREPARED)
     compiled = _settled(binding.compiled, request)
     if not compiled.sites and not request.allow_unchanged:
         _require_saving(request.model, parts / PREPARED, compiled)
     values = _judged_values(request, profile, spec, compiled)
-    fit = judged(
-        (*look_over(profile, spec), *values.findings), profile, request.allow, str(request.calib), spec.name
-    )
+    fit = judged((*found, *values.findings), profile, request.allow, where, spec.name)
     if request.mode == "exact":
         require_matching(compiled.sites, plans, read_graph(parts / PREPARED), spec)
     witness = witness_build(request, spec, plans, binding)

@@ -78,9 +78,9 @@ def draft_entries(model: ir.Model, inputs: Sequence[Tensor]) -> tuple[tuple[Entr
     accepted: dict[str, list[Assignment]] = {}
     shapes = {tensor.name: tensor for tensor in inputs}
     for group in trials.groups():
-        found = _accepted(trials, {name: allowed[name] for name in sorted(group)})
+        found = sound_kinds(trials, {name: allowed[name] for name in sorted(group)})
         if not found:  # what the names say does not fit: whatever has the shape may
-            found = _accepted(
+            found = sound_kinds(
                 trials, {name: tuple(kinds_of(shapes[name].shape, cameras)) for name in sorted(group)}
             )
         accepted.update(dict.fromkeys(group, found))
@@ -101,7 +101,7 @@ def _open_pixels(entry: Entry, allowed: tuple[str, ...]) -> Entry:
     return Entry(entry.name, allowed, False, comment)
 
 
-def _accepted(trials: Trials, allowed: Mapping[str, tuple[str, ...]]) -> list[Assignment]:
+def sound_kinds(trials: Trials, allowed: Mapping[str, tuple[str, ...]]) -> list[Assignment]:
     """Return the kinds of inputs under which the graph's points agree, with most inputs in them."""
     values, best = trials.values(frozenset(allowed)), 0
     found: list[Assignment] = []

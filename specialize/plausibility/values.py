@@ -20,6 +20,7 @@ VALUE_RULES = {
     "view-share": "A camera's network image sees far less, or more, than its lens does",
     "cameras-alike": "Two cameras are fed the same matrices",
     "image-size": "The image input of the graph has not the size that the sidecar states",
+    "input-kind": "The graph uses a calibration input as another matrix than the sidecar says",
     "mask-differs": "The graph's own mask is not that of the declared grid",
     "mask-empty": "The graph keeps next to nothing under this calibration",
 }

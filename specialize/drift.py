@@ -14,7 +14,7 @@ from specialize.calibration.delta import ProfileDelta, compare
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.model import ModelSpec, parse_spec
-from specialize.modes.envelope import pairs_outside
+from specialize.modes.envelope_file import pairs_outside
 from specialize.planning import resolve_spec, visible_sets
 from specialize.request import DriftOutcome, QueryChange
 from specialize.visibility.delta import compare_plans

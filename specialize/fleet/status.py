@@ -22,7 +22,7 @@ from specialize.fleet.lock import FleetLock, LockedBuild, LockedVehicle, read_lo
 from specialize.fleet.parts import KIND, read_part
 from specialize.fleet.plan import survey_of
 from specialize.model import ModelSpec
-from specialize.modes.envelope import FILE_NAME, pairs_outside
+from specialize.modes.envelope_file import FILE_NAME, pairs_outside
 from specialize.planning import resolve_spec, visible_sets
 from specialize.scratch import work_folder
 from specialize.store import Entry, Store, damages, open_store

@@ -26,7 +26,7 @@ from specialize.errors import DeclinedError, InputError
 from specialize.graph.closure import Closure
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
-from specialize.modes import envelope
+from specialize.modes import envelope, envelope_file
 from specialize.modes.tables import OWN_TABLE, PROGRAM, program_of, require_table
 from specialize.modes.tabulate import tabulate
 from specialize.modes.witnessed import compare_inputs, disagree
@@ -127,7 +127,7 @@ def _fed_to(build: Build, spec: ModelSpec, prepared: Path) -> Fed:
     turned = _turned(model, spec, profile)
     if build.manifest.mode == "envelope":
         counted = bool(build.manifest.options.get("count_outside"))
-        return Fed(envelope.read_cases(build.folder), _none_outside() if counted else {}, turned)
+        return Fed(envelope_file.read_cases(build.folder), _none_outside() if counted else {}, turned)
     own = feeds_of(model, spec, profile)
     if build.manifest.mode == "tables":
         table, metadata = read_tensors(build.file(OWN_TABLE))
@@ -168,7 +168,7 @@ def _bind_envelope(
         compiled=compiled,
         fed=Fed(cases, _none_outside() if request.count_outside else {}, turned),
         options={"envelope": made.summary(), "count_outside": request.count_outside},
-        files={envelope.FILE_NAME: envelope.envelope_file(made.supersets, cases)},
+        files={envelope_file.FILE_NAME: envelope_file.envelope_file(made.supersets, cases)},
         rigs=made.rigs,
         supersets=made.supersets,
         at_the_edge=made.witnessed,

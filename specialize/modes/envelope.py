@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,6 @@ from specialize.calibration.folder import load_profiles, profile_files
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.tolerance import Tolerance, parse_tolerance
 from specialize.errors import InputError, UsageError
-from specialize.files import explained
 from specialize.model import ModelSpec
 from specialize.modes.witnessed_envelope import Edge, try_the_edge
 from specialize.planning import visible_sets
@@ -26,13 +24,10 @@ from specialize.request import BuildRequest
 from specialize.visibility.envelope import certified_superset, deviations
 from specialize.visibility.plan import VisibilityPlan
 from specialize.visibility.pyramid import Deviation
-from specialize.visibility.tables import npz_bytes
 from specialize.witness.rig import Rig, read_rig
 
 Bools = npt.NDArray[np.bool_]
 Arrays = Mapping[str, npt.NDArray[np.generic]]
-
-FILE_NAME = "envelope.npz"
 
 MOST_CASES = 8
 """Calibrations that the whole model is run with: the nominal one, given ones, adverse ones at the edge."""
@@ -138,43 +133,6 @@ def reach_of(
     return certified_superset(plan.image_from_lidar, plan.size_px, plan.grid, allowed, plan.rule)
 
 
-def envelope_file(supersets: Sequence[Bools], cases: Sequence[Arrays]) -> bytes:
-    """Return the content of `envelope.npz`: the pairs, and what verification feeds."""
-    tables: dict[str, npt.NDArray[np.generic]] = {}
-    for index, pairs in enumerate(supersets):
-        tables[f"grid{index}/shape"] = np.array(pairs.shape, dtype=np.int64)
-        tables[f"grid{index}/pairs"] = np.packbits(pairs, axis=1)
-    for index, case in enumerate(cases):
-        tables.update({f"case{index}/{name}": array for name, array in case.items()})
-    return npz_bytes(tables)
-
-
-def read_supersets(build_dir: Path) -> tuple[Bools, ...]:
-    """Return the pairs (N, Q) of a build's envelope, one array per grid."""
-    tables = _read(build_dir)
-    count = sum(name.endswith("/shape") for name in tables)
-    return tuple(_unpacked(tables, f"grid{index}") for index in range(count))
-
-
-def read_cases(build_dir: Path) -> tuple[dict[str, npt.NDArray[np.generic]], ...]:
-    """Return the calibrations that a build was verified with, by input name."""
-    cases: dict[int, dict[str, npt.NDArray[np.generic]]] = {}
-    for key, array in _read(build_dir).items():
-        if key.startswith("case"):
-            number, _, name = key.removeprefix("case").partition("/")
-            cases.setdefault(int(number), {})[name] = array
-    return tuple(cases[index] for index in sorted(cases))
-
-
-def pairs_outside(build_dir: Path, plans: Sequence[VisibilityPlan]) -> tuple[int, ...]:
-    """Return how many queries each camera may see outside of a build's envelope, all grids together."""
-    supersets = read_supersets(build_dir)
-    found = [
-        (plan.superset & ~pairs).sum(axis=1) for plan, pairs in zip(plans, supersets, strict=True)
-    ]  # (N,) each
-    return tuple(int(number) for number in np.sum(found, axis=0))
-
-
 def _examples(given: Sequence[Example], edge: Edge) -> tuple[Example, ...]:
     """Return the nominal calibration, then given ones, evenly spread, and adverse ones at the edge in turn."""
     nominal, *over = given
@@ -193,19 +151,3 @@ def _require_same_cameras(profile: CalibrationProfile, others: Sequence[Calibrat
                 f"the cameras {', '.join(profile.camera_names())}",
                 ", ".join(other.camera_names()),
             )
-
-
-def _read(build_dir: Path) -> dict[str, npt.NDArray[np.generic]]:
-    path = build_dir / FILE_NAME
-    with explained(path):
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-        except (ValueError, KeyError, FileNotFoundError) as error:
-            raise InputError(str(path), "the envelope of a build", str(error), "build again") from error
-
-
-def _unpacked(tables: Mapping[str, npt.NDArray[np.generic]], grid: str) -> Bools:
-    cameras, queries = (int(size) for size in tables[f"{grid}/shape"])
-    packed = tables[f"{grid}/pairs"].astype(np.uint8).reshape(cameras, -1)
-    return np.unpackbits(packed, axis=1, count=queries).astype(np.bool_)

@@ -16,7 +16,7 @@ from specialize.artifact.tensors import read_tensors
 from specialize.calibration.folder import load_profiles
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
-from specialize.modes.envelope import FILE_NAME, pairs_outside, read_supersets
+from specialize.modes.envelope_file import FILE_NAME, pairs_outside, read_supersets
 from specialize.planning import visible_sets
 from specialize.visibility.envelope import deviations
 from specialize.visibility.perturb import at_the_edge

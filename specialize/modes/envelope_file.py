@@ -1,0 +1,75 @@
+"""The file of an envelope: the pairs that may be seen, and the calibrations that proved it.
+
+What only reads it, as `check` does, imports no graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from specialize.errors import InputError
+from specialize.files import explained
+from specialize.visibility.plan import VisibilityPlan
+from specialize.visibility.tables import npz_bytes
+
+Bools = npt.NDArray[np.bool_]
+Arrays = Mapping[str, npt.NDArray[np.generic]]
+
+FILE_NAME = "envelope.npz"
+
+
+def envelope_file(supersets: Sequence[Bools], cases: Sequence[Arrays]) -> bytes:
+    """Return the content of `envelope.npz`: the pairs, and what verification feeds."""
+    tables: dict[str, npt.NDArray[np.generic]] = {}
+    for index, pairs in enumerate(supersets):
+        tables[f"grid{index}/shape"] = np.array(pairs.shape, dtype=np.int64)
+        tables[f"grid{index}/pairs"] = np.packbits(pairs, axis=1)
+    for index, case in enumerate(cases):
+        tables.update({f"case{index}/{name}": array for name, array in case.items()})
+    return npz_bytes(tables)
+
+
+def read_supersets(build_dir: Path) -> tuple[Bools, ...]:
+    """Return the pairs (N, Q) of a build's envelope, one array per grid."""
+    tables = _read(build_dir)
+    count = sum(name.endswith("/shape") for name in tables)
+    return tuple(_unpacked(tables, f"grid{index}") for index in range(count))
+
+
+def read_cases(build_dir: Path) -> tuple[dict[str, npt.NDArray[np.generic]], ...]:
+    """Return the calibrations that a build was verified with, by input name."""
+    cases: dict[int, dict[str, npt.NDArray[np.generic]]] = {}
+    for key, array in _read(build_dir).items():
+        if key.startswith("case"):
+            number, _, name = key.removeprefix("case").partition("/")
+            cases.setdefault(int(number), {})[name] = array
+    return tuple(cases[index] for index in sorted(cases))
+
+
+def pairs_outside(build_dir: Path, plans: Sequence[VisibilityPlan]) -> tuple[int, ...]:
+    """Return how many queries each camera may see outside of a build's envelope, all grids together."""
+    supersets = read_supersets(build_dir)
+    found = [
+        (plan.superset & ~pairs).sum(axis=1) for plan, pairs in zip(plans, supersets, strict=True)
+    ]  # (N,) each
+    return tuple(int(number) for number in np.sum(found, axis=0))
+
+
+def _read(build_dir: Path) -> dict[str, npt.NDArray[np.generic]]:
+    path = build_dir / FILE_NAME
+    with explained(path):
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
+        except (ValueError, KeyError, FileNotFoundError) as error:
+            raise InputError(str(path), "the envelope of a build", str(error), "build again") from error
+
+
+def _unpacked(tables: Mapping[str, npt.NDArray[np.generic]], grid: str) -> Bools:
+    cameras, queries = (int(size) for size in tables[f"{grid}/shape"])
+    packed = tables[f"{grid}/pairs"].astype(np.uint8).reshape(cameras, -1)
+    return np.unpackbits(packed, axis=1, count=queries).astype(np.bool_)

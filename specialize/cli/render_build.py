@@ -206,7 +206,7 @@ def proof(verify: dict[str, Any]) -> str:
     if not verify.get("passed"):
         return "verification FAILED"
     largest = max((float(output["max_rel"]) for output in outputs.values()), default=0.0)
-    over = f"{len(outputs)} outputs equal over {verify.get('frames', 0)} frames"
+    over = f"{counted(len(outputs), 'output')} equal over {counted(verify.get('frames', 0), 'frame')}"
     return f"verified: {over}, largest difference {largest:.1e} (relative)"
 
 
@@ -217,18 +217,10 @@ def power_lines(power: Power | None) -> list[str]:
     lost = [*_ill(power), *(f"not shown: {line}" for line in power.not_shown)]
     if not power.influences:
         return lost
-    strong = [max(each.outputs.values()) for each in power.influences if each.shown]
-    least = f", by {min(strong):,.3g} times what is allowed or more" if strong else ""
-    number = {kind: sum(each.kind == kind for each in power.influences) for kind in ("camera", "input")}
-    names = [
-        *([counted(number["camera"], "camera")] if number["camera"] else []),
-        *([counted(number["input"], "further input")] if number["input"] else []),
-        *(["the calibration"] if sum(number.values()) < len(power.influences) else []),
-    ]
-    what = f"{len(strong)} of {len(power.influences)} changes move the outputs{least} ({', '.join(names)})"
-    rows = sum(site.moved for site in power.sites), sum(site.pairs for site in power.sites)
-    seen = f"; {rows[0]:,} of {rows[1]:,} rows change with their camera" if rows[1] else ""
-    return [f"the proof can fail: {what}{seen}", *lost]
+    shown = sum(each.shown for each in power.influences)
+    moved, pairs = sum(site.moved for site in power.sites), sum(site.pairs for site in power.sites)
+    seen = f", {moved:,} of {pairs:,} rows follow their camera" if pairs else ""
+    return [f"power: {shown} of {len(power.influences)} changes move outputs{seen}", *lost]
 
 
 def _ill(power: Power) -> list[str]:

@@ -78,13 +78,13 @@ class Plausibility(_Part, frozen=True, kw_only=True):
         if self.cameras:
             least = min(camera.network for camera in self.cameras)
             whole = "all" if least >= 1 else f"at least {percent(least)}"
-            said.append(f"each camera's network image sees {whole} of what its lens sees")
+            said.append(f"images show {whole} of what lenses see")
             shares = [camera.grids[0] for camera in self.cameras if camera.grids]
             if shares:
-                said.append(f"{percent(min(shares))} to {percent(max(shares))} of the queries each")
+                said.append(f"{percent(min(shares))} to {percent(max(shares))} of queries each")
         if self.masks:
             least = min(mask.agreement for mask in self.masks)
-            said.append(f"the graph's masks agree with an independent projection to {percent(least, 2)}")
+            said.append(f"masks as projected: {percent(least, 2)}")
         if self.pooled is not None and self.pooled.points:
             share = self.pooled.kept / self.pooled.points
             said.append(f"{percent(share)} of {self.pooled.points:,} pooled rows are kept")

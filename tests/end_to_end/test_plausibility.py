@@ -104,8 +104,8 @@ def test_what_was_seen_is_in_the_manifest_and_printed(bench: Bench) -> None:
     """A sound build says in one line what its cameras see, and keeps the record."""
     ran = bench.build()
     line = next(line for line in ran.out.splitlines() if line.startswith("plausible: "))
-    assert "network image sees all of what its lens sees, 10 % to 23 % of the queries each" in line
-    assert "the graph's masks agree with an independent projection to 100.00 %" in line
+    assert "images show all of what lenses see, 10 % to 23 % of queries each" in line
+    assert "masks as projected: 100.00 %" in line
     record = Build.open(bench.folder / "car42").manifest.plausibility
     assert [camera.name for camera in record.cameras][:2] == ["CAM_FRONT", "CAM_FRONT_RIGHT"]
     assert all(camera.network == 1.0 for camera in record.cameras)

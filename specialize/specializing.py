@@ -24,6 +24,7 @@ from specialize.matching import require_matching
 from specialize.model import ModelSpec
 from specialize.modes.binding import Binding, bind_model
 from specialize.modes.witness_build import witness_build
+from specialize.original import count_original
 from specialize.passes.affine import fold_affine
 from specialize.passes.base import Note
 from specialize.passes.gather_sums import gather_sums
@@ -96,7 +97,7 @@ def specialize(
     binding = bind_model(request, profile, spec, parts / PREPARED)
     compiled = _settled(binding.compiled, request)
     if not compiled.sites and not request.allow_unchanged:
-        _require_saving(request.model, parts / PREPARED, compiled)
+        _require_saving(request.model, parts / PREPARED, bound_constants(spec, profile), compiled)
     values = _judged_values(request, profile, spec, compiled)
     fit = judged((*found, *values.findings), profile, request.allow, where, spec.name)
     if request.mode == "exact":
@@ -215,13 +216,15 @@ def _settled(compiled: Specialized, request: BuildRequest) -> Specialized:
     return replace(compiled, notes=notes)
 
 
-def _require_saving(model: str, prepared: Path, compiled: Specialized) -> None:
+def _require_saving(
+    model: str, prepared: Path, constants: Mapping[str, np.ndarray], compiled: Specialized
+) -> None:
     """Refuse a model without sites in which the calibration alone determines next to nothing.
 
     A position embedding that depends on calibration alone is no site, but folding it away is worth a build; so is
     leaving out the cells of a million points.
     """
-    before, after = count(read_graph(prepared)).total(), count(compiled.model).total()
+    before, after = count_original(prepared, constants).total(), count(compiled.model).total()
     flops, moved = before.flops - after.flops, before.moved_bytes - after.moved_bytes
     if flops >= LEAST_SAVING * before.flops or moved >= LEAST_SAVING * before.moved_bytes:
         return

@@ -1,4 +1,4 @@
-"""Time the forms of a build: zero-padded, re-batched and specialized, the site alone and the whole model."""
+"""Time the forms of a build: original, re-batched and specialized, the site alone and the whole model."""
 
 from __future__ import annotations
 
@@ -112,16 +112,16 @@ def original_of(made: Build, spec: ModelSpec, say: Say) -> Iterator[Path]:
 
 
 def write_forms(parts: Path, constants: Mapping[str, np.ndarray]) -> dict[str, Form]:
-    """Write the zero-padded and the re-batched form beside the prepared graph and return both."""
+    """Write the original, folded, and the re-batched form beside the prepared graph and return both."""
     dense = read_graph(parts / PREPARED)
     bind(dense, constants)
     fold(dense)
-    write_graph(dense, parts / "zero_padded.onnx")
+    write_graph(dense, parts / "original.onnx")
     padded = rebatched(parts / PREPARED, constants)
     write_graph(padded.model, parts / "rebatched.onnx")
     sites = padded.sites
     return {
-        "zero_padded": _dense(parts / "zero_padded.onnx", sites),
+        "original": _dense(parts / "original.onnx", sites),
         "rebatched": Form(
             parts / "rebatched.onnx",
             marked(padded.model.graph, len(sites)),

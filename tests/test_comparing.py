@@ -36,7 +36,7 @@ def test_a_comparison_can_be_measured(
     model = write_tiny(tmp_path / "model")
     (row,) = compare([str(model)], [CAR42], Timing(rounds=1, threads=1), quiet)
     assert row.bench is not None
-    assert row.bench.rows["zero_padded"] == 6 * GRID.queries
+    assert row.bench.rows["original"] == 6 * GRID.queries
     data = compare_json([row])
     assert data["rows"][0]["time_ratio"] == row.bench.parts["site"].ratio("specialized").median
     ran = run_here(capsys, "compare", "--calib", CAR42, "--model", model, "--markdown")
@@ -48,7 +48,7 @@ def test_a_comparison_can_be_measured(
 def _row(model: str, sites: tuple[int, ...], **more: object) -> dict[str, object]:
     forms = {
         name: {"pairs": 6 * number, "attention_flops": 10**9 * number, "model_flops": 10**11 + number}
-        for name, number in (("zero_padded", 15), ("rebatched", 4), ("specialized", 3))
+        for name, number in (("original", 15), ("rebatched", 4), ("specialized", 3))
     }
     found = [{"queries": n, "longest": n // 4, "pairs": n + n // 8} for n in sites]
     return {"model": model, "vehicle": "car42", "sites": found, "flops": {"forms": forms}, **more}

@@ -92,7 +92,7 @@ def _with(found: Evidence, **changes: Any) -> Evidence:
 
 def _read(data: dict[str, Any]) -> dict[str, Any]:
     """Return what `specialize build --json` says, in the terms of `Evidence`."""
-    before, after = data["flops"]["zero_padded"], data["flops"]["specialized"]
+    before, after = data["flops"]["original"], data["flops"]["specialized"]
     outputs = data["verify"]["outputs"].values()
     return {
         "verified": bool(data["verify"]["passed"]),

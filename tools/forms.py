@@ -152,7 +152,7 @@ def write_sites(model: str, part: str, folder: Path) -> dict[str, Subject]:
         simple = simplified(ir.to_proto(by_hand), "onnxsim")
     onnx.save(simple, str(folder / f"{model}-{part}-by-hand.onnx"))
     found = {
-        "zero-padded": Subject(paths["zero_padded"], feeds),
+        "zero-padded": Subject(paths["original"], feeds),
         "re-batched, onnxsim": Subject(folder / f"{model}-{part}-by-hand.onnx", feeds),
     }
     for layout, name in (("padded", "specialized, padded"), ("ragged", OWN)):

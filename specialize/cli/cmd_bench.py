@@ -21,7 +21,7 @@ from specialize.cli.render_bench import bench_text
 def command(build_dir: Path, as_json: bool, **given: Any) -> None:
     """Time a build against the other forms of its model.
 
-    The forms are zero-padded, re-batched and specialized. Each runs in a process of its own, and they take
+    The forms are the original, re-batched and specialized. Each runs in a process of its own, and they take
     turns. Ratios are what one takes home: milliseconds are of this machine.
     """
     from specialize.timing import Timing, bench_build

@@ -35,7 +35,7 @@ def command(
 ) -> None:
     """Compare what models cost on vehicles, in three forms.
 
-    Every --model on every --calib: queries, pairs, FLOPs of the attention and of the whole model, zero-padded,
+    Every --model on every --calib: queries, pairs, FLOPs of the attention and of the whole model, original,
     re-batched and specialized; with --time also how much faster the largest site is, and how much less memory
     it takes.
     """

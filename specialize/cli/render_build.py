@@ -11,7 +11,7 @@ from rich.table import Table
 from specialize.artifact.manifest import Manifest, Site
 from specialize.artifact.power import Power
 from specialize.cli.output import stack
-from specialize.cli.render_costs import exchanged, forms_table, in_order
+from specialize.cli.render_costs import exchanged, forms_table, in_order, known
 from specialize.cli.render_precision import precision_lines
 from specialize.cli.tables import table, times
 from specialize.cli.words import counted
@@ -54,13 +54,13 @@ def build_json(outcome: BuildOutcome) -> dict[str, Any]:
 
 
 def flops_json(costs: dict[str, Any]) -> dict[str, Any]:
-    """Return the operations and bytes of each form, attention and whole model, from a cost report's JSON."""
+    """Return the operations and bytes of each form, attention and whole model; null where nodes are left out."""
     parts = ("attention", "model")
     return {
         name: {
             "pairs": form["pairs"],
-            **{part: form[f"{part}_flops"] for part in parts},
-            **{f"{part}_bytes": form[f"{part}_bytes"] for part in parts},
+            **{part: known(form, f"{part}_flops") for part in parts},
+            **{f"{part}_bytes": known(form, f"{part}_bytes") for part in parts},
         }
         for name, form in in_order(costs.get("forms", {})).items()
     }

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 from rich.console import RenderableType
 
 from specialize.cli.output import stack
-from specialize.cli.render_costs import in_order
-from specialize.cli.tables import scaled, table
+from specialize.cli.render_costs import in_order, known
+from specialize.cli.tables import saved, scaled, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from specialize.comparing import Comparison
 
 SCHEMA = "specialize/compare@1"
-_FORMS = "padded / re-batched, / specialized"
+_FORMS = "original / re-batched, / specialized"
 
 
 def compare_json(found: Iterable[Comparison]) -> dict[str, Any]:
@@ -51,23 +51,22 @@ def _heads(data: dict[str, Any]) -> list[str]:
 
 def _cells(row: dict[str, Any], columns: int, joint: str) -> list[str]:
     forms = in_order(row["flops"]["forms"])
-    first, last = forms["zero_padded"], forms["specialized"]
+    first, last = forms["original"], forms["specialized"]
     cells = [row["model"], row["vehicle"]]
     cells += [_each(row, key, joint) for key in ("queries", "longest", "pairs")]
-    cells.append(f"{first['pairs'] / last['pairs']:.2f}x" if last["pairs"] else "-")
-    cells.append(_three(form["attention_flops"] for form in forms.values()) if row["sites"] else "-")
-    cells.append(_three(form["model_flops"] for form in forms.values()))
+    cells.append(saved(first["pairs"], last["pairs"]))
+    cells.append(_three([known(form, "attention_flops") for form in forms.values()]) if row["sites"] else "-")
+    cells.append(_three([known(form, "model_flops") for form in forms.values()]))
     cells += [f"{row[key]:.1f}x" for key in ("time_ratio", "memory_ratio") if key in row]
     missing = "not measured" if row["sites"] else "-"  # without a site there is nothing to measure
     return cells + [missing] * (columns - len(cells))
 
 
-def _three(values: Iterable[int]) -> str:
-    """Return the values in the unit of the first."""
-    numbers = list(values)
-    unit = scaled(numbers[0]).partition(" ")[2]
+def _three(values: Sequence[int | None]) -> str:
+    """Return the values in the unit of the first one known; a dash for what is not counted."""
+    unit = scaled(next((value for value in values if value is not None), 0)).partition(" ")[2]
     factor = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[unit]
-    return " / ".join(f"{number / factor:.3g}" for number in numbers) + f" {unit}"
+    return " / ".join("-" if value is None else f"{value / factor:.3g}" for value in values) + f" {unit}"
 
 
 def _each(row: dict[str, Any], key: str, joint: str) -> str:
@@ -91,7 +90,7 @@ def _remarks(data: dict[str, Any]) -> list[RenderableType]:
         one, rounds = parts[0], sorted({part["rounds"] for part in parts})
         how_often = f"{rounds[0]} to {rounds[-1]}" if len(rounds) > 1 else str(rounds[0])
         remarks.append(
-            "Time and peak memory are of the largest site with its projections, specialized against zero-padded.\n"
+            "Time and peak memory are of the largest site with its projections, specialized against the original.\n"
             f"They were measured on {one['runtime']}, {one['threads']} threads, {how_often} rounds, "
             "the forms in turn."
         )

@@ -8,14 +8,17 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from specialize.cli.output import stack
-from specialize.cli.tables import scaled, size, table, times
+from specialize.cli.tables import saved, scaled, size, table
 
-FORMS = {"zero_padded": "zero-padded", "rebatched": "re-batched", "specialized": "specialized"}
+FORMS = {"original": "original", "rebatched": "re-batched", "specialized": "specialized"}
 _SMALL_SHARE = 0.2
 
 
 def forms_table(costs: dict[str, Any]) -> Table:
-    """Return pairs, operations and bytes of every form, and how many times less the last one needs."""
+    """Return pairs, operations and bytes of every form, and how many times less the last one needs.
+
+    A quantity that leaves nodes out is a dash, and so is what would be computed from it.
+    """
     forms = in_order(costs["forms"])
     rows = (
         ("pairs, all sites", "pairs", lambda value: f"{value:,}"),
@@ -26,13 +29,25 @@ def forms_table(costs: dict[str, Any]) -> Table:
         ("whole-model bytes", "model_bytes", size),
     )
     first, last = next(iter(forms.values())), list(forms.values())[-1]
-    body = table("", *(FORMS.get(name, name) for name in forms), "saved")
+    body = table("", *(_titled(name, costs) for name in forms), "saved")
     for label, key, shown in rows:
-        if any(
-            form.get(key) for form in forms.values()
-        ):  # a model without attention sites has none of theirs
-            body.add_row(label, *(shown(form[key]) for form in forms.values()), times(first[key], last[key]))
+        values = [known(form, key) for form in forms.values()]
+        if any(value != 0 for value in values):  # a model without attention sites has none of theirs
+            one, two = known(first, key), known(last, key)
+            ratio = "-" if one is None or two is None else saved(one, two)
+            body.add_row(label, *("-" if value is None else shown(value) for value in values), ratio)
     return body
+
+
+def _titled(name: str, costs: dict[str, Any]) -> str:
+    """Return the title of a form's column; the original is named after the form that it has."""
+    written = costs.get("original", "") if name == "original" else ""
+    return f"original ({written})" if written else FORMS.get(name, name)
+
+
+def known(form: dict[str, Any], quantity: str) -> int | None:
+    """Return a quantity of a form's JSON; None if it leaves nodes out."""
+    return None if quantity in form.get("uncounted", ()) else int(form.get(quantity, 0))
 
 
 def exchanged(costs: dict[str, Any]) -> str:
@@ -41,17 +56,32 @@ def exchanged(costs: dict[str, Any]) -> str:
     if not forms or "constant_bytes" not in forms[0]:
         return ""
     first, last = forms[0], forms[-1]
-    less = {key: first[key] - last[key] for key in ("model_flops", "model_bytes", "weight_bytes")}
     more = last["constant_bytes"] - first["constant_bytes"]
-    gone = (
-        f"{scaled(less['model_flops'])} FLOPs and {size(less['model_bytes'])} of traffic per frame fall away"
-    )
+    weights = first["weight_bytes"] - last["weight_bytes"]
+    gone = f", {size(weights)} of weights go" if weights > 0 else ""
     come = f"{size(abs(more))} of constants {'come in' if more >= 0 else 'go, too'}"
-    weights = f", {size(less['weight_bytes'])} of weights go" if less["weight_bytes"] > 0 else ""
-    return f"{gone}; {come}{weights}"
+    return "; ".join([*_changes(first, last), f"{come}{gone}"])
 
 
-def in_order(forms: dict[str, dict[str, int]]) -> dict[str, dict[str, int]]:
+def _changes(first: dict[str, Any], last: dict[str, Any]) -> list[str]:
+    """Return what falls away per frame, what grows, and what is not counted; at most one entry of each."""
+    fall, grow, unknown = [], [], []
+    for key, what, amount in (("model_flops", "FLOPs", scaled), ("model_bytes", "traffic", size)):
+        one, two = known(first, key), known(last, key)
+        if one is None or two is None:
+            unknown.append(what)
+        elif one >= two:
+            fall.append(
+                f"{amount(one - two)} {what}" if what == "FLOPs" else f"{amount(one - two)} of {what}"
+            )
+        else:
+            grow.append(f"{what} by {amount(two - one)}")
+    lines = [f"{' and '.join(fall)} per frame fall away"] if fall else []
+    lines += [f"grows per frame: {' and '.join(grow)}"] if grow else []
+    return lines + ([f"not counted: {' and '.join(unknown)}"] if unknown else [])
+
+
+def in_order(forms: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return the forms from the most to the least work; JSON does not keep an order."""
     ranked = sorted(forms, key=lambda name: list(FORMS).index(name) if name in FORMS else len(FORMS))
     return {name: forms[name] for name in ranked}
@@ -64,10 +94,12 @@ def costs_text(costs: dict[str, Any], title: str) -> RenderableType:
 
 def _remarks(costs: dict[str, Any]) -> list[RenderableType]:
     remarks: list[RenderableType] = [line] if (line := exchanged(costs)) else []
-    share = costs.get("attention_share", {}).get("zero_padded")
-    if share and share < _SMALL_SHARE:
+    share = costs.get("attention_share", {}).get("original")
+    first = costs.get("forms", {}).get("original", {})
+    complete = None not in (known(first, "attention_flops"), known(first, "model_flops"))
+    if share and share < _SMALL_SHARE and complete:
         remarks.append(
-            f"note: cross-attention is {100 * share:.1f} % of the zero-padded model's FLOPs; "
+            f"note: cross-attention is {100 * share:.1f} % of the original model's FLOPs; "
             "the whole model saves accordingly"
         )
     uncounted = costs.get("uncounted", [])

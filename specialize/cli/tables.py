@@ -35,6 +35,13 @@ def size(value: int) -> str:
     return f"{value} B"
 
 
+def saved(before: float, after: float) -> str:
+    """Return how many times less `after` is than `before`, or how many times more: a loss is no saving."""
+    if after > before:
+        return f"{after / before:.2f}x more" if before else "-"
+    return times(before, after)
+
+
 def times(before: float, after: float) -> str:
     """Return how many times less `after` is than `before`."""
     return f"{before / after:.2f}x" if after else "-"

@@ -12,7 +12,7 @@ from specialize.errors import InputError
 from specialize.flops.formulas import FORMULAS
 from specialize.flops.node import NodeView, UnknownShapeError, Work, byte_size
 from specialize.flops.projections import with_projections
-from specialize.flops.report import CostReport, NodeCost, Uncounted
+from specialize.flops.report import UNKNOWN_SHAPE, CostReport, NodeCost, Uncounted
 from specialize.flops.traffic import Traffic, is_constant, is_weight, node_traffic, peak_activation_bytes
 from specialize.graph.known import evaluate
 
@@ -82,7 +82,7 @@ def _node_cost(
             work = formula.work(NodeView(node))
         traffic = node_traffic(node)
     except UnknownShapeError:
-        missing[node.op_type, node.domain, "a shape is unknown", bool(site)] += 1
+        missing[node.op_type, node.domain, UNKNOWN_SHAPE, bool(site)] += 1
     return NodeCost(
         name=node.name or "",
         op=node.op_type,

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 
 MODEL_SCHEMA = "specialize/cost@1"
 FORMS_SCHEMA = "specialize/flops@1"
+UNKNOWN_SHAPE = "a shape is unknown"
+"""Why a node has neither operations nor bytes; every other reason leaves out operations alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,7 @@ class FormCost:
         peak_bytes: Activations at their peak, weights and constants.
         weight_bytes: Bytes of all weights, each once.
         constant_bytes: Bytes of all other constants, each once: tables, masks, what calibration alone determines.
+        uncounted: Which of these quantities leave nodes out, hence are too small to be compared.
     """
 
     pairs: int
@@ -190,19 +193,29 @@ class FormCost:
     peak_bytes: int
     weight_bytes: int
     constant_bytes: int
+    uncounted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class FormsReport:
-    """Several forms of the same model and calibration, the first being the one to compare with."""
+    """Several forms of the same model and calibration, the first being the one to compare with.
+
+    Attributes:
+        forms: Name -> cost.
+        uncounted: What any of them leaves out.
+        original: How the sites of the first form are written, as `zero-padded`; empty without sites.
+    """
 
     forms: Mapping[str, FormCost]
     uncounted: tuple[Uncounted, ...]
+    original: str = ""
 
     def ratio(self, form: str, quantity: str) -> float:
-        """Return how many times more of a quantity the first form has than `form`."""
-        first = getattr(next(iter(self.forms.values())), quantity)
-        other = getattr(self.forms[form], quantity)
+        """Return how many times more of a quantity the first form has than `form`; nan if either leaves nodes out."""
+        one, two = next(iter(self.forms.values())), self.forms[form]
+        if quantity in (*one.uncounted, *two.uncounted):
+            return float("nan")
+        first, other = getattr(one, quantity), getattr(two, quantity)
         return float(first / other) if other else float("inf") if first else 1.0
 
     def attention_share(self, form: str) -> float:
@@ -214,6 +227,7 @@ class FormsReport:
         """Return plain values: the forms as counted, and what is not in them."""
         return {
             "schema": FORMS_SCHEMA,
+            "original": self.original,
             "forms": {name: asdict(form) for name, form in self.forms.items()},
             "attention_share": {name: round(self.attention_share(name), 6) for name in self.forms},
             "uncounted": [entry.to_json() for entry in self.uncounted],
@@ -234,15 +248,37 @@ def form_cost(report: CostReport, pairs: int) -> FormCost:
         peak_bytes=report.peak_bytes,
         weight_bytes=report.weight_bytes,
         constant_bytes=report.constant_bytes,
+        uncounted=_incomplete(report.uncounted),
     )
 
 
-def compare_forms(reports: Mapping[str, CostReport], pairs: Mapping[str, int]) -> FormsReport:
-    """Put several counted forms side by side; what any of them leaves uncounted is listed once."""
+def _incomplete(uncounted: Iterable[Uncounted]) -> tuple[str, ...]:
+    """Return the quantities that leave out what is not counted; of a node without a formula the bytes are known."""
+    found: dict[str, None] = {}
+    for entry in uncounted:
+        parts = ["flops"] if entry.reason != UNKNOWN_SHAPE else ["flops", "bytes"]
+        found.update(dict.fromkeys(f"model_{part}" for part in parts))
+        if entry.attention:
+            found.update(dict.fromkeys(f"attention_{part}" for part in (*parts, "samples")))
+            found["per_row_flops"] = None
+        if entry.reason == UNKNOWN_SHAPE:
+            found["peak_bytes"] = None
+    return tuple(found)
+
+
+def compare_forms(
+    reports: Mapping[str, CostReport], pairs: Mapping[str, int], original: str = ""
+) -> FormsReport:
+    """Put several counted forms side by side; what any of them leaves uncounted is listed once.
+
+    Args:
+        reports: Name -> count; the first is what the others are compared with.
+        pairs: Name -> rows of the sites.
+        original: How the sites of the first form are written.
+    """
     uncounted = dict.fromkeys(entry for report in reports.values() for entry in report.uncounted)
-    return FormsReport(
-        {name: form_cost(report, pairs[name]) for name, report in reports.items()}, tuple(uncounted)
-    )
+    forms = {name: form_cost(report, pairs[name]) for name, report in reports.items()}
+    return FormsReport(forms, tuple(uncounted), original)
 
 
 def _sum(nodes: Iterable[NodeCost]) -> CostTotal:

@@ -11,7 +11,7 @@ from specialize.bench.report import BuildBench
 from specialize.digest import short
 from specialize.report.costs import cost_table, share_rows, time_table
 from specialize.report.drawing import drawing_view
-from specialize.report.numbers import count, percent, plural, small, times, width
+from specialize.report.numbers import count, percent, plural, saved, small, width
 from specialize.report.page import BuildPage, Fact, OutputRow, Pair, Parity, PassRow
 from specialize.report.sites import site_views
 from specialize.visibility.plan import VisibilityPlan
@@ -180,15 +180,24 @@ def _witnessed(manifest: Manifest) -> str:
 def _saved(manifest: Manifest) -> Fact:
     forms = manifest.flops.get("forms", {})
     question = "How much is saved?"
-    if not {"zero_padded", "specialized"} <= set(forms):
+    if not {"original", "specialized"} <= set(forms):
         return Fact(question, "not counted", "the build has no cost report")
-    first, last = forms["zero_padded"], forms["specialized"]
-    ratio = {key: first[key] / max(1, last[key]) for key in ("pairs", "attention_flops", "model_flops")}
-    detail = (
-        f"{times(ratio['attention_flops'])} fewer operations in the attention, "
-        f"{times(ratio['model_flops'])} in the whole model"
-    )
-    return Fact(question, f"{times(ratio['pairs'])} fewer pairs", detail)
+    first, last = forms["original"], forms["specialized"]
+    told = [
+        f"{place}: {_compared(first, last, key)} operations"
+        for place, key in (("attention", "attention_flops"), ("whole model", "model_flops"))
+    ]
+    return Fact(question, f"{_compared(first, last, 'pairs')} pairs", "; ".join(told))
+
+
+def _compared(first: Mapping[str, Any], last: Mapping[str, Any], key: str) -> str:
+    """Return `5.3x fewer`, `1.2x more`, `as many` or, where either is not known, `uncounted`."""
+    if key in (*first.get("uncounted", ()), *last.get("uncounted", ())):
+        return "uncounted"
+    if first[key] == last[key]:
+        return "as many"
+    ratio = saved(first[key], last[key])
+    return ratio if ratio.endswith("more") or not ratio else f"{ratio} fewer"
 
 
 def _costliest(manifest: Manifest, plans: Sequence[VisibilityPlan]) -> Fact:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from specialize.bench.report import BuildBench, Spread
-from specialize.report.numbers import count, operations, percent, plural, scaled, size, times, width
+from specialize.report.numbers import count, operations, percent, plural, saved, scaled, size, times, width
 from specialize.report.page import Bar, CostRow, Costs, Pair
 
-FORMS = {"zero_padded": "zero-padded", "rebatched": "re-batched", "specialized": "specialized"}
+FORMS = {"original": "original", "rebatched": "re-batched", "specialized": "specialized"}
 _SMALL_SHARE = 0.2
 _QUANTITIES: tuple[tuple[str, str, Callable[[int], str]], ...] = (
     ("pairs, all sites", "pairs", count),
@@ -33,8 +33,15 @@ def cost_table(flops: Mapping[str, Any]) -> Costs:
     for label, key, text in _QUANTITIES:
         values = [form[key] for form in forms.values() if key in form]
         if values and len(values) == len(forms):
-            rows.append(_row(label, values, [text(value) for value in values]))
-    return Costs(tuple(FORMS[name] for name in forms), tuple(rows), _remarks(flops, forms))
+            whole = [key not in form.get("uncounted", ()) for form in forms.values()]
+            texts = [text(value) if sure else "-" for value, sure in zip(values, whole, strict=True)]
+            row = _row(
+                label, [value if sure else 0 for value, sure in zip(values, whole, strict=True)], texts
+            )
+            rows.append(row if whole[0] and whole[-1] else replace(row, saved="-"))
+    written = flops.get("original", "")
+    names = [f"original ({written})" if name == "original" and written else FORMS[name] for name in forms]
+    return Costs(tuple(names), tuple(rows), _remarks(flops, forms))
 
 
 def time_table(bench: BuildBench) -> Costs:
@@ -83,15 +90,16 @@ def _milliseconds(spread: Spread) -> str:
 def _row(label: str, values: list[Any], texts: list[str]) -> CostRow:
     most = max(values, default=0) or 1
     bars = tuple(Bar(text, width(value / most)) for value, text in zip(values, texts, strict=True))
-    return CostRow(label, bars, times(values[0] / values[-1]) if values and values[-1] else "")
+    return CostRow(label, bars, saved(values[0], values[-1]) if values else "")
 
 
 def _remarks(flops: Mapping[str, Any], forms: Mapping[str, Any]) -> tuple[str, ...]:
     remarks = []
-    share = flops.get("attention_share", {}).get("zero_padded", 1.0)
-    if share < _SMALL_SHARE:
+    share = flops.get("attention_share", {}).get("original", 1.0)
+    lacking = forms.get("original", {}).get("uncounted", ())
+    if share < _SMALL_SHARE and not {"attention_flops", "model_flops"} & set(lacking):
         remarks.append(
-            f"Cross-attention is {percent(share)} of the zero-padded model's operations, "
+            f"Cross-attention is {percent(share)} of the original model's operations, "
             "so the whole model saves little in operations, whatever the attention saves."
         )
     for entry in flops.get("uncounted", []):

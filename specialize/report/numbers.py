@@ -53,6 +53,13 @@ def times(ratio: float) -> str:
     return f"{ratio:.2f}\u00d7" if ratio < 2 else f"{ratio:.1f}\u00d7"
 
 
+def saved(before: float, after: float) -> str:
+    """Return how many times less `after` is than `before`, or how many times more: a loss is no saving."""
+    if not before or not after:
+        return ""
+    return times(before / after) if after <= before else f"{times(after / before)} more"
+
+
 def width(share: float) -> str:
     """Return a share as the width of a bar in per cent, for a style attribute."""
     return f"{100 * min(1.0, max(0.0, share)):.2f}"

@@ -68,7 +68,7 @@ def test_a_builds_json_has_all_that_was_promised() -> None:
     assert promised <= set(data)
     assert set(data["sites"][0]) == {"queries", "cameras", "longest", "pairs", "rows_computed"}
     assert set(data["digests"]) == {"profile", "plan", "model", "build"}
-    assert set(data["flops"]) == {"zero_padded", "rebatched", "specialized"}
+    assert set(data["flops"]) == {"original", "rebatched", "specialized"}
     assert all({"attention", "model"} <= set(form) for form in data["flops"].values())
     assert data["verify"]["passed"] is True
     assert {"max_abs", "max_rel"} <= set(data["verify"]["outputs"]["bev_embed"])
@@ -100,11 +100,11 @@ def test_what_became_constant_is_weighed() -> None:
         name: {"pairs": 0, "attention_flops": 0, "model_flops": flops, "model_bytes": flops // 8}
         | {"weight_bytes": weights, "constant_bytes": constants}
         for name, flops, weights, constants in (
-            ("zero_padded", 10**10, 3 * 2**20, 2**20),
+            ("original", 10**10, 3 * 2**20, 2**20),
             ("specialized", 8 * 10**9, 2 * 2**20, 5 * 2**20),
         )
     }
-    text = to_text(costs_text({"forms": forms, "attention_share": {"zero_padded": 0.0}}, "detector"))
+    text = to_text(costs_text({"forms": forms, "attention_share": {"original": 0.0}}, "detector"))
     line = (
         "2 G FLOPs and 238.4 MiB of traffic per frame fall away; "
         "4.0 MiB of constants come in, 1.0 MiB of weights go"

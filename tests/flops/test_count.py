@@ -143,7 +143,7 @@ def test_groups_add_up_to_the_whole() -> None:
 
 def test_forms_are_compared_side_by_side() -> None:
     """The report has every form and quantity, its ratios are against the first form, and it is valid JSON."""
-    rows = {"zero_padded": 1200, "rebatched": 360, "specialized": 240}
+    rows = {"original": 1200, "rebatched": 360, "specialized": 240}
     reports = {name: count(cross_attention(count_, 200, 6, (4, 4))) for name, count_ in rows.items()}
     forms = compare_forms(reports, rows)
     assert forms.ratio("specialized", "pairs") == 5.0

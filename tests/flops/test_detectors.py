@@ -46,7 +46,7 @@ def test_three_forms_agree_with_the_closed_formulas(model: str, shared_store_dir
     layers, site = DETECTORS[model]
     (plan,) = visible_sets(resolve_spec(model, None), load_profile(CAR42))
     rows = {
-        "zero_padded": (6 * site.queries, 6 * site.queries),
+        "original": (6 * site.queries, 6 * site.queries),
         "rebatched": (6 * plan.longest, site.queries),
         "specialized": (plan.pairs, site.queries),
     }

@@ -45,7 +45,7 @@ def verify_report(wrong: bool = False) -> VerifyReport:
 def manifest(plan: VisibilityPlan, wrong: bool = False, vehicle: str = "car42") -> Manifest:
     """Return the manifest of a build as the compiler writes it."""
     names = [camera.name for camera in load_profile(resource_dir("calib_profiles") / "car42.yaml").cameras]
-    rows = {"zero_padded": plan.seen.size, "rebatched": 6 * plan.longest, "specialized": plan.pairs}
+    rows = {"original": plan.seen.size, "rebatched": 6 * plan.longest, "specialized": plan.pairs}
     forms = {form: count(cross_attention(number, 2500, 6, (15, 25))) for form, number in rows.items()}
     site = Site(
         queries=plan.grid.queries,

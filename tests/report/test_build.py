@@ -148,10 +148,10 @@ def test_measured_times_are_shown_if_there_are_any() -> None:
     """Times, ratios and operator shares appear when the build was benchmarked."""
     plans = pages.plans()
     forms = {
-        "zero_padded": FormTime((0.5, 0.6, 0.55), 400_000_000, 100_000_000, {"GridSample": 1.0}),
+        "original": FormTime((0.5, 0.6, 0.55), 400_000_000, 100_000_000, {"GridSample": 1.0}),
         "specialized": FormTime((0.1, 0.1, 0.11), 200_000_000, 100_000_000, {"GridSample": 0.6, "Conv": 0.4}),
     }
-    rows = {"zero_padded": 15000, "specialized": 2822}
+    rows = {"original": 15000, "specialized": 2822}
     parts = {"rows": BenchReport("onnxruntime 1", 2, 2, True, forms)}
     bench = BuildBench(model="m", vehicle="car42", site=0, rows=rows, parts=parts)
     html = render("build.html", build_page(pages.manifest(plans[0]), plans, bench))

@@ -25,13 +25,15 @@ class BuildForm(Output, frozen=True, kw_only=True):
         model: Operations of the whole model.
         attention_bytes: Bytes that the attention sites read and write.
         model_bytes: Bytes that the whole model reads and writes.
+
+    A figure is null if nodes of this form could not be counted.
     """
 
     pairs: int
-    attention: int
-    model: int
-    attention_bytes: int
-    model_bytes: int
+    attention: int | None
+    model: int | None
+    attention_bytes: int | None
+    model_bytes: int | None
 
 
 class BuildDone(Output, frozen=True, kw_only=True):
@@ -50,7 +52,7 @@ class BuildDone(Output, frozen=True, kw_only=True):
         digests: What the build is tied to.
         verify: The comparison with the original.
         power: What that comparison could show; null in builds without one.
-        flops: Costs by form: `zero_padded`, `rebatched`, `specialized`.
+        flops: Costs by form: `original`, `rebatched`, `specialized`.
         witness: The second computation of the geometry, compared with the compiler's own.
         passes: What every pass did or declined.
         options: What the mode adds: tolerance, capacity.

@@ -22,6 +22,7 @@ class CountedForm(Output, frozen=True, kw_only=True):
         peak_bytes: Activations at their peak, weights and constants.
         weight_bytes: Bytes of all weights, each once.
         constant_bytes: Bytes of all other constants, each once: tables, masks, what calibration alone determines.
+        uncounted: Which of these quantities leave nodes out, hence are too small to be compared.
     """
 
     pairs: int
@@ -34,6 +35,7 @@ class CountedForm(Output, frozen=True, kw_only=True):
     peak_bytes: int
     weight_bytes: int
     constant_bytes: int
+    uncounted: tuple[str, ...] = ()
 
 
 class Uncounted(Output, frozen=True, kw_only=True):
@@ -58,12 +60,14 @@ class Flops(Output, frozen=True, kw_only=True):
     """`specialize flops --json`.
 
     Attributes:
-        forms: `zero_padded`, `rebatched` and `specialized`, each counted on its real graph.
+        original: How the sites of the original are written, as `zero-padded`; empty without sites.
+        forms: `original`, `rebatched` and `specialized`, each counted on its real graph.
         attention_share: Form -> share (0 to 1) of its operations in attention sites.
         uncounted: What the sums leave out; empty means complete.
     """
 
     schema: Literal["specialize/flops@1"]
+    original: str
     forms: dict[str, CountedForm]
     attention_share: dict[str, float]
     uncounted: tuple[Uncounted, ...]
@@ -131,7 +135,7 @@ class Bench(Output, frozen=True, kw_only=True):
     """`specialize bench --json`.
 
     Attributes:
-        ratios: Part -> form -> how many times faster than zero-padded, the median over the rounds.
+        ratios: Part -> form -> how many times faster than the original, the median over the rounds.
         model: Name of the model.
         vehicle: Name of the vehicle.
         site: Number of the attention site that was cut out.

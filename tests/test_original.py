@@ -1,0 +1,53 @@
+"""The original is counted whole: nodes whose shapes only a calibration determines, and those that compute geometry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from specialize.flops import count
+from specialize.graph.io import read_graph
+from specialize.original import count_original
+
+ROWS, CHANNELS = 3, 8
+MASK = np.array([1, 0, 1, 1, 0, 0], dtype=np.float32)
+
+
+def _masked(path: Path) -> Path:
+    """Write `(x[mask != 0] @ w) ** 2`: only the mask says how many rows that are."""
+    nodes = [
+        helper.make_node("NonZero", ["mask"], ["places"], name="where"),
+        helper.make_node("Transpose", ["places"], ["columns"], name="columns", perm=[1, 0]),
+        helper.make_node("GatherND", ["x", "columns"], ["rows"], name="rows"),
+        helper.make_node("MatMul", ["rows", "w"], ["y"], name="product"),
+        helper.make_node("Mul", ["y", "y"], ["out"], name="square"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "masked",
+        [
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, [len(MASK), CHANNELS]),
+            helper.make_tensor_value_info("mask", TensorProto.FLOAT, [len(MASK)]),
+        ],
+        [helper.make_tensor_value_info("out", TensorProto.FLOAT, [None, 4])],
+        [numpy_helper.from_array(np.ones((CHANNELS, 4), np.float32), "w")],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
+    return path
+
+
+def test_rows_that_a_mask_chooses_are_counted(tmp_path: Path) -> None:
+    """Unbound, the product counts as nothing; bound, it is exactly that of the chosen rows, and the mask counts too."""
+    path = _masked(tmp_path / "masked.onnx")
+    unbound = count(read_graph(path))
+    assert {entry.op for entry in unbound.uncounted} >= {"MatMul", "Mul"}
+    found = count_original(path, {"mask": MASK})
+    assert found.uncounted == ()
+    by_name = {node.name: node for node in found.nodes}
+    assert by_name["product"].multiply_adds == ROWS * CHANNELS * 4
+    assert by_name["square"].flops == ROWS * 4
+    assert by_name["where"].flops == len(MASK)
+    assert found.peak_activation_bytes > 0

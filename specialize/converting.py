@@ -135,8 +135,8 @@ class Conversion:
 
     def _finished(self, made: Converted, facts: BuildFacts, room: Path) -> tuple[PassNote, ...]:
         """Write the toolchain's files for the converted model; return what the toolchain does with its nodes."""
-        write_files(made.model, self.target, room, replace(facts, precision=self.name))
         report = check(made.model, target(self.target).PROFILE)
+        write_files(made.model, report, room, replace(facts, precision=self.name))
         return describe_notes(conformance_notes(report, f" in {self.name}"))
 
     def _described(

@@ -22,8 +22,8 @@ from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.shapes import STANDARD, dims, is_static, numpy_type
 from specialize.passes.arithmetic import plus
 from specialize.passes.base import Note, node_name
-from specialize.passes.compact import remove_unused, replace
 from specialize.passes.lower_deform_conv import DeformConv, write_deform_conv
+from specialize.passes.rewrite import replace_or_undo
 from specialize.rows.lift import array_of
 
 NAME = "custom_conv"
@@ -46,15 +46,11 @@ def write_convs(model: ir.Model, taken: Container[str]) -> list[Note]:
             continue
         builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
         made = _written(node, kinds[0], builder)
-        if isinstance(made, str):
-            builder.undo()
-            notes.append(Note(NAME, "declined", node_name(node), f"{kinds[0].title}: {made}"))
-            continue
-        replace(model.graph, node.outputs[0], made)
-        remove_unused(model.graph, node)
-        if kinds[0].domain:
+        title = kinds[0].title
+        note = replace_or_undo(node, builder, made, NAME, told=f"written as {title}", title=title)
+        if note.verdict == "applied" and kinds[0].domain:
             model.graph.opset_imports.setdefault(kinds[0].domain, 1)
-        notes.append(Note(NAME, "applied", node_name(node), f"written as {kinds[0].title}"))
+        notes.append(note)
     return notes
 
 
@@ -68,14 +64,8 @@ def read_convs(model: ir.Model) -> list[Note]:
             continue
         builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
         made = (_read_standard if standard else _read)(node, kind, builder)
-        if isinstance(made, str):
-            builder.undo()
-            notes.append(Note(NAME, "declined", node_name(node), f"{node.op_type}: {made}"))
-            continue
-        replace(model.graph, node.outputs[0], made)
-        remove_unused(model.graph, node)
-        form = "DeformConv" if standard else "GridSample"
-        notes.append(Note(NAME, "applied", node_name(node), f"{node.op_type} read as {form}"))
+        told = f"{node.op_type} read as {'DeformConv' if standard else 'GridSample'}"
+        notes.append(replace_or_undo(node, builder, made, NAME, told=told, title=node.op_type))
     return notes
 
 

@@ -18,7 +18,6 @@ from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.io import raise_opset
 from specialize.passes.attention import DOMAIN, Attention, is_attention, read_attention
 from specialize.passes.base import Note, node_name
-from specialize.passes.compact import remove_unused, replace
 from specialize.passes.custom import write_custom
 from specialize.passes.custom_conv import DEFORM_CONV_OPSET, has_convs, read_convs
 from specialize.passes.lower_operands import plain_weights
@@ -27,6 +26,7 @@ from specialize.passes.lower_rotate import read_rotations
 from specialize.passes.lower_rows import lower_row_gathers
 from specialize.passes.lower_sampling import spell_out, with_gather, with_grid_sample
 from specialize.passes.recognise import recognise_custom
+from specialize.passes.rewrite import replace_or_undo
 from specialize.passes.tidy import tidy
 
 NAME = "lower"
@@ -56,13 +56,9 @@ def lower_deformable_attention(model: ir.Model, spelling: str) -> list[Note]:
         builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
         attention = read_attention(node)
         made = attention if isinstance(attention, str) else _write(attention, spelling, builder, opset)
-        if isinstance(made, str):
-            builder.undo()
-            notes.append(Note(NAME, "declined", node_name(node), f"{spelling}: {made}"))
-            continue
-        replace(model.graph, node.outputs[0], made)
-        remove_unused(model.graph, node)
-        notes.append(Note(NAME, "applied", node_name(node), f"written as {_title(spelling)}"))
+        notes.append(
+            replace_or_undo(node, builder, made, NAME, told=f"written as {_title(spelling)}", title=spelling)
+        )
     if spelling == NEAREST:
         notes += lower_row_gathers(model)
     _set_imports(model)

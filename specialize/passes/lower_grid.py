@@ -16,7 +16,7 @@ from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.arithmetic import clip, plus, scaled, slice_of, take, times
 from specialize.passes.base import Note, node_name
-from specialize.passes.compact import remove_unused, replace
+from specialize.passes.rewrite import replace_or_undo
 
 NAME = "lower"
 EXACT_INTEGERS = 1 << 24
@@ -34,13 +34,11 @@ def lower_grid_samples(model: ir.Model) -> list[Note]:
             continue
         builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
         made = _decompose(node, builder)
-        if isinstance(made, str):
-            builder.undo()
-            notes.append(Note(NAME, "declined", node_name(node), f"GridSample: {made}"))
-            continue
-        replace(model.graph, node.outputs[0], made)
-        remove_unused(model.graph, node)
-        notes.append(Note(NAME, "applied", node_name(node), "GridSample written with Gather"))
+        notes.append(
+            replace_or_undo(
+                node, builder, made, NAME, told="GridSample written with Gather", title="GridSample"
+            )
+        )
     return notes
 
 

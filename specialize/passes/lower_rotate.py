@@ -25,6 +25,7 @@ from specialize.passes.arithmetic import plus, scaled, times
 from specialize.passes.base import Note, node_name
 from specialize.passes.compact import remove_unused, replace
 from specialize.passes.lower_sampling import linear
+from specialize.passes.rewrite import replace_or_undo
 from specialize.passes.turned import MODES, Rotation, find_rotation, mode_of
 from specialize.rows.lift import array_of
 
@@ -61,13 +62,11 @@ def read_rotations(model: ir.Model) -> list[Note]:
             continue
         builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
         made = _read(node, builder)
-        if isinstance(made, str):
-            builder.undo()
-            notes.append(Note(NAME, "declined", node_name(node), f"{node.op_type}: {made}"))
-            continue
-        replace(model.graph, node.outputs[0], made)
-        remove_unused(model.graph, node)
-        notes.append(Note(NAME, "applied", node_name(node), f"{node.op_type} read as GridSample"))
+        notes.append(
+            replace_or_undo(
+                node, builder, made, NAME, told=f"{node.op_type} read as GridSample", title=node.op_type
+            )
+        )
     return notes
 
 

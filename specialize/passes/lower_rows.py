@@ -18,7 +18,7 @@ import onnx_ir as ir
 from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.base import Note, node_name
-from specialize.passes.compact import remove_unused, replace
+from specialize.passes.rewrite import replace_or_undo
 from specialize.rows.lift import array_of, node_axis
 
 NAME = "lower_rows"
@@ -38,13 +38,11 @@ def lower_row_gathers(model: ir.Model) -> list[Note]:
             continue
         builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
         made = _sampled(node, index, builder, model.graph.opset_imports.get("", 0))
-        if isinstance(made, str):
-            builder.undo()
-            notes.append(Note(NAME, "declined", node_name(node), made))
-            continue
-        replace(model.graph, node.outputs[0], made)
-        remove_unused(model.graph, node)
-        notes.append(Note(NAME, "applied", node_name(node), f"{len(index)} rows by nearest GridSample"))
+        notes.append(
+            replace_or_undo(
+                node, builder, made, NAME, told=f"{len(index)} rows by nearest GridSample", title=""
+            )
+        )
     return notes
 
 

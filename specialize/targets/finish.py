@@ -95,20 +95,27 @@ def finish(
     report = check(model, profile, hindrances)
     report.require_accepted()
     notes += conformance_notes(report)
-    written = write_files(model, target_name, folder, facts, name)
+    written = write_files(model, report, folder, facts, name)
     return Finished(notes=tuple(notes), conformance=report, files=written, runnable=not _foreign(model))
 
 
 def write_files(
-    model: ir.Model, target_name: str, folder: Path, facts: BuildFacts, name: str = MODEL
+    model: ir.Model, report: Conformance, folder: Path, facts: BuildFacts, name: str = MODEL
 ) -> tuple[str, ...]:
     """Write what a toolchain wants beside a model, in place of what is there; return the names of the files.
+
+    Args:
+        model: The graph.
+        report: What the toolchain does with it.
+        folder: Where the files go.
+        facts: What the compiler knows about the build.
+        name: File name of the model.
 
     Raises:
         InputError: A name of the model cannot be said in a file of the toolchain.
     """
-    module = target(target_name)
-    written = module.files(file_facts(model, target_name, facts, name))
+    module = target(report.target)
+    written = module.files(file_facts(model, report, facts, name))
     for file, text in written.items():
         write_file(folder / file, text)
     tables = _write_tables(model, folder) if module.PROFILE.swaps_constants else ()
@@ -210,13 +217,12 @@ def runnable_file(model: Path, aside: Path) -> Path:
     return aside
 
 
-def file_facts(model: ir.Model, target_name: str, facts: BuildFacts, name: str = MODEL) -> FileFacts:
+def file_facts(model: ir.Model, report: Conformance, facts: BuildFacts, name: str = MODEL) -> FileFacts:
     """Return what templates are filled with."""
     branches = coordinate_branches(model)
-    report = check(model, target(target_name).PROFILE)
     return FileFacts(
         build=facts,
-        target=target_name,
+        target=report.target,
         model=name,
         opset=model.graph.opset_imports.get("", 0),
         inputs=tuple(_tensor(value) for value in model.graph.inputs),

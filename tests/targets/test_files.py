@@ -16,8 +16,9 @@ import pytest
 
 from specialize.errors import InputError, InternalError
 from specialize.graph.io import write_graph
-from specialize.targets import ascend, qnn, rknn, tensorrt
+from specialize.targets import ascend, horizon_j5, qnn, rknn, tensorrt
 from specialize.targets.base import TensorFacts
+from specialize.targets.conformance import check
 from specialize.targets.finish import file_facts, finish
 from specialize.targets.keys import check_arguments, check_flags, check_keys, known
 from tests.targets.graphs import FACTS, attention_block
@@ -105,7 +106,7 @@ def test_hb_mapper_is_told_node_by_node(tmp_path: Path) -> None:
         != []
     )
     assert all(len(node.outputs[0].shape or ()) == 4 for node in found)
-    facts = file_facts(model, "horizon_j5", FACTS)
+    facts = file_facts(model, check(model, horizon_j5.PROFILE), FACTS)
     int16 = {"ON": "BPU", "InputType": "int16", "OutputType": "int16"}
     assert [name for name, asked in named.items() if asked == int16] == [
         name for name in facts.coordinates if name in facts.allowed

@@ -20,6 +20,7 @@ from specialize.errors import InternalError, UsageError
 from specialize.graph.known import evaluate
 from specialize.passes.lower import FORMS, runnable
 from specialize.targets.base import BuildFacts
+from specialize.targets.conformance import check
 from specialize.targets.coordinates import coordinate_branches
 from specialize.targets.finish import file_facts, finish, runnable_copy
 from specialize.targets.keys import check_keys, known
@@ -218,5 +219,6 @@ def test_an_undocumented_key_is_a_bug_here() -> None:
 def test_files_depend_on_nothing_but_the_graph(tmp_path: Path) -> None:
     """The same graph gives the same files, byte by byte."""
     for name in targets.TARGETS:
-        facts = file_facts(attention_block(), name, BuildFacts(vehicle="v"))
+        model = attention_block()
+        facts = file_facts(model, check(model, targets.target(name).PROFILE), BuildFacts(vehicle="v"))
         assert targets.target(name).files(facts) == targets.target(name).files(facts)

@@ -15,7 +15,7 @@ RUNTIME_TESTS := tests/bench tests/passes tests/precision tests/targets tests/ve
 	tests/end_to_end/test_precision.py tests/end_to_end/test_round_trip.py
 HIDING := $(abspath $(VENV))/without_vnni.so
 
-.PHONY: help install demo test test-lowest fuzz check benchmarks evidence evidence-models format pin wheel clean targets table
+.PHONY: help install demo test test-lowest fuzz check benchmarks evidence evidence-models mutants format pin wheel clean targets table
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -55,6 +55,11 @@ evidence: install ## the slow tests: whole detectors, timings, thousands of vehi
 
 evidence-models: install ## every model family built for car42 in both layouts: a table of what each build took
 	$(BIN)/python tools/evidence_models.py
+
+mutants: install ## change the compiler's meaning in one place at a time and see which checks notice (an hour): docs/concepts/mutants.md
+	$(TEST_ENV) $(BIN)/python tools/mutants/campaign.py --jobs $(WORKERS) --write docs/mutants.json
+	$(BIN)/python tools/mutants/page.py
+	$(TEST_ENV) $(BIN)/python tools/mutants/checkers.py
 
 table: install ## every model family on car42 and on RIG=profile.yaml, measured: the table in README.md
 	$(BIN)/python tools/model_table.py --calib calib_profiles/car42.yaml $(addprefix --calib ,$(RIG)) --write README.md

@@ -1,0 +1,114 @@
+"""The catalogue of mutants fits the code, its tool changes what is loaded, and the judge shares no code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.architecture import imports
+from tests.cli.running import REPOSITORY
+from tools.mutants import inside, oracle
+from tools.mutants.catalogue import Mutant, read_catalogue, stale
+from tools.mutants.outcome import Outcome, Try
+
+MUTANTS = read_catalogue()
+LEAST = 150
+
+
+def test_every_entry_fits_the_code() -> None:
+    """The old text of each stands once in its file, and the new one changes what the file does."""
+    assert stale(MUTANTS) == []
+
+
+def test_there_are_many_of_every_area() -> None:
+    """Mutants of the checks themselves are not counted."""
+    areas = {one.area for one in MUTANTS}
+    assert {"graph", "rows", "passes", "modes", "visibility", "model", "calibration", "tables"} <= areas
+    assert sum(not one.killed_by for one in MUTANTS) >= LEAST
+
+
+def test_an_entry_that_does_not_fit_is_told() -> None:
+    """A text that stands nowhere, one that stands twice, and one that changes nothing are errors."""
+    lost, twice, same = (
+        Mutant(name, "rows", "rows/room.py", old, new, "nothing")
+        for name, old, new in (
+            ("lost", "no such text", "x"),
+            ("twice", "int", "float"),
+            ("same", "wanted > lengths", "wanted  >  lengths"),
+        )
+    )
+    told = "\n".join(stale([lost, twice, same, lost]))
+    assert "lost: expected 'no such text' once in rows/room.py, got it 0 times" in told
+    assert "twice: expected 'int' once" in told
+    assert "same: expected a change of what rows/room.py does, got none" in told
+    assert "lost: expected a name of its own" in told
+
+
+def test_tests_that_kill_mutants_of_checks_exist() -> None:
+    """Each names a function of a file of tests."""
+    for one in MUTANTS:
+        if one.killed_by:
+            file, _, test = one.killed_by.partition("::")
+            assert f"def {test.partition('[')[0]}(" in (REPOSITORY / file).read_text(), one.name
+
+
+def test_a_mutant_changes_what_is_loaded() -> None:
+    """In a process of its own the changed module is loaded, and no file is written."""
+    code = (
+        "from tools.mutants.catalogue import Mutant, install\n"
+        "one = Mutant('two', 'rows', 'rows/arrange.py', '// self.align) * self.align', '// self.align) * 7', '')\n"
+        "before = one.path.read_text()\n"
+        "install(one)\n"
+        "import numpy as np\n"
+        "from specialize.rows.arrange import Packing\n"
+        "assert one.path.read_text() == before\n"
+        "print(int(Packing(align=2).lengths(np.array([3]))[0]))\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, check=False
+    )
+    assert ran.stdout == "14\n", ran.stderr
+
+
+@pytest.mark.parametrize("file", ["inside.py", "judge.py", "oracle.py"])
+def test_the_judge_shares_no_code(file: str) -> None:
+    """It imports nothing of the package, nor of anything that does."""
+    names = [name for _, name in imports(REPOSITORY / "tools" / "mutants" / file)]
+    assert names
+    ours = [name for name in names if name.partition(".")[0] in ("specialize", "tests", "tools")]
+    assert set(ours) <= {"tools.mutants.inside", "tools.mutants.oracle"}
+
+
+def test_the_judge_tells_a_wrong_answer() -> None:
+    """A difference of a thousandth of the scale is ten times what is allowed; other shapes and NaN are infinite."""
+    wanted = {"out": np.array([[100.0, 0.0], [1.0, -3.0]], np.float32)}
+    assert oracle.ratio(wanted, wanted) == 0.0
+    off = {"out": wanted["out"] + np.array([[0.0, 0.1], [0.0, 0.0]], np.float32)}
+    assert oracle.ratio(off, wanted) == pytest.approx(10.0, rel=1e-3)
+    assert oracle.ratio({"out": wanted["out"][:1]}, wanted) == np.inf
+    assert oracle.ratio({"out": wanted["out"] * np.nan}, wanted) == np.inf
+
+
+def test_the_judge_moves_cameras_by_what_is_allowed() -> None:
+    """A camera turned by its bound is that far from where it was; a displaced one has another centre."""
+    vehicle = oracle.read_vehicle(REPOSITORY / "calib_profiles" / "car42.yaml")
+    still = {name: np.zeros(3) for name in ("rotation", "translation", "yaw", "speed")}
+    still |= {"focal": np.zeros(2), "principal_point": np.zeros(2)}
+    bounds = {"rotation": 0.02, "translation": 0.5}
+    turned = inside.moved(vehicle, bounds, {**still, "rotation": np.array([0.0, 1.0, 0.0])})
+    apart = turned.camera_from_lidar[0, :3, :3] @ vehicle.camera_from_lidar[0, :3, :3].T
+    assert np.arccos((np.trace(apart) - 1) / 2) == pytest.approx(0.02)
+    shifted = inside.moved(vehicle, bounds, {**still, "translation": np.array([1.0, 0.0, 0.0])})
+    centres = [np.linalg.inv(one.camera_from_lidar[2])[:3, 3] for one in (vehicle, shifted)]
+    assert np.linalg.norm(centres[1] - centres[0]) == pytest.approx(0.5)
+
+
+def test_the_worst_try_is_the_verdict() -> None:
+    """A mutant that one seed kills and another one lets through has escaped."""
+    killed, escaped, survived = (Try("seed", word) for word in ("killed", "escaped", "survived"))
+    assert Outcome(None, [killed, escaped, survived]).verdict == "escaped"
+    assert Outcome(None, [survived, killed]).verdict == "killed"
+    assert Outcome(None, [survived]).verdict == "survived"

@@ -1,0 +1,111 @@
+"""What each seed must answer, computed once by the oracle, and how far a build is from it.
+
+usage of a seed's folder: `model.onnx`, `model.model.yaml`, `vehicle.yaml`, `others/*.yaml` (of tables) and `seed.json`.
+Nothing of the compiler is imported here.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle  # files of this tool alone, written a moment before
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from tools.mutants import inside, oracle
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One run: what is fed, and what the user's model gives; `vehicle` names the tables that it needs."""
+
+    vehicle: str
+    feeds: oracle.Arrays
+    wanted: oracle.Arrays
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """One model, calibration and mode that mutants are built for.
+
+    Attributes:
+        folder: Where its files are.
+        options: Keywords of the build request: mode, layout, align, tolerance, allow.
+        bounds: The tolerance in radians, metres, pixels, seconds, by word.
+        areas: Areas of the catalogue that it is tried first for.
+    """
+
+    folder: Path
+    options: dict[str, Any] = field(default_factory=dict)
+    bounds: dict[str, float] = field(default_factory=dict)
+    areas: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.folder.name
+
+    @property
+    def mode(self) -> str:
+        """Binding mode of the build."""
+        return str(self.options.get("mode", "exact"))
+
+    def others(self) -> list[Path]:
+        """Return the further vehicles that tables are made for."""
+        return sorted((self.folder / "others").glob("*.yaml"))
+
+
+def read_seeds(folder: Path) -> list[Seed]:
+    """Return the seeds in a folder, in order of their names."""
+    found = []
+    for path in sorted(folder.glob("*/seed.json")):
+        data = json.loads(path.read_text())
+        found.append(Seed(path.parent, data["options"], data["bounds"], tuple(data["areas"])))
+    return found
+
+
+def prepare(seed: Seed) -> float:
+    """Compute what a seed must answer; return how wrong the oracle finds the answers of reversed cameras.
+
+    That figure is the control that the oracle can fail: above 1.
+    """
+    model, sidecar = (
+        seed.folder / "model.onnx",
+        yaml.safe_load((seed.folder / "model.model.yaml").read_text()),
+    )
+    profiles = [seed.folder / "vehicle.yaml", *(seed.others() if seed.mode == "tables" else ())]
+    vehicles = [(path.stem, oracle.read_vehicle(path)) for path in profiles]
+    if seed.mode == "envelope":
+        moved = inside.inside_tolerance(sidecar, vehicles[0][1], seed.bounds)
+        vehicles += [(f"inside{number}", one) for number, one in enumerate(moved)]
+    run = oracle.session(model)
+    cases: list[Case] = []
+    known: list[str] = []
+    for name, vehicle in vehicles:
+        own = oracle.calibration(model, sidecar, vehicle)
+        known = list(own)
+        for frame in oracle.frames(model, list(own)):
+            feeds = {**own, **frame}
+            cases.append(Case(name, feeds, oracle.run(run, feeds)))
+    (seed.folder / "cases.pickle").write_bytes(pickle.dumps(cases))
+    first = cases[0]
+    reversed_ = {name: _reversed(array) if name in known else array for name, array in first.feeds.items()}
+    return oracle.ratio(oracle.run(run, reversed_), first.wanted)
+
+
+def _reversed(array: np.ndarray) -> np.ndarray:
+    """Return an input whose first axis with more than one index, the cameras of matrices, is reversed."""
+    axis = next((axis for axis, size in enumerate(array.shape) if size > 1), 0)
+    return np.flip(array, axis=axis).copy()
+
+
+def judge(seed: Seed, build: Path, tables: dict[str, Path]) -> float:
+    """Return how far a build is from what the user's model gives, in units of what is allowed."""
+    run, worst = oracle.session(build / "model.onnx"), 0.0
+    for case in pickle.loads((seed.folder / "cases.pickle").read_bytes()):
+        given = oracle.read_table(tables[case.vehicle]) if seed.mode == "tables" else {}
+        worst = max(worst, oracle.ratio(oracle.run(run, {**case.feeds, **given}), case.wanted))
+    return worst

@@ -1,0 +1,190 @@
+"""What a campaign found, as JSON and as a page for people; the page has no figure that is not in the JSON.
+
+usage: python tools/mutants/page.py    # writes docs/concepts/mutants.md from docs/mutants.json
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+if __package__ in (None, ""):
+    sys.path.insert(0, str(ROOT))
+
+from tools.mutants.catalogue import read_catalogue  # noqa: E402
+from tools.mutants.outcome import Outcome  # noqa: E402
+
+FIGURES = ROOT / "docs" / "mutants.json"
+PAGE = ROOT / "docs" / "concepts" / "mutants.md"
+ARGUMENTS = Path(__file__).with_name("survivors.yaml")
+SCHEMA = "specialize/mutants@1"
+TOP = Path(__file__).with_name("page.md")
+
+
+def to_json(
+    outcomes: Sequence[Outcome], control: Outcome, reversed_: Mapping[str, float], *, every: bool
+) -> str:
+    """Return what a campaign found: the seeds with their controls, and every mutant."""
+    right = {each.seed: each.ratio for each in control.tries}
+    seeds = {
+        name: {"unmutated": float(f"{right[name]:.3g}"), "reversed_cameras": float(f"{ratio:.3g}")}
+        for name, ratio in reversed_.items()
+    }
+    data = {
+        "schema": SCHEMA,
+        "every_seed": every,
+        "seeds": seeds,
+        "mutants": [_entry(one) for one in outcomes],
+    }
+    return json.dumps(data, indent=1) + "\n"
+
+
+def _entry(outcome: Outcome) -> dict[str, object]:
+    assert outcome.mutant is not None
+    decisive = next((one for one in outcome.tries if one.verdict == outcome.verdict), None)
+    entry: dict[str, object] = {
+        "name": outcome.mutant.name,
+        "area": outcome.mutant.area,
+        "verdict": outcome.verdict,
+        "seeds": len(outcome.tries),
+    }
+    if decisive is not None and outcome.verdict != "survived":
+        entry |= {
+            "seed": decisive.seed,
+            "check": decisive.check,
+            "message": decisive.message.partition("\n")[0],
+        }
+        entry |= {"ratio": float(f"{decisive.ratio:.3g}")} if outcome.verdict == "escaped" else {}
+    return entry
+
+
+def summary(outcomes: Sequence[Outcome]) -> str:
+    """Return totals and the names of those that were not killed."""
+    counts = Counter(one.verdict for one in outcomes)
+    lines = [f"{len(outcomes)} mutants: {dict(counts)}"]
+    lines += [
+        f"{one.verdict}: {one.mutant.name}" for one in outcomes if one.mutant and one.verdict != "killed"
+    ]
+    return "\n".join(lines)
+
+
+def render(data: Mapping[str, Any], arguments: Mapping[str, str]) -> str:
+    """Return the page."""
+    entries, catalogue = data["mutants"], {one.name: one for one in read_catalogue()}
+    counts = Counter(entry["verdict"] for entry in entries)
+    parts = [TOP.read_text(), "## What was found\n", _totals(entries, counts), _checks(entries)]
+    parts.append("## Survivors\n")
+    parts.append(_survivors(entries, catalogue, arguments))
+    parts.append("## Seeds\n")
+    parts.append(_seeds(data))
+    parts.append("## Mutants of the checks themselves\n")
+    parts.append(_of_checks())
+    return "\n".join(parts)
+
+
+def _totals(entries: Sequence[Mapping[str, Any]], counts: Counter[str]) -> str:
+    rows = ["| area | mutants | killed | survived | escaped |", "| --- | ---: | ---: | ---: | ---: |"]
+    for area in sorted({entry["area"] for entry in entries}):
+        own = Counter(entry["verdict"] for entry in entries if entry["area"] == area)
+        rows.append(f"| {area} | {own.total()} | {own['killed']} | {own['survived']} | {own['escaped']} |")
+    rows.append(
+        f"| **all** | {len(entries)} | {counts['killed']} | {counts['survived']} | {counts['escaped']} |"
+    )
+    return "\n".join(rows) + "\n"
+
+
+def _checks(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Return by what kind of error mutants are killed first."""
+    kinds = Counter(_kind(entry) for entry in entries if entry["verdict"] == "killed")
+    rows = ["| killed first by | mutants |", "| --- | ---: |"]
+    rows += [f"| {kind} | {count} |" for kind, count in kinds.most_common()]
+    return "\n".join(rows) + "\n"
+
+
+def _kind(entry: Mapping[str, Any]) -> str:
+    """Return in words what ended a build."""
+    check, message = entry["check"], entry["message"]
+    if check == "VerificationError":
+        if message.startswith("witness"):
+            return "the witness"
+        return (
+            "the graph's mask against the envelope"
+            if message.startswith("envelope")
+            else "the comparison with the original"
+        )
+    words = {
+        "InputError": "a check of inputs, shapes, places or plausibility",
+        "DeclinedError": "nothing to specialize any more",
+        "StaleError": "a vehicle that does not fit the build",
+        "InternalError": "tables of the part against those of the whole",
+    }
+    return words.get(check, "a crash of the compiler")
+
+
+def _survivors(
+    entries: Sequence[Mapping[str, Any]], catalogue: Mapping[str, Any], arguments: Mapping[str, str]
+) -> str:
+    rows = ["| mutant | what it changes | why no answer is wrong |", "| --- | --- | --- |"]
+    for entry in entries:
+        if entry["verdict"] == "survived":
+            one = catalogue[entry["name"]]
+            rows.append(
+                f"| {one.name} | `{one.file}`: {one.breaks} | {arguments.get(one.name, 'not argued yet')} |"
+            )
+    return "\n".join(rows) + "\n"
+
+
+def _seeds(data: Mapping[str, Any]) -> str:
+    how = (
+        "Every mutant was built for every seed."
+        if data["every_seed"]
+        else "A mutant is built for one seed after the other until one kills it; survivors were built for all."
+    )
+    rows = [
+        how,
+        "Both figures are in units of what is allowed: the unmutated build is far below 1, the user's own model with "
+        "its cameras reversed far above.",
+        "",
+        "| seed | unmutated build | reversed cameras |",
+        "| --- | ---: | ---: |",
+    ]
+    for name, figures in data["seeds"].items():
+        rows.append(f"| {name} | {figures['unmutated']:.2g} | {figures['reversed_cameras']:.2g} |")
+    return "\n".join(rows) + "\n"
+
+
+def _of_checks() -> str:
+    rows = [
+        "A change of the verifier or of the witness cannot be judged by builds: a weaker check lets right builds pass "
+        "as before.",
+        "For each of these a test must fail; `python tools/mutants/checkers.py` runs them.",
+        "",
+        "| mutant | what it changes | killed by |",
+        "| --- | --- | --- |",
+    ]
+    for one in read_catalogue():
+        if one.killed_by:
+            rows.append(f"| {one.name} | `{one.file}`: {one.breaks} | `{one.killed_by}` |")
+    return "\n".join(rows) + "\n"
+
+
+def read_arguments() -> dict[str, str]:
+    """Return why each survivor is none to worry about, by its name."""
+    return {str(name): str(text) for name, text in (yaml.safe_load(ARGUMENTS.read_text()) or {}).items()}
+
+
+def main() -> int:
+    """Write the page."""
+    PAGE.write_text(render(json.loads(FIGURES.read_text()), read_arguments()))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -140,7 +140,7 @@ def _head(model: ir.Model, edge: list[ir.Value], inside: set[ir.Value]) -> None:
         made = ir.Value(name=f"{value.name}/cut", type=value.type, shape=value.shape)
         ir.convenience.replace_all_uses_with(value, made)
         graph.inputs.append(made)
-    _pruned(graph)
+    prune(graph)
 
 
 def _backbone(model: ir.Model, names: list[str]) -> None:
@@ -149,10 +149,11 @@ def _backbone(model: ir.Model, names: list[str]) -> None:
     values = {str(value.name): value for node in graph for value in node.outputs}
     graph.outputs.clear()
     graph.outputs.extend(values[name] for name in names)
-    _pruned(graph)
+    prune(graph)
 
 
-def _pruned(graph: ir.Graph) -> None:
+def prune(graph: ir.Graph) -> None:
+    """Remove what no output of a graph depends on, inputs included, in place."""
     remove_dead(graph)
     for value in [value for value in graph.inputs if not value.uses()]:
         graph.inputs.remove(value)

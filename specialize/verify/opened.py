@@ -1,9 +1,12 @@
 """Open a model at its sites: what a site computes is an output, and what is read of it an input.
 
-    ... -> site 0 -> output;   input -> ... -> site 1 -> output;   input -> ... -> outputs
+    rows:  inputs, noise -> site 0 -> output;  inputs, noise -> site 1 -> output
+    rest:  inputs, results of the sites -> outputs
 
 Every site is then on its own: a change of one camera's features reaches a site's result only through the rows of that
-camera at this site, and what a site's result does to the outputs is seen without changing anything else.
+camera at this site, and what a site's result does to the outputs is seen without changing anything else. Each part is
+a model of its own: `rows` leaves out what follows the last site, and `rest` leaves out the sites, which are most of the
+work.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import onnx_ir as ir
 
 from specialize.graph.io import write_graph
 from specialize.graph.shapes import is_static
-from specialize.verify.cut import read_shaped
+from specialize.verify.cut import prune, read_shaped
 from specialize.verify.runtime import Runner, open_onnxruntime
 
 Arrays = Mapping[str, np.ndarray]
@@ -43,16 +46,26 @@ class Opened:
     """A model that is open at its sites.
 
     Attributes:
-        runner: The opened model.
-        outputs: Name of the output with the result of each site, by number.
-        inputs: Name of the input that is read in its place; nothing reads it if it is missing here.
-        feed: What these inputs are: noise of the scale of the results.
+        rows: Computes the sites' results.
+        rest: Computes the model's outputs from them.
+        outputs: Name of the output of `rows` with the result of each site, by number.
+        inputs: Name of the input that is read in its place, by number.
+        feed: Noise of the scale of the results for each of these inputs.
     """
 
-    runner: Runner
+    rows: Runner
+    rest: Runner
     outputs: Mapping[int, str]
     inputs: Mapping[int, str]
     feed: Arrays
+
+    def passed(self, results: Arrays) -> dict[str, np.ndarray]:
+        """Return the inputs that give the results of `rows` to `rest`."""
+        return {self.inputs[number]: results[name] for number, name in self.outputs.items()}
+
+
+NOTHING = Runner((), (), lambda feed: {})
+"""A model without outputs, which no runtime opens."""
 
 
 def open_at(path: Path, sites: Sequence[SiteRows], feed: Arrays, threads: int, folder: Path) -> Opened:
@@ -63,26 +76,39 @@ def open_at(path: Path, sites: Sequence[SiteRows], feed: Arrays, threads: int, f
         sites: The sites.
         feed: Its inputs.
         threads: Threads within an operator.
-        folder: Where the opened model is written; it has weights of its own.
+        folder: Where both parts are written; they have weights of their own.
     """
     model = read_shaped(path)
     graph = model.graph
     nodes = {node.name: node for node in graph}
-    outputs, inputs = {}, {}
+    results, places = {}, {}
     for number, site in enumerate(sites):
         node = nodes.get(site.where)
         if node is None or node.outputs[0].is_graph_output() or not is_static(node.outputs[0]):
             continue
         value = node.outputs[0]
-        made = ir.Value(name=f"{value.name}/opened", type=value.type, shape=value.shape)
-        ir.convenience.replace_all_uses_with(value, made)
-        graph.inputs.append(made)
-        graph.outputs.append(value)
-        outputs[number], inputs[number] = str(value.name), str(made.name)
-    written = folder / "opened.onnx"
-    write_graph(model, written, "opened.bin")
-    runner = open_onnxruntime(written, threads)
-    return Opened(runner, outputs, inputs, _noise(runner, outputs, inputs, feed, graph))
+        place = ir.Value(name=f"{value.name}/opened", type=value.type, shape=value.shape)
+        ir.convenience.replace_all_uses_with(value, place)
+        graph.inputs.append(place)
+        results[number], places[number] = value, place
+    outputs = {number: str(value.name) for number, value in results.items()}
+    inputs = {number: str(value.name) for number, value in places.items()}
+    rest = _part(model.clone(), threads, folder / "rest.onnx")
+    graph.outputs.clear()
+    graph.outputs.extend(results.values())
+    rows = _part(model, threads, folder / "rows.onnx")
+    zeros = {str(value.name): _zeros(value) for value in places.values()}
+    noise = _noise(rows.run({**feed, **zeros}), outputs, inputs)
+    return Opened(rows, rest, outputs, inputs, noise)
+
+
+def _part(model: ir.Model, threads: int, path: Path) -> Runner:
+    """Open what a model's outputs depend on."""
+    if not model.graph.outputs:
+        return NOTHING
+    prune(model.graph)
+    write_graph(model, path, f"{path.stem}.bin")
+    return open_onnxruntime(path, threads)
 
 
 def rows_of(array: np.ndarray, rows: int) -> np.ndarray | None:
@@ -107,16 +133,12 @@ def rolled(array: np.ndarray, rows: int) -> np.ndarray:
     return np.roll(array.reshape(rows, -1), 1, 0).reshape(array.shape)
 
 
-def _noise(
-    runner: Runner, outputs: Mapping[int, str], inputs: Mapping[int, str], feed: Arrays, graph: ir.Graph
-) -> dict[str, np.ndarray]:
+def _zeros(value: ir.Value) -> np.ndarray:
+    return np.zeros(value.shape.numpy(), value.dtype.numpy())  # type: ignore[union-attr]
+
+
+def _noise(results: Arrays, outputs: Mapping[int, str], inputs: Mapping[int, str]) -> dict[str, np.ndarray]:
     """Return noise for each opened input, of the scale that the sites' results have with zeros in their place."""
-    values = {str(value.name): value for value in graph.inputs}
-    zeros = {
-        name: np.zeros(values[name].shape.numpy(), values[name].dtype.numpy())  # type: ignore[union-attr]
-        for name in inputs.values()
-    }
-    results = runner.run({**feed, **zeros}) if inputs else {}
     random = np.random.default_rng(0)
     return {
         inputs[number]: np.asarray(

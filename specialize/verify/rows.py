@@ -1,54 +1,97 @@
-"""Show at each site that every row matters: its camera moves it, and it moves the outputs."""
+"""Show at each site that every row matters: its camera moves it, and it moves the outputs.
+
+What the sites compute under a change of one camera, passed to the rest of the model, also shows what that camera does
+to the outputs. The whole model would show the same, except that here sites read noise where they would read each other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from specialize.verify.conditioning import Bound
 from specialize.verify.opened import Opened, SiteRows, rolled, rows_of
-from specialize.verify.power import SitePower, influence
+from specialize.verify.power import Influence, SitePower, influence
 
 Arrays = Mapping[str, np.ndarray]
 
 
-def site_powers(
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What opened sites show.
+
+    Attributes:
+        sites: What is shown at each site.
+        lines: Which sites nothing can be shown at, in one line each.
+        cameras: What the features of each camera do to the outputs through the sites, by the camera's name; empty where
+            features reach the outputs in another way too.
+    """
+
+    sites: tuple[SitePower, ...] = ()
+    lines: tuple[str, ...] = ()
+    cameras: Mapping[str, Influence] = field(default_factory=dict)
+
+
+def see(
     opened: Opened,
     sites: Sequence[SiteRows],
     feed: Arrays,
-    swapped: Sequence[Arrays],
+    swapped: Mapping[str, Arrays],
     bounds: Mapping[str, Bound],
     progress: Callable[[str], None],
-) -> tuple[tuple[SitePower, ...], tuple[str, ...]]:
-    """Return what is shown at each site, and which sites nothing can be shown at, in one line each.
+) -> Seen:
+    """Return what opened sites show.
 
     Args:
         opened: The original, or its head, open at the sites.
         sites: The sites.
         feed: Inputs of one frame.
-        swapped: For each camera the features of which it has its neighbour's, by input name.
+        swapped: For each camera, by name, the features of which it has its neighbour's, by input name.
         bounds: What the comparison allows of each output.
         progress: Called before the runs.
     """
-    fed = {**feed, **opened.feed}
-    base = opened.runner.run(fed)
-    usable, lines = _usable(opened, sites, base, len(swapped))
+    results = opened.rows.run({**feed, **opened.feed})
+    usable, lines = _usable(opened, sites, results, len(swapped))
+    if not usable:
+        return Seen((), lines)
     changed = {number: np.zeros_like(sites[number].seen) for number in usable}
-    for camera, features in enumerate(swapped if usable else ()):
+    alone = not any(name in opened.rest.inputs for features in swapped.values() for name in features)
+    base = opened.rest.run({**feed, **opened.passed(results)}) if alone else {}
+    cameras = {}
+    for index, (camera, features) in enumerate(swapped.items()):
         progress(f"camera {camera} at the sites")
-        results = opened.runner.run({**fed, **features})
+        moved = opened.rows.run({**feed, **opened.feed, **features})
         for number, rows in usable.items():
-            after = rows_of(results[opened.outputs[number]], len(rows))
-            changed[number][camera] = np.any(rows != after, axis=1)
-    found = []
+            after = rows_of(moved[opened.outputs[number]], len(rows))
+            changed[number][index] = np.any(rows != after, axis=1)
+        if alone:
+            outputs = opened.rest.run({**feed, **opened.passed(moved)})
+            cameras[camera] = influence("camera", camera, base, outputs, bounds)
+    factors = _shuffled(opened, sites, feed, usable, bounds, progress)
+    powers = (_power(sites[number], changed[number], factors[number]) for number in usable)
+    return Seen(tuple(powers), lines, cameras)
+
+
+def _shuffled(
+    opened: Opened,
+    sites: Sequence[SiteRows],
+    feed: Arrays,
+    usable: Iterable[int],
+    bounds: Mapping[str, Bound],
+    progress: Callable[[str], None],
+) -> dict[int, Mapping[str, float]]:
+    """Return what each site's result does to each output if every row has the values of the one before."""
+    fed = {**feed, **opened.feed}
+    base = opened.rest.run(fed)
+    factors = {}
     for number in usable:
         progress(f"shuffled rows of site {number}")
-        name = opened.inputs[number]
-        results = opened.runner.run({**fed, name: rolled(opened.feed[name], sites[number].seen.shape[1])})
-        factors = influence("site", sites[number].where, base, results, bounds).outputs
-        found.append(_power(sites[number], changed[number], factors))
-    return tuple(found), lines
+        name, rows = opened.inputs[number], sites[number].seen.shape[1]
+        outputs = opened.rest.run({**fed, name: rolled(opened.feed[name], rows)})
+        factors[number] = influence("site", sites[number].where, base, outputs, bounds).outputs
+    return factors
 
 
 def _usable(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from specialize.verify.frames import Frames, TensorInfo
 from specialize.verify.noise import movements
 from specialize.verify.opened import SiteRows, open_at
 from specialize.verify.power import Influence, SitePower, influence
-from specialize.verify.rows import site_powers
+from specialize.verify.rows import Seen, see
 from specialize.verify.runtime import Runner, open_onnxruntime, open_unoptimized
 
 Arrays = Mapping[str, np.ndarray]
@@ -72,6 +72,22 @@ class Studied:
     lines: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Measure:
+    """Measures what changes do to the head's outputs."""
+
+    base: Arrays
+    bounds: Mapping[str, Bound]
+    progress: Callable[[str], None]
+
+    def all(self, head: Runner, changes: Iterable[Change]) -> tuple[Influence, ...]:
+        return tuple(self._one(head, change) for change in changes)
+
+    def _one(self, head: Runner, change: Change) -> Influence:
+        self.progress(f"influence of {change.name or 'the calibration'}")
+        return influence(change.kind, change.name, self.base, head.run(change.feed), self.bounds)
+
+
 @dataclass(slots=True, eq=False)
 class Study:
     """An original, cut behind its backbone, on one frame.
@@ -111,14 +127,16 @@ class Study:
         progress("one unit in the last place")
         ulp = movements(base, head.run(nudged(feed, self.subject.switches)))
         bounds = bounds_of(ulp, self._order(parts, feed, base, progress))
-        influences = []
-        for change in self._changes(parts, feed, given[1:]):
-            progress(f"influence of {change.name or 'the calibration'}")
-            influences.append(influence(change.kind, change.name, base, head.run(change.feed), bounds))
+        measure = _Measure(base, bounds, progress)
+        cameras = [] if self.subject.sites else self._cameras(parts, feed)
+        influences = measure.all(head, [*cameras, *self._others(feed, given[1:])])
         del head
         gc.collect()
-        sites, lines = self._sites(parts, feed, bounds, progress)
-        return Studied(bounds, tuple(influences), sites, lines)
+        if not self.subject.sites:
+            return Studied(bounds, influences, (), ())
+        seen = self._sites(parts, feed, bounds, progress)
+        reached = self._reached(parts, feed, seen, measure)
+        return Studied(bounds, (*reached, *influences), seen.sites, seen.lines)
 
     def _split(self) -> tuple[Cut, list[dict[str, np.ndarray]], Runner]:
         """Return the parts, the features for each change of the images, and the opened head."""
@@ -147,14 +165,22 @@ class Study:
         feed: Arrays,
         bounds: Mapping[str, Bound],
         progress: Callable[[str], None],
-    ) -> tuple[tuple[SitePower, ...], tuple[str, ...]]:
-        """Return what is shown at each site, and what cannot be shown."""
-        if not self.subject.sites:
-            return (), ()
+    ) -> Seen:
+        """Return what is shown at the sites."""
         progress("the sites")
         opened = open_at(parts.head, self.subject.sites, feed, self.subject.threads, self.folder)
-        swapped = [_neighbours(parts, feed, camera) for camera in range(len(self.subject.cameras))]
-        return site_powers(opened, self.subject.sites, feed, swapped if parts.axes else [], bounds, progress)
+        return see(opened, self.subject.sites, feed, self._swapped(parts, feed), bounds, progress)
+
+    def _reached(self, parts: Cut, feed: Arrays, seen: Seen, measure: _Measure) -> Iterator[Influence]:
+        """Return what each camera does: through the sites where that shows it, else in the whole head."""
+        head = None
+        for change in self._cameras(parts, feed):
+            through = seen.cameras.get(change.name)
+            if through is not None and through.shown:
+                yield through
+                continue
+            head = head or open_onnxruntime(parts.head, self.subject.threads)
+            yield from measure.all(head, [change])
 
     def _given(self, parts: Cut, changes: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
         """Return the features for each change of the images, by the names of the head's inputs."""
@@ -175,11 +201,17 @@ class Study:
             return []
         return [{name: np.roll(self.feed[name], 1, axis)} for name, axis in self.images.items()]
 
-    def _changes(
-        self, parts: Cut, feed: Arrays, image_changes: list[dict[str, np.ndarray]]
-    ) -> Iterator[Change]:
-        for index, camera in enumerate(self.subject.cameras if parts.axes else ()):
-            yield Change("camera", camera, {**feed, **_neighbours(parts, feed, index)})
+    def _cameras(self, parts: Cut, feed: Arrays) -> list[Change]:
+        """Return one change per camera: it gets the features of its neighbour."""
+        swapped = self._swapped(parts, feed)
+        return [Change("camera", camera, {**feed, **features}) for camera, features in swapped.items()]
+
+    def _swapped(self, parts: Cut, feed: Arrays) -> dict[str, dict[str, np.ndarray]]:
+        """Return for each camera all features, of which it has those of its neighbour."""
+        cameras = self.subject.cameras if parts.axes else ()
+        return {camera: _neighbours(parts, feed, index) for index, camera in enumerate(cameras)}
+
+    def _others(self, feed: Arrays, image_changes: list[dict[str, np.ndarray]]) -> Iterator[Change]:
         for name, change in zip(self.images, image_changes, strict=bool(image_changes)):
             yield Change("input", name, {**feed, **change})
         for name in self.subject.free:

@@ -17,6 +17,7 @@ from specialize.model import InputRule
 from specialize.modes.binding import bind_model
 from specialize.request import BuildRequest
 from specialize.verify import SiteRows, Subject, VerifyReport, make_frames, model_inputs, prove
+from specialize.verify.models import Progress
 from tests.cli.running import CAR42
 from tests.end_to_end.tiny_model import SPEC, tiny_model
 from tests.graphs import GraphMaker
@@ -34,10 +35,12 @@ class Pair:
     calibration: Mapping[str, np.ndarray]
     rules: Mapping[str, InputRule]
 
-    def prove(self, *allowed: str, frames: int = FRAMES) -> VerifyReport:
+    def prove(
+        self, *allowed: str, frames: int = FRAMES, progress: Progress = lambda stage, frame: None
+    ) -> VerifyReport:
         """Compare both."""
         shown = Shown(make_frames(self.subject.free, self.rules, 0, frames), (self.calibration,))
-        return prove(self.subject, self.candidate, shown, {}, allowed, lambda stage, frame: None)
+        return prove(self.subject, self.candidate, shown, {}, allowed, progress)
 
     def mutated(self, mutate: Mutation) -> Pair:
         """Return the pair with a change of the specialized graph."""
@@ -115,6 +118,12 @@ def swap_cameras(graph: onnx.GraphProto) -> None:
     for node in graph.node:
         node.input[:] = ["swapped" if name == "features" else name for name in node.input]
     graph.node.insert(0, helper.make_node("Gather", ["features", "swap"], ["swapped"], name="swap", axis=0))
+
+
+def leak_features(graph: onnx.GraphProto) -> None:
+    """Add an output that features reach past every site."""
+    graph.node.append(helper.make_node("ReduceMean", ["features"], ["leak"], name="leak", keepdims=0))
+    graph.output.append(helper.make_tensor_value_info("leak", onnx.TensorProto.FLOAT, []))
 
 
 def shuffle_rows(graph: onnx.GraphProto) -> None:

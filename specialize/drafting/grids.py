@@ -14,6 +14,7 @@ from specialize.visibility.grid import QueryGrid
 _HALF_M = 0.5  # from the lowest point of a pillar to the floor of its box, as in `QueryGrid.axes`
 _CLOSE_M = 0.02
 """By how much recovered points differ from those of the graph at most: they went through float32 and back."""
+_WITHOUT = "without it the graph's own mask is used"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,13 +69,32 @@ def _place(typed: Typed, queries: Collection[int]) -> Place:
     x, y, z = (line for line in lines if line is not None)
     if min(len(x), len(y)) < 2 or len(typed.points) != len(x) * len(y) * len(z):
         return Place(typed.points, typed.order, reason="the points fill no regular grid")
+    sizes = f"{len(x)} x, {len(y)} y and {len(z)} z"
     for spec in _specs(x, y, z, typed.order, queries):
         if holds(typed.points, spec.grid()):
-            return Place(typed.points, typed.order, grid=spec)
-    sizes = f"{len(x)} x, {len(y)} y and {len(z)} z"
+            if _are_cells(typed, spec.grid(), queries):
+                return Place(typed.points, typed.order, grid=spec)
+            numbered = " by ".join(str(size) for size in typed.order)
+            reason = f"{sizes}, numbered {numbered} by the graph: not as {spec.anchors} heights for each cell of a plane"
+            return Place(typed.points, typed.order, reason=f"{reason}; {_WITHOUT}")
     slowest = "xyz"[int(np.argmax([_strides(typed.points[:, axis]) for axis in range(3)]))]
     reason = f"{sizes} in an order that no grid of a sidecar has ({slowest} runs slowest)"
-    return Place(typed.points, typed.order, reason=f"{reason}; without it the graph's own mask is used")
+    return Place(typed.points, typed.order, reason=f"{reason}; {_WITHOUT}")
+
+
+def _are_cells(typed: Typed, grid: QueryGrid, queries: Collection[int]) -> bool:
+    """Return whether a graph numbers the points of a grid by its cells, and by heights beside or before them.
+
+    A plane that stands upright, as in TPVFormer, has points in the order of pillars, but its queries run over a height
+    and one side, its anchors over the other side.
+    """
+    if len(typed.order) < 2 or grid.anchors == 1 or grid.queries in queries:
+        return True
+    cells, heights = grid.points(), grid.points().transpose(1, 0, 2)  # (Q, D, 3), (D, Q, 3)
+    return any(
+        _equal(typed.points, points.reshape(-1, 3)) and len(points) in np.cumprod(typed.order)
+        for points in (cells, heights)
+    )
 
 
 def _specs(

@@ -124,20 +124,27 @@ def test_every_volume_has_its_grid_in_graph_order(tmp_path: Path) -> None:
 
 def test_pillars_are_told_from_voxels_by_the_axes_of_the_graph(tmp_path: Path) -> None:
     """Heights in front, as in BEVFormer, and cells behind: pillars with anchors."""
-    views, points = Views(), GRID.points()  # (Q, D, 3)
-    matrix = views.g.input("lidar2img", (CAMERAS, 4, 4))
-    high = points.transpose(1, 0, 2)  # (D, Q, 3)
-    seen = views.applied(
-        matrix,
-        views.g.const(np.concatenate([high, np.ones_like(high[..., :1])], -1)[None]),
-        [CAMERAS],
-        (*high.shape[:2], 4),
-    )
-    places = views.g.op("Div", views.part(seen, 0, 2, 3), views.part(seen, 2, 3, 3))
-    share = views.g.op("Div", places, views.g.const(np.array([WIDTH, HEIGHT], np.float32)))
-    found = inspected(views.g.model(out=share), tmp_path)
+    found = inspected(projecting_by_anchors(GRID.points().transpose(1, 0, 2)), tmp_path)
     (grid,) = spec_of(found).grids
     assert grid == GridSpec(shape=GRID.shape, range_m=GRID.range_m, anchors=GRID.anchors)
+
+
+def projecting_by_anchors(points: np.ndarray) -> onnx.ModelProto:
+    """Return a model that projects points (D, Q, 3), anchors and queries being axes of their own."""
+    views = Views()
+    matrix = views.g.input("lidar2img", (CAMERAS, 4, 4))
+    whole = views.g.const(np.concatenate([points, np.ones_like(points[..., :1])], -1)[None].astype(np.float32))
+    seen = views.applied(matrix, whole, [CAMERAS], (*points.shape[:2], 4))
+    places = views.g.op("Div", views.part(seen, 0, 2, 3), views.part(seen, 2, 3, 3))
+    return views.g.model(out=views.g.op("Div", places, views.g.const(np.array([WIDTH, HEIGHT], np.float32))))
+
+
+def test_an_upright_plane_is_not_taken_for_pillars(tmp_path: Path) -> None:
+    """Anchors along y and queries over x and z have the order of pillars, and are none."""
+    upright = QueryGrid((4, 6, 8), RANGE).points().reshape(4, 6, 8, 3).transpose(1, 2, 0, 3)  # (Y, X, Z, 3)
+    found = inspected(projecting_by_anchors(upright.reshape(6, 32, 3)), tmp_path)
+    assert spec_of(found).grids == ()
+    assert "left out: a grid of 8 x, 6 y and 4 z, numbered 6 by 32 by the graph" in found.sidecar
 
 
 def test_points_in_an_order_that_no_sidecar_has_are_left_out_with_the_reason(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class ShapeInference:
             if schema.function_body.node and not (results and shaped):
                 results = self._infer_function(node)
         except (*_CONTRADICTIONS, ValueError, TypeError, RuntimeError) as error:
-            shapes = " and ".join(_shape_text(value) for value in node.inputs if value is not None)
+            shapes = " and ".join(self._input_text(value) for value in node.inputs if value is not None)
             found = f"{shapes or 'none'} ({str(error).strip()})"
             raise ShapeError(
                 f"node {node.name or node.op_type!r}", f"inputs that fit {node.op_type}", found
@@ -125,6 +125,16 @@ class ShapeInference:
                 found[f"i{index}"] = type_proto(value)
         return found
 
+    def _input_text(self, value: ir.Value) -> str:
+        """Return the shape of a value, and what it holds if it is a shape itself."""
+        text = str(value.shape) if value.shape is not None else "[unknown]"
+        integers = value.dtype in (ir.DataType.INT64, ir.DataType.INT32)
+        if not (integers and _may_be_shape(value) and value in self._known):
+            return text
+        if not self._known.is_computed(value):
+            return text
+        return f"{text} holding {self._known.get(value).tolist()}"
+
     def _input_data(self, node: ir.Node) -> dict[str, onnx.TensorProto]:
         found = {}
         waits = all(value in self._known for value in node_reads(node))  # it will be computed, or need not be
@@ -150,10 +160,6 @@ def _check_reshape(node: ir.Node) -> None:
         return
     expected = f"a shape of {math.prod(dims(source))} elements, as {list(dims(source))} has"
     raise ShapeError(f"node {node.name or 'Reshape'!r}", expected, str(list(dims(result))))
-
-
-def _shape_text(value: ir.Value) -> str:
-    return str(value.shape) if value.shape is not None else "[unknown]"
 
 
 def _may_be_shape(value: ir.Value) -> bool:

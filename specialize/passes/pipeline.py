@@ -84,7 +84,8 @@ def _fold(model: ir.Model) -> list[Note]:
     try:
         folded = known.fold(model)
     except (ShapeError, NotComputableError) as error:
-        raise InputError(error.where, error.expected, error.found, _TRACED_LENGTHS) from error
+        expected = f"shapes in the file that fit this calibration: {error.expected}"
+        raise InputError(error.where, expected, error.found, _TRACED_LENGTHS) from error
     notes = [
         Note("fold", "applied", "graph", f"{folded.removed} of {before} nodes depend on constants alone")
     ]

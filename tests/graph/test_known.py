@@ -213,6 +213,15 @@ def test_a_node_that_contradicts_its_inputs_is_an_error_that_names_it() -> None:
         folded(_plain_model(g, "y"))
 
 
+def test_integers_that_are_not_known_contradict_by_their_shapes_alone() -> None:
+    """What a frame brings has no numbers yet that a message could say."""
+    g = GraphMaker()
+    x = g.input("x", (3,), TensorProto.INT64)
+    g.nodes.append(helper.make_node("Add", [x, g.const([5, 6])], ["y"], "wrong"))
+    with pytest.raises(InputError, match=r"\[3\] and \[2\] holding \[5, 6\]"):
+        folded(_plain_model(g, "y"))
+
+
 def test_a_reshape_that_loses_elements_is_an_error() -> None:
     """Exporters write down lengths that hold for the calibration they traced with; shape inference is silent."""
     g = GraphMaker()

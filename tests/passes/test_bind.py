@@ -77,6 +77,20 @@ def test_lengths_of_another_vehicle_are_explained() -> None:
         specialize_graph(ir.from_proto(proto), {"lidar2img": -MATRICES}, Packing("ragged"))
     assert f"[{traced},8]" in str(caught.value)
     assert "index.shape[0]" in str(caught.value)
+    assert "expected shapes in the file that fit this calibration" in str(caught.value)
+
+
+def test_a_shape_of_another_vehicle_is_told_with_its_numbers() -> None:
+    """Which number was written down is what a person looks for in the exporter's code."""
+    g = GraphMaker()
+    depths = g.op("MatMul", g.input("lidar2img", (1, 4, 4)), g.const(np.linspace(-1, 1, 20).reshape(4, 5)))
+    seen = g.op("NonZero", g.op("Greater", g.op("Reshape", depths, g.const([20])), g.const(0.0)))
+    rows = g.op("Gather", g.input("query", (20, 8)), g.op("Squeeze", seen, g.const([0])))
+    traced = int((MATRICES[:1] @ np.linspace(-1, 1, 20).reshape(4, 5) > 0).sum())
+    proto = g.model(out=g.op("Expand", rows, g.const([traced, 8])))
+    specialize_graph(ir.from_proto(proto), {"lidar2img": MATRICES[:1]}, Packing("ragged"))
+    with pytest.raises(InputError, match=rf"holding \[{traced}, 8\]"):
+        specialize_graph(ir.from_proto(proto), {"lidar2img": -MATRICES[:1]}, Packing("ragged"))
 
 
 @pytest.mark.parametrize("value", [0.5, 5e9, float("inf"), -1.0])

@@ -15,23 +15,24 @@ from specialize.artifact.manifest import Tensor
 from specialize.calibration.findings import Finding
 from specialize.describe import describe_tensor
 from specialize.drafting.entries import camera_count, candidates, sound_kinds
-from specialize.drafting.trial import Trials
+from specialize.drafting.trial import Assignment, Trials
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
 from specialize.model_kinds import KINDS, kinds_of
 
-CODE = "input-kind"
+CODE, OPEN_CODE = "input-kind", "kind-open"
+_TRAINING = "compare with what the model's authors feed it: both models of the proof are fed the same matrices"
 
 
 def contradicted_kinds(
     model: ir.Model, inputs: Sequence[Tensor], declared: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """Yield the inputs that the graph uses as another matrix than the sidecar says.
+    """Yield the inputs that the graph uses as another matrix than the sidecar says, and those where it cannot tell.
 
     Args:
         model: The graph, folded, its calibration still an input.
         inputs: Its inputs.
-        declared: The kind of each calibration input in network pixels.
+        declared: The kind of each calibration input, whatever its stride.
     """
     cameras = camera_count(inputs)
     shapes = {tensor.name: tensor.shape for tensor in inputs}
@@ -45,31 +46,78 @@ def contradicted_kinds(
     trials = Trials(model, list(known), cameras)
     named = candidates(inputs, cameras)
     for group in trials.groups():
-        sound = _covered(trials, {name: (known[name],) for name in sorted(group)})
-        if group <= sound:
-            continue
-        tried = {name: named.get(name) or tuple(kinds_of(shapes[name], cameras)) for name in sorted(group)}
-        found = [
-            each for each in sound_kinds(trials, tried) if group <= set(each)
-        ]  # a part may make sense by chance
-        for name in sorted(group):
-            fits = tuple(dict.fromkeys(each[name] for each in found if name in each))
-            if fits and known[name] not in fits:
-                yield _finding(name, known[name], fits)
+        own = {name: known[name] for name in sorted(group)}
+        allowed = {name: named.get(name) or tuple(kinds_of(shapes[name], cameras)) for name in own}
+        sound = group <= _covered(trials, {name: (kind,) for name, kind in own.items()})
+        found = [each for each in sound_kinds(trials, allowed) if group <= set(each)]  # a part may fit by chance
+        if not sound and not found:  # what the names say does not fit: whatever has the shape may
+            shaped = {name: tuple(kinds_of(shapes[name], cameras)) for name in own}
+            found = [each for each in sound_kinds(trials, shaped) if group <= set(each)]
+        if not sound and found:
+            yield from _contradictions(own, found)
+        elif sound:
+            yield from _undecided(own, found)
+        else:
+            yield from _unshown(own, named)
 
 
 def kinds_findings(prepared: Path, spec: ModelSpec) -> tuple[Finding, ...]:
     """Return what a prepared graph contradicts in the kinds of its sidecar."""
-    declared = {name: spec.kind_of(name) for name in spec.calibration_inputs}
+    declared = {name: spec.kind_of(name).kind for name in spec.calibration_inputs}  # in pixels of any map
     model = read_graph(prepared)
     inputs = tuple(describe_tensor(value) for value in model.graph.inputs)
-    plain = {name: kind.kind for name, kind in declared.items() if kind.stride == 1.0}
-    return tuple(contradicted_kinds(model, inputs, plain))
+    return tuple(contradicted_kinds(model, inputs, declared))
 
 
 def _covered(trials: Trials, kinds: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
     """Return the inputs whose points make sense with some kinds."""
     return frozenset[str]().union(*(frozenset(each) for each in sound_kinds(trials, kinds)))
+
+
+def _contradictions(own: Assignment, found: Sequence[Assignment]) -> Iterator[Finding]:
+    """Yield what is wrong with kinds under which the points make no sense, while they do under others."""
+    alone = False
+    for name, kind in own.items():
+        fits = tuple(dict.fromkeys(each[name] for each in found))
+        if kind not in fits:
+            alone = True
+            yield _finding(name, kind, fits)
+    if not alone:
+        open_names = _differing(own, found)
+        message = (
+            f"the points that the graph computes from {_bound(own, open_names)} together make no sense; "
+            f"they do with {' or with '.join(_bound(each, open_names) for each in found)}"
+        )
+        yield Finding(CODE, "error", "", message, "give all of them matrices of the same frames")
+
+
+def _undecided(own: Assignment, found: Sequence[Assignment]) -> Iterator[Finding]:
+    """Yield which other kinds make as much sense, where names do not decide."""
+    open_names = _differing(own, found)
+    others = [_bound(each, open_names) for each in found if each != own]
+    if others:
+        message = (
+            f"the sidecar binds {_bound(own, open_names)}, and the graph makes as much sense with {' or with '.join(others)}: "
+            "no check of a build tells them apart"
+        )
+        yield Finding(OPEN_CODE, "warning", "", message, _TRAINING)
+
+
+def _unshown(own: Assignment, named: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
+    """Yield the inputs whose kind neither the graph's use nor the name shows."""
+    for name, kind in own.items():
+        if named.get(name) != (kind,):
+            message = f"the sidecar binds {name} as {kind}, and neither its name nor the graph's use of it shows that"
+            yield Finding(OPEN_CODE, "warning", "", message, _TRAINING)
+
+
+def _differing(own: Assignment, found: Sequence[Assignment]) -> list[str]:
+    """Return the inputs whose kinds are not the same in all of several assignments."""
+    return [name for name in own if any(each[name] != own[name] for each in found)]
+
+
+def _bound(kinds: Assignment, names: Sequence[str]) -> str:
+    return ", ".join(f"{name} as {kinds[name]}" for name in names)
 
 
 def _finding(name: str, declared: str, fits: tuple[str, ...]) -> Finding:

@@ -21,6 +21,7 @@ VALUE_RULES = {
     "cameras-alike": "Two cameras are fed the same matrices",
     "image-size": "The image input of the graph has not the size that the sidecar states",
     "input-kind": "The graph uses a calibration input as another matrix than the sidecar says",
+    "kind-open": "The graph fits another matrix as well as the one that the sidecar says, or shows none",
     "mask-differs": "The graph's own mask is not that of the declared grid",
     "mask-empty": "The graph keeps next to nothing under this calibration",
 }

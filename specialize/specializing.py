@@ -89,7 +89,8 @@ def specialize(
         VerificationError: The witness computes another geometry.
     """
     spec, where = generic.spec, str(request.calib)
-    found = (*look_over(profile, spec), *kinds_findings(parts / PREPARED, spec))
+    known = generic.source["kind"] == "zoo" and request.model_spec is None
+    found = (*look_over(profile, spec), *kinds_findings(parts / PREPARED, spec, known))
     judged(
         found, profile, request.allow, where, spec.name
     )  # binding under wrong kinds ends in errors about nodes

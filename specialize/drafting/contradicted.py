@@ -21,7 +21,9 @@ from specialize.model import ModelSpec
 from specialize.model_kinds import KINDS, kinds_of
 
 CODE, OPEN_CODE = "input-kind", "kind-open"
-_TRAINING = "compare with what the model's authors feed it: both models of the proof are fed the same matrices"
+_TRAINING = (
+    "compare with what the model's authors feed it: both models of the proof are fed the same matrices"
+)
 
 
 def contradicted_kinds(
@@ -49,7 +51,9 @@ def contradicted_kinds(
         own = {name: known[name] for name in sorted(group)}
         allowed = {name: named.get(name) or tuple(kinds_of(shapes[name], cameras)) for name in own}
         sound = group <= _covered(trials, {name: (kind,) for name, kind in own.items()})
-        found = [each for each in sound_kinds(trials, allowed) if group <= set(each)]  # a part may fit by chance
+        found = [
+            each for each in sound_kinds(trials, allowed) if group <= set(each)
+        ]  # a part may fit by chance
         if not sound and not found:  # what the names say does not fit: whatever has the shape may
             shaped = {name: tuple(kinds_of(shapes[name], cameras)) for name in own}
             found = [each for each in sound_kinds(trials, shaped) if group <= set(each)]
@@ -61,12 +65,19 @@ def contradicted_kinds(
             yield from _unshown(own, named)
 
 
-def kinds_findings(prepared: Path, spec: ModelSpec) -> tuple[Finding, ...]:
-    """Return what a prepared graph contradicts in the kinds of its sidecar."""
+def kinds_findings(prepared: Path, spec: ModelSpec, known: bool = False) -> tuple[Finding, ...]:
+    """Return what a prepared graph contradicts in the kinds of its sidecar, or leaves open.
+
+    Args:
+        prepared: The graph, folded, its calibration still an input.
+        spec: Its sidecar.
+        known: Whether it is a built-in model's own, so that nothing is left for a person to decide.
+    """
     declared = {name: spec.kind_of(name).kind for name in spec.calibration_inputs}  # in pixels of any map
     model = read_graph(prepared)
     inputs = tuple(describe_tensor(value) for value in model.graph.inputs)
-    return tuple(contradicted_kinds(model, inputs, declared))
+    found = contradicted_kinds(model, inputs, declared)
+    return tuple(finding for finding in found if not known or finding.code != OPEN_CODE)
 
 
 def _covered(trials: Trials, kinds: Mapping[str, tuple[str, ...]]) -> frozenset[str]:

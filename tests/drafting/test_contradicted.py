@@ -91,3 +91,13 @@ def test_a_matrix_in_pixels_of_a_feature_map_is_looked_at_like_any_other(
     text = f"calibration_inputs: {{projection: {{kind: {kind}, stride: 4}}}}"
     spec = parse_spec(f"schema: specialize/model@1\nimage: {{size_px: [704, 256]}}\n{text}\n", "mine")
     assert [each.code for each in kinds_findings(path, spec)] == [code]
+
+
+def test_the_sidecar_of_a_built_in_model_leaves_nothing_open(tmp_path: Path) -> None:
+    """Its author is this package; what its graph contradicts is an error all the same."""
+    path = tmp_path / "prepared.onnx"
+    onnx.save(projecting("projection"), path)
+    for kind, codes in (("ego2img", []), ("img2lidar", ["input-kind"])):
+        text = f"image: {{size_px: [704, 256]}}\ncalibration_inputs: {{projection: {kind}}}\n"
+        spec = parse_spec(f"schema: specialize/model@1\n{text}", "mine")
+        assert [each.code for each in kinds_findings(path, spec, known=True)] == codes

@@ -133,7 +133,9 @@ def projecting_by_anchors(points: np.ndarray) -> onnx.ModelProto:
     """Return a model that projects points (D, Q, 3), anchors and queries being axes of their own."""
     views = Views()
     matrix = views.g.input("lidar2img", (CAMERAS, 4, 4))
-    whole = views.g.const(np.concatenate([points, np.ones_like(points[..., :1])], -1)[None].astype(np.float32))
+    whole = views.g.const(
+        np.concatenate([points, np.ones_like(points[..., :1])], -1)[None].astype(np.float32)
+    )
     seen = views.applied(matrix, whole, [CAMERAS], (*points.shape[:2], 4))
     places = views.g.op("Div", views.part(seen, 0, 2, 3), views.part(seen, 2, 3, 3))
     return views.g.model(out=views.g.op("Div", places, views.g.const(np.array([WIDTH, HEIGHT], np.float32))))

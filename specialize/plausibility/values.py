@@ -19,7 +19,7 @@ VALUE_RULES = {
     "nothing-seen": "A camera sees none of the model's points",
     "view-share": "A camera's network image sees far less, or more, than its lens does",
     "cameras-alike": "Two cameras are fed the same matrices",
-    "image-size": "The image input of the graph has not the size that the sidecar states",
+    "image-size": "The image input of the graph has not the size that the sidecar states, or a feature map has it",
     "input-kind": "The graph uses a calibration input as another matrix than the sidecar says",
     "kind-open": "The graph fits another matrix as well as the one that the sidecar says, or shows none",
     "mask-differs": "The graph's own mask is not that of the declared grid",
@@ -34,6 +34,8 @@ LEAST_SHARE, DOUBTFUL_SHARE = 0.4, 0.7
 """Of what the lens sees of the surroundings, the network's image must see so much; crops of real models cut the sky."""
 DOUBTFUL_EXCESS = 0.3
 ALIKE = 1e-9
+_MOST_COLOURS = 4
+_MAP_MEND = "write the size of the image behind the map, and `{kind: ..., stride: ...}` for matrices in pixels of the map"
 LEAST_IMAGE_PX = 16
 """What is smaller is a map of features, not an image."""
 
@@ -193,7 +195,7 @@ def _coarse_points(shape: tuple[int, ...], range_m: tuple[float, ...], anchors: 
 
 
 def image_findings(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Finding]:
-    """Yield the image inputs of a graph that have another size than every image of the sidecar.
+    """Yield image inputs of another size than every image of the sidecar, and feature maps as large as an image.
 
     Args:
         spec: The model.
@@ -202,6 +204,10 @@ def image_findings(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> It
     stated = {image.size_px for image in (spec.images or (spec.image,))}
     for name, shape in shapes.items():
         size = _image_size(shape)
+        if size is None and (found := _map_size(shape)) in stated:
+            width, height = found
+            message = f"the sidecar's image is {width} x {height}, as large as {name}, a map of {shape[-3]} channels"
+            yield Finding("image-size", "warning", "", message, _MAP_MEND)
         if size is None or size in stated:
             continue
         sizes = " or ".join(f"{width} x {height}" for width, height in sorted(stated))
@@ -212,6 +218,13 @@ def image_findings(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> It
             message += ": width and height are swapped"
         mend = f"write size_px: [{size[0]}, {size[1]}], and check `scale`"
         yield Finding("image-size", "error", "", message, mend)
+
+
+def _map_size(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return width and height of an input of feature maps; zeros if it is none."""
+    if len(shape) < 4 or shape[-3] <= _MOST_COLOURS:
+        return 0, 0
+    return shape[-1], shape[-2]
 
 
 def _image_size(shape: tuple[int, ...]) -> tuple[int, int] | None:

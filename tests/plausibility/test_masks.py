@@ -158,3 +158,13 @@ def test_the_graphs_images_have_the_size_of_the_sidecar(shape: tuple[int, ...], 
     found = list(image_findings(TINY, {"img": shape}))
     assert [one.code for one in found] == (["image-size"] if text else [])
     assert all(text in one.message for one in found)
+
+
+def test_a_feature_map_as_large_as_the_image_is_a_warning() -> None:
+    """A draft that found no image proposes the size of the largest map: the matrices are then of another scale."""
+    width, height = TINY.image.size_px
+    (found,) = image_findings(TINY, {"feat": (1, 6, 64, height, width)})
+    assert (found.code, found.severity) == ("image-size", "warning")
+    assert f"{width} x {height}, as large as feat, a map of 64 channels" in found.message
+    assert not list(image_findings(TINY, {"feat": (1, 6, 64, height // 8, width // 8)}))
+    assert not list(image_findings(TINY, {"img": (1, 6, 3, height, width)}))

@@ -108,8 +108,8 @@ def _undecided(own: Assignment, found: Sequence[Assignment]) -> Iterator[Finding
     others = [_bound(each, open_names) for each in found if each != own]
     if others:
         message = (
-            f"the sidecar binds {_bound(own, open_names)}, and the graph makes as much sense with {' or with '.join(others)}: "
-            "no check of a build tells them apart"
+            f"the sidecar binds {_bound(own, open_names)}, and the graph makes as much sense with "
+            f"{' or with '.join(others)}: no check of a build tells them apart"
         )
         yield Finding(OPEN_CODE, "warning", "", message, _TRAINING)
 

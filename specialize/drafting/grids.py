@@ -74,8 +74,8 @@ def _place(typed: Typed, queries: Collection[int]) -> Place:
         if holds(typed.points, spec.grid()):
             if _are_cells(typed, spec.grid(), queries):
                 return Place(typed.points, typed.order, grid=spec)
-            numbered = " by ".join(str(size) for size in typed.order)
-            reason = f"{sizes}, numbered {numbered} by the graph: not as {spec.anchors} heights for each cell of a plane"
+            axes = " by ".join(str(size) for size in typed.order)
+            reason = f"{sizes}, numbered {axes} by the graph: not as {spec.anchors} heights for each cell of a plane"
             return Place(typed.points, typed.order, reason=f"{reason}; {_WITHOUT}")
     slowest = "xyz"[int(np.argmax([_strides(typed.points[:, axis]) for axis in range(3)]))]
     reason = f"{sizes} in an order that no grid of a sidecar has ({slowest} runs slowest)"

@@ -35,7 +35,7 @@ LEAST_SHARE, DOUBTFUL_SHARE = 0.4, 0.7
 DOUBTFUL_EXCESS = 0.3
 ALIKE = 1e-9
 _MOST_COLOURS = 4
-_MAP_MEND = "write the size of the image behind the map, and `{kind: ..., stride: ...}` for matrices in pixels of the map"
+_MAP_MEND = "write the image's own size, and `{kind: ..., stride: ...}` for matrices in pixels of the map"
 LEAST_IMAGE_PX = 16
 """What is smaller is a map of features, not an image."""
 

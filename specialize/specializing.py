@@ -91,9 +91,8 @@ def specialize(
     spec, where = generic.spec, str(request.calib)
     known = generic.source["kind"] == "zoo" and request.model_spec is None
     found = (*look_over(profile, spec), *kinds_findings(parts / PREPARED, spec, known))
-    judged(
-        found, profile, request.allow, where, spec.name
-    )  # binding under wrong kinds ends in errors about nodes
+    # before anything is bound: under wrong kinds that ends in errors about nodes
+    judged(found, profile, request.allow, where, spec.name)
     plans = visible_sets(spec, profile)
     binding = bind_model(request, profile, spec, parts / PREPARED)
     compiled = _settled(binding.compiled, request)

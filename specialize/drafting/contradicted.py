@@ -111,7 +111,7 @@ def _undecided(own: Assignment, found: Sequence[Assignment]) -> Iterator[Finding
             f"the sidecar binds {_bound(own, open_names)}, and the graph makes as much sense with "
             f"{' or with '.join(others)}: no check of a build tells them apart"
         )
-        yield Finding(OPEN_CODE, "warning", "", message, _TRAINING)
+        yield Finding(OPEN_CODE, "warning", "", message, _compare(open_names))
 
 
 def _unshown(own: Assignment, named: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
@@ -119,7 +119,13 @@ def _unshown(own: Assignment, named: Mapping[str, tuple[str, ...]]) -> Iterator[
     for name, kind in own.items():
         if named.get(name) != (kind,):
             message = f"the sidecar binds {name} as {kind}, and neither its name nor the graph's use of it shows that"
-            yield Finding(OPEN_CODE, "warning", "", message, _TRAINING)
+            yield Finding(OPEN_CODE, "warning", "", message, _compare([name]))
+
+
+def _compare(names: Sequence[str]) -> str:
+    """Return what a person can do about some inputs; findings of one remedy are told as one."""
+    what = " and ".join(names)
+    return f"look at what the model's authors feed {what}: both models of the proof are fed the same matrices"
 
 
 def _differing(own: Assignment, found: Sequence[Assignment]) -> list[str]:

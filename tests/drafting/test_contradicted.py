@@ -8,6 +8,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
+from specialize.calibration.causes import grouped
 from specialize.describe import describe_tensor
 from specialize.drafting.contradicted import contradicted_kinds, kinds_findings
 from specialize.graph.known import fold
@@ -101,3 +102,14 @@ def test_the_sidecar_of_a_built_in_model_leaves_nothing_open(tmp_path: Path) -> 
         text = f"image: {{size_px: [704, 256]}}\ncalibration_inputs: {{projection: {kind}}}\n"
         spec = parse_spec(f"schema: specialize/model@1\n{text}", "mine")
         assert [each.code for each in kinds_findings(path, spec, known=True)] == codes
+
+
+def test_every_open_input_is_told(tmp_path: Path) -> None:
+    """Findings of one rule are told as one where their remedy is the same; these are about different inputs."""
+    views = Views()
+    values = [views.g.op("Tanh", views.g.input(name, (CAMERAS, 4, 4))) for name in ("first", "second")]
+    onnx.save(views.g.model(out=views.g.op("Add", *values)), tmp_path / "prepared.onnx")
+    text = "image: {size_px: [704, 256]}\ncalibration_inputs: {first: lidar2img, second: intrinsic}\n"
+    spec = parse_spec(f"schema: specialize/model@1\n{text}", "mine")
+    told = [str(group) for group in grouped(kinds_findings(tmp_path / "prepared.onnx", spec), ())]
+    assert [name in each for name, each in zip(("first", "second"), told, strict=True)] == [True, True]

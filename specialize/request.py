@@ -160,6 +160,7 @@ class DriftOutcome:
         queries: One entry per camera of `delta`; empty if the cameras themselves differ.
         outside: Of an envelope's build the queries that each camera sees outside, of a build with tables those beyond
             the capacity; empty otherwise.
+        own_model: Whether the first is a build of an ONNX file, which has to be named to build again.
     """
 
     before: Path
@@ -171,6 +172,7 @@ class DriftOutcome:
     delta: ProfileDelta
     queries: tuple[QueryChange, ...] = ()
     outside: tuple[int, ...] = ()
+    own_model: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,8 +82,7 @@ class Node:
         """Return a finite number; text and booleans are not numbers."""
         value = self.value
         if isinstance(value, bool) or not isinstance(value, int | float):
-            hint = "remove the quotes" if isinstance(value, str) and _looks_like_number(value) else ""
-            raise self.error("a number", hint=hint)
+            raise self.error("a number", hint=_number_hint(value))
         if not math.isfinite(value):
             raise self.error("a finite number")
         return float(value)
@@ -135,9 +134,12 @@ def shown(value: object, limit: int = 60) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def _looks_like_number(text: str) -> bool:
+def _number_hint(value: object) -> str:
+    """Return what to do about a text that reads as a number; YAML takes a bare `nan` for a text."""
     try:
-        float(text)
+        number = float(value) if isinstance(value, str) else None
     except ValueError:
-        return False
-    return True
+        return ""
+    if number is None:
+        return ""
+    return "remove the quotes" if math.isfinite(number) else "put a finite number here"

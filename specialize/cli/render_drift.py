@@ -53,7 +53,8 @@ def check_text(outcome: DriftOutcome) -> RenderableType:
         return f"fresh: {outcome.before} was built for this calibration (profile {short(outcome.digests[0])})"
     head = f"stale: {outcome.before} was built for another calibration: {_sentence(outcome)}"
     after, before = command(Path(outcome.after)), command(Path(outcome.before))
-    following = f"next: specialize build --calib {after} -o {before}"
+    model = "MODEL.onnx" if outcome.own_model else command(Path(outcome.model))
+    following = f"next: specialize build --calib {after} --model {model} -o {before}"
     if outcome.verdict == "other table":
         following = f"next: specialize table --calib {after} --for {before} -o car.safetensors"
     return stack(head, *_body(outcome), following)

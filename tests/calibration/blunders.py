@@ -87,6 +87,10 @@ BLUNDERS = {
         put(*FRONT, "intrinsic", 0, 0, "1250.0"),
         "cameras[0].intrinsic[0][0]: expected a number, got '1250.0'\n\nhint: remove the quotes",
     ),
+    "bare nan for number": (
+        put(*FRONT, "intrinsic", 0, 0, "nan"),
+        "cameras[0].intrinsic[0][0]: expected a number, got 'nan'\n\nhint: put a finite number here",
+    ),
     "word for number": (
         put(*FRONT, "intrinsic", 0, 0, "auto"),
         "cameras[0].intrinsic[0][0]: expected a number, got 'auto'",

@@ -191,7 +191,9 @@ def test_another_calibration_makes_the_build_stale(bench: Bench) -> None:
     """A changed calibration is found by `check`, and `build` makes the build anew."""
     bench.outcome()
     assert run_here(bench.capsys, "check", bench.folder / "car42", "--calib", CAR42).code == 0
-    assert run_here(bench.capsys, "check", bench.folder / "car42", "--calib", CAR43).code == 3
+    stale = run_here(bench.capsys, "check", bench.folder / "car42", "--calib", CAR43)
+    assert stale.code == 3
+    assert f"next: specialize build --calib {CAR43} --model MODEL.onnx -o " in stale.out
     assert bench.outcome(calib=CAR43)["up_to_date"] is False
     assert run_here(bench.capsys, "check", bench.folder / "car42", "--calib", CAR43).code == 0
 

@@ -37,6 +37,7 @@ from specialize.rows.arrange import Packing
 from specialize.sources import PREPARED, GenericModel
 from specialize.targets import target
 from specialize.targets.base import RUNS_ANYWHERE
+from specialize.version import library_versions
 from specialize.visibility.plan import VisibilityPlan
 from specialize.watch import Watch
 
@@ -156,6 +157,8 @@ def describe(request: BuildRequest, compiled: Compilation, key: BuildKey) -> Man
         align=request.align,
         cameras=cameras,
         spec=compiled.generic.spec.to_text(),
+        key=key.to_json(),
+        libraries=library_versions(),
         source=compiled.generic.source,
         digests=Digests(
             profile=compiled.profile.digest,

@@ -12,6 +12,7 @@ VERSION = "0.1.0"
 
 NOT_IN_A_BUILD = {
     "__main__.py": "starts the command line",
+    "attest": "tells others what builds are",
     "cli": "parses and prints",
     "comparing.py": "compares costs of models",
     "fleet": "asks for builds",
@@ -26,6 +27,11 @@ LIBRARIES = ("jinja2", "msgspec", "numpy", "onnx", "onnx-ir", "onnxruntime", "sc
 """Packages that compute or write what is in a build: they fold constants, infer shapes and lay out files."""
 
 _ROOT = Path(__file__).resolve().parent
+
+
+def library_versions() -> dict[str, str]:
+    """Return the version of each of `LIBRARIES` that is installed, by name."""
+    return {library: importlib.metadata.version(library) for library in LIBRARIES}
 
 
 @functools.cache
@@ -43,8 +49,8 @@ def version_of(root: Path, *parts: str) -> str:
     state = hashlib.sha256()
     for name, file in _files(root, parts):
         state.update(f"{name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
-    for library in LIBRARIES:
-        state.update(f"{library}\0{importlib.metadata.version(library)}\0".encode())
+    for library, number in library_versions().items():
+        state.update(f"{library}\0{number}\0".encode())
     return f"{VERSION}+{state.hexdigest()[:12]}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 
 from specialize.digest import digest
 from specialize.version import VERSION
@@ -65,3 +65,9 @@ class BuildKey:
     def digest(self) -> str:
         """Return the digest that names the build."""
         return digest((_SCHEMA, *astuple(self)))
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values, as the manifest keeps them."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()
+        }

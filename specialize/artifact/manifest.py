@@ -120,6 +120,8 @@ class Manifest(_Part, frozen=True, kw_only=True):
         warnings: What the user should know.
         allowed: What a person accepted with `--allow`, sorted.
         spec: Text of the model's sidecar, so that a check needs neither model nor torch.
+        key: All of the build key, whose digest is `digests.build`: what was asked for, and digests of what went in.
+        libraries: Versions of the libraries that compute or write what is in the build.
         source: How to make the generic model again: name, checkpoint digest, seed, store objects.
         options: Other options of the build, such as tolerance and capacity, canonical.
         files: Every file of the build but this one, by name.
@@ -152,6 +154,8 @@ class Manifest(_Part, frozen=True, kw_only=True):
     power: Power | None = None
     warnings: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
+    key: JsonObject = {}
+    libraries: dict[str, str] = {}
     source: JsonObject = {}
     options: JsonObject = {}
     spec: str

@@ -27,6 +27,7 @@ COMMANDS = {
     "build": Lazy("specialize.cli.cmd_build", "Specialize a model for one vehicle's calibration."),
     "check": Lazy("specialize.cli.cmd_check", "Is a build still right for a calibration? Exit 3 if not."),
     "verify": Lazy("specialize.cli.cmd_verify", "Run the original and the specialized model; compare them."),
+    "attest": Lazy("specialize.cli.cmd_attest", "Write statements about a build for others, and sign it."),
     "inspect": Lazy("specialize.cli.cmd_inspect", "Show what a build, a model or a profile is."),
     "flops": Lazy("specialize.cli.cmd_flops", "Count what specialization saves for one vehicle."),
     "bench": Lazy("specialize.cli.cmd_bench", "Time a build against the other forms of its model."),

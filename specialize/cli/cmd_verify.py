@@ -8,6 +8,7 @@ import click
 
 from specialize.cli import options
 from specialize.cli.output import emit, say
+from specialize.cli.render_attest import attested_json, attested_text
 from specialize.cli.render_verify import verify_text
 
 
@@ -15,12 +16,44 @@ from specialize.cli.render_verify import verify_text
 @options.build_argument
 @click.option("--frames", type=click.IntRange(min=1), default=4, show_default=True, help="Frames to compare.")
 @options.frames_dir_option
+@click.option(
+    "--signature", type=options.EXISTING, help="Check this model.sig instead; needs the extra `sign`."
+)
+@click.option("--public-key", type=options.EXISTING, help="Public key, in PEM, of whoever signed.")
+@click.option(
+    "--statement", "statements", type=options.EXISTING, multiple=True,
+    help="Check this *.intoto.json instead; may be given several times.",
+)  # fmt: skip
 @options.json_option
-def command(build_dir: Path, frames: int, frames_dir: Path | None, as_json: bool) -> int:
-    """Run the original and the specialized model; compare them. Exit 4 if they differ."""
+def command(
+    build_dir: Path,
+    frames: int,
+    frames_dir: Path | None,
+    signature: Path | None,
+    public_key: Path | None,
+    statements: tuple[Path, ...],
+    as_json: bool,
+) -> int:
+    """Run the original and the specialized model; compare them. Exit 4 if they differ.
+
+    With --signature or --statement no model is run: every file of the build is compared with what was signed or
+    stated. Exit 4 if that is of another build or by another key.
+    """
+    if signature or public_key or statements:
+        return _attested(build_dir, signature, public_key, statements, as_json)
     from specialize.compiler import verify
 
     report = verify(build_dir, frames, say, frames_dir)
     data = report.to_json()
     emit(data, verify_text(data, str(build_dir)), as_json)
     return 0 if report.passed else 4
+
+
+def _attested(
+    build_dir: Path, signature: Path | None, key: Path | None, statements: tuple[Path, ...], as_json: bool
+) -> int:
+    from specialize.attest import check_attested
+
+    data = attested_json(check_attested(build_dir, signature, key, statements))
+    emit(data, attested_text(data), as_json)
+    return 0

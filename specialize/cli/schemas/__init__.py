@@ -2,6 +2,7 @@
 
 from specialize.artifact.manifest import Manifest
 from specialize.cli.schemas import (
+    attested,
     builds,
     fleet_builds,
     fleets,
@@ -16,6 +17,8 @@ SCHEMAS: dict[str, type] = {
     "build": builds.BuildDone,
     "check": vehicles.Check,
     "verify": numbers.Verify,
+    "attest": attested.Attest,
+    "attested": attested.Attested,
     "inspect-build": builds.InspectedBuild,
     "inspect-model": builds.InspectedModel,
     "graph": builds.Graph,

@@ -1,0 +1,159 @@
+"""Test results of a build (https://in-toto.io/attestation/test-result/v0.1): what was compared, on what, how it ended.
+
+Each name is one check that the manifest has evidence of. A check that was made and found nothing is passed, one that
+could not be made or that a person allowed to fail is warned, one that found a difference is failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from specialize.artifact import Manifest
+from specialize.artifact.manifest import FILE_NAME
+from specialize.artifact.power import Power
+from specialize.artifact.witness import Witness
+from specialize.attest.statement import Descriptor, Record, Statement, bare, content, subjects
+
+PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
+
+Verdict = Literal["PASSED", "WARNED", "FAILED"]
+
+
+class TestResult(Record, frozen=True, kw_only=True, omit_defaults=False):
+    """The predicate.
+
+    Attributes:
+        result: The worst of all verdicts.
+        configuration: The original that was compared with, and the record of the comparison with its figures.
+        passed_tests: Checks that were made and found nothing.
+        warned_tests: Checks that could not be made, and what a person allowed.
+        failed_tests: Checks that found a difference.
+    """
+
+    __test__ = False  # a name that pytest collects
+
+    result: Verdict
+    configuration: tuple[Descriptor, ...]
+    passed_tests: tuple[str, ...]
+    warned_tests: tuple[str, ...]
+    failed_tests: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check by name, and how it ended."""
+
+    name: str
+    verdict: Verdict
+
+
+def test_result(manifest: Manifest, digests: Mapping[str, str]) -> Statement[TestResult]:
+    """Return what the proof of a build found.
+
+    Args:
+        manifest: The build's manifest.
+        digests: `sha256:<hex>` of every file of the build, by name.
+    """
+    checks = (
+        *_comparison(manifest),
+        *_power(manifest.power),
+        *_witness(manifest.witness),
+        *_allowed(manifest),
+    )
+
+    def of(verdict: Verdict) -> tuple[str, ...]:
+        return tuple(check.name for check in checks if check.verdict == verdict)
+
+    failed, warned = of("FAILED"), of("WARNED")
+    return Statement(
+        subject=subjects(digests),
+        predicate_type=PREDICATE_TYPE,
+        predicate=TestResult(
+            result="FAILED" if failed else "WARNED" if warned else "PASSED",
+            configuration=_configuration(manifest, digests),
+            passed_tests=of("PASSED"),
+            warned_tests=warned,
+            failed_tests=failed,
+        ),
+    )
+
+
+def _configuration(manifest: Manifest, digests: Mapping[str, str]) -> tuple[Descriptor, ...]:
+    """Return what the build was compared with, and where all figures are; the few that decide stand here as well."""
+    verify = manifest.verify
+    compared: dict[str, Any] = {key: verify[key] for key in _RUN if key in verify}
+    keep = ("max_abs", "margin", "tolerance", "failures")
+    compared["outputs"] = {
+        name: {key: output[key] for key in keep if key in output}
+        for name, output in verify.get("outputs", {}).items()
+    }
+    if manifest.precision is not None:
+        compared["loss"] = msgspec.to_builtins(manifest.precision.outputs)
+    reference = str(manifest.source.get("reference", ""))
+    return (
+        Descriptor(
+            name="original", digest=content(manifest.digests.model), annotations={"reference": reference}
+        ),
+        Descriptor(name="calibration", digest=content(manifest.digests.profile)),
+        Descriptor(name=FILE_NAME, digest={"sha256": bare(digests[FILE_NAME])}, annotations=compared),
+    )
+
+
+_RUN = ("frames", "runtime", "reference_runtime")
+
+
+def _comparison(manifest: Manifest) -> Iterator[Check]:
+    """Yield the comparison of every output with the original; none at all is a failure."""
+    outputs = manifest.verify.get("outputs", {})
+    whole = manifest.verify.get("passed") is True and bool(outputs)
+    yield Check("comparison with the original", "PASSED" if whole else "FAILED")
+    for name, output in sorted(outputs.items()):
+        yield Check(
+            f"output {name}: equals the original's", "PASSED" if output.get("passed") is True else "FAILED"
+        )
+
+
+def _power(power: Power | None) -> Iterator[Check]:
+    """Yield what shows that the comparison could have failed."""
+    if power is None:
+        yield Check("power of the comparison: not measured", "WARNED")
+        return
+    if power.empty:
+        yield Check(f"power of the comparison: none, {power.empty}", "WARNED")
+    for influence in power.influences:
+        name = f"{influence.kind} {influence.name}".rstrip()
+        yield Check(f"{name}: a change moves an output", "PASSED" if influence.shown else "WARNED")
+    for site in power.sites:
+        yield Check(
+            f"site {site.where}: exactly the computed rows matter", "PASSED" if site.shown else "WARNED"
+        )
+
+
+def _witness(witness: Witness) -> Iterator[Check]:
+    """Yield what agrees with the second computation of the geometry: a build with a difference is not written."""
+    for each in witness.inputs:
+        yield Check(f"witness: input {each.name}", "PASSED")
+    for number, _ in enumerate(witness.grids):
+        yield Check(f"witness: visible sets of grid {number}", "PASSED")
+    for site in witness.sites:
+        yield Check(f"witness: rows of site {site.where}", "PASSED")
+    if witness.envelope is not None:
+        yield Check("witness: envelope", "PASSED")
+    for name in sorted(witness.tables):
+        yield Check(f"witness: table {name}", "PASSED")
+    for text in witness.not_witnessed:
+        yield Check(f"witness: not compared: {text}", "WARNED")
+
+
+def _allowed(manifest: Manifest) -> Iterator[Check]:
+    """Yield doubts about the calibration, and what a person accepted."""
+    for code in manifest.plausibility.doubts:
+        yield Check(f"plausibility: {code}", "WARNED")
+    for text in manifest.plausibility.not_compared:
+        yield Check(f"plausibility: not judged: {text}", "WARNED")
+    for code in manifest.allowed:
+        yield Check(f"allowed: {code}", "WARNED")

@@ -19,6 +19,8 @@ from typing import Protocol
 
 import numpy as np
 
+from specialize.regular import open_regular
+
 UNSEALED = f"sha256:{'0' * 64}"
 """What stands in a document in the place of its own digest while that is computed."""
 
@@ -57,7 +59,7 @@ def digest_file(path: Path) -> str:
     one of them differs. A file that changed in the last two seconds is not kept, because a further change might leave
     its times as they are.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         before = _identity(file.fileno())
         if before not in _known:
             found = digest_stream(file)

@@ -12,6 +12,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from pathlib import Path
 import filelock
 
 from specialize.errors import SpecializeError
+from specialize.regular import open_own, require_lock_file
 
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
@@ -98,10 +100,11 @@ def only_one(
         on_wait: Called once, with a sentence for people, if there is somebody to wait for.
 
     Raises:
-        SpecializeError: Another process still holds the lock after `timeout_s`.
+        SpecializeError: Another process still holds the lock after `timeout_s`, or the file is no lock file.
     """
     with explained(lock_file):
         lock_file.parent.mkdir(parents=True, exist_ok=True)
+        require_lock_file(lock_file)
         lock_file.touch()  # where it cannot be made, nobody holds it: that is an error and nothing to wait for
         lock = filelock.FileLock(lock_file)
         if not _acquired(lock, 0.0):
@@ -188,7 +191,7 @@ def claim(folder: Path) -> int | None:
 def _owned_file(path: Path) -> int:
     """Return a descriptor of the file, emptied and locked; the lock dies with this process."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = open_own(path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if _still_there(descriptor, path):
@@ -221,8 +224,11 @@ def _owned_sibling(target: Path) -> tuple[Path, int]:
 
 def _remove_orphans(target: Path) -> None:
     """Remove the siblings of `target` whose writers are dead."""
+    siblings = re.compile(
+        rf"\.{re.escape(target.name)}\.tmp-[0-9a-f]{{12}}(-old)?"
+    )  # as `_owned_sibling` names them
     for folder in target.parent.iterdir():
-        if not folder.name.startswith(f".{target.name}.tmp-") or folder.is_symlink():
+        if not (siblings.fullmatch(folder.name) and folder.is_dir()) or folder.is_symlink():
             continue
         descriptor = claim(folder)
         if descriptor is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from specialize.errors import InputError
+from specialize.regular import open_regular
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -48,7 +49,7 @@ def field_of_file(path: Path, number: int) -> list[bytes]:
         InputError: The file holds no message.
     """
     found: list[bytes] = []
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         end = file.seek(0, io.SEEK_END)
         file.seek(0)
         while (place := file.tell()) < end:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from specialize import files
-from specialize.errors import SpecializeError
+from specialize.errors import InputError, SpecializeError
 
 WRITE_AND_HANG = """
 import pathlib, sys, time
@@ -243,3 +243,52 @@ def test_too_little_room_is_said_beforehand(tmp_path: Path) -> None:
     files.require_space(tmp_path / "not" / "yet", 1)
     with pytest.raises(SpecializeError, match="MiB of free disk space"):
         files.require_space(tmp_path / "not" / "yet", 2**70)
+
+
+PRECIOUS = "somebody's own file\n"
+LINKS = {"symbolic link": os.symlink, "hard link": os.link}
+
+
+@pytest.mark.parametrize("kind", LINKS)
+def test_a_link_in_the_place_of_a_temporary_file_keeps_what_it_leads_to(tmp_path: Path, kind: str) -> None:
+    """Whoever can write to a folder must not make us overwrite a file elsewhere."""
+    victim = tmp_path / "victim"
+    victim.write_text(PRECIOUS)
+    LINKS[kind](victim, tmp_path / ".report.html.tmp")
+    files.write_file(tmp_path / "report.html", "new")
+    assert victim.read_text() == PRECIOUS
+    assert (tmp_path / "report.html").read_text() == "new"
+    assert names(tmp_path) == ["report.html", "victim"]
+
+
+def test_a_pipe_in_the_place_of_a_temporary_file_is_no_hurdle(tmp_path: Path) -> None:
+    """A pipe cannot be emptied: it is removed, and a file takes its place."""
+    os.mkfifo(tmp_path / ".report.html.tmp")
+    files.write_file(tmp_path / "report.html", "new")
+    assert names(tmp_path) == ["report.html"]
+
+
+@pytest.mark.parametrize("kind", [*LINKS, "file", "pipe"])
+def test_what_is_no_lock_file_is_not_locked(tmp_path: Path, kind: str) -> None:
+    """A lock file is written to, so a file with other content, or a link to one, is refused and kept."""
+    lock, victim = tmp_path / ".car42.lock", tmp_path / "victim"
+    victim.write_text(PRECIOUS)
+    if kind == "file":
+        lock.write_text(PRECIOUS)
+    elif kind == "pipe":
+        os.mkfifo(lock)
+    else:
+        LINKS[kind](victim, lock)
+    with pytest.raises(InputError, match="expected a lock file"), files.only_one(lock, "build car42"):
+        pass
+    assert victim.read_text() == PRECIOUS
+    assert kind == "pipe" or lock.read_text() == PRECIOUS
+
+
+def test_folders_that_look_like_left_overs_are_kept(tmp_path: Path) -> None:
+    """Only names that a writer makes are removed as left over; `.car42.tmp-mine` is somebody's own."""
+    for name in (".car42.tmp-mine", ".car42.tmp-0123456789ab", ".car42.tmp-0123456789ab-old"):
+        (tmp_path / name).mkdir()
+    with files.publish_directory(tmp_path / "car42"):
+        pass
+    assert names(tmp_path) == [".car42.tmp-mine", "car42"]

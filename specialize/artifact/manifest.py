@@ -19,6 +19,7 @@ from specialize.digest import UNSEALED, digest, seal, sealed_digest
 from specialize.errors import InputError
 from specialize.files import explained, write_file
 from specialize.plausibility.record import Plausibility
+from specialize.regular import read_regular
 from specialize.version import VERSION
 
 SCHEMA = "specialize/manifest@1"
@@ -213,7 +214,7 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / FILE_NAME
     with explained(path):
         try:
-            text = path.read_bytes()
+            text = read_regular(path)
         except (FileNotFoundError, NotADirectoryError) as error:
             found = "no such file" if folder.is_dir() else "no such folder"
             hint = "name a folder that `specialize build` made"

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from specialize.digest import digest
 from specialize.errors import InputError
 from specialize.files import explained
+from specialize.regular import read_regular
 
 Array = npt.NDArray[np.generic]
 
@@ -82,7 +83,7 @@ def _parsed(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
         if path.stat().st_size > LARGEST_BYTES:
             found = f"{path.stat().st_size} bytes"
             raise InputError(str(path), f"a safetensors file of at most {LARGEST_BYTES >> 30} GiB", found)
-        raw = path.read_bytes()
+        raw = read_regular(path)
     try:
         header, data = _header(raw)
         metadata = header.pop(_METADATA, {})

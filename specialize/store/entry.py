@@ -10,6 +10,7 @@ import msgspec
 from specialize.digest import UNSEALED, seal, sealed_digest
 from specialize.errors import InputError
 from specialize.files import explained
+from specialize.regular import read_regular
 
 REPAIR = "`specialize store check --repair` moves it aside; then it is made again when needed"
 """What to do about a damaged object or entry."""
@@ -82,7 +83,7 @@ def read_entry(path: Path) -> Entry:
         InputError: It is damaged.
     """
     with explained(path):
-        return parse_entry(path.read_bytes(), str(path), path.parent.name, f"sha256:{path.stem}")
+        return parse_entry(read_regular(path), str(path), path.parent.name, f"sha256:{path.stem}")
 
 
 def _fields(entry: Entry) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from pathlib import Path
 from specialize.digest import digest_bytes, digest_file
 from specialize.errors import InputError
 from specialize.files import explained, only_one, require_space, write_file
+from specialize.regular import read_regular
 from specialize.scratch import work_folder
 from specialize.store.entry import REPAIR, Entry, entry_text, parse_entry, read_entry
 
@@ -117,7 +118,7 @@ class Store:
         Raises:
             InputError: The store has no such object, or its content was damaged.
         """
-        return self.path(digest).read_bytes()
+        return read_regular(self.path(digest))
 
     def unpack(self, digest: str, target: Path) -> None:
         """Make a copy of an intact object at `target`, which shares its blocks where the file system can do that.
@@ -177,7 +178,7 @@ class Store:
         place = self._entry_place(kind, key)
         with explained(place):
             try:
-                entry = parse_entry(place.read_bytes(), str(place), kind, key)
+                entry = parse_entry(read_regular(place), str(place), kind, key)
             except FileNotFoundError:
                 return None
         return entry if all(self.has(digest) for digest in entry.objects.values()) else None

@@ -6,10 +6,10 @@ A name may belong to a named pipe, whose reader waits for ever, or to a link, wh
 from __future__ import annotations
 
 import errno
+import io
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
 
 from specialize.errors import InputError
 
@@ -25,7 +25,7 @@ _KINDS = {
 }
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> io.BufferedReader:
     """Open a regular file for reading; links are followed.
 
     Raises:

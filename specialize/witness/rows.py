@@ -2,6 +2,7 @@
 
 The rows of all cameras stand one after the other, each camera's in `lengths` places. A query's result is the sum of a
 few places, `sums` (Q, k); the number of all places stands for none. So who reads a place says which pair it holds.
+Where no sum over cameras follows, `sums` is (N, Q, k): the places of each query of each camera.
 """
 
 from __future__ import annotations
@@ -17,7 +18,11 @@ Ints = npt.NDArray[np.int64]
 
 
 def query_of_places(sums: npt.NDArray[np.generic], queries: int, lengths: Sequence[int]) -> Ints | str:
-    """Return which query reads each place, (places,), -1 for none; or why the sums cannot be read back."""
+    """Return which query reads each place, (places,), -1 for none; or why the sums cannot be read back.
+
+    Sums of N * Q * k places are those of each camera apart if every place that is read is that camera's own; of one
+    camera, both readings are the same.
+    """
     places = sum(lengths)
     if queries == 0 or sums.size % queries:
         return f"{sums.size} places for {queries} queries"
@@ -25,11 +30,13 @@ def query_of_places(sums: npt.NDArray[np.generic], queries: int, lengths: Sequen
     if index.size and not 0 <= int(index.min()) <= int(index.max()) <= places:
         return f"places up to {int(index.max())} of {places}"
     reader = np.full(places, -1, np.int64)
-    query, _ = np.nonzero(index < places)
-    read = index[index < places]
+    used = np.flatnonzero(index.ravel() < places)
+    read = index.ravel()[used]
     if len(np.unique(read)) != len(read):
         return "a place that is read twice"
-    reader[read] = query
+    width, rest = divmod(index.size, len(lengths) * queries)
+    apart = not rest and np.array_equal(camera_of_places(lengths)[read], used // (width * queries))
+    reader[read] = used // width % queries if apart else used // index.shape[1]
     return reader
 
 

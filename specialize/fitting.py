@@ -15,7 +15,7 @@ from specialize.calibration.lint import RULES, lint
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, UsageError, closest
 from specialize.model import ImagePrep, ModelSpec
-from specialize.plausibility import VALUE_RULES, see_points, values_findings
+from specialize.plausibility import VALUE_RULES, constant_findings, see_points, values_findings
 
 ALL_RULES = {**RULES, **VALUE_RULES}
 
@@ -46,7 +46,8 @@ def expected_of(spec: ModelSpec) -> Expected:
 
 def look_over(profile: CalibrationProfile, spec: ModelSpec) -> tuple[Finding, ...]:
     """Return everything suspicious about a profile for a model: about the profile, and about what its cameras see."""
-    found = lint(profile, expected_of(spec))
+    held = constant_findings(spec.constants(), len(profile.cameras))
+    found = (*lint(profile, expected_of(spec)), *held)
     if spec.images and len(spec.images) != len(profile.cameras):
         return found  # the model has no matrices for these cameras; what needs them says so
     return with_causes((*found, *values_findings(see_points(spec, profile))))

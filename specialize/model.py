@@ -194,6 +194,8 @@ class ModelSpec(_Part, frozen=True, kw_only=True):
             sidecar.checked(checks.printable, name, place)
         for name, value in self.other_inputs.items():
             sidecar.checked(sidecar.constant, name, value)
+            if name in self.calibration_inputs:
+                raise ValueError(f"other_inputs.{name}: expected no calibration input, got one")
 
     def kind_of(self, name: str) -> InputKind:
         """Return which matrix a calibration input wants."""

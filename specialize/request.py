@@ -94,6 +94,8 @@ class BuildRequest:
         for name, number in (("--align", self.align), ("--frames", self.frames)):
             if number < 1:
                 raise UsageError(name, "a number of at least 1", str(number))
+        if self.seed < 0:
+            raise UsageError("--seed", "a number of at least 0", str(self.seed))
 
     def _check_modes(self) -> None:
         """Refuse options of another mode: they would change nothing."""

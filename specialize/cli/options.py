@@ -33,7 +33,7 @@ checkpoint_option = click.option(
 )
 seed_option = click.option(
     "--seed",
-    type=int,
+    type=click.IntRange(min=0),
     default=0,
     show_default=True,
     help="Seed of weights without a checkpoint, and of frames.",

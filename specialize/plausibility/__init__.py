@@ -1,5 +1,6 @@
 """Plausibility of values: what a bound calibration makes cameras see, judged without any code of the compiler."""
 
+from specialize.plausibility.constants import constant_findings
 from specialize.plausibility.judge import Judged, judge_build
 from specialize.plausibility.masks import SiteMask
 from specialize.plausibility.record import Plausibility
@@ -11,6 +12,7 @@ __all__ = [
     "Plausibility",
     "Sight",
     "SiteMask",
+    "constant_findings",
     "judge_build",
     "see_points",
     "values_findings",

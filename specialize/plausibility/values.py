@@ -19,6 +19,7 @@ VALUE_RULES = {
     "nothing-seen": "A camera sees none of the model's points",
     "view-share": "A camera's network image sees far less, or more, than its lens does",
     "cameras-alike": "Two cameras are fed the same matrices",
+    "constant-calibration": "The sidecar holds what differs between cameras",
     "image-size": "The image input of the graph has not the size that the sidecar states, or a feature map has it",
     "input-kind": "The graph uses a calibration input as another matrix than the sidecar says",
     "kind-open": "The graph fits another matrix as well as the one that the sidecar says, or shows none",

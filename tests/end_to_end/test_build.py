@@ -422,3 +422,9 @@ def test_files_of_somebody_else_are_not_taken_away(bench: Bench) -> None:
     ran = bench.build("-o", bench.model.parent)
     assert ran.code == 1 and "-o" in ran.err and bench.model.name in ran.err
     assert [path for path in before if not path.exists()] == []
+
+
+def test_a_negative_seed_is_a_wrong_option(bench: Bench) -> None:
+    """Random streams have no such starting point."""
+    ran = bench.build("--seed", "-1")
+    assert ran.code == 2 and "--seed" in ran.err

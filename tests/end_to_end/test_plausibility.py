@@ -12,9 +12,11 @@ import yaml
 
 from specialize.artifact import Build
 from specialize.calibration.dump import dump_profile
+from specialize.calibration.load import load_profile
 from tests.calibration.rig_blunders import BLUNDERS
 from tests.cli.running import CAR42, run_here
 from tests.end_to_end.test_build import Bench, bench
+from tests.end_to_end.tiny_model import SPEC
 from tests.graphs import GraphMaker
 from tests.synthetic.exporting import export
 from tests.synthetic.others import Lift
@@ -214,3 +216,33 @@ def test_a_fleet_builds_nothing_for_a_vehicle_that_does_not_fit(bench: Bench) ->
     data = json.loads(run_here(bench.capsys, "fleet", "build", folder, "--json").out)
     assert sorted(build["status"] for build in data["builds"]) == ["built", "failed"]
     assert any("error camera-swapped" in build["reason"] for build in data["builds"])
+
+
+def matrices(calib: Path) -> list[object]:
+    """Return what the tiny model's calibration input gets, as a person may write it into a sidecar."""
+    projections: list[object] = SPEC.network_from_lidar(load_profile(calib))[None].tolist()
+    return projections
+
+
+def test_a_calibration_in_the_sidecar_is_refused(bench: Bench) -> None:
+    """It is another vehicle's: the build would be verified, and fresh for any profile."""
+    change(bench, calibration_inputs={}, other_inputs={"lidar2img": matrices(CAR42.with_name("car43.yaml"))})
+    ran = bench.build()
+    assert ran.code == 1, ran.out
+    assert "error constant-calibration: `other_inputs` holds lidar2img (1 x 6 x 4 x 4)" in ran.err
+    assert bench.names() == set()
+
+
+def test_a_calibration_input_has_no_constant(bench: Bench) -> None:
+    """Of two that say what an input is, one would win."""
+    change(bench, other_inputs={"lidar2img": matrices(CAR42)})
+    ran = bench.build()
+    assert ran.code == 1
+    assert "other_inputs.lidar2img: expected no calibration input, got one" in ran.err
+
+
+def test_a_constant_that_all_cameras_share_is_none_of_a_vehicle(bench: Bench) -> None:
+    """A query, a switch, one matrix for all cameras: nothing to say against."""
+    rows = [[[0.1] * 4] * 48]
+    change(bench, other_inputs={"query": rows}, inputs={})
+    assert bench.build().code == 0

@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with log.open("a") as file:
             file.write(json.dumps([outcome.mutant.name, [asdict(one) for one in outcome.tries]]) + "\n")
         print(told(outcome), flush=True)
-    outcomes = [Outcome(one, known[one.name]) for one in mutants]
+    outcomes = [Outcome(one, known[one.name], len(runs.seeds_for(one, seeds, calls))) for one in mutants]
     if given.write:
         given.write.write_text(page.to_json(outcomes, control, controls, every=given.every_seed))
     print(page.summary(outcomes))

@@ -20,10 +20,17 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One mutant, or none for the control: what became of it on each seed that it was built for."""
+    """One mutant, or none for the control: what became of it on each seed that it was built for.
+
+    Attributes:
+        mutant: The change.
+        tries: One per seed.
+        callers: Number of seeds that call what is changed.
+    """
 
     mutant: Mutant | None
     tries: list[Try] = field(default_factory=list)
+    callers: int = 0
 
     @property
     def verdict(self) -> str:

@@ -53,7 +53,7 @@ def _entry(outcome: Outcome) -> dict[str, object]:
         "name": outcome.mutant.name,
         "area": outcome.mutant.area,
         "verdict": outcome.verdict,
-        "seeds": len(outcome.tries),
+        "seeds": [len(outcome.tries), outcome.callers],
     }
     if decisive is not None and outcome.verdict != "survived":
         entry |= {
@@ -78,6 +78,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 def render(data: Mapping[str, Any], arguments: Mapping[str, str]) -> str:
     """Return the page."""
     entries, catalogue = data["mutants"], {one.name: one for one in read_catalogue()}
+    entries = [entry for entry in entries if entry["name"] in catalogue]
     counts = Counter(entry["verdict"] for entry in entries)
     parts = [TOP.read_text(), "## What was found\n", _totals(entries, counts), _checks(entries)]
     parts.append("## Survivors\n")
@@ -97,6 +98,11 @@ def _totals(entries: Sequence[Mapping[str, Any]], counts: Counter[str]) -> str:
     rows.append(
         f"| **all** | {len(entries)} | {counts['killed']} | {counts['survived']} | {counts['escaped']} |"
     )
+    every = sum(not one.killed_by for one in read_catalogue())
+    if every > len(entries):
+        rows.append(
+            f"\nThese are {len(entries)} of the {every} mutants of the catalogue; the others have not been run yet."
+        )
     return "\n".join(rows) + "\n"
 
 
@@ -131,13 +137,13 @@ def _kind(entry: Mapping[str, Any]) -> str:
 def _survivors(
     entries: Sequence[Mapping[str, Any]], catalogue: Mapping[str, Any], arguments: Mapping[str, str]
 ) -> str:
-    rows = ["| mutant | what it changes | why no answer is wrong |", "| --- | --- | --- |"]
+    rows = ["| mutant | what it changes | seeds | why no answer is wrong |", "| --- | --- | ---: | --- |"]
     for entry in entries:
         if entry["verdict"] == "survived":
             one = catalogue[entry["name"]]
-            rows.append(
-                f"| {one.name} | `{one.file}`: {one.breaks} | {arguments.get(one.name, 'not argued yet')} |"
-            )
+            built, callers = entry["seeds"]
+            told = arguments.get(one.name, "not argued yet")
+            rows.append(f"| {one.name} | `{one.file}`: {one.breaks} | {built} of {callers} | {told} |")
     return "\n".join(rows) + "\n"
 
 

@@ -88,9 +88,11 @@ def changed_call(mutant: Mutant) -> Call | None:
     line += len(mutant.old) - len(mutant.old.lstrip("\n"))
     found = None
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.FunctionDef) and node.lineno <= line <= (node.end_lineno or 0):
-            first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-            found = (mutant.file, node.name, first) if found is None or first > found[2] else found
+        if isinstance(node, ast.FunctionDef | ast.Lambda) and node.lineno <= line <= (node.end_lineno or 0):
+            named = isinstance(node, ast.FunctionDef)
+            first = min([node.lineno, *(one.lineno for one in (node.decorator_list if named else ()))])
+            call = (mutant.file, node.name if named else "<lambda>", first)
+            found = call if found is None or first > found[2] else found
     return found
 
 

@@ -185,17 +185,25 @@ def _kinds(home: Path) -> None:
     _write(home, export(model, example), sidecar, profile, ("calibration", "passes"))
 
 
-def _pooled(home: Path) -> None:
-    style = replace(BASE, grid=QueryGrid((20, 24), BASE.grid.range_m, 1))
-    rig = vehicle(style, TURN_RAD, "vehicle")
-    matrix = np.linalg.inv(rig.image_from_lidar())[None].astype(np.float32)
-    inputs = {"maps": torch.randn(style.cameras, 4, 3, 4), "img2lidar": torch.tensor(matrix)}
-    data = {
-        "schema": "specialize/model@1",
-        "image": {"size_px": list(style.size_px)},
-        "calibration_inputs": {"img2lidar": "img2lidar"},
-    }
-    _write(home, export(Lift(style, "scatter_add"), inputs), yaml.safe_dump(data), rig, ("passes", "rows"))
+def _pooled(style: Style, areas: tuple[str, ...]) -> Callable[[Path], None]:
+    """Return what writes a seed in which frustum points are pooled to the cells of a grid."""
+
+    def write(home: Path) -> None:
+        rig = vehicle(style, TURN_RAD, "vehicle")
+        matrix = np.linalg.inv(rig.image_from_lidar())[None].astype(np.float32)
+        ((height, width),) = style.levels
+        inputs = {
+            "maps": torch.randn(style.cameras, 4, height, width),
+            "img2lidar": torch.tensor(matrix),
+        }
+        data = {
+            "schema": "specialize/model@1",
+            "image": {"size_px": list(style.size_px)},
+            "calibration_inputs": {"img2lidar": "img2lidar"},
+        }
+        _write(home, export(Lift(style, "scatter_add"), inputs), yaml.safe_dump(data), rig, areas)
+
+    return write
 
 
 def _outside(home: Path) -> None:
@@ -245,7 +253,10 @@ SEEDS: dict[str, Callable[[Path], None]] = {
     "tables_car42": _car42(CAR42, ("tables", "model"), mode="tables", capacity="auto"),
     "car42": _car42(CAR42, ("model", "visibility", "calibration")),
     "kinds": _kinds,
-    "pooled": _pooled,
+    "pooled": _pooled(replace(BASE, grid=QueryGrid((20, 24), BASE.grid.range_m, 1)), ("rows",)),
+    "pooled_many": _pooled(
+        replace(BASE, grid=QueryGrid((4, 5), BASE.grid.range_m, 1), levels=((12, 16),)), ("passes",)
+    ),
     "outside": _outside,
 }
 """Every seed by its name."""

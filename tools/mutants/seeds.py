@@ -104,7 +104,8 @@ def _write(
 ) -> None:
     onnx.save(model, home / "model.onnx")
     (home / "model.model.yaml").write_text(sidecar)
-    (home / "vehicle.yaml").write_text(dump_profile(profile))
+    packaged = resource_dir("calib_profiles") / f"{profile.vehicle}.yaml"  # with poses as quaternions
+    (home / "vehicle.yaml").write_text(packaged.read_text() if packaged.exists() else dump_profile(profile))
     for number, other in enumerate(more or ()):
         named = replace(other, vehicle=f"other{number}")
         (home / "others" / f"other{number}.yaml").write_text(dump_profile(named))

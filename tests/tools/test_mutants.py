@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.architecture import imports
 from tests.cli.running import REPOSITORY
-from tools.mutants import inside, oracle
+from tools.mutants import inside, oracle, page
 from tools.mutants.catalogue import Mutant, read_catalogue, stale
 from tools.mutants.outcome import Outcome, Try
 
@@ -111,4 +112,22 @@ def test_the_worst_try_is_the_verdict() -> None:
     killed, escaped, survived = (Try("seed", word) for word in ("killed", "escaped", "survived"))
     assert Outcome(None, [killed, escaped, survived]).verdict == "escaped"
     assert Outcome(None, [survived, killed]).verdict == "killed"
-    assert Outcome(None, [survived]).verdict == "survived"
+    assert Outcome(None, [survived], callers=1).verdict == "survived"
+    assert Outcome(None, [survived], callers=2).verdict == "open"
+
+
+def test_the_page_is_what_was_measured() -> None:
+    """The page is written from the figures; nothing escaped, and every survivor is argued."""
+    data = json.loads(page.FIGURES.read_text())
+    arguments = page.read_arguments()
+    assert page.PAGE.read_text() == page.render(data, arguments)
+    survivors = {entry["name"] for entry in data["mutants"] if entry["verdict"] == "survived"}
+    assert survivors == set(arguments)
+    assert not [entry["name"] for entry in data["mutants"] if entry["verdict"] == "escaped"]
+    assert len(data["mutants"]) >= LEAST
+
+
+def test_the_oracle_could_fail() -> None:
+    """On every seed the unmutated build is right, and the user's model with its cameras reversed is wrong."""
+    for name, figures in json.loads(page.FIGURES.read_text())["seeds"].items():
+        assert figures["unmutated"] < 0.1 < 10 < figures["reversed_cameras"], name

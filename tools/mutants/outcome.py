@@ -34,6 +34,10 @@ class Outcome:
 
     @property
     def verdict(self) -> str:
-        """`escaped` if it escaped anywhere, else `killed` if it was killed anywhere, else `survived`."""
+        """`escaped` if it escaped anywhere, else `killed` if it was killed anywhere, else `survived`.
+
+        A mutant that has survived some of its seeds and was not built for the others is `open`.
+        """
         found = {each.verdict for each in self.tries}
-        return next((word for word in ("escaped", "killed") if word in found), "survived")
+        quiet = "open" if len(self.tries) < self.callers else "survived"
+        return next((word for word in ("escaped", "killed") if word in found), quiet)

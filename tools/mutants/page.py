@@ -55,7 +55,7 @@ def _entry(outcome: Outcome) -> dict[str, object]:
         "verdict": outcome.verdict,
         "seeds": [len(outcome.tries), outcome.callers],
     }
-    if decisive is not None and outcome.verdict != "survived":
+    if decisive is not None and outcome.verdict in ("killed", "escaped"):
         entry |= {
             "seed": decisive.seed,
             "check": decisive.check,
@@ -83,6 +83,7 @@ def render(data: Mapping[str, Any], arguments: Mapping[str, str]) -> str:
     parts = [TOP.read_text(), "## What was found\n", _totals(entries, counts), _checks(entries)]
     parts.append("## Survivors\n")
     parts.append(_survivors(entries, catalogue, arguments))
+    parts.append(_open(entries))
     parts.append("## Seeds\n")
     parts.append(_seeds(data))
     parts.append("## Mutants of the checks themselves\n")
@@ -91,19 +92,25 @@ def render(data: Mapping[str, Any], arguments: Mapping[str, str]) -> str:
 
 
 def _totals(entries: Sequence[Mapping[str, Any]], counts: Counter[str]) -> str:
-    rows = ["| area | mutants | killed | survived | escaped |", "| --- | ---: | ---: | ---: | ---: |"]
+    rows = [
+        "| area | mutants | killed | survived | open | escaped |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
     for area in sorted({entry["area"] for entry in entries}):
         own = Counter(entry["verdict"] for entry in entries if entry["area"] == area)
-        rows.append(f"| {area} | {own.total()} | {own['killed']} | {own['survived']} | {own['escaped']} |")
-    rows.append(
-        f"| **all** | {len(entries)} | {counts['killed']} | {counts['survived']} | {counts['escaped']} |"
-    )
+        rows.append(_row(area, own))
+    rows.append(_row("**all**", counts))
     every = sum(not one.killed_by for one in read_catalogue())
     if every > len(entries):
         rows.append(
             f"\nThese are {len(entries)} of the {every} mutants of the catalogue; the others have not been run yet."
         )
     return "\n".join(rows) + "\n"
+
+
+def _row(area: str, counts: Counter[str]) -> str:
+    words = ("killed", "survived", "open", "escaped")
+    return f"| {area} | {counts.total()} | " + " | ".join(str(counts[word]) for word in words) + " |"
 
 
 def _checks(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -145,6 +152,18 @@ def _survivors(
             told = arguments.get(one.name, "not argued yet")
             rows.append(f"| {one.name} | `{one.file}`: {one.breaks} | {built} of {callers} | {told} |")
     return "\n".join(rows) + "\n"
+
+
+def _open(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Return which mutants are not finished."""
+    found = [
+        f"{one['name']} ({one['seeds'][0]} of {one['seeds'][1]})"
+        for one in entries
+        if one["verdict"] == "open"
+    ]
+    if not found:
+        return "Every mutant was built until a seed killed it or none was left.\n"
+    return f"Open, with the seeds that they survived so far: {', '.join(found)}.\n"
 
 
 def _seeds(data: Mapping[str, Any]) -> str:

@@ -22,7 +22,6 @@ from specialize.planning import visible_sets
 ZERO_PADDED, REBATCHED, LOOPED = "zero-padded", "re-batched", "one camera after the other"
 TABLES, POOLED = "tables from outside", "points pooled into cells"
 SAMPLERS = frozenset({"GridSample", "GatherElements", "MultiScaleDeformableAttn"})
-SCATTERS = frozenset({"ScatterND", "ScatterElements"})
 PICKS = frozenset({"Gather", "GatherND", "GatherElements", "GridSample"})
 
 
@@ -70,10 +69,14 @@ def site_forms(
     for site in sites:
         own = [nodes[name] for name in sorted(site.replaced) if name in nodes]
         samplers = [node for node in own if share.samples(node)] or custom[: len(custom) // len(sites)]
+        by_camera = site.by_camera(cameras).kind == "camera"
+        form = _form(own, len(samplers), share, cameras) if by_camera else POOLED
+        if by_camera and not samplers:  # the calibration alone says where it samples
+            samplers = [node for node in own if share.picks(node)]
         found.append(
             SiteForm(
                 where=site.where,
-                form=_form(own, len(samplers), share, cameras),
+                form=form,
                 sampling=_sampling(samplers),
                 rows=site.rows_before,
             )
@@ -116,8 +119,6 @@ class _Share:
 
 
 def _form(own: Sequence[ir.Node], samplers: int, share: _Share, cameras: int) -> str:
-    if not samplers and any(node.op_type in SCATTERS for node in own):
-        return POOLED
     if share.above(own)["NonZero"]:
         return LOOPED if cameras > 1 and samplers >= cameras else REBATCHED
     return TABLES if any(share.picks(node) for node in own) else ZERO_PADDED

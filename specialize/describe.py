@@ -24,10 +24,12 @@ def describe_tensor(value: ir.Value) -> Tensor:
 
 def describe_site(site: CompactedSite, cameras: tuple[str, ...]) -> Site:
     """Return a site with the names of its cameras; sites whose groups are no cameras have numbers."""
+    site = site.by_camera(len(cameras))
     groups = tuple(f"group {index}" for index in range(len(site.visible)))
-    names = cameras if len(cameras) == len(site.visible) else groups
+    names = cameras if site.kind == "camera" else groups
     pairs = zip(names, site.visible, strict=True)
     return Site(
+        kind=site.kind,
         queries=site.queries,
         cameras=tuple(SiteCamera(name=name, visible=visible) for name, visible in pairs),
         longest=max(site.visible, default=0),

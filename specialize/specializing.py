@@ -97,6 +97,7 @@ def specialize(
     plans = visible_sets(spec, profile)
     binding = bind_model(request, profile, spec, parts / PREPARED)
     compiled = _settled(binding.compiled, request)
+    compiled = replace(compiled, sites=tuple(site.by_camera(len(profile.cameras)) for site in compiled.sites))
     if not compiled.sites and not request.allow_unchanged:
         _require_saving(request.model, parts / PREPARED, bound_constants(spec, profile), compiled)
     values = _judged_values(request, profile, spec, compiled)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -59,6 +59,7 @@ class Site(_Part, frozen=True, kw_only=True):
     """One cross-attention (or pooling) of the graph.
 
     Attributes:
+        kind: `camera` if its rows are pairs of camera and query, `pooled` if they are points that are pooled.
         queries: Number of queries, Q.
         cameras: Visible queries per camera, in camera order.
         longest: Most queries that one camera sees.
@@ -71,6 +72,7 @@ class Site(_Part, frozen=True, kw_only=True):
     longest: int
     pairs: int
     rows_computed: int
+    kind: Literal["camera", "pooled"] = "camera"
 
 
 class PassNote(_Part, frozen=True, kw_only=True):

@@ -125,7 +125,9 @@ def headline(sites: tuple[Site, ...]) -> str:
     dense = sum(site.queries * len(site.cameras) for site in seen)
     computed = sum(site.rows_computed for site in seen)
     lines = []
-    if dense:
+    if dense and not computed:
+        lines.append("no camera sees any query: no camera-query pair is computed")
+    elif dense:
         ratio = times(dense, computed)
         lines.append(f"{ratio} fewer camera-query pairs: {computed:,} of {dense:,} are computed")
     lines += [
@@ -195,7 +197,7 @@ def _sites_table(names: tuple[str, ...], groups: dict[Site, list[int]]) -> Table
 
 def _by_camera(site: Site) -> bool:
     """Return whether the rows of a site are pairs of camera and query, and not points that are pooled."""
-    return len(site.cameras) != 1 or site.rows_computed <= site.queries
+    return site.kind == "camera"
 
 
 def proof(verify: dict[str, Any]) -> str:

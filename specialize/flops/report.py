@@ -228,7 +228,9 @@ class FormsReport:
         return {
             "schema": FORMS_SCHEMA,
             "original": self.original,
-            "forms": {name: asdict(form) for name, form in self.forms.items()},
+            "forms": {
+                name: {**asdict(form), "uncounted": list(form.uncounted)} for name, form in self.forms.items()
+            },
             "attention_share": {name: round(self.attention_share(name), 6) for name in self.forms},
             "uncounted": [entry.to_json() for entry in self.uncounted],
         }

@@ -18,6 +18,7 @@ import onnx_ir as ir
 from specialize.errors import InputError
 from specialize.graph import budget, integers, shapes, subgraphs
 from specialize.graph.knowledge import SMALL, Knowledge
+from specialize.graph.provenance import copy_marks, hand_on
 
 IMPURE = frozenset(
     {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli", "Multinomial"}
@@ -51,6 +52,7 @@ def evaluate(model: ir.Model) -> Knowledge:
     knowledge = Knowledge(dict(model.opset_imports), model.ir_version)
     inference = shapes.ShapeInference(knowledge, dict(model.opset_imports), model.ir_version)
     for node in model.graph:
+        hand_on(node)
         if node.op_type == "If" and node.domain in shapes.STANDARD and node.inputs[0] in knowledge:
             subgraphs.inline_branch(model.graph, node, _condition(node, knowledge))
         elif not _learn_shape(node, knowledge) and not _learn_number(node, knowledge):
@@ -205,6 +207,7 @@ def _make_constant(graph: ir.Graph, value: ir.Value, array: np.ndarray) -> None:
         const_value=ir.tensor(np.asarray(array, order="C")),
     )
     graph.register_initializer(constant)
+    copy_marks(value, constant)
     if value.is_graph_output():
         node = ir.node("Identity", [constant], name=f"{value.name}_constant")
         replaced = node.outputs[0]

@@ -15,6 +15,7 @@ import onnx_ir as ir
 
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, closest
+from specialize.graph.provenance import mark
 from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.graph.subgraphs import fresh_name
 from specialize.model import ModelSpec
@@ -51,7 +52,7 @@ def bind(model: ir.Model, arrays: Mapping[str, np.ndarray]) -> list[Note]:
             shape=value.shape,
             const_value=ir.tensor(fitted(value, array)),
         )
-        model.graph.register_initializer(constant)
+        model.graph.register_initializer(mark(constant))
         ir.convenience.replace_all_uses_with(value, constant)
         model.graph.inputs.remove(value)
         notes.append(Note(NAME, "applied", name, f"constant of shape {list(dims(constant))}"))

@@ -6,7 +6,8 @@ Why it is sound: a row-wise function commutes with selections, f(S x) = S f(x); 
     sparse A, and rows that A does not read reach nothing. A = A' S with S the demanded rows, so A f(x) = A' f(S x).
 Needs: bind and fold, so that masks and indices are constants.
 Declines when: every row is read; the mask is not constant; an operator on the way mixes rows; many rows are pooled
-    into one and picking them costs more than working on all.
+    into one and picking them costs more than working on all; the rows are the same for every calibration, as those of
+    a slice that is written in place.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, SITE_KEY, Builder
+from specialize.graph.provenance import any_bound
 from specialize.graph.shapes import dims, numpy_type
 from specialize.graph.subgraphs import node_reads, remove_node
 from specialize.passes.base import Note, node_name
@@ -25,6 +27,7 @@ from specialize.passes.worth import cost, superseded
 from specialize.rows import emit_sample, emit_work, lift_moves, lift_sample, lift_scatter, lift_work
 from specialize.rows.arrange import Packing
 from specialize.rows.axes import Axes
+from specialize.rows.decided import is_decided
 from specialize.rows.emit import Emitter, demanded_rows, samples_groups
 from specialize.rows.gating import Gate
 from specialize.rows.lift import Lifter
@@ -46,10 +49,11 @@ def compact(
     sites: list[CompactedSite] = []
     notes: list[Note] = []
     places = {node: place for place, node in enumerate(model.graph)}
+    traced = any_bound(model.graph.initializers.values())
     for node in reversed(places):
         if node.graph is None or not is_candidate(node):
             continue
-        outcome = _compact_at(model.graph, node, places, packing, gates)
+        outcome = _compact_at(model.graph, node, places, packing, gates, traced)
         if isinstance(outcome, CompactedSite):
             sites.insert(0, outcome)
             notes.insert(0, Note(NAME, "applied", outcome.where, _summary(outcome)))
@@ -90,13 +94,20 @@ class _Alive:
 
 
 def _compact_at(
-    graph: ir.Graph, node: ir.Node, places: Mapping[ir.Node, int], packing: Packing, gates: Sequence[Gate]
+    graph: ir.Graph,
+    node: ir.Node,
+    places: Mapping[ir.Node, int],
+    packing: Packing,
+    gates: Sequence[Gate],
+    traced: bool,
 ) -> CompactedSite | str:
     axes = Axes()
     lifter = Lifter(axes, RULES, _Alive(node, places))
     sink = read_sink(node, axes, lifter)
     if isinstance(sink, str):
         return sink
+    if traced and not is_decided(lifter):
+        return "its rows are the same for every calibration"
     if not sink.value.terms:
         return _nothing(graph, sink)
     wanted, total = demanded_rows(sink.value)

@@ -15,6 +15,7 @@ import onnx_ir as ir
 
 from specialize.graph.closure import Closure
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.provenance import mark
 from specialize.graph.shapes import dims, numpy_type
 from specialize.passes.base import Note, node_name
 from specialize.passes.masks import Bools, Mask
@@ -59,7 +60,7 @@ def pin(
             builder = Builder(
                 model.graph, node, f"specialize/{NAME}/{node_name(node)}/{place}", {PASS_KEY: NAME}
             )
-            node.replace_input_with(place, builder.constant(array, "places"))
+            node.replace_input_with(place, mark(builder.constant(array, "places")))
         notes.append(Note(NAME, "applied", str(value.name), f"{array.size} numbers that the mask decided"))
     return notes
 

@@ -18,6 +18,7 @@ import onnx_ir as ir
 from specialize.errors import DeclinedError
 from specialize.graph.closure import Closure
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.provenance import mark
 from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.passes.base import Note, node_name
 from specialize.passes.masks import Bools, Mask
@@ -199,7 +200,7 @@ def _restrict(graph: ir.Graph, mask: Mask, pairs: Bools) -> ir.Value:
     """Let everything that reads a mask read the restricted one instead; return that."""
     value = mask.value
     builder = _builder_after(graph, value)
-    within = builder.constant(mask.spread(pairs).astype(numpy_type(value)), "superset")
+    within = mark(builder.constant(mask.spread(pairs).astype(numpy_type(value)), "superset"))
     op_type = "And" if value.dtype == ir.DataType.BOOL else "Mul"
     restricted = builder.node(op_type, [value, within], dims(value))
     node = restricted.producer()

@@ -6,7 +6,7 @@ of one of them, or a row-wise function of all of them. What no rule can say is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +73,16 @@ class Lifter:
         found = self._lift(value, layout)
         self._seen.setdefault(value, []).append((layout, found))
         return found
+
+    def consulted(self) -> Iterator[tuple[ir.Node | None, int, ir.Value]]:
+        """Yield the constants that say which rows there are: reader, place among its inputs, and constant."""
+        for value in self._seen:
+            node = value.producer()
+            if value.const_value is not None:
+                yield None, 0, value
+            for place, source in enumerate(node.inputs if node is not None else ()):
+                if source is not None and source.const_value is not None:
+                    yield node, place, source
 
     def broadcast(self, value: ir.Value, layout: Layout, rows: Axis) -> Combination:
         """Return what a tensor that may lack some of the rows is, over all of them."""

@@ -40,7 +40,7 @@ def form(pairs: int) -> dict[str, object]:
         "peak_bytes": 2**24,
         "weight_bytes": 2**22,
         "constant_bytes": 2**12 + 16 * pairs,
-        "uncounted": ("model_flops",),
+        "uncounted": ["model_flops"],
     }
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis import given
 
+from specialize.artifact.manifest import Site, SiteCamera
 from specialize.cli.output import to_text
-from specialize.cli.render_build import flops_json
+from specialize.cli.render_build import flops_json, headline, sites_tables
 from specialize.cli.render_costs import costs_text
 from specialize.flops.report import FormCost, FormsReport
 from specialize.report.costs import cost_table
@@ -70,6 +71,53 @@ def test_json_gives_no_number_for_what_is_not_counted(report: FormsReport) -> No
     for name, form in flops_json(dict(report.to_json())).items():
         for key in ("attention", "model"):
             assert (form[key] is None) == (f"{key}_flops" in report.forms[name].uncounted)
+
+
+@st.composite
+def sites(draw: st.DrawFn) -> tuple[Site, ...]:
+    """Draw sites of one rig: of cameras, some of which see nothing, and of points that are pooled."""
+    count = draw(st.integers(1, 4))
+    made = []
+    for _ in range(draw(st.integers(1, 4))):
+        queries = draw(st.integers(1, 500))
+        visible = draw(st.lists(st.integers(0, queries), min_size=count, max_size=count))
+        cameras = tuple(SiteCamera(name=f"C{place}", visible=seen) for place, seen in enumerate(visible))
+        site = Site(
+            kind=draw(st.sampled_from(["camera", "camera", "pooled"])),
+            queries=queries,
+            cameras=cameras,
+            longest=max(visible),
+            pairs=sum(visible),
+            rows_computed=sum(visible),
+        )
+        made += [site] * draw(st.integers(1, 2))
+    return tuple(made)
+
+
+@given(sites())
+def test_the_headline_is_the_sum_of_its_table(found: tuple[Site, ...]) -> None:
+    """What the first line counts is what the table's columns list, each as often as there are such sites."""
+    first = headline(found).splitlines()[0]
+    tables = sites_tables(found)
+    cameras = [site for site in found if site.kind == "camera"]
+    assert bool(tables) == bool(cameras)
+    if not cameras:
+        assert "camera-query" not in first
+        return
+    (body,) = tables
+    cells = [list(column.cells) for column in body.columns]
+    listed = {(column[-1], tuple(column[:-2])) for column in cells[1::2]}
+    own = {
+        (f"{site.rows_computed:,}", tuple(f"{each.visible:,}" for each in site.cameras)) for site in cameras
+    }
+    assert listed == own
+    computed = sum(site.rows_computed for site in cameras)
+    dense = sum(site.queries * len(site.cameras) for site in cameras)
+    if computed:
+        assert first.endswith(f": {computed:,} of {dense:,} are computed")
+        assert float(first.split("x")[0]) >= 1.0
+    else:
+        assert first.startswith("no camera sees any query")
 
 
 def _is_true(line: str, first: FormCost, last: FormCost, key: str) -> None:

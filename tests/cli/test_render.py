@@ -66,7 +66,7 @@ def test_a_builds_json_has_all_that_was_promised() -> None:
         *("verify", "flops", "seconds", "warnings"),
     }
     assert promised <= set(data)
-    assert set(data["sites"][0]) == {"queries", "cameras", "longest", "pairs", "rows_computed"}
+    assert set(data["sites"][0]) == {"kind", "queries", "cameras", "longest", "pairs", "rows_computed"}
     assert set(data["digests"]) == {"profile", "plan", "model", "build"}
     assert set(data["flops"]) == {"original", "rebatched", "specialized"}
     assert all({"attention", "model"} <= set(form) for form in data["flops"].values())
@@ -138,6 +138,7 @@ def test_points_that_an_operator_leaves_out_are_told_once() -> None:
 def test_pooled_points_are_no_pairs() -> None:
     """Points that are pooled are not counted as camera-query pairs, and stand in no table of cameras."""
     pool = Site(
+        kind="pooled",
         queries=40,
         cameras=(SiteCamera(name="group 0", visible=300),),
         longest=300,

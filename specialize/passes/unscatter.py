@@ -1,7 +1,8 @@
 """Unscatter: write rows and slices to constant places without a scatter.
 
 What: ScatterND with constant indices  ->  Slice and Concat around the updates, if the places are a box (an in-place
-    slice such as `tmp[..., 0:2] += ref`); one Gather from data and updates side by side, if they are any other places.
+    slice such as `tmp[..., 0:2] += ref`); one Gather from data and updates side by side, if they are any other places,
+    and one for a chain of writes to places of one axis.
 Why it is sound: constant places that differ from each other say for every element where it comes from.
 Needs: fold, so that the indices are constants; compact, so that scatters that sum cameras are gone.
 Declines when: the indices are not constant; places repeat; several updates are combined other than by addition.
@@ -17,6 +18,7 @@ from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.shapes import dims, is_static
 from specialize.passes.base import Note
 from specialize.passes.compact import remove_unused, replace
+from specialize.passes.overwrites import chain_to, follower, read_overwrite, write_chain
 from specialize.rows.lift import array_of
 
 NAME = "unscatter"
@@ -35,7 +37,10 @@ def unscatter(model: ir.Model) -> list[Note]:
 
 
 def _rewrite(graph: ir.Graph, node: ir.Node) -> Note | None:
-    """Rewrite one scatter; None if it sums rows, which `gather_sums` writes."""
+    """Rewrite one scatter; None if it sums rows, which `gather_sums` writes, or a later write takes it along."""
+    known = read_overwrite(node)
+    if known is not None and follower(known) is not None:
+        return None
     where = node.name or str(node.outputs[0].name)
     data, indices, updates = node.inputs[0], array_of(node.inputs[1]), node.inputs[2]
     reduction = node.attributes["reduction"].as_string() if "reduction" in node.attributes else "none"
@@ -54,6 +59,11 @@ def _rewrite(graph: ir.Graph, node: ir.Node) -> Note | None:
     if box is not None:
         result = _write_box(builder, data, updates, box, reduction)
         told = "a slice, written by Slice and Concat"
+    elif known is not None:
+        chain = chain_to(known)
+        result = write_chain(builder, chain)
+        many = f"{len(chain)} writes" if len(chain) > 1 else "one write"
+        told = f"{many} to places of one axis, by one Gather of {dims(data)[known.axis]} rows"
     else:
         result = _write_rows(builder, data, updates, places, reduction)
         told = f"{len(places)} places, written by one Gather"

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from specialize.graph import subgraphs
 from specialize.graph.known import evaluate
 from specialize.graph.shapes import dims
 from specialize.passes.unscatter import unscatter
+from tests.graphs import GraphMaker
+from tests.graphs import run as run_graph
 
 FLOAT = ir.DataType.FLOAT
 
@@ -106,3 +109,37 @@ def test_places_that_are_not_constant_are_left_alone() -> None:
     notes = unscatter(model)
     assert notes[0].reason == "the places it writes to are not constant"
     assert operators(model) == {"ScatterND"}
+
+
+@given(
+    channels=st.integers(1, 3),
+    places=st.integers(2, 9),
+    writes=st.integers(1, 4),
+    seed=st.integers(0, 99),
+    filled=st.booleans(),
+)
+def test_writes_one_after_the_other_are_one_gather(
+    channels: int, places: int, writes: int, seed: int, filled: bool
+) -> None:
+    """`volume[:, seen] = feature`, camera by camera: the last write counts, and no table is as long as all channels."""
+    random = np.random.default_rng(seed)
+    make = GraphMaker()
+    start = np.zeros((channels, places), np.float32)
+    volume = make.const(start) if filled else make.input("volume", [channels, places])
+    feeds = {} if filled else {"volume": random.standard_normal(start.shape, dtype=np.float32)}
+    for number in range(writes):
+        chosen = random.permutation(places)[: random.integers(1, places + 1)]
+        rows = np.broadcast_to(np.arange(channels)[:, None], (channels, len(chosen)))
+        index = np.stack([rows, np.broadcast_to(chosen, rows.shape)], axis=-1)
+        feature = make.input(f"feature{number}", [channels, len(chosen)])
+        feeds[feature] = random.standard_normal(rows.shape, dtype=np.float32)
+        volume = make.op("ScatterND", volume, make.const(index), feature)
+    proto = make.model(out=volume)
+    model = ir.from_proto(proto)
+    evaluate(model)
+    unscatter(model)
+    subgraphs.remove_dead(model.graph)
+    assert not operators(model) & {"ScatterND", "ScatterElements"}
+    np.testing.assert_array_equal(run_graph(model, feeds)["out"], run_graph(proto, feeds)["out"])
+    tables = [value for value in model.graph.initializers.values() if value.dtype == ir.DataType.INT64]
+    assert all(np.prod(dims(value)) <= max(places, 2) for value in tables)

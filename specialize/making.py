@@ -17,6 +17,7 @@ from specialize.evidence import compare_with_original, count_forms
 from specialize.files import publish_directory, write_file
 from specialize.graph.io import write_graph
 from specialize.modes.tables import OWN_TABLE, metadata_of
+from specialize.original import losses
 from specialize.passes.base import Note
 from specialize.passes.lower import NAME as LOWER
 from specialize.report import write_new_report
@@ -42,6 +43,7 @@ def prove_and_publish(
     conversion = None if request.precision == "float32" else plan_conversion(request, compiled)
     write_metadata(compiled.graph.metadata_props, tie(manifest, compiled.sites))
     forms, drawings = count_forms(compiled), draw_largest(compiled)
+    manifest = msgspec.structs.replace(manifest, warnings=(*manifest.warnings, *losses(forms)))
     watch.lap("count")
     with publish_directory(folder) as room:
         facts = _facts(request, compiled, manifest)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from specialize.anatomy import site_forms
-from specialize.flops import CostReport, count
+from specialize.flops import CostReport, FormsReport, count
 from specialize.graph.io import read_graph
 from specialize.graph.known import evaluate
 from specialize.passes.bind import bind
@@ -35,6 +35,28 @@ def count_original(
     bind(model, constants)
     evaluate(model)
     return count(model, attention)
+
+
+GROWTH = 1.1
+"""How many times more bytes a specialization may move before that is a warning."""
+
+
+def losses(forms: FormsReport) -> tuple[str, ...]:
+    """Return a warning if a specialization moves more bytes and its operations fall by less than those grow."""
+    first, last = forms.forms["original"], forms.forms["specialized"]
+    bytes_grow = 1 / max(forms.ratio("specialized", "model_bytes"), 1e-9)
+    flops_fall = forms.ratio("specialized", "model_flops")
+    if not bytes_grow > max(GROWTH, flops_fall):
+        return ()
+    constants = last.constant_bytes - first.constant_bytes
+    more = f" and has {constants:,} bytes more of constants" if constants > 0 else ""
+    operations = (
+        "operations are not counted" if flops_fall != flops_fall else f"operations fall {flops_fall:.2f}x"
+    )
+    return (
+        f"the specialized model moves {bytes_grow:.2f}x the bytes of the original{more}, while {operations}: "
+        "it may be slower; `specialize bench BUILD --whole-model` measures it",
+    )
 
 
 def form_of(prepared: Path, bound: Collection[str], sites: Sequence[CompactedSite], cameras: int) -> str:

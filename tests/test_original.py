@@ -9,8 +9,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from specialize.flops import count
+from specialize.flops.report import FormCost, FormsReport
 from specialize.graph.io import read_graph
-from specialize.original import count_original
+from specialize.original import count_original, losses
 
 ROWS, CHANNELS = 3, 8
 MASK = np.array([1, 0, 1, 1, 0, 0], dtype=np.float32)
@@ -51,3 +52,27 @@ def test_rows_that_a_mask_chooses_are_counted(tmp_path: Path) -> None:
     assert by_name["square"].flops == ROWS * 4
     assert by_name["where"].flops == len(MASK)
     assert found.peak_activation_bytes > 0
+
+
+def _report(
+    before: tuple[int, int, int], after: tuple[int, int, int], uncounted: tuple[str, ...] = ()
+) -> FormsReport:
+    """Return a report of operations, bytes and bytes of constants before and after."""
+    forms = {}
+    for name, (flops, moved, constants) in {"original": before, "specialized": after}.items():
+        zero = dict.fromkeys(
+            ("pairs", "attention_flops", "per_row_flops", "attention_bytes", "attention_samples"), 0
+        )
+        sizes = {"peak_bytes": moved, "weight_bytes": 0, "constant_bytes": constants}
+        forms[name] = FormCost(model_flops=flops, model_bytes=moved, uncounted=uncounted, **zero, **sizes)
+    return FormsReport(forms, ())
+
+
+def test_a_build_that_moves_more_than_it_saves_is_told() -> None:
+    """More traffic for as many operations is a warning with its figures; a build that saves more than that is none."""
+    (line,) = losses(_report((747, 100, 5), (738, 256, 59)))
+    assert "2.56x the bytes" in line and "54 bytes more of constants" in line and "1.01x" in line
+    assert losses(_report((700, 100, 5), (100, 130, 59))) == ()
+    assert losses(_report((700, 100, 5), (690, 105, 59))) == ()
+    assert losses(_report((700, 100, 5), (700, 300, 59), ("model_bytes",))) == ()
+    assert losses(_report((0, 0, 0), (0, 0, 0))) == ()

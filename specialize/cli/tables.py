@@ -37,8 +37,12 @@ def size(value: int) -> str:
 
 def saved(before: float, after: float) -> str:
     """Return how many times less `after` is than `before`, or how many times more: a loss is no saving."""
+    if after > before and not before:
+        return "-"
+    if after > before and (more := f"{after / before:.2f}x") != "1.00x":
+        return f"{more} more"
     if after > before:
-        return f"{after / before:.2f}x more" if before else "-"
+        return "1.00x"
     return times(before, after)
 
 

@@ -57,7 +57,8 @@ def saved(before: float, after: float) -> str:
     """Return how many times less `after` is than `before`, or how many times more: a loss is no saving."""
     if not before or not after:
         return ""
-    return times(before / after) if after <= before else f"{times(after / before)} more"
+    more = times(after / before)
+    return times(before / after) if after <= before or more == times(1) else f"{more} more"
 
 
 def width(share: float) -> str:

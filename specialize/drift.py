@@ -30,8 +30,8 @@ def check(build_dir: Path | str, calib: Path | str) -> DriftOutcome:
     spec = parse_spec(build.manifest.spec, f"{build_dir}: spec of the manifest")
     before, after = build.calibration(), load_profile(calib)
     drift = _drift(spec, (build.folder, Path(calib)), before, after)
-    if build.manifest.source.get("kind") == "onnx":
-        drift = dataclasses.replace(drift, own_model=True)
+    own = build.manifest.source.get("kind") == "onnx"
+    drift = dataclasses.replace(drift, own_model=own, allowed=build.manifest.allowed)
     if build.manifest.mode == "envelope":
         return _in_envelope(build, spec, after, drift)
     if build.manifest.mode == "tables":

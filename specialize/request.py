@@ -163,6 +163,7 @@ class DriftOutcome:
         outside: Of an envelope's build the queries that each camera sees outside, of a build with tables those beyond
             the capacity; empty otherwise.
         own_model: Whether the first is a build of an ONNX file, which has to be named to build again.
+        allowed: What was accepted with `--allow` when the first was built.
     """
 
     before: Path
@@ -175,6 +176,7 @@ class DriftOutcome:
     queries: tuple[QueryChange, ...] = ()
     outside: tuple[int, ...] = ()
     own_model: bool = False
+    allowed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ def check_json(outcome: DriftOutcome) -> dict[str, Any]:
         "fresh": outcome.fresh,
         "build_dir": str(outcome.before),
         "calib": str(outcome.after),
+        "allowed": list(outcome.allowed),
         "digests": digests,
         **_common(outcome),
     }
@@ -46,6 +47,11 @@ def diff_json(outcome: DriftOutcome) -> dict[str, Any]:
 
 def check_text(outcome: DriftOutcome) -> RenderableType:
     """Return what `specialize check` shows."""
+    accepted = [f"accepted when it was built: {', '.join(outcome.allowed)}"] if outcome.allowed else []
+    return stack(_verdict(outcome), *accepted) if accepted else _verdict(outcome)
+
+
+def _verdict(outcome: DriftOutcome) -> RenderableType:
     if outcome.verdict == "inside envelope":
         head = f"fresh: {outcome.before} may be fed with this calibration: inside its envelope"
         return head if outcome.delta.same else stack(head, *_body(outcome))

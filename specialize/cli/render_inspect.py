@@ -53,8 +53,13 @@ def build_text(build: Build) -> RenderableType:
         _passes(manifest.passes),
         _files(build),
         *precision_lines(manifest.precision),
-        f"{proof(manifest.verify)}{_reference(manifest)}\n{manifest.witness.line()}\n{ties(manifest)}",
+        f"{proof(manifest.verify)}{_reference(manifest)}\n{manifest.witness.line()}{_accepted(manifest)}\n{ties(manifest)}",
     )
+
+
+def _accepted(manifest: Manifest) -> str:
+    """Return what a person accepted in spite of what was found."""
+    return f"\naccepted: {', '.join(manifest.allowed)}" if manifest.allowed else ""
 
 
 def _reference(manifest: Manifest) -> str:

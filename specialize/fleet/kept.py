@@ -7,6 +7,7 @@ from pathlib import Path
 
 from specialize.digest import digest
 from specialize.fleet.lock import FleetLock, parse_lock, read_lock
+from specialize.regular import read_regular
 from specialize.store import Store
 
 FLEET_KIND, TABLE_KIND = "fleet", "table"
@@ -33,7 +34,7 @@ def builds_named(store: Store, locks: Iterable[Path] = ()) -> frozenset[str] | N
     known = [entry for entry in store.entries() if entry.kind == FLEET_KIND]
     for entry in known:
         path = Path(str(entry.info["path"]))
-        text = path.read_bytes() if path.is_file() else store.read(entry.objects["fleet.lock"])
+        text = read_regular(path) if path.is_file() else store.read(entry.objects["fleet.lock"])
         named |= _named(parse_lock(text.decode(), path))
     for path in locks:
         named |= _named(read_lock(path))

@@ -23,6 +23,7 @@ from urllib.parse import quote, unquote
 from specialize.errors import InputError
 from specialize.files import write_file
 from specialize.fleet.planned import FleetPlan, FleetRequest, PlannedBuild
+from specialize.regular import read_regular
 from specialize.request import MODES, Mode
 from specialize.version import VERSION
 
@@ -121,7 +122,7 @@ def read_lock(path: Path) -> FleetLock:
         InputError: There is none, or it was damaged or is of another version.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path).decode()
     except FileNotFoundError as error:
         hint = "make one: specialize fleet plan DIR --model MODEL"
         raise InputError(str(path), "a fleet's lock", "nothing there", hint) from error

@@ -346,6 +346,8 @@ def test_a_profile_that_does_not_fit_is_refused_unless_a_person_knows_better(ben
     assert manifest.allowed == ("camera-order",)
     (warning,) = manifest.warnings
     assert "reorder" in warning
+    for command in (("check", bench.folder / "car42", "--calib", CAR42), ("inspect", bench.folder / "car42")):
+        assert "camera-order" in run_here(bench.capsys, *command).out
     assert bench.build("--allow", "no-such").code == 2
     sidecar.write_text(sidecar.read_text().replace(f"cameras: [{order}]", ""))
     digests = [

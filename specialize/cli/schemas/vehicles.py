@@ -80,6 +80,7 @@ class Check(Output, frozen=True, kw_only=True):
         fresh: Whether the build may be used.
         build_dir: Folder of the build.
         calib: The profile of today.
+        allowed: What was accepted with `--allow` when the build was made.
         digests: Of both calibrations.
         model: Name of the model.
         verdict: What differs.
@@ -93,6 +94,7 @@ class Check(Output, frozen=True, kw_only=True):
     fresh: bool
     build_dir: str
     calib: str
+    allowed: tuple[str, ...]
     digests: CheckedDigests
     model: str
     verdict: BuildVerdict

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+import onnx_ir as ir
 
 from specialize.artifact import Build, Manifest, PassNote
 from specialize.artifact.build import MODEL
 from specialize.artifact.precision import OutputLoss, Precision, TargetLoss
 from specialize.describe import describe_notes, describe_tensor
 from specialize.evidence import Shown, compare_frames
-from specialize.graph.io import write_graph
+from specialize.graph.io import read_graph, write_graph
 from specialize.model import ModelSpec
 from specialize.modes.binding import Fed
+from specialize.modes.tables import PROGRAM
 from specialize.precision import noise_warning
 from specialize.precision.convert import Converted, beyond_half, convert
 from specialize.precision.frames import FrameFolder, frames_digest, open_frames
@@ -97,6 +99,7 @@ class Conversion:
             made, written = self._written(room, proven, aside / f"{self.name}-wide", wide)
             loss = measure(proven, measurable(written, written.parent), shown, names, progress)
         on_target = self._on_target(proven, measurable(written, written.parent), shown, loss, say)
+        _hold_constants(room / PROGRAM)
         for name in (MODEL, PREPARED_WEIGHTS):
             (room / name).unlink(missing_ok=True)
             if (written.parent / name).exists():
@@ -165,6 +168,17 @@ class Conversion:
             measured_on=measured_on("onnxruntime", integers="as written" if integers else ""),
             on_target=on_target,
         )
+
+
+def _hold_constants(program: Path) -> None:
+    """Let the program that makes tables hold its constants itself: converted weights take the place of its file."""
+    if not program.exists():
+        return
+    model = read_graph(program)
+    for value in model.graph.initializers.values():
+        if isinstance(value.const_value, ir.ExternalTensor):
+            value.const_value = ir.tensor(value.const_value.numpy(), name=value.name)
+    write_graph(model, program)
 
 
 def plan_conversion(request: BuildRequest, compiled: Compilation) -> Conversion:

@@ -14,6 +14,7 @@ import pytest
 from specialize import converting
 from specialize.artifact import Build, write_manifest
 from specialize.artifact.precision import Precision
+from specialize.artifact.tensors import read_tensors
 from specialize.precision import loss
 from specialize.targets import TARGETS
 from tests.cli.running import CAR42, CAR43, Ran, run_here, run_process
@@ -259,6 +260,23 @@ def test_every_binding_mode_can_be_converted(bench: Bench, mode: tuple[str, ...]
         assert loss["cosine"] > 0.999
         verified = run_here(bench.capsys, "verify", bench.folder / precision, "--frames-dir", frames)
         assert verified.code == 0, verified.out
+
+
+def test_a_converted_build_makes_the_tables_of_the_float32_one(bench: Bench) -> None:
+    """The program that makes tables keeps its constants in full precision, whatever becomes of the weights."""
+    frames = write_frames(bench.folder.parent / "frames")
+    made = {}
+    for precision in ("float32", *PRECISIONS):
+        more = () if precision == "float32" else ("--precision", precision, "--frames-dir", frames)
+        bench.outcome("--mode", "tables", *more, name=precision)
+        path = bench.folder.parent / f"{precision}.safetensors"
+        ran = run_here(bench.capsys, "table", "--calib", CAR43, "--for", bench.folder / precision, "-o", path)
+        assert ran.code == 0, ran.err
+        made[precision], _ = read_tensors(path)
+    for precision in PRECISIONS:
+        assert made[precision].keys() == made["float32"].keys()
+        for name, array in made["float32"].items():
+            np.testing.assert_array_equal(made[precision][name], array)
 
 
 REFUSES_HALF = {"axera": "--target axera: it casts to float16"}

@@ -1,4 +1,4 @@
-"""Anatomy of a model that nobody has described: its masks, and the form of each site."""
+"""Anatomy of a model without a description: its masks, and the form of each site."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def model_text(found: ModelInspection) -> RenderableType:
             _passes(found.notes),
         ]
     title = (
-        "sidecar (a draft: GUESS marks what no graph says; `build` refuses it until somebody decided)"
+        "sidecar (a draft: GUESS marks what no graph says; `build` refuses it until you decide)"
         if found.drafted
         else "sidecar"
     )

@@ -1,4 +1,4 @@
-"""The draft of a sidecar for a graph that nobody has described."""
+"""The draft of a sidecar, made from the graph alone."""
 
 from __future__ import annotations
 

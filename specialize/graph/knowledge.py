@@ -1,4 +1,4 @@
-"""The values of a graph that depend on constants alone: which are known, and what they are once somebody asks.
+"""The values of a graph that depend on constants alone: which are known, and their contents on demand.
 
 Values are computed by ONNX Runtime, as late as possible, in few sessions, so that nothing is computed that neither a
 shape nor the rest of the graph needs; shape arithmetic is computed in numpy.
@@ -19,7 +19,7 @@ SMALL = 1024
 
 
 class Knowledge:
-    """The values of a graph that depend on constants alone; computed when somebody asks.
+    """The values of a graph that depend on constants alone, computed on demand.
 
     Attributes:
         large: Nodes that could be computed but for the size of what they make, and that size in bytes.

@@ -21,18 +21,18 @@ from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.base import Note, node_name
 from specialize.passes.compact import remove_unused, replace
+from specialize.passes.gather_sums import SCATTERS, adds
 from specialize.passes.pool_points import RESHAPES, Ints, Points, read_points
 from specialize.rows.lift import array_of, node_axis
 
 NAME = "lower_pool"
-SCATTERS = frozenset({"ScatterND", "ScatterElements"})
 
 
 def lower_pools(model: ir.Model) -> list[Note]:
     """Write every pooling of a graph as the operator, in place."""
     notes = []
     for node in list(model.graph):
-        if node.op_type not in SCATTERS or node.domain not in STANDARD or not _adds(node):
+        if node.op_type not in SCATTERS or node.domain not in STANDARD or not adds(node):
             continue
         found = _read(node)
         if isinstance(found, str):
@@ -71,10 +71,6 @@ def define_pools(model: ir.Model) -> None:
         summed = builder.node("ScatterND", [empty, targets, products], dims(empty), reduction="add")
         replace(model.graph, node.outputs[0], builder.reshape(summed, shape))
         remove_unused(model.graph, node)
-
-
-def _adds(node: ir.Node) -> bool:
-    return "reduction" in node.attributes and node.attributes["reduction"].as_string() == "add"
 
 
 def _picked(builder: Builder, value: ir.Value, rows: Ints) -> ir.Value:

@@ -286,7 +286,7 @@ def test_what_is_no_lock_file_is_not_locked(tmp_path: Path, kind: str) -> None:
 
 
 def test_folders_that_look_like_left_overs_are_kept(tmp_path: Path) -> None:
-    """Only names that a writer makes are removed as left over; `.car42.tmp-mine` is somebody's own."""
+    """Only names that a writer makes are removed as left over; `.car42.tmp-mine` may be a user's own."""
     for name in (".car42.tmp-mine", ".car42.tmp-0123456789ab", ".car42.tmp-0123456789ab-old"):
         (tmp_path / name).mkdir()
     with files.publish_directory(tmp_path / "car42"):

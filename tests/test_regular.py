@@ -29,7 +29,7 @@ READERS: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("reader", READERS)
 def test_a_pipe_is_refused_instead_of_waited_for(tmp_path: Path, reader: str) -> None:
-    """Opening a pipe blocks until somebody writes to it: no reader of files does that."""
+    """Opening a pipe blocks until a process writes to it: no reader of files does that."""
     path = tmp_path / "manifest.json"
     os.mkfifo(path)
     with pytest.raises(SpecializeError, match=r"named pipe|no such file"):

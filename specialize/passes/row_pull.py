@@ -15,10 +15,10 @@ import onnx_ir as ir
 
 from specialize.graph.edit import Builder
 from specialize.graph.shapes import STANDARD, dims, is_static
+from specialize.passes.pool_points import RESHAPES
 from specialize.rows.lift import array_of, node_axis
 
 ELEMENTWISE = frozenset({"Mul", "Add", "Sub", "Div"})
-RESHAPES = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"})
 
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]

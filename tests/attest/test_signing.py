@@ -140,7 +140,7 @@ def test_the_signature_of_another_build_is_refused(
 def test_another_key_is_refused(
     made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str], keys: Keys
 ) -> None:
-    """A signature by somebody else: exit 4, and so is one whose hint was changed to the expected key."""
+    """A signature with another key: exit 4, and so is one whose hint was changed to the expected key."""
     _, stranger = write_keys(tmp_path, "stranger")
     attest_build(made.folder / "car42", tmp_path, keys[0])
     ran = verified(capsys, made.folder / "car42", tmp_path / SIGNED, stranger)

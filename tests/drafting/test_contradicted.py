@@ -61,7 +61,7 @@ def test_frames_that_no_graph_tells_apart_are_a_warning(frame: str, other: str) 
 
 
 def test_a_kind_against_the_name_is_told() -> None:
-    """The frame is what the name says, or somebody has to look."""
+    """The frame is what the name says, or a person has to look."""
     ((code, message),) = findings(projecting("lidar2img"), {"lidar2img": "ego2img"})
     assert code == "warning kind-open" and "lidar2img as lidar2img" in message
 

@@ -149,7 +149,7 @@ def test_a_loop_without_end_is_stopped(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_loop_that_fills_memory_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Folding has a budget of memory for what nobody can tell in advance."""
+    """Folding has a budget of memory for what cannot be told in advance."""
     monkeypatch.setattr(budget, "MEMORY_BYTES", 64 << 20)
     with pytest.raises(InputError, match="of memory, got more"):
         read(hostile_models.endless_loop(scan=True).SerializeToString(), tmp_path)

@@ -191,7 +191,7 @@ def test_an_entry_in_the_place_of_another_is_refused(store: Store) -> None:
 
 
 def test_damage_is_moved_aside(store: Store) -> None:
-    """What is taken out of a store is kept beside it, so that somebody can look, and counts as never made."""
+    """What is taken out of a store is kept beside it, to be looked at, and counts as never made."""
     made = entry(store, "export", KEY, b"model")
     entry(store, "build", OTHER, b"build")
     damaged = next((store.root / "entries" / "build").iterdir())

@@ -1,4 +1,4 @@
-"""What is fuzzed: every reader of a file that somebody else wrote, as a function of the file's bytes.
+"""What is fuzzed: every reader of a file that others wrote, as a function of the file's bytes.
 
 A reader either reads, or raises a `SpecializeError` whose exit code is 1 to 4. Anything else is a finding.
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,10 @@ import numpy.typing as npt
 from tools.mutants import oracle
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+ROUNDING_PX = 1e-3
+"""How far from a border a graph in float32 may decide either way."""
 
 KEPT_MOVES = 16
 """Calibrations inside a tolerance that an envelope is judged with, those first that show the most further points."""
@@ -96,16 +101,31 @@ def grid_points(grid: Mapping[str, Any]) -> Floats:
     return np.concatenate([cube, np.ones((*cube.shape[:2], 1))], axis=-1)
 
 
-def visible(sidecar: Mapping[str, Any], vehicle: oracle.Vehicle) -> npt.NDArray[np.bool_]:
-    """Return (N, Q): which queries of the first grid each camera sees, by plain projection."""
+def visible(sidecar: Mapping[str, Any], vehicle: oracle.Vehicle, margin_px: float = 0.0) -> Bools:
+    """Return (N, Q): which queries of the first grid each camera sees, by plain projection.
+
+    Images are larger by `margin_px` on every side.
+    """
     matrices = oracle.kinds(vehicle, sidecar)["lidar2img"]
     size = oracle.numbers(sidecar["image"]["size_px"])
     spots = np.einsum("nij,dqj->ndqi", matrices[:, :3], grid_points(sidecar["grids"][0]))
     depth = spots[..., 2]
     with np.errstate(divide="ignore", invalid="ignore"):
         place = spots[..., :2] / depth[..., None]
-    inside = (depth > 1e-5) & (place > 0).all(-1) & (place < size).all(-1)
+    inside = (depth > 1e-5) & (place > -margin_px).all(-1) & (place < size + margin_px).all(-1)
     return np.asarray(inside.any(axis=1))
+
+
+def counted(sidecar: Mapping[str, Any], vehicle: oracle.Vehicle) -> Bools:
+    """Return (2, N, Q): the least and the most that is visible, however a graph in float32 rounds."""
+    return np.stack([visible(sidecar, vehicle, margin) for margin in (-ROUNDING_PX, ROUNDING_PX)])
+
+
+def read_pairs(path: Path) -> Bools:
+    """Return the pairs (N, Q) of the first grid in the file of an envelope."""
+    with np.load(path) as archive:
+        count = int(archive["grid0/shape"][1])
+        return np.unpackbits(archive["grid0/pairs"], axis=1, count=count).astype(np.bool_)
 
 
 def inside_tolerance(

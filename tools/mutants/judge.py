@@ -7,6 +7,7 @@ Nothing of the compiler is imported here.
 from __future__ import annotations
 
 import json
+import math
 import pickle  # files of this tool alone, written a moment before
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,11 +21,19 @@ from tools.mutants import inside, oracle
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One run: what is fed, and what the user's model gives; `vehicle` names the tables that it needs."""
+    """One run: what is fed, and what the user's model gives.
+
+    Attributes:
+        vehicle: Names the tables that it needs.
+        feeds: Inputs by name.
+        wanted: Outputs by name; none where only the pairs outside of an envelope are counted.
+        seen: Of an envelope: the least and the most pairs (2, N, Q) that the calibration sees of the first grid.
+    """
 
     vehicle: str
     feeds: oracle.Arrays
     wanted: oracle.Arrays
+    seen: inside.Bools | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +85,11 @@ def prepare(seed: Seed) -> float:
         seed.folder / "model.onnx",
         yaml.safe_load((seed.folder / "model.model.yaml").read_text()),
     )
-    profiles = [seed.folder / "vehicle.yaml", *(seed.others() if seed.mode == "tables" else ())]
+    profiles = [seed.folder / "vehicle.yaml", *seed.others()]
     vehicles = [(path.stem, oracle.read_vehicle(path)) for path in profiles]
-    if seed.mode == "envelope":
-        moved = inside.inside_tolerance(sidecar, vehicles[0][1], seed.bounds)
-        vehicles += [(f"inside{number}", one) for number, one in enumerate(moved)]
+    for name, vehicle in list(vehicles) if seed.mode == "envelope" else ():
+        moved = inside.inside_tolerance(sidecar, vehicle, seed.bounds)
+        vehicles += [(f"{name}/inside{number}", one) for number, one in enumerate(moved)]
     run = oracle.session(model)
     cases: list[Case] = []
     known: list[str] = []
@@ -89,11 +98,20 @@ def prepare(seed: Seed) -> float:
         known = list(own)
         for frame in oracle.frames(model, list(own)):
             feeds = {**own, **frame}
-            cases.append(Case(name, feeds, oracle.run(run, feeds)))
+            seen = inside.counted(sidecar, vehicle) if seed.mode == "envelope" else None
+            cases.append(Case(name, feeds, oracle.run(run, feeds), seen))
+    if seed.options.get("count_outside"):
+        cases.append(_outside(cases[0], model, sidecar, vehicles[0][1].backward()))
     (seed.folder / "cases.pickle").write_bytes(pickle.dumps(cases))
     first = cases[0]
     reversed_ = {name: _reversed(array) if name in known else array for name, array in first.feeds.items()}
     return oracle.ratio(oracle.run(run, reversed_), first.wanted)
+
+
+def _outside(first: Case, model: Path, sidecar: dict[str, Any], vehicle: oracle.Vehicle) -> Case:
+    """Return a run of which only the pairs outside of the envelope are counted."""
+    feeds = {**first.feeds, **oracle.calibration(model, sidecar, vehicle)}
+    return Case("outside", feeds, {}, inside.counted(sidecar, vehicle))
 
 
 def _reversed(array: np.ndarray) -> np.ndarray:
@@ -105,7 +123,19 @@ def _reversed(array: np.ndarray) -> np.ndarray:
 def judge(seed: Seed, build: Path, tables: dict[str, Path]) -> float:
     """Return how far a build is from what the user's model gives, in units of what is allowed."""
     run, worst = oracle.session(build / "model.onnx"), 0.0
+    covered = inside.read_pairs(build / "envelope.npz") if seed.mode == "envelope" else None
     for case in pickle.loads((seed.folder / "cases.pickle").read_bytes()):
         given = oracle.read_table(tables[case.vehicle]) if seed.mode == "tables" else {}
-        worst = max(worst, oracle.ratio(oracle.run(run, {**case.feeds, **given}), case.wanted))
+        got = oracle.run(run, {**case.feeds, **given})
+        worst = max(worst, oracle.ratio(got, case.wanted))
+        if covered is not None and not _covers(case, covered, got):
+            return math.inf
     return worst
+
+
+def _covers(case: Case, covered: inside.Bools, got: oracle.Arrays) -> bool:
+    """Return whether an envelope's file holds what a case sees, and its model counts what is outside."""
+    assert case.seen is not None
+    least, most = (int((seen & ~covered).sum()) for seen in case.seen)
+    counted = "pairs_outside" not in got or least <= float(got["pairs_outside"][0]) <= most
+    return counted and (case.vehicle == "outside" or least == 0)

@@ -45,6 +45,12 @@ class Vehicle:
     ego_from_lidar: Floats
     seconds: Floats
 
+    def backward(self) -> Vehicle:
+        """Return the vehicle with its cameras in the reverse order."""
+        return Vehicle(
+            self.intrinsic[::-1], self.camera_from_lidar[::-1], self.ego_from_lidar, self.seconds[::-1]
+        )
+
 
 def numbers(value: object) -> Floats:
     """Return an array of what YAML holds; `1e-5` is text to PyYAML."""

@@ -239,13 +239,12 @@ def _built(seed: judge.Seed, build: Path) -> dict[str, Path]:
     from specialize.compiler import build as compile_model
     from specialize.request import BuildRequest
 
-    over = seed.others()[:1] if seed.mode == "tables" else []
+    over = {
+        "tables": {"capacity_over": tuple(seed.others()[:1])},
+        "envelope": {"envelope_over": tuple(seed.others())},
+    }.get(seed.mode, {})
     model, calib = str(seed.folder / "model.onnx"), seed.folder / "vehicle.yaml"
-    compile_model(
-        BuildRequest(
-            calib=calib, model=model, output=build, frames=2, capacity_over=tuple(over), **seed.options
-        )
-    )
+    compile_model(BuildRequest(calib=calib, model=model, output=build, frames=2, **over, **seed.options))
     if seed.mode != "tables":
         return {}
     from specialize.modes.tables import make_table

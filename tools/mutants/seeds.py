@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,9 +17,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
-from specialize.calibration.dump import dump_profile
 from specialize.calibration.load import load_profile
-from specialize.calibration.profile import CalibrationProfile
 from specialize.resources import resource_dir
 from specialize.visibility.grid import QueryGrid
 from specialize.visibility.perturb import at_the_edge
@@ -31,6 +28,10 @@ from tests.synthetic.exporting import export
 from tests.synthetic.others import Lift, Tables, gather_tables
 from tests.synthetic.styles import BASE, LEVELS, TURN_RAD
 from tests.synthetic.vehicles import others, spec_of, vehicle
+from tools.mutants.seed_files import write_seed
+from tools.mutants.seeds_of_arithmetic import write_arithmetic
+from tools.mutants.seeds_of_envelopes import write_envelope_over, write_envelope_truck
+from tools.mutants.seeds_of_pooling import write_pooled_places
 
 CAR42 = Style(
     cameras=6,
@@ -93,37 +94,6 @@ def write_seeds(folder: Path) -> None:
         write(home)
 
 
-def _write(
-    home: Path,
-    model: onnx.ModelProto,
-    sidecar: str,
-    profile: CalibrationProfile,
-    areas: tuple[str, ...],
-    more: list[CalibrationProfile] | None = None,
-    **options: Any,
-) -> None:
-    onnx.save(model, home / "model.onnx")
-    (home / "model.model.yaml").write_text(sidecar)
-    packaged = resource_dir("calib_profiles") / f"{profile.vehicle}.yaml"  # with poses as quaternions
-    (home / "vehicle.yaml").write_text(packaged.read_text() if packaged.exists() else dump_profile(profile))
-    for number, other in enumerate(more or ()):
-        named = replace(other, vehicle=f"other{number}")
-        (home / "others" / f"other{number}.yaml").write_text(dump_profile(named))
-    bounds = _bounds(str(options.get("tolerance", "")))
-    (home / "seed.json").write_text(json.dumps({"options": options, "bounds": bounds, "areas": areas}))
-
-
-def _bounds(text: str) -> dict[str, float]:
-    """Return a tolerance in radians, metres, pixels and seconds, by word."""
-    factors = {"deg": math.pi / 180, "deg/s": math.pi / 180, "cm": 0.01, "%": 0.01, "ms": 0.001}
-    found = {}
-    for item in filter(None, text.split(",")):
-        word, _, value = item.partition("=")
-        digits = value.rstrip("abcdefghijklmnopqrstuvwxyz%/")
-        found[word] = float(digits) * factors.get(value[len(digits) :], 1.0)
-    return found
-
-
 def _exported(style: Style, opset: int = 16, layers: int = 1) -> onnx.ModelProto:
     model = Model(*[style] * layers)
     return export(model, model.example(), opset)
@@ -138,7 +108,7 @@ def _ring(
     def write(home: Path) -> None:
         more = list(others(style, 2, NEAR, TURN_RAD)) if tables else None
         sidecar, rig = spec_of(style).to_text(), vehicle(style, TURN_RAD, "vehicle")
-        _write(home, _exported(style, opset, layers), sidecar, rig, areas, more, **options)
+        write_seed(home, _exported(style, opset, layers), sidecar, rig, areas, more, **options)
 
     return write
 
@@ -162,7 +132,7 @@ def _car42(style: Style, areas: tuple[str, ...], **options: Any) -> Callable[[Pa
         profile = load_profile(resource_dir("calib_profiles") / "car42.yaml")
         more = list(at_the_edge(profile, [NEAR] * 6, 2, seed=5)) if options.get("mode") == "tables" else None
         sidecar = _sidecar(style, {"lidar2img": "lidar2img"})
-        _write(home, _exported(style), sidecar, profile, areas, more, **options)
+        write_seed(home, _exported(style), sidecar, profile, areas, more, **options)
 
     return write
 
@@ -183,7 +153,7 @@ def _kinds(home: Path) -> None:
         for name, shape in shapes.items()
     }
     model = Reads(CAR42)
-    _write(home, export(model, example), sidecar, profile, ("calibration", "passes"))
+    write_seed(home, export(model, example), sidecar, profile, ("calibration", "passes"))
 
 
 def _pooled(style: Style, areas: tuple[str, ...]) -> Callable[[Path], None]:
@@ -202,7 +172,7 @@ def _pooled(style: Style, areas: tuple[str, ...]) -> Callable[[Path], None]:
             "image": {"size_px": list(style.size_px)},
             "calibration_inputs": {"img2lidar": "img2lidar"},
         }
-        _write(home, export(Lift(style, "scatter_add"), inputs), yaml.safe_dump(data), rig, areas)
+        write_seed(home, export(Lift(style, "scatter_add"), inputs), yaml.safe_dump(data), rig, areas)
 
     return write
 
@@ -223,7 +193,7 @@ def _outside(home: Path) -> None:
         "other_inputs": {name: array.tolist() for name, array in tables.items()},
     }
     text = yaml.safe_dump(data, sort_keys=False)
-    _write(home, export(Tables(style), inputs), text, rig, ("rows", "passes", "graph"))
+    write_seed(home, export(Tables(style), inputs), text, rig, ("rows", "passes", "graph"))
 
 
 REBATCHED = replace(BASE, form="rebatched")
@@ -259,5 +229,9 @@ SEEDS: dict[str, Callable[[Path], None]] = {
         replace(BASE, grid=QueryGrid((4, 5), BASE.grid.range_m, 1), levels=((12, 16),)), ("passes",)
     ),
     "outside": _outside,
+    "arithmetic": write_arithmetic,
+    "pooled_places": write_pooled_places,
+    "envelope_over": write_envelope_over,
+    "envelope_truck": write_envelope_truck,
 }
 """Every seed by its name."""

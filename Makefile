@@ -15,7 +15,7 @@ RUNTIME_TESTS := tests/bench tests/passes tests/precision tests/targets tests/ve
 	tests/end_to_end/test_precision.py tests/end_to_end/test_round_trip.py
 HIDING := $(abspath $(VENV))/without_vnni.so
 
-.PHONY: help install demo test test-lowest fuzz check benchmarks evidence evidence-models mutants format pin wheel clean targets table
+.PHONY: help install demo test test-lowest fuzz check benchmarks evidence evidence-models mutants same-builds format pin wheel clean targets table
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -60,6 +60,11 @@ mutants: install ## change the compiler's meaning in one place at a time and see
 	$(TEST_ENV) $(BIN)/python tools/mutants/campaign.py --jobs $(WORKERS) --write docs/mutants.json
 	$(BIN)/python tools/mutants/page.py
 	$(TEST_ENV) $(BIN)/python tools/mutants/checkers.py
+
+BASE ?= main
+
+same-builds: install ## build small models with the compiler of BASE and with this one, and name the graphs that differ
+	$(TEST_ENV) $(BIN)/python tools/same_builds.py --base $(BASE)
 
 table: install ## every model family on car42 and on RIG=profile.yaml, measured: the table in README.md
 	$(BIN)/python tools/model_table.py --calib calib_profiles/car42.yaml $(addprefix --calib ,$(RIG)) --write README.md

@@ -23,7 +23,6 @@ from specialize.request import BuildOutcome, BuildRequest
 from specialize.sources import PREPARED, GenericModel, Say, generic_model, model_again, spec_of
 from specialize.store import open_store
 from specialize.targets.taken import require_taken
-from specialize.version import code_version
 from specialize.watch import Watch
 
 if TYPE_CHECKING:
@@ -134,28 +133,20 @@ def verify(
 def build_key(request: BuildRequest, profile: CalibrationProfile, generic: GenericModel) -> BuildKey:
     """Return the key of a build: everything that can change a byte of it."""
     return BuildKey(
+        **request.in_key(),
         vehicle=profile.vehicle,
         profile=profile.digest,
         calibration=digest(generic.spec.calibration_arrays(profile)),
         model=generic.digest,
         spec=digest(generic.spec.to_text()),
-        target=request.target,
-        attention=request.attention,
         mode=request.mode,
-        layout=request.layout,
-        align=request.align,
-        precision=request.precision,
         frames_digest=_frames_digest(request.frames_dir),
         tolerance=request.tolerance or "",
         capacity=request.capacity or "",
         envelope_over=tuple(profile.digest for profile in load_profiles(request.envelope_over)),
         count_outside=request.count_outside,
         capacity_over=tuple(profile.digest for profile in load_profiles(request.capacity_over)),
-        frames=request.frames,
-        seed=request.seed,
         allow_unchanged=request.allow_unchanged,
-        allow=tuple(sorted(set(request.allow))),
-        compiler=code_version(),
     )
 
 

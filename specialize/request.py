@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from specialize.allowances import OF_A_PROOF
 from specialize.artifact.manifest import Manifest, Site
@@ -23,51 +23,33 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuildRequest:
-    """One build.
+class BuildOptions:
+    """What one build and all builds of a fleet are asked for in the same words.
 
     Attributes:
-        calib: Calibration profile.
         model: Name of a built-in model, or path of an ONNX file.
         checkpoint: Weights of a built-in model; seeded ones without it.
         model_spec: Sidecar of an ONNX file; `my.model.yaml` beside `my.onnx` without it.
         target: Toolchain to lower for.
         attention: How deformable attention is written; the target's own form without it.
-        mode: How calibration is bound.
         layout: How visible pairs are laid out.
         align: Lengths are rounded up to a multiple of this.
-        output: Directory of the build; `build/<vehicle>` without it.
         seed: Seed of weights without a checkpoint, and of verification frames.
         frames: Number of frames that verification compares.
-        tolerance: `rotation=0.5deg,translation=3cm,...` for an envelope.
-        envelope_over: Further profiles that an envelope covers, and folders of them.
-        count_outside: Add an output to an envelope's model that counts the pairs visible outside.
-        capacity: Capacity of tables: `auto`, a number, or one number per camera.
-        capacity_over: Further profiles that tables have room for, and folders of them.
-        allow_unchanged: Build a model in which there is nothing to specialize.
         precision: Number format that the proven model is converted to.
         frames_dir: Frames that a conversion takes its ranges from and is measured on; seeded noise without it.
-        allow: What a person accepts in spite of which the build is made.
+        allow: Codes of what a person accepts in spite of which builds are made.
     """
 
-    calib: Path
     model: str = "bevformer_tiny"
     checkpoint: Path | None = None
     model_spec: Path | None = None
     target: str = "onnxruntime"
     attention: str = ""
-    mode: Mode = "exact"
     layout: Layout = "ragged"
     align: int = 1
-    output: Path | None = None
     seed: int = 0
     frames: int = 4
-    tolerance: str | None = None
-    envelope_over: tuple[Path, ...] = ()
-    count_outside: bool = False
-    capacity: str | None = None
-    capacity_over: tuple[Path, ...] = ()
-    allow_unchanged: bool = False
     precision: Precision = "float32"
     frames_dir: Path | None = None
     allow: tuple[str, ...] = ()
@@ -78,24 +60,73 @@ class BuildRequest:
         Raises:
             UsageError: An option has a value that does not exist.
         """
-        choices = (
-            ("--mode", self.mode, MODES),
-            ("--layout", self.layout, LAYOUTS),
-            ("--target", self.target, tuple(TARGETS)),
-        )
-        for name, value, known in choices:
-            if value not in known:
-                raise UsageError(name, f"one of {', '.join(known)}", repr(value), closest(value, known))
-        require_known_codes(self.allow, OF_A_PROOF)
-        self._check_modes()
+        require_choice("--layout", self.layout, LAYOUTS)
+        require_choice("--target", self.target, tuple(TARGETS))
+        require_choice("--precision", self.precision, PRECISIONS)
         if self.frames_dir is not None and self.precision == "float32":
             hint = "leave it away, or add --precision"
             raise UsageError("--frames-dir", "--precision fp16 or int8", "--precision float32", hint)
-        for name, number in (("--align", self.align), ("--frames", self.frames)):
-            if number < 1:
-                raise UsageError(name, "a number of at least 1", str(number))
-        if self.seed < 0:
-            raise UsageError("--seed", "a number of at least 0", str(self.seed))
+        for name, number, least in (
+            ("--align", self.align, 1),
+            ("--frames", self.frames, 1),
+            ("--seed", self.seed, 0),
+        ):
+            if number < least:
+                raise UsageError(name, f"a number of at least {least}", str(number))
+
+    def in_key(self) -> dict[str, Any]:
+        """Return the options that are fields of a build's key as they are; files count by their content."""
+        names = ("target", "attention", "layout", "align", "precision", "frames", "seed")
+        options = {name: getattr(self, name) for name in names}
+        return options | {"allow": tuple(sorted(set(self.allow)))}
+
+
+def require_choice(option: str, value: str, known: tuple[str, ...]) -> None:
+    """Refuse a value that an option does not have.
+
+    Raises:
+        UsageError: It is none of the known ones; the closest is named.
+    """
+    if value not in known:
+        raise UsageError(option, f"one of {', '.join(known)}", repr(value), closest(value, known))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest(BuildOptions):
+    """One build.
+
+    Attributes:
+        calib: Calibration profile.
+        mode: How calibration is bound.
+        output: Directory of the build; `build/<vehicle>` without it.
+        tolerance: `rotation=0.5deg,translation=3cm,...` for an envelope.
+        envelope_over: Further profiles that an envelope covers, and folders of them.
+        count_outside: Add an output to an envelope's model that counts the pairs visible outside.
+        capacity: Capacity of tables: `auto`, a number, or one number per camera.
+        capacity_over: Further profiles that tables have room for, and folders of them.
+        allow_unchanged: Build a model in which there is nothing to specialize.
+    """
+
+    calib: Path
+    mode: Mode = "exact"
+    output: Path | None = None
+    tolerance: str | None = None
+    envelope_over: tuple[Path, ...] = ()
+    count_outside: bool = False
+    capacity: str | None = None
+    capacity_over: tuple[Path, ...] = ()
+    allow_unchanged: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no build can mean.
+
+        Raises:
+            UsageError: An option has a value that does not exist, or belongs to another mode.
+        """
+        require_choice("--mode", self.mode, MODES)
+        BuildOptions.__post_init__(self)
+        require_known_codes(self.allow, OF_A_PROOF)
+        self._check_modes()
 
     def _check_modes(self) -> None:
         """Refuse options of another mode: they would change nothing."""

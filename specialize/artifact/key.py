@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple, dataclass, field, replace
 
 from specialize.digest import digest
-from specialize.version import VERSION
+from specialize.version import code_version
 
 _SCHEMA = "specialize/key@1"
 
@@ -36,7 +36,7 @@ class BuildKey:
         seed: Seed of the frames.
         allow_unchanged: Whether a model with nothing to specialize is built all the same.
         allow: What a person accepts with `--allow`, sorted.
-        compiler: Version of this package.
+        compiler: Version of this package and digest of its code.
     """
 
     vehicle: str
@@ -60,11 +60,15 @@ class BuildKey:
     seed: int = 0
     allow_unchanged: bool = False
     allow: tuple[str, ...] = ()
-    compiler: str = VERSION
+    compiler: str = field(default_factory=code_version)
 
     def digest(self) -> str:
         """Return the digest that names the build."""
         return digest((_SCHEMA, *astuple(self)))
+
+    def of_any_vehicle(self) -> BuildKey:
+        """Return the key without the vehicle that a build with tables was made with: its engine serves every one."""
+        return replace(self, vehicle="", profile="", calibration="")
 
     def to_json(self) -> dict[str, object]:
         """Return plain values, as the manifest keeps them."""

@@ -6,66 +6,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from specialize.artifact import BuildKey
 from specialize.digest import digest
-from specialize.errors import UsageError, closest
+from specialize.errors import UsageError
 from specialize.fitting import require_known_codes
 from specialize.fleet.load import Failed
 from specialize.modes.capacity import LEAST_FAN_IN
 from specialize.precision import noise_warning
-from specialize.request import LAYOUTS, PRECISIONS, Layout, Mode, Precision
-from specialize.targets import TARGETS
-from specialize.version import VERSION
+from specialize.request import BuildOptions, Mode, require_choice
 
 PlanMode = Literal["auto", "exact", "envelope", "tables"]
 PLAN_MODES: tuple[str, ...] = get_args(PlanMode)
 
 OWN_TOLERANCE = "profile"
 
-_KEY_SCHEMA = "specialize/fleet-build@1"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FleetRequest:
+class FleetRequest(BuildOptions):
     """What a fleet's builds shall be.
 
     Attributes:
         folder: The fleet's profiles.
-        model: Name of a built-in model, or path of an ONNX file.
-        model_spec: Sidecar of an ONNX file; beside it without this.
-        checkpoint: Weights of a built-in model; seeded ones without it.
         mode: How calibration is bound; `auto` takes what needs fewest builds.
         max_overhead: Share of further rows that a vehicle puts up with; 0.05 is 5 %.
-        layout: How visible pairs are laid out.
-        align: Lengths are rounded up to a multiple of this.
         tolerance: What an envelope covers beyond today's calibrations: nothing if empty, each profile's own
             tolerance if `profile`, else `rotation=0.5deg,...` for all.
         spare: Share of further rows in the capacities of tables, for calibrations to come.
-        target: Toolchain to lower for.
-        attention: How deformable attention is written; the target's own form without it.
-        precision: Number format that the proven models are converted to.
-        frames_dir: Frames that conversions take their ranges from and are measured on; seeded noise without it.
-        seed: Seed of weights without a checkpoint, and of verification frames.
-        frames: Number of frames that verification compares.
-        allow: Codes of errors about calibrations in spite of which vehicles are planned and built.
     """
 
     folder: Path
-    model: str = "bevformer_tiny"
-    model_spec: Path | None = None
-    checkpoint: Path | None = None
     mode: PlanMode = "auto"
     max_overhead: float = 0.05
-    layout: Layout = "ragged"
-    align: int = 1
     tolerance: str = ""
     spare: float = 0.0
-    target: str = "onnxruntime"
-    attention: str = ""
-    precision: Precision = "float32"
-    frames_dir: Path | None = None
-    seed: int = 0
-    frames: int = 4
-    allow: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what no plan can mean.
@@ -73,22 +46,9 @@ class FleetRequest:
         Raises:
             UsageError: An option has a value that does not exist.
         """
-        choices = (
-            ("--mode", self.mode, PLAN_MODES),
-            ("--layout", self.layout, LAYOUTS),
-            ("--target", self.target, tuple(TARGETS)),
-            ("--precision", self.precision, PRECISIONS),
-        )
-        for name, value, known in choices:
-            if value not in known:
-                raise UsageError(name, f"one of {', '.join(known)}", repr(value), closest(value, known))
+        require_choice("--mode", self.mode, PLAN_MODES)
+        BuildOptions.__post_init__(self)
         require_known_codes(self.allow)
-        if self.frames_dir is not None and self.precision == "float32":
-            hint = "leave it away, or add --precision"
-            raise UsageError("--frames-dir", "--precision fp16 or int8", "--precision float32", hint)
-        for name, number in (("--align", self.align), ("--frames", self.frames)):
-            if number < 1:
-                raise UsageError(name, "a number of at least 1", str(number))
         for name, share in (("--max-overhead", self.max_overhead), ("--spare", self.spare)):
             if not 0 <= share < 10:
                 raise UsageError(name, "a share such as 5% or 0.05", repr(share))
@@ -205,41 +165,34 @@ def planned_key(
     request: FleetRequest, spec: str, source: str, mode: Mode, members: tuple[Member, ...],
     lengths: tuple[tuple[int, ...], ...], fan_in: int, frames: str = "",
 ) -> str:  # fmt: skip
-    """Return the digest of everything that a planned build is for; `frames` is that of the frames of a folder.
+    """Return the digest of everything that a planned build is for: that of its build key, as far as a plan knows it.
 
-    An engine with tables is for a capacity, whichever vehicle it was made with.
+    The model is named by its source, because its graph is not made yet. An engine with tables is for a capacity,
+    whichever vehicle it was made with.
+
+    Args:
+        request: What the builds are asked for.
+        spec: Digest of the model's sidecar.
+        source: What names the model's weights.
+        mode: How calibration is bound.
+        members: The vehicles of the build, the one that names it first.
+        lengths: Per grid, rows computed per camera.
+        fan_in: Most cameras that see one query, over the members.
+        frames: Digest of the frames of a folder; empty without.
     """
-    return digest(
-        {
-            "schema": _KEY_SCHEMA,
-            "compiler": VERSION,
-            "spec": spec,
-            "source": source,
-            "target": request.target,
-            "mode": mode,
-            "layout": request.layout,
-            "align": request.align,
-            "frames": request.frames,
-            "seed": request.seed,
-            "tolerance": request.tolerance if mode == "envelope" else "",
-            "vehicle": members[0].vehicle if mode != "tables" else "",
-            "profiles": sorted({(member.profile, member.calibration) for member in members})
-            if mode != "tables"
-            else (),
-            "capacity": (lengths, max(LEAST_FAN_IN, fan_in)) if mode == "tables" else (),
-            **_conversion(request, frames),
-        }
+    first = members[0]
+    calibrations = sorted({f"{member.profile} {member.calibration}" for member in members})
+    key = BuildKey(
+        **request.in_key(),
+        vehicle=first.vehicle,
+        profile=first.profile,
+        calibration=first.calibration,
+        model=source,
+        spec=spec,
+        mode=mode,
+        frames_digest=frames,
+        tolerance=request.tolerance if mode == "envelope" else "",
+        envelope_over=tuple(calibrations) if mode == "envelope" else (),
+        capacity=digest((lengths, max(LEAST_FAN_IN, fan_in))) if mode == "tables" else "",
     )
-
-
-def _conversion(request: FleetRequest, frames: str) -> dict[str, str]:
-    """Return what else is asked of the builds; nothing of what is not, so that their keys stay."""
-    precision = "" if request.precision == "float32" else request.precision
-    allowed = ",".join(sorted(set(request.allow)))
-    asked = {
-        "attention": request.attention,
-        "precision": precision,
-        "frames_digest": frames,
-        "allow": allowed,
-    }
-    return {name: value for name, value in asked.items() if value}
+    return (key.of_any_vehicle() if mode == "tables" else key).digest()

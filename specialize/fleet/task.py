@@ -24,7 +24,7 @@ from specialize.compiler import build, build_key
 from specialize.errors import SpecializeError
 from specialize.fleet.parts import KIND, put_parts
 from specialize.fleet.planned import OWN_TOLERANCE, FleetRequest
-from specialize.request import BuildRequest, Mode
+from specialize.request import BuildOptions, BuildRequest, Mode
 from specialize.scratch import work_folder
 from specialize.sources import generic_model
 from specialize.store import Entry, Store, is_intact, open_store
@@ -132,9 +132,7 @@ def _identity(task: Task, key: BuildKey) -> str:
 
     An engine with tables is the same whichever vehicle it was made with.
     """
-    if task.mode == "tables":
-        key = dataclasses.replace(key, vehicle="", profile="", calibration="")
-    return key.digest()
+    return (key.of_any_vehicle() if task.mode == "tables" else key).digest()
 
 
 def _request(task: Task, folder: Path) -> BuildRequest:
@@ -144,22 +142,12 @@ def _request(task: Task, folder: Path) -> BuildRequest:
     paths = [folder / f"profile-{number:06}.yaml" for number in range(len(cars))]
     for path, car in zip(paths, cars, strict=True):
         path.write_text(car.profile, encoding="utf-8")
+    common = {part.name: getattr(fleet, part.name) for part in dataclasses.fields(BuildOptions)}
     return BuildRequest(
+        **common,
         calib=paths[0],
-        model=fleet.model,
-        checkpoint=fleet.checkpoint,
-        model_spec=fleet.model_spec,
-        target=fleet.target,
-        attention=fleet.attention,
-        precision=fleet.precision,
-        frames_dir=fleet.frames_dir,
         mode=task.mode,
-        layout=fleet.layout,
-        align=fleet.align,
         output=folder / "build",
-        seed=fleet.seed,
-        frames=fleet.frames,
-        allow=fleet.allow,
         tolerance=_tolerance(fleet) if task.mode == "envelope" else None,
         envelope_over=tuple(paths[1:]),
         capacity=capacity_text(task.lengths) if task.mode == "tables" else None,

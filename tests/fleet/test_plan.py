@@ -13,6 +13,7 @@ from specialize.errors import InputError, UsageError
 from specialize.fleet.plan import plan_fleet
 from specialize.fleet.planned import FleetPlan, FleetRequest, PlanMode
 from specialize.planning import resolve_spec, visible_sets
+from specialize.version import code_version
 from tests.calibration import authored
 from tests.fleet.fleets import FOREIGN, mixed_fleet, write_fleet, write_rig
 
@@ -142,6 +143,20 @@ def test_keys_know_what_matters(tmp_path: Path) -> None:
     assert planned(tmp_path, "envelope").builds[0].key == envelope
     write_rig(tmp_path, dataclasses.replace(authored.knocked(authored.CAR42, "CAM_BACK", 0.4), vehicle="zzz"))
     assert planned(tmp_path, "envelope").builds[0].key != envelope
+
+
+def test_keys_know_the_code_that_builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other code of the same version plans other builds, in every mode."""
+    write_fleet(tmp_path, authored.CAR42, 2)
+    modes = ("exact", "envelope", "tables")
+    before = [planned(tmp_path, mode).builds[0].key for mode in modes]
+    monkeypatch.setattr("specialize.version._files", lambda root, parts: iter(()))
+    code_version.cache_clear()
+    try:
+        after = [planned(tmp_path, mode).builds[0].key for mode in modes]
+    finally:
+        code_version.cache_clear()
+    assert not set(before) & set(after)
 
 
 def test_a_bad_profile_is_left_out_and_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A user's model in the store: his own files as they are, what a proof compares with, and the prepared graph.
+"""A user's model in the store: the files as they are, what a proof compares with, and the prepared graph.
 
 What reads graphs is imported when a model is adopted.
 """
@@ -28,7 +28,9 @@ ORIGINAL = "original"
 KIND = "export"
 
 USERS_FILE, STANDARD, ANEW = "the user's file", "in standard operators", "written anew"
-"""What a proof compares with: the user's model as it is, with a vendor's operators replaced, or written once more."""
+REPAIRED = "with float64 places of GridSample cast to float32"
+"""What a proof compares with: the user's model as it is, with a vendor's operators replaced, written once more, or with
+the least repair that lets a runtime open it."""
 
 
 def adopt(path: Path, graph: str, digests: Mapping[str, str], key: str, store: Store) -> Entry:
@@ -50,10 +52,12 @@ def adopt(path: Path, graph: str, digests: Mapping[str, str], key: str, store: S
     with work_folder(store.scratch(), "own") as folder:
         _copy(path, graph, digests, folder / ORIGINAL)
         model = read_graph(folder / ORIGINAL / graph)
-        notes = batch_notes(bind_batch(model))
-        info = _reference(model, folder / ORIGINAL / graph)
+        notes = [("batch", *note) for note in batch_notes(bind_batch(model))]
+        info = reference_of(model, folder / ORIGINAL / graph)
+        notes += [("repair", *note) for note in info.pop("repairs")]
         if info["reference"] == GRAPH:
             write_graph(model, folder / GRAPH, f"{path.stem}-{key.removeprefix('sha256:')[:12]}.weights")
+            require_open(folder / GRAPH, path)
             model = read_graph(folder / GRAPH)
         prepare(model, folder)
         files = sorted(file for file in folder.rglob("*") if file.is_file())
@@ -90,8 +94,21 @@ def _copy(path: Path, graph: str, digests: Mapping[str, str], folder: Path) -> N
             raise InputError(str(source), "a file that stays as it is while it is read", "another one")
 
 
-def _reference(model: ir.Model, original: Path) -> dict[str, Any]:
-    """Return what a proof compares with: the original, or the graph, in place written as every runtime takes it."""
+def reference_of(model: ir.Model, original: Path) -> dict[str, Any]:
+    """Return what a proof compares with: the original, or its graph as a runtime takes it.
+
+    Args:
+        model: The graph, changed in place to what a runtime takes where it does not take the file.
+        original: The file that it was read from.
+
+    Returns:
+        `reference`: the file in the store; `reference_is`: what it is; `warnings`; and `repairs`: nodes that were
+        repaired, each with what was done.
+
+    Raises:
+        InputError: A custom operator cannot be read.
+    """
+    from specialize.graph.repair import repair_samples
     from specialize.passes.lower import custom_operators, runnable
     from specialize.verify.runtime import open_model
 
@@ -102,12 +119,52 @@ def _reference(model: ir.Model, original: Path) -> dict[str, Any]:
             f"ONNX Runtime has no {custom}: a build is compared with the model in standard operators, "
             "which compute what that operator is documented to"
         )
-        return {"reference": GRAPH, "reference_is": STANDARD, "warnings": [warning]}
+        return {"reference": GRAPH, "reference_is": STANDARD, "warnings": [warning], "repairs": []}
     try:
         open_model(original, "onnxruntime", 1)
     except InputError as error:
-        said = error.found.replace(str(original), original.name).strip().splitlines()[-1]
-        reason = said.partition(" failed:")[2] or said
-        warning = f"ONNX Runtime does not open the model as it is ({reason}): a build is compared with it written anew"
-        return {"reference": GRAPH, "reference_is": ANEW, "warnings": [warning]}
-    return {"reference": f"{ORIGINAL}/{original.name}", "reference_is": USERS_FILE}
+        nodes = repair_samples(model)
+        done = "its places, float64 in the file, are cast to float32: ONNX Runtime has no kernel for float64"
+        return {
+            "reference": GRAPH,
+            "reference_is": REPAIRED if nodes else ANEW,
+            "warnings": [_unopened(error, original, len(nodes))],
+            "repairs": [(node, done) for node in nodes],
+        }
+    return {"reference": f"{ORIGINAL}/{original.name}", "reference_is": USERS_FILE, "repairs": []}
+
+
+def _unopened(error: InputError, original: Path, repaired: int) -> str:
+    """Return the warning about a model that ONNX Runtime does not open as it is."""
+    if repaired:
+        return (
+            f"ONNX Runtime does not open the model as it is (no GridSample for float64 places): a build is compared "
+            f"with the model in which {repaired} GridSample {'read' if repaired > 1 else 'reads'} them through a cast "
+            "to float32, each checked against its evaluation in float64"
+        )
+    reason = _reason(error, original)
+    return f"ONNX Runtime does not open the model as it is ({reason}): a build is compared with it written anew"
+
+
+def _reason(error: InputError, path: Path) -> str:
+    said = error.found.replace(str(path), path.name).strip().splitlines()[-1]
+    return said.partition(" failed:")[2].strip() or said
+
+
+def require_open(written: Path, path: Path) -> None:
+    """Refuse a model that ONNX Runtime does not open in any form.
+
+    Args:
+        written: The model as a proof compares with it.
+        path: The user's file.
+
+    Raises:
+        InputError: Nothing can be compared with it.
+    """
+    from specialize.verify.runtime import open_model
+
+    try:
+        open_model(written, "onnxruntime", 1)
+    except InputError as error:
+        hint = "a build is proven by running the original: export it in operators that ONNX Runtime has"
+        raise InputError(str(path), "a model that ONNX Runtime opens", _reason(error, written), hint) from error

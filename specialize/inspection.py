@@ -8,6 +8,7 @@ from pathlib import Path
 
 import onnx_ir as ir
 
+from specialize.adopting import GRAPH, reference_of, require_open
 from specialize.anatomy import SiteForm, mask_names, site_forms
 from specialize.artifact.manifest import PassNote, Site, Tensor
 from specialize.calibration.load import load_profile
@@ -17,15 +18,15 @@ from specialize.drafting.draft import Draft, draft_sidecar
 from specialize.drafting.entries import camera_count
 from specialize.errors import SpecializeError
 from specialize.graph.batch import batch_notes, bind_batch
-from specialize.graph.io import opset_of, read_as_written, read_graph
+from specialize.graph.io import opset_of, read_as_written, read_graph, write_graph
 from specialize.graph.known import fold
 from specialize.model import ModelSpec, read_spec
 from specialize.passes.base import Note
 from specialize.passes.bind import feeds_of
-from specialize.passes.lower import has_custom, runnable
 from specialize.passes.pipeline import specialize_graph
 from specialize.resources import resource_dir
 from specialize.rows.arrange import Packing
+from specialize.scratch import temporary_folder
 
 DATA_DEPENDENT = ("NonZero", "Compress", "Unique", "NonMaxSuppression", "Loop", "If", "Scan", "SequenceMap")
 
@@ -80,7 +81,7 @@ def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None
         InputError: The model, its sidecar or the profile cannot be read; or the profile does not fit.
     """
     written, model = read_as_written(path), read_graph(path)
-    batch = tuple(Note("batch", "applied", *note) for note in batch_notes(bind_batch(model)))
+    prior = [Note("batch", "applied", *note) for note in batch_notes(bind_batch(model))]
     beside = path.with_suffix(".model.yaml")
     chosen = model_spec or (beside if beside.is_file() else None)
     spec = None if chosen is None else read_spec(chosen)
@@ -99,12 +100,13 @@ def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None
         calibration_inputs={} if spec is None else _named(spec),
         sidecar="" if spec is None else spec.to_text(),
         drafted=spec is None,
-        notes=describe_notes(batch),
     )
     try:
-        fold(_runnable(model))
+        prior += _opened(model, path)
+        fold(model)
     except SpecializeError as error:
         found = replace(found, obstacle=str(error))
+    found = replace(found, notes=describe_notes(prior))
     draft = draft_sidecar(path.stem, model, inputs, profile, calib is not None) if spec is None else None
     if draft is not None:
         found = replace(found, calibration_inputs=draft.calibration(), sidecar=draft.text())
@@ -123,11 +125,18 @@ def _named(spec: ModelSpec) -> dict[str, str]:
     return {name: str(kind) for name, kind in spec.calibration_inputs.items()}
 
 
-def _runnable(model: ir.Model) -> ir.Model:
-    """Write operators of vendors in standard ones, in place, or nothing could be computed; return the graph."""
-    if has_custom(model):
-        runnable(model)
-    return model
+def _opened(model: ir.Model, path: Path) -> list[Note]:
+    """Bring a graph, in place, to the form that a build is compared with; return what was repaired in it.
+
+    Raises:
+        InputError: A custom operator cannot be read, or ONNX Runtime opens the model in no form.
+    """
+    reference = reference_of(model, path)
+    if reference["reference"] == GRAPH:
+        with temporary_folder("inspect") as folder:
+            write_graph(model, folder / GRAPH, "inspect.weights")
+            require_open(folder / GRAPH, path)
+    return [Note("repair", "applied", *note) for note in reference["repairs"]]
 
 
 def _obstacle(found: ModelInspection, profile: CalibrationProfile | None, cameras: int) -> str:

@@ -66,9 +66,9 @@ class GenericModel:
         return parts / str(self.entry.info.get("reference", GRAPH))
 
     @property
-    def notes(self) -> tuple[tuple[str, str], ...]:
-        """What was done to the user's graph before anything else: where, and what."""
-        return tuple((str(where), str(what)) for where, what in self.entry.info.get("notes", ()))
+    def notes(self) -> tuple[tuple[str, str, str], ...]:
+        """What was done to the user's graph before anything else: by what, where, and what."""
+        return tuple((str(by), str(where), str(what)) for by, where, what in self.entry.info.get("notes", ()))
 
     @contextlib.contextmanager
     def unpacked(self, store: Store) -> Iterator[Path]:

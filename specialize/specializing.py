@@ -187,7 +187,7 @@ def describe(request: BuildRequest, compiled: Compilation, key: BuildKey) -> Man
 
 def _prior(generic: GenericModel) -> tuple[Note, ...]:
     """Return what was done to the user's graph when it was read."""
-    return tuple(Note("batch", "applied", where, what) for where, what in generic.notes)
+    return tuple(Note(by, "applied", where, what) for by, where, what in generic.notes)
 
 
 def tie(manifest: Manifest, sites: tuple[CompactedSite, ...]) -> ModelTie:

@@ -19,6 +19,7 @@ from specialize.verify.kept import Kept
 from specialize.verify.models import Progress, repeated, run_candidate, run_reference
 from specialize.verify.noise import bounds_of
 from specialize.verify.power import Power, weighed
+from specialize.verify.repaired import check_repaired
 from specialize.verify.report import VerifyReport
 from specialize.verify.runtime import Runner, open_unoptimized
 from specialize.verify.study import Study, Subject
@@ -46,10 +47,12 @@ def prove(
 
     Raises:
         InputError: The original does not open or lacks an input.
-        VerificationError: The specialized model does not open or does not run.
+        VerificationError: The specialized model does not open or does not run, or a repair of the original changes
+            more than rounding.
     """
     how = ("onnxruntime", subject.threads)
     with Kept() as kept, temporary_folder("verify") as folder:
+        repaired = check_repaired(subject.path, frames[0], subject.threads, folder)
         run_reference(subject.path, how, frames, kept, progress)
         last = kept.frames - 1
         study = Study(subject, frames[last], folder)
@@ -68,6 +71,7 @@ def prove(
         without = (*_unasked(study), *studied.lines)
         power = weighed(last, studied.influences, tuple(study.unchanged), without, studied.sites)
         notes = (
+            *repaired,
             *repeated(kept),
             *(f"output {each.name!r} is {each.remark}" for each in compared.outputs if each.remark),
             *_lines(power),

@@ -32,8 +32,12 @@ def write_tiny(folder: Path) -> Path:
     return path
 
 
-def tiny_model() -> onnx.ModelProto:
-    """Return the model: query (1, Q, C) and features (N, C, h, w) in, the mean over cameras (Q, C) out."""
+def tiny_model(wide: bool = False) -> onnx.ModelProto:
+    """Return the model: query (1, Q, C) and features (N, C, h, w) in, the mean over cameras (Q, C) out.
+
+    Args:
+        wide: Whether the places are float64, as exporters leave them, so that no runtime opens the model.
+    """
     make, queries = GraphMaker(), GRID.queries
     query = make.input("query", (1, queries, CHANNELS))
     features = make.input("features", (CAMERAS, CHANNELS, ROWS, COLUMNS))
@@ -42,6 +46,9 @@ def tiny_model() -> onnx.ModelProto:
     rows = make.op("Expand", query, make.const([CAMERAS, queries, CHANNELS]))
     offsets = make.op("MatMul", rows, make.const(0.1 * random.standard_normal((CHANNELS, 2))))  # (N, Q, 2)
     where = make.op("Unsqueeze", make.op("Add", places, offsets), make.const([2]))  # (N, Q, 1, 2)
+    if wide:
+        double = make.op("Cast", where, to=onnx.TensorProto.DOUBLE)
+        where = make.op("Add", double, make.const(np.array(1e-9), np.float64))
     attributes = {"mode": "bilinear", "padding_mode": "zeros", "align_corners": 0}
     sampled = make.op("GridSample", features, where, **attributes)  # (N, C, Q, 1)
     worked = make.op("Transpose", make.op("Squeeze", sampled, make.const([3])), perm=[0, 2, 1])  # (N, Q, C)

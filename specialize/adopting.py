@@ -143,7 +143,9 @@ def _unopened(error: InputError, original: Path, repaired: int) -> str:
             "to float32, each checked against its evaluation in float64"
         )
     reason = _reason(error, original)
-    return f"ONNX Runtime does not open the model as it is ({reason}): a build is compared with it written anew"
+    return (
+        f"ONNX Runtime does not open the model as it is ({reason}): a build is compared with it written anew"
+    )
 
 
 def _reason(error: InputError, path: Path) -> str:
@@ -167,4 +169,6 @@ def require_open(written: Path, path: Path) -> None:
         open_model(written, "onnxruntime", 1)
     except InputError as error:
         hint = "a build is proven by running the original: export it in operators that ONNX Runtime has"
-        raise InputError(str(path), "a model that ONNX Runtime opens", _reason(error, written), hint) from error
+        raise InputError(
+            str(path), "a model that ONNX Runtime opens", _reason(error, written), hint
+        ) from error

@@ -78,7 +78,9 @@ def _by_schema(node: ir.Node, index: int, opset: int, types: Types) -> ir.DataTy
     for place, value in enumerate(node.inputs):
         if value in types and schema.inputs[min(place, len(schema.inputs) - 1)].type_str == letter:
             return types[value]
-    allowed = next((each.allowed_type_strs for each in schema.type_constraints if each.type_param_str == letter), [])
+    allowed = next(
+        (each.allowed_type_strs for each in schema.type_constraints if each.type_param_str == letter), []
+    )
     concrete = allowed[0] if len(allowed) == 1 else letter
     inner = concrete.removeprefix("tensor(").removesuffix(")")
     return _NAMED.get(inner)

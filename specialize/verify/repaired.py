@@ -160,17 +160,23 @@ def _share(
     return worst
 
 
-def _is_settled(shape: tuple[int, ...], places: Floats, sampling: Sampling, doubt: float) -> npt.NDArray[np.bool_]:
+def _is_settled(
+    shape: tuple[int, ...], places: Floats, sampling: Sampling, doubt: float
+) -> npt.NDArray[np.bool_]:
     """Return (N, Ho, Wo) whether the nearest pixel of places is the same after rounding."""
     column, row = (np.abs(each - np.floor(each) - 0.5) > doubt for each in pixels(shape, places, sampling))
     return np.asarray(column & row)
 
 
 def _sampling(node: ir.Node) -> Sampling:
-    texts = {key: node.attributes[key].as_string() for key in ("mode", "padding_mode") if key in node.attributes}
+    texts = {
+        key: node.attributes[key].as_string() for key in ("mode", "padding_mode") if key in node.attributes
+    }
     align = node.attributes["align_corners"].as_int() if "align_corners" in node.attributes else 0
     mode = texts.get("mode", "linear")
-    return Sampling("nearest" if mode == "nearest" else "linear", texts.get("padding_mode", "zeros"), bool(align))
+    return Sampling(
+        "nearest" if mode == "nearest" else "linear", texts.get("padding_mode", "zeros"), bool(align)
+    )
 
 
 def _values(node: ir.Node) -> tuple[str, str, str]:

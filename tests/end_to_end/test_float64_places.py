@@ -50,9 +50,7 @@ def test_inspect_promises_what_build_does(model: Path, capsys: pytest.CaptureFix
     assert "fewer camera-query pairs" in ran.out
 
 
-def test_a_model_that_no_repair_opens_is_refused(
-    model: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_model_that_no_repair_opens_is_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The error names the user's file and the operator; nothing is promised by inspect either."""
     wide = tiny_model(wide=True)
     sampling = next(node for node in wide.graph.node if node.op_type == "GridSample")

@@ -38,7 +38,9 @@ def _read(text: str) -> ir.Model:
 
 def _opens(model: ir.Model) -> bool:
     try:
-        onnxruntime.InferenceSession(ir.to_proto(model).SerializeToString(), providers=["CPUExecutionProvider"])
+        onnxruntime.InferenceSession(
+            ir.to_proto(model).SerializeToString(), providers=["CPUExecutionProvider"]
+        )
     except Exception:
         return False
     return True

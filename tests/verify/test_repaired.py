@@ -42,7 +42,9 @@ def _feed(seed: int, spread: float = 1.3) -> dict[str, np.ndarray]:
     }
 
 
-@given(st.integers(0, 1 << 20), st.sampled_from(PADDINGS), st.booleans(), st.sampled_from(["linear", "nearest"]))
+@given(
+    st.integers(0, 1 << 20), st.sampled_from(PADDINGS), st.booleans(), st.sampled_from(["linear", "nearest"])
+)
 def test_sampling_is_that_of_the_runtime(
     tmp_path_factory: pytest.TempPathFactory, seed: int, padding: str, align: bool, mode: str
 ) -> None:
@@ -53,7 +55,9 @@ def test_sampling_is_that_of_the_runtime(
     feed = _feed(seed)
     feed["grid"] = feed["grid"].astype(np.float32)
     expected = open_onnxruntime(path, 1).run(feed)["y"]
-    exact = sample(feed["x"].astype(np.float64), feed["grid"].astype(np.float64), Sampling(mode, padding, align))
+    exact = sample(
+        feed["x"].astype(np.float64), feed["grid"].astype(np.float64), Sampling(mode, padding, align)
+    )
     differing = np.abs(expected - exact) > 1e-5
     assert differing.mean() < (0.01 if mode == "nearest" else 1e-9)
 
@@ -74,7 +78,9 @@ def test_a_wrong_repair_is_found(tmp_path: Path) -> None:
     model = _model(True)
     repair_samples(model)
     cast = next(node for node in model.graph if node.metadata_props.get(PASS_KEY) == NAME)
-    shifted = ir.node("Mul", [cast.outputs[0], cast.outputs[0]], name="wrong", metadata_props={PASS_KEY: NAME})
+    shifted = ir.node(
+        "Mul", [cast.outputs[0], cast.outputs[0]], name="wrong", metadata_props={PASS_KEY: NAME}
+    )
     shifted.outputs[0].type, shifted.outputs[0].name = cast.outputs[0].type, "wrong"
     sampling = next(node for node in model.graph if node.op_type == "GridSample")
     sampling.replace_input_with(1, shifted.outputs[0])

@@ -86,7 +86,7 @@ def test_a_wrong_repair_is_found(tmp_path: Path) -> None:
     sampling.replace_input_with(1, shifted.outputs[0])
     model.graph.insert_before(sampling, shifted)
     write_graph(model, tmp_path / "model.onnx")
-    with pytest.raises(VerificationError, match="sampling.*within"):
+    with pytest.raises(VerificationError, match=r"sampling.*within"):
         check_repaired(tmp_path / "model.onnx", _feed(3), 1, tmp_path)
 
 

@@ -181,6 +181,11 @@ def check(
     return made
 
 
+def codes(made: Specialized) -> list[tuple[str, ...]]:
+    """Return the codes of the reasons why passes declined, one tuple per note."""
+    return [note.codes for note in made.notes if note.verdict == "declined"]
+
+
 def reasons(made: Specialized) -> list[str]:
     """Return why passes declined."""
     return [note.reason for note in made.notes if note.verdict == "declined"]

@@ -1,11 +1,13 @@
-"""What every pass gives back: what it did, or why it declined; and how passes run one after the other."""
+"""What every pass gives back: notes of what it did, and of what it declined with the reason."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import onnx_ir as ir
+
+from specialize.graph.declined import Declined
 
 Verdict = Literal["applied", "declined"]
 
@@ -19,22 +21,20 @@ class Note:
         verdict: Whether it was applied or declined.
         where: Node or value that it is about.
         reason: What was done, or what stood in the way, for people.
+        codes: Codes of the reasons for declining, the nearest first; empty if it was applied.
     """
 
     pass_name: str
     verdict: Verdict
     where: str
     reason: str
+    codes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PassReport:
-    """What a pass did to a graph."""
-
-    name: str
-    nodes_before: int
-    nodes_after: int
-    notes: tuple[Note, ...] = field(default=())
+def declined(pass_name: str, where: ir.Node | str, why: Declined) -> Note:
+    """Return the note of what a pass did not do at a node, or at a place that has a name."""
+    place = where if isinstance(where, str) else node_name(where)
+    return Note(pass_name, "declined", place, why.text, why.codes)
 
 
 def node_name(node: ir.Node) -> str:

@@ -17,11 +17,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.declined import Declined
 from specialize.graph.edit import PASS_KEY, SITE_KEY, Builder
 from specialize.graph.provenance import any_bound
 from specialize.graph.shapes import dims, numpy_type
 from specialize.graph.subgraphs import node_reads, remove_node
-from specialize.passes.base import Note, node_name
+from specialize.passes.base import Note, declined, node_name
 from specialize.passes.site import CompactedSite, describe
 from specialize.passes.worth import cost, superseded
 from specialize.rows import emit_sample, emit_work, lift_moves, lift_sample, lift_scatter, lift_work
@@ -58,7 +59,7 @@ def compact(
             sites.insert(0, outcome)
             notes.insert(0, Note(NAME, "applied", outcome.where, _summary(outcome)))
         elif not is_incidental(node):  # a table or a mask is nothing unusual
-            notes.insert(0, Note(NAME, "declined", node_name(node), outcome))
+            notes.insert(0, declined(NAME, node, outcome))
     _number_sites(model.graph, sites)
     return sites, notes
 
@@ -100,23 +101,23 @@ def _compact_at(
     packing: Packing,
     gates: Sequence[Gate],
     traced: bool,
-) -> CompactedSite | str:
+) -> CompactedSite | Declined:
     axes = Axes()
     lifter = Lifter(axes, RULES, _Alive(node, places))
     sink = read_sink(node, axes, lifter)
-    if isinstance(sink, str):
+    if isinstance(sink, Declined):
         return sink
     if traced and not is_decided(lifter):
-        return "its rows are the same for every calibration"
+        return Declined("not-of-the-calibration", "its rows are the same for every calibration")
     if not sink.value.terms:
         return _nothing(graph, sink)
     wanted, total = demanded_rows(sink.value)
     if total == 0:
-        return _why_no_work(sink, lifter)
+        return _why_no_work(lifter)
     if is_incidental(node) and not samples_groups(sink.value):
-        return "what it picks or masks is not sampled"
+        return Declined("not-sampled", "what it picks or masks is not sampled")
     if wanted == total and (node.op_type not in SCATTERS or not samples_groups(sink.value)):
-        return f"every one of the {total} rows is read"
+        return Declined("every-row-read", f"every one of the {total} rows is read")
     room = packing.room(node_name(node))
     marks = {PASS_KEY: NAME, SITE_KEY: node_name(node)}
     apart = frozenset() if room is None else TABLES
@@ -128,7 +129,8 @@ def _compact_at(
     before, after = cost(superseded(node)), cost(builder.made)
     if room is None and emitter.sums[-1].fan_in > CAMERAS and after >= before:
         builder.undo()
-        return f"working on {wanted:,} of {total:,} rows costs more than on all: {_costs(after, before)}"
+        told = f"working on {wanted:,} of {total:,} rows costs more than on all: {_costs(after, before)}"
+        return Declined("costs-more", told)
     replace(graph, node.outputs[0], builder.reshape(result, dims(node.outputs[0])))
     return describe(sink, axes, emitter, remove_unused(graph, node))
 
@@ -152,9 +154,10 @@ def _costs(after: int, before: int) -> str:
     return f"{after / max(1, before):.2f} times as much (operations + {emit_work.FLOPS_PER_BYTE} x bytes)"
 
 
-def _why_no_work(sink: Sink, lifter: Lifter) -> str:
-    reasons = sorted(set(lifter.reasons.values()))
-    return "no row-wise work above it" + (f" ({'; '.join(reasons)})" if reasons else "")
+def _why_no_work(lifter: Lifter) -> Declined:
+    causes = tuple(sorted(set(lifter.reasons.values()), key=lambda cause: (cause.text, cause.code)))
+    texts = f" ({'; '.join(cause.text for cause in causes)})" if causes else ""
+    return Declined("no-work", f"no row-wise work above it{texts}", causes)
 
 
 def replace(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:

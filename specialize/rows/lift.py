@@ -13,11 +13,12 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph import shapes
+from specialize.graph.declined import Declined
 from specialize.rows.axes import Axes, Axis, Factor, Layout, size_of
 from specialize.rows.expr import Apply, Combination, Constant, Operand, Parameter, Source, Term, combination
 from specialize.rows.rowmap import RowMap
 
-Rule = Callable[["Lifter", ir.Node, int, Layout], Combination | None]
+Rule = Callable[["Lifter", ir.Node, int, Layout], Combination | Declined]
 
 ZEROS_SHOW_THROUGH = frozenset(
     {
@@ -54,7 +55,7 @@ class Lifter:
 
     def __init__(self, axes: Axes, rules: dict[str, Rule], alive: Container[ir.Node]) -> None:
         self.axes = axes
-        self.reasons: dict[ir.Value, str] = {}
+        self.reasons: dict[ir.Value, Declined] = {}
         self._rules = rules
         self._alive = alive
         self._depth = 0
@@ -98,10 +99,10 @@ class Lifter:
         ids = np.arange(size_of(own)).reshape([factor.size if factor in own else 1 for factor in rows])
         return RowMap.selection(np.broadcast_to(ids, [factor.size for factor in rows]), size_of(own))
 
-    def source(self, value: ir.Value, layout: Layout, reason: str = "") -> Combination:
+    def source(self, value: ir.Value, layout: Layout, reason: Declined | None = None) -> Combination:
         """Return a tensor of the graph as it is."""
         rows = self.axes.rows(layout)
-        if reason:
+        if reason is not None:
             self.reasons[value] = reason
         return Combination(rows, (Term(RowMap.identity(size_of(rows)), Source(value, layout, rows)),))
 
@@ -138,17 +139,27 @@ class Lifter:
             return self.source(value, layout)
         rule = self._rules.get(node.op_type) if node.domain in (*shapes.STANDARD, "com.microsoft") else None
         if rule is None or self._depth > DEEPEST or not all(map(_usable, node.inputs)):
-            return self.source(value, layout, f"{node.op_type} is not understood row by row")
+            return self.source(value, layout, self._why_not(node, rule))
         self._depth += 1
         found = rule(self, node, list(node.outputs).index(value), layout)
         self._depth -= 1
         if alive:
             return self._where_nonzero(self.source(value, layout), found)
-        return found if found is not None else self.source(value, layout, f"{node.op_type} mixes rows here")
+        if isinstance(found, Declined):
+            return self.source(value, layout, Declined(found.code, f"{node.op_type}: {found.text}"))
+        return found
 
-    def _where_nonzero(self, source: Combination, found: Combination | None) -> Combination:
+    def _why_not(self, node: ir.Node, rule: Rule | None) -> Declined:
+        """Return why a node is not asked what it is row by row."""
+        if rule is None:
+            return Declined("no-row-rule", f"{node.op_type} is not understood row by row")
+        if self._depth > DEEPEST:
+            return Declined("too-deep", f"{node.op_type}: it is more than {DEEPEST} nodes away")
+        return Declined("shape-unknown", f"{node.op_type}: an input has a type or a shape that is not known")
+
+    def _where_nonzero(self, source: Combination, found: Combination | Declined) -> Combination:
         """Return a tensor of the graph without the rows that what it is computed from shows to be zero."""
-        support = np.ones(1) if found is None else found.support()
+        support = np.ones(1) if isinstance(found, Declined) else found.support()
         return source if support.all() else source.moved(RowMap.diagonal(support), source.rows)
 
     def _constant(self, value: ir.Value, array: npt.NDArray[np.generic], layout: Layout) -> Combination:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from specialize.graph.declined import Declined
 from specialize.graph.integers import sliced
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.axes import Axes, Axis, Layout, row_ids, size_of
@@ -17,6 +18,9 @@ from specialize.rows.lift import Lifter, Rule, array_of, node_axis
 from specialize.rows.rowmap import RowMap
 
 Ints = npt.NDArray[np.int64]
+
+
+ROWS_AND_FEATURES = Declined("rows-and-features", "the axis that it works along holds rows and features")
 
 
 def is_row_axis(axes: Axes, axis: Axis) -> bool:
@@ -30,15 +34,17 @@ def is_feature_axis(axes: Axes, axis: Axis) -> bool:
     return not any(factor.is_row for factor in axes.resolve(axis))
 
 
-def regroup(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def regroup(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """Reshape, Squeeze, Unsqueeze, Flatten, Identity: the same factors on other axes."""
     source = node.inputs[0]
     assert source is not None
     grouped = lifter.axes.regroup(layout, dims(source))
-    return None if grouped is None else lifter.lift(source, grouped)
+    if grouped is None:
+        return Declined("regrouped-across-rows", "its result has axes that no whole factors make up")
+    return lifter.lift(source, grouped)
 
 
-def transpose(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def transpose(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """Transpose: the same axes elsewhere."""
     source = node.inputs[0]
     assert source is not None
@@ -50,7 +56,7 @@ def transpose(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Com
     return lifter.lift(source, tuple(layout[perm.index(axis)] for axis in range(len(layout))))
 
 
-def expand(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def expand(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """Expand, and Tile of axes of size 1: rows repeated; features repeated only as a row-wise function."""
     source = node.inputs[0]
     assert source is not None
@@ -58,7 +64,7 @@ def expand(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
     own = tuple(() if size in ((), 1) else axis for size, axis in zip(aligned, layout, strict=True))
     own = own[len(layout) - len(dims(source)) :]
     if any(size_of(axis) != size for axis, size in zip(own, dims(source), strict=True)):
-        return None  # a Tile of an axis longer than 1
+        return Declined("repeated-axis", "it repeats an axis that is longer than 1")
     rows = lifter.axes.rows(layout)
     value = lifter.broadcast(source, own, rows)
     kept = {factor for axis in own for factor in lifter.axes.resolve(axis)}
@@ -75,12 +81,12 @@ def expand(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
     )
 
 
-def slice_(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def slice_(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """Slice with constant bounds."""
     source = node.inputs[0]
     bounds = [array_of(value) for value in node.inputs[1:]]
     if source is None or any(bound is None for bound in bounds):
-        return None
+        return Declined("bounds-not-constant", "its bounds are not constant")
     starts, ends = bounds[0], bounds[1]
     assert starts is not None and ends is not None
     touched = range(len(starts)) if len(bounds) < 3 or bounds[2] is None else bounds[2]
@@ -92,7 +98,7 @@ def slice_(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
     return pick(lifter, node, output, layout, picks)
 
 
-def split(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def split(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """Split: each output is a slice."""
     source = node.inputs[0]
     assert source is not None
@@ -105,7 +111,7 @@ def split(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combina
 
 def pick(
     lifter: Lifter, node: ir.Node, output: int, layout: Layout, picks: dict[int, Ints]
-) -> Combination | None:
+) -> Combination | Declined:
     """Return a tensor that keeps, along some axes, the given places of its first input."""
     source = node.inputs[0]
     assert source is not None
@@ -117,7 +123,7 @@ def pick(
             not axes.resolve(layout[axis]) and _stands_outside(axes, layout, axis)
         )
         if not as_row and not is_feature_axis(axes, layout[axis]):
-            return None
+            return ROWS_AND_FEATURES
         own[axis] = (
             _row_axis(axes, layout[axis], dims(source)[axis]) if as_row else axes.feature(dims(source)[axis])
         )
@@ -125,7 +131,9 @@ def pick(
     value = lifter.lift(source, tuple(own))
     if moved:  # a selection of features, whatever it also does to rows, is a function unless rows stand still
         if len(picks) > 1 and any(is_row_axis(axes, own[axis]) for axis in picks):
-            return None
+            return Declined(
+                "picks-rows-and-features", "it picks rows along one axis and features along another"
+            )
         return lifter.apply(
             node,
             output,
@@ -139,11 +147,11 @@ def pick(
     return value.moved(selection(axes, layout, ids, axes.rows(tuple(own))), axes.rows(layout))
 
 
-def gather(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def gather(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """Gather with constant indices."""
     source, index = node.inputs[0], array_of(node.inputs[1])
     if source is None or index is None:
-        return None
+        return Declined("indices-not-constant", "its indices are not constant")
     axes, rank = lifter.axes, len(dims(source))
     axis = node_axis(node, 0, rank)
     new = layout[axis : axis + index.ndim]
@@ -153,7 +161,7 @@ def gather(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
     places = np.where(places < 0, places + size, places)
     as_row = is_row_axis(axes, flat) or (not flat and _stands_outside(axes, (*before, (), *after), axis))
     if not as_row and not is_feature_axis(axes, flat):
-        return None
+        return ROWS_AND_FEATURES
     own = (*before, _row_axis(axes, flat, size) if as_row else axes.feature(size), *after)
     value = lifter.lift(source, own)
     if not as_row:
@@ -165,7 +173,7 @@ def gather(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
     )
 
 
-def concat(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def concat(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """Concat: rows one after the other, or features side by side."""
     axes, axis = lifter.axes, node_axis(node, 0, len(layout))
     rows = axes.rows(layout)
@@ -180,7 +188,7 @@ def concat(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
             zero &= ~value.support()
         return lifter.apply(node, output, layout, operands, zero_at=zero)
     if not is_row_axis(axes, layout[axis]):
-        return None
+        return ROWS_AND_FEATURES
     ids, start, total = row_ids(axes, layout), 0, Combination(rows, ())
     for source in node.inputs:
         assert source is not None
@@ -192,24 +200,26 @@ def concat(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
     return total
 
 
-def pad(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def pad(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """Pad with zeros along row axes."""
     source, amounts, fill = node.inputs[0], array_of(node.inputs[1]), None
     if len(node.inputs) > 2 and node.inputs[2] is not None:
         fill = array_of(node.inputs[2])
         if fill is None or float(fill) != 0.0:
-            return None
+            return Declined("pads-not-zero", "it pads with something else than zeros")
     mode = node.attributes["mode"].as_string() if "mode" in node.attributes else "constant"
-    if source is None or amounts is None or len(node.inputs) > 3 or mode != "constant":
-        return None
+    if mode != "constant":
+        return Declined("pads-not-zero", f"it pads with the mode {mode}")
+    if source is None or amounts is None or len(node.inputs) > 3:
+        return Declined("bounds-not-constant", "its amounts are not constant, or for some axes only")
     widths = amounts.astype(np.int64).reshape(2, -1).T
     if (widths < 0).any():
-        return None
+        return Declined("pads-negative", "it pads by negative amounts")
     axes, own, ids = lifter.axes, list(layout), row_ids(lifter.axes, layout)
     for axis, (before, after) in enumerate(widths):
         if before or after:
             if not is_row_axis(axes, layout[axis]):
-                return None
+                return Declined("pads-features", "it pads an axis of features")
             own[axis] = axes.row_like(layout[axis], dims(source)[axis])
             ids = ids.take(np.arange(before, before + dims(source)[axis]), axis=axis)
     targets = _targets(axes, tuple(own), ids)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.declined import Declined
 from specialize.graph.running import compute_like
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.axes import Layout, row_ids
@@ -14,11 +15,14 @@ from specialize.rows.expr import Combination, Operand, Parameter
 from specialize.rows.lift import Lifter, Rule, array_of, node_axis
 from specialize.rows.lift_moves import is_feature_axis, is_row_axis, selection
 
+ATTENTION_FORM = Declined("attention-form", "it does not have four inputs and a result of three axes")
+NO_PLACES = Declined("rows-are-not-places", "rows are not what it samples, one each")
+
 LARGEST_EXACT = 1 << 24
 """Pixels that float32 can number."""
 
 
-def grid_sample(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def grid_sample(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """GridSample: a function of the sampling places, the same image for all rows of a group (a camera)."""
     image, grid = node.inputs[0], node.inputs[1]
     assert image is not None and grid is not None
@@ -26,7 +30,7 @@ def grid_sample(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> C
     if picked is not None:
         return picked
     if not is_feature_axis(lifter.axes, layout[1]) or not lifter.axes.rows(layout[2:]):
-        return None
+        return NO_PLACES
     places = (layout[0], *layout[2:], lifter.axes.feature(dims(grid)[-1]))
     picture = (*layout[:2], *(lifter.axes.feature(size) for size in dims(image)[2:]))
     value = lifter.lift(grid, places)
@@ -77,32 +81,36 @@ def _nearest(lifter: Lifter, node: ir.Node, layout: Layout) -> Combination | Non
     return value.moved(selection(axes, layout, picked, axes.rows(own)), axes.rows(layout))
 
 
-def gather_pixels(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def gather_pixels(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """GatherElements at computed places: a function of the places, the same pixels for all rows of a group."""
     pixels, places = node.inputs[0], node.inputs[1]
     if pixels is None or places is None or array_of(places) is not None:
-        return None
+        return Declined("places-constant", "its places are constant")
     axis = node_axis(node, 0, len(layout))
     others = [size for place, size in enumerate(dims(pixels)) if place != axis]
     if others != [size for place, size in enumerate(dims(places)) if place != axis]:
-        return None
+        return Declined("indices-cover-a-part", "its places are for a part of the other axes")
     if not lifter.axes.rows((layout[axis],)):
-        return None
+        return NO_PLACES
     picture = (*layout[:axis], lifter.axes.feature(dims(pixels)[axis]), *layout[axis + 1 :])
     operand = Operand(lifter.lift(places, layout), layout, numpy_type(places))
     return lifter.apply(node, output, layout, [Parameter(pixels, picture), operand], zero_at=False)
 
 
-def deformable_attention(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def deformable_attention(
+    lifter: Lifter, node: ir.Node, output: int, layout: Layout
+) -> Combination | Declined:
     """`MultiScaleDeformableAttn(value, shapes, locations, weights)`: rows are queries, groups are batch items."""
     value, shapes, places, weights = node.inputs[:4]
-    if value is None or shapes is None or places is None or weights is None or len(layout) != 3:
-        return None
+    if value is None or shapes is None or places is None or weights is None:
+        return ATTENTION_FORM
+    if len(layout) != 3 or len(node.inputs) != 4:
+        return ATTENTION_FORM
     axes = lifter.axes
     heads, channels = dims(value)[2], dims(value)[3]
     grouped = axes.regroup((layout[2],), [heads, channels])
-    if grouped is None or not is_feature_axis(axes, layout[2]) or len(node.inputs) != 4:
-        return None
+    if grouped is None or not is_feature_axis(axes, layout[2]):
+        return NO_PLACES
     head, channel = grouped
     picture = (layout[0], axes.feature(dims(value)[1]), head, channel)
     levels, points = axes.feature(dims(places)[3]), axes.feature(dims(places)[4])

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from specialize.graph.declined import Declined
 from specialize.graph.shapes import dims
 from specialize.rows.axes import Axes, Layout, row_ids, size_of
 from specialize.rows.expr import Combination
@@ -16,37 +17,44 @@ from specialize.rows.rowmap import RowMap
 
 Ints = npt.NDArray[np.int64]
 
+NOT_CONSTANT = Declined("indices-not-constant", "its indices are not constant")
+ADDRESSES_FEATURES = Declined("indices-address-features", "its indices address an axis that holds features")
+PER_FEATURE = Declined("indices-per-feature", "its indices differ between the features of a row")
+PARTLY = Declined("indices-cover-a-part", "its indices are for a part of the other axes")
 
-def scatter_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+
+def scatter_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """ScatterND with constant indices: rows replaced by, or increased by, the rows of the updates."""
     data, indices, updates = node.inputs[0], array_of(node.inputs[1]), node.inputs[2]
     if data is None or indices is None or updates is None:
-        return None
+        return NOT_CONSTANT
     if not indices.size:
         return lifter.lift(data, layout)  # nothing is written
     axes, depth = lifter.axes, indices.shape[-1]
     if not _rows_or_units(axes, layout[:depth]):
-        return None
+        return ADDRESSES_FEATURES
     own = (*(axes.row(size) for size in indices.shape[:-1]), *layout[depth:])
     index = tuple(np.where(part < 0, part + size, part) for part, size in _index_columns(indices, dims(data)))
     targets = _by_row(axes, own, row_ids(axes, layout)[index])
     return _scatter(lifter, node, layout, (data, updates), own, targets)
 
 
-def scatter_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def scatter_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """ScatterElements with constant indices that do not depend on features."""
     data, indices, updates = node.inputs[0], array_of(node.inputs[1]), node.inputs[2]
     if data is None or indices is None or updates is None:
-        return None
+        return NOT_CONSTANT
     if not indices.size:
         return lifter.lift(data, layout)  # nothing is written
     axes, axis = lifter.axes, node_axis(node, 0, len(layout))
     placed = _per_row(axes, indices, layout, axis)
-    if placed is None or not is_row_axis(axes, layout[axis]):
-        return None
+    if placed is None:
+        return PER_FEATURE
+    if not is_row_axis(axes, layout[axis]):
+        return ADDRESSES_FEATURES
     others = [size for place, size in enumerate(indices.shape) if place != axis]
     if others != [size for place, size in enumerate(dims(data)) if place != axis]:
-        return None
+        return PARTLY
     own = (*layout[:axis], axes.row_like(layout[axis], indices.shape[axis]), *layout[axis + 1 :])
     placed = np.where(placed < 0, placed + dims(data)[axis], placed)
     ids = row_ids(axes, layout)
@@ -55,15 +63,17 @@ def scatter_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout)
     return _scatter(lifter, node, layout, (data, updates), own, targets)
 
 
-def gather_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def gather_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """GatherND with constant indices and no batch dimensions."""
     data, indices = node.inputs[0], array_of(node.inputs[1])
     batch = node.attributes["batch_dims"].as_int() if "batch_dims" in node.attributes else 0
-    if data is None or indices is None or batch:
-        return None
+    if batch:
+        return Declined("batch-dims", "it gathers from each item of a batch")
+    if data is None or indices is None:
+        return NOT_CONSTANT
     axes, depth, lead = lifter.axes, indices.shape[-1], indices.ndim - 1
     if not _rows_or_units(axes, layout[:lead]):
-        return None
+        return ADDRESSES_FEATURES
     own = (*(axes.row(size) for size in dims(data)[:depth]), *layout[lead:])
     value = lifter.lift(data, own)
     index = tuple(np.where(part < 0, part + size, part) for part, size in _index_columns(indices, dims(data)))
@@ -72,7 +82,7 @@ def gather_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Com
     return value.moved(RowMap.selection(sources, size_of(axes.rows(own))), axes.rows(layout))
 
 
-def gather_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def gather_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """GatherElements with constant indices that do not depend on features, or as a way of sampling."""
     data, indices = node.inputs[0], array_of(node.inputs[1])
     if data is None or indices is None:
@@ -80,10 +90,12 @@ def gather_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout) 
     axes, axis = lifter.axes, node_axis(node, 0, len(layout))
     placed = _per_row(axes, indices, layout, axis)
     others = [size for place, size in enumerate(indices.shape) if place != axis]
-    if placed is None or not is_row_axis(axes, layout[axis]):
-        return None
+    if placed is None:
+        return PER_FEATURE
+    if not is_row_axis(axes, layout[axis]):
+        return ADDRESSES_FEATURES
     if others != [size for place, size in enumerate(dims(data)) if place != axis]:
-        return None
+        return PARTLY
     own = (*layout[:axis], axes.row_like(layout[axis], dims(data)[axis]), *layout[axis + 1 :])
     value = lifter.lift(data, own)
     ids = row_ids(axes, own)
@@ -100,14 +112,16 @@ def _scatter(
     inputs: tuple[ir.Value, ir.Value],
     own: Layout,
     targets: Ints,
-) -> Combination | None:
+) -> Combination | Declined:
     """Return data with the rows of the updates put to, or added to, their targets."""
     reduction = node.attributes["reduction"].as_string() if "reduction" in node.attributes else "none"
     rows = lifter.axes.rows(layout)
     total = size_of(rows)
     hit = np.bincount(targets, minlength=total)
-    if reduction not in ("none", "add") or (reduction == "none" and hit.max(initial=0) > 1):
-        return None
+    if reduction not in ("none", "add"):
+        return Declined("reduction", f"it writes with the reduction {reduction}")
+    if reduction == "none" and hit.max(initial=0) > 1:
+        return Declined("written-twice", "it writes several rows to one place")
     base = lifter.lift(inputs[0], layout)
     if reduction == "none":
         base = base.moved(RowMap.diagonal(hit == 0), rows)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from specialize.graph.declined import Declined
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.axes import Axis, Layout, size_of
 from specialize.rows.expr import Apply, Combination, Constant, Operand, Parameter
@@ -21,6 +22,8 @@ from specialize.rows.lift_moves import is_feature_axis
 from specialize.rows.rowmap import RowMap
 
 Bools = npt.NDArray[np.bool_]
+
+ROWS_BESIDE_FEATURES = Declined("rows-in-the-weight", "rows stand on the side of its weight")
 
 KEEPS_ZERO = frozenset({
     "Abs", "Asin", "Atan", "Cast", "Ceil", "Elu", "Erf", "Floor", "Gelu", "HardSwish", "IsNaN", "LeakyRelu", "Neg",
@@ -43,7 +46,7 @@ OTHER_ELEMENTWISE = frozenset({
 })  # fmt: skip
 
 
-def elementwise(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def elementwise(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """Any operator that works element by element with broadcasting."""
     rows = lifter.axes.rows(layout)
     operands = []
@@ -67,7 +70,7 @@ def elementwise(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> C
     return lifter.apply(node, output, layout, list(operands), zero_at=zero)
 
 
-def unary(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def unary(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """A function of one operand; further inputs, such as the bounds of Clip, are parameters."""
     source = node.inputs[0]
     assert source is not None
@@ -79,42 +82,48 @@ def unary(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combina
     )
 
 
-def matmul(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def matmul(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """MatMul with a weight of rank 2 on the feature side."""
     left, right = node.inputs[0], node.inputs[1]
     assert left is not None and right is not None
-    if len(dims(right)) != 2 or len(dims(left)) < 2 or not is_feature_axis(lifter.axes, layout[-1]):
-        return None
+    if len(dims(right)) != 2 or len(dims(left)) < 2:
+        return Declined("no-weight", "its second operand is no matrix that all rows are multiplied by")
+    if not is_feature_axis(lifter.axes, layout[-1]):
+        return ROWS_BESIDE_FEATURES
     own = (*layout[:-1], lifter.axes.feature(dims(left)[-1]))
     value = lifter.lift(left, own)
     operands: list[Operand | Parameter] = [Operand(value, own, numpy_type(left)), Parameter(right)]
     return lifter.apply(node, output, layout, operands, zero_at=~value.support())
 
 
-def gemm(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def gemm(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """Gemm whose rows are on its first axis and whose bias is the same for all rows."""
     left, right = node.inputs[0], node.inputs[1]
     bias = node.inputs[2] if len(node.inputs) > 2 else None
     transposed = "transA" in node.attributes and node.attributes["transA"].as_int()
-    if left is None or right is None or transposed or not is_feature_axis(lifter.axes, layout[1]):
-        return None
+    if left is None or right is None or transposed:
+        return Declined("no-weight", "its first operand is transposed")
+    if not is_feature_axis(lifter.axes, layout[1]):
+        return ROWS_BESIDE_FEATURES
     if bias is not None and len(dims(bias)) == 2 and dims(bias)[0] != 1:
-        return None
+        return Declined("bias-per-row", "its bias differs between rows")
     own = (layout[0], lifter.axes.feature(dims(left)[1]))
     value = Operand(lifter.lift(left, own), own, numpy_type(left))
     operands: list[Operand | Parameter] = [value, Parameter(right), Parameter(bias)]
     return lifter.apply(node, output, layout, operands[: len(node.inputs)], zero_at=False)
 
 
-def along_features(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def along_features(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """Softmax and LayerNormalization over features."""
     source = node.inputs[0]
     assert source is not None
     start, end = normalized_axes(node, len(layout))
-    if output or not all(is_feature_axis(lifter.axes, part) for part in layout[start:end]):
-        return None
+    if output:
+        return Declined("statistics", "its mean or its deviation is read")
+    if not all(is_feature_axis(lifter.axes, part) for part in layout[start:end]):
+        return Declined("works-along-rows", "it works along an axis that holds rows")
     if any(other is not None and dims(other) != dims(source)[start:end] for other in node.inputs[1:]):
-        return None  # a scale or bias that broadcasts
+        return Declined("scale-broadcasts", "its scale or its bias is broadcast")
     value = lifter.lift(source, layout)
     rest = [Parameter(other) for other in node.inputs[1:]]
     return lifter.apply(
@@ -122,11 +131,11 @@ def along_features(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -
     )
 
 
-def reduce(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | None:
+def reduce(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """A reduction over features."""
     source, where = node.inputs[0], reduced_axes(node)
     if source is None or where is None:
-        return None
+        return Declined("axes-not-constant", "its axes are not constant, or it reduces nothing")
     own = unreduced(
         lifter, layout, dims(source), where, [lifter.axes.feature(dims(source)[axis]) for axis in where]
     )

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from specialize.graph.declined import Declined
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.rows.axes import Axes, Axis, Factor, Layout, row_ids, size_of
 from specialize.rows.expr import Combination
@@ -104,7 +105,7 @@ def _table_rank(node: ir.Node) -> int:
     return 0 if table is None else table.ndim
 
 
-def read_sink(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
+def read_sink(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | Declined:
     """Return what a candidate is in terms of rows, or why it is none."""
     if node.op_type in SUMS:
         return _read_sum(node, axes, lifter)
@@ -116,15 +117,15 @@ def read_sink(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
     return _read_scatter(node, _written(node) or node, axes, lifter)
 
 
-def _read_sum(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
+def _read_sum(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | Declined:
     source, where = node.inputs[0], reduced_axes(node)
     if source is None or where is None or not is_static(source):
-        return "the axes of the sum are not constant"
+        return Declined("axes-not-constant", "the axes of the sum are not constant")
     whole: Layout = tuple(axes.feature(size) for size in dims(source))
     reduced = {factor for axis in where for factor in whole[axis]}
     found = _masked_factors(axes, source, whole, reduced)
     if not found or not reduced <= found:
-        return "no constant mask or index tells rows of the summed axes apart"
+        return Declined("no-mask", "no constant mask or index tells rows of the summed axes apart")
     order = [f for axis in whole for f in axis if f in reduced] + [
         f for axis in whole for f in axis if f not in reduced
     ]
@@ -148,10 +149,10 @@ def _read_sum(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
     return Sink(node, layout, summed.moved(back, rows))
 
 
-def _read_scatter(node: ir.Node, scatter: ir.Node, axes: Axes, lifter: Lifter) -> Sink | str:
+def _read_scatter(node: ir.Node, scatter: ir.Node, axes: Axes, lifter: Lifter) -> Sink | Declined:
     indices = array_of(scatter.inputs[1])
     if indices is None:
-        return "the places it writes to are not constant"
+        return Declined("indices-not-constant", "the places it writes to are not constant")
     sizes = dims(node.outputs[0])
     if scatter.op_type == "ScatterND":
         moved = set(range(indices.shape[-1]))

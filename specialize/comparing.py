@@ -16,11 +16,12 @@ from specialize.describe import describe_site
 from specialize.evidence import count_forms
 from specialize.flops import FormsReport
 from specialize.graph.io import write_graph
+from specialize.measuring import Form, marked
 from specialize.request import BuildRequest
 from specialize.sources import Say, generic_model
 from specialize.specializing import Compilation, bound_constants, specialize
 from specialize.store import open_store
-from specialize.timing import Form, Timing, bench_forms_of, marked, write_forms
+from specialize.timing import Timing, bench_forms_of, write_forms
 from specialize.watch import Watch
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specialize.artifact import Build, BuildKey
+from specialize.artifact.measured import read_measured
 from specialize.artifact.place import folder_name, require_replaceable
 from specialize.calibration.folder import load_profiles
 from specialize.calibration.load import load_profile
@@ -58,7 +59,8 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
     with only_one(folder.parent / f".{folder.name}.lock", f"build {folder}", on_wait=say):
         done = _up_to_date(folder, key)
         if done is not None:
-            return BuildOutcome(build_dir=folder, up_to_date=True, manifest=done.manifest)
+            found = read_measured(folder, done.manifest.digest)
+            return BuildOutcome(build_dir=folder, up_to_date=True, manifest=done.manifest, measured=found)
         require_replaceable(folder)
         with generic.unpacked(store) as parts:
             from specialize.making import prove_and_publish
@@ -66,8 +68,11 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
 
             say(f"specializing {generic.name} for {profile.vehicle}")
             compiled = specialize(request, profile, generic, parts, watch)
-            manifest = prove_and_publish(request, compiled, key, folder, watch, say)
-    return BuildOutcome(build_dir=folder, up_to_date=False, manifest=manifest, seconds=watch.seconds)
+            made = prove_and_publish(request, compiled, key, folder, watch, say)
+    return BuildOutcome(
+        build_dir=folder, up_to_date=False, manifest=made.manifest, seconds=watch.seconds,
+        warnings=made.measured.contradictions if made.measured else (), measured=made.measured,
+    )  # fmt: skip
 
 
 def costs(request: BuildRequest, say: Say = quiet) -> FormsReport:

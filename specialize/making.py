@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from specialize.artifact import BuildKey, Manifest, record_files, write_manifest, write_metadata
 from specialize.artifact.build import MODEL, PROFILE
+from specialize.artifact.measured import Measured, write_measured
 from specialize.artifact.tensors import tensors_bytes
 from specialize.calibration.dump import dump_profile
 from specialize.converting import plan_conversion
@@ -16,6 +18,7 @@ from specialize.describe import describe_notes
 from specialize.evidence import compare_with_original, count_forms
 from specialize.files import publish_directory, write_file
 from specialize.graph.io import write_graph
+from specialize.measuring import measure_once
 from specialize.modes.tables import OWN_TABLE, metadata_of
 from specialize.original import losses
 from specialize.passes.base import Note
@@ -35,9 +38,17 @@ DEFAULT_TARGET = "onnxruntime"
 """The target whose graph is the specialized one as it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A build that was published, and what was measured of it, if anything was."""
+
+    manifest: Manifest
+    measured: Measured | None
+
+
 def prove_and_publish(
     request: BuildRequest, compiled: Compilation, key: BuildKey, folder: Path, watch: Watch, say: Say
-) -> Manifest:
+) -> Made:
     """Write the build aside, run it against the original, and put it in its place only if both agree."""
     manifest = describe(request, compiled, key)
     conversion = None if request.precision == "float32" else plan_conversion(request, compiled)
@@ -56,6 +67,8 @@ def prove_and_publish(
         watch.lap("write")
         report = _proven(request, compiled, candidate, say)
         watch.lap("verify")
+        measured = measure_once(compiled, candidate, forms, say) if request.measure else None
+        watch.lap("measure")
         if conversion is not None:
             manifest = conversion.carry_out(manifest, facts, room, candidate, compiled.parts, say)
             watch.lap("convert")
@@ -66,7 +79,9 @@ def prove_and_publish(
         manifest = record_files(room, manifest)
         manifest = write_manifest(room, manifest)
         watch.lap("report")
-    return manifest
+    if measured is not None:
+        measured = write_measured(folder, manifest.digest, measured)
+    return Made(manifest, measured)
 
 
 def _write_parts(compiled: Compilation, key: BuildKey, room: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from specialize.allowances import OF_A_PROOF
 from specialize.artifact.manifest import Manifest, Site
+from specialize.artifact.measured import Measured
 from specialize.calibration.delta import ProfileDelta
 from specialize.errors import UsageError, closest
 from specialize.fitting import require_known_codes
@@ -105,6 +106,7 @@ class BuildRequest(BuildOptions):
         capacity: Capacity of tables: `auto`, a number, or one number per camera.
         capacity_over: Further profiles that tables have room for, and folders of them.
         allow_unchanged: Build a model in which there is nothing to specialize.
+        measure: Whether to time original and specialized model once; no byte of the build depends on it.
     """
 
     calib: Path
@@ -116,6 +118,7 @@ class BuildRequest(BuildOptions):
     capacity: str | None = None
     capacity_over: tuple[Path, ...] = ()
     allow_unchanged: bool = False
+    measure: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no build can mean.
@@ -159,6 +162,7 @@ class BuildOutcome:
         manifest: Its manifest.
         seconds: Wall time by stage, in order; empty if nothing was done.
         warnings: What the user should know about this run, beyond the manifest's warnings.
+        measured: Time and memory of the original and the specialized model on this machine, if they were measured.
     """
 
     build_dir: Path
@@ -166,6 +170,7 @@ class BuildOutcome:
     manifest: Manifest
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,26 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx_ir as ir
 
 from specialize.artifact import Build
 from specialize.bench import PARTS, BenchReport, BuildBench, Subject, bench_models, extract_sites
 from specialize.errors import InputError
-from specialize.flops.projections import with_projections
-from specialize.graph.edit import SITE_KEY
 from specialize.graph.io import read_graph, write_graph
-from specialize.graph.known import fold
+from specialize.measuring import Form, feed_of, marked, projected, write_original
 from specialize.model import ModelSpec, parse_spec
 from specialize.modes.binding import fed_to
-from specialize.passes.bind import bind
 from specialize.passes.lower import has_custom
-from specialize.passes.site import CompactedSite
 from specialize.sources import PREPARED, Say, model_again
 from specialize.specializing import bound_constants, rebatched
 from specialize.store import open_store
-from specialize.verify import make_frames, model_inputs
-
-_SEED, _FRAME = 0, 1  # the second frame has history, as all but the first have on the road
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,15 +40,6 @@ class Timing:
     rounds: int = 11
     whole_model: bool = False
     site: int | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Form:
-    """One form of a model on disk, and the names of the nodes that work on the rows of each site."""
-
-    path: Path
-    sites: tuple[frozenset[str], ...]
-    rows: tuple[int, ...]
 
 
 def bench_build(build_dir: Path, timing: Timing, say: Say) -> BuildBench:
@@ -113,29 +96,17 @@ def original_of(made: Build, spec: ModelSpec, say: Say) -> Iterator[Path]:
 
 def write_forms(parts: Path, constants: Mapping[str, np.ndarray]) -> dict[str, Form]:
     """Write the original, folded, and the re-batched form beside the prepared graph and return both."""
-    dense = read_graph(parts / PREPARED)
-    bind(dense, constants)
-    fold(dense)
-    write_graph(dense, parts / "original.onnx")
     padded = rebatched(parts / PREPARED, constants)
     write_graph(padded.model, parts / "rebatched.onnx")
     sites = padded.sites
     return {
-        "original": _dense(parts / "original.onnx", sites),
+        "original": write_original(parts, constants, sites),
         "rebatched": Form(
             parts / "rebatched.onnx",
             marked(padded.model.graph, len(sites)),
             tuple(site.rows_computed for site in sites),
         ),
     }
-
-
-def marked(graph: ir.Graph, sites: int) -> tuple[frozenset[str], ...]:
-    """Return the names of the nodes that the compiler made for each site."""
-    return tuple(
-        frozenset(str(node.name) for node in graph if node.metadata_props.get(SITE_KEY) == str(site))
-        for site in range(sites)
-    )
 
 
 def bench_forms(
@@ -165,15 +136,6 @@ def bench_forms(
     return site, {part: _timed(part, subjects[part], timing, say) for part in wanted}
 
 
-def feed_of(path: Path, spec: ModelSpec, fed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return one frame for a form, with the calibration or its tables where the form still asks for them."""
-    wanted = model_inputs(path)
-    free = {name: info for name, info in wanted.items() if name not in fed}
-    rules = {name: rule for name, rule in spec.inputs.items() if name in free}
-    bound = {name: fed[name] for name in wanted if name in fed}
-    return make_frames(free, rules, _SEED, _FRAME + 1)[_FRAME] | bound
-
-
 def _timed(part: str, subjects: Mapping[str, Subject], timing: Timing, say: Say) -> BenchReport:
     say(f"benchmark: {part}, {timing.rounds} rounds of {len(subjects)} forms in turn")
     return bench_models(subjects, rounds=timing.rounds, runtime=timing.runtime, threads=timing.threads)
@@ -190,15 +152,9 @@ def _built(folder: Path, made: Build) -> Form:
     return Form(path, nodes, tuple(site.rows_computed for site in sites))
 
 
-def _dense(path: Path, sites: tuple[CompactedSite, ...]) -> Form:
-    return Form(path, tuple(site.replaced for site in sites), tuple(site.rows_before for site in sites))
-
-
 def _nodes(form: Form, site: int) -> dict[str, frozenset[str]]:
     """Return the names of the nodes of a site: those on rows alone, and with the projections around them."""
-    graph = read_graph(form.path).graph
-    core = {node: "site" for node in graph if node.name in form.sites[site]}
-    return {"rows": form.sites[site], "site": frozenset(str(n.name) for n in with_projections(graph, core))}
+    return {"rows": form.sites[site], "site": projected(form.path, form.sites[site])}
 
 
 def _chosen(forms: Mapping[str, Form], site: int | None) -> int:

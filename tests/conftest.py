@@ -23,6 +23,12 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "de
 
 
 @pytest.fixture(autouse=True)
+def _no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let builds measure nothing unless a test asks for it: processes that are started take seconds."""
+    monkeypatch.setenv("SPECIALIZE_MEASURE", "0")
+
+
+@pytest.fixture(autouse=True)
 def _no_default_store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPECIALIZE_STORE", FORBIDDEN_STORE)
 

@@ -29,7 +29,8 @@ from specialize.errors import InputError, closest
 from specialize.scratch import temporary_folder
 
 _PAUSE_S = 0.02  # between two runs, so that the threads of the one before have gone to sleep
-_SHARE_OF_MEMORY = 0.5  # of the machine's, that the forms may hold together
+SHARE_OF_MEMORY = 0.5
+"""Of the machine's memory, that the forms may hold together."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,11 +69,11 @@ def bench_models(
         raise InputError("rounds", "at least one round of at least one form", f"{rounds} of {len(subjects)}")
     with temporary_folder("bench") as folder:
         starts: dict[str, Start] = {
-            name: partial(_Worker, name, subject, runtime, threads, folder / f"{index}")
+            name: partial(Worker, name, subject, runtime, threads, folder / f"{index}")
             for index, (name, subject) in enumerate(subjects.items())
         }
         alone = {name: _alone(start, max(1, warmup), shares) for name, start in starts.items()}
-        together = sum(look.peak_bytes for look in alone.values()) <= _SHARE_OF_MEMORY * _memory_bytes()
+        together = sum(look.peak_bytes for look in alone.values()) <= SHARE_OF_MEMORY * memory_bytes()
         with _turns(starts, warmup, together) as turn:
             seconds = _timed(turn, list(starts), rounds)
     forms = {
@@ -123,7 +124,7 @@ def _timed(turn: Turn, names: list[str], rounds: int) -> dict[str, list[float]]:
     return seconds
 
 
-def _memory_bytes() -> int:
+def memory_bytes() -> int:
     """Return the memory of this machine."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
@@ -135,7 +136,7 @@ def _shares(spent: Mapping[str, float]) -> dict[str, float]:
     return {name: value / total for name, value in ordered if total > 0}
 
 
-class _Worker:
+class Worker:
     """One form in its process, opened and warm; see `worker` for the protocol."""
 
     def __init__(
@@ -161,7 +162,7 @@ class _Worker:
         for _ in range(warmup):
             self.ask("run")
 
-    def __enter__(self) -> _Worker:
+    def __enter__(self) -> Worker:
         return self
 
     def __exit__(
@@ -200,5 +201,5 @@ class _Worker:
         return stream
 
 
-Start = Callable[[int], _Worker]
-Turn = Callable[[str], AbstractContextManager[_Worker]]
+Start = Callable[[int], Worker]
+Turn = Callable[[str], AbstractContextManager[Worker]]

@@ -55,6 +55,13 @@ from specialize.request import LAYOUTS, MODES, BuildRequest
 @click.option(
     "--allow-unchanged", is_flag=True, help="Build a model in which there is nothing to specialize."
 )
+@click.option(
+    "--measure/--no-measure",
+    default=True,
+    envvar="SPECIALIZE_MEASURE",
+    show_default=True,
+    help="Time original and specialized model once, on one thread; the build is the same.",
+)
 @options.allow_in_build_option
 @options.precision_option
 @options.frames_dir_option

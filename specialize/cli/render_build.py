@@ -12,6 +12,7 @@ from specialize.artifact.manifest import Manifest, Site
 from specialize.artifact.power import Power
 from specialize.cli.output import stack
 from specialize.cli.render_costs import exchanged, forms_table, in_order, known
+from specialize.cli.render_measured import measured_lines
 from specialize.cli.render_precision import precision_lines
 from specialize.cli.tables import table, times
 from specialize.cli.words import counted
@@ -42,6 +43,7 @@ def build_json(outcome: BuildOutcome) -> dict[str, Any]:
         "verify": manifest.verify,
         "power": msgspec.to_builtins(manifest.power),
         "flops": flops_json(manifest.flops),
+        "measured": msgspec.to_builtins(outcome.measured),
         "witness": msgspec.to_builtins(manifest.witness),
         "passes": msgspec.to_builtins(manifest.passes),
         "options": manifest.options,
@@ -77,6 +79,7 @@ def build_text(outcome: BuildOutcome) -> RenderableType:
         *mode_lines(manifest.options),
         *sites_tables(manifest.sites),
         *([forms_table(manifest.flops)] if manifest.flops else []),
+        *measured_lines(outcome.measured),
         *([_stages(outcome.seconds)] if outcome.seconds else []),
         *_conformance(outcome),
         *precision_lines(manifest.precision),

@@ -1,5 +1,6 @@
 """Count what a graph costs: operations, sampled points, bytes and memory, node by node."""
 
+from specialize.flops.agreement import contradiction, counted_ratio
 from specialize.flops.count import SITE_KEY, count, count_file
 from specialize.flops.report import (
     CostReport,
@@ -20,6 +21,8 @@ __all__ = [
     "NodeCost",
     "Uncounted",
     "compare_forms",
+    "contradiction",
     "count",
     "count_file",
+    "counted_ratio",
 ]

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from specialize.artifact.manifest import Manifest, PassNote, Tensor
+from specialize.artifact.measured import Measured
 from specialize.bench.report import BuildBench
 from specialize.digest import short
-from specialize.report.costs import cost_table, share_rows, time_table
+from specialize.report.costs import cost_table, once_table, share_rows, time_table
 from specialize.report.drawing import drawing_view
 from specialize.report.numbers import count, percent, plural, saved, small, width
 from specialize.report.page import BuildPage, Fact, OutputRow, Pair, Parity, PassRow
@@ -20,7 +21,10 @@ _UNITS = {"percent": "%", "mps": "m/s", "degps": "deg/s"}
 
 
 def build_page(
-    manifest: Manifest, plans: Sequence[VisibilityPlan], bench: BuildBench | None = None
+    manifest: Manifest,
+    plans: Sequence[VisibilityPlan],
+    bench: BuildBench | None = None,
+    measured: Measured | None = None,
 ) -> BuildPage:
     """Return the page of a build.
 
@@ -28,6 +32,7 @@ def build_page(
         manifest: What the build says about itself.
         plans: The visible sets, one per grid of the model.
         bench: Measured times, if there are any.
+        measured: What the build measured once; left out if there is a benchmark, which repeats it.
     """
     return BuildPage(
         title=f"{manifest.model} for {manifest.vehicle}",
@@ -36,6 +41,7 @@ def build_page(
         facts=_facts(manifest, plans),
         sites=site_views(plans, manifest.sites, manifest.cameras),
         costs=cost_table(manifest.flops),
+        once=once_table(measured) if measured and not bench else None,
         times=time_table(bench) if bench else None,
         shares=share_rows(bench) if bench else (),
         parity=_with_loss(parity(manifest.verify), manifest),

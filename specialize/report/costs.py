@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from specialize.artifact.measured import Measured
 from specialize.bench.report import BuildBench, Spread
 from specialize.report.numbers import count, operations, percent, plural, saved, scaled, size, times, width
 from specialize.report.page import Bar, CostRow, Costs, Pair
@@ -23,6 +24,7 @@ _QUANTITIES: tuple[tuple[str, str, Callable[[int], str]], ...] = (
     ("peak memory", "peak_bytes", size),
 )
 _SHOWN_SHARES = 6
+_ONCE = {"sites": "all sites with projections", "model": "whole model"}
 _PARTS = {"rows": "work on rows", "site": "site with projections", "model": "whole model"}
 
 
@@ -66,6 +68,21 @@ def time_table(bench: BuildBench) -> Costs:
         "Memory is that of the form's own process, without the idle runtime."
     )
     return Costs(names, tuple(rows), (how,))
+
+
+def once_table(measured: Measured) -> Costs:
+    """Return the time and memory of both forms that the build measured once."""
+    rows = []
+    for part in measured.parts:
+        spent = [part.original.cpu_seconds, part.specialized.cpu_seconds]
+        row = _row(f"{_ONCE[part.part]}, processor time, ms", spent, [f"{1e3 * each:.1f}" for each in spent])
+        rows.append(replace(row, saved=saved(part.ratio, 1.0)))
+        used = [part.original.peak_bytes, part.specialized.peak_bytes]
+        rows.append(_row(f"{_ONCE[part.part]}, peak memory", used, [size(each) for each in used]))
+    how = f"Measured here, once: {measured.how()}. `specialize bench` repeats it."
+    told = (f"{line[0].upper()}{line[1:]}." for line in measured.contradictions)
+    missing = (f"Not measured: {line}." for line in measured.not_measured)
+    return Costs((FORMS["original"], FORMS["specialized"]), tuple(rows), (how, *told, *missing))
 
 
 def share_rows(bench: BuildBench) -> tuple[Pair, ...]:

@@ -207,6 +207,7 @@ class BuildPage:
     facts: tuple[Fact, ...]
     sites: tuple[SiteView, ...]
     costs: Costs
+    once: Costs | None
     times: Costs | None
     shares: tuple[Pair, ...]
     parity: Parity

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from specialize.artifact.build import Build
 from specialize.artifact.manifest import Manifest
+from specialize.artifact.measured import Measured, read_measured
 from specialize.bench.report import BuildBench
 from specialize.files import write_file
 from specialize.model import parse_spec
@@ -26,19 +27,21 @@ def build_report(folder: Path, bench: BuildBench | None = None) -> str:
     """
     build = Build.intact(folder)
     spec = parse_spec(build.manifest.spec, f"{folder}: spec")
-    return _html(build.manifest, visible_sets(spec, build.calibration()), bench)
+    measured = read_measured(folder, build.manifest.digest)
+    return _html(build.manifest, visible_sets(spec, build.calibration()), bench, measured)
 
 
 def write_new_report(folder: Path, manifest: Manifest, plans: Sequence[VisibilityPlan]) -> None:
     """Write `report.html` into the directory of a build that has no manifest yet."""
-    write_file(folder / FILE_NAME, _html(manifest, plans, None))
+    write_file(folder / FILE_NAME, _html(manifest, plans))
 
 
 def write_build_report(folder: Path, output: Path | None = None, bench: BuildBench | None = None) -> Path:
     """Write the report of a build and return where it is; see `build_report`.
 
     A build vouches for its own report, so that one is never written over: without `output`, a report that differs
-    from it, because it has times or is made by another version, goes beside the build.
+    from it, because it has times (a benchmark's, or those that the build measured once) or is made by another version,
+    goes beside the build.
     """
     text = build_report(folder, bench)
     path = output or folder / FILE_NAME
@@ -50,5 +53,10 @@ def write_build_report(folder: Path, output: Path | None = None, bench: BuildBen
     return path
 
 
-def _html(manifest: Manifest, plans: Sequence[VisibilityPlan], bench: BuildBench | None) -> str:
-    return render("build.html", build_page(manifest, plans, bench))
+def _html(
+    manifest: Manifest,
+    plans: Sequence[VisibilityPlan],
+    bench: BuildBench | None = None,
+    measured: Measured | None = None,
+) -> str:
+    return render("build.html", build_page(manifest, plans, bench, measured))

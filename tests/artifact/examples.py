@@ -15,6 +15,7 @@ from specialize.artifact import (
     contract_digest,
     write_metadata,
 )
+from specialize.artifact.measured import Measured, MeasuredForm, MeasuredPart
 from specialize.artifact.power import Conditioning, Influence, Power, SitePower
 from specialize.artifact.witness import Witness, WitnessedGrid, WitnessedInput, WitnessedSite
 from specialize.verify.report import OutputReport, VerifyReport
@@ -123,6 +124,27 @@ def manifest() -> Manifest:
         witness=WITNESS,
         warnings=("weights are seeded, not trained",),
         spec="schema: specialize/model@1\n",
+    )
+
+
+def measured() -> Measured:
+    """Return figures of a build whose sites and model were measured, the model on one run without a warm-up."""
+    one = MeasuredForm(cpu_seconds=0.2031, seconds=0.21, peak_bytes=592 << 20)
+    two = MeasuredForm(cpu_seconds=0.0602, seconds=0.0625, peak_bytes=42 << 20)
+    sites = MeasuredPart(part="sites", runs=5, warm=True, ratio=3.37, original=one, specialized=two)
+    model = MeasuredPart(
+        part="model",
+        runs=1,
+        warm=False,
+        ratio=0.8,
+        original=MeasuredForm(cpu_seconds=1.2, seconds=1.3, peak_bytes=700 << 20),
+        specialized=MeasuredForm(cpu_seconds=1.5, seconds=1.6, peak_bytes=900 << 20),
+    )
+    return Measured(
+        runtime="onnxruntime 1.31.1",
+        threads=1,
+        parts=(sites, model),
+        contradictions=("contradiction: whole model: 1.52x less work by count, 1.25x more time measured",),
     )
 
 

@@ -69,7 +69,7 @@ def test_forms_that_fill_the_memory_are_open_one_at_a_time(
     alive: list[str] = []
     most = 0
 
-    class Watched(measure._Worker):
+    class Watched(measure.Worker):
         def __init__(self, name: str, *rest: Any) -> None:
             nonlocal most
             alive.append(name)
@@ -80,11 +80,11 @@ def test_forms_that_fill_the_memory_are_open_one_at_a_time(
             alive.pop()
             super().__exit__(*error)
 
-    monkeypatch.setattr(measure, "_Worker", Watched)
+    monkeypatch.setattr(measure, "Worker", Watched)
     report = bench_models(subjects, rounds=2, warmup=1, threads=1, shares=False)
     assert report.together and most == 2 and not alive
     most = 0
-    monkeypatch.setattr(measure, "_memory_bytes", lambda: 1)
+    monkeypatch.setattr(measure, "memory_bytes", lambda: 1)
     report = bench_models(subjects, rounds=2, warmup=1, threads=1, shares=False)
     assert not report.together and most == 1 and not alive
     assert report.rounds == 2 and report.forms["b"].peak_bytes > report.forms["b"].idle_bytes

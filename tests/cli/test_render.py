@@ -18,7 +18,7 @@ from specialize.describe import describe_notes
 from specialize.passes.base import Note
 from specialize.request import BuildOutcome
 from specialize.targets.conformance import NOTES
-from tests.artifact.examples import manifest
+from tests.artifact.examples import manifest, measured
 from tests.golden_files import check_golden
 
 OUTCOME = BuildOutcome(
@@ -33,6 +33,14 @@ OUTCOME = BuildOutcome(
 def test_a_build_reads_as_agreed() -> None:
     """What `build` shows leads with the pairs and ends with the next command."""
     check_golden("build.txt", to_text(build_text(OUTCOME)))
+
+
+def test_measured_figures_stand_below_the_counted_ones() -> None:
+    """Time and memory of both forms, which way they go, and on what they were measured, within 80 columns."""
+    text = to_text(build_text(replace(OUTCOME, measured=measured())))
+    check_golden("build_measured.txt", text)
+    table = text[text.index("measured here, once") :].splitlines()
+    assert max(len(line) for line in table[:7]) <= 80
 
 
 def test_a_build_up_to_date_says_so() -> None:

@@ -1,6 +1,7 @@
 """What every command prints with `--json`, as types: documents are made from them, and tests check against them."""
 
 from specialize.artifact.manifest import Manifest
+from specialize.artifact.measured import Measured
 from specialize.cli.schemas import (
     attested,
     builds,
@@ -48,6 +49,7 @@ SCHEMAS: dict[str, type] = {
     "store-gc": stores.StoreGc,
     "store-check": stores.StoreCheck,
     "manifest": Manifest,
+    "measured": Measured,
 }
 """Name of a document -> type of the JSON."""
 

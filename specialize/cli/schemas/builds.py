@@ -6,6 +6,7 @@ from typing import Literal
 
 from specialize.artifact.drawing import Drawing
 from specialize.artifact.manifest import Digests, Manifest, PassNote, Site, Tensor
+from specialize.artifact.measured import Measured
 from specialize.artifact.power import Power
 from specialize.artifact.precision import Precision
 from specialize.artifact.witness import Witness
@@ -53,6 +54,8 @@ class BuildDone(Output, frozen=True, kw_only=True):
         verify: The comparison with the original.
         power: What that comparison could show; null in builds without one.
         flops: Costs by form: `original`, `rebatched`, `specialized`.
+        measured: Time and memory of the original and the specialized model, measured once where the build was made;
+            null if that was not asked for, or was of another build.
         witness: The second computation of the geometry, compared with the compiler's own.
         passes: What every pass did or declined.
         options: What the mode adds: tolerance, capacity.
@@ -77,6 +80,7 @@ class BuildDone(Output, frozen=True, kw_only=True):
     verify: Verify
     power: Power | None
     flops: dict[str, BuildForm]
+    measured: Measured | None
     witness: Witness
     passes: tuple[PassNote, ...]
     options: JsonObject

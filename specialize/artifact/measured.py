@@ -1,0 +1,119 @@
+"""What a build measured of itself, once, on the machine that made it: a file beside the build, not in it.
+
+Times differ from run to run, and a build is the same bytes wherever it is made; no digest covers this file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from specialize.errors import InputError
+from specialize.files import write_file
+from specialize.regular import read_regular
+
+SUFFIX = ".measured.json"
+
+
+class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A section of the file: immutable, unknown keys are errors."""
+
+
+class MeasuredForm(_Part, frozen=True, kw_only=True):
+    """One form of a model or of its sites, in a process of its own.
+
+    Attributes:
+        cpu_seconds: Processor time of one run, the median.
+        seconds: Wall time of one run, the median.
+        peak_bytes: Peak memory of the process, beyond that of the runtime and the inputs.
+    """
+
+    cpu_seconds: float
+    seconds: float
+    peak_bytes: int
+
+
+class MeasuredPart(_Part, frozen=True, kw_only=True):
+    """The original and the specialized form of one part.
+
+    Attributes:
+        part: `sites` (all sites with their projections, cut out of both models) or `model`.
+        runs: Runs of each form, in turn.
+        warm: Whether a run of each came before them.
+        ratio: How many times less processor time the specialized form takes, the median over the runs.
+        original: The original; of `sites` with what the calibration determines already folded.
+        specialized: The build's model, before a conversion to another number format.
+    """
+
+    part: Literal["sites", "model"]
+    runs: int
+    warm: bool
+    ratio: float
+    original: MeasuredForm
+    specialized: MeasuredForm
+
+
+class Measured(_Part, frozen=True, kw_only=True):
+    """`<build>.measured.json`: evidence of one machine at one moment.
+
+    Attributes:
+        schema: Version of this format.
+        build: Digest of the manifest of the build that was measured.
+        runtime: Name and version of the runtime.
+        threads: Threads within an operator.
+        parts: What was measured; the sites first.
+        not_measured: What was not, and why, in one line each.
+        contradictions: Where count and measurement point in different directions, in one sentence each.
+    """
+
+    schema: Literal["specialize/measured@1"] = "specialize/measured@1"
+    build: str = ""
+    runtime: str
+    threads: int
+    parts: tuple[MeasuredPart, ...]
+    not_measured: tuple[str, ...] = ()
+    contradictions: tuple[str, ...] = ()
+
+    def how(self) -> str:
+        """Return what it was measured on and how, for people."""
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        runs = sorted({part.runs for part in self.parts})
+        times = (
+            "1 run" if runs == [1] else f"{runs[0]} runs" if len(runs) == 1 else f"{runs[0]}-{runs[-1]} runs"
+        )
+        return f"{self.runtime}, {threads}, {times} in turn"
+
+
+def measured_path(folder: Path) -> Path:
+    """Return where the figures of a build lie."""
+    return folder.parent / f"{folder.name}{SUFFIX}"
+
+
+def write_measured(folder: Path, digest: str, measured: Measured) -> Measured:
+    """Write the figures beside a build; return them, tied to its manifest.
+
+    Args:
+        folder: The build.
+        digest: Digest of its manifest.
+        measured: The figures.
+    """
+    tied = msgspec.structs.replace(measured, build=digest)
+    text = msgspec.json.format(msgspec.json.encode(tied), indent=2).decode()
+    write_file(measured_path(folder), f"{text}\n")
+    return tied
+
+
+def read_measured(folder: Path, digest: str) -> Measured | None:
+    """Return the figures beside a build; None if there are none, or none of this build.
+
+    Args:
+        folder: The build.
+        digest: Digest of its manifest.
+    """
+    try:
+        found = msgspec.json.decode(read_regular(measured_path(folder)), type=Measured)
+    except (OSError, InputError, msgspec.DecodeError):  # a build is whole without it
+        return None
+    return found if found.build == digest else None

@@ -9,6 +9,7 @@ import numpy as np
 from specialize.artifact.witness import Witness
 from specialize.model import ModelSpec
 from specialize.modes.binding import Binding
+from specialize.modes.envelope_file import FILE_NAME
 from specialize.modes.witnessed import (
     compare_inputs,
     compare_plans,
@@ -16,6 +17,8 @@ from specialize.modes.witnessed import (
     constants_of,
     seen_by_witness,
 )
+from specialize.modes.witnessed_outside import compare_count, compare_file
+from specialize.passes.superset import OUTSIDE
 from specialize.request import BuildRequest
 from specialize.visibility.plan import VisibilityPlan
 from specialize.witness.rig import read_rig
@@ -34,6 +37,7 @@ def witness_build(
     inputs, not_fed = compare_inputs(spec, binding.fed.cases, rigs)
     grids = compare_plans(plans, seen)
     nothing = [np.zeros(each.surely.shape, np.bool_) for each in seen]
+    outside = _leaving(request, spec, binding)
     constants = constants_of(binding.compiled.model, binding.table)
     sites, not_read = compare_sites(binding.compiled.sites, constants, seen, binding.supersets or nothing)
     no_grid = () if seen else ("visible sets: the sidecar names no grid",)
@@ -44,5 +48,19 @@ def witness_build(
         sites=sites,
         envelope=binding.at_the_edge,
         tables=dict(binding.tables),
-        not_witnessed=(*not_fed, *no_grid, *not_read, *no_table),
+        not_witnessed=(*not_fed, *no_grid, *not_read, *no_table, *outside),
     )
+
+
+def _leaving(request: BuildRequest, spec: ModelSpec, binding: Binding) -> tuple[str, ...]:
+    """Compare what tells that a vehicle has left its envelope; return what cannot be compared.
+
+    Raises:
+        VerificationError: It would tell something else.
+    """
+    if not binding.supersets:
+        return ()
+    compare_file(binding.files[FILE_NAME], binding.supersets, binding.fed.cases)
+    if not request.count_outside:
+        return ()
+    return compare_count(binding.compiled.model, OUTSIDE, spec, binding.rigs[0], binding.supersets)

@@ -10,7 +10,9 @@ import pytest
 
 from specialize.calibration.profile import CalibrationProfile
 from specialize.model import ImagePrep, ModelSpec
+from specialize.modes import envelope_file
 from specialize.modes.tables import Program
+from specialize.passes import superset
 from specialize.passes.tables import Array
 from specialize.visibility import envelope
 from specialize.visibility.pyramid import Deviation
@@ -93,3 +95,23 @@ def swapped_entries(kind: str) -> Mutant:
         patch.setattr(Program, "contents", swapped)
 
     return mutate
+
+
+def rolled_file(patch: pytest.MonkeyPatch) -> None:
+    """Write the pairs of the next camera into the file of an envelope."""
+    honest = envelope_file.envelope_file
+    patch.setattr(
+        envelope_file,
+        "envelope_file",
+        lambda supersets, cases: honest([np.roll(pairs, 1, axis=0) for pairs in supersets], cases),
+    )
+
+
+def nothing_counted(patch: pytest.MonkeyPatch) -> None:
+    """Count no pair outside of an envelope, wherever cameras look."""
+    honest = superset._count_outside
+    patch.setattr(
+        superset,
+        "_count_outside",
+        lambda graph, mask, restricted, pairs: honest(graph, mask, restricted, np.ones_like(pairs)),
+    )

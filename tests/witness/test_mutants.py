@@ -58,6 +58,23 @@ def test_an_envelope_that_is_too_small_fails_the_build(
     assert "witness" in ran.err and "envelope" in ran.err
 
 
+@pytest.mark.parametrize(
+    ("mutant", "told"),
+    [(mutants.rolled_file, "file of the envelope"), (mutants.nothing_counted, "output 'pairs_outside'")],
+    ids=["file", "count"],
+)
+def test_what_tells_that_an_envelope_is_left_is_compared(
+    mutant: Mutant, told: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the file that `check` reads nor the output that counts is a matter of comparing with the original."""
+    options = (*TURNED, "--count-outside")
+    assert bench.build(*options).code == 0
+    mutant(monkeypatch)
+    ran = bench.build(*options, "--seed", "1")
+    assert ran.code == 4, ran.err
+    assert told in ran.err
+
+
 @pytest.mark.parametrize("kind", ["rows", "sum", "values", "v82"])
 def test_swapped_entries_of_a_table_are_an_error(
     kind: str, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

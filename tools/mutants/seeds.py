@@ -193,7 +193,8 @@ def _outside(home: Path) -> None:
         "other_inputs": {name: array.tolist() for name, array in tables.items()},
     }
     text = yaml.safe_dump(data, sort_keys=False)
-    write_seed(home, export(Tables(style), inputs), text, rig, ("rows", "passes", "graph"))
+    model, areas = export(Tables(style), inputs), ("rows", "passes", "graph")
+    write_seed(home, model, text, rig, areas, allow=["constant-calibration"])
 
 
 REBATCHED = replace(BASE, form="rebatched")

@@ -15,7 +15,7 @@ from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.describe import describe_notes, describe_site, describe_tensor
 from specialize.drafting.draft import Draft, draft_sidecar
-from specialize.drafting.entries import camera_count
+from specialize.drafting.layout import layout_of
 from specialize.errors import SpecializeError
 from specialize.graph.batch import batch_notes, bind_batch
 from specialize.graph.io import opset_of, read_as_written, read_graph, write_graph
@@ -86,7 +86,7 @@ def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None
     chosen = model_spec or (beside if beside.is_file() else None)
     spec = None if chosen is None else read_spec(chosen)
     inputs = tuple(describe_tensor(value) for value in model.graph.inputs)
-    cameras = camera_count(inputs)
+    cameras = layout_of(inputs).cameras
     profile = load_profile(calib) if calib is not None else _packaged(cameras)
     operators = Counter(node.op_type for node in written.graph.all_nodes())
     found = ModelInspection(
@@ -101,11 +101,11 @@ def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None
         sidecar="" if spec is None else spec.to_text(),
         drafted=spec is None,
     )
-    try:
-        prior += _opened(model, path)
-        fold(model)
-    except SpecializeError as error:
-        found = replace(found, obstacle=str(error))
+    for step in (lambda: prior.extend(_opened(model, path)), lambda: fold(model)):
+        try:
+            step()
+        except SpecializeError as error:  # what folding says is nearer to the cause
+            found = replace(found, obstacle=str(error))
     found = replace(found, notes=describe_notes(prior))
     draft = draft_sidecar(path.stem, model, inputs, profile, calib is not None) if spec is None else None
     if draft is not None:

@@ -26,6 +26,7 @@ from specialize.visibility.grid import QueryGrid, VisibilityRule
 
 SCHEMA = "specialize/model@1"
 LARGEST_SIDE_PX = 1 << 16
+MOST_REPEATS = 1 << 20
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
 
 
@@ -132,15 +133,17 @@ class InputRule(_Part, frozen=True, kw_only=True):
 
 
 class InputKind(_Part, frozen=True, kw_only=True):
-    """Which matrix an input wants, where its pixels are not the network's.
+    """Which matrix an input wants, where its pixels are not the network's or it holds each matrix several times.
 
     Attributes:
         kind: One of `model_kinds.KINDS`.
         stride: How many pixels of the network's image a pixel of the matrix is wide, 8 for a feature map of 1/8.
+        repeat: How many times in a row the input holds each camera's matrix: once per image token, for instance.
     """
 
     kind: str
     stride: float = 1.0
+    repeat: int = 1
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -149,9 +152,12 @@ class InputKind(_Part, frozen=True, kw_only=True):
             raise ValueError(f"stride: expected a number above 0, got {self.stride}")
         if self.stride != 1.0 and not KINDS[self.kind].pixels:
             raise ValueError(f"stride: {self.kind} is not in pixels of the network's image")
+        if not 1 <= self.repeat <= MOST_REPEATS:
+            raise ValueError(f"repeat: expected a whole number from 1 to {MOST_REPEATS}, got {self.repeat}")
 
     def __str__(self) -> str:
-        return self.kind if self.stride == 1.0 else f"{self.kind}, stride {self.stride:g}"
+        stride = "" if self.stride == 1.0 else f", stride {self.stride:g}"
+        return self.kind + stride + ("" if self.repeat == 1 else f", repeat {self.repeat}")
 
 
 class ModelSpec(_Part, frozen=True, kw_only=True):

@@ -23,8 +23,8 @@ WHOLE: tuple[Form, ...] = ((4, 4), (3, 4))
 """The whole matrix, or without its last row."""
 POSE: tuple[Form, ...] = (*WHOLE, (3, 3), (3,))
 """Also the rotation (or scale) alone, the upper left 3x3, and the translation alone, the upper 3 of the last column."""
-LENS: tuple[Form, ...] = (*WHOLE, (3, 3))
-"""Also the upper left 3x3, which is all there is of an intrinsic."""
+LENS: tuple[Form, ...] = (*WHOLE, (3, 3), (2,))
+"""Also the upper left 3x3, which is all there is of an intrinsic, and its first two diagonal entries: focal lengths."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,6 +59,11 @@ class Rig:
                 raise self._bare(index)
             poses.append(camera.camera_from_lidar)
         return np.stack(poses)
+
+    def camera_from_first(self) -> Floats:
+        """Return (N, 4, 4), points of the first camera's optical frame to each camera's, m."""
+        poses = self.camera_from_lidar()
+        return np.asarray(poses @ np.linalg.inv(poses[0]))
 
     def ego_from_lidar(self) -> Floats:
         """Return (N, 4, 4), lidar points to vehicle points, m; the same for every camera."""
@@ -112,6 +117,10 @@ def _ego2img(rig: Rig) -> Floats:
     return rig.network_from_lidar @ np.linalg.inv(rig.ego_from_lidar())
 
 
+def _first2img(rig: Rig) -> Floats:
+    return rig.network_from_lidar @ np.linalg.inv(rig.camera_from_lidar()[0])
+
+
 def _cam2ego(rig: Rig) -> Floats:
     return rig.ego_from_lidar() @ np.linalg.inv(rig.camera_from_lidar())
 
@@ -143,12 +152,20 @@ KINDS: Mapping[str, Kind] = {
     "img2lidar": Kind("inverse of `lidar2img`", WHOLE, _inverse(_lidar2img), pixels="argument"),
     "ego2img": Kind(f"vehicle points (m) to {_PX}", WHOLE, _ego2img, pixels="result"),
     "img2ego": Kind("inverse of `ego2img`", WHOLE, _inverse(_ego2img), pixels="argument"),
+    "first2img": Kind(
+        f"points of the first camera's optical frame (m) to {_PX}", WHOLE, _first2img, pixels="result"
+    ),
+    "img2first": Kind("inverse of `first2img`", WHOLE, _inverse(_first2img), pixels="argument"),
     "lidar2raw": Kind(f"lidar points (m) to {_RAW}, before image preparation", WHOLE, _lidar2raw),
     "raw2lidar": Kind("inverse of `lidar2raw`", WHOLE, _inverse(_lidar2raw)),
     "lidar2cam": Kind("lidar to the camera's optical frame, m", POSE, Rig.camera_from_lidar),
     "cam2lidar": Kind("the camera's optical frame to lidar, m", POSE, _inverse(Rig.camera_from_lidar)),
     "ego2cam": Kind("vehicle to the camera's optical frame, m", POSE, _inverse(_cam2ego)),
     "cam2ego": Kind("the camera's optical frame to vehicle, m", POSE, _cam2ego),
+    "first2cam": Kind("the first camera's optical frame to each camera's, m", POSE, Rig.camera_from_first),
+    "cam2first": Kind(
+        "each camera's optical frame to the first camera's, m", POSE, _inverse(Rig.camera_from_first)
+    ),
     "intrinsic": Kind(f"camera points (m) to {_RAW}", LENS, Rig.intrinsic),
     "inverse_intrinsic": Kind("inverse of `intrinsic`", LENS, _inverse(Rig.intrinsic)),
     "network_intrinsic": Kind(f"camera points (m) to {_PX}", LENS, _network_intrinsic, pixels="result"),
@@ -184,30 +201,40 @@ def trailing(shape: tuple[int, ...]) -> Form:
     """Return the part of an input's shape that one camera's matrix or vector has; empty if it is neither."""
     if shape[-2:] in ((4, 4), (3, 4), (3, 3)):
         return shape[-2:]
-    return (3,) if shape[-1:] == (3,) else ()
+    return shape[-1:] if shape[-1:] in ((3,), (2,)) else ()
 
 
-def kinds_of(shape: tuple[int, ...], cameras: int) -> list[str]:
-    """Return the kinds that an input of a shape can hold for a number of cameras."""
+def kinds_of(shape: tuple[int, ...], cameras: int, repeat: int = 1) -> list[str]:
+    """Return the kinds that an input of a shape can hold.
+
+    Args:
+        shape: Of the input.
+        cameras: Number of cameras.
+        repeat: How many times in a row the input holds each camera's matrix.
+    """
     form, lead = trailing(shape), _lead(shape)
     return [
         name
         for name, kind in KINDS.items()
-        if form in kind.forms and (lead == cameras or (kind.shared and lead == 1))
+        if form in kind.forms and (lead == cameras * repeat or (kind.shared and lead == repeat == 1))
     ]
 
 
-def cut(kind: str, matrices: Floats, shape: tuple[int, ...]) -> Floats | None:
+def cut(kind: str, matrices: Floats, shape: tuple[int, ...], repeat: int = 1) -> Floats | None:
     """Return matrices (N, 4, 4) of a kind in the shape of an input; None if the kind does not have such a shape."""
-    return cut_as(matrices, shape) if kind in kinds_of(shape, len(matrices)) else None
+    if kind not in kinds_of(shape, len(matrices), repeat):
+        return None
+    return np.repeat(cut_as(matrices, shape), repeat, axis=0)
 
 
 def cut_as(matrices: Floats, shape: tuple[int, ...]) -> Floats:
-    """Return what of matrices (N, 4, 4) an input of a shape holds: rows and columns, or the translation."""
+    """Return what of matrices (N, 4, 4) an input of a shape holds: rows and columns, the translation, focal lengths."""
     form = trailing(shape)
     if not form:
         return matrices
     chosen = matrices[:1] if _lead(shape) == 1 and (matrices == matrices[:1]).all() else matrices
+    if form == (2,):
+        return chosen[:, (0, 1), (0, 1)]
     return chosen[:, :3, 3] if form == (3,) else chosen[:, : form[0], : form[1]]
 
 

@@ -41,7 +41,10 @@ def test_a_kind_has_every_shape_that_it_says(kind: str) -> None:
     whole = fed(kind, 6, 4, 4)
     for form in KINDS[kind].forms:
         part = fed(kind, 1, 6, *form)[0]
-        close(part, whole[:, :3, 3] if form == (3,) else whole[:, : form[0], : form[1]])
+        if form == (2,):
+            close(part, np.diagonal(whole, axis1=1, axis2=2)[:, :2])
+        else:
+            close(part, whole[:, :3, 3] if form == (3,) else whole[:, : form[0], : form[1]])
 
 
 def test_the_frustum_of_a_lift_is_what_the_parts_say() -> None:
@@ -71,6 +74,32 @@ def test_inverses_and_products_agree() -> None:
     close(fed("image_aug", 6, 3), np.broadcast_to([*-CROP, 0.0], (6, 3)))
 
 
+def test_the_first_camera_is_a_frame() -> None:
+    """Points of its optical frame reach every camera by its own pose, and itself unchanged."""
+    close(fed("first2cam", 6, 4, 4) @ fed("lidar2cam", 6, 4, 4)[0], fed("lidar2cam", 6, 4, 4))
+    close(fed("cam2first", 6, 4, 4)[0], np.eye(4))
+    close(fed("cam2first", 6, 4, 4) @ fed("first2cam", 6, 4, 4), np.broadcast_to(np.eye(4), (6, 4, 4)))
+    close(fed("first2img", 6, 4, 4) @ fed("lidar2cam", 6, 4, 4)[0], fed("lidar2img", 6, 4, 4))
+
+
+def test_a_matrix_per_token_is_that_of_its_camera() -> None:
+    """The tokens of one camera stand in a row, for matrices and for focal lengths."""
+    repeated = InputKind(kind="img2lidar", repeat=5)
+    np.testing.assert_array_equal(
+        fed(repeated, 1, 30, 4, 4)[0], np.repeat(fed("img2lidar", 6, 4, 4), 5, axis=0)
+    )
+    focal = fed(InputKind(kind="network_intrinsic", repeat=5), 1, 30, 2)[0]
+    whole = fed("network_intrinsic", 6, 3, 3)
+    np.testing.assert_array_equal(focal, np.repeat(np.stack([whole[:, 0, 0], whole[:, 1, 1]], 1), 5, axis=0))
+
+
+@pytest.mark.parametrize("kind", ["img2lidar", InputKind(kind="img2lidar", repeat=4)])
+def test_another_number_of_matrices_is_refused(kind: str | InputKind) -> None:
+    """Thirty matrices are no six, and no four per camera."""
+    with pytest.raises(InputError, match="'matrix'"):
+        fed(kind, 1, 30, 4, 4)
+
+
 @pytest.mark.parametrize("shape", [(4, 4), (1, 4, 4), (1, 1, 4, 4), (6, 4, 4), (3, 3), (1, 3)])
 def test_what_all_cameras_share_may_be_held_once(shape: tuple[int, ...]) -> None:
     """The identity and the lidar's pose fit an input for all cameras, and one per camera."""
@@ -85,7 +114,9 @@ def test_a_matrix_per_camera_is_not_held_once() -> None:
 
 def test_a_vector_where_no_kind_has_one_names_those_that_have() -> None:
     """An intrinsic has no translation; what has one is said."""
-    with pytest.raises(InputError, match="lidar2cam, cam2lidar, ego2cam, cam2ego, image_aug"):
+    with pytest.raises(
+        InputError, match="lidar2cam, cam2lidar, ego2cam, cam2ego, first2cam, cam2first, image_aug"
+    ):
         fed("intrinsic", 1, 6, 3)
 
 
@@ -107,6 +138,7 @@ def test_pixels_of_a_feature_map_are_smaller() -> None:
         ("lidar2imgs", "did you mean 'lidar2img'"),
         ("{kind: lidar2cam, stride: 4}", "lidar2cam is not in pixels"),
         ("{kind: lidar2img, stride: 0}", "expected a number above 0"),
+        ("{kind: lidar2img, repeat: 0}", "expected a whole number from 1"),
     ],
 )
 def test_an_entry_that_says_nothing_is_refused(entry: str, message: str) -> None:

@@ -14,11 +14,12 @@ import onnx_ir as ir
 from specialize.artifact.manifest import Tensor
 from specialize.calibration.findings import Finding
 from specialize.describe import describe_tensor
-from specialize.drafting.entries import camera_count, candidates, sound_kinds
+from specialize.drafting.entries import candidates, sound_kinds, usual
+from specialize.drafting.layout import layout_of
 from specialize.drafting.trial import Assignment, Trials
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
-from specialize.model_kinds import KINDS, kinds_of
+from specialize.model_kinds import KINDS
 
 CODE, OPEN_CODE = "input-kind", "kind-open"
 _TRAINING = (
@@ -36,26 +37,24 @@ def contradicted_kinds(
         inputs: Its inputs.
         declared: The kind of each calibration input, whatever its stride.
     """
-    cameras = camera_count(inputs)
+    layout = layout_of(inputs)
     shapes = {tensor.name: tensor.shape for tensor in inputs}
     known = {
-        name: kind
-        for name, kind in declared.items()
-        if name in shapes and kind in kinds_of(shapes[name], cameras)
+        name: kind for name, kind in declared.items() if name in shapes and kind in layout.kinds(shapes[name])
     }
     if not known:
         return
-    trials = Trials(model, list(known), cameras)
-    named = candidates(inputs, cameras)
+    trials = Trials(model, list(known), layout)
+    named = candidates(inputs, layout)
     for group in trials.groups():
         own = {name: known[name] for name in sorted(group)}
-        allowed = {name: named.get(name) or tuple(kinds_of(shapes[name], cameras)) for name in own}
+        allowed = {name: named.get(name) or usual(layout.kinds(shapes[name])) for name in own}
         sound = group <= _covered(trials, {name: (kind,) for name, kind in own.items()})
         found = [
             each for each in sound_kinds(trials, allowed) if group <= set(each)
         ]  # a part may fit by chance
         if not sound and not found:  # what the names say does not fit: whatever has the shape may
-            shaped = {name: tuple(kinds_of(shapes[name], cameras)) for name in own}
+            shaped = {name: usual(layout.kinds(shapes[name])) for name in own}
             found = [each for each in sound_kinds(trials, shaped) if group <= set(each)]
         if not sound and found:
             yield from _contradictions(own, found)

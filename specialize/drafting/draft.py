@@ -10,13 +10,14 @@ import onnx_ir as ir
 from specialize.artifact.manifest import Tensor
 from specialize.calibration.profile import CalibrationProfile
 from specialize.drafting.entries import Entry, draft_entries
-from specialize.drafting.grids import Place, places_of
+from specialize.drafting.grids import WITHOUT, Place, described, places_of
 from specialize.drafting.image import ImageDraft, draft_image
 from specialize.drafting.points import Typed
+from specialize.drafting.size import image_size
 from specialize.drafting.text import entry_text, sidecar_text
 from specialize.drafting.trial import Assignment, Trials
-from specialize.drafting.use import Pixels, image_size, pixels_of
-from specialize.model import ModelSpec
+from specialize.drafting.use import Pixels, pixels_of
+from specialize.model import InputKind, ModelSpec
 from specialize.model_kinds import KINDS
 
 
@@ -30,6 +31,7 @@ class Draft:
         entries: Inputs that may be calibration.
         typed: Points that it projects, in graph order.
         cameras: Names of the cameras of the vehicle that was looked at.
+        frame: Frame of these points: `lidar`, `ego`, or `first` for the first camera's.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Draft:
     entries: tuple[Entry, ...]
     typed: tuple[Typed, ...]
     cameras: tuple[str, ...]
+    frame: str = "lidar"
 
     def calibration(self) -> dict[str, str]:
         """Return what the draft has for each calibration input: a kind, or GUESS and several."""
@@ -44,7 +47,10 @@ class Draft:
 
     def places(self, queries: Collection[int] = ()) -> tuple[Place, ...]:
         """Return the sets of points that the graph projects, if its sites have some numbers of queries."""
-        return places_of(self.typed, queries)
+        places = places_of(self.typed, queries)
+        if self.frame == "lidar":
+            return places
+        return tuple(replace(place, grid=None, reason=_other_frame(place, self.frame)) for place in places)
 
     def text(self, queries: Collection[int] = ()) -> str:
         """Return the sidecar, to be saved and decided by a person."""
@@ -53,8 +59,12 @@ class Draft:
     def spec(self, queries: Collection[int] = ()) -> ModelSpec:
         """Return the sidecar as if every guess were right, to show what a specialization would do."""
         grids = tuple(place.grid for place in self.places(queries) if place.grid is not None)
-        kinds = {entry.name: entry.kinds[0] for entry in self.entries if entry.kinds}
-        return ModelSpec(name=self.name, image=self.image.prep, calibration_inputs=dict(kinds), grids=grids)
+        kinds: dict[str, str | InputKind] = {
+            entry.name: InputKind(kind=entry.kinds[0], repeat=entry.repeat)
+            for entry in self.entries
+            if entry.kinds
+        }
+        return ModelSpec(name=self.name, image=self.image.prep, calibration_inputs=kinds, grids=grids)
 
 
 def draft_sidecar(
@@ -71,30 +81,39 @@ def draft_sidecar(
     """
     entries, trials = draft_entries(model, inputs)
     kinds = {entry.name: entry.kinds[0] for entry in entries if entry.kinds}
-    projected, lifted, pixels = _found(trials, kinds) if trials is not None and kinds else ((), (), ())
+    frame = next((each for each in ("first", "ego") if any(each in kind for kind in kinds.values())), "lidar")
+    projected, lifted, pixels = _found(trials, kinds, frame) if trials is not None and kinds else ((), (), ())
     others = [tensor for tensor in inputs if tensor.name not in kinds]
-    size = image_size(pixels)
+    maps = {(each.shape[-1], each.shape[-2]) for each in others if len(each.shape) >= 4}
+    size = image_size(pixels, maps)
     image = draft_image(others, size, lifted, profile, given)
     if not image.size_sure:
         entries = tuple(_in_doubt(entry) for entry in entries)
-    return Draft(name, image, entries, projected, profile.camera_names() if profile is not None else ())
+    cameras = profile.camera_names() if profile is not None else ()
+    return Draft(name, image, entries, projected, cameras, frame)
+
+
+def _other_frame(place: Place, frame: str) -> str:
+    """Return why a grid of points that are not in the lidar frame is left out."""
+    whose = {"ego": "the vehicle's frame", "first": "the first camera's frame"}[frame]
+    return f"{described(place)}: its points are in {whose}, those of a sidecar in the lidar's; {WITHOUT}"
 
 
 def _in_doubt(entry: Entry) -> Entry:
     """Return an entry that may be in pixels of a feature map, because the size of the image is not known."""
     if not entry.kinds or not KINDS[entry.kinds[0]].pixels:
         return entry
-    record = f"{{kind: {entry.kinds[0]}, stride: image / map}}"
+    repeat = "" if entry.repeat == 1 else f", repeat: {entry.repeat}"
+    record = f"{{kind: {entry.kinds[0]}, stride: image / map{repeat}}}"
     return replace(
         entry, sure=False, comment=f"{entry.comment}; {record} if its pixels are those of a feature map"
     )
 
 
 def _found(
-    trials: Trials, kinds: Assignment
+    trials: Trials, kinds: Assignment, frame: str
 ) -> tuple[tuple[Typed, ...], tuple[Typed, ...], tuple[Pixels, ...]]:
     """Return the points that a graph projects, those that it lifts, and what it does with pixels."""
-    frame = "ego" if any("ego" in kind for kind in kinds.values()) else "lidar"
     values = trials.pointlike(frozenset(kinds))
     typed = [one for found in trials.typed(kinds, values).values() for one in found if frame in one.transform]
     lifted = tuple(one for one in typed if one.transform.startswith("img2"))
@@ -102,7 +121,7 @@ def _found(
     for one in typed:
         if one.transform.endswith("2img") and one.source == "metres":
             used = pixels_of(trials, kinds, one)
-            if used.ratios:
+            if used.ratios or used.strides():
                 projected.append(one)
                 pixels.append(used)
     return tuple(projected), lifted, tuple(pixels)

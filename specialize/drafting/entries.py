@@ -6,19 +6,21 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
 from specialize.artifact.manifest import Tensor
+from specialize.drafting.layout import Layout, layout_of
 from specialize.drafting.names import Suggestion, suggestion
 from specialize.drafting.points import Typed
 from specialize.drafting.trial import Assignment, Trials
 from specialize.drafting.use import is_projected, pixels_of
-from specialize.model_kinds import KINDS, kinds_of, trailing
+from specialize.model_kinds import KINDS, trailing
 
-MOST_CAMERAS = 32
 _MOST_TRIALS = 256
+_BY_NAME_ALONE = ("first",)
+"""Frames that are rare enough to be thought of only where a name says so."""
 _PREPARATIONS = frozenset({"image_aug", "inverse_image_aug", "raw2network", "network2raw"})
 
 
@@ -31,35 +33,33 @@ class Entry:
         kinds: Kinds that it may be, the likeliest first; empty if it is left out.
         sure: Whether the first kind is what the graph's use of it, its shape and its name say together.
         comment: What is known, for people.
+        repeat: How many times in a row the input holds each camera's matrix.
     """
 
     name: str
     kinds: tuple[str, ...]
     sure: bool
     comment: str
+    repeat: int = 1
 
 
-def camera_count(inputs: Sequence[Tensor]) -> int:
-    """Return for how many cameras the small matrices among the inputs are; 0 if there are none."""
-    leads = [
-        _lead(tensor) for tensor in inputs if tensor.dtype.startswith("float") and len(_form(tensor)) == 2
-    ]
-    several = Counter(lead for lead in leads if 1 < lead <= MOST_CAMERAS)
-    return several.most_common(1)[0][0] if several else int(bool(leads))
-
-
-def candidates(inputs: Sequence[Tensor], cameras: int) -> dict[str, tuple[str, ...]]:
+def candidates(inputs: Sequence[Tensor], layout: Layout) -> dict[str, tuple[str, ...]]:
     """Return the kinds that shape and name of each input allow; an input that cannot be calibration is absent."""
     found: dict[str, tuple[str, ...]] = {}
     for tensor in inputs:
-        fitting = kinds_of(tensor.shape, cameras) if cameras and tensor.dtype.startswith("float") else []
+        fitting = layout.kinds(tensor.shape) if tensor.dtype.startswith("float") else []
         said = suggestion(tensor.name)
-        vector = len(_form(tensor)) == 1
+        vector = len(trailing(tensor.shape)) == 1
         if not fitting or (vector and said is None):
             continue
         named = tuple(kind for kind in said.kinds if kind in fitting) if said is not None else ()
-        found[tensor.name] = () if said is not None and said.reason else named or tuple(fitting)
+        found[tensor.name] = () if said is not None and said.reason else named or usual(fitting)
     return found
+
+
+def usual(kinds: Sequence[str]) -> tuple[str, ...]:
+    """Return the kinds that are thought of without a name."""
+    return tuple(kind for kind in kinds if not any(frame in kind for frame in _BY_NAME_ALONE))
 
 
 def draft_entries(model: ir.Model, inputs: Sequence[Tensor]) -> tuple[tuple[Entry, ...], Trials | None]:
@@ -69,23 +69,26 @@ def draft_entries(model: ir.Model, inputs: Sequence[Tensor]) -> tuple[tuple[Entr
         model: The graph, folded.
         inputs: Its inputs.
     """
-    cameras = camera_count(inputs)
-    allowed = candidates(inputs, cameras)
+    layout = layout_of(inputs)
+    allowed = candidates(inputs, layout)
     tried = [name for name, kinds in allowed.items() if kinds]
     if not allowed:
         return (), None
-    trials = Trials(model, tried, cameras)
+    trials = Trials(model, tried, layout)
     accepted: dict[str, list[Assignment]] = {}
     shapes = {tensor.name: tensor for tensor in inputs}
     for group in trials.groups():
         found = sound_kinds(trials, {name: allowed[name] for name in sorted(group)})
         if not found:  # what the names say does not fit: whatever has the shape may
             found = sound_kinds(
-                trials, {name: tuple(kinds_of(shapes[name].shape, cameras)) for name in sorted(group)}
+                trials, {name: usual(layout.kinds(shapes[name].shape)) for name in sorted(group)}
             )
         accepted.update(dict.fromkeys(group, found))
     entries = [
-        _entry(shapes[name], kinds, accepted.get(name, []), _reads(trials, name))
+        replace(
+            _entry(shapes[name], kinds, accepted.get(name, []), _reads(trials, name)),
+            repeat=layout.repeat(shapes[name].shape),
+        )
         for name, kinds in allowed.items()
     ]
     used = {name for several in accepted.values() for each in several for name in each}
@@ -98,7 +101,7 @@ def _open_pixels(entry: Entry, allowed: tuple[str, ...]) -> Entry:
     if not any(KINDS[kind].pixels for kind in entry.kinds):
         return entry
     comment = f"{entry.comment}; raw or network pixels, as the image preparation of the graph has it"
-    return Entry(entry.name, allowed, False, comment)
+    return replace(entry, kinds=allowed, sure=False, comment=comment)
 
 
 def sound_kinds(trials: Trials, allowed: Mapping[str, tuple[str, ...]]) -> list[Assignment]:
@@ -123,8 +126,13 @@ def _is_sound(trials: Trials, kinds: Assignment, typed: Typed, projected: bool) 
     if typed.transform.startswith("img2"):
         return typed.source == "frustum"
     if typed.source == "matrix":
-        return projected
-    return typed.source == "metres" and bool(pixels_of(trials, kinds, typed).ratios)
+        return projected and typed.transform.endswith("2img")
+    if typed.source != "metres":
+        return False
+    used = pixels_of(trials, kinds, typed)
+    if typed.transform.endswith("2cam"):  # a camera's coordinates are compared with no size of an image
+        return not used.bounds and all(ratio == 1.0 for _, ratio in used.ratios)
+    return bool(used.ratios)
 
 
 def _assignments(allowed: Mapping[str, tuple[str, ...]]) -> Iterator[Assignment]:
@@ -156,9 +164,14 @@ def _entry(tensor: Tensor, kinds: tuple[str, ...], accepted: Sequence[Assignment
 
 def _by_use(name: str, fits: tuple[str, ...], said: Suggestion | None, shape: str) -> Entry:
     meaning = KINDS[fits[0]].text
-    if len(fits) == 1 and said is not None:
+    if len(fits) == 1 and said is not None and fits[0] in said.kinds:
         return Entry(name, fits, True, f"{shape}: {meaning}")
-    why = "its use fits each of these" if len(fits) > 1 else "its use fits, its name says nothing"
+    alone = (
+        "its use fits, its name says nothing"
+        if said is None
+        else "its use fits, its name says something else"
+    )
+    why = "its use fits each of these" if len(fits) > 1 else alone
     return Entry(name, fits, False, f"{shape}: {why}")
 
 
@@ -166,11 +179,3 @@ def _reads(trials: Trials, name: str) -> str:
     value = trials.closure.inputs.get(name)
     operators = Counter(use.node.op_type for use in value.uses()) if value is not None else Counter[str]()
     return ", ".join(sorted(operators))
-
-
-def _form(tensor: Tensor) -> tuple[int, ...]:
-    return trailing(tensor.shape)
-
-
-def _lead(tensor: Tensor) -> int:
-    return math.prod(tensor.shape[: len(tensor.shape) - len(_form(tensor))])

@@ -14,7 +14,7 @@ from specialize.visibility.grid import QueryGrid
 _HALF_M = 0.5  # from the lowest point of a pillar to the floor of its box, as in `QueryGrid.axes`
 _CLOSE_M = 0.02
 """By how much recovered points differ from those of the graph at most: they went through float32 and back."""
-_WITHOUT = "without it the graph's own mask is used"
+WITHOUT = "without it the graph's own mask is used"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,10 +76,10 @@ def _place(typed: Typed, queries: Collection[int]) -> Place:
                 return Place(typed.points, typed.order, grid=spec)
             axes = " by ".join(str(size) for size in typed.order)
             reason = f"{sizes}, numbered {axes} by the graph: not as {spec.anchors} heights for each cell of a plane"
-            return Place(typed.points, typed.order, reason=f"{reason}; {_WITHOUT}")
+            return Place(typed.points, typed.order, reason=f"{reason}; {WITHOUT}")
     slowest = "xyz"[int(np.argmax([_strides(typed.points[:, axis]) for axis in range(3)]))]
     reason = f"{sizes} in an order that no grid of a sidecar has ({slowest} runs slowest)"
-    return Place(typed.points, typed.order, reason=f"{reason}; {_WITHOUT}")
+    return Place(typed.points, typed.order, reason=f"{reason}; {WITHOUT}")
 
 
 def _are_cells(typed: Typed, grid: QueryGrid, queries: Collection[int]) -> bool:

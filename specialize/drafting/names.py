@@ -20,10 +20,11 @@ class Suggestion:
 
 
 _FRAMES = (
-    ("camera|cam|sensor|sensors|cams", "cam"),
+    ("camera_?0|cam_?0|camera_?1st|first_?cam(era)?|ref_?cam(era)?", "first"),
+    ("camera|cam|sensor|sensors|cams|cam_?x", "cam"),
     ("lidar|lidars|velo", "lidar"),
     ("ego|vehicle|body", "ego"),
-    ("image|img|imgs|images|pixel", "img"),
+    ("image|img|imgs|images|pixel|pix", "img"),
 )
 _MOTION = Suggestion((), "the vehicle's motion changes with every frame and is no calibration")
 _TIME = Suggestion((), "it relates frames of time, which no calibration knows")
@@ -63,13 +64,13 @@ def suggestion(name: str) -> Suggestion | None:
 
 
 def _framed(plain: str) -> Suggestion | None:
-    """Return what `A2B`, `A_to_B` and `B_from_A` say."""
+    """Return what `A2B`, `A_to_B`, `B_from_A` and `B_T_A` say."""
     for first, source in _FRAMES:
         for second, target in _FRAMES:
             if source == target:
                 continue
             onward = re.search(rf"(^|_)({first})s?_?(2|to)_?({second})", plain)
-            back = re.search(rf"(^|_)({second})s?_?from_?({first})", plain)
+            back = re.search(rf"(^|_)({second})s?(_?from_?|_t_)({first})", plain)
             if onward or back:
                 inverse = bool(re.search(r"(^|_)inv", plain) or re.search(r"inv(erse)?$", plain))
                 return _between(*((target, source) if inverse else (source, target)))

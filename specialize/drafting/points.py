@@ -14,11 +14,16 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from specialize.model_kinds import KINDS, Rig
+from specialize.drafting.layout import Layout
+from specialize.model_kinds import KINDS, Rig, matrices_of
 
 Floats = npt.NDArray[np.float64]
 
-TRANSFORMS = ("lidar2img", "ego2img", "img2lidar", "img2ego")
+FRAMES = ("lidar", "ego", "first")
+"""Frames that points may be in: of the lidar, the vehicle, or the first camera."""
+TRANSFORMS = tuple(name for frame in FRAMES for name in (f"{frame}2img", f"img2{frame}", f"{frame}2cam"))
+STRIDES = (2, 4, 8, 16, 32)
+"""Pixels of the image per pixel of a feature map, where a graph scales its matrices itself."""
 LEAST_POINTS = 8
 _SAME = 2e-3
 """Part of their range by which the points of two cameras may differ: float32, inverses included."""
@@ -39,6 +44,7 @@ class Typed:
         points: (P, 3) the points, in the order in which they stand in the value.
         order: Sizes of the axes of the value that number the points.
         value: (N, P, 3) what the value has for them.
+        stride: How many pixels of the image a pixel of the value is wide.
     """
 
     transform: str
@@ -46,6 +52,7 @@ class Typed:
     points: Floats = field(repr=False)
     order: tuple[int, ...]
     value: Floats = field(repr=False)
+    stride: int = 1
 
 
 class Transforms:
@@ -53,19 +60,25 @@ class Transforms:
 
     def __init__(self, rigs: Sequence[Rig]) -> None:
         self.rigs = tuple(rigs)
-        stacked = {name: np.concatenate([KINDS[name].matrices(rig) for rig in rigs]) for name in TRANSFORMS}
-        self._inverses: Mapping[str, Floats] = {name: np.linalg.inv(each) for name, each in stacked.items()}
+        wanted = [(name, 1) for name in TRANSFORMS]
+        wanted += [
+            (name, stride) for name in TRANSFORMS if KINDS[name].pixels == "result" for stride in STRIDES
+        ]
+        self._inverses: Mapping[tuple[str, int], Floats] = {
+            each: np.linalg.inv(np.concatenate([matrices_of(each[0], each[1], rig) for rig in rigs]))
+            for each in wanted
+        }
 
-    def find(self, arrays: Sequence[np.ndarray], cameras: int) -> Iterator[Typed]:
+    def find(self, arrays: Sequence[np.ndarray], layout: Layout) -> Iterator[Typed]:
         """Yield what points a value holds, one array of it per rig."""
-        for places, axis in _axes(arrays[0].shape, cameras):
-            parts = [_homogeneous(array, places, axis) for array in arrays]
+        for places, axis in _axes(arrays[0].shape, layout):
+            parts = [_homogeneous(array, places, axis, layout.cameras) for array in arrays]
             matrix = parts[0].shape[1] == 4
             value = np.concatenate(parts)  # (rigs * N, P, 4)
             if not np.isfinite(value).all() or (value.shape[1] < LEAST_POINTS and not matrix):
                 continue
             few = value[:, np.linspace(0, value.shape[1] - 1, min(_FEW, value.shape[1])).astype(np.int64)]
-            for name, inverse in self._inverses.items():
+            for (name, stride), inverse in self._inverses.items():
                 if not _all_alike(np.einsum("nij,npj->npi", inverse, few)):
                     continue
                 points = np.einsum("nij,npj->npi", inverse, value)
@@ -77,33 +90,40 @@ class Transforms:
                         name,
                         _source(first),
                         first[:, :3],
-                        _order(arrays[0].shape, places, axis),
+                        _order(arrays[0].shape, places, axis, layout),
                         value[..., :3],
+                        stride,
                     )
 
 
-def is_pointlike(shape: tuple[int, ...], cameras: int) -> bool:
+def is_pointlike(shape: tuple[int, ...], layout: Layout) -> bool:
     """Return whether a value of a shape can hold points of every camera."""
-    return next(_axes(shape, cameras), None) is not None
+    return next(_axes(shape, layout), None) is not None
 
 
-def _axes(shape: tuple[int, ...], cameras: int) -> Iterator[tuple[int, int]]:
-    """Yield which axis may be cameras and which one coordinates, the last axes first for coordinates."""
+def _axes(shape: tuple[int, ...], layout: Layout) -> Iterator[tuple[int, int]]:
+    """Yield which axis may be cameras, or their tokens, and which one coordinates, the last axes first for these."""
     for axis in reversed(range(len(shape))):
         if shape[axis] in (3, 4):
             for place, size in enumerate(shape):
-                if place != axis and size == cameras and (size > 1 or place == 0):
+                single = size == layout.cameras and (size > 1 or place == 0)
+                if place != axis and (single or layout.shared_by(size) > 1):
                     yield place, axis
 
 
-def _order(shape: tuple[int, ...], place: int, axis: int) -> tuple[int, ...]:
-    return tuple(size for index, size in enumerate(shape) if index not in (place, axis) and size > 1)
+def _order(shape: tuple[int, ...], place: int, axis: int, layout: Layout) -> tuple[int, ...]:
+    sizes = [
+        layout.shared_by(size) if index == place else size
+        for index, size in enumerate(shape)
+        if index != axis
+    ]
+    return tuple(size for size in sizes if size > 1)
 
 
-def _homogeneous(array: np.ndarray, place: int, axis: int) -> Floats:
+def _homogeneous(array: np.ndarray, place: int, axis: int, cameras: int) -> Floats:
     """Return a value as (N, P, 4)."""
     moved = np.moveaxis(array.astype(np.float64), (place, axis), (0, -1))
-    flat = moved.reshape(len(moved), -1, moved.shape[-1])  # (N, P, 3 or 4)
+    flat = moved.reshape(cameras, -1, moved.shape[-1])  # (N, P, 3 or 4)
     if flat.shape[-1] == 4:
         return flat
     if flat.shape[1] == 4:  # the columns of a 3x4 matrix: three directions and a point

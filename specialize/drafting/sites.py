@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import onnx_ir as ir
 
+from specialize.describe import describe_tensor
 from specialize.drafting.grids import holds
+from specialize.drafting.layout import layout_of
 from specialize.drafting.points import Typed
 from specialize.drafting.trial import Trials
 from specialize.graph.closure import Closure
@@ -70,7 +72,8 @@ def projected_points(model: ir.Model, spec: ModelSpec, cameras: int) -> Projecte
     nodes = {node_name(node): node for node in model.graph}
     if not kinds or any("ego" in kind for kind in kinds.values()):
         return ProjectedPoints({}, nodes)
-    trials = Trials(model, list(kinds), cameras)
+    layout = layout_of([describe_tensor(value) for value in model.graph.inputs])
+    trials = Trials(model, list(kinds), replace(layout, cameras=cameras))
     found: dict[ir.Value, tuple[Typed, ...]] = {}
     for value, several in trials.typed(kinds, trials.pointlike(frozenset(kinds))).items():
         points = [each for each in several if each.transform == "lidar2img" and each.source == "metres"]

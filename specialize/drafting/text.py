@@ -50,7 +50,10 @@ def sidecar_text(
 
 def entry_text(entry: Entry) -> str:
     """Return an entry of `calibration_inputs`."""
-    return entry.kinds[0] if entry.sure else f"{GUESS} {' or '.join(entry.kinds)}"
+    records = [
+        kind if entry.repeat == 1 else f"{{kind: {kind}, repeat: {entry.repeat}}}" for kind in entry.kinds
+    ]
+    return records[0] if entry.sure else f"{GUESS} {' or '.join(records)}"
 
 
 def _marked(sure: bool) -> str:

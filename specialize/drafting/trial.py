@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
+from specialize.drafting.layout import Layout
 from specialize.drafting.points import Transforms, Typed, is_pointlike
 from specialize.drafting.rigs import rig_in_general_position
 from specialize.errors import InputError
@@ -23,6 +24,9 @@ _ARITHMETIC = frozenset(
 )
 _MOST_ELEMENTS = 1 << 25
 """Values above this size are not looked at."""
+_DATA_DEPENDENT = frozenset({"NonZero", "Compress", "Unique", "NonMaxSuppression"})
+"""Operators behind which shapes depend on the calibration: no points are looked for there, and lengths that an exporter
+wrote down would fit no rig in general position."""
 
 Assignment = Mapping[str, str]
 
@@ -33,16 +37,19 @@ class Trials:
     Args:
         model: The graph, folded.
         names: Inputs that may be calibration.
-        cameras: How many cameras it is for.
+        layout: How many cameras it is for, and how inputs hold their matrices.
     """
 
-    def __init__(self, model: ir.Model, names: Sequence[str], cameras: int) -> None:
-        self.cameras = cameras
+    def __init__(self, model: ir.Model, names: Sequence[str], layout: Layout) -> None:
+        self.layout = layout
         self.closure = Closure(model, names)
+        self.known = _shaped(self.closure)
         self.roots = _roots(self.closure)
-        count = 1 if cameras > 1 else 2  # of a single camera two rigs tell what two cameras tell otherwise
-        self.transforms = Transforms([rig_in_general_position(cameras, seed) for seed in range(count)])
-        self._pointlike = [value for value in self.closure.values if self._is_pointlike(value)]
+        count = (
+            1 if layout.cameras > 1 else 2
+        )  # of a single camera two rigs tell what two cameras tell otherwise
+        self.transforms = Transforms([rig_in_general_position(layout.cameras, seed) for seed in range(count)])
+        self._pointlike = [value for value in self.known if self._is_pointlike(value)]
 
     def values(self, names: frozenset[str]) -> list[ir.Value]:
         """Return a few values that may hold points and depend on some of the inputs, and on no other."""
@@ -74,7 +81,7 @@ class Trials:
         return {
             value: found
             for value in values
-            if (found := list(self.transforms.find([each[value] for each in arrays], self.cameras)))
+            if (found := list(self.transforms.find([each[value] for each in arrays], self.layout)))
         }
 
     def compute(self, kinds: Assignment, values: Sequence[ir.Value]) -> list[dict[ir.Value, np.ndarray]]:
@@ -90,7 +97,8 @@ class Trials:
 
     def _fed(self, name: str, kind: str, rig: int) -> np.ndarray:
         value = self.closure.inputs[name]
-        part = cut(kind, matrices_of(kind, 1.0, self.transforms.rigs[rig]), dims(value))
+        shape = dims(value)
+        part = cut(kind, matrices_of(kind, 1.0, self.transforms.rigs[rig]), shape, self.layout.repeat(shape))
         assert part is not None, (name, kind)
         return fit(part, dims(value), numpy_type(value), name)
 
@@ -100,7 +108,16 @@ class Trials:
         if value.producer() is None and value.name not in self.closure.inputs:
             return False
         shape = dims(value)
-        return int(np.prod(shape)) <= _MOST_ELEMENTS and is_pointlike(shape, self.cameras)
+        return int(np.prod(shape)) <= _MOST_ELEMENTS and is_pointlike(shape, self.layout)
+
+
+def _shaped(closure: Closure) -> list[ir.Value]:
+    """Return the values of a closure whose shapes do not depend on what the calibration is."""
+    behind: set[ir.Value] = set()
+    for node in closure.nodes:
+        if node.op_type in _DATA_DEPENDENT or any(value in behind for value in node_reads(node)):
+            behind.update(node.outputs)
+    return [value for value in closure.values if value not in behind]
 
 
 def _roots(closure: Closure) -> dict[ir.Value, frozenset[str]]:

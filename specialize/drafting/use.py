@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from specialize.drafting.points import Floats, Typed
+from specialize.drafting.points import STRIDES, Floats, Typed
 from specialize.drafting.trial import Assignment, Trials
 from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.rows.lift import array_of
@@ -35,22 +35,27 @@ class Pixels:
     Attributes:
         ratios: By what it divides u and v: pairs of axis (0 or 1) and number; 1 where they stay pixels.
         bounds: With what it compares pixels: pairs of axis and number.
+        stride: How many pixels of the image one of these is wide, because the graph scales its matrices.
     """
 
     ratios: frozenset[tuple[int, float]]
     bounds: frozenset[tuple[int, float]]
+    stride: int = 1
+
+    def strides(self) -> set[int]:
+        """Return the strides of feature maps in whose pixels the graph has points."""
+        if self.stride != 1:
+            return {self.stride}
+        return {each for each in STRIDES if all((axis, float(each)) in self.ratios for axis in (0, 1))}
 
 
 def pixels_of(trials: Trials, kinds: Assignment, typed: Typed) -> Pixels:
     """Return what becomes of projected points once their depth has divided them."""
     count = typed.value.shape[0] * typed.value.shape[1] // len(trials.transforms.rigs)
-    known = [
-        value
-        for value in trials.closure.values
-        if trials.roots[value] <= kinds.keys() and _holds(value, count)
-    ]
+    known = [value for value in trials.known if trials.roots[value] <= kinds.keys() and _holds(value, count)]
     divided = [value for value in known if _is_divided(value)]
-    compared = [(value, bound) for value, bound in _comparisons(trials) if value in set(known)]
+    among = set(known)
+    compared = [(value, bound) for value, bound in _comparisons(trials) if value in among]
     values = list(dict.fromkeys([*divided[:_MOST_VALUES], *(value for value, _ in compared[:_MOST_VALUES])]))
     arrays = trials.compute(kinds, values)
     lines = [np.sort((typed.value[..., axis] / typed.value[..., 2]).ravel()) for axis in (0, 1)]
@@ -62,7 +67,7 @@ def pixels_of(trials: Trials, kinds: Assignment, typed: Typed) -> Pixels:
             ratios.add((axis, ratio))
             if ratio == 1.0:
                 bounds |= {(axis, bound[axis % len(bound)]) for other, bound in compared if other is value}
-    return Pixels(frozenset(ratios), frozenset(bounds))
+    return Pixels(frozenset(ratios), frozenset(bounds), typed.stride)
 
 
 def _comparisons(trials: Trials) -> list[tuple[ir.Value, tuple[float, ...]]]:
@@ -146,27 +151,3 @@ def _ratio(line: Floats, part: Floats) -> float | None:
         return None
     whole = round(ratio)
     return float(whole) if whole and abs(ratio - whole) <= _EXACT * whole else ratio
-
-
-def image_size(pixels: Sequence[Pixels]) -> tuple[int, int] | None:
-    """Return width and height of the network's image, as a graph has them in all places; None if it does not say."""
-    sizes: list[int] = []
-    for axis in (0, 1):
-        ratios = {
-            ratio for one in pixels for place, ratio in one.ratios if place == axis and ratio > LEAST_SIZE
-        }
-        bounds = {
-            bound for one in pixels for place, bound in one.bounds if place == axis and bound > LEAST_SIZE
-        }
-        whole = {_whole(number) for number in ratios or bounds}
-        largest = max(whole, default=0)
-        if not largest or any(2 * size > largest for size in whole - {largest}):
-            return None
-        sizes.append(largest)  # the others are shares spread from -1 to 1, or pixels of feature maps
-    return sizes[0], sizes[1]
-
-
-def _whole(number: float) -> int:
-    """Return the size that a number stands for: itself, or one more where borders are w - 1."""
-    size = int(np.ceil(number - 1e-6))
-    return size + 1 if size % 2 and (size + 1) % 8 == 0 else size

@@ -78,19 +78,21 @@ def compare_inputs(
     """
     sidecar = sidecar_as_written(spec, len(rigs[0].eyes))
     compared, left = [], []
-    for name, (kind, stride) in sidecar.inputs.items():
+    for name, wanted in sidecar.inputs.items():
         largest, reason = 0.0, ""
         for number, (case, rig) in enumerate(zip(cases, rigs, strict=True)):
             if name not in case:
                 reason = "not fed"
                 break
-            found = inputs.compare(case[name], kind, stride, rig, sidecar)
+            found = inputs.compare(case[name], wanted, rig, sidecar)
             if isinstance(found, str):
                 reason = found
                 break
             if not found.agrees:
                 camera = rig.eyes[found.camera].name
-                where = f"input {name!r} ({kind}), calibration {number}, camera {found.camera} ({camera})"
+                where = (
+                    f"input {name!r} ({wanted.kind}), calibration {number}, camera {found.camera} ({camera})"
+                )
                 disagree(
                     where,
                     "the matrix of the documents",
@@ -100,7 +102,9 @@ def compare_inputs(
         if reason:
             left.append(f"input {name}: {reason}")
         else:
-            compared.append(WitnessedInput(name=name, kind=kind, cases=len(cases), deviation=_bound(largest)))
+            compared.append(
+                WitnessedInput(name=name, kind=wanted.kind, cases=len(cases), deviation=_bound(largest))
+            )
     return tuple(compared), tuple(left)
 
 

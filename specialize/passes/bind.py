@@ -70,7 +70,7 @@ def feeds_of(model: ir.Model, spec: ModelSpec, profile: CalibrationProfile) -> d
     for name, array in found.items():
         if name in inputs:
             kind, value = spec.kind_of(name), inputs[name]
-            part = cut(kind.kind, array, _static(value))
+            part = cut(kind.kind, array, _static(value), kind.repeat)
             if part is None:
                 raise _unfit(name, f"{kind} for {len(array)} cameras", _static(value), len(array))
             found[name] = fitted(value, part)

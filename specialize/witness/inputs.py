@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from specialize.witness.rig import Eye, Floats, Preparation, Rig, Sidecar
+from specialize.witness.rig import Eye, Floats, Preparation, Rig, Sidecar, Wanted
 
 ALLOWED = 1e-9
 """Largest difference of a float64 entry, relative to the largest of its matrix: inverses lose digits, poses do not."""
@@ -31,16 +31,20 @@ class Fed:
     agrees: bool
 
 
-def compare(fed: npt.NDArray[np.generic], kind: str, stride: float, rig: Rig, sidecar: Sidecar) -> Fed | str:
+def compare(fed: npt.NDArray[np.generic], wanted: Wanted, rig: Rig, sidecar: Sidecar) -> Fed | str:
     """Compare an input, in the shape in which it is fed, with the witness; return why it cannot be where it cannot."""
-    matrices = matrices_of(kind, rig, sidecar, stride)
+    kind, repeat = wanted.kind, wanted.repeat
+    matrices = matrices_of(kind, rig, sidecar, wanted.stride)
     if matrices is None:
         return f"kind {kind!r}" + (" of a camera without intrinsic or pose" if kind in NAMES else "")
+    matrices = np.repeat(matrices, repeat, axis=0)  # each camera's as often as the input has it
     rows, columns = fed.shape[-2:] if fed.ndim > 1 else (0, 0)
     if rows in (3, 4) and columns in (3, 4):
         expected = matrices[:, :rows, :columns].reshape(len(matrices), -1)
     elif fed.shape[-1:] == (3,):
         expected = matrices[:, :3, 3]
+    elif fed.shape[-1:] == (2,):
+        expected = np.stack([matrices[:, 0, 0], matrices[:, 1, 1]], axis=1)
     else:
         return f"shape {list(fed.shape)}"
     if fed.size not in (expected.size, expected[0].size) or fed.dtype.kind != "f":
@@ -50,7 +54,7 @@ def compare(fed: npt.NDArray[np.generic], kind: str, stride: float, rig: Rig, si
     scale = np.maximum(np.abs(matrices[:, :3]).max(axis=(1, 2)), 1e-300)[:, None]
     slack = ALLOWED * scale + float(np.finfo(fed.dtype.name).eps) * np.abs(expected)
     worst = np.where(np.isfinite(difference), difference, np.inf) / scale
-    camera = int(worst.max(axis=1).argmax())
+    camera = int(worst.max(axis=1).argmax()) // repeat
     return Fed(float(worst.max()), camera, bool((difference <= slack).all()))
 
 
@@ -95,9 +99,15 @@ KINDS: Mapping[str, _Maker] = {
     "ego2img": lambda rig, eye, prep: _before(
         prep.matrix() @ eye.image_from_lidar, _inverse(rig.ego_from_lidar)
     ),
+    "first2img": lambda rig, eye, prep: _before(
+        prep.matrix() @ eye.image_from_lidar, _inverse(rig.eyes[0].camera_from_lidar)
+    ),
     "lidar2raw": lambda rig, eye, prep: eye.image_from_lidar,
     "lidar2cam": lambda rig, eye, prep: eye.camera_from_lidar,
     "ego2cam": lambda rig, eye, prep: _before(eye.camera_from_lidar, _inverse(rig.ego_from_lidar)),
+    "first2cam": lambda rig, eye, prep: _before(
+        eye.camera_from_lidar, _inverse(rig.eyes[0].camera_from_lidar)
+    ),
     "intrinsic": lambda rig, eye, prep: eye.intrinsic,
     "network_intrinsic": lambda rig, eye, prep: _before(prep.matrix(), eye.intrinsic),
     "image_aug": _augmentation,
@@ -110,9 +120,11 @@ KINDS: Mapping[str, _Maker] = {
 INVERSES: Mapping[str, str] = {
     "img2lidar": "lidar2img",
     "img2ego": "ego2img",
+    "img2first": "first2img",
     "raw2lidar": "lidar2raw",
     "cam2lidar": "lidar2cam",
     "cam2ego": "ego2cam",
+    "cam2first": "first2cam",
     "inverse_intrinsic": "intrinsic",
     "inverse_network_intrinsic": "network_intrinsic",
     "inverse_image_aug": "image_aug",
@@ -121,7 +133,7 @@ INVERSES: Mapping[str, str] = {
 }
 """Kinds that are inverses of others."""
 
-PIXELS = frozenset({"lidar2img", "ego2img", "network_intrinsic"})
+PIXELS = frozenset({"lidar2img", "ego2img", "first2img", "network_intrinsic"})
 """Kinds that give network pixels, which may be counted in strides of a feature map."""
 
 NAMES = frozenset(KINDS) | frozenset(INVERSES)

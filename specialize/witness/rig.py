@@ -100,6 +100,21 @@ class Grid:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a calibration input wants.
+
+    Attributes:
+        kind: Which matrix.
+        stride: Width of a pixel of the matrix in network pixels.
+        repeat: How often in a row each camera's matrix stands there.
+    """
+
+    kind: str
+    stride: float = 1.0
+    repeat: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Sidecar:
     """What a model's sidecar says of its geometry.
 
@@ -107,13 +122,13 @@ class Sidecar:
         preparations: One per camera.
         grids: The grids of queries.
         min_depth_m: Least depth of a point that is seen.
-        inputs: Name of a calibration input to its kind and stride.
+        inputs: Name of a calibration input to what it wants.
     """
 
     preparations: tuple[Preparation, ...]
     grids: tuple[Grid, ...]
     min_depth_m: float
-    inputs: Mapping[str, tuple[str, float]]
+    inputs: Mapping[str, Wanted]
 
 
 def read_rig(path: Path) -> Rig:
@@ -197,10 +212,10 @@ def _matrix(rows: Sequence[Sequence[Any]]) -> Floats:
     return np.array([[float(value) for value in row] for row in rows], np.float64)
 
 
-def _wanted(kind: Any) -> tuple[str, float]:
+def _wanted(kind: Any) -> Wanted:
     if isinstance(kind, Mapping):
-        return str(kind["kind"]), float(kind.get("stride", 1.0))
-    return str(kind), 1.0
+        return Wanted(str(kind["kind"]), float(kind.get("stride", 1.0)), int(kind.get("repeat", 1)))
+    return Wanted(str(kind))
 
 
 def _preparation(image: Mapping[str, Any]) -> Preparation:

@@ -141,3 +141,49 @@ class Views:
             summed = self.g.op("ReduceSum", self.g.op("Mul", worked, mask), self.g.const([0]), keepdims=0)
             outputs[f"out{index}"] = summed
         return self.g.model(**outputs)
+
+    def projected_in_a_map(
+        self, lens: str, pose: str, points: np.ndarray, stride: int, size: tuple[int, int]
+    ) -> tuple[str, str]:
+        """Return places (N, P, 2) and mask (N, P, 1) as Simple-BEV makes them: the graph scales the lens to a map.
+
+        Args:
+            lens: (N, 4, 4), points of a camera to pixels of the image.
+            pose: (N, 4, 4), each camera to the first one.
+            points: (P, 3) in the frame of the first camera, m.
+            stride: Pixels of the image per pixel of the map.
+            size: Width and height of the map.
+        """
+        scale = self.g.const(np.diag([1 / stride, 1 / stride, 1.0, 1.0]))
+        matrix = self.g.op("MatMul", self.g.op("MatMul", scale, lens), self.inverse(pose))
+        seen = self.applied(matrix, self.g.const(homogeneous(points)[None]), [CAMERAS], (len(points), 4))
+        depth = self.part(seen, 2, 3, 2)
+        pixels = self.g.op("Div", self.part(seen, 0, 2, 2), self.g.op("Max", depth, self.g.const(1e-4)))
+        mask = self.g.op("Greater", depth, self.g.const(0.0))
+        for axis in (0, 1):
+            part = self.part(pixels, axis, axis + 1, 2)
+            for name, bound in (("Greater", -0.5), ("Less", size[axis] - 0.5)):
+                mask = self.g.op("And", mask, self.g.op(name, part, self.g.const(bound)))
+        ends = self.g.const(np.array(size, np.float32) - 1)
+        return self.g.op("Div", pixels, ends), self.g.op("Cast", mask, to=1)
+
+    def lifted_by_token(self, matrix: str, tokens: int) -> onnx.ModelProto:
+        """Return StreamPETR's position embedding: (1, N * tokens, 4, 4) times one frustum of pixels per token.
+
+        Args:
+            matrix: One matrix per image token, those of a camera in a row.
+            tokens: Of each camera; its features are (1, N, C, 4, tokens / 4).
+        """
+        coords = frustum(3, 4, tokens // 4)  # (D, h, w, 3)
+        coords[..., :2] *= coords[..., 2:]
+        rays = homogeneous(coords).reshape(len(coords), tokens, 4).transpose(1, 0, 2)  # (tokens, D, 4)
+        points = self.g.const(np.tile(rays, (CAMERAS, 1, 1))[None])
+        wide = self.g.op("Unsqueeze", matrix, self.g.const([2]))
+        moved = self.g.op("MatMul", wide, self.g.op("Unsqueeze", points, self.g.const([-1])))
+        lidar = self.part(self.g.op("Squeeze", moved, self.g.const([-1])), 0, 3, 3)
+        flat = self.g.op("Reshape", lidar, self.g.const([1, CAMERAS * tokens, 3 * len(coords)]))
+        features = self.g.input("features", (1, CAMERAS, CHANNELS, 4, tokens // 4))
+        rows = self.g.op("Transpose", features, perm=[0, 1, 3, 4, 2])
+        tall = self.g.op("Reshape", rows, self.g.const([1, CAMERAS * tokens, CHANNELS]))
+        embedded = self.g.op("MatMul", flat, self.g.const(np.ones((3 * len(coords), CHANNELS), np.float32)))
+        return self.g.model(out=self.g.op("Add", tall, embedded))

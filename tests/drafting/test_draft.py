@@ -82,6 +82,22 @@ def test_pixels_of_a_feature_map_leave_size_and_kind_open(tmp_path: Path) -> Non
     assert "stride" in found.sidecar
 
 
+def test_a_map_whose_stride_the_graph_has_gives_the_size_of_the_image(tmp_path: Path) -> None:
+    """A lens that the graph scales by 1/8 to a map of 100 x 58 is that of an image of 800 x 464; no grid is made up."""
+    views = Views()
+    pose, lens = (views.g.input(name, (CAMERAS, 4, 4)) for name in ("cam0_T_camXs", "pix_T_cams"))
+    site = views.projected_in_a_map(lens, pose, GRID.points().reshape(-1, 3), 8, (100, 58))
+    proto = views.attended(site, queries=[GRID.queries * GRID.anchors])
+    del proto.graph.input[-1].type.tensor_type.shape.dim[2:]
+    for size in (58, 100):
+        proto.graph.input[-1].type.tensor_type.shape.dim.add().dim_value = size
+    found = inspected(proto, tmp_path)
+    assert "size_px: [800, 464]  #" in found.sidecar
+    assert "pix_T_cams: network_intrinsic  #" in found.sidecar
+    assert spec_of(found).grids == ()
+    assert "its points are in the first camera's frame" in found.sidecar
+
+
 def test_scale_and_crop_follow_where_the_raw_image_leaves_no_choice(tmp_path: Path) -> None:
     """For the user's own rig whose images, made smaller, fill the network's width and nearly its height."""
     proto = projecting(GRID.points().reshape(-1, 3), (800, 464))

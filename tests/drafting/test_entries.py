@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
 
 from specialize.artifact.manifest import Tensor
 from specialize.describe import describe_tensor
-from specialize.drafting.entries import camera_count, draft_entries
+from specialize.drafting.entries import draft_entries
+from specialize.drafting.layout import layout_of
 from specialize.drafting.names import suggestion
 from specialize.drafting.text import entry_text
 from specialize.graph.known import fold
@@ -114,6 +116,54 @@ def test_an_intrinsic_before_a_late_image_preparation_is_open() -> None:
     assert found["intrins"] == "GUESS intrinsic or network_intrinsic"
 
 
+@pytest.mark.parametrize("tokens", [44, 8])
+def test_a_matrix_per_token_is_found(tokens: int) -> None:
+    """Each camera's matrix once per pixel of its feature map: by use, with how many times it stands there."""
+    views = Views()
+    proto = views.lifted_by_token(views.g.input("img2lidar", (1, CAMERAS * tokens, 4, 4)), tokens)
+    assert entries(proto) == {"img2lidar": f"{{kind: img2lidar, repeat: {tokens}}}"}
+
+
+def test_a_matrix_that_the_graph_repeats_is_found() -> None:
+    """StreamPETR inverts one matrix per camera and repeats it for every token before it is used."""
+    views, tokens = Views(), 44
+    inverse = views.inverse(views.g.input("lidar2img", (1, CAMERAS, 4, 4)))
+    wide = views.g.op("Unsqueeze", inverse, views.g.const([2]))
+    each = views.g.op("Expand", wide, views.g.const([1, CAMERAS, tokens, 4, 4]))
+    flat = views.g.op("Reshape", each, views.g.const([1, CAMERAS * tokens, 4, 4]))
+    assert entries(views.lifted_by_token(flat, tokens)) == {"lidar2img": "lidar2img"}
+
+
+def test_focal_lengths_are_named_by_their_shape() -> None:
+    """Two numbers per token of an input that is called intrinsic are focal lengths, of raw or of network pixels."""
+    views, tokens = Views(), 44
+    focal = views.g.input("intrinsic", (1, CAMERAS * tokens, 2))
+    views.g.input("features", (1, CAMERAS, 4, 4, tokens // 4))
+    views.g.input("img2lidar", (1, CAMERAS * tokens, 4, 4))
+    found = entries(views.g.model(out=views.g.op("Neg", focal)))
+    repeated = f", repeat: {tokens}}}"
+    assert found["intrinsic"] == f"GUESS {{kind: intrinsic{repeated} or {{kind: network_intrinsic{repeated}"
+
+
+def test_poses_to_the_first_camera_are_found() -> None:
+    """Simple-BEV's interface: a lens, and each camera's pose in the frame of the first one."""
+    views = Views()
+    pose, lens = (views.g.input(name, (CAMERAS, 4, 4)) for name in ("cam0_T_camXs", "pix_T_cams"))
+    site = views.projected_in_a_map(lens, pose, POINTS, 8, (100, 58))
+    found = entries(views.attended(site, queries=[len(POINTS)]))
+    assert found == {"pix_T_cams": "network_intrinsic", "cam0_T_camXs": "cam2first"}
+
+
+def test_coordinates_of_the_cameras_are_no_pixels() -> None:
+    """A pose that takes points to the cameras, whose depth alone is read, is what its name says."""
+    views = Views()
+    matrix = views.g.input("lidar2cam", (CAMERAS, 4, 4))
+    whole = views.g.const(np.concatenate([POINTS, np.ones_like(POINTS[:, :1])], 1)[None].astype(np.float32))
+    seen = views.applied(matrix, whole, [CAMERAS], (len(POINTS), 4))
+    mask = views.g.op("Greater", views.part(seen, 2, 3, 2), views.g.const(0.0))
+    assert entries(views.g.model(out=views.g.op("Cast", mask, to=1))) == {"lidar2cam": "lidar2cam"}
+
+
 def test_motion_of_the_vehicle_is_left_out() -> None:
     """`ego_pose` has the shape of calibration, changes with every frame, and is not bound."""
     views = Views()
@@ -153,7 +203,7 @@ def test_data_of_the_model_is_no_calibration() -> None:
         Tensor(name="ids", dtype="int64", shape=(6, 4, 4)),
         Tensor(name="img", dtype="float32", shape=(1, 6, 3, 480, 800)),
     ]
-    assert camera_count(inputs) == 6
+    assert layout_of(inputs).cameras == 6
 
 
 @pytest.mark.parametrize(
@@ -167,6 +217,8 @@ def test_data_of_the_model_is_no_calibration() -> None:
         ("post_rots", ("image_aug", "raw2network")), ("inv_post_rots", ("inverse_image_aug", "network2raw")),
         ("intrins", ("intrinsic", "network_intrinsic")), ("K", ("intrinsic", "network_intrinsic")),
         ("cam2imgs", ("intrinsic", "network_intrinsic")), ("I_inv", ("inverse_network_intrinsic", "inverse_intrinsic")),
+        ("cam0_T_camXs", ("cam2first",)), ("camXs_T_cam0", ("first2cam",)),
+        ("pix_T_cams", ("intrinsic", "network_intrinsic")),
         ("extrinsics", ("ego2cam", "lidar2cam", "cam2ego", "cam2lidar")), ("ego_pose", ()), ("sensor2keyegos", ()),
     ],
 )  # fmt: skip

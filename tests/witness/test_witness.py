@@ -19,7 +19,7 @@ from specialize.model_kinds import cut
 from specialize.planning import visible_sets
 from specialize.resources import resource_dir
 from specialize.witness.inputs import NAMES, Fed, compare, matrices_of
-from specialize.witness.rig import Grid, Preparation, Rig, Sidecar, read_rig, rig_of, sidecar_of
+from specialize.witness.rig import Grid, Preparation, Rig, Sidecar, Wanted, read_rig, rig_of, sidecar_of
 from specialize.witness.sight import network_from_lidar, pairs, sight
 from tests import strategies
 from tests.shared_files import calibrations, profile_document
@@ -73,18 +73,34 @@ def test_every_kind_is_the_same_matrix(kind: str, stride: float) -> None:
     image, wanted = zoo.spec("bevfusion_camera").image, InputKind(kind=kind, stride=stride)
     spec = ModelSpec(image=image, calibration_inputs={"m": wanted}, cameras=SPEC.cameras)
     rig, own = read_rig(path), sidecar(spec, 6)
-    assert own.inputs["m"] == (kind, stride)
+    assert own.inputs["m"] == Wanted(kind, stride)
     matrices = spec.calibration_arrays(load_profile(path))["m"]
     for form in BOUND[kind].forms:
         fed = cut(kind, matrices, (1, 6, *form))
         assert fed is not None
         for dtype, least in ((np.float64, 1e-11), (np.float32, 1e-6)):
-            found = compare(fed[None].astype(dtype), kind, stride, rig, own)
+            found = compare(fed[None].astype(dtype), own.inputs["m"], rig, own)
             assert isinstance(found, Fed) and found.agrees and found.deviation < least
         if BOUND[kind].shared or len(np.unique(fed, axis=0)) == 1:
             continue
-        swapped = compare(fed[None][:, [1, 0, 2, 3, 4, 5]].astype(np.float32), kind, stride, rig, own)
+        swapped = compare(fed[None][:, [1, 0, 2, 3, 4, 5]].astype(np.float32), own.inputs["m"], rig, own)
         assert isinstance(swapped, Fed) and not swapped.agrees and swapped.camera in (0, 1)
+
+
+def test_a_matrix_per_token_is_compared_token_by_token() -> None:
+    """Each camera's matrix as often as the sidecar says, in a row; one token of another camera is found."""
+    path = resource_dir("calib_profiles") / "car42.yaml"
+    wanted = InputKind(kind="img2lidar", repeat=3)
+    spec = ModelSpec(image=SPEC.image, calibration_inputs={"m": wanted}, cameras=SPEC.cameras)
+    rig, own = read_rig(path), sidecar(spec, 6)
+    assert own.inputs["m"] == Wanted("img2lidar", repeat=3)
+    fed = cut("img2lidar", spec.calibration_arrays(load_profile(path))["m"], (1, 18, 4, 4), 3)
+    assert fed is not None
+    found = compare(fed[None].astype(np.float32), own.inputs["m"], rig, own)
+    assert isinstance(found, Fed) and found.agrees
+    fed[13] = fed[0]
+    found = compare(fed[None].astype(np.float32), own.inputs["m"], rig, own)
+    assert isinstance(found, Fed) and not found.agrees and found.camera == 4
 
 
 def test_a_kind_that_is_not_known_is_not_witnessed() -> None:

@@ -77,7 +77,8 @@ def _in_capacity(
     for lengths, plan in zip(capacity["lengths"], plans, strict=True):
         if lengths is not None:
             over += np.maximum(plan.superset.sum(axis=1) - np.array(lengths), 0)
-    fits = not over.any() and seeing <= int(capacity["cameras_per_query"])
+    most = capacity["cameras_per_query"]  # None where rows are pooled only
+    fits = not over.any() and (most is None or seeing <= int(most))
     return dataclasses.replace(
         drift, verdict="other table" if fits else "beyond capacity", outside=tuple(int(rows) for rows in over)
     )

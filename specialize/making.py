@@ -72,7 +72,7 @@ def prove_and_publish(
         if conversion is not None:
             manifest = conversion.carry_out(manifest, facts, room, candidate, compiled.parts, say)
             watch.lap("convert")
-        written = read_written(room / MODEL, may_scatter=request.mode == "tables")
+        written = read_written(room / MODEL)
         manifest = msgspec.structs.replace(manifest, warnings=(*manifest.warnings, *written.warnings()))
         manifest = manifest.with_evidence(report.to_json(), forms.to_json(), drawings)
         write_new_report(room, manifest, compiled.plans)

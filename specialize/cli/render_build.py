@@ -171,7 +171,12 @@ def _capacity_line(capacity: dict[str, Any]) -> str:
     more = (
         f"{100 * (rows / own - 1):.1f} % more than the {own:,} of this calibration" if own else "none needed"
     )
-    room = f"room for {rows:,} rows, {more}, and {capacity['cameras_per_query']} cameras per query"
+    most = [
+        f"{capacity[key]:,} {what}"
+        for key, what in (("cameras_per_query", "cameras per query"), ("rows_per_cell", "rows per cell"))
+        if capacity[key] is not None
+    ]
+    room = f"room for {rows:,} rows, {more}, and {' and '.join(most)}"
     return f"tables: {capacity['bytes']:,} bytes per vehicle; {room}"
 
 

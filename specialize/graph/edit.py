@@ -140,6 +140,12 @@ class Builder:
         self.made.clear()
         self._constants.clear()
 
+    def drop_unread(self) -> None:
+        """Remove the nodes made that nothing reads."""
+        for node in reversed(self.made):
+            if not any(value.uses() or value.is_graph_output() for value in node.outputs):
+                self.graph.remove(node, safe=True)
+
     def _add(self, node: ir.Node) -> None:
         self.graph.insert_before(self._anchor, node)
         self.made.append(node)

@@ -6,15 +6,19 @@ Without a wish, or with `auto`, every camera gets a sixteenth more than the larg
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from specialize.errors import InputError, StaleError, UsageError
 from specialize.passes.site import CompactedSite
 from specialize.rows.arrange import Packing
+from specialize.rows.blocks import SIZE, most_rows
 from specialize.rows.room import NoRoomError, Room, Sum
+from specialize.rows.sum_back import CAMERAS
 from specialize.visibility.plan import VisibilityPlan
 
 AUTO = "auto"
@@ -61,6 +65,11 @@ def needs_of(sites: Iterable[CompactedSite]) -> dict[str, Room]:
     return {site.where: site.room for site in sites}
 
 
+def pools(room: Room) -> bool:
+    """Return whether a site sums more rows to one than a rig has cameras."""
+    return any(each.fan_in > CAMERAS for each in room.sums)
+
+
 def make_rooms(
     needs: Sequence[Needs],
     capacity: Capacity,
@@ -93,7 +102,9 @@ def make_rooms(
             )
             for slot in range(len(first.slots))
         )
-        sums = tuple(_sum([room.sums[number] for room in alike]) for number in range(len(first.sums)))
+        wanted = max(sum(map(sum, room.slots)) for room in alike)
+        share = sum(map(sum, slots)) / max(1, wanted)
+        sums = tuple(_sum([room.sums[number] for room in alike], share) for number in range(len(first.sums)))
         rooms[site] = Room(slots, sums)
     return rooms
 
@@ -101,7 +112,7 @@ def make_rooms(
 def capacity_json(
     sites: Sequence[CompactedSite], rooms: Needs, plans: Sequence[VisibilityPlan], size: int
 ) -> dict[str, object]:
-    """Return what the manifest says about capacity: per grid the rows per camera, and cameras per query.
+    """Return what the manifest says about capacity: rows per camera of each grid, cameras per query, rows per cell.
 
     Args:
         sites: The sites of the engine.
@@ -109,13 +120,14 @@ def capacity_json(
         plans: What the build's own vehicle sees, one per grid.
         size: Bytes of its tables.
     """
-    grids = []
+    grids, sums = [], [each for room in rooms.values() for each in room.sums]
     for plan in plans:
         lengths = [site.lengths for site in sites if site.seen.shape == plan.seen.shape]
         grids.append([int(n) for n in np.min(lengths, axis=0)] if lengths else None)
     return {
         "lengths": grids,
-        "cameras_per_query": min(each.fan_in for room in rooms.values() for each in room.sums),
+        "cameras_per_query": min((each.fan_in for each in sums if not each.scattered), default=None),
+        "rows_per_cell": min((most_rows(len(each.blocks)) for each in sums if each.scattered), default=None),
         "rows": sum(site.rows_computed for site in sites),
         "own_rows": sum(site.pairs for site in sites),
         "bytes": size,
@@ -127,18 +139,21 @@ def rooms_json(rooms: Needs) -> dict[str, object]:
     return {
         site: {
             "slots": [list(slot) for slot in room.slots],
-            "sums": [[each.fan_in, each.scaled, each.scattered] for each in room.sums],
+            "sums": [[each.fan_in, each.scaled, each.scattered, list(each.blocks)] for each in room.sums],
         }
         for site, room in rooms.items()
     }
 
 
-def rooms_from_json(data: Mapping[str, Mapping[str, Sequence[Sequence[int]]]]) -> dict[str, Room]:
+def rooms_from_json(data: Mapping[str, Mapping[str, Sequence[Sequence[Any]]]]) -> dict[str, Room]:
     """Return rooms from what `rooms_json` gives."""
     return {
         site: Room(
             tuple(tuple(int(n) for n in slot) for slot in entry["slots"]),
-            tuple(Sum(int(fan), bool(scaled), bool(scattered)) for fan, scaled, scattered in entry["sums"]),
+            tuple(
+                Sum(int(fan), bool(scaled), bool(scattered), tuple(int(n) for n in blocks))
+                for fan, scaled, scattered, blocks in entry["sums"]
+            ),
         )
         for site, entry in data.items()
     }
@@ -150,6 +165,16 @@ def explain(error: NoRoomError, vehicle: str, cameras: tuple[str, ...]) -> Stale
     if error.what == "sum":
         expected = f"at most {error.kept[0]} cameras that see the same query"
         return StaleError(vehicle, expected, str(error.wanted[0]), hint)
+    if error.what == "fan-in":
+        expected = f"at most {error.kept[0]:,} rows that are pooled into one cell"
+        return StaleError(vehicle, expected, f"{error.wanted[0]:,}", hint)
+    if error.what == "blocks":
+        over = [
+            f"{wanted - kept:,} blocks of {SIZE} rows too many ({wanted:,} of {kept:,})"
+            for wanted, kept in zip(error.wanted, error.kept, strict=True)
+            if wanted > kept
+        ]
+        return StaleError(vehicle, "pooled rows that fit the capacity of the build", over[0], hint)
     if error.what == "weights" or len(error.wanted) != len(error.kept):
         return StaleError(vehicle, "a graph that looks like the build's", "another one", hint)
     names = (
@@ -194,6 +219,18 @@ def _asked(wanted: np.ndarray, lengths: tuple[int, ...]) -> np.ndarray:
     raise InputError("--capacity", f"one number, or {len(wanted)} of them", str(len(lengths)))
 
 
-def _sum(needs: Sequence[Sum]) -> Sum:
+def _sum(needs: Sequence[Sum], share: float) -> Sum:
+    """Return how rows are summed for all vehicles; where they are pooled, in `share` times the blocks they need."""
     fan_in = max([LEAST_FAN_IN, *(each.fan_in for each in needs)])
-    return Sum(fan_in, any(each.scaled for each in needs), any(each.scattered for each in needs))
+    scattered = fan_in > CAMERAS
+    levels = max(len(each.blocks) for each in needs) if scattered else 0
+    wanted = [
+        max(each.blocks[level] if level < len(each.blocks) else 0 for each in needs)
+        for level in range(levels)
+    ]
+    blocks = tuple(max(1, blocks if share <= 1 else _room_for(blocks, share)) for blocks in wanted)
+    return Sum(fan_in, any(each.scaled for each in needs), scattered, blocks)
+
+
+def _room_for(blocks: int, share: float) -> int:
+    return -(-math.ceil(blocks * share) // STEP) * STEP

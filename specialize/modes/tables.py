@@ -151,7 +151,7 @@ def program_of(build: Build) -> Program:
         path=build.file(PROGRAM),
         spec=parse_spec(manifest.spec, f"{build.folder}: spec of the manifest"),
         cameras=manifest.cameras,
-        packing=Packing(manifest.layout, manifest.align, rooms=tuple(rooms.items())),  # type: ignore[arg-type]
+        packing=Packing(manifest.layout, manifest.align, rooms=tuple(rooms.items()), many=True),  # type: ignore[arg-type]
         tables=tuple(Table(entry["name"], tuple(entry["members"])) for entry in options["tables"]),
         signature=options["signature"],
         recipe=recipe_from_json(options["witness"]),

@@ -21,7 +21,15 @@ from specialize.errors import DeclinedError, InternalError
 from specialize.graph.closure import Closure
 from specialize.graph.io import read_graph, write_graph
 from specialize.model import ModelSpec
-from specialize.modes.capacity import Capacity, Needs, capacity_json, make_rooms, needs_of, parse_capacity
+from specialize.modes.capacity import (
+    Capacity,
+    Needs,
+    capacity_json,
+    make_rooms,
+    needs_of,
+    parse_capacity,
+    pools,
+)
 from specialize.modes.tables import PROGRAM, Program
 from specialize.passes.base import node_name
 from specialize.passes.pipeline import Specialized, tidied
@@ -85,7 +93,7 @@ def tabulate(
         StaleError: A vehicle of `--capacity-over` has other cameras.
     """
     over = load_profiles(request.capacity_over)
-    packing = Packing(request.layout, request.align)
+    packing = Packing(request.layout, request.align, many=True)
     whole = Program(prepared, spec, profile.camera_names(), packing)
     alone = whole.compile(profile)[0]
     if not alone.sites:
@@ -93,11 +101,13 @@ def tabulate(
         raise DeclinedError(request.model, "rows that the calibration makes superfluous", "none", hint)
     cutter = _Cutter(whole, alone)
     part = cutter.cut(alone.sites)
+    near = _near(profile)
     needs = [needs_of(alone.sites), *(needs_of(part.compile(other)[0].sites) for other in over)]
+    if any(pools(room) for room in needs[0].values()):  # of turned cameras, other points fall into the grid
+        needs += [needs_of(part.compile(other)[0].sites) for other in near[1:]]
     capacity = parse_capacity(request.capacity, over=bool(over))
     most = {site.where: site.queries for site in alone.sites}
     rooms = make_rooms(needs, capacity, packing, profile.camera_names(), most)
-    near = _near(profile)
     engines = [whole.with_rooms(rooms).compile(each) for each in near]
     tables = _tables(part, [engine.model for engine, _ in engines], engines[0][1], profile, cutter.origins())
     require_alike([engine.model for engine, _ in engines], tables, engines[0][1])

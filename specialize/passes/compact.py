@@ -22,6 +22,7 @@ from specialize.graph.edit import PASS_KEY, SITE_KEY, Builder
 from specialize.graph.provenance import any_bound
 from specialize.graph.shapes import dims, numpy_type
 from specialize.graph.subgraphs import node_reads, remove_node
+from specialize.passes.alive import Alive
 from specialize.passes.base import Note, declined, node_name
 from specialize.passes.site import CompactedSite, describe
 from specialize.passes.worth import cost, superseded
@@ -39,7 +40,7 @@ NAME = "compact"
 RULES = {**lift_moves.RULES, **lift_sample.RULES, **lift_scatter.RULES, **lift_work.RULES}
 HANDLERS = {**emit_work.HANDLERS, **emit_sample.HANDLERS}
 
-TABLES = frozenset({"rows", "back", "scale", "cells", "table"})
+TABLES = frozenset({"rows", "back", "scale", "order", "blocks", "cells", "table"})
 """Labels of constants that may differ between vehicles."""
 
 
@@ -57,41 +58,12 @@ def compact(
         outcome = _compact_at(model.graph, node, places, packing, gates, traced)
         if isinstance(outcome, CompactedSite):
             sites.insert(0, outcome)
-            notes.insert(0, Note(NAME, "applied", outcome.where, _summary(outcome)))
+            told = f"{outcome.rows_before} rows to {outcome.rows_computed} for {outcome.queries} queries"
+            notes.insert(0, Note(NAME, "applied", outcome.where, told))
         elif not is_incidental(node):  # a table or a mask is nothing unusual
             notes.insert(0, declined(NAME, node, outcome))
     _number_sites(model.graph, sites)
     return sites, notes
-
-
-class _Alive:
-    """The nodes that somebody else than a sink needs, so that they are computed for all their rows anyway.
-
-    A node is not alive if everything that reads it leads to the sink and nowhere else. What stands behind the sink
-    in the order of the graph cannot lead to it, so only nodes between the two are ever looked at.
-    """
-
-    def __init__(self, sink: ir.Node, places: Mapping[ir.Node, int]) -> None:
-        self._sink, self._places = sink, places
-        self._last = places[sink]
-        self._alive: dict[ir.Node, bool] = {sink: False}
-
-    def __contains__(self, node: object) -> bool:
-        assert isinstance(node, ir.Node)
-        stack = [node]
-        while stack:
-            current = stack[-1]
-            if current not in self._alive and self._places.get(current, self._last) < self._last:
-                readers = {reader for value in current.outputs for reader, _ in value.uses()}
-                unknown = [reader for reader in readers if reader not in self._alive]
-                if unknown:
-                    stack.extend(unknown)
-                    continue
-                read_outside = any(value.is_graph_output() for value in current.outputs)
-                self._alive[current] = read_outside or any(self._alive[reader] for reader in readers)
-            self._alive.setdefault(current, True)
-            stack.pop()
-        return self._alive[node]
 
 
 def _compact_at(
@@ -103,7 +75,7 @@ def _compact_at(
     traced: bool,
 ) -> CompactedSite | Declined:
     axes = Axes()
-    lifter = Lifter(axes, RULES, _Alive(node, places))
+    lifter = Lifter(axes, RULES, Alive(node, places))
     sink = read_sink(node, axes, lifter)
     if isinstance(sink, Declined):
         return sink
@@ -116,7 +88,7 @@ def _compact_at(
         return _why_no_work(lifter)
     if is_incidental(node) and not samples_groups(sink.value):
         return Declined("not-sampled", "what it picks or masks is not sampled")
-    if wanted == total and (node.op_type not in SCATTERS or not samples_groups(sink.value)):
+    if wanted == total and not _is_worth_all(node, sink, packing):
         return Declined("every-row-read", f"every one of the {total} rows is read")
     room = packing.room(node_name(node))
     marks = {PASS_KEY: NAME, SITE_KEY: node_name(node)}
@@ -127,12 +99,20 @@ def _compact_at(
     emitted = emitter.combine(sink.value.terms, rows, gates=gates)
     result = emitter.regroup(emitted, axes.layout(sink.layout))
     before, after = cost(superseded(node)), cost(builder.made)
-    if room is None and emitter.sums[-1].fan_in > CAMERAS and after >= before:
+    if not packing.many and emitter.sums[0].fan_in > CAMERAS and after >= before:
         builder.undo()
         told = f"working on {wanted:,} of {total:,} rows costs more than on all: {_costs(after, before)}"
         return Declined("costs-more", told)
     replace(graph, node.outputs[0], builder.reshape(result, dims(node.outputs[0])))
+    builder.drop_unread()  # products that sums in blocks have multiplied themselves
     return describe(sink, axes, emitter, remove_unused(graph, node))
+
+
+def _is_worth_all(node: ir.Node, sink: Sink, packing: Packing) -> bool:
+    """Return whether a sink is rewritten although every row is read: it samples, or pools for many vehicles."""
+    if packing.many and any(term.map.fan_in() > CAMERAS for term in sink.value.terms):
+        return True
+    return node.op_type in SCATTERS and samples_groups(sink.value)
 
 
 def _nothing(graph: ir.Graph, sink: Sink) -> CompactedSite:
@@ -144,10 +124,6 @@ def _nothing(graph: ir.Graph, sink: Sink) -> CompactedSite:
     seen = np.zeros((0, queries), dtype=np.bool_)
     replaced = frozenset(remove_unused(graph, sink.node))
     return CompactedSite(node_name(sink.node), queries, (), (), 0, seen, replaced)
-
-
-def _summary(site: CompactedSite) -> str:
-    return f"{site.rows_before} rows to {site.rows_computed} for {site.queries} queries"
 
 
 def _costs(after: int, before: int) -> str:

@@ -6,7 +6,8 @@ What: ScatterND or ScatterElements that adds rows to constant places  ->  Gather
 Why it is sound: a sum may be taken in any order. No row is read twice and none is padded, whatever the number of rows
     of a place. A scatter with repeated places is a race on runtimes that run it on several threads: ONNX Runtime's
     ScatterND loses additions on two threads.
-Needs: fold, so that the places are constants; compact, so that scatters that sum cameras are gone.
+Needs: fold, so that the places are constants; compact, so that scatters that sum cameras are gone. With `--mode tables`
+    compact itself pools in blocks, whose number does not depend on the vehicle.
 Declines when: the places are not constant; they differ within a row; the result is not rows that stand side by side.
 """
 
@@ -24,6 +25,7 @@ from specialize.graph.subgraphs import remove_dead
 from specialize.passes.base import Note, node_name
 from specialize.passes.compact import remove_unused, replace
 from specialize.passes.row_pull import Ints, Rows, pull_rows, zero_rows
+from specialize.rows.blocks import factors_of
 from specialize.rows.lift import array_of, node_axis
 
 NAME = "gather_sums"
@@ -175,7 +177,7 @@ def _sum_of_runs(builder: Builder, rows: ir.Value, length: int, width: int) -> i
     if length == 1:
         return rows
     count = dims(rows)[0] // length
-    factors = _factors(rows)
+    factors = factors_of(rows)
     if factors is not None:
         numbers = builder.reshape(factors[0], (count, 1, length))
         stacked = builder.reshape(factors[1], (count, length, width))
@@ -184,16 +186,3 @@ def _sum_of_runs(builder: Builder, rows: ir.Value, length: int, width: int) -> i
     stacked = builder.reshape(rows, (count, length, width))
     axes = builder.constant(np.array([1], dtype=np.int64), "axis")
     return builder.node("ReduceSum", [stacked, axes], (count, width), keepdims=0)
-
-
-def _factors(rows: ir.Value) -> tuple[ir.Value, ir.Value] | None:
-    """Return the numbers, (rows, 1), and the rows that a tensor is the product of; None if it is none."""
-    node = rows.producer()
-    if node is None or node.op_type != "Mul":
-        return None
-    first, second = node.inputs
-    if first is None or second is None:
-        return None
-    if dims(second) == (dims(rows)[0], 1):
-        first, second = second, first
-    return (first, second) if dims(first) == (dims(rows)[0], 1) and dims(second) == dims(rows) else None

@@ -32,13 +32,14 @@ WORDS = {
     "back": "sum",
     "scale": "weights",
     "order": "order",
+    "blocks": "blocks",
     "cells": "cells",
     "table": "values",
 }
 """Label of a constant that compaction made, and what its table is called."""
 
 
-ALWAYS = frozenset({"rows", "back", "scale", "order", "cells"})
+ALWAYS = frozenset({"rows", "back", "scale", "order", "blocks", "cells"})
 """Labels of what is a table even if it has been the same for every calibration that was tried."""
 
 MADE = "specialize/"

@@ -30,6 +30,7 @@ class Packing:
         capacity: Least length per group; empty for what the rows need.
         rooms: By name of the site, what is kept for rows of any vehicle; the graph then looks the same for all of them.
         shared: Names of the constants that all vehicles have in common, where there are rooms.
+        many: Whether the graph is to serve many vehicles, so that pooling is rewritten even if it costs more.
     """
 
     layout: LayoutName = "ragged"
@@ -37,6 +38,7 @@ class Packing:
     capacity: tuple[int, ...] = ()
     rooms: tuple[tuple[str, Room], ...] = ()
     shared: frozenset[str] = frozenset()
+    many: bool = False
 
     def room(self, site: str) -> Room | None:
         """Return what is kept for a site; None if it takes what its rows need."""
@@ -137,6 +139,18 @@ def arrange(
     row = Factor(int(lengths.max(initial=0)) if padded else len(index), (-1,))
     parts = () if padded else tuple(Factor(int(length), (-1,)) for length in lengths if length)
     return Arrangement(rows, index, filled, tuple(int(n) for n in lengths), groups, group, row, parts)
+
+
+def arrange_as(rows: Axis, index: Ints, filled: npt.NDArray[np.bool_]) -> Arrangement:
+    """Return rows in a given order, in one group.
+
+    Args:
+        rows: Row factors that the row numbers count, outermost first.
+        index: Row number at every place, (places,).
+        filled: Which places are not padding, (places,).
+    """
+    row, length = Factor(len(index), (-1,)), len(index)
+    return Arrangement(rows, index, filled, (length,), (), None, row, (Factor(length, (-1,)),))
 
 
 def _first_of_group(rows: Axis, groups: Axis) -> Ints:

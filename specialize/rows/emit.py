@@ -14,8 +14,9 @@ import numpy.typing as npt
 from scipy import sparse
 
 from specialize.graph.edit import Builder
-from specialize.rows.arrange import Arrangement, Packing, arrange
+from specialize.rows.arrange import Arrangement, Packing, arrange, arrange_as
 from specialize.rows.axes import Axes, Axis, Factor, Layout, size_of
+from specialize.rows.blocks import cut, sum_blocks
 from specialize.rows.expr import Apply, Base, Combination, Constant, Operand, Parameter, Source, Term
 from specialize.rows.gating import Gate, find_gating
 from specialize.rows.lift import rows_first
@@ -68,9 +69,17 @@ class Emitter(Tensors):
             rows: What the rows of the result are numbered by.
             features: What else; by default as the first base is emitted.
             gates: Which rows count is known at run time only, where one of these says so.
+
+        Raises:
+            NoRoomError: The rows do not fit in what is kept for them.
         """
         parts, maps = [], []
         arrangements: list[Arrangement] = []
+        needs = needs_of(RowMap.of(sparse.hstack([term.map.matrix for term in terms])))
+        how = None if self._room is None else self._room.sums[len(self.sums)].fitting(needs)
+        self.sums.append(needs)
+        if how is not None and how.scattered and len(terms) == 1 and not self._groups(terms[0].base):
+            return self._pool(terms[0], rows, features, how.blocks)
         for term in terms:
             base_rows = self.axes.resolve(term.base.rows)
             kept = None if self._room is None else self._room.slots[len(self.slots)]
@@ -84,10 +93,22 @@ class Emitter(Tensors):
             self.arrangements.append((term.base, at))
         assert features is not None
         places = RowMap.of(sparse.hstack(maps))
-        how = None if self._room is None else self._room.sums[len(self.sums)]
-        self.sums.append(needs_of(places))
         gating = find_gating(gates, [at.lengths for at in arrangements], places)
         summed = sum_back(self.builder, parts, places, size_of(features), how, gating)
+        return Emitted(summed, (*rows, *features))
+
+    def _pool(self, term: Term, rows: Axis, features: Axis | None, levels: tuple[int, ...]) -> Emitted:
+        """Return rows that are sums of many rows of one base, which is computed in the blocks that are summed."""
+        entries = term.map.matrix.tocoo()
+        first = cut(entries.row.astype(np.int64), levels[0])
+        index = entries.col.astype(np.int64)[first.entries]
+        at = arrange_as(self.axes.resolve(term.base.rows), index, first.filled)
+        self.slots.append(at.wanted())
+        self.arrangements.append((term.base, at))
+        emitted = self.joined(self.emit(term.base, at))
+        features = features or tuple(token for token in emitted.tokens if token not in at.tokens)
+        value = self.regroup(emitted, (at.tokens, features))
+        summed = sum_blocks(self.builder, value, first, entries.data, term.map.rows_out, levels)
         return Emitted(summed, (*rows, *features))
 
     def emit(self, base: Base, at: Arrangement) -> Emitted | Parts:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from specialize.rows.blocks import most_rows
+
 Ints = npt.NDArray[np.int64]
 
 
@@ -18,9 +20,9 @@ class NoRoomError(Exception):
     """Rows do not fit in what was kept for them.
 
     Attributes:
-        wanted: Rows per group, or rows summed per query.
+        wanted: Rows per group, rows summed per query, or blocks per level.
         kept: What there is room for.
-        what: `rows`, `sum` or `weights`.
+        what: `rows`, `sum`, `weights`, `fan-in` (rows of one cell) or `blocks`.
     """
 
     def __init__(self, what: str, wanted: tuple[int, ...], kept: tuple[int, ...]) -> None:
@@ -35,24 +37,36 @@ class Sum:
     Attributes:
         fan_in: Rows summed per row of the result.
         scaled: Whether rows are multiplied by coefficients.
-        scattered: Whether by a scatter instead of a gather.
+        scattered: Whether many rows are pooled to few, by a scatter or in blocks, instead of gathered row by row.
+        blocks: Blocks on every level, where rows are pooled.
     """
 
     fan_in: int
     scaled: bool
     scattered: bool
+    blocks: tuple[int, ...] = ()
 
     def fitting(self, needs: Sum) -> Sum:
         """Return this, if what is needed fits in it.
 
         Raises:
-            NoRoomError: More rows are summed per query, or coefficients are needed that have no place.
+            NoRoomError: More rows are summed per query, or in more blocks, or coefficients have no place.
         """
-        if needs.fan_in > self.fan_in and not self.scattered:
+        if self.scattered:
+            self._hold(needs)
+            return self
+        if needs.fan_in > self.fan_in:
             raise NoRoomError("sum", (needs.fan_in,), (self.fan_in,))
         if needs.scaled and not self.scaled:
             raise NoRoomError("weights", (1,), (0,))
         return self
+
+    def _hold(self, needs: Sum) -> None:
+        if needs.fan_in > most_rows(len(self.blocks)):
+            raise NoRoomError("fan-in", (needs.fan_in,), (most_rows(len(self.blocks)),))
+        wanted = needs.blocks + (0,) * (len(self.blocks) - len(needs.blocks))
+        if any(blocks > kept for blocks, kept in zip(wanted, self.blocks, strict=True)):
+            raise NoRoomError("blocks", wanted, self.blocks)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
-from scipy import sparse
 
 from specialize.graph.edit import Builder
 from specialize.graph.shapes import dims
+from specialize.rows.blocks import blocks_needed, cut, sum_blocks
 from specialize.rows.gating import Gating
-from specialize.rows.room import NoRoomError, Sum
+from specialize.rows.room import Sum
 from specialize.rows.rowmap import RowMap
 
 DENSE_GATHER = 4
@@ -24,7 +24,8 @@ def needs_of(places: RowMap) -> Sum:
     """Return how the places of parts are best summed to rows."""
     rows, fan_in = places.rows_out, places.fan_in()
     scattered = fan_in > CAMERAS and fan_in * rows > DENSE_GATHER * max(rows, places.matrix.nnz)
-    return Sum(fan_in, bool((places.matrix.data != 1).any()), scattered)
+    blocks = blocks_needed(np.diff(places.matrix.indptr).astype(np.int64))
+    return Sum(fan_in, bool((places.matrix.data != 1).any()), scattered, blocks)
 
 
 def sum_back(
@@ -44,20 +45,18 @@ def sum_back(
         width: Number of features.
         kept: How to sum, if the graph must look the same for other places.
         gating: What tells at run time which rows count.
-
-    Raises:
-        NoRoomError: That way does not do for these places.
     """
-    needs = needs_of(places)
-    how = needs if kept is None else kept.fitting(needs)
+    how = needs_of(places) if kept is None else kept
     if how.scattered and gating is None:
-        return _scatter_back(builder, parts, places, width, always=kept is not None)
+        if kept is not None:
+            return _pool_back(builder, parts, places, width, kept.blocks)
+        return _scatter_back(builder, parts, places, width)
     rows, dtype, fan_in = places.rows_out, parts[0].dtype or ir.DataType.FLOAT, how.fan_in
     sources, scales = places.table(fan_in)
     if (sources < 0).any() or kept is not None:
         parts = [*parts, builder.constant(np.zeros((1, 1, width), dtype=dtype.numpy()), "nobody")]
         sources = np.where(sources < 0, places.rows_in, sources)
-    joined = _join(builder, parts)
+    joined = join(builder, parts)
     index = builder.constant(sources.ravel(), "back")
     picked = builder.node("Gather", [joined, index], [1, rows * fan_in, width], axis=1)
     if how.scaled:
@@ -74,23 +73,20 @@ def sum_back(
     return builder.node("ReduceSum", [stacked, axes], [1, rows, width], keepdims=0)
 
 
-def _scatter_back(
-    builder: Builder, parts: list[ir.Value], places: RowMap, width: int, *, always: bool
-) -> ir.Value:
+def _scatter_back(builder: Builder, parts: list[ir.Value], places: RowMap, width: int) -> ir.Value:
     """Sum many rows to few, as a scatter with addition: what a view transform pools by.
 
-    Rows are added in the order in which they are there, so that none is moved before. With `always`, every place is
-    scattered, those that nothing reads with coefficient zero, and no step is left out.
+    Rows are added in the order in which they are there, so that none is moved before.
     """
-    entries = _every_place(places) if always else places.matrix.tocoo()
+    entries = places.matrix.tocoo()
     order = np.argsort(entries.col, kind="stable")
     index, cells, scales = entries.col[order], entries.row[order], entries.data[order]
-    joined, dtype = _join(builder, parts), parts[0].dtype or ir.DataType.FLOAT
+    joined, dtype = join(builder, parts), parts[0].dtype or ir.DataType.FLOAT
     shape = [1, len(index), width]
     if not np.array_equal(index, np.arange(places.rows_in)):
         picked = builder.constant(index.astype(np.int64), "order")
         joined = builder.node("Gather", [joined, picked], shape, axis=1)
-    if always or (scales != 1).any():
+    if (scales != 1).any():
         scale = builder.constant(scales.reshape(1, -1, 1).astype(dtype.numpy()), "scale")
         joined = builder.node("Mul", [joined, scale], shape)
     zeros = builder.constant(np.zeros((places.rows_out, width), dtype=dtype.numpy()), "empty")
@@ -100,23 +96,29 @@ def _scatter_back(
     return builder.reshape(summed, [1, places.rows_out, width])
 
 
-def _every_place(places: RowMap) -> sparse.coo_array:
-    """Return the entries of a map, one per place: of zero where it has none.
+def _pool_back(
+    builder: Builder, parts: list[ir.Value], places: RowMap, width: int, levels: tuple[int, ...]
+) -> ir.Value:
+    """Sum many rows to few in blocks, (1, rows, features), in a graph that looks the same for any places.
 
-    Raises:
-        NoRoomError: A place is read twice.
+    Args:
+        builder: Makes the nodes.
+        parts: Tensors (1, places, features), one after the other.
+        places: Which places each row sums.
+        width: Number of features.
+        levels: Blocks there is room for on every level.
     """
     entries = places.matrix.tocoo()
-    unread = np.setdiff1d(np.arange(places.rows_in), entries.col)
-    row = np.concatenate([entries.row, np.zeros_like(unread)])
-    column = np.concatenate([entries.col, unread])
-    if len(column) != places.rows_in:
-        raise NoRoomError("sum", (len(column),), (places.rows_in,))
-    data = np.concatenate([entries.data, np.zeros(len(unread))])
-    return sparse.coo_array((data, (row, column)), shape=places.matrix.shape)
+    first = cut(entries.row.astype(np.int64), levels[0])
+    index = builder.constant(entries.col.astype(np.int64)[first.entries], "order")
+    joined = builder.node("Gather", [join(builder, parts), index], [1, len(first.entries), width], axis=1)
+    rows = builder.reshape(joined, (len(first.entries), width))
+    summed = sum_blocks(builder, rows, first, entries.data, places.rows_out, levels)
+    return builder.reshape(summed, [1, places.rows_out, width])
 
 
-def _join(builder: Builder, parts: list[ir.Value]) -> ir.Value:
+def join(builder: Builder, parts: list[ir.Value]) -> ir.Value:
+    """Return tensors (1, places, features) as one, one after the other."""
     if len(parts) == 1:
         return parts[0]
     shape = [1, sum(dims(part)[1] for part in parts), dims(parts[0])[2]]

@@ -44,12 +44,11 @@ class WrittenFile:
         return tuple(told)
 
 
-def read_written(path: Path, *, may_scatter: bool) -> WrittenFile:
+def read_written(path: Path) -> WrittenFile:
     """Check the file of a specialized model and return what is left in it.
 
     Args:
         path: The ONNX file; its weights are not read.
-        may_scatter: Whether places are inputs, so that a pass had to write a scatter.
 
     Raises:
         InternalError: A node reaches no output, or a pass made a dynamic shape or a scatter.
@@ -63,9 +62,7 @@ def read_written(path: Path, *, may_scatter: bool) -> WrittenFile:
     static = _shapes(graph)
     dynamic = tuple(_called(node) for node in graph.node if _is_dynamic(node, static))
     scatters = tuple(_called(node) for node in graph.node if node.domain == "" and node.op_type in SCATTERS)
-    made = [name for name in dynamic if OWN in name] + [
-        name for name in scatters if OWN in name and not may_scatter
-    ]
+    made = [name for name in (*dynamic, *scatters) if OWN in name]
     if made:
         raise InternalError(str(path), "static shapes and no scatter in what passes wrote", _listed(made))
     return WrittenFile(dynamic, scatters)

@@ -27,7 +27,7 @@ def test_a_whole_static_model_has_nothing_left(tmp_path: Path) -> None:
     """Static shapes and live nodes: nothing to say."""
     g = GraphMaker()
     path = written(g, tmp_path, out=g.op("Relu", g.input("x", (2, 3))))
-    assert read_written(path, may_scatter=False).warnings() == ()
+    assert read_written(path).warnings() == ()
 
 
 def test_a_dead_node_is_a_bug(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_dead_node_is_a_bug(tmp_path: Path) -> None:
     x = g.input("x", (2, 3))
     g.op("Exp", x)
     with pytest.raises(InternalError, match="1 that do not: Exp"):
-        read_written(written(g, tmp_path, out=g.op("Relu", x)), may_scatter=False)
+        read_written(written(g, tmp_path, out=g.op("Relu", x)))
 
 
 @pytest.mark.parametrize(("named", "fails"), [("specialize/site/0", True), ("head/NonZero", False)])
@@ -46,24 +46,22 @@ def test_a_dynamic_shape_is_a_bug_or_a_warning(tmp_path: Path, named: str, fails
     path = written(g, tmp_path, named, out=g.op("NonZero", g.input("x", (2, 3))))
     if fails:
         with pytest.raises(InternalError, match="static shapes"):
-            read_written(path, may_scatter=False)
+            read_written(path)
     else:
-        (text,) = read_written(path, may_scatter=False).warnings()
+        (text,) = read_written(path).warnings()
         assert "NonZero 'head/NonZero'" in text
 
 
-@pytest.mark.parametrize("may_scatter", [False, True])
-def test_a_scatter_of_ours_is_a_bug_unless_its_places_are_inputs(tmp_path: Path, may_scatter: bool) -> None:
-    """In tables mode a pass may scatter, and the build says so."""
+def test_a_scatter_of_ours_is_a_bug(tmp_path: Path) -> None:
+    """No pass scatters, whatever the mode; what the input model has is only told."""
     g = GraphMaker()
     table, rows = g.const(np.zeros((4, 3), np.float32)), g.input("x", (4, 3))
     out = g.op("ScatterND", table, g.const([[0], [0], [1], [1]]), rows, reduction="add")
-    path = written(g, tmp_path, "specialize/pool/3_ScatterND", out=out)
-    if may_scatter:
-        assert "scatters are left" in read_written(path, may_scatter=True).warnings()[0]
-    else:
-        with pytest.raises(InternalError, match="no scatter"):
-            read_written(path, may_scatter=False)
+    own = written(g, tmp_path, "specialize/pool/3_ScatterND", out=out)
+    with pytest.raises(InternalError, match="no scatter"):
+        read_written(own)
+    theirs = written(g, tmp_path, "pool/ScatterND", out=out)
+    assert "scatters are left" in read_written(theirs).warnings()[0]
 
 
 def test_what_a_branch_captures_is_alive(tmp_path: Path) -> None:
@@ -83,4 +81,4 @@ def test_what_a_branch_captures_is_alive(tmp_path: Path) -> None:
     flag = onnx.helper.make_tensor_value_info("flag", onnx.TensorProto.BOOL, [])
     graph = onnx.helper.make_graph(nodes, "g", [infos[0], flag], [infos[1]], value_info=[infos[2]])
     onnx.save(onnx.helper.make_model(graph), str(tmp_path / "m.onnx"))
-    assert read_written(tmp_path / "m.onnx", may_scatter=False).dynamic == ()
+    assert read_written(tmp_path / "m.onnx").dynamic == ()

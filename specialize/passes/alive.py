@@ -1,0 +1,37 @@
+"""Which nodes are computed for all their rows anyway, whatever is done about one place where rows are dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import onnx_ir as ir
+
+
+class Alive:
+    """The nodes that somebody else than a sink needs, so that they are computed for all their rows anyway.
+
+    A node is not alive if everything that reads it leads to the sink and nowhere else. What stands behind the sink
+    in the order of the graph cannot lead to it, so only nodes between the two are ever looked at.
+    """
+
+    def __init__(self, sink: ir.Node, places: Mapping[ir.Node, int]) -> None:
+        self._sink, self._places = sink, places
+        self._last = places[sink]
+        self._alive: dict[ir.Node, bool] = {sink: False}
+
+    def __contains__(self, node: object) -> bool:
+        assert isinstance(node, ir.Node)
+        stack = [node]
+        while stack:
+            current = stack[-1]
+            if current not in self._alive and self._places.get(current, self._last) < self._last:
+                readers = {reader for value in current.outputs for reader, _ in value.uses()}
+                unknown = [reader for reader in readers if reader not in self._alive]
+                if unknown:
+                    stack.extend(unknown)
+                    continue
+                read_outside = any(value.is_graph_output() for value in current.outputs)
+                self._alive[current] = read_outside or any(self._alive[reader] for reader in readers)
+            self._alive.setdefault(current, True)
+            stack.pop()
+        return self._alive[node]

@@ -17,6 +17,7 @@ from specialize.model import ModelSpec, parse_spec
 from specialize.modes.envelope_file import pairs_outside
 from specialize.planning import resolve_spec, visible_sets
 from specialize.request import DriftOutcome, QueryChange
+from specialize.vehicle.expect import state_of
 from specialize.visibility.delta import compare_plans
 
 
@@ -31,7 +32,10 @@ def check(build_dir: Path | str, calib: Path | str) -> DriftOutcome:
     before, after = build.calibration(), load_profile(calib)
     drift = _drift(spec, (build.folder, Path(calib)), before, after)
     own = build.manifest.source.get("kind") == "onnx"
-    drift = dataclasses.replace(drift, own_model=own, allowed=build.manifest.allowed)
+    state, reason = state_of(build, before, after)
+    drift = dataclasses.replace(
+        drift, own_model=own, allowed=build.manifest.allowed, state=state, reason=reason
+    )
     if build.manifest.mode == "envelope":
         return _in_envelope(build, spec, after, drift)
     if build.manifest.mode == "tables":

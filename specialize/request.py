@@ -200,6 +200,8 @@ class DriftOutcome:
             the capacity; empty otherwise.
         own_model: Whether the first is a build of an ONNX file, which has to be named to build again.
         allowed: What was accepted with `--allow` when the first was built.
+        state: What the guard on the vehicle says of the second, for a build; empty if no contract can hold the build.
+        reason: Why the second is unusable, in the guard's word; empty if it is not.
     """
 
     before: Path
@@ -213,6 +215,8 @@ class DriftOutcome:
     outside: tuple[int, ...] = ()
     own_model: bool = False
     allowed: tuple[str, ...] = ()
+    state: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

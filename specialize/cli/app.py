@@ -41,6 +41,7 @@ COMMANDS = {
     "profile": Lazy("specialize.cli.cmd_profile", "Check, show or import a calibration profile."),
     "export": Lazy("specialize.cli.cmd_export", "Write the generic ONNX of a built-in model."),
     "models": Lazy("specialize.cli.cmd_models", "List the built-in models."),
+    "vehicle": Lazy("specialize.cli.cmd_vehicle", "What a build needs on the car: contract, guard, tables."),
     "fleet": Lazy("specialize.cli.cmd_fleet", "Compare, plan and build many vehicles."),
     "targets": Lazy("specialize.cli.cmd_targets", "List the toolchains that a build can be made for."),
     "store": Lazy("specialize.cli.cmd_store", "Look after the store of models and weights."),

@@ -25,6 +25,8 @@ def check_json(outcome: DriftOutcome) -> dict[str, Any]:
     return {
         "schema": CHECK_SCHEMA,
         "fresh": outcome.fresh,
+        "state": outcome.state or None,
+        "reason": outcome.reason or None,
         "build_dir": str(outcome.before),
         "calib": str(outcome.after),
         "allowed": list(outcome.allowed),

@@ -48,6 +48,10 @@ SCHEMAS: dict[str, type] = {
     "store-show": stores.StoreShow,
     "store-gc": stores.StoreGc,
     "store-check": stores.StoreCheck,
+    "vehicle-export": vehicles.VehicleExport,
+    "vehicle-pack": vehicles.VehiclePack,
+    "vehicle-tool": vehicles.VehicleTool,
+    "vehicle-include": vehicles.VehicleInclude,
     "manifest": Manifest,
     "measured": Measured,
 }

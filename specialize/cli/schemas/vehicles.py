@@ -10,6 +10,8 @@ from specialize.cli.schemas.base import Output
 Verdict = Literal["same", "other numbers", "other queries", "other cameras"]
 BuildVerdict = Verdict | Literal["inside envelope", "outside envelope", "other table", "beyond capacity"]
 
+GuardState = Literal["FRESH", "INSIDE", "RELINK", "STALE", "UNUSABLE"]
+
 
 class ChangedQueries(Output, frozen=True, kw_only=True):
     """How the visible queries of one camera differ, over all grids of the model.
@@ -84,6 +86,10 @@ class Check(Output, frozen=True, kw_only=True):
         digests: Of both calibrations.
         model: Name of the model.
         verdict: What differs.
+        state: What the guard on the vehicle says of today's calibration; null if no contract can hold the build. FRESH:
+            the model is fed the same numbers. INSIDE: inside the envelope. RELINK: other tables. STALE: build again.
+            UNUSABLE: other cameras or sizes.
+        reason: Why it is unusable, as in `vehicle.h`; null if it is not.
         cameras: What moved, camera by camera.
         added: Cameras that only today's has.
         removed: Cameras that only the build's has.
@@ -92,6 +98,8 @@ class Check(Output, frozen=True, kw_only=True):
 
     schema: Literal["specialize/check@1"]
     fresh: bool
+    state: GuardState | None
+    reason: str | None
     build_dir: str
     calib: str
     allowed: tuple[str, ...]
@@ -178,3 +186,75 @@ class Plan(Output, frozen=True, kw_only=True):
     seen_by: tuple[tuple[int, ...], ...]
     borderline: tuple[int, ...]
     warnings: tuple[str, ...]
+
+
+class VehicleExport(Output, frozen=True, kw_only=True):
+    """`specialize vehicle export --json`.
+
+    Attributes:
+        build_dir: Folder of the build.
+        output: Folder that was written.
+        files: Size in bytes of every file in it.
+        mode: How the build binds the calibration.
+        relink: Whether the vehicle can make its own tables.
+        notes: Why something is not there.
+    """
+
+    schema: Literal["specialize/vehicle-export@1"]
+    build_dir: str
+    output: str
+    files: dict[str, int]
+    mode: str
+    relink: bool
+    notes: tuple[str, ...]
+
+
+class VehiclePack(Output, frozen=True, kw_only=True):
+    """`specialize vehicle pack --json`.
+
+    Attributes:
+        calib: The profile.
+        output: File that was written.
+        vehicle: Name of the vehicle.
+        profile: Digest of the profile.
+        cameras: Number of cameras.
+        size: Bytes.
+    """
+
+    schema: Literal["specialize/vehicle-pack@1"]
+    calib: str
+    output: str
+    vehicle: str
+    profile: str
+    cameras: int
+    size: int
+
+
+class VehicleTool(Output, frozen=True, kw_only=True):
+    """`specialize vehicle tool --json`.
+
+    Attributes:
+        output: File that was compiled.
+        source: What it was compiled from.
+        compiler: With what.
+        flags: With which flags.
+    """
+
+    schema: Literal["specialize/vehicle-tool@1"]
+    output: str
+    source: str
+    compiler: str
+    flags: tuple[str, ...]
+
+
+class VehicleInclude(Output, frozen=True, kw_only=True):
+    """`specialize vehicle include-dir --json`.
+
+    Attributes:
+        include_dir: Folder for a compiler's `-I`.
+        sources: Files that can be compiled with it.
+    """
+
+    schema: Literal["specialize/vehicle-include@1"]
+    include_dir: str
+    sources: tuple[str, ...]

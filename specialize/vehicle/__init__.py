@@ -1,0 +1,29 @@
+"""What a build needs on the vehicle: a contract, a guard that refuses the wrong calibration, tables in milliseconds.
+
+    contract   what a build expects of a calibration, as `contract.bin`
+    today      one vehicle's calibration, as `today.bin`
+    twin       the guard in numpy, which decides as the one in C++ does
+    guard      the guard from Python, through the C interface; numpy and the standard library alone
+    policy     what to do about a state, and how many checks in a row it takes
+    export     `contract.bin` and what goes with it, from a build
+    include/   the guard itself, a C++17 header without dependencies
+
+`specialize.vehicle.Guard` is what Python on the car uses; it is resolved when first named.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from specialize.vehicle.guard import Guard
+
+__all__ = ["Guard"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Guard":
+        from specialize.vehicle.guard import Guard
+
+        return Guard
+    raise AttributeError(f"module 'specialize.vehicle' has no attribute {name!r}")

@@ -1,0 +1,83 @@
+"""The frame of every file of the vehicle: kind, version, size and a checksum that notices every change in one word."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from specialize.vehicle.words import NAME_BYTES, Reason
+
+VERSION = 1
+PREFIX = [("kind", "S8"), ("version", "<u4"), ("own", "<u4"), ("size", "<u8"), ("checksum", "<u8")]
+"""Fields that every file begins with; `own` is a number of the kind's own."""
+
+_CHECKSUM_WORD = 3
+_FACTOR = 0x9E3779B97F4A7C15
+
+
+class FileRefusedError(ValueError):
+    """Bytes are not a file of the kind that was expected.
+
+    Attributes:
+        reason: Why not, as the guard in C++ says it.
+    """
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.name)
+        self.reason = reason
+
+
+def checksum(data: bytes) -> int:
+    """Return the sum over all 64-bit words but the checksum's own: `sum = sum * P + word`, modulo 2**64."""
+    words = np.delete(np.frombuffer(data, "<u8"), _CHECKSUM_WORD)
+    factors = np.full(len(words), _FACTOR, np.uint64)
+    factors[0] = 1
+    with np.errstate(over="ignore"):
+        powers = np.multiply.accumulate(factors)[::-1]  # of the last word 1
+        return int((words * powers).sum(dtype=np.uint64))
+
+
+def sealed(data: bytes) -> bytes:
+    """Return a file whose size is a multiple of 8 with size and checksum filled in."""
+    whole = bytearray(data)
+    whole[16:24] = len(data).to_bytes(8, "little")
+    whole[24:32] = checksum(bytes(whole)).to_bytes(8, "little")
+    return bytes(whole)
+
+
+def require_file(data: bytes, kind: bytes, least: int) -> None:
+    """Refuse bytes that are not an undamaged file of a kind.
+
+    Raises:
+        FileRefusedError: They are not; in the order of tests of `bytes::open_file`.
+    """
+    if len(data) < 32:
+        raise FileRefusedError(Reason.TOO_SHORT)
+    size = int.from_bytes(data[16:24], "little")
+    for refused, reason in (
+        (data[:8] != kind, Reason.NOT_THIS_FILE),
+        (int.from_bytes(data[8:12], "little") != VERSION, Reason.OTHER_VERSION),
+        (size > len(data) or len(data) < least, Reason.TOO_SHORT),
+        (size != len(data) or len(data) % 8 != 0, Reason.MALFORMED),
+    ):
+        if refused:
+            raise FileRefusedError(reason)
+    if checksum(data) != int.from_bytes(data[24:32], "little"):
+        raise FileRefusedError(Reason.DAMAGED)
+
+
+def padded(data: bytes) -> bytes:
+    """Return bytes with zeros up to a multiple of 8."""
+    return data + bytes(-len(data) % 8)
+
+
+def is_name(field: npt.NDArray[np.void] | bytes) -> bool:
+    """Return whether a name field is one: not empty, a zero behind it, and zeros to its end."""
+    raw = bytes(field)
+    name = raw.rstrip(b"\0")
+    return 0 < len(name) < NAME_BYTES == len(raw) and b"\0" not in name
+
+
+def raw_digest(digest: str) -> bytes:
+    """Return the 32 bytes of `sha256:<hex>`."""
+    return bytes.fromhex(digest.removeprefix("sha256:"))

@@ -1,0 +1,92 @@
+"""Write what a build needs on the vehicle into a folder: its contract, the guard and what the folder is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from specialize.artifact import Build
+from specialize.digest import short
+from specialize.errors import InputError
+from specialize.files import explained, publish_directory, write_file
+from specialize.vehicle.expect import contract_of
+from specialize.vehicle.toolchain import FLAGS, include_dir, source
+
+CONTRACT, SOURCES = "contract.bin", ("vehicle.cpp", "guard.cpp")
+
+_README = """\
+{mode} build of {model} for {vehicle}, for the vehicle's own computer.
+
+contract.bin       what the build expects of a calibration (build {build}, profile {profile})
+include/specialize the guard, C++17 headers without dependencies; vehicle.h is the same as a C interface
+vehicle.cpp        the C interface as a library
+guard.cpp          the guard as a program
+
+    g++ {flags} -I include guard.cpp -o guard
+    ./guard check contract.bin today.bin
+
+Exit code 0: fresh, or inside the envelope. 2: other tables. 3: stale, build again. 4: unusable. 1: a damaged file.
+`specialize vehicle pack --calib PROFILE -o today.bin` writes a calibration; a program on the vehicle fills
+`specialize_today` instead. The model itself is not here: ship it with contract.bin, which names it by digest.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        build_dir: The build.
+        output: The folder.
+        files: Size in bytes of every file by name, relative to the folder.
+        mode: How the build binds the calibration.
+        relink: Whether the contract has a program that makes tables.
+        notes: Why something is not there.
+    """
+
+    build_dir: Path
+    output: Path
+    files: dict[str, int]
+    mode: str
+    relink: bool
+    notes: tuple[str, ...] = ()
+
+
+def export_build(build_dir: Path, output: Path) -> Exported:
+    """Write what a build needs on the vehicle into a folder, which is replaced.
+
+    Raises:
+        InputError: The build is damaged, or has names or numbers that a contract cannot hold; or the folder is inside
+            the build, or holds something else.
+    """
+    build = Build.intact(build_dir)
+    with explained(output):
+        if output.resolve().is_relative_to(build_dir.resolve()):
+            raise InputError(
+                str(output), "a folder outside of the build", "one inside it", "choose another -o"
+            )
+        if output.exists() and any(output.iterdir()) and not (output / CONTRACT).is_file():
+            raise InputError(
+                str(output), "an empty folder, or one written by this command", "other files in it"
+            )
+    contract = contract_of(build, build.calibration())
+    manifest = build.manifest
+    readme = _README.format(
+        mode=manifest.mode,
+        model=manifest.model,
+        vehicle=manifest.vehicle,
+        build=short(manifest.digests.build),
+        profile=short(manifest.digests.profile),
+        flags=" ".join(FLAGS),
+    )
+    files: dict[str, bytes] = {CONTRACT: contract.to_bytes(), "README": readme.encode()}
+    files |= {name: source(name).read_bytes() for name in SOURCES}
+    headers = sorted((include_dir() / "specialize").glob("*.h*"))
+    files |= {f"include/specialize/{path.name}": path.read_bytes() for path in headers}
+    with publish_directory(output) as folder:
+        for name, data in files.items():
+            write_file(folder / name, data)
+    sizes = {name: len(data) for name, data in files.items()}
+    return Exported(
+        build_dir=build_dir, output=output, files=sizes, mode=manifest.mode, relink=bool(contract.relink)
+    )

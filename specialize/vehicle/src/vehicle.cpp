@@ -1,0 +1,34 @@
+// The C interface as a library: g++ -std=c++17 -O2 -ffp-contract=off -fPIC -shared -I INCLUDE vehicle.cpp -o libspecialize.so
+#include "specialize/guard.hpp"
+#include "specialize/policy.hpp"
+
+extern "C" {
+
+int specialize_open(const void *data, size_t size, specialize_contract *contract) {
+  return specialize::open(data, size, contract);
+}
+
+int specialize_read_today(const void *data, size_t size, specialize_today *today, specialize_camera *cameras,
+                          uint32_t most) {
+  return specialize::read_today(data, size, today, cameras, most);
+}
+
+specialize_verdict specialize_check(const specialize_contract *contract, const specialize_today *today) {
+  return specialize::check(*contract, *today);
+}
+
+int specialize_start(specialize_watch *watch, uint32_t needed, uint32_t window, specialize_policies policies) {
+  return specialize::start(watch, needed, window, policies);
+}
+
+uint32_t specialize_step(specialize_watch *watch, uint32_t state) { return specialize::step(watch, state); }
+
+const char *specialize_state_name(uint32_t state) { return specialize::state_name(state); }
+
+const char *specialize_reason_text(uint32_t reason) { return specialize::reason_text(reason); }
+
+const char *specialize_camera_name(const specialize_contract *contract, int32_t camera) {
+  return specialize::camera_name(*contract, camera);
+}
+
+}  // extern "C"

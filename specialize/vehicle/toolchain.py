@@ -1,0 +1,83 @@
+"""The C++ sources in this installation, and how they are compiled."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from specialize.errors import InputError, UsageError
+from specialize.files import explained, make_room
+
+FLAGS = ("-std=c++17", "-O2", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti")
+"""What the same bits on every machine and small programs ask for; the sources compile without warnings."""
+
+COMPILERS = ("c++", "g++", "clang++")
+
+_HERE = Path(__file__).resolve().parent
+
+
+def include_dir() -> Path:
+    """Return the folder that holds `specialize/guard.hpp`, for a compiler's `-I`."""
+    return _HERE / "include"
+
+
+def source(name: str) -> Path:
+    """Return the path of a C++ source in this installation."""
+    return _HERE / "src" / name
+
+
+def compiler() -> str:
+    """Return the C++ compiler: what `CXX` names, or the first that is there.
+
+    Raises:
+        UsageError: There is none.
+    """
+    wanted = os.environ.get("CXX")
+    found = shutil.which(wanted) if wanted else next(filter(None, map(shutil.which, COMPILERS)), None)
+    if found is None:
+        hint = f"install g++ or clang++, or name one as CXX; the source is {source('guard.cpp')}"
+        raise UsageError("C++ compiler", wanted or "c++, g++ or clang++ on PATH", "none", hint)
+    return found
+
+
+def build_source(name: str, output: Path, flags: Sequence[str] = ()) -> None:
+    """Compile one of the sources.
+
+    Raises:
+        UsageError: There is no compiler.
+        InputError: It fails.
+    """
+    make_room(output)
+    temporary = output.with_name(f".{output.name}.tmp")
+    command = [compiler(), *FLAGS, *flags, "-I", str(include_dir()), str(source(name)), "-o", str(temporary)]
+    with explained(output):
+        try:
+            ran = subprocess.run(command, capture_output=True, text=True, check=False)
+            if ran.returncode:
+                raise InputError(str(output), "a compiler that takes C++17", ran.stderr.strip()[-500:])
+            temporary.replace(output)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def build_tool(output: Path) -> None:
+    """Compile the program `guard`.
+
+    Raises:
+        UsageError: There is no compiler.
+        InputError: It fails.
+    """
+    build_source("guard.cpp", output)
+
+
+def build_library(output: Path) -> None:
+    """Compile the C interface to a shared library.
+
+    Raises:
+        UsageError: There is no compiler.
+        InputError: It fails.
+    """
+    build_source("vehicle.cpp", output, ("-shared", "-fPIC"))

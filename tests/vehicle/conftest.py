@@ -1,0 +1,59 @@
+"""Builds of the tiny model in every mode, and the guard compiled from its header, once per test process."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from specialize.artifact import Build
+from specialize.compiler import build
+from specialize.request import BuildRequest
+from specialize.vehicle.contract import Contract
+from specialize.vehicle.expect import contract_of
+from tests.cli.running import CAR42, CAR43
+from tests.end_to_end.tiny_model import write_tiny
+from tests.vehicle import compiling
+
+TOLERANCE = "rotation=0.5deg,translation=3cm,focal=0.5%,principal_point=2px"
+
+
+@pytest.fixture(scope="session")
+def builds(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    """Return builds of the tiny model for car42, by mode."""
+    folder = tmp_path_factory.mktemp("vehicle_builds")
+    options: dict[str, dict[str, object]] = {
+        "exact": {},
+        "envelope": {"tolerance": TOLERANCE},
+        "tables": {"capacity": "auto", "capacity_over": (CAR43,)},
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPECIALIZE_STORE", str(folder / "store"))
+        model = str(write_tiny(folder / "model"))
+        for mode, extra in options.items():
+            request = {"calib": CAR42, "model": model, "mode": mode, "output": folder / mode, "frames": 1}
+            build(BuildRequest(**request, **extra))  # type: ignore[arg-type]
+    return {mode: folder / mode for mode in options}
+
+
+@pytest.fixture(scope="session")
+def contracts(builds: Mapping[str, Path]) -> Mapping[str, Contract]:
+    """Return what these builds expect of a calibration."""
+    opened = {mode: Build.open(folder) for mode, folder in builds.items()}
+    return {mode: contract_of(each, each.calibration()) for mode, each in opened.items()}
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the C interface as a shared library."""
+    path = tmp_path_factory.mktemp("library") / "libspecialize.so"
+    return compiling.compiled(compiling.SOURCES / "vehicle.cpp", path, "-shared", "-fPIC")
+
+
+@pytest.fixture(scope="session")
+def many(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """Return the guard for many calibrations at once."""
+    path = tmp_path_factory.mktemp("many") / "libmany.so"
+    return ctypes.CDLL(str(compiling.compiled(compiling.HERE / "judge_many.cpp", path, "-shared", "-fPIC")))

@@ -1,0 +1,52 @@
+"""Both guards on the same calibrations."""
+
+from __future__ import annotations
+
+import ctypes
+from collections import Counter
+
+import numpy as np
+import numpy.typing as npt
+
+from specialize.vehicle.contract import Contract
+from specialize.vehicle.native import Verdict
+from specialize.vehicle.twin import Batch, Verdicts, judge
+from specialize.vehicle.words import Reason, State
+
+EXACT = ("state", "reason", "camera", "pairs", "camera_pairs")
+CLOSE = ("rotation_mrad", "translation_mm", "focal_percent", "centre_px")
+
+
+def judge_native(library: ctypes.CDLL, contract: bytes, batch: Batch) -> npt.NDArray[np.void]:
+    """Return the verdicts (B,) of the guard in C++."""
+    verdicts = np.zeros(len(batch.cameras), np.dtype(Verdict))
+    cameras = np.ascontiguousarray(batch.cameras)
+    arrays = [np.ascontiguousarray(a) for a in (batch.has_ego, batch.ego_from_lidar, batch.times_s)]
+    reason = library.judge_many(
+        contract,
+        ctypes.c_size_t(len(contract)),
+        ctypes.c_void_p(cameras.ctypes.data),
+        cameras.shape[1],
+        ctypes.c_size_t(len(cameras)),
+        *(ctypes.c_void_p(array.ctypes.data) for array in arrays),
+        ctypes.c_void_p(verdicts.ctypes.data),
+    )
+    assert reason == 0, Reason(reason)
+    return verdicts
+
+
+def compare(library: ctypes.CDLL, contract: Contract, batch: Batch) -> Verdicts:
+    """Require that both guards say the same of every calibration; return what they say."""
+    ours, theirs = judge(contract, batch), judge_native(library, contract.to_bytes(), batch)
+    for name in EXACT:
+        differ = np.flatnonzero(getattr(ours, name) != theirs[name])
+        assert not len(differ), (name, int(differ[0]), len(differ))
+    for name in CLOSE:
+        np.testing.assert_allclose(getattr(ours, name), theirs[name], rtol=1e-12, atol=0, err_msg=name)
+    return ours
+
+
+def tally(verdicts: Verdicts) -> Counter[str]:
+    """Count states and reasons by name."""
+    states = Counter(State(int(state)).name for state in verdicts.state)
+    return states + Counter(Reason(int(reason)).name for reason in verdicts.reason if reason)

@@ -1,0 +1,41 @@
+// Reads cases from standard input, each in memory of exactly its size, so that a sanitizer sees every byte read beyond.
+//
+// A case is u32 kind (0 contract, 1 today), u32 size and its bytes. For each the reason is written to standard output;
+// a contract that is accepted is asked about the first calibration that was accepted.
+#include <cstdio>
+#include <cstdlib>
+
+#include "specialize/guard.hpp"
+
+int main() {
+  static specialize_camera cameras[SPECIALIZE_MOST_CAMERAS];
+  specialize_today today = {cameras, 0, 0, {}, 0.0, 0.0, 0.0};
+  unsigned char *kept = nullptr;
+  std::uint32_t head[2];
+  while (std::fread(head, sizeof head, 1, stdin) == 1) {
+    auto *data = static_cast<unsigned char *>(std::malloc(head[1] ? head[1] : 1));
+    if (data == nullptr || std::fread(data, 1, head[1], stdin) != head[1]) return 1;
+    int reason;
+    if (head[0] == 0) {
+      specialize_contract contract;
+      reason = specialize::open(data, head[1], &contract);
+      if (reason == SPECIALIZE_OK) {
+        const specialize_verdict verdict = specialize::check(contract, today);
+        if (verdict.state > SPECIALIZE_UNUSABLE || specialize::camera_name(contract, verdict.camera) == nullptr) return 1;
+      }
+    } else {
+      specialize_today read;
+      specialize_camera others[SPECIALIZE_MOST_CAMERAS];
+      reason = specialize::read_today(data, head[1], &read, others, SPECIALIZE_MOST_CAMERAS);
+      if (reason == SPECIALIZE_OK && kept == nullptr) {
+        specialize::read_today(data, head[1], &today, cameras, SPECIALIZE_MOST_CAMERAS);
+        kept = data;
+        data = nullptr;
+      }
+    }
+    std::printf("%d\n", reason);
+    std::free(data);
+  }
+  std::free(kept);
+  return 0;
+}

@@ -1,0 +1,158 @@
+"""Damaged files: every one is refused with a reason, by both readers alike, and no byte beyond a file is read."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from specialize.calibration.load import load_profile
+from specialize.vehicle.binary import FileRefusedError, checksum, sealed
+from specialize.vehicle.contract import Contract, parse_contract
+from specialize.vehicle.packing import pack
+from specialize.vehicle.today import parse_today
+from specialize.vehicle.words import Reason
+from tests.cli.running import CAR42
+from tests.vehicle import compiling
+
+Case = tuple[int, bytes]
+PARSERS: tuple[Callable[[bytes], object], ...] = (parse_contract, parse_today)
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the reader in C++ with both sanitizers on."""
+    path = tmp_path_factory.mktemp("reader") / "read_files"
+    return compiling.compiled(compiling.HERE / "read_files.cpp", path, *compiling.SANITIZED)
+
+
+@pytest.fixture(scope="module")
+def files(contracts: Mapping[str, Contract]) -> list[Case]:
+    """Return one file of each kind and mode; today's calibration first."""
+    today = pack(load_profile(CAR42)).to_bytes()
+    return [(1, today), *((0, contract.to_bytes()) for contract in contracts.values())]
+
+
+def read(reader: Path, cases: Sequence[Case]) -> list[Reason]:
+    """Return what the reader in C++ says of each case."""
+    stream = b"".join(struct.pack("<II", kind, len(data)) + data for kind, data in cases)
+    ran = subprocess.run([str(reader)], input=stream, capture_output=True, check=False)
+    assert ran.returncode == 0, ran.stderr.decode()[-3000:]
+    return [Reason(int(line)) for line in ran.stdout.split()]
+
+
+def parsed(case: Case) -> Reason:
+    """Return what the reader in Python says of a case."""
+    try:
+        PARSERS[case[0]](case[1])
+    except FileRefusedError as error:
+        return error.reason
+    return Reason.OK
+
+
+def test_files_are_read_back(reader: Path, files: list[Case]) -> None:
+    """What was written is accepted by both."""
+    assert set(read(reader, files)) == {Reason.OK}
+    assert {parsed(case) for case in files} == {Reason.OK}
+
+
+def test_every_truncation_is_refused(reader: Path, files: list[Case]) -> None:
+    """Of a file that ends early every length is refused."""
+    for kind, data in files:
+        cases = [(kind, data[:length]) for length in range(len(data))]
+        said = read(reader, [files[0], *cases])[1:]
+        assert Reason.OK not in said
+        assert said[:: len(said) // 50] == [parsed(case) for case in cases[:: len(cases) // 50]]
+
+
+def test_every_flipped_byte_is_refused(reader: Path, files: list[Case]) -> None:
+    """One flipped bit, and all bits of one byte, in any place are noticed."""
+    random = np.random.default_rng(2)
+    for kind, data in files:
+        flips = [1 << int(bit) for bit in random.integers(8, size=len(data))]
+        cases = [
+            (kind, data[:at] + bytes([data[at] ^ flip]) + data[at + 1 :])
+            for at, one in enumerate(flips)
+            for flip in (one, 0xFF)
+        ]
+        said = read(reader, [files[0], *cases])[1:]
+        assert Reason.OK not in said
+        assert said[::97] == [parsed(case) for case in cases[::97]]
+
+
+def test_random_bytes_are_refused(reader: Path) -> None:
+    """Random bytes, with and without the right beginning, are no files."""
+    random = np.random.default_rng(3)
+    cases = []
+    for kind, magic in ((0, b"SPZCTRCT"), (1, b"SPZTODAY")):
+        for size in (0, 1, 31, 32, 33, 64, 288, 336, 1000):
+            raw = random.bytes(size)
+            cases += [(kind, raw), (kind, (magic + b"\x01\0\0\0" + raw)[:size])]
+    assert Reason.OK not in read(reader, cases)
+
+
+def test_files_with_a_right_checksum_and_wrong_content(reader: Path, files: list[Case]) -> None:
+    """Whoever writes other numbers and seals them again is refused where they cannot be, by both readers alike."""
+    random = np.random.default_rng(4)
+    cases: list[Case] = []
+    for kind, data in files:
+        for _ in range(3000):
+            words = np.frombuffer(data, "<u4").copy()
+            at = (
+                int(random.integers(8, 120)) if random.random() < 0.7 else int(random.integers(8, len(words)))
+            )
+            words[at] = random.choice(
+                [
+                    0,
+                    1,
+                    2,
+                    3,
+                    4,
+                    5,
+                    7,
+                    63,
+                    64,
+                    65,
+                    255,
+                    65535,
+                    65536,
+                    65537,
+                    1 << 26,
+                    (1 << 32) - 1,
+                    words[at] + 1,
+                ]
+            )
+            cases.append((kind, sealed(words.tobytes())))
+        cases += [(kind, sealed(data + bytes(8))), (kind, sealed(data[:-8])), (kind, sealed(data[:336]))]
+    said = read(reader, [files[0], *cases])[1:]
+    assert said == [parsed(case) for case in cases]
+    assert {Reason.OK, Reason.MALFORMED} <= set(said)
+
+
+def test_the_sanitizer_sees_a_byte_read_beyond(tmp_path: Path) -> None:
+    """A reader that trusts the file's own size is caught, so the tests above can fail."""
+    text = (compiling.HERE / "read_files.cpp").read_text()
+    wrong = tmp_path / "wrong.cpp"
+    wrong.write_text(
+        text.replace("specialize::open(data, head[1], &contract)", "specialize::open(data, 4096, &contract)")
+    )
+    reader = compiling.compiled(wrong, tmp_path / "wrong", *compiling.SANITIZED)
+    data = b"SPZCTRCT" + struct.pack("<IIQ", 1, 0, 4096) + bytes(40)
+    stream = struct.pack("<II", 0, len(data)) + data
+    ran = subprocess.run([str(reader)], input=stream, capture_output=True, check=False)
+    assert ran.returncode != 0
+    assert b"heap-buffer-overflow" in ran.stderr
+
+
+def test_the_checksum_is_the_one_that_is_documented() -> None:
+    """`sum = sum * P + word` over all words but the fourth, modulo 2**64."""
+    words = [int(word) for word in np.random.default_rng(5).integers(1 << 63, size=50)]
+    expected = 0
+    for index, word in enumerate(words):
+        if index != 3:
+            expected = (expected * 0x9E3779B97F4A7C15 + word) % (1 << 64)
+    assert checksum(struct.pack("<50Q", *words)) == expected

@@ -94,4 +94,8 @@ def _unasked(study: Study) -> tuple[str, ...]:
         lines.append(f"single cameras: no input has an axis of {len(study.subject.cameras)} cameras")
     if not study.subject.turned:
         lines.append("the calibration: no input that is read changes with the direction of a camera")
+    if study.fixed:
+        lines.append(
+            "the calibration: the original does not run with its cameras turned, lengths of this vehicle are in its file"
+        )
     return tuple(lines)

@@ -16,7 +16,7 @@ from specialize.verify.noise import movements
 from specialize.verify.opened import SiteRows, open_at
 from specialize.verify.power import Influence, SitePower, influence
 from specialize.verify.rows import Seen, see
-from specialize.verify.runtime import Runner, open_onnxruntime, open_unoptimized
+from specialize.verify.runtime import RunError, Runner, open_onnxruntime, open_unoptimized
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -97,12 +97,14 @@ class Study:
         feed: Inputs of the frame by name, calibration included.
         folder: Where the parts are written.
         unchanged: Inputs for which no frame has other values, once `influences` has been asked for.
+        fixed: Whether the original does not run with its cameras turned: lengths of the calibration are in the file.
     """
 
     subject: Subject
     feed: Arrays
     folder: Path
     unchanged: list[str] = field(default_factory=list)
+    fixed: bool = False
 
     @property
     def images(self) -> dict[str, int]:
@@ -130,6 +132,7 @@ class Study:
         measure = _Measure(base, bounds, progress)
         cameras = [] if self.subject.sites else self._cameras(parts, feed)
         influences = measure.all(head, [*cameras, *self._others(feed, given[1:])])
+        influences += self._turned(head, feed, measure)
         del head
         gc.collect()
         if not self.subject.sites:
@@ -222,8 +225,16 @@ class Study:
                 self.unchanged.append(name)
             else:
                 yield Change("input", name, {**feed, name: other})
-        if self.subject.turned:
-            yield Change("calibration", "", {**feed, **self.subject.turned})
+
+    def _turned(self, head: Runner, feed: Arrays, measure: _Measure) -> tuple[Influence, ...]:
+        """Return what turned cameras do; nothing if that cannot be told or the original does not run with them."""
+        if not self.subject.turned:
+            return ()
+        try:
+            return measure.all(head, [Change("calibration", "", {**feed, **self.subject.turned})])
+        except RunError:
+            self.fixed = True
+            return ()
 
     def _other(self, name: str) -> np.ndarray | None:
         """Return other values of an input from a spare frame; None if it is the same in all of them."""

@@ -80,6 +80,26 @@ def amplifying_pair(folder: Path, factor: float) -> Pair:
     return _pair(paths[0], paths[1], (), {}, {}, {})
 
 
+def fixed_pair(folder: Path) -> Pair:
+    """Return the rows that one calibration sees, their number written into the file as a tracing exporter does."""
+    depths = np.arange(-4.0, 6.0, dtype=np.float32)
+    seen = np.flatnonzero(depths > 0)
+    make = GraphMaker()
+    found = make.op("NonZero", make.op("Greater", make.input("depths", depths.shape), make.const(0.0)))
+    rows = make.op("Gather", make.input("rows", (10, 4)), make.op("Squeeze", found, make.const([0])))
+    fixed = make.op("Expand", rows, make.const([len(seen), 4]))
+    onnx.save(
+        make.model(out=make.op("Add", fixed, make.const(np.zeros((len(seen), 4))))), folder / "original.onnx"
+    )
+    make = GraphMaker()
+    onnx.save(
+        make.model(out=make.op("Gather", make.input("rows", (10, 4)), make.const(seen))),
+        folder / "candidate.onnx",
+    )
+    turned = {"depths": -depths}
+    return _pair(folder / "original.onnx", folder / "candidate.onnx", (), {"depths": depths}, turned, {})
+
+
 def stepping_pair(folder: Path) -> Pair:
     """Return floor(1000 * a convolution), and the same in the order that the runtime leaves when it fuses nothing."""
     paths = []

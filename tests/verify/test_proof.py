@@ -20,6 +20,7 @@ from tests.graphs import GraphMaker
 from tests.verify.proofs import (
     Mutation,
     amplifying_pair,
+    fixed_pair,
     flip_corners,
     shift_steps,
     shuffle_rows,
@@ -52,6 +53,18 @@ def test_a_wrong_model_fails_at_every_scale(tmp_path: Path, mutation: Mutation, 
     pair = tiny_pair(tmp_path, factor).mutated(mutation)
     with pytest.raises(VerificationError, match="output 'bev'"):
         pair.prove().require_passed()
+
+
+def test_lengths_of_the_vehicle_in_the_original_are_told(tmp_path: Path) -> None:
+    """An original that runs with this calibration alone is proven; what turned cameras do is not shown."""
+    pair = fixed_pair(tmp_path)
+    report = pair.prove()
+    report.require_passed()
+    require_power(report)
+    assert report.power is not None
+    assert [each.kind for each in report.power.influences] == ["input"]
+    (line,) = [line for line in report.power.not_shown if line.startswith("the calibration")]
+    assert "lengths of this vehicle are in its file" in line
 
 
 def test_the_table_alone_would_pass_tiny_outputs(tmp_path: Path) -> None:

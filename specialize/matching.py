@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
-from specialize.drafting.grids import described, places_of
+from specialize.drafting.grids import described, grid_text, places_of
 from specialize.drafting.sites import ProjectedPoints, is_among, projected_points
 from specialize.errors import InputError
 from specialize.model import ModelSpec
@@ -35,14 +35,17 @@ def require_matching(
         return
     points = projected_points(prepared, spec, len(plans[0].seen))
     if points.by_value:
-        _require_known(sites, plans, points)
+        _require_known(sites, plans, points, spec)
     else:
         _require_places(sites, plans)
     _require_covered(sites, plans, points)
 
 
 def _require_known(
-    sites: Sequence[CompactedSite], plans: Sequence[VisibilityPlan], points: ProjectedPoints
+    sites: Sequence[CompactedSite],
+    plans: Sequence[VisibilityPlan],
+    points: ProjectedPoints,
+    spec: ModelSpec,
 ) -> None:
     """Refuse a grid whose points the graph does not project, or not in this order."""
     for index, plan in enumerate(plans):
@@ -52,7 +55,7 @@ def _require_known(
             raise InputError(
                 f"sidecar: grids[{index}]",
                 f"points that the model projects, in its order: {'; '.join(own)}",
-                f"shape {list(plan.grid.shape)}, range_m {list(plan.grid.range_m)}, anchors {plan.grid.anchors}",
+                grid_text(spec.grids[index]),
                 f"`specialize inspect` drafts the grids of a model; {_WITHOUT}",
             )
 

@@ -87,11 +87,16 @@ class PointsSpec(_Part, frozen=True, kw_only=True):
 
 
 class GridSpec(_Part, frozen=True, kw_only=True):
-    """One grid of queries: `[H, W]` cells with `anchors` heights each, or `[Z, H, W]` voxels."""
+    """One grid of queries: `[H, W]` cells with `anchors` heights each, or `[Z, H, W]` voxels.
+
+    `order` names the axes that `shape` counts, slowest first, where they are others: `zy` is a plane of queries over z
+    and y with its anchors along x, `xyz` are voxels with z fastest.
+    """
 
     shape: tuple[int, ...]
     range_m: tuple[float, float, float, float, float, float]
     anchors: int = 1
+    order: str = ""
 
     def __post_init__(self) -> None:
         if len(self.shape) not in (2, 3) or min(self.shape) <= 0:
@@ -100,7 +105,7 @@ class GridSpec(_Part, frozen=True, kw_only=True):
 
     def grid(self) -> QueryGrid:
         """Return the grid as the visibility plan wants it."""
-        return QueryGrid(shape=self.shape, range_m=self.range_m, anchors=self.anchors)
+        return QueryGrid(self.shape, self.range_m, self.anchors, self.order)
 
 
 class RuleSpec(_Part, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,12 +120,14 @@ def rigs(draw: st.DrawFn, min_cameras: int = 1, max_cameras: int = 8, mixed_size
 
 @st.composite
 def grids(draw: st.DrawFn, max_side: int = 12, volumes: bool = True) -> QueryGrid:
-    """Pillars `(H, W)` of 1 to 4 points, or voxels `(Z, H, W)`; seldom square, seldom centred."""
+    """Pillars `(H, W)` of 1 to 4 points, or voxels `(Z, H, W)`; seldom square, seldom centred, one in two upright."""
     shape = [draw(st.integers(1, max_side)) for _ in range(2)]
-    anchors = draw(st.integers(1, 4))
+    anchors, axes = draw(st.integers(1, 4)), 2
     if volumes and draw(st.booleans()):
-        shape, anchors = [draw(st.integers(1, 4)), *shape], 1
+        shape, anchors, axes = [draw(st.integers(1, 4)), *shape], 1, 3
+    orders = ["".join(order) for order in itertools.permutations("xyz", axes)] if volumes else []
+    order = draw(st.just("") | st.sampled_from(orders)) if orders else ""
     low = [draw(_floats(-60.0, 10.0)), draw(_floats(-60.0, 10.0)), draw(_floats(-6.0, 0.0))]
     extent = [draw(_floats(2.0, 100.0)), draw(_floats(2.0, 100.0)), draw(_floats(1.0, 8.0))]
     high = [a + b for a, b in zip(low, extent, strict=True)]
-    return QueryGrid(tuple(shape), (*low, *high), anchors)
+    return QueryGrid(tuple(shape), (*low, *high), anchors, order)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import itertools
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from specialize.drafting.points import Floats, Typed
 from specialize.model import GridSpec
-from specialize.visibility.grid import QueryGrid
+from specialize.visibility.grid import FLAT, UPRIGHT, QueryGrid
 
 _HALF_M = 0.5  # from the lowest point of a pillar to the floor of its box, as in `QueryGrid.axes`
 _CLOSE_M = 0.02
@@ -50,10 +52,13 @@ def places_of(typed: Sequence[Typed], queries: Collection[int] = ()) -> tuple[Pl
 
 def described(place: Place) -> str:
     """Return what a set of points is, for people: the grid of a sidecar, or why there is none."""
-    grid = place.grid
-    if grid is None:
-        return place.reason
-    return f"shape {list(grid.shape)}, range_m {list(grid.range_m)}, anchors {grid.anchors}"
+    return place.reason if place.grid is None else grid_text(place.grid)
+
+
+def grid_text(grid: GridSpec) -> str:
+    """Return a grid of a sidecar, for people."""
+    order = f", order {grid.order}" if grid.order else ""
+    return f"shape {list(grid.shape)}, range_m {list(grid.range_m)}, anchors {grid.anchors}{order}"
 
 
 def holds(points: Floats, grid: QueryGrid) -> bool:
@@ -63,58 +68,68 @@ def holds(points: Floats, grid: QueryGrid) -> bool:
 
 
 def _place(typed: Typed, queries: Collection[int]) -> Place:
-    lines = [_line(typed.points[:, axis]) for axis in range(3)]
-    if any(line is None for line in lines):
+    lines = {axis: _line(typed.points[:, index]) for index, axis in enumerate("xyz")}
+    regular = {axis: line for axis, line in lines.items() if line is not None}
+    if len(regular) < len(lines) or len(typed.points) != math.prod(len(line) for line in regular.values()):
         return Place(typed.points, typed.order, reason="the points fill no regular grid")
-    x, y, z = (line for line in lines if line is not None)
-    if min(len(x), len(y)) < 2 or len(typed.points) != len(x) * len(y) * len(z):
-        return Place(typed.points, typed.order, reason="the points fill no regular grid")
-    sizes = f"{len(x)} x, {len(y)} y and {len(z)} z"
-    for spec in _specs(x, y, z, typed.order, queries):
+    for spec in _specs(regular, typed.order, queries):
         if holds(typed.points, spec.grid()):
-            if _are_cells(typed, spec.grid(), queries):
-                return Place(typed.points, typed.order, grid=spec)
-            axes = " by ".join(str(size) for size in typed.order)
-            reason = f"{sizes}, numbered {axes} by the graph: not as {spec.anchors} heights for each cell of a plane"
-            return Place(typed.points, typed.order, reason=f"{reason}; {WITHOUT}")
-    slowest = "xyz"[int(np.argmax([_strides(typed.points[:, axis]) for axis in range(3)]))]
-    reason = f"{sizes} in an order that no grid of a sidecar has ({slowest} runs slowest)"
-    return Place(typed.points, typed.order, reason=f"{reason}; {WITHOUT}")
-
-
-def _are_cells(typed: Typed, grid: QueryGrid, queries: Collection[int]) -> bool:
-    """Return whether a graph numbers the points of a grid by its cells, and by heights beside or before them.
-
-    A plane that stands upright, as in TPVFormer, has points in the order of pillars, but its queries run over a height
-    and one side, its anchors over the other side.
-    """
-    if len(typed.order) < 2 or grid.anchors == 1 or grid.queries in queries:
-        return True
-    cells, heights = grid.points(), grid.points().transpose(1, 0, 2)  # (Q, D, 3), (D, Q, 3)
-    return any(
-        _equal(typed.points, points.reshape(-1, 3)) and len(points) in np.cumprod(typed.order)
-        for points in (cells, heights)
-    )
+            return Place(typed.points, typed.order, grid=spec)
+    sizes = f"{len(regular['x'])} x, {len(regular['y'])} y and {len(regular['z'])} z"
+    reason = f"{sizes} in an order that no grid of a sidecar has; {WITHOUT}"
+    return Place(typed.points, typed.order, reason=reason)
 
 
 def _specs(
-    x: Floats, y: Floats, z: Floats, order: tuple[int, ...], queries: Collection[int]
-) -> list[GridSpec]:
-    """Return the grids that lines of coordinates may be, the likelier first."""
-    flat, cells = (len(y), len(x)), len(y) * len(x)
-    pillars = _spec(flat, (*_ends(x), *_ends(y), float(z[0]) - _HALF_M, float(z[-1]) + _HALF_M), len(z))
-    if len(z) == 1:
-        return [pillars]
-    voxels = _spec((len(z), *flat), (*_ends(x), *_ends(y), *_ends(z)), 1)
-    apart = len(z) in (order[0], order[-1]) and len(order) == 2
-    by_axes = apart or (len(order) == 3 and order[-1] == len(z) and order[0] != len(z))
-    by_sites = cells in queries if (cells in queries) != (cells * len(z) in queries) else by_axes
-    return [pillars, voxels] if by_sites else [voxels, pillars]
+    lines: Mapping[str, Floats], order: tuple[int, ...], queries: Collection[int]
+) -> Iterator[GridSpec]:
+    """Yield the grids that lines of coordinates may be, the likelier first.
+
+    A plane whose cells the graph numbers apart from its anchors comes first, upright ones, as in TPVFormer, included;
+    then voxels and pillars in the usual order, then both in any other.
+    """
+    planes = [
+        _spec(lines, "".join(axes)) for axes in itertools.permutations("yxz", 2) if _is_wide(lines, axes)
+    ]
+    volumes = [
+        _spec(lines, "".join(axes)) for axes in itertools.permutations("zyx", 3) if _is_wide(lines, axes)
+    ]
+    usual = [spec for spec in (*volumes[:1], *planes[:1]) if not spec.order]
+    total = math.prod(len(line) for line in lines.values())
+    yield from (spec for spec in planes if _stands_apart(spec, order, queries, total))
+    yield from usual
+    yield from (spec for spec in (*volumes, *planes) if spec not in usual)
 
 
-def _spec(shape: tuple[int, ...], ends: tuple[float, ...], anchors: int) -> GridSpec:
-    x0, x1, y0, y1, z0, z1 = (round(end, 3) for end in ends)
-    return GridSpec(shape=shape, range_m=(x0, y0, z0, x1, y1, z1), anchors=anchors)
+def _is_wide(lines: Mapping[str, Floats], axes: Sequence[str]) -> bool:
+    """Return whether queries over some axes have cells whose width is known."""
+    return all(len(lines[axis]) > 1 for axis in axes)
+
+
+def _stands_apart(spec: GridSpec, order: tuple[int, ...], queries: Collection[int], total: int) -> bool:
+    """Return whether a graph numbers the cells of a plane apart from its anchors, by its sites or by its axes."""
+    cells = math.prod(spec.shape)
+    if (cells in queries) != (total in queries):
+        return cells in queries
+    apart = len(order) == 2 and spec.anchors in order
+    last = len(order) == 3 and order[-1] == spec.anchors and order[0] != spec.anchors
+    return apart or last or spec.anchors == 1
+
+
+def _spec(lines: Mapping[str, Floats], axes: str) -> GridSpec:
+    """Return a grid of queries over some axes, with anchors along the one that is left."""
+    ends = {
+        axis: _ends(line) if axis in axes else (float(line[0]) - _HALF_M, float(line[-1]) + _HALF_M)
+        for axis, line in lines.items()
+    }
+    (x0, x1), (y0, y1), (z0, z1) = (tuple(round(end, 3) for end in ends[axis]) for axis in "xyz")
+    left = [axis for axis in "xyz" if axis not in axes]
+    return GridSpec(
+        shape=tuple(len(lines[axis]) for axis in axes),
+        range_m=(x0, y0, z0, x1, y1, z1),
+        anchors=len(lines[left[0]]) if left else 1,
+        order="" if axes in (FLAT, UPRIGHT) else axes,
+    )
 
 
 def _line(values: Floats) -> Floats | None:
@@ -132,11 +147,6 @@ def _ends(line: Floats) -> tuple[float, float]:
     """Return where the first cell of a line of centres begins and where the last one ends."""
     half = float(line[-1] - line[0]) / (len(line) - 1) / 2
     return float(line[0]) - half, float(line[-1]) + half
-
-
-def _strides(values: Floats) -> int:
-    """Return after how many points a coordinate changes for the first time."""
-    return int(np.argmax(np.abs(values - values[0]) > _CLOSE_M))
 
 
 def _equal(left: Floats, right: Floats) -> bool:

@@ -40,8 +40,9 @@ def sidecar_text(
     lines += ["grids:"] if grids else []
     for grid in grids:
         anchors = f", anchors: {grid.anchors}" if grid.anchors != 1 else ""
-        lines.append(f"  - {{shape: {list(grid.shape)}, range_m: {list(grid.range_m)}{anchors}}}")
-    lines += [f"  # left out: a grid of {place.reason}" for place in places if place.grid is None]
+        order = f", order: {grid.order}" if grid.order else ""
+        lines.append(f"  - {{shape: {list(grid.shape)}, range_m: {list(grid.range_m)}{anchors}{order}}}")
+    lines += [f"  # left out: a grid: {place.reason}" for place in places if place.grid is None]
     if cameras:
         names = ", ".join(_quoted(each) for each in cameras)
         lines.append(f"cameras: {GUESS} [{names}]  # {_CAMERAS}")

@@ -118,7 +118,7 @@ def _compare(
 ) -> tuple[MaskSight, list[Finding]]:
     """Compare all sites of one grid: what any of them keeps, for a graph may have one site per height."""
     kept = np.logical_or.reduce([site.seen for site in sites])
-    declared = Grid(tuple(grid.shape), tuple(grid.range_m), grid.anchors)
+    declared = Grid(tuple(grid.shape), tuple(grid.range_m), grid.anchors, grid.order)
     points, depth_m = declared.points(), spec.rule.min_depth_m
     projected = seen_queries(sight.matrices, sight.sizes_px, points, depth_m)
     projected = _rounded(projected, kept, points, sight, depth_m)

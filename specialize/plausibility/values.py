@@ -182,15 +182,18 @@ def _grid_shares(
     grid: GridSpec, matrices: Floats, sizes_px: tuple[tuple[int, int], ...], depth_m: float
 ) -> Floats:
     """Return (N,) the share of a grid's queries that each camera sees, of a coarser grid of the same range."""
-    points = _coarse_points(tuple(grid.shape), tuple(grid.range_m), grid.anchors)
+    points = _coarse_points(tuple(grid.shape), tuple(grid.range_m), grid.anchors, grid.order)
     return np.asarray(seen_queries(matrices, sizes_px, points, depth_m).mean(axis=1), np.float64)
 
 
 @functools.lru_cache(maxsize=16)
-def _coarse_points(shape: tuple[int, ...], range_m: tuple[float, ...], anchors: int) -> Floats:
+def _coarse_points(shape: tuple[int, ...], range_m: tuple[float, ...], anchors: int, order: str) -> Floats:
     """Return the points (Q, D, 3) of a grid of few rows and columns; the same for every vehicle of a fleet."""
-    *levels, rows, columns = shape
-    points = Grid((*levels, min(rows, GRID_SIDE), min(columns, GRID_SIDE)), range_m, anchors).points()
+    axes = order or ("yx" if len(shape) == 2 else "zyx")
+    coarse = tuple(
+        count if axis == "z" else min(count, GRID_SIDE) for axis, count in zip(axes, shape, strict=True)
+    )
+    points = Grid(coarse, range_m, anchors, order).points()
     points.flags.writeable = False
     return points
 

@@ -137,7 +137,9 @@ def _pixels(shift: float | None) -> str:
 
 
 def _map(before: VisibilityPlan, after: VisibilityPlan, names: Sequence[str]) -> ChangeMap:
-    old, new = (top_view(plan.seen, plan.grid.shape) for plan in (before, after))  # (N, H, W) each
+    old, new = (
+        top_view(plan.seen, plan.grid.shape, plan.grid.order) for plan in (before, after)
+    )  # (N, H, W) each
     views = []
     for index, name in enumerate(names):
         gained, lost = new[index] & ~old[index], old[index] & ~new[index]

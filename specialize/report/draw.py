@@ -27,13 +27,17 @@ def cells_path(mask: Bools) -> str:
     return "".join(parts)
 
 
-def top_view(seen: Bools, shape: tuple[int, ...]) -> Bools:
-    """Return (N, H, W) bool: which cells of the ground each camera sees, at any height.
+def top_view(seen: Bools, shape: tuple[int, ...], order: str = "") -> Bools:
+    """Return (N, H, W) bool: which cells each camera sees, of voxels those of the ground at any height.
 
     Args:
         seen: (N, Q) bool, queries in flat order.
         shape: (H, W) or (Z, H, W) of the grid.
+        order: The axes that the shape counts, slowest first, if they are not z, y and x.
     """
+    if len(shape) == 3 and order:
+        cells = seen.reshape(len(seen), *shape).transpose(0, *(1 + order.index(axis) for axis in "zyx"))
+        return np.asarray(cells.any(axis=1))
     cells = seen.reshape(len(seen), -1, *shape[-2:])  # (N, Q) -> (N, Z, H, W)
     return np.asarray(cells.any(axis=1))
 

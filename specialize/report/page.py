@@ -65,8 +65,9 @@ class SiteView:
         longest_width: The same as a position on a bar, in per cent.
         columns: Cells across.
         rows: Cells from the near to the far edge.
-        x_range: First and last x of the map, in metres.
-        y_range: First and last y of the map, in metres.
+        axes: Names of the axes that run across the map and up it.
+        x_range: Where the map begins and ends across, in metres.
+        y_range: Where it begins and ends upwards, in metres.
         origin: Column and row of the lidar on the map.
         marker: Radius of its mark, in cells.
         layers: Cells by the number of cameras that see them.
@@ -82,6 +83,7 @@ class SiteView:
     longest_width: str
     columns: int
     rows: int
+    axes: tuple[str, str]
     x_range: tuple[str, str]
     y_range: tuple[str, str]
     origin: tuple[str, str]

@@ -28,9 +28,11 @@ def site_views(
 
 
 def _view(plan: VisibilityPlan, sites: list[Site], cameras: Sequence[str]) -> SiteView:
-    ground = top_view(plan.seen, plan.grid.shape)  # (N, H, W)
+    grid = plan.grid
+    ground = top_view(plan.seen, grid.shape, grid.order)  # (N, H, W)
     rows, columns = ground.shape[1:]
-    x0, y0, _, x1, y1, _ = plan.grid.range_m
+    up, across = tuple(grid.axes_order) if len(grid.shape) == 2 else ("y", "x")
+    (x0, x1), (y0, y1) = (grid.range_m["xyz".index(axis) :: 3] for axis in (across, up))
     origin = (-x0 / (x1 - x0) * columns, rows + y0 / (y1 - y0) * rows)
     return SiteView(
         title=_title(plan, len(sites)),
@@ -40,6 +42,7 @@ def _view(plan: VisibilityPlan, sites: list[Site], cameras: Sequence[str]) -> Si
         longest_width=width(plan.longest / plan.grid.queries),
         columns=columns,
         rows=rows,
+        axes=(across, up),
         x_range=(f"{x0:g}", f"{x1:g}"),
         y_range=(f"{y0:g}", f"{y1:g}"),
         origin=(f"{origin[0]:.2f}", f"{origin[1]:.2f}"),

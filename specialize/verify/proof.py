@@ -95,7 +95,6 @@ def _unasked(study: Study) -> tuple[str, ...]:
     if not study.subject.turned:
         lines.append("the calibration: no input that is read changes with the direction of a camera")
     if study.fixed:
-        lines.append(
-            "the calibration: the original does not run with its cameras turned, lengths of this vehicle are in its file"
-        )
+        why = "lengths of this vehicle are in its file"
+        lines.append(f"the calibration: the original does not run with its cameras turned, {why}")
     return tuple(lines)

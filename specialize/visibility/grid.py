@@ -2,7 +2,8 @@
 
 A bird's-eye-view query is a pillar of `anchors` points, seen if any of them is; a voxel is one point.
 Points are in the lidar frame, in metres. The flat query index is `h * W + w` for pillars and
-`(z * H + h) * W + w` for voxels: x runs along w, y along h.
+`(z * H + h) * W + w` for voxels: x runs along w, y along h. Another order of the axes is stated: a plane that
+stands upright has queries over z and y, or over x and z, and its anchors along the third axis.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ Bools = npt.NDArray[np.bool_]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 MAX_POINTS = 1 << 26
+FLAT, UPRIGHT = "yx", "zyx"
+"""The order of axes of pillars and of voxels, slowest first, where none is stated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +36,13 @@ class QueryGrid:
         shape: `(H, W)` pillars, or `(Z, H, W)` voxels.
         range_m: `(x0, y0, z0, x1, y1, z1)`, the box that the grid divides, metres.
         anchors: Points per pillar, D; 1 for voxels.
+        order: The axes that `shape` counts, slowest first; empty for `yx` and `zyx`. Anchors of `zy` run along x.
     """
 
     shape: tuple[int, ...]
     range_m: tuple[float, float, float, float, float, float]
     anchors: int = 1
+    order: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", tuple(int(size) for size in self.shape))
@@ -50,36 +55,50 @@ class QueryGrid:
         return math.prod(self.shape)
 
     @property
-    def heights(self) -> int:
-        """Number of different heights of points: D for pillars, Z for voxels."""
-        return self.anchors if len(self.shape) == 2 else self.shape[0]
+    def axes_order(self) -> str:
+        """The axes that `shape` counts, slowest first, whether stated or not."""
+        return self.order or (FLAT if len(self.shape) == 2 else UPRIGHT)
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether queries are numbered as those of pillars on the ground, or of voxels with x fastest."""
+        return self.axes_order in (FLAT, UPRIGHT)
+
+    @property
+    def upright(self) -> str:
+        """The axis along which anchors run; empty for voxels."""
+        return "".join(axis for axis in "xyz" if axis not in self.axes_order)
+
+    def count(self, axis: str) -> int:
+        """Return how many different coordinates points have on an axis, `x`, `y` or `z`."""
+        return self.shape[self.axes_order.index(axis)] if axis in self.axes_order else self.anchors
 
     def axes(self) -> tuple[Floats, Floats, Floats]:
-        """Return the coordinates x (W,), y (H,) and z (heights,), metres, float64.
+        """Return the different coordinates of x, y and z, metres, float64.
 
-        Cells are addressed by their centres. The heights of a pillar follow BEVFormer: D values from
-        half a metre above the floor of the box to half a metre below its ceiling.
+        Cells are addressed by their centres. Anchors follow BEVFormer: D values from half a metre inside one end of
+        the box to half a metre inside the other, for pillars from floor to ceiling.
         """
-        x0, y0, z0, x1, y1, z1 = self.range_m
-        rows, columns = self.shape[-2:]
-        x = np.linspace(0.5, columns - 0.5, columns) / columns * (x1 - x0) + x0
-        y = np.linspace(0.5, rows - 0.5, rows) / rows * (y1 - y0) + y0
-        parts = z1 - z0 if len(self.shape) == 2 else float(self.shape[0])
-        z = np.linspace(0.5, parts - 0.5, self.heights) / parts * (z1 - z0) + z0
+        x, y, z = (self._line(axis, *self.range_m[index::3]) for index, axis in enumerate("xyz"))
         return x, y, z
+
+    def _line(self, axis: str, first: float, last: float) -> Floats:
+        count = self.count(axis)
+        parts = last - first if axis == self.upright else float(count)
+        return np.linspace(0.5, parts - 0.5, count) / parts * (last - first) + first
 
     def points(self) -> Floats:
         """Return the points (Q, D, 3) in the lidar frame, metres, float64."""
         x, y, z = self.axes()
-        xyz = np.broadcast_arrays(x, y[:, None], z[:, None, None])  # (heights, H, W) each
+        xyz = np.broadcast_arrays(x, y[:, None], z[:, None, None])  # (Z, Y, X) each
         return np.stack([self.by_query(axis) for axis in xyz], axis=-1)
 
     def by_query(self, lattice: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
-        """Return (..., Q, D), the values (..., heights, H, W) that stand at the lattice's points."""
+        """Return (..., Q, D), the values (..., Z, Y, X) that stand at the lattice's points."""
         lead = lattice.shape[:-3]
-        if len(self.shape) == 2:
-            lattice = np.moveaxis(lattice, -3, -1)  # (..., H, W, D)
-        return lattice.reshape(*lead, self.queries, self.anchors)
+        places = [len(lead) + UPRIGHT.index(axis) for axis in self.axes_order + self.upright]
+        ordered = lattice.transpose(*range(len(lead)), *places)
+        return ordered.reshape(*lead, self.queries, self.anchors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +160,14 @@ def _check_grid(grid: QueryGrid) -> None:
     if any(grid.range_m[axis] >= grid.range_m[axis + 3] for axis in range(3)):
         hint = "the order is [x0, y0, z0, x1, y1, z1], lower corner first"
         raise InputError("grid.range_m", "x0 < x1, y0 < y1, z0 < z1", str(list(grid.range_m)), hint)
+    if grid.order and (
+        len(grid.order) != len(grid.shape) or len(set(grid.order) & set("xyz")) != len(grid.order)
+    ):
+        raise InputError(
+            "grid.order",
+            f"{len(grid.shape)} different letters of x, y and z, slowest first",
+            repr(grid.order),
+        )
     if grid.anchors < 1 or (len(grid.shape) == 3 and grid.anchors != 1):
         expected = "1 for voxels" if len(grid.shape) == 3 else "at least 1"
         raise InputError("grid.anchors", expected, str(grid.anchors))

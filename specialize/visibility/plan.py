@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from specialize.digest import digest
 from specialize.errors import InputError
-from specialize.visibility.grid import Bools, Floats, Ints, QueryGrid, VisibilityRule
+from specialize.visibility.grid import UPRIGHT, Bools, Floats, Ints, QueryGrid, VisibilityRule
 from specialize.visibility.spans import between, fill, rounding_slack, row_spans
 
 SCHEMA = "specialize/plan@1"
@@ -97,7 +97,8 @@ class VisibilityPlan:
         return digest(
             {
                 "schema": SCHEMA,
-                "grid": {"shape": grid.shape, "range_m": grid.range_m, "anchors": grid.anchors},
+                "grid": {"shape": grid.shape, "range_m": grid.range_m, "anchors": grid.anchors}
+                | ({} if grid.is_usual else {"order": grid.order}),
                 "rule": {"min_depth": rule.min_depth, "border": rule.border, "dtype": rule.dtype},
                 "size_px": self.size_px,
                 "seen": np.packbits(self.seen, axis=1),
@@ -127,9 +128,9 @@ class VisibilityPlan:
         x, y, z = self.grid.axes()
         matrix = self.image_from_lidar[:, :3, :, None, None, None]  # (N, 3, 4, 1, 1, 1)
         rows = matrix[:, :, 0] * x + matrix[:, :, 1] * y[:, None]
-        rows = rows + matrix[:, :, 2] * z[:, None, None] + matrix[:, :, 3]  # (N, 3, heights, H, W)
+        rows = rows + matrix[:, :, 2] * z[:, None, None] + matrix[:, :, 3]  # (N, 3, Z, Y, X)
         depth = np.maximum(rows[:, 2], max(self.rule.min_depth, np.finfo(np.float64).tiny))
-        scaled = rows[:, :2] / depth[:, None] / self.size_px[:, :, None, None, None]  # (N, 2, heights, H, W)
+        scaled = rows[:, :2] / depth[:, None] / self.size_px[:, :, None, None, None]  # (N, 2, Z, Y, X)
         return np.moveaxis(self.grid.by_query(scaled), 1, -1)  # (N, 2, Q, D) -> (N, Q, D, 2)
 
     def points_seen(self) -> Bools:
@@ -185,24 +186,26 @@ def _checked(image_from_lidar: npt.ArrayLike, size_px: npt.ArrayLike) -> tuple[F
 
 
 def _lattice(functionals: Floats, slack: Floats, grid: QueryGrid) -> tuple[Bools, Ints]:
-    """Return the points surely inside, (N, heights, H, W), and those in doubt, (B, 4) positions in it."""
+    """Return the points surely inside, (N, Z, Y, X), and those in doubt, (B, 4) positions in it."""
     inner = row_spans(functionals, slack, grid)
     outer = row_spans(functionals, -slack, grid)
-    columns = grid.shape[-1]
+    columns = grid.count("x")
     return fill(*inner, columns), between(inner, outer, columns)
 
 
 def _any_point(lattice: Bools, grid: QueryGrid) -> Bools:
-    """Reduce (N, heights, H, W) points to (N, Q) queries: a pillar is seen if any of its points is."""
+    """Reduce (N, Z, Y, X) points to (N, Q) queries: a pillar is seen if any of its points is."""
+    if not grid.is_usual:
+        return np.asarray(grid.by_query(lattice).any(axis=-1))
     if len(grid.shape) == 2:
         lattice = np.logical_or.reduce(lattice, axis=1)  # (N, H, W)
     return lattice.reshape(len(lattice), grid.queries)
 
 
 def _query_of(position: Ints, grid: QueryGrid) -> Ints:
-    """Return the flat query (B,) of lattice positions (B, 4): camera, height, row, column."""
-    cell = position[:, 2] * grid.shape[-1] + position[:, 3]
-    return cell if len(grid.shape) == 2 else position[:, 1] * (grid.shape[1] * grid.shape[2]) + cell
+    """Return the flat query (B,) of lattice positions (B, 4): camera, and places on z, y and x."""
+    places = [position[:, 1 + UPRIGHT.index(axis)] for axis in grid.axes_order]
+    return np.asarray(np.ravel_multi_index(places, grid.shape), np.int64)
 
 
 def _exactly(functionals: Floats, position: Ints, grid: QueryGrid, rule: VisibilityRule) -> Bools:

@@ -59,17 +59,24 @@ def row_spans(functionals: Floats, above: Floats, grid: QueryGrid) -> tuple[Ints
         start and stop, (N, heights, H) int64, within 0..W; a row with `start >= stop` is empty.
     """
     x, y, z = grid.axes()
-    columns = len(x)
+    columns, per_metre = len(x), _per_metre(x, grid)
     slope, along_y, along_z, constant = (
         functionals[..., axis, None, None] for axis in range(4)
     )  # (N, F, 1, 1)
     needed = above[..., None, None] - constant - along_z * z[:, None] - along_y * y  # (N, F, heights, H)
     with np.errstate(divide="ignore", invalid="ignore"):
-        cut = (needed / slope - x[0]) * (columns / (grid.range_m[3] - grid.range_m[0]))  # in columns
+        cut = (needed / slope - x[0]) * per_metre  # in columns
     cut = np.where(slope == 0, np.where(needed < 0, -np.inf, np.inf), cut)
     start = np.where(slope >= 0, np.floor(cut) + 1, 0).max(axis=1)  # (N, heights, H)
     stop = np.where(slope >= 0, columns, np.ceil(cut)).min(axis=1)
     return np.clip(start, 0, columns).astype(np.int64), np.clip(stop, 0, columns).astype(np.int64)
+
+
+def _per_metre(x: Floats, grid: QueryGrid) -> float:
+    """Return how many columns lie on a metre; anchors along x do not divide the box as cells do."""
+    if grid.upright == "x":
+        return 1.0 if len(x) == 1 else float((len(x) - 1) / (x[-1] - x[0]))
+    return len(x) / (grid.range_m[3] - grid.range_m[0])
 
 
 def fill(start: Ints, stop: Ints, columns: int) -> Bools:

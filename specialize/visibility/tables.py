@@ -13,6 +13,7 @@ Keys, in the field's words (N cameras, Q queries, D points per query, L the long
     lidar2img             (N, 4, 4) float64  lidar frame to network pixels
     size_px               (N, 2)    int32    width and height of the network's images
     grid_shape            (2,) or (3,) int32
+    grid_order            ()        str      axes that the shape counts, slowest first: `yx`, `zyx` or another
     grid_range_m          (6,)      float64  x0, y0, z0, x1, y1, z1
     digest                ()        str      of the plan
 
@@ -52,6 +53,7 @@ def plan_tables(plan: VisibilityPlan, align: int = 1) -> dict[str, Table]:
         "size_px": plan.size_px.astype(np.int32),
         "grid_shape": np.array(plan.grid.shape, np.int32),
         "grid_range_m": np.array(plan.grid.range_m),
+        "grid_order": np.array(plan.grid.axes_order),
         "digest": np.array(plan.digest),
     }
 

@@ -77,26 +77,39 @@ class Preparation:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Pillars `(H, W)` of `anchors` points, or voxels `(Z, H, W)`, in the box `range_m` of the lidar frame."""
+    """Pillars `(H, W)` of `anchors` points, or voxels `(Z, H, W)`, in the box `range_m` of the lidar frame.
+
+    `order` names the axes that `shape` counts, slowest first, where these are not y and x, or z, y and x; anchors run
+    along the axis that is left.
+    """
 
     shape: tuple[int, ...]
     range_m: tuple[float, ...]
     anchors: int = 1
+    order: str = ""
 
     def points(self) -> Floats:
-        """Return (Q, D, 3) in metres: cell centres; a pillar's heights start and end half a metre inside the box."""
-        x0, y0, z0, x1, y1, z1 = self.range_m
-        *levels, rows, columns = self.shape
-        x = [x0 + (x1 - x0) * (column + 0.5) / columns for column in range(columns)]
-        y = [y0 + (y1 - y0) * (row + 0.5) / rows for row in range(rows)]
-        if levels:
-            z = [z0 + (z1 - z0) * (level + 0.5) / levels[0] for level in range(levels[0])]
-            zz, yy, xx = np.meshgrid(z, y, x, indexing="ij")
-            return np.stack([xx, yy, zz], axis=-1).reshape(-1, 1, 3)
-        step = (z1 - z0 - 1.0) / (self.anchors - 1) if self.anchors > 1 else 0.0
-        z = [z0 + 0.5 + step * anchor for anchor in range(self.anchors)]
-        yy, xx, zz = np.meshgrid(y, x, z, indexing="ij")
-        return np.stack([xx, yy, zz], axis=-1).reshape(rows * columns, self.anchors, 3)
+        """Return (Q, D, 3) in metres: cell centres; anchors start and end half a metre inside the box."""
+        letters = self.order or ("yx" if len(self.shape) == 2 else "zyx")
+        lines = [self._cells(letter, count) for letter, count in zip(letters, self.shape, strict=True)]
+        left = [letter for letter in "xyz" if letter not in letters]
+        lines += [self._anchors(letter) for letter in left]
+        every = dict(zip([*letters, *left], np.meshgrid(*lines, indexing="ij"), strict=True))
+        depth = self.anchors if left else 1
+        return np.stack([every[letter] for letter in "xyz"], axis=-1).reshape(-1, depth, 3)
+
+    def _ends(self, letter: str) -> tuple[float, float]:
+        place = "xyz".index(letter)
+        return self.range_m[place], self.range_m[place + 3]
+
+    def _cells(self, letter: str, count: int) -> list[float]:
+        first, last = self._ends(letter)
+        return [first + (last - first) * (cell + 0.5) / count for cell in range(count)]
+
+    def _anchors(self, letter: str) -> list[float]:
+        first, last = self._ends(letter)
+        step = (last - first - 1.0) / (self.anchors - 1) if self.anchors > 1 else 0.0
+        return [first + 0.5 + step * anchor for anchor in range(self.anchors)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +170,12 @@ def sidecar_of(spec: Mapping[str, Any], cameras: int) -> Sidecar:
     """Return the geometry in a model's sidecar for a number of cameras."""
     images = spec.get("images") or [spec["image"]] * cameras
     grids = [
-        Grid(tuple(map(int, grid["shape"])), tuple(map(float, grid["range_m"])), int(grid.get("anchors", 1)))
+        Grid(
+            tuple(map(int, grid["shape"])),
+            tuple(map(float, grid["range_m"])),
+            int(grid.get("anchors", 1)),
+            str(grid.get("order", "")),
+        )
         for grid in spec.get("grids") or ()
     ]
     min_depth = float((spec.get("rule") or {}).get("min_depth_m", 1e-5))

@@ -9,7 +9,7 @@
     const map = site.querySelector("svg.map");
     const readout = site.querySelector(".readout");
     const chosen = site.querySelector(".chosen");
-    const { columns, rows, x, y, cameras, masks } = JSON.parse(site.querySelector("script").textContent);
+    const { columns, rows, axes, x, y, cameras, masks } = JSON.parse(site.querySelector("script").textContent);
     const bits = unpack(masks);
     const stride = Math.ceil((columns * rows) / 8);
     const sees = (camera, cell) => (bits[camera * stride + (cell >> 3)] >> (7 - (cell & 7))) & 1;
@@ -27,7 +27,7 @@
       chosen.setAttribute("y", rows - 1 - cursor.row);
       chosen.removeAttribute("visibility");
       readout.textContent =
-        `x ${metres(x, cursor.column, columns)} m, y ${metres(y, cursor.row, rows)} m, cell ${cell}: ` +
+        `${axes[0]} ${metres(x, cursor.column, columns)} m, ${axes[1]} ${metres(y, cursor.row, rows)} m, cell ${cell}: ` +
         (names.length ? `seen by ${names.join(", ")}` : "seen by no camera");
     };
 

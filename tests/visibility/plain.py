@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from specialize.visibility.grid import QueryGrid, VisibilityRule
@@ -24,23 +26,23 @@ def seen_by_loops(
 
 
 def points_by_loops(grid: QueryGrid) -> list[list[tuple[float, float, float]]]:
-    """Return the points of each query in flat order: cell centres, and the pillars' heights."""
-    x0, y0, z0, x1, y1, z1 = grid.range_m
-    rows, columns = grid.shape[-2:]
-    layers = 1 if len(grid.shape) == 2 else grid.shape[0]
+    """Return the points of each query in flat order: cell centres, and anchors along the axis that is left."""
+    order = grid.order or {2: "yx", 3: "zyx"}[len(grid.shape)]
+    (left,) = set("xyz") - set(order) or {""}
     queries = []
-    for layer in range(layers):
-        for row in range(rows):
-            for column in range(columns):
-                x = x0 + (column + 0.5) / columns * (x1 - x0)
-                y = y0 + (row + 0.5) / rows * (y1 - y0)
-                if len(grid.shape) == 3:
-                    heights = [z0 + (layer + 0.5) / layers * (z1 - z0)]
-                else:
-                    last = (z1 - z0) - 0.5
-                    steps = max(grid.anchors - 1, 1)
-                    heights = [z0 + 0.5 + (last - 0.5) * k / steps for k in range(grid.anchors)]
-                queries.append([(x, y, z) for z in heights])
+    for cell in itertools.product(*(range(count) for count in grid.shape)):
+        centre = {}
+        for axis, place, count in zip(order, cell, grid.shape, strict=True):
+            low, high = grid.range_m["xyz".index(axis) :: 3]
+            centre[axis] = low + (place + 0.5) / count * (high - low)
+        pillar = []
+        for anchor in range(grid.anchors):
+            if left:
+                low, high = grid.range_m["xyz".index(left) :: 3]
+                steps = max(grid.anchors - 1, 1)
+                centre[left] = low + 0.5 + (high - low - 1.0) * anchor / steps
+            pillar.append((centre["x"], centre["y"], centre["z"]))
+        queries.append(pillar)
     return queries
 
 
@@ -70,17 +72,19 @@ def float32_masks(
 
 
 def _normalised_points(grid: QueryGrid) -> np.ndarray:
-    one = np.float32(1)
-    rows, columns = grid.shape[-2:]
-    parts = one * (grid.range_m[5] - grid.range_m[2] if len(grid.shape) == 2 else grid.shape[0])
-    z = np.linspace(0.5 * one, parts - 0.5 * one, grid.heights, dtype=np.float32) / parts
-    y = np.linspace(0.5, rows - 0.5, rows, dtype=np.float32) / np.float32(rows)
-    x = np.linspace(0.5, columns - 0.5, columns, dtype=np.float32) / np.float32(columns)
-    mesh = np.broadcast_arrays(x, y[:, None], z[:, None, None])
-    lattice = np.stack(mesh, axis=-1)  # (heights, H, W, 3)
-    if len(grid.shape) == 2:
-        return lattice.transpose(1, 2, 0, 3).reshape(grid.queries, grid.anchors, 3)
-    return lattice.reshape(grid.queries, 1, 3)
+    """Return (Q, D, 3) shares of the box, computed in float32 as graphs do."""
+    order = grid.order or {2: "yx", 3: "zyx"}[len(grid.shape)]
+    left = [axis for axis in "xyz" if axis not in order]
+    counts = dict(zip([*order, *left], [*grid.shape, grid.anchors], strict=False))
+    lines = []
+    for index, axis in enumerate("xyz"):
+        extent = grid.range_m[index + 3] - grid.range_m[index]
+        parts = np.float32(1) * (extent if axis in left else counts[axis])
+        half = np.float32(0.5)
+        lines.append(np.linspace(half, parts - half, counts[axis], dtype=np.float32) / parts)
+    lattice = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1)  # (X, Y, Z, 3)
+    places = ["xyz".index(axis) for axis in [*order, *left]]
+    return lattice.transpose(*places, 3).reshape(grid.queries, grid.anchors, 3)
 
 
 def _mask(rows: np.ndarray, size: np.ndarray, rule: VisibilityRule) -> np.ndarray:

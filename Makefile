@@ -15,7 +15,7 @@ RUNTIME_TESTS := tests/bench tests/passes tests/precision tests/targets tests/ve
 	tests/end_to_end/test_precision.py tests/end_to_end/test_round_trip.py
 HIDING := $(abspath $(VENV))/without_vnni.so
 
-.PHONY: help install demo test test-lowest fuzz check benchmarks evidence evidence-models mutants same-builds format pin wheel clean targets table
+.PHONY: help install demo test test-lowest fuzz check benchmarks movement evidence evidence-models mutants same-builds format pin wheel clean targets table
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ test-lowest: install ## the tests that run models, as on an x86-64 processor wit
 
 benchmarks: install ## processor time of the commands that should answer at once, into benchmarks/results/
 	$(BIN)/python benchmarks/run.py
+
+movement: install ## rates of single operators, and how far they predict SITES="FOLDER/NAME FOLDER/NAME:sites ...": docs/concepts/costs.md
+	$(TEST_ENV) $(BIN)/python -m tools.movement --rates $(SITES) --write docs/concepts/costs.md
 
 FUZZ_SECONDS ?= 300
 

@@ -86,7 +86,7 @@ def measure_once(compiled: Compilation, candidate: Path, forms: FormsReport, say
     """
     found: dict[str, dict[str, Runs]] = {}
     failed: list[str] = []
-    for part, subjects in (("sites", _sites), ("model", _models)):
+    for part, subjects in (("sites", site_subjects), ("model", whole_subjects)):
         if part == "sites" and not compiled.sites:
             continue
         say(f"measuring: {part}")
@@ -105,7 +105,7 @@ def measure_once(compiled: Compilation, candidate: Path, forms: FormsReport, say
     )
 
 
-def _models(compiled: Compilation, candidate: Path) -> dict[str, Subject]:
+def whole_subjects(compiled: Compilation, candidate: Path) -> dict[str, Subject]:
     """Return the original as the user has it, and the specialized model."""
     original = compiled.generic.reference(compiled.parts)
     spec, fed = compiled.generic.spec, compiled.binding.fed.cases[0]
@@ -113,7 +113,7 @@ def _models(compiled: Compilation, candidate: Path) -> dict[str, Subject]:
     return {form: Subject(path, feed_of(path, spec, fed)) for form, path in paths.items()}
 
 
-def _sites(compiled: Compilation, candidate: Path) -> dict[str, Subject]:
+def site_subjects(compiled: Compilation, candidate: Path) -> dict[str, Subject]:
     """Return all sites with their projections as one model, cut out of both forms.
 
     Raises:

@@ -9,7 +9,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from specialize.flops import count
-from specialize.flops.report import FormCost, FormsReport
+from specialize.flops.forms import FormCost, FormsReport
 from specialize.graph.io import read_graph
 from specialize.original import count_original, losses
 

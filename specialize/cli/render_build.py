@@ -56,13 +56,15 @@ def build_json(outcome: BuildOutcome) -> dict[str, Any]:
 
 
 def flops_json(costs: dict[str, Any]) -> dict[str, Any]:
-    """Return the operations and bytes of each form, attention and whole model; null where nodes are left out."""
+    """Return operations, bytes and movement of each form; null where nodes are left out."""
     parts = ("attention", "model")
     return {
         name: {
             "pairs": form["pairs"],
             **{part: known(form, f"{part}_flops") for part in parts},
             **{f"{part}_bytes": known(form, f"{part}_bytes") for part in parts},
+            "model_predicted_ns": known(form, "model_predicted_ns"),
+            "movement": None if "movement" in form.get("uncounted", ()) else form.get("movement"),
         }
         for name, form in in_order(costs.get("forms", {})).items()
     }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import RenderableType
 
 from specialize.cli.output import stack
-from specialize.cli.render_costs import in_order, known
+from specialize.cli.render_costs import MOVES, in_order, known
 from specialize.cli.tables import saved, scaled, table
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ def _three(values: Sequence[int | None]) -> str:
     """Return the values in the unit of the first one known; a dash for what is not counted."""
     unit = scaled(next((value for value in values if value is not None), 0)).partition(" ")[2]
     factor = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}[unit]
+    if any(value and value < factor / 100 for value in values):
+        return " / ".join("-" if value is None else scaled(value) for value in values)  # each in its own unit
     return " / ".join("-" if value is None else f"{value / factor:.3g}" for value in values) + f" {unit}"
 
 
@@ -73,6 +75,17 @@ def _each(row: dict[str, Any], key: str, joint: str) -> str:
     """Return a figure of all sites, equal sites once."""
     found = dict.fromkeys((site["queries"], site[key]) for site in row["sites"])
     return joint.join(f"{number:,}" for _, number in found) or "-"
+
+
+def _moved(row: dict[str, Any]) -> str:
+    """Return what a model moves by index, original and specialized; nothing if neither does."""
+    forms = in_order(row["flops"]["forms"])
+    told = []
+    for kind in MOVES:
+        one, two = (known(forms[name], f"movement.{kind}.elements") for name in ("original", "specialized"))
+        if one or two:
+            told.append(f"{kind} {_three([one, two])}".rstrip())
+    return f"{row['model']}, {row['vehicle']}: elements {', '.join(told)}" if told else ""
 
 
 def _measured(data: dict[str, Any]) -> bool:
@@ -84,6 +97,7 @@ def _remarks(data: dict[str, Any]) -> list[RenderableType]:
         "Queries, longest camera and visible pairs are of one attention site of each kind.\n"
         "FLOPs are of all sites and of the whole model; a multiply-add counts as two."
     ]
+    remarks += [line for row in data["rows"] if (line := _moved(row))]
     benches = [row["bench"] for row in data["rows"] if "bench" in row]
     if benches:
         parts = [part for bench in benches for part in bench["parts"].values()]

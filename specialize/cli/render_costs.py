@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import RenderableType
@@ -11,16 +12,17 @@ from specialize.cli.output import stack
 from specialize.cli.tables import saved, scaled, size, table
 
 FORMS = {"original": "original", "rebatched": "re-batched", "specialized": "specialized"}
+MOVES = ("sorted", "scanned", "gathered", "scattered")
 _SMALL_SHARE = 0.2
 
 
 def forms_table(costs: dict[str, Any]) -> Table:
-    """Return pairs, operations and bytes of every form, and how many times less the last one needs.
+    """Return pairs, operations, bytes and movement of every form, and how many times less the last one needs.
 
     A quantity that leaves nodes out is a dash, and so is what would be computed from it.
     """
     forms = in_order(costs["forms"])
-    rows = (
+    rows: tuple[tuple[str, str, Callable[[int], str]], ...] = (
         ("pairs, all sites", "pairs", lambda value: f"{value:,}"),
         ("attention FLOPs", "attention_flops", scaled),
         ("  per row", "per_row_flops", scaled),
@@ -28,6 +30,8 @@ def forms_table(costs: dict[str, Any]) -> Table:
         ("attention bytes", "attention_bytes", size),
         ("whole-model bytes", "model_bytes", size),
     )
+    rows += tuple((f"{kind} elements", f"movement.{kind}.elements", scaled) for kind in MOVES)
+    rows += (("predicted time", "model_predicted_ns", lambda _: ""),)
     first, last = next(iter(forms.values())), list(forms.values())[-1]
     body = table("", *(_titled(name, costs) for name in forms), "saved")
     for label, key, shown in rows:
@@ -46,8 +50,14 @@ def _titled(name: str, costs: dict[str, Any]) -> str:
 
 
 def known(form: dict[str, Any], quantity: str) -> int | None:
-    """Return a quantity of a form's JSON; None if it leaves nodes out."""
-    return None if quantity in form.get("uncounted", ()) else int(form.get(quantity, 0))
+    """Return a quantity of a form's JSON, parts of it behind dots; None if it leaves nodes out."""
+    name, *parts = quantity.split(".")
+    if name in form.get("uncounted", ()):
+        return None
+    value = form.get(name, {} if parts else 0)
+    for part in parts:
+        value = value.get(part, 0 if part == parts[-1] else {})
+    return int(value)
 
 
 def exchanged(costs: dict[str, Any]) -> str:

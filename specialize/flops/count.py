@@ -10,7 +10,9 @@ import onnx_ir as ir
 
 from specialize.errors import InputError
 from specialize.flops.formulas import FORMULAS
+from specialize.flops.movement import Movement, movement
 from specialize.flops.node import NodeView, UnknownShapeError, Work, byte_size
+from specialize.flops.pieces import pieces
 from specialize.flops.projections import with_projections
 from specialize.flops.report import UNKNOWN_SHAPE, CostReport, NodeCost, Uncounted
 from specialize.flops.traffic import Traffic, is_constant, is_weight, node_traffic, peak_activation_bytes
@@ -72,7 +74,7 @@ def _node_cost(
     node: ir.Node, site: str, per_row: bool, missing: Counter[tuple[str, str, str, bool]]
 ) -> NodeCost:
     """Return a node's cost; what cannot be counted is added to `missing` and counts as nothing."""
-    work, traffic = Work(), Traffic()
+    work, traffic, moved, each = Work(), Traffic(), Movement(), 0
     try:
         formula = FORMULAS.get(node.op_type)
         if formula is None:
@@ -80,7 +82,7 @@ def _node_cost(
             missing[node.op_type, node.domain, reason, bool(site)] += 1
         else:
             work = formula.work(NodeView(node))
-        traffic = node_traffic(node)
+        traffic, moved, each = node_traffic(node), movement(node), pieces(node)
     except UnknownShapeError:
         missing[node.op_type, node.domain, UNKNOWN_SHAPE, bool(site)] += 1
     return NodeCost(
@@ -95,6 +97,8 @@ def _node_cost(
         weight_bytes=traffic.weights,
         constant_bytes=traffic.constants,
         written_bytes=traffic.written,
+        movement=moved,
+        pieces=each,
     )
 
 

@@ -1,12 +1,15 @@
-"""What a count found: per node, per operator, site, module and model, and several forms side by side."""
+"""What a count found: per node, per operator, site, module and model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from functools import reduce
+from operator import add
+
+from specialize.flops.movement import NOTHING, Movement
 
 MODEL_SCHEMA = "specialize/cost@1"
-FORMS_SCHEMA = "specialize/flops@1"
 UNKNOWN_SHAPE = "a shape is unknown"
 """Why a node has neither operations nor bytes; every other reason leaves out operations alone."""
 
@@ -27,6 +30,8 @@ class NodeCost:
         weight_bytes: Bytes of weights read.
         constant_bytes: Bytes of other constants read.
         written_bytes: Bytes of results written.
+        movement: What it sorts, scans, gathers and scatters.
+        pieces: Contiguous pieces that it works on; see `pieces`.
     """
 
     name: str
@@ -40,6 +45,8 @@ class NodeCost:
     weight_bytes: int = 0
     constant_bytes: int = 0
     written_bytes: int = 0
+    movement: Movement = NOTHING
+    pieces: int = 0
 
     @property
     def flops(self) -> int:
@@ -65,13 +72,15 @@ class CostTotal:
     weight_bytes: int
     constant_bytes: int
     written_bytes: int
+    pieces: int = 0
+    movement: Movement = NOTHING
 
     @property
     def moved_bytes(self) -> int:
         """Bytes read and written."""
         return self.activation_bytes + self.weight_bytes + self.constant_bytes + self.written_bytes
 
-    def to_json(self) -> dict[str, int]:
+    def to_json(self) -> dict[str, object]:
         """Return the fields and the sum of the bytes."""
         return {**asdict(self), "bytes": self.moved_bytes}
 
@@ -165,124 +174,6 @@ class CostReport:
         return {name: _sum(nodes) for name, nodes in groups.items()}
 
 
-@dataclass(frozen=True, slots=True)
-class FormCost:
-    """One form of a model in one line.
-
-    Attributes:
-        pairs: Camera-query pairs computed, over all cameras and attention sites.
-        attention_flops: Operations of the attention sites, projections included.
-        per_row_flops: The part of them that works on the rows.
-        model_flops: Operations of the whole model.
-        attention_bytes: Bytes that the attention sites read and write.
-        model_bytes: Bytes that the whole model reads and writes.
-        attention_samples: Points sampled by the attention sites.
-        peak_bytes: Activations at their peak, weights and constants.
-        weight_bytes: Bytes of all weights, each once.
-        constant_bytes: Bytes of all other constants, each once: tables, masks, what calibration alone determines.
-        uncounted: Which of these quantities leave nodes out, hence are too small to be compared.
-    """
-
-    pairs: int
-    attention_flops: int
-    per_row_flops: int
-    model_flops: int
-    attention_bytes: int
-    model_bytes: int
-    attention_samples: int
-    peak_bytes: int
-    weight_bytes: int
-    constant_bytes: int
-    uncounted: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FormsReport:
-    """Several forms of the same model and calibration, the first being the one to compare with.
-
-    Attributes:
-        forms: Name -> cost.
-        uncounted: What any of them leaves out.
-        original: How the sites of the first form are written, as `zero-padded`; empty without sites.
-    """
-
-    forms: Mapping[str, FormCost]
-    uncounted: tuple[Uncounted, ...]
-    original: str = ""
-
-    def ratio(self, form: str, quantity: str) -> float:
-        """Return how many times more of a quantity the first form has than `form`; nan if either leaves nodes out."""
-        one, two = next(iter(self.forms.values())), self.forms[form]
-        if quantity in (*one.uncounted, *two.uncounted):
-            return float("nan")
-        first, other = getattr(one, quantity), getattr(two, quantity)
-        return float(first / other) if other else float("inf") if first else 1.0
-
-    def attention_share(self, form: str) -> float:
-        """Return the share (0 to 1) of a form's operations that its attention sites have."""
-        cost = self.forms[form]
-        return cost.attention_flops / cost.model_flops if cost.model_flops else 0.0
-
-    def to_json(self) -> dict[str, object]:
-        """Return plain values: the forms as counted, and what is not in them."""
-        return {
-            "schema": FORMS_SCHEMA,
-            "original": self.original,
-            "forms": {
-                name: {**asdict(form), "uncounted": list(form.uncounted)} for name, form in self.forms.items()
-            },
-            "attention_share": {name: round(self.attention_share(name), 6) for name in self.forms},
-            "uncounted": [entry.to_json() for entry in self.uncounted],
-        }
-
-
-def form_cost(report: CostReport, pairs: int) -> FormCost:
-    """Return a report in one line; `pairs` is what the caller knows about the graph's rows."""
-    attention, model = report.attention(), report.total()
-    return FormCost(
-        pairs=pairs,
-        attention_flops=attention.flops,
-        per_row_flops=report.per_row().flops,
-        model_flops=model.flops,
-        attention_bytes=attention.moved_bytes,
-        model_bytes=model.moved_bytes,
-        attention_samples=attention.samples,
-        peak_bytes=report.peak_bytes,
-        weight_bytes=report.weight_bytes,
-        constant_bytes=report.constant_bytes,
-        uncounted=_incomplete(report.uncounted),
-    )
-
-
-def _incomplete(uncounted: Iterable[Uncounted]) -> tuple[str, ...]:
-    """Return the quantities that leave out what is not counted; of a node without a formula the bytes are known."""
-    found: dict[str, None] = {}
-    for entry in uncounted:
-        parts = ["flops"] if entry.reason != UNKNOWN_SHAPE else ["flops", "bytes"]
-        found.update(dict.fromkeys(f"model_{part}" for part in parts))
-        if entry.attention:
-            found.update(dict.fromkeys(f"attention_{part}" for part in (*parts, "samples")))
-            found["per_row_flops"] = None
-        if entry.reason == UNKNOWN_SHAPE:
-            found["peak_bytes"] = None
-    return tuple(found)
-
-
-def compare_forms(
-    reports: Mapping[str, CostReport], pairs: Mapping[str, int], original: str = ""
-) -> FormsReport:
-    """Put several counted forms side by side; what any of them leaves uncounted is listed once.
-
-    Args:
-        reports: Name -> count; the first is what the others are compared with.
-        pairs: Name -> rows of the sites.
-        original: How the sites of the first form are written.
-    """
-    uncounted = dict.fromkeys(entry for report in reports.values() for entry in report.uncounted)
-    forms = {name: form_cost(report, pairs[name]) for name, report in reports.items()}
-    return FormsReport(forms, tuple(uncounted), original)
-
-
 def _sum(nodes: Iterable[NodeCost]) -> CostTotal:
     chosen = list(nodes)
     parts = (
@@ -294,6 +185,8 @@ def _sum(nodes: Iterable[NodeCost]) -> CostTotal:
         "weight_bytes",
         "constant_bytes",
         "written_bytes",
+        "pieces",
     )
     sums = {part: sum(getattr(node, part) for node in chosen) for part in parts}
-    return CostTotal(nodes=len(chosen), **sums)
+    moved = reduce(add, (node.movement for node in chosen), NOTHING)
+    return CostTotal(nodes=len(chosen), **sums, movement=moved)

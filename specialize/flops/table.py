@@ -6,10 +6,14 @@ Rewrite the page with `python -m specialize.flops.table > docs/reference/flop-fo
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 import onnx
 
 from specialize.flops.formulas import FORMULAS, VIEWS
+from specialize.flops.movement import MOVEMENTS
+from specialize.flops.pieces import PIECES
+from specialize.flops.predict import RATES
 from specialize.flops.traffic import PICKS
 
 _HEAD = """# Formulas: what every operator costs
@@ -41,15 +45,54 @@ That is the least traffic that any kernel has, so it does not depend on a chip.
 | {views} | neither read nor write: the output is the input under another shape |
 """
 
+_MOVEMENT = """
+## Movement
+
+What is sorted, scanned, gathered or scattered: elements, and the bytes of the data that is moved.
+An element is what moves in one piece, `x` the data, `i` the indices, `y` the output.
+An operator that is not in this table moves nothing to or from places that data determine.
+
+| operators | elements |
+| --- | --- |
+{movement}
+## Pieces
+
+Contiguous stretches, or matrices, that an operator works on one at a time; one that is not here has none.
+
+| operators | pieces |
+| --- | --- |
+{pieces}
+## Rates
+
+Nanoseconds on ONNX Runtime, one thread, of the processor that `benchmarks/results/movement.json` names.
+The predicted time is the sum of all quantities times these.
+See [how far it holds](../concepts/costs.md#does-it-predict-time).
+
+| quantity | ns |
+| --- | --- |
+{rates}"""
+
 
 def page() -> str:
     """Return the page as Markdown."""
+    formulas = _grouped({name: formula.text for name, formula in FORMULAS.items()})
+    lines = [f"| {', '.join(sorted(names))} | {text} | {_source(names)} |\n" for text, names in formulas]
+    moves = _grouped({name: rule.text for name, rule in MOVEMENTS.items()})
+    pieces = _grouped({name: text for name, (_, text) in PIECES.items()})
+    more = _MOVEMENT.format(
+        movement="".join(f"| {', '.join(sorted(names))} | {text} |\n" for text, names in moves),
+        pieces="".join(f"| {', '.join(sorted(names))} | {text} |\n" for text, names in pieces),
+        rates="".join(f"| {name} | {rate:g} |\n" for name, rate in RATES.items()),
+    )
+    return _HEAD + "".join(lines) + _BYTES.format(picks=_list(PICKS), views=_list(VIEWS)) + more
+
+
+def _grouped(texts: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """Return the operators of each text, in the order of the texts."""
     groups: dict[str, list[str]] = {}
-    for name, formula in FORMULAS.items():
-        groups.setdefault(formula.text, []).append(name)
-    rows = sorted(groups.items())
-    lines = [f"| {', '.join(sorted(names))} | {text} | {_source(names)} |\n" for text, names in rows]
-    return _HEAD + "".join(lines) + _BYTES.format(picks=_list(PICKS), views=_list(VIEWS))
+    for name, text in texts.items():
+        groups.setdefault(text, []).append(name)
+    return sorted(groups.items())
 
 
 def _source(names: list[str]) -> str:

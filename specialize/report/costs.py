@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ _QUANTITIES: tuple[tuple[str, str, Callable[[int], str]], ...] = (
     ("whole-model bytes", "model_bytes", size),
     ("peak memory", "peak_bytes", size),
 )
+_MOVES = ("sorted", "scanned", "gathered", "scattered")
 _SHOWN_SHARES = 6
 _ONCE = {"sites": "all sites with projections", "model": "whole model"}
 _PARTS = {"rows": "work on rows", "site": "site with projections", "model": "whole model"}
@@ -35,15 +36,41 @@ def cost_table(flops: Mapping[str, Any]) -> Costs:
     for label, key, text in _QUANTITIES:
         values = [form[key] for form in forms.values() if key in form]
         if values and len(values) == len(forms):
-            whole = [key not in form.get("uncounted", ()) for form in forms.values()]
-            texts = [text(value) if sure else "-" for value, sure in zip(values, whole, strict=True)]
-            row = _row(
-                label, [value if sure else 0 for value, sure in zip(values, whole, strict=True)], texts
-            )
-            rows.append(row if whole[0] and whole[-1] else replace(row, saved="-"))
+            rows.append(_counted(label, key, forms, values, [text(value) for value in values]))
+    rows += _moved(forms)
     written = flops.get("original", "")
     names = [f"original ({written})" if name == "original" and written else FORMS[name] for name in forms]
     return Costs(tuple(names), tuple(rows), _remarks(flops, forms))
+
+
+def _counted(
+    label: str, key: str, forms: Mapping[str, Any], values: Sequence[int], texts: Sequence[str]
+) -> CostRow:
+    """Return a row of what was counted; of what leaves nodes out a dash, and no ratio."""
+    whole = [key not in form.get("uncounted", ()) for form in forms.values()]
+    shown = [text if sure else "-" for text, sure in zip(texts, whole, strict=True)]
+    row = _row(label, [value if sure else 0 for value, sure in zip(values, whole, strict=True)], shown)
+    return row if whole[0] and whole[-1] else replace(row, saved="-")
+
+
+def _moved(forms: Mapping[str, Any]) -> list[CostRow]:
+    """Return what each form sorts, scans, gathers and scatters, as far as any does."""
+    rows = []
+    for kind in _MOVES:
+        amounts = [form.get("movement", {}).get(kind, {}) for form in forms.values()]
+        values = [amount.get("elements", 0) for amount in amounts]
+        if any(values):
+            texts = [
+                f"{scaled(amount.get('elements', 0), '')} ({size(amount.get('bytes', 0))})"
+                for amount in amounts
+            ]
+            rows.append(_counted(f"elements {kind} (bytes)", "movement", forms, values, texts))
+    predicted = [form.get("model_predicted_ns", 0) for form in forms.values()]
+    if any(predicted):
+        texts = [f"{value / 1e6:.1f} ms" for value in predicted]
+        label = "predicted time, ONNX Runtime on a reference processor"
+        rows.append(_counted(label, "model_predicted_ns", forms, predicted, texts))
+    return rows
 
 
 def time_table(bench: BuildBench) -> Costs:

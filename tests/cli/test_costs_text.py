@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import re
+from operator import attrgetter
 from typing import Any
 
 import hypothesis.strategies as st
+import msgspec
 from hypothesis import given
 
 from specialize.artifact.manifest import Site, SiteCamera
 from specialize.cli.output import to_text
 from specialize.cli.render_build import flops_json, headline, sites_tables
+from specialize.cli.render_compare import compare_markdown
 from specialize.cli.render_costs import costs_text
-from specialize.flops.report import FormCost, FormsReport
+from specialize.flops import KINDS, Movement
+from specialize.flops.forms import FormCost, FormsReport
+from specialize.flops.movement import Amount
 from specialize.report.costs import cost_table
 
-QUANTITIES = [name for name in FormCost.__dataclass_fields__ if name != "uncounted"]
+QUANTITIES = [name for name in FormCost.__dataclass_fields__ if name not in ("uncounted", "movement")]
 SHOWN = {
     "attention FLOPs": "attention_flops",
     "per row": "per_row_flops",
     "whole-model FLOPs": "model_flops",
     "attention bytes": "attention_bytes",
     "whole-model bytes": "model_bytes",
+    "predicted time": "model_predicted_ns",
+    **{f"{kind} elements": f"movement.{kind}.elements" for kind in KINDS},
 }
+UNCOUNTED = sorted({name.partition(".")[0] for name in SHOWN.values()})
+AMOUNTS = st.builds(Amount, st.integers(0, 10**12), st.integers(0, 10**12))
 
 
 @st.composite
@@ -31,7 +40,8 @@ def reports(draw: st.DrawFn) -> FormsReport:
     form = st.builds(
         FormCost,
         **dict.fromkeys(QUANTITIES, st.integers(0, 10**12)),
-        uncounted=st.lists(st.sampled_from(list(SHOWN.values())), unique=True).map(tuple),
+        movement=st.builds(Movement, **dict.fromkeys(KINDS, AMOUNTS)),
+        uncounted=st.lists(st.sampled_from(UNCOUNTED), unique=True).map(tuple),
     )
     forms = {name: draw(form) for name in ("original", "rebatched", "specialized")}
     return FormsReport(forms, (), draw(st.sampled_from(["", "re-batched", "zero-padded"])))
@@ -71,6 +81,25 @@ def test_json_gives_no_number_for_what_is_not_counted(report: FormsReport) -> No
     for name, form in flops_json(dict(report.to_json())).items():
         for key in ("attention", "model"):
             assert (form[key] is None) == (f"{key}_flops" in report.forms[name].uncounted)
+        for key in ("movement", "model_predicted_ns"):
+            assert (form[key] is None) == (key in report.forms[name].uncounted)
+
+
+@given(reports(), st.data())
+def test_a_comparison_of_random_reports_misleads_nobody(report: FormsReport, data: st.DataObject) -> None:
+    """No figure of it is negative, not a number or infinite; what is not counted is a dash."""
+    row = {
+        "model": "m",
+        "vehicle": "v",
+        "sites": msgspec.to_builtins(data.draw(sites())),
+        "flops": report.to_json(),
+    }
+    text = str(compare_markdown({"schema": "specialize/compare@1", "rows": [row]}))
+    assert not re.search(r"-\d|nan|inf", text)
+    unknown = "movement" in (*report.forms["original"].uncounted, *report.forms["specialized"].uncounted)
+    for line in text.splitlines():
+        if line.startswith("m, v: elements"):
+            assert (" - " in f"{line} ".replace(",", " ")) is unknown, line
 
 
 @st.composite
@@ -88,7 +117,7 @@ def sites(draw: st.DrawFn) -> tuple[Site, ...]:
             cameras=cameras,
             longest=max(visible),
             pairs=sum(visible),
-            rows_computed=sum(visible),
+            rows_computed=sum(visible) + draw(st.sampled_from([0, 0, 7])),
         )
         made += [site] * draw(st.integers(1, 2))
     return tuple(made)
@@ -121,8 +150,8 @@ def test_the_headline_is_the_sum_of_its_table(found: tuple[Site, ...]) -> None:
 
 
 def _is_true(line: str, first: FormCost, last: FormCost, key: str) -> None:
-    one, two = getattr(first, key), getattr(last, key)
-    if key in (*first.uncounted, *last.uncounted) or not one or not two:
+    one, two = attrgetter(key)(first), attrgetter(key)(last)
+    if key.partition(".")[0] in (*first.uncounted, *last.uncounted) or not one or not two:
         assert line.endswith(" -") or one == 0 == two or "x" not in line.split()[-1], line
         return
     if two > 1.01 * one:

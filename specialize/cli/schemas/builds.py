@@ -11,7 +11,7 @@ from specialize.artifact.power import Power
 from specialize.artifact.precision import Precision
 from specialize.artifact.witness import Witness
 from specialize.cli.schemas.base import JsonObject, Output
-from specialize.cli.schemas.numbers import Bench, Flops, Verify
+from specialize.cli.schemas.numbers import Bench, Flops, Movement, Verify
 from specialize.model import ModelSpec
 from specialize.plausibility.record import Plausibility
 from specialize.zoo.about import About
@@ -26,6 +26,8 @@ class BuildForm(Output, frozen=True, kw_only=True):
         model: Operations of the whole model.
         attention_bytes: Bytes that the attention sites read and write.
         model_bytes: Bytes that the whole model reads and writes.
+        model_predicted_ns: Time of the whole model by count, on a reference processor.
+        movement: What the whole model sorts, scans, gathers and scatters.
 
     A figure is null if nodes of this form could not be counted.
     """
@@ -35,6 +37,8 @@ class BuildForm(Output, frozen=True, kw_only=True):
     model: int | None
     attention_bytes: int | None
     model_bytes: int | None
+    model_predicted_ns: int | None
+    movement: Movement | None
 
 
 class BuildDone(Output, frozen=True, kw_only=True):

@@ -8,6 +8,34 @@ from specialize.artifact.power import Power
 from specialize.cli.schemas.base import Output
 
 
+class MovedElements(Output, frozen=True, kw_only=True):
+    """What is moved in one way.
+
+    Attributes:
+        elements: What moves in one piece: a row, or a number.
+        bytes: Those of the data that is moved.
+    """
+
+    elements: int
+    bytes: int
+
+
+class Movement(Output, frozen=True, kw_only=True):
+    """What is moved to or from places that data, and not shapes, determine.
+
+    Attributes:
+        sorted: What is brought into order.
+        scanned: What is read one after the other, because each result depends on those before.
+        gathered: What is read at places that an index names.
+        scattered: What is written at such places.
+    """
+
+    sorted: MovedElements
+    scanned: MovedElements
+    gathered: MovedElements
+    scattered: MovedElements
+
+
 class CountedForm(Output, frozen=True, kw_only=True):
     """One form of a model, counted; a multiply-add is two operations.
 
@@ -22,6 +50,10 @@ class CountedForm(Output, frozen=True, kw_only=True):
         peak_bytes: Activations at their peak, weights and constants.
         weight_bytes: Bytes of all weights, each once.
         constant_bytes: Bytes of all other constants, each once: tables, masks, what calibration alone determines.
+        attention_predicted_ns: Time of the attention sites on ONNX Runtime, one thread of a reference processor, as a
+            sum of counted quantities; a ratio of two forms is what it is good for.
+        model_predicted_ns: The same of the whole model.
+        movement: What the whole model sorts, scans, gathers and scatters.
         uncounted: Which of these quantities leave nodes out, hence are too small to be compared.
     """
 
@@ -35,6 +67,9 @@ class CountedForm(Output, frozen=True, kw_only=True):
     peak_bytes: int
     weight_bytes: int
     constant_bytes: int
+    attention_predicted_ns: int
+    model_predicted_ns: int
+    movement: Movement
     uncounted: tuple[str, ...] = ()
 
 

@@ -8,6 +8,7 @@ is open at a time.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -15,14 +16,15 @@ import numpy as np
 
 from specialize.allowances import ILL_CONDITIONED
 from specialize.scratch import temporary_folder
+from specialize.verify.conditioning import Bound
 from specialize.verify.kept import Kept
-from specialize.verify.models import Progress, repeated, run_candidate, run_reference
+from specialize.verify.models import Compared, Progress, repeated, run_candidate, run_reference
 from specialize.verify.noise import bounds_of
 from specialize.verify.power import Power, weighed
 from specialize.verify.repaired import check_repaired
 from specialize.verify.report import VerifyReport
 from specialize.verify.runtime import Runner, open_unoptimized
-from specialize.verify.study import Study, Subject
+from specialize.verify.study import Studied, Study, Subject
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -55,19 +57,17 @@ def prove(
         repaired = check_repaired(subject.path, frames[0], subject.threads, folder)
         run_reference(subject.path, how, frames, kept, progress)
         last = kept.frames - 1
-        study = Study(subject, frames[last], folder)
-        studied = study.run(
-            lambda ulp, order: bounds_of(kept, {}, ulp, order, ILL_CONDITIONED in allowed),
-            lambda what: progress(what, last),
-        )
-        compare = partial(
-            run_candidate, candidate, how, bounds=studied.bounds, extra=extra_outputs, progress=progress
-        )
-        compared = compare(feeds=map(dict, frames), kept=kept)
+        studies = _Studies(subject, frames, kept, ILL_CONDITIONED in allowed, folder, progress)
+        compare = partial(run_candidate, candidate, how, extra=extra_outputs, progress=progress)
+        study, studied = studies.of(last)
+        compared = compare(feeds=map(dict, frames), kept=kept, bounds=studied.bounds)
+        while studies.learn(compared):
+            study, studied = studies.of(last)
+            compared = compare(feeds=map(dict, frames), kept=kept, bounds=studied.bounds)
         if not all(output.passed for output in compared.outputs):
             with Kept() as either:
                 run_reference(subject.path, how, frames, either, progress, _unoptimized)
-                compared = compare(feeds=map(dict, frames), kept=kept, either=either)
+                compared = compare(feeds=map(dict, frames), kept=kept, bounds=studied.bounds, either=either)
         without = (*_unasked(study), *studied.lines)
         power = weighed(last, studied.influences, tuple(study.unchanged), without, studied.sites)
         notes = (
@@ -77,6 +77,61 @@ def prove(
             *_lines(power),
         )
     return VerifyReport(how[0], how[0], kept.frames, compared.outputs, compared.problems, notes, power=power)
+
+
+@dataclass(slots=True, eq=False)
+class _Studies:
+    """Studies an original frame by frame: a switch makes another state of it, with noise of its own.
+
+    Attributes:
+        subject: The original.
+        frames: Its inputs by name, frame by frame.
+        kept: Its outputs.
+        lenient: Whether a person accepts outputs that rounding alone moves by more than a proof could see.
+        folder: Where parts are written.
+        progress: Called with a stage and the frame's number before each run.
+        noise: The most that each output moved in the frames that were studied, by one unit in the last place and by
+            another order of sums.
+        known: Frames whose noise was measured.
+        count: Studies so far; the parts of each lie in a folder of its own.
+    """
+
+    subject: Subject
+    frames: Sequence[Arrays]
+    kept: Kept
+    lenient: bool
+    folder: Path
+    progress: Progress
+    noise: tuple[dict[str, float], dict[str, float]] = field(default_factory=lambda: ({}, {}))
+    known: set[int] = field(default_factory=set)
+    count: int = 0
+
+    def of(self, frame: int) -> tuple[Study, Studied]:
+        """Study one frame; its bounds follow from the noise of this and of every other frame that is known."""
+        self.known.add(frame)
+        study = self._study(frame)
+        return study, study.run(self._bounds, lambda what: self.progress(what, frame))
+
+    def learn(self, compared: Compared) -> bool:
+        """Measure the noise in a frame in which an output is beyond its bound; False if all of these are known."""
+        wrong = [output.worst_frame for output in compared.outputs if not output.passed]
+        frame = next((frame for frame in wrong if frame not in self.known), None)
+        if frame is None:
+            return False
+        self.known.add(frame)
+        self._bounds(*self._study(frame).noise(lambda what: self.progress(what, frame)))
+        return True
+
+    def _study(self, frame: int) -> Study:
+        self.count += 1
+        folder = self.folder / f"study{self.count}"
+        folder.mkdir()
+        return Study(self.subject, self.frames[frame], folder)
+
+    def _bounds(self, *moved: Mapping[str, float]) -> Mapping[str, Bound]:
+        for most, now in zip(self.noise, moved, strict=True):
+            most.update({name: max(much, most.get(name, 0.0)) for name, much in now.items()})
+        return bounds_of(self.kept, {}, *self.noise, self.lenient)
 
 
 def _unoptimized(path: Path, runtime: str, threads: int) -> Runner:

@@ -125,10 +125,8 @@ class Study:
         """
         parts, given, head = self._split()
         feed = {**self.feed, **given[0]}
-        base = head.run(feed)
-        progress("one unit in the last place")
-        ulp = movements(base, head.run(nudged(feed, self.subject.switches)))
-        bounds = bounds_of(ulp, self._order(parts, feed, base, progress))
+        base, ulp, order = self._noise(parts, feed, head, progress)
+        bounds = bounds_of(ulp, order)
         measure = _Measure(base, bounds, progress)
         cameras = [] if self.subject.sites else self._cameras(parts, feed)
         influences = measure.all(head, [*cameras, *self._others(feed, given[1:])])
@@ -140,6 +138,25 @@ class Study:
         seen = self._sites(parts, feed, bounds, progress)
         reached = self._reached(parts, feed, seen, measure)
         return Studied(bounds, (*reached, *influences), seen.sites, seen.lines)
+
+    def noise(self, progress: Callable[[str], None]) -> tuple[dict[str, float], dict[str, float]]:
+        """Return how far each output moves under one unit in the last place, and under another order of sums.
+
+        Args:
+            progress: Called with what is changed before each run.
+        """
+        parts, given, head = self._split()
+        _, ulp, order = self._noise(parts, {**self.feed, **given[0]}, head, progress)
+        return ulp, order
+
+    def _noise(
+        self, parts: Cut, feed: Arrays, head: Runner, progress: Callable[[str], None]
+    ) -> tuple[Arrays, dict[str, float], dict[str, float]]:
+        """Return the outputs, and how far each moves."""
+        base = head.run(feed)
+        progress("one unit in the last place")
+        ulp = movements(base, head.run(nudged(feed, self.subject.switches)))
+        return base, ulp, self._order(parts, feed, base, progress)
 
     def _split(self) -> tuple[Cut, list[dict[str, np.ndarray]], Runner]:
         """Return the parts, the features for each change of the images, and the opened head."""

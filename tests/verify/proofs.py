@@ -64,8 +64,14 @@ def tiny_pair(folder: Path, factor: float = 1.0, **rules: InputRule) -> Pair:
     return replace(pair, subject=replace(pair.subject, sites=sites))
 
 
-def amplifying_pair(folder: Path, factor: float) -> Pair:
-    """Return sin(factor * sum of 64 numbers), and the same with the sum in another order."""
+def amplifying_pair(folder: Path, factor: float, switched: bool = False) -> Pair:
+    """Return sin(factor * sum of 64 numbers), and the same with the sum in another order.
+
+    Args:
+        folder: Where both are written.
+        factor: What amplifies the rounding of the sum.
+        switched: Whether it does so in every second frame only: an input `on` of 0 or 1 is another factor.
+    """
     paths = []
     for name, order in (("original", 1), ("candidate", -1)):
         make = GraphMaker()
@@ -74,10 +80,15 @@ def amplifying_pair(folder: Path, factor: float) -> Pair:
         total = make.op("Gather", rows, make.const(column[:1]), axis=1)
         for index in column[1:]:
             total = make.op("Add", total, make.op("Gather", rows, make.const(np.array([index])), axis=1))
-        model = make.model(out=make.op("Sin", make.op("Mul", total, make.const(factor))))
+        gain = make.const(factor)
+        if switched:
+            off = make.op("Sub", make.const(1.0), make.input("on", (1,)))
+            gain = make.op("Add", make.op("Mul", off, gain), make.const(1.0))
+        model = make.model(out=make.op("Sin", make.op("Mul", total, gain)))
         paths.append(folder / f"{name}.onnx")
         onnx.save(model, paths[-1])
-    return _pair(paths[0], paths[1], (), {}, {}, {})
+    rules = {"on": InputRule(values=(0.0, 1.0))} if switched else {}
+    return _pair(paths[0], paths[1], (), {}, {}, rules)
 
 
 def fixed_pair(folder: Path) -> Pair:
@@ -113,6 +124,13 @@ def stepping_pair(folder: Path) -> Pair:
         paths.append(folder / f"{name}.onnx")
         onnx.save(model, paths[-1])
     return _pair(paths[0], paths[1], (), {}, {}, {})
+
+
+def count_twice(graph: onnx.GraphProto) -> None:
+    """Add number 6 a second time in place of number 5."""
+    for tensor in graph.initializer:
+        if numpy_helper.to_array(tensor).tolist() == [5]:
+            tensor.CopyFrom(numpy_helper.from_array(np.array([6]), tensor.name))
 
 
 def shift_steps(graph: onnx.GraphProto) -> None:

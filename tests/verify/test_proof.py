@@ -20,6 +20,7 @@ from tests.graphs import GraphMaker
 from tests.verify.proofs import (
     Mutation,
     amplifying_pair,
+    count_twice,
     fixed_pair,
     flip_corners,
     shift_steps,
@@ -86,6 +87,18 @@ def test_an_ill_conditioned_output_is_judged_by_its_own_noise(tmp_path: Path) ->
     assert output.conditioning.rule == "ill-conditioned"
     assert FLOAT32.rtol < output.conditioning.rtol < 0.08
     assert "ill-conditioned: the original itself moves by" in " ".join(report.notes)
+
+
+def test_each_state_has_its_own_noise(tmp_path: Path) -> None:
+    """A switch that is off makes another model: what fails there is judged by the noise of such a frame."""
+    pair = amplifying_pair(tmp_path, 100.0, switched=True)
+    said: list[str] = []
+    report = pair.prove(frames=4, progress=lambda stage, frame: said.append(f"{stage}, frame {frame}"))
+    report.require_passed()
+    studied = [line for line in said if line.startswith("one unit in the last place")]
+    assert studied == [f"one unit in the last place, frame {frame}" for frame in (3, 0, 3)]
+    with pytest.raises(VerificationError, match="output 'out'"):
+        pair.mutated(count_twice).prove(frames=4).require_passed()
 
 
 def test_noise_beyond_the_cap_is_refused_with_the_reason(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from specialize.calibration.expected import Side
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, closest
 from specialize.model_kinds import KINDS, Rig, matrices_of
+from specialize.model_parts import FrustumSpec, Part
 from specialize.visibility.grid import QueryGrid, VisibilityRule
 
 SCHEMA = "specialize/model@1"
@@ -30,11 +31,7 @@ MOST_REPEATS = 1 << 20
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
 
 
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """A section of the file: immutable, unknown keys are errors."""
-
-
-class ImagePrep(_Part, frozen=True, kw_only=True):
+class ImagePrep(Part, frozen=True, kw_only=True):
     """How a raw image becomes the network's image: `network = scale * raw - crop`, then padding to `size_px`.
 
     Attributes:
@@ -66,7 +63,7 @@ class ImagePrep(_Part, frozen=True, kw_only=True):
         return matrix
 
 
-class PointsSpec(_Part, frozen=True, kw_only=True):
+class PointsSpec(Part, frozen=True, kw_only=True):
     """The frame of the model's points; z points up.
 
     Attributes:
@@ -86,7 +83,7 @@ class PointsSpec(_Part, frozen=True, kw_only=True):
             raise ValueError(f"height_m: expected [least, greatest] in metres, got {list(self.height_m)}")
 
 
-class GridSpec(_Part, frozen=True, kw_only=True):
+class GridSpec(Part, frozen=True, kw_only=True):
     """One grid of queries: `[H, W]` cells with `anchors` heights each, or `[Z, H, W]` voxels.
 
     `order` names the axes that `shape` counts, slowest first, where they are others: `zy` is a plane of queries over z
@@ -108,7 +105,7 @@ class GridSpec(_Part, frozen=True, kw_only=True):
         return QueryGrid(self.shape, self.range_m, self.anchors, self.order)
 
 
-class RuleSpec(_Part, frozen=True, kw_only=True):
+class RuleSpec(Part, frozen=True, kw_only=True):
     """When a point counts as seen: deeper than `min_depth_m` and strictly inside the network's image."""
 
     min_depth_m: float = 1e-5
@@ -118,7 +115,7 @@ class RuleSpec(_Part, frozen=True, kw_only=True):
             raise ValueError(f"min_depth_m: expected a finite number >= 0, got {self.min_depth_m}")
 
 
-class InputRule(_Part, frozen=True, kw_only=True):
+class InputRule(Part, frozen=True, kw_only=True):
     """How verification makes an input: normal noise times `scale`, or one of `values` in turn, frame by frame."""
 
     scale: float = 1.0
@@ -137,7 +134,7 @@ class InputRule(_Part, frozen=True, kw_only=True):
             raise ValueError(f"low: expected at most `high`, {self.high}, got {self.low}")
 
 
-class InputKind(_Part, frozen=True, kw_only=True):
+class InputKind(Part, frozen=True, kw_only=True):
     """Which matrix an input wants, where its pixels are not the network's or it holds each matrix several times.
 
     Attributes:
@@ -165,7 +162,7 @@ class InputKind(_Part, frozen=True, kw_only=True):
         return self.kind + stride + ("" if self.repeat == 1 else f", repeat {self.repeat}")
 
 
-class ModelSpec(_Part, frozen=True, kw_only=True):
+class ModelSpec(Part, frozen=True, kw_only=True):
     """What the graph of a model does not say.
 
     Attributes:
@@ -174,6 +171,7 @@ class ModelSpec(_Part, frozen=True, kw_only=True):
         calibration_inputs: ONNX input name -> which matrix of the calibration it wants: a kind, or a record of it.
         points: The frame of the points that the model was trained with; None if it is not known.
         grids: One per kind of query site; empty if the graph alone must do.
+        frustum: What the model lifts and pools; None if it does not, or if it is not known.
         rule: The visibility rule of the model.
         cameras: Names in the order of training; empty if any order will do.
         other_inputs: ONNX input name -> constant that it is bound to at build time.
@@ -187,10 +185,11 @@ class ModelSpec(_Part, frozen=True, kw_only=True):
     calibration_inputs: dict[str, str | InputKind]
     points: PointsSpec | None = None
     grids: tuple[GridSpec, ...] = ()
+    frustum: FrustumSpec | None = None
     rule: RuleSpec = RuleSpec()
     cameras: tuple[str, ...] = ()
-    other_inputs: dict[str, object] = {}
-    inputs: dict[str, InputRule] = {}
+    other_inputs: dict[str, object] = msgspec.field(default_factory=dict)
+    inputs: dict[str, InputRule] = msgspec.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in self.calibration_inputs:
@@ -289,6 +288,6 @@ def _spec_error(where: str, message: str) -> InputError:
     place = f"{where}: {path.strip('`.')}" if path else where
     unknown = re.search(r"unknown field `(\w+)`", text)
     if unknown:
-        known = {field.name for part in _Part.__subclasses__() for field in msgspec.structs.fields(part)}
+        known = {field.name for part in Part.__subclasses__() for field in msgspec.structs.fields(part)}
         return InputError(place, "only known keys", repr(unknown[1]), closest(unknown[1], known))
     return InputError(place, "a model spec", text, f"see docs/reference/model-spec.md for `{SCHEMA}`")

@@ -79,6 +79,28 @@ class WitnessedEnvelope(_Part, frozen=True, kw_only=True):
     cases: int
 
 
+class WitnessedFrustum(_Part, frozen=True, kw_only=True):
+    """The pooling of the points that a model lifts.
+
+    Attributes:
+        where: The value of the specialized graph that holds the sums.
+        points: Points of all cameras.
+        kept: Those that land in a cell.
+        doubtful: Points that float32 rounding may put into another cell, or outside, by the witness's own bound.
+        cells: Cells in which a point lands.
+        not_compared: Cells in which a doubtful point may land.
+        order: Order of the axes of cells in the sums.
+    """
+
+    where: str
+    points: int
+    kept: int
+    doubtful: int
+    cells: int
+    not_compared: int
+    order: str
+
+
 class Witness(_Part, frozen=True, kw_only=True):
     """What was compared with the witness, and what was not.
 
@@ -86,6 +108,7 @@ class Witness(_Part, frozen=True, kw_only=True):
         inputs: Calibration inputs.
         grids: Visible sets.
         sites: Rows and sums of the specialized graph.
+        frustum: The pooling of lifted points; null if the sidecar has none.
         envelope: The search at the edge of the tolerance; null outside that mode.
         tables: What each table was compared with, by name; empty outside that mode.
         not_witnessed: What could not be compared, and why.
@@ -94,6 +117,7 @@ class Witness(_Part, frozen=True, kw_only=True):
     inputs: tuple[WitnessedInput, ...] = ()
     grids: tuple[WitnessedGrid, ...] = ()
     sites: tuple[WitnessedSite, ...] = ()
+    frustum: WitnessedFrustum | None = None
     envelope: WitnessedEnvelope | None = None
     tables: dict[str, str] = {}
     not_witnessed: tuple[str, ...] = ()
@@ -107,6 +131,8 @@ class Witness(_Part, frozen=True, kw_only=True):
             )
             rounding = f" ({doubtful:,} within rounding of a border)" if doubtful else ""
             said.append(f"{pairs:,} pairs agree{rounding}")
+        if self.frustum is not None:
+            said.append(f"{self.frustum.kept:,} of {self.frustum.points:,} lifted points agree")
         if self.inputs:
             largest = max(each.deviation for each in self.inputs)
             said.append(f"calibration within {largest:.0e}")

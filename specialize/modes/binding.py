@@ -30,6 +30,7 @@ from specialize.modes import envelope, envelope_file
 from specialize.modes.tables import OWN_TABLE, PROGRAM, program_of, require_table
 from specialize.modes.tabulate import tabulate
 from specialize.modes.witnessed import compare_inputs, disagree
+from specialize.modes.witnessed_frustum import Compared
 from specialize.passes.bind import feeds_of
 from specialize.passes.masks import Mask, Trial, find_masks
 from specialize.passes.pipeline import Specialized, specialize_graph
@@ -184,6 +185,9 @@ def _bind_tables(
     paths = (request.calib, *profile_files(request.capacity_over))
     rigs = tuple(read_rig(path) for path in paths[: len(cases)])
     recipe = made.maker.witness(rigs[0], made.vehicles[0][1]).learn()
+    pooled = made.maker.pooled(made.vehicles[0][0], rigs[0], made.vehicles[0][1])
+    if isinstance(pooled, Compared):
+        recipe = dataclasses.replace(recipe, order=pooled.record.order)
     maker = dataclasses.replace(made.maker, recipe=recipe)
     compared = [
         maker.compare(vehicle, rig, table) for (vehicle, table), rig in zip(made.vehicles, rigs, strict=True)

@@ -23,7 +23,8 @@ from specialize.fitting import require_fit, require_known_codes
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec, parse_spec
 from specialize.modes.capacity import Needs, explain, rooms_from_json, rooms_json
-from specialize.modes.witnessed import compare_inputs
+from specialize.modes.witnessed import compare_inputs, disagree
+from specialize.modes.witnessed_frustum import Compared, compare_frustum
 from specialize.modes.witnessed_tables import Recipe, TablesWitness, compare_folded, recipe_from_json
 from specialize.passes.bind import feeds_of
 from specialize.passes.pipeline import Specialized, compact_graph
@@ -123,7 +124,28 @@ class Program:
         compare_inputs(self.spec, [fed], [rig])
         witness = self.witness(rig, contents)
         witness.require(self.recipe)
-        return {**witness.how, **compare_folded(self.path, self.tables, contents, fed)}
+        pooled = self.pooled(profile, rig, contents)
+        how = {**witness.how, **compare_folded(self.path, self.tables, contents, fed)}
+        if not isinstance(pooled, Compared):
+            return how
+        if pooled.record.order != self.recipe.order:
+            disagree("tables of the pooling", f"cells in the order {self.recipe.order}", pooled.record.order)
+        read = f"sums of {pooled.record.cells:,} cells: {pooled.record.kept:,} points"
+        return how | {table.name: read for table in self.tables if pooled.reads & set(table.members)}
+
+    def pooled(
+        self, profile: CalibrationProfile, rig: Rig, contents: Mapping[str, Array]
+    ) -> Compared | str | None:
+        """Compare what the tables of a vehicle pool with the witness; return why not, or None without a frustum.
+
+        Raises:
+            VerificationError: A cell is the sum of other points than land in it.
+        """
+        if self.spec.frustum is None:
+            return None
+        given = {name: contents[table.name] for table in self.tables for name in table.members}
+        compiled, _ = self.compile(profile)
+        return compare_frustum(compiled.model, self.spec, rig, given, "tables of the pooling")
 
     def to_json(self) -> dict[str, object]:
         """Return what the manifest keeps of it."""

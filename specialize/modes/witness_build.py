@@ -17,6 +17,7 @@ from specialize.modes.witnessed import (
     constants_of,
     seen_by_witness,
 )
+from specialize.modes.witnessed_frustum import Compared, compare_frustum
 from specialize.modes.witnessed_outside import compare_count, compare_file
 from specialize.passes.superset import OUTSIDE
 from specialize.request import BuildRequest
@@ -38,17 +39,24 @@ def witness_build(
     grids = compare_plans(plans, seen)
     nothing = [np.zeros(each.surely.shape, np.bool_) for each in seen]
     outside = _leaving(request, spec, binding)
+    pooled = compare_frustum(binding.compiled.model, spec, rigs[0], binding.table)
+    not_pooled = (pooled,) if isinstance(pooled, str) else ()
     constants = constants_of(binding.compiled.model, binding.table)
-    sites, not_read = compare_sites(binding.compiled.sites, constants, seen, binding.supersets or nothing)
-    no_grid = () if seen else ("visible sets: the sidecar names no grid",)
+    covered = [
+        site for site in binding.compiled.sites if isinstance(pooled, Compared) and pooled.covers(site.where)
+    ]
+    others = [site for site in binding.compiled.sites if site not in covered]
+    sites, not_read = compare_sites(others, constants, seen, binding.supersets or nothing)
+    no_grid = () if seen or spec.frustum else ("visible sets: the sidecar names no grid",)
     no_table = [f"table {name}: no reading of it" for name in binding.table if name not in binding.tables]
     return Witness(
         inputs=inputs,
         grids=grids,
         sites=sites,
+        frustum=pooled.record if isinstance(pooled, Compared) else None,
         envelope=binding.at_the_edge,
         tables=dict(binding.tables),
-        not_witnessed=(*not_fed, *no_grid, *not_read, *no_table, *outside),
+        not_witnessed=(*not_fed, *no_grid, *not_read, *no_table, *outside, *not_pooled),
     )
 
 

@@ -36,21 +36,23 @@ class Recipe:
     Attributes:
         columns: Per table of places in the image what its columns are.
         whole: Sites that compute every pair that is seen; others leave pairs out, as their model does.
+        order: Order of the axes of cells that lifted points are added to; empty if that is not known.
     """
 
     columns: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
     whole: frozenset[str] = frozenset()
+    order: str = ""
 
     def to_json(self) -> dict[str, object]:
         """Return what the manifest keeps of it."""
         columns = {name: [asdict(column) for column in each] for name, each in sorted(self.columns.items())}
-        return {"columns": columns, "whole": sorted(self.whole)}
+        return {"columns": columns, "whole": sorted(self.whole), "order": self.order}
 
 
 def recipe_from_json(data: Mapping[str, Any]) -> Recipe:
     """Return what `Recipe.to_json` gave."""
     columns = {name: tuple(Column(**column) for column in each) for name, each in data["columns"].items()}
-    return Recipe(columns, frozenset(data["whole"]))
+    return Recipe(columns, frozenset(data["whole"]), data.get("order", ""))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -115,3 +115,15 @@ def nothing_counted(patch: pytest.MonkeyPatch) -> None:
         "_count_outside",
         lambda graph, mask, restricted, pairs: honest(graph, mask, restricted, np.ones_like(pairs)),
     )
+
+
+def transposed(patch: pytest.MonkeyPatch) -> None:
+    """Transpose the rotating part of every projection."""
+    honest = ModelSpec.network_from_lidar
+
+    def turned(self: ModelSpec, profile: CalibrationProfile) -> np.ndarray:
+        matrices = honest(self, profile).copy()
+        matrices[:, :2, :2] = matrices[:, :2, :2].swapaxes(1, 2)
+        return matrices
+
+    patch.setattr(ModelSpec, "network_from_lidar", turned)

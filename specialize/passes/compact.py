@@ -12,6 +12,7 @@ Declines when: every row is read; the mask is not constant; an operator on the w
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -26,18 +27,29 @@ from specialize.passes.alive import Alive
 from specialize.passes.base import Note, declined, node_name
 from specialize.passes.site import CompactedSite, describe
 from specialize.passes.worth import cost, superseded
-from specialize.rows import emit_sample, emit_work, lift_moves, lift_sample, lift_scatter, lift_work
+from specialize.rows import (
+    emit_sample,
+    emit_work,
+    lift_moves,
+    lift_prefix,
+    lift_sample,
+    lift_scatter,
+    lift_work,
+)
 from specialize.rows.arrange import Packing
 from specialize.rows.axes import Axes
 from specialize.rows.decided import is_decided
 from specialize.rows.emit import Emitter, demanded_rows, samples_groups
 from specialize.rows.gating import Gate
 from specialize.rows.lift import Lifter
+from specialize.rows.prefix import multiplied_out, reads_differences
 from specialize.rows.sinks import SCATTERS, Sink, is_candidate, is_incidental, read_sink
 from specialize.rows.sum_back import CAMERAS
 
 NAME = "compact"
-RULES = {**lift_moves.RULES, **lift_sample.RULES, **lift_scatter.RULES, **lift_work.RULES}
+RULES = {
+    **lift_moves.RULES, **lift_prefix.RULES, **lift_sample.RULES, **lift_scatter.RULES, **lift_work.RULES,
+}  # fmt: skip
 HANDLERS = {**emit_work.HANDLERS, **emit_sample.HANDLERS}
 
 TABLES = frozenset({"rows", "back", "scale", "order", "blocks", "cells", "table"})
@@ -79,17 +91,15 @@ def _compact_at(
     sink = read_sink(node, axes, lifter)
     if isinstance(sink, Declined):
         return sink
+    differs = reads_differences(sink.value)
+    sink = dataclasses.replace(sink, value=multiplied_out(sink.value))
     if traced and not is_decided(lifter):
         return Declined("not-of-the-calibration", "its rows are the same for every calibration")
     if not sink.value.terms:
         return _nothing(graph, sink)
-    wanted, total = demanded_rows(sink.value)
-    if total == 0:
-        return _why_no_work(lifter)
-    if is_incidental(node) and not samples_groups(sink.value):
-        return Declined("not-sampled", "what it picks or masks is not sampled")
-    if wanted == total and not _is_worth_all(node, sink, packing):
-        return Declined("every-row-read", f"every one of the {total} rows is read")
+    why = None if differs else _why_not(node, sink, packing, lifter)
+    if why is not None:
+        return why
     room = packing.room(node_name(node))
     marks = {PASS_KEY: NAME, SITE_KEY: node_name(node)}
     apart = frozenset() if room is None else TABLES
@@ -99,20 +109,26 @@ def _compact_at(
     emitted = emitter.combine(sink.value.terms, rows, gates=gates)
     result = emitter.regroup(emitted, axes.layout(sink.layout))
     before, after = cost(superseded(node)), cost(builder.made)
-    if not packing.many and emitter.sums[0].fan_in > CAMERAS and after >= before:
+    if not packing.many and not differs and emitter.sums[0].fan_in > CAMERAS and after >= before:
         builder.undo()
-        told = f"working on {wanted:,} of {total:,} rows costs more than on all: {_costs(after, before)}"
-        return Declined("costs-more", told)
+        return _costs_more(sink, after, before)
     replace(graph, node.outputs[0], builder.reshape(result, dims(node.outputs[0])))
     builder.drop_unread()  # products that sums in blocks have multiplied themselves
     return describe(sink, axes, emitter, remove_unused(graph, node))
 
 
-def _is_worth_all(node: ir.Node, sink: Sink, packing: Packing) -> bool:
-    """Return whether a sink is rewritten although every row is read: it samples, or pools for many vehicles."""
+def _why_not(node: ir.Node, sink: Sink, packing: Packing, lifter: Lifter) -> Declined | None:
+    """Return why it is of no use to rewrite a sink; None if it is."""
+    wanted, total = demanded_rows(sink.value)
+    if total == 0:
+        return _why_no_work(lifter)
+    if is_incidental(node) and not samples_groups(sink.value):
+        return Declined("not-sampled", "what it picks or masks is not sampled")
     if packing.many and any(term.map.fan_in() > CAMERAS for term in sink.value.terms):
-        return True
-    return node.op_type in SCATTERS and samples_groups(sink.value)
+        return None  # what is pooled for many vehicles
+    if wanted == total and (node.op_type not in SCATTERS or not samples_groups(sink.value)):
+        return Declined("every-row-read", f"every one of the {total} rows is read")
+    return None
 
 
 def _nothing(graph: ir.Graph, sink: Sink) -> CompactedSite:
@@ -126,8 +142,10 @@ def _nothing(graph: ir.Graph, sink: Sink) -> CompactedSite:
     return CompactedSite(node_name(sink.node), queries, (), (), 0, seen, replaced)
 
 
-def _costs(after: int, before: int) -> str:
-    return f"{after / max(1, before):.2f} times as much (operations + {emit_work.FLOPS_PER_BYTE} x bytes)"
+def _costs_more(sink: Sink, after: int, before: int) -> Declined:
+    wanted, total = demanded_rows(sink.value)
+    share = f"{after / max(1, before):.2f} times as much (operations + {emit_work.FLOPS_PER_BYTE} x bytes)"
+    return Declined("costs-more", f"working on {wanted:,} of {total:,} rows costs more than on all: {share}")
 
 
 def _why_no_work(lifter: Lifter) -> Declined:

@@ -12,7 +12,7 @@ from specialize.passes.base import node_name
 from specialize.rows.arrange import Arrangement, group_of
 from specialize.rows.axes import Axes, Axis, size_of
 from specialize.rows.emit import Emitter
-from specialize.rows.expr import Apply, Base
+from specialize.rows.expr import Apply, Base, Constant
 from specialize.rows.room import Room
 from specialize.rows.sinks import Sink
 
@@ -96,7 +96,9 @@ def describe(sink: Sink, axes: Axes, emitter: Emitter, replaced: list[str]) -> C
 
     Where cameras are worked on one by one, each is a work of its own, and all of them count.
     """
-    work = {id(base): (base, at) for base, at in emitter.arrangements if isinstance(base, Apply)}
+    bases = [(base, at) for base, at in emitter.arrangements if not isinstance(base, Constant)]
+    applied = [(base, at) for base, at in bases if isinstance(base, Apply)]
+    work = {id(base): (base, at) for base, at in applied or bases}
     best, best_at = max(
         work.values(), key=lambda each: (len(each[1].groups), size_of(axes.resolve(each[0].rows)))
     )
@@ -121,7 +123,7 @@ def describe(sink: Sink, axes: Axes, emitter: Emitter, replaced: list[str]) -> C
     )
 
 
-def _splits(sink: Sink, axes: Axes, work: tuple[Apply, Arrangement], before: int) -> tuple[Split, ...]:
+def _splits(sink: Sink, axes: Axes, work: tuple[Base, Arrangement], before: int) -> tuple[Split, ...]:
     """Return the rows of a work along each of their axes, those of its groups first."""
     base, at = work
     rows = axes.resolve(base.rows)

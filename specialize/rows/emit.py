@@ -175,6 +175,7 @@ class Emitter(Tensors):
             wanted = wanted if at.row in wanted else [*at.tokens, *wanted]
             order = [[*at.tokens, *features].index(token) for token in wanted]
             return Emitted(cube.transpose(order), tuple(wanted))
+        assert isinstance(base, Apply)
         return self._handlers[base.node.op_type](self, base, at)
 
     def source_of(self, operand: Operand, at: Arrangement) -> tuple[Source, Ints] | None:

@@ -1,9 +1,10 @@
 """What a tensor is in terms of rows: a linear combination of row maps applied to what cannot be taken apart further.
 
-    value  =  A1 base1 + A2 base2 + …        base  =  Source | Constant | Apply(node, operands)
+    value  =  A1 base1 + A2 base2 + …        base  =  Source | Constant | Apply(node, operands) | Prefix
 
 A `Source` is a tensor of the graph that is computed for all its rows anyway; a `Constant` is known; an `Apply` is a
-row-wise function f of values that are themselves such combinations, and f(S x) = S f(x) for a selection S.
+row-wise function f of values that are themselves such combinations, and f(S x) = S f(x) for a selection S. A `Prefix`
+is a cumulative sum over rows; it does not outlive lifting (`rows/lift_prefix.py`).
 """
 
 from __future__ import annotations
@@ -66,7 +67,30 @@ class Apply:
     output: int = 0
 
 
-Base = Source | Constant | Apply
+@dataclass(eq=False, slots=True)
+class Prefix:
+    """Sums of the rows before each row of a line, until it is known which differences of them are read.
+
+    Attributes:
+        value: The tensor of the graph that holds the sums.
+        layout: Its layout.
+        rows: Its row factors, outermost first.
+        operand: What is summed, over the same rows.
+        line: The line of every row, (rows,).
+        place: Where on its line a row stands, counted in the direction of the sum, (rows,).
+        inclusive: Whether a row's own value is part of its sum.
+    """
+
+    value: ir.Value
+    layout: Layout
+    rows: Axis
+    operand: Combination
+    line: npt.NDArray[np.int64]
+    place: npt.NDArray[np.int64]
+    inclusive: bool
+
+
+Base = Source | Constant | Apply | Prefix
 
 
 @dataclass(frozen=True, slots=True, eq=False)

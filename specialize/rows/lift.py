@@ -16,6 +16,7 @@ from specialize.graph import shapes
 from specialize.graph.declined import Declined
 from specialize.rows.axes import Axes, Axis, Factor, Layout, size_of
 from specialize.rows.expr import Apply, Combination, Constant, Operand, Parameter, Source, Term, combination
+from specialize.rows.prefix import multiplied_out
 from specialize.rows.rowmap import RowMap
 
 Rule = Callable[["Lifter", ir.Node, int, Layout], Combination | Declined]
@@ -117,6 +118,9 @@ class Lifter:
     ) -> Combination:
         """Return a row-wise function; `zero_at` tells rows where the result is known to be zero."""
         rows = self.axes.rows(layout)
+        for operand in operands:
+            if isinstance(operand, Operand):
+                operand.value = multiplied_out(operand.value)
         base = Apply(node, tuple(operands), layout, rows, output)
         kept = ~np.broadcast_to(np.asarray(zero_at, dtype=np.bool_), size_of(rows))
         return Combination(rows, (Term(RowMap.diagonal(kept), base),))

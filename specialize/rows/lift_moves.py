@@ -83,19 +83,26 @@ def expand(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
 
 def slice_(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """Slice with constant bounds."""
+    picks = _slice_picks(node)
+    if picks is None:
+        return Declined("bounds-not-constant", "its bounds are not constant")
+    return pick(lifter, node, output, layout, picks)
+
+
+def _slice_picks(node: ir.Node) -> dict[int, Ints] | None:
+    """Return which places a Slice keeps along which axes; None if its bounds are not constant."""
     source = node.inputs[0]
     bounds = [array_of(value) for value in node.inputs[1:]]
     if source is None or any(bound is None for bound in bounds):
-        return Declined("bounds-not-constant", "its bounds are not constant")
+        return None
     starts, ends = bounds[0], bounds[1]
     assert starts is not None and ends is not None
     touched = range(len(starts)) if len(bounds) < 3 or bounds[2] is None else bounds[2]
     steps = np.ones(len(starts), dtype=np.int64) if len(bounds) < 4 or bounds[3] is None else bounds[3]
-    picks = {
-        int(axis) % len(layout): sliced(dims(source)[int(axis)], int(start), int(end), int(step))
+    return {
+        int(axis) % len(dims(source)): sliced(dims(source)[int(axis)], int(start), int(end), int(step))
         for start, end, axis, step in zip(starts, ends, touched, steps, strict=True)
     }
-    return pick(lifter, node, output, layout, picks)
 
 
 def split(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
@@ -195,9 +202,33 @@ def concat(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
         size = dims(source)[axis]
         own = (*layout[:axis], axes.row_like(layout[axis], size), *layout[axis + 1 :])
         targets = _targets(axes, own, ids.take(np.arange(start, start + size), axis=axis))
-        total += lifter.lift(source, own).moved(RowMap.injection(targets, size_of(rows)), rows)
+        cut = _only_place(lifter, source, own, axis, layout[axis]) if size == 1 else None
+        value = lifter.lift(source, own) if cut is None else cut
+        total += value.moved(RowMap.injection(targets, size_of(rows)), rows)
         start += size
     return total
+
+
+def _only_place(lifter: Lifter, value: ir.Value, own: Layout, axis: int, like: Axis) -> Combination | None:
+    """Return a slice of one row as that row of what it is cut from; None if the value is something else.
+
+    Args:
+        lifter: Lifts what the row is cut from.
+        value: The slice.
+        own: Its layout, in which an axis of size 1 has no factor.
+        axis: That axis.
+        like: Axis of the rows that the one stands among.
+    """
+    node = value.producer()
+    picks = _slice_picks(node) if node is not None and node.op_type == "Slice" and node.domain == "" else None
+    source = None if node is None else node.inputs[0]
+    if picks is None or source is None or list(picks) != [axis]:
+        return None
+    whole = (*own[:axis], lifter.axes.row_like(like, dims(source)[axis]), *own[axis + 1 :])
+    cut = row_ids(lifter.axes, whole).take(picks[axis], axis=axis)
+    found = lifter.lift(source, whole)
+    rows = lifter.axes.rows(own)
+    return found.moved(selection(lifter.axes, own, cut, lifter.axes.rows(whole)), rows)
 
 
 def pad(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:

@@ -16,7 +16,7 @@ import onnx_ir as ir
 from specialize.graph.declined import Declined
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.axes import Axis, Layout, size_of
-from specialize.rows.expr import Apply, Combination, Constant, Operand, Parameter
+from specialize.rows.expr import Apply, Combination, Constant, Operand, Parameter, Prefix
 from specialize.rows.lift import Lifter, Rule, array_of, node_axis, opset_of, rows_first
 from specialize.rows.lift_moves import is_feature_axis
 from specialize.rows.rowmap import RowMap
@@ -236,7 +236,9 @@ def _partial_sum(node: ir.Node, operands: list[Operand], rows: Axis) -> Combinat
 
 def _share_work(operands: list[Operand]) -> bool:
     """Return whether two operands are rows of the same work, as those of two cameras that see the same queries."""
-    found = [{id(t.base) for t in each.value.terms if isinstance(t.base, Apply)} for each in operands]
+    found = [
+        {id(t.base) for t in each.value.terms if isinstance(t.base, Apply | Prefix)} for each in operands
+    ]
     return any(one & other for one, other in combinations(found, 2))
 
 

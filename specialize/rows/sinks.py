@@ -18,6 +18,7 @@ from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.rows.axes import Axes, Axis, Factor, Layout, row_ids, size_of
 from specialize.rows.expr import Combination
 from specialize.rows.lift import Lifter, array_of, node_axis
+from specialize.rows.lift_prefix import summed_axis
 from specialize.rows.lift_sample import is_pick
 from specialize.rows.lift_work import aligned, reduced_axes, unreduced
 from specialize.rows.rowmap import RowMap
@@ -57,7 +58,7 @@ def is_candidate(node: ir.Node) -> bool:
         return False
     if node.op_type in SUMS or node.op_type in SCATTERS or _written(node) is not None:
         return True
-    return is_incidental(node)
+    return summed_axis(node) is not None or is_incidental(node)
 
 
 def is_incidental(node: ir.Node) -> bool:
@@ -114,6 +115,9 @@ def read_sink(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | Declined:
         return _read_mask(node, mask, axes, lifter)
     if is_incidental(node):
         return _read_pick(node, axes, lifter)
+    rows = summed_axis(node)
+    if rows is not None:
+        return _read_difference(node, rows, axes, lifter)
     return _read_scatter(node, _written(node) or node, axes, lifter)
 
 
@@ -165,6 +169,14 @@ def _read_scatter(node: ir.Node, scatter: ir.Node, axes: Axes, lifter: Lifter) -
         }
     layout: Layout = tuple(
         axes.row(size) if place in moved else axes.feature(size) for place, size in enumerate(sizes)
+    )
+    return Sink(node, layout, lifter.lift(node.outputs[0], layout))
+
+
+def _read_difference(node: ir.Node, rows: int, axes: Axes, lifter: Lifter) -> Sink:
+    sizes = dims(node.outputs[0])
+    layout = tuple(
+        axes.row(size) if place == rows else axes.feature(size) for place, size in enumerate(sizes)
     )
     return Sink(node, layout, lifter.lift(node.outputs[0], layout))
 

@@ -12,20 +12,15 @@ from specialize.rows.gating import Gating
 from specialize.rows.room import Sum
 from specialize.rows.rowmap import RowMap
 
-DENSE_GATHER = 4
-"""Sum back by gathering while the gathered rows are at most this many times the rows that are there."""
-
-
 CAMERAS = 16
-"""Sum back by gathering in any case while no row has more sources than a rig has cameras: scatters do not compile."""
+"""Rows are gathered and summed while no sum has more of them than a rig has cameras; more are pooled."""
 
 
 def needs_of(places: RowMap) -> Sum:
     """Return how the places of parts are best summed to rows."""
-    rows, fan_in = places.rows_out, places.fan_in()
-    scattered = fan_in > CAMERAS and fan_in * rows > DENSE_GATHER * max(rows, places.matrix.nnz)
+    fan_in, scaled = places.fan_in(), bool((places.matrix.data != 1).any())
     blocks = blocks_needed(np.diff(places.matrix.indptr).astype(np.int64))
-    return Sum(fan_in, bool((places.matrix.data != 1).any()), scattered, blocks)
+    return Sum(fan_in, scaled, fan_in > CAMERAS, blocks)
 
 
 def sum_back(

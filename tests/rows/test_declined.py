@@ -40,7 +40,10 @@ Graph = Callable[[GraphMaker], str]
 """Adds an operator whose result is (cameras, queries, channels)."""
 
 DECLINED: dict[str, tuple[str, Graph]] = {
-    "no rule": ("no-row-rule", lambda g: g.op("CumSum", rows(g), g.const(np.array(1)))),
+    "no rule": ("no-row-rule", lambda g: g.op("Hardmax", rows(g), axis=1)),
+    "a cumulative sum over channels": (
+        "sums-features", lambda g: g.op("CumSum", rows(g), g.const(np.array(2))),
+    ),
     "a product from the left": (
         "no-weight", lambda g: g.op("MatMul", g.const(numbers(QUERIES, QUERIES)), rows(g)),
     ),

@@ -86,6 +86,10 @@ def _inlined(model: ir.Model, path: Path) -> ir.Model:
     with _readable(path):
         for tidy in (common.InlinePass(), common.RemoveInitializersFromInputsPass()):
             model = tidy(model).model
+        for value in model.graph.initializers.values():
+            if value.type is None and value.const_value is not None:  # an output without a type, too
+                value.type = ir.TensorType(value.const_value.dtype)
+                value.shape = ir.Shape(value.const_value.shape.numpy())
         require_operators(model, path)
     return model
 

@@ -81,7 +81,7 @@ class Knowledge:
             self._budget.hold(value.producer(), shapes.byte_size(value) if shapes.is_static(value) else 0)
         feeds = {f"v{index}": self.peek(root) for index, root in enumerate(roots)}
         model = running.program(
-            nodes, dict(zip(roots, feeds, strict=True)), outputs, self._opsets, self._ir_version
+            nodes, dict(zip(roots, feeds, strict=True)), feeds, outputs, self._opsets, self._ir_version
         )
         arrays = running.run(model, running.baked(model, feeds), nodes, self._budget)
         for value, array in zip(outputs, arrays, strict=True):

@@ -10,7 +10,7 @@ import onnx_ir as ir
 import onnxruntime
 
 from specialize.errors import InputError
-from specialize.graph import shapes, subgraphs
+from specialize.graph import subgraphs
 from specialize.graph.budget import Budget
 from specialize.graph.racing import safe_threads
 from specialize.graph.watchdog import Watchdog
@@ -36,12 +36,7 @@ def compute_like(node: ir.Node, arrays: Sequence[np.ndarray]) -> np.ndarray:
     feeds = {f"v{index}": array for index, array in enumerate(arrays)}
     proto.input.extend(feeds)
     proto.output.append("out")
-    inputs = [
-        onnx.helper.make_tensor_value_info(
-            name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
-        )
-        for name, array in feeds.items()
-    ]
+    inputs = [_declared(name, array) for name, array in feeds.items()]
     graph = onnx.helper.make_graph([proto], "node", inputs, [onnx.helper.make_empty_tensor_value_info("out")])
     imports = [
         onnx.helper.make_opsetid(domain, number) for domain, number in node.graph.opset_imports.items()
@@ -52,6 +47,7 @@ def compute_like(node: ir.Node, arrays: Sequence[np.ndarray]) -> np.ndarray:
 def program(
     nodes: list[ir.Node],
     roots: dict[ir.Value, str],
+    feeds: dict[str, np.ndarray],
     outputs: list[ir.Value],
     opsets: dict[str, int],
     version: int,
@@ -75,11 +71,18 @@ def program(
     graph = onnx.helper.make_graph(
         protos,
         "known",
-        [shapes.value_info(name, value) for value, name in roots.items()],
+        [_declared(name, array) for name, array in feeds.items()],
         [onnx.helper.make_empty_tensor_value_info(names[value]) for value in outputs],
     )
     imports = [onnx.helper.make_opsetid(domain, number) for domain, number in opsets.items()]
     return onnx.helper.make_model(graph, opset_imports=imports, ir_version=min(version, 11))
+
+
+def _declared(name: str, array: np.ndarray) -> onnx.ValueInfoProto:
+    """Return the declaration of an input that is fed with an array, whatever the graph it comes from says."""
+    return onnx.helper.make_tensor_value_info(
+        name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape
+    )
 
 
 def baked(model: onnx.ModelProto, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

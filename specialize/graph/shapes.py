@@ -194,13 +194,6 @@ def type_proto(value: ir.Value) -> onnx.TypeProto:
     return onnx.helper.make_tensor_type_proto(value.dtype.value, shape)
 
 
-def value_info(name: str, value: ir.Value) -> onnx.ValueInfoProto:
-    """Return the ONNX declaration of a value under another name."""
-    info = onnx.ValueInfoProto(name=name)
-    info.type.CopyFrom(type_proto(value))
-    return info
-
-
 def is_static(value: ir.Value) -> bool:
     """Return whether every dimension of a value is a number."""
     return value.shape is not None and all(isinstance(dim, int) for dim in value.shape)

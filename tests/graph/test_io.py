@@ -214,3 +214,14 @@ def test_large_weights_go_to_a_file_of_their_own(tmp_path: Path) -> None:
     write_graph(read_graph(path), tmp_path / "split.onnx", "split.weights")
     assert (tmp_path / "split.weights").stat().st_size >= 4800
     assert external_files(tmp_path / "split.onnx") == ["split.weights"]
+
+
+def test_a_constant_has_the_type_of_its_values(tmp_path: Path) -> None:
+    """Whether the graph declares one or, as for weights that are an output too, does not."""
+    make = GraphMaker()
+    weights = make.const(np.array([1.0, 2.0], np.float32))
+    model = make.model(out=make.op("Mul", make.input("x", (2,)), weights))
+    model.graph.output.append(onnx.helper.make_empty_tensor_value_info(weights))
+    onnx.save(model, tmp_path / "m.onnx")
+    value = read_graph(tmp_path / "m.onnx").graph.initializers[weights]
+    assert (value.dtype, value.shape) == (ir.DataType.FLOAT, ir.Shape([2]))

@@ -366,3 +366,15 @@ def test_folded_products_have_the_bits_of_the_input_model() -> None:
     (expected,) = run(product(fed, fed.input("x", coordinates.shape)), {"x": coordinates}).values()
     (found,) = constants(folded(product(bound, bound.const(coordinates))))
     assert found.tobytes() == expected.tobytes()
+
+
+def test_a_constant_without_a_declared_type_is_read() -> None:
+    """What the graph does not declare, its value tells: here of weights that are an output without a type."""
+    g = GraphMaker()
+    weights = g.const(np.array([1.0, 2.0], np.float32))
+    x = g.input("x", (2,))
+    model = g.model(out=g.op("Mul", x, g.op("Exp", g.op("Neg", weights))))
+    model.graph.output.append(helper.make_empty_tensor_value_info(weights))
+    made = folded(model)
+    assert operators(made) == {"Mul": 1, "Identity": 1}
+    assert_same(model, made, random_feeds(model))

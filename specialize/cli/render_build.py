@@ -14,11 +14,11 @@ from specialize.cli.output import stack
 from specialize.cli.render_costs import exchanged, forms_table, in_order, known
 from specialize.cli.render_measured import measured_lines
 from specialize.cli.render_precision import precision_lines
-from specialize.cli.tables import table, times
-from specialize.cli.words import counted
+from specialize.cli.tables import table
 from specialize.digest import short
 from specialize.plain import command
 from specialize.request import BuildOutcome
+from specialize.units import counted, times
 
 SCHEMA = "specialize/build@1"
 TARGET = "target"
@@ -133,7 +133,7 @@ def headline(sites: tuple[Site, ...]) -> str:
     if dense and not computed:
         lines.append("no camera sees any query: no camera-query pair is computed")
     elif dense:
-        ratio = times(dense, computed)
+        ratio = times(dense / computed)
         lines.append(f"{ratio} fewer camera-query pairs: {computed:,} of {dense:,} are computed")
     lines += [
         f"{site.rows_computed:,} rows are pooled into {site.queries:,}; no other is computed"

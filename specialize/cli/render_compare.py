@@ -8,7 +8,8 @@ from rich.console import RenderableType
 
 from specialize.cli.output import stack
 from specialize.cli.render_costs import MOVES, in_order, known
-from specialize.cli.tables import saved, scaled, table
+from specialize.cli.tables import table
+from specialize.units import saved, scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

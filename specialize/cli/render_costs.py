@@ -9,7 +9,8 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from specialize.cli.output import stack
-from specialize.cli.tables import saved, scaled, size, table
+from specialize.cli.tables import table
+from specialize.units import saved, scaled, size
 
 FORMS = {"original": "original", "rebatched": "re-batched", "specialized": "specialized"}
 MOVES = ("sorted", "scanned", "gathered", "scattered")

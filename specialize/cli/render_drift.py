@@ -10,10 +10,11 @@ from rich.table import Table
 
 from specialize.calibration.delta import CameraDelta
 from specialize.cli.output import stack
-from specialize.cli.tables import number, table
+from specialize.cli.tables import table
 from specialize.digest import short
 from specialize.plain import command
 from specialize.request import DriftOutcome, QueryChange
+from specialize.units import number
 
 CHECK_SCHEMA = "specialize/check@1"
 DIFF_SCHEMA = "specialize/diff@1"

@@ -8,11 +8,11 @@ from typing import Any
 from rich.console import RenderableType
 
 from specialize.cli.output import stack
-from specialize.cli.tables import number, table
-from specialize.cli.words import counted
+from specialize.cli.tables import table
 from specialize.digest import short
 from specialize.fleet.planned import FleetPlan, FleetRequest, Member, PlannedBuild
 from specialize.plain import command
+from specialize.units import counted, number
 
 PLAN_SCHEMA = "specialize/fleet-plan@1"
 

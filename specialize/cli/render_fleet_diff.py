@@ -9,10 +9,10 @@ import numpy as np
 from rich.console import RenderableType
 
 from specialize.cli.output import stack
-from specialize.cli.tables import number, table
-from specialize.cli.words import counted
+from specialize.cli.tables import table
 from specialize.fleet.differences import COLUMNS, MOVED, FleetDifferences, Group, VehicleDifference
 from specialize.fleet.outliers import FEWEST, LEAST, MIXED, Outlier
+from specialize.units import counted, number
 
 SCHEMA = "specialize/fleet-diff@1"
 

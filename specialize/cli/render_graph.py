@@ -12,7 +12,8 @@ from specialize.artifact import Build
 from specialize.artifact.drawing import Drawing, Step
 from specialize.cli.output import stack
 from specialize.cli.render_build import title
-from specialize.cli.tables import scaled, table
+from specialize.cli.tables import table
+from specialize.units import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,8 +15,9 @@ from specialize.cli.output import stack
 from specialize.cli.render_build import headline, proof, sites_tables, ties, title
 from specialize.cli.render_costs import forms_table
 from specialize.cli.render_precision import precision_lines
-from specialize.cli.tables import size, table
+from specialize.cli.tables import table
 from specialize.plain import command
+from specialize.units import size
 
 if TYPE_CHECKING:
     from specialize.inspection import ModelInspection

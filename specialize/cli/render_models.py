@@ -10,8 +10,9 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from specialize.cli.output import stack
-from specialize.cli.tables import scaled, table
+from specialize.cli.tables import table
 from specialize.model import ImagePrep, ModelSpec
+from specialize.units import scaled
 from specialize.zoo.about import About
 
 SCHEMA = "specialize/models@1"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.console import RenderableType
 
 from specialize.artifact.precision import Precision
-from specialize.cli.tables import size, table
+from specialize.cli.tables import table
+from specialize.units import size
 
 
 def precision_lines(precision: Precision | None) -> list[RenderableType]:

@@ -16,10 +16,11 @@ from specialize.calibration.findings import Finding, Linted, findings_to_json, f
 from specialize.calibration.pose import centre_m
 from specialize.calibration.profile import CalibrationProfile
 from specialize.cli.output import stack
-from specialize.cli.tables import number, table
+from specialize.cli.tables import table
 from specialize.digest import short
 from specialize.fitting import ALL_RULES
 from specialize.plain import command
+from specialize.units import number
 
 SHOW_SCHEMA = "specialize/profile-show@1"
 CHECK_SCHEMA = "specialize/profile-check@1"

@@ -9,11 +9,11 @@ import msgspec
 from rich.console import RenderableType
 
 from specialize.cli.output import stack
-from specialize.cli.tables import size, table
-from specialize.cli.words import counted
+from specialize.cli.tables import table
 from specialize.digest import short
 from specialize.store import Collected, Entry, Store
 from specialize.store.check import Checked
+from specialize.units import counted, size
 
 LS_SCHEMA = "specialize/store-ls@1"
 SHOW_SCHEMA = "specialize/store-show@1"

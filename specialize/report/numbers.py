@@ -1,35 +1,31 @@
-"""Numbers as people read them."""
+"""Numbers as reports set them: narrow spaces between groups, multiplication signs, widths of bars."""
 
 from __future__ import annotations
 
+from specialize import units
+from specialize.units import scaled, size, three
+
+__all__ = [
+    "count",
+    "operations",
+    "percent",
+    "plural",
+    "saved",
+    "scaled",
+    "size",
+    "small",
+    "three",
+    "times",
+    "width",
+]
+
 _THIN = "\u202f"  # a narrow space that does not break
-_SCALES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
-
-
-def scaled(value: float, unit: str) -> str:
-    """Return a number with three digits and a prefix: `2.44 GFLOP`."""
-    for factor, prefix in _SCALES:
-        if abs(value) >= factor:
-            return f"{three(value / factor)} {prefix}{unit}"
-    return f"{three(value)} {unit}".strip()
+_TIMES = "\u00d7"
 
 
 def operations(value: float) -> str:
     """Return a number of operations: `2.44 GFLOP`."""
     return scaled(value, "FLOP")
-
-
-def size(value: float) -> str:
-    """Return a number of bytes: `734 MB`."""
-    return scaled(value, "B")
-
-
-def three(value: float) -> str:
-    """Return a number with three significant digits and no exponent."""
-    if value == int(value) and abs(value) < 1000:
-        return str(int(value))
-    digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
-    return f"{value:.{digits}f}"
 
 
 def count(value: int) -> str:
@@ -49,16 +45,13 @@ def percent(share: float) -> str:
 
 
 def times(ratio: float) -> str:
-    """Return a ratio as `5.3x`, or a word when nothing is saved."""
-    return f"{ratio:.2f}\u00d7" if ratio < 2 else f"{ratio:.1f}\u00d7"
+    """Return a ratio as `5.30\u00d7`."""
+    return units.times(ratio).replace("x", _TIMES)
 
 
 def saved(before: float, after: float) -> str:
-    """Return how many times less `after` is than `before`, or how many times more: a loss is no saving."""
-    if not before or not after:
-        return ""
-    more = times(after / before)
-    return times(before / after) if after <= before or more == times(1) else f"{more} more"
+    """Return how many times less `after` is than `before`, or how many times more; empty for no ratio."""
+    return units.saved(before, after).replace("-", "").replace("x", _TIMES)
 
 
 def width(share: float) -> str:

@@ -13,7 +13,7 @@ from specialize.cli.output import emit, stack, to_json, to_text
 from specialize.cli.render_build import build_json, build_text, headline, proof, sites_tables
 from specialize.cli.render_costs import costs_text, exchanged
 from specialize.cli.render_verify import verify_text
-from specialize.cli.tables import scaled, size, table, times
+from specialize.cli.tables import table
 from specialize.describe import describe_notes
 from specialize.passes.base import Note
 from specialize.request import BuildOutcome
@@ -211,21 +211,3 @@ def test_json_must_name_its_schema(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ValueError, match="JSON"):
         emit({"schema": "x@1", "a": float("nan")}, "", True)
     assert capsys.readouterr().out == ""
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (scaled(12_345_678_901), "12.3 G"),
-        (scaled(999), "999"),
-        (scaled(1.5e12), "1.5 T"),
-        (size(1023), "1023 B"),
-        (size(1536), "1.5 KiB"),
-        (size(3 * 2**30), "3.0 GiB"),
-        (times(10, 4), "2.50x"),
-        (times(1, 0), "-"),
-    ],
-)
-def test_numbers_are_short(text: str, expected: str) -> None:
-    """Counts, sizes and ratios are shown with a unit and few digits."""
-    assert text == expected

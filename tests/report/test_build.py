@@ -86,7 +86,7 @@ def test_it_answers_the_four_questions(html: str) -> None:
     """Which camera costs most, how much was saved, is it proven, which calibration is it for."""
     text = re.sub(r"<[^>]+>", " ", html)
     assert "sees 600 of 2\u202f500 queries (24\u202f%)" in text and "CAM_BACK" in text
-    assert "5.3× fewer pairs" in text
+    assert "5.32× fewer pairs" in text
     assert "Yes: equal to the original" in text and "bev_embed" in text
     assert "car42" in text and "profile 0123456789ab" in text
 
@@ -155,7 +155,7 @@ def test_measured_times_are_shown_if_there_are_any() -> None:
     parts = {"rows": BenchReport("onnxruntime 1", 2, 2, True, forms)}
     bench = BuildBench(model="m", vehicle="car42", site=0, rows=rows, parts=parts)
     html = render("build.html", build_page(pages.manifest(plans[0]), plans, bench))
-    assert "550.0 (525.0 to 575.0)" in html and "5.0×" in html and "300 MB" in html
+    assert "550.0 (525.0 to 575.0)" in html and "5.00×" in html and "286.1 MiB" in html
     assert "GridSample 60\u202f%, Conv 40\u202f%" in html
     assert "onnxruntime 1, 2 threads, 3 rounds, forms in turn" in html
 

@@ -1,0 +1,59 @@
+"""Numbers with their units, as people read them: sizes in bytes are binary, all other prefixes decimal.
+
+The one place where a figure becomes text, for the command line and for reports, which only set it otherwise: with
+narrow spaces and a multiplication sign.
+"""
+
+from __future__ import annotations
+
+_DECIMAL = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_BINARY = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+
+
+def three(value: float) -> str:
+    """Return a number with at most three significant digits, or as many as it has before the point; no exponent."""
+    digits = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
+    text = f"{value:.{digits}f}"
+    return text.rstrip("0").rstrip(".") if digits else text
+
+
+def scaled(value: float, unit: str = "") -> str:
+    """Return a number with three digits, its prefix and its unit: `2.44 GFLOP`, or `2.44 G` without one."""
+    for factor, prefix in _DECIMAL:
+        if abs(value) >= factor:
+            return f"{three(value / factor)} {prefix}{unit}"
+    return f"{three(value)} {unit}".strip()
+
+
+def size(value: float) -> str:
+    """Return a number of bytes with its binary unit: `12.9 GiB`."""
+    for factor, unit in _BINARY:
+        if value >= factor:
+            return f"{value / factor:.1f} {unit}"
+    return f"{three(value)} B"
+
+
+def number(value: float | None, digits: int) -> str:
+    """Return a number with a fixed count of decimals; a dash where there is none."""
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def times(ratio: float) -> str:
+    """Return a ratio as `5.30x`."""
+    return f"{ratio:.2f}x"
+
+
+def saved(before: float, after: float) -> str:
+    """Return how many times less `after` is than `before`, or how many times more: a loss is no saving.
+
+    A dash stands for a ratio that is none, because one of both is zero.
+    """
+    if not after or not before:
+        return "-"
+    more = times(after / before)
+    return times(before / after) if after <= before or more == times(1) else f"{more} more"
+
+
+def counted(count: int, word: str) -> str:
+    """Return `1 vehicle`, `2 vehicles`."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"

@@ -19,6 +19,9 @@ from specialize.planning import resolve_spec, visible_sets
 from specialize.request import DriftOutcome, QueryChange
 from specialize.vehicle.expect import state_of
 from specialize.visibility.delta import compare_plans
+from specialize.visibility.plan import VisibilityPlan
+
+Plans = tuple[VisibilityPlan, ...]
 
 
 def check(build_dir: Path | str, calib: Path | str) -> DriftOutcome:
@@ -30,23 +33,45 @@ def check(build_dir: Path | str, calib: Path | str) -> DriftOutcome:
     build = Build.intact(Path(build_dir))
     spec = parse_spec(build.manifest.spec, f"{build_dir}: spec of the manifest")
     before, after = build.calibration(), load_profile(calib)
-    drift = _drift(spec, (build.folder, Path(calib)), before, after)
+    found = _drift(spec, (build.folder, Path(calib)), before, after)
     own = build.manifest.source.get("kind") == "onnx"
     state, reason = state_of(build, before, after)
     drift = dataclasses.replace(
-        drift, own_model=own, allowed=build.manifest.allowed, state=state, reason=reason
+        found.outcome, own_model=own, allowed=build.manifest.allowed, state=state, reason=reason
     )
     if build.manifest.mode == "envelope":
-        return _in_envelope(build, spec, after, drift)
+        return _in_envelope(build, found.plans[1], drift)
     if build.manifest.mode == "tables":
-        return _in_capacity(build, spec, after, drift)
+        return _in_capacity(build, found.plans[1], drift)
     return drift
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Difference:
+    """How two calibrations differ, with what was compared.
+
+    Attributes:
+        outcome: The difference.
+        vehicles: Names of the two vehicles.
+        plans: The visible sets of both, one plan per grid; empty if the cameras themselves differ.
+    """
+
+    outcome: DriftOutcome
+    vehicles: tuple[str, str]
+    plans: tuple[Plans, Plans]
 
 
 def diff(
     first: Path | str, second: Path | str, model: str = "bevformer_tiny", model_spec: Path | None = None
 ) -> DriftOutcome:
-    """Compare two calibrations for a model.
+    """Return how two calibrations differ for a model, as `difference` finds it."""
+    return difference(first, second, model, model_spec).outcome
+
+
+def difference(
+    first: Path | str, second: Path | str, model: str = "bevformer_tiny", model_spec: Path | None = None
+) -> Difference:
+    """Compare two calibrations for a model; what was compared stays at hand.
 
     Raises:
         InputError: A profile or the sidecar cannot be read.
@@ -56,28 +81,23 @@ def diff(
     return _drift(spec, (Path(first), Path(second)), load_profile(first), load_profile(second))
 
 
-def _in_envelope(
-    build: Build, spec: ModelSpec, after: CalibrationProfile, drift: DriftOutcome
-) -> DriftOutcome:
+def _in_envelope(build: Build, plans: Plans, drift: DriftOutcome) -> DriftOutcome:
     """Return whether a build whose calibration is an input may be fed with another one."""
     if _other_cameras(drift.delta):
         return drift
-    outside = pairs_outside(build.folder, visible_sets(spec, after))
+    outside = pairs_outside(build.folder, plans)
     inside = not any(outside)
     verdict = "inside envelope" if inside else "outside envelope"
     return dataclasses.replace(drift, fresh=inside, verdict=verdict, outside=outside)
 
 
-def _in_capacity(
-    build: Build, spec: ModelSpec, after: CalibrationProfile, drift: DriftOutcome
-) -> DriftOutcome:
+def _in_capacity(build: Build, plans: Plans, drift: DriftOutcome) -> DriftOutcome:
     """Return whether an engine with tables serves another calibration as well, with a table of its own."""
     if _other_cameras(drift.delta) or drift.fresh:
         return drift
     capacity: Mapping[str, Any] = build.manifest.options["tables"]["capacity"]
-    plans = visible_sets(spec, after)
     seeing = max((int(plan.superset.sum(axis=0).max()) for plan in plans), default=0)
-    over = np.zeros(len(after.cameras), np.int64)
+    over = np.zeros(len(drift.delta.cameras), np.int64)
     for lengths, plan in zip(capacity["lengths"], plans, strict=True):
         if lengths is not None:
             over += np.maximum(plan.superset.sum(axis=1) - np.array(lengths), 0)
@@ -90,11 +110,13 @@ def _in_capacity(
 
 def _drift(
     spec: ModelSpec, places: tuple[Path, Path], before: CalibrationProfile, after: CalibrationProfile
-) -> DriftOutcome:
+) -> Difference:
     delta = compare(before, after)
-    same_inputs = not _other_cameras(delta) and _same_inputs(spec, before, after)
-    queries = () if _other_cameras(delta) else _queries(spec, before, after)
-    return DriftOutcome(
+    comparable = not _other_cameras(delta)
+    same_inputs = comparable and _same_inputs(spec, before, after)
+    plans = (visible_sets(spec, before), visible_sets(spec, after)) if comparable else ((), ())
+    queries = _queries(*plans)
+    outcome = DriftOutcome(
         before=places[0],
         after=places[1],
         model=spec.name,
@@ -104,16 +126,12 @@ def _drift(
         delta=delta,
         queries=queries,
     )
+    return Difference(outcome, (before.vehicle, after.vehicle), plans)
 
 
-def _queries(
-    spec: ModelSpec, before: CalibrationProfile, after: CalibrationProfile
-) -> tuple[QueryChange, ...]:
+def _queries(before: Plans, after: Plans) -> tuple[QueryChange, ...]:
     """Return the change of every camera's visible queries, in camera order."""
-    grids = [
-        compare_plans(old, new).cameras
-        for old, new in zip(visible_sets(spec, before), visible_sets(spec, after), strict=True)
-    ]
+    grids = [compare_plans(old, new).cameras for old, new in zip(before, after, strict=True)]
     return tuple(
         QueryChange(
             gained=sum(len(change.gained) for change in changes),

@@ -95,7 +95,7 @@ def specialize(
     # before anything is bound: under wrong kinds that ends in errors about nodes
     judged(found, profile, request.allow, where, spec.name)
     plans = visible_sets(spec, profile)
-    binding = bind_model(request, profile, spec, parts / PREPARED)
+    binding = bind_model(request, profile, spec, parts / PREPARED, plans)
     compiled = _settled(binding.compiled, request)
     compiled = replace(compiled, sites=tuple(site.by_camera(len(profile.cameras)) for site in compiled.sites))
     if not compiled.sites and not request.allow_unchanged:

@@ -9,7 +9,7 @@ import click
 from specialize.cli import options
 from specialize.cli.output import emit, say
 from specialize.cli.render_drift import diff_json, diff_text
-from specialize.drift import diff
+from specialize.drift import Difference, difference
 from specialize.files import write_file
 
 
@@ -32,15 +32,15 @@ def command(
 
     Queries gained and lost are those of --model.
     """
-    outcome = diff(first, second, model, model_spec)
+    found = difference(first, second, model, model_spec)
     if report is not None:
-        _write(report, first, second, model, model_spec)
-    emit(diff_json(outcome), diff_text(outcome), as_json)
-    return 0 if outcome.fresh else 3
+        _write(report, found)
+    emit(diff_json(found.outcome), diff_text(found.outcome), as_json)
+    return 0 if found.outcome.fresh else 3
 
 
-def _write(report: Path, first: Path, second: Path, model: str, model_spec: Path | None) -> None:
+def _write(report: Path, found: Difference) -> None:
     from specialize.report import diff_report
 
-    write_file(report, diff_report(first, second, model, model_spec))
+    write_file(report, diff_report(found))
     say(f"report: {report}")

@@ -39,6 +39,7 @@ from specialize.planning import visible_sets
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
 from specialize.visibility.perturb import at_the_edge
+from specialize.visibility.plan import VisibilityPlan
 from specialize.visibility.pyramid import Deviation
 from specialize.witness.rig import Rig, read_rig
 
@@ -94,9 +95,20 @@ class Binding:
 
 
 def bind_model(
-    request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, prepared: Path
+    request: BuildRequest,
+    profile: CalibrationProfile,
+    spec: ModelSpec,
+    prepared: Path,
+    plans: Sequence[VisibilityPlan],
 ) -> Binding:
     """Bind a prepared graph as a request asks.
+
+    Args:
+        request: What is asked for.
+        profile: The calibration.
+        spec: What is known about the model.
+        prepared: The graph.
+        plans: What the cameras of the profile see, one plan per grid of the sidecar.
 
     Raises:
         InputError: A profile or an option does not fit the model.
@@ -104,9 +116,9 @@ def bind_model(
         DeclinedError: The mode does not work for this model.
     """
     if request.mode == "envelope":
-        return _bind_envelope(request, profile, spec, prepared)
+        return _bind_envelope(request, profile, spec, prepared, plans)
     if request.mode == "tables":
-        return _bind_tables(request, profile, spec, prepared)
+        return _bind_tables(request, profile, spec, prepared, plans)
     return _bind_exact(request, profile, spec, prepared)
 
 
@@ -149,13 +161,17 @@ def _bind_exact(
 
 
 def _bind_envelope(
-    request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, prepared: Path
+    request: BuildRequest,
+    profile: CalibrationProfile,
+    spec: ModelSpec,
+    prepared: Path,
+    plans: Sequence[VisibilityPlan],
 ) -> Binding:
-    made = envelope.make_envelope(request, profile, spec)
+    made = envelope.make_envelope(request, profile, spec, plans)
     _require_unseen(made)
     model = read_graph(prepared)
     closure = Closure(model, spec.calibration_inputs)
-    masks = find_masks(closure, _trials(model, spec, profile))
+    masks = find_masks(closure, _trials(model, spec, profile, plans))
     cases = tuple(feeds_of(model, spec, example) for example in made.examples)
     turned = _turned(model, spec, profile)
     _require_inside(closure, masks, made.supersets, cases)
@@ -177,9 +193,13 @@ def _bind_envelope(
 
 
 def _bind_tables(
-    request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, prepared: Path
+    request: BuildRequest,
+    profile: CalibrationProfile,
+    spec: ModelSpec,
+    prepared: Path,
+    plans: Sequence[VisibilityPlan],
 ) -> Binding:
-    made = tabulate(request, profile, spec, prepared)
+    made = tabulate(request, profile, spec, prepared, plans)
     model = read_graph(prepared)
     cases = tuple({**feeds_of(model, spec, vehicle), **table} for vehicle, table in made.vehicles)
     paths = (request.calib, *profile_files(request.capacity_over))
@@ -225,10 +245,15 @@ def _turned(
     }
 
 
-def _trials(model: ir.Model, spec: ModelSpec, profile: CalibrationProfile) -> list[Trial]:
+def _trials(
+    model: ir.Model, spec: ModelSpec, profile: CalibrationProfile, plans: Sequence[VisibilityPlan]
+) -> list[Trial]:
     """Return the nominal calibration and two that are far from it, to tell masks from what looks like one."""
-    far = at_the_edge(profile, [_FAR] * len(profile.cameras), 2)
-    return [Trial(feeds_of(model, spec, each), visible_sets(spec, each)) for each in (profile, *far)]
+    far = tuple(at_the_edge(profile, [_FAR] * len(profile.cameras), 2))
+    seen = (tuple(plans), *(visible_sets(spec, each) for each in far))
+    return [
+        Trial(feeds_of(model, spec, each), sets) for each, sets in zip((profile, *far), seen, strict=True)
+    ]
 
 
 def _require_unseen(made: envelope.Envelope) -> None:

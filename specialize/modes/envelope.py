@@ -78,8 +78,10 @@ class Envelope:
         }
 
 
-def make_envelope(request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec) -> Envelope:
-    """Return the envelope that a request asks for.
+def make_envelope(
+    request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, plans: Sequence[VisibilityPlan]
+) -> Envelope:
+    """Return the envelope that a request asks for; `plans` are what the cameras of the profile see.
 
     Raises:
         UsageError: Nothing says how large it is.
@@ -91,7 +93,6 @@ def make_envelope(request: BuildRequest, profile: CalibrationProfile, spec: Mode
     if not over and all(bound.is_zero for bound in bounds):
         hint = "give --tolerance rotation=0.5deg,translation=3cm, --envelope-over, or a `tolerance:` in the profile"
         raise UsageError("--mode envelope", "how far calibrations may differ", "no tolerance", hint)
-    plans = visible_sets(spec, profile)
     if not plans:
         raise InputError(spec.name, "a grid of queries in its sidecar", "none", "add `grids:` to the sidecar")
     _require_same_cameras(profile, over)

@@ -47,10 +47,10 @@ from specialize.passes.tables import (
     signature,
     vanished,
 )
-from specialize.planning import visible_sets
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
 from specialize.visibility.perturb import Move, at_the_edge, perturbed, rotation
+from specialize.visibility.plan import VisibilityPlan
 from specialize.visibility.pyramid import Deviation
 
 MOST_VEHICLES = 4
@@ -83,9 +83,13 @@ class Tabulated:
 
 
 def tabulate(
-    request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, prepared: Path
+    request: BuildRequest,
+    profile: CalibrationProfile,
+    spec: ModelSpec,
+    prepared: Path,
+    plans: Sequence[VisibilityPlan],
 ) -> Tabulated:
-    """Compile a prepared graph to an engine with tables.
+    """Compile a prepared graph to an engine with tables; `plans` are what the cameras of the profile see.
 
     Raises:
         DeclinedError: There is nothing to make tables of, or no one graph serves two calibrations.
@@ -102,9 +106,7 @@ def tabulate(
     cutter = _Cutter(whole, alone)
     part = cutter.cut(alone.sites)
     near = _near(profile)
-    needs = [needs_of(alone.sites), *(needs_of(part.compile(other)[0].sites) for other in over)]
-    if any(pools(room) for room in needs[0].values()):  # of turned cameras, other points fall into the grid
-        needs += [needs_of(part.compile(other)[0].sites) for other in near[1:]]
+    needs = _needs(part, alone, over, near)
     capacity = parse_capacity(request.capacity, over=bool(over))
     most = {site.where: site.queries for site in alone.sites}
     rooms = make_rooms(needs, capacity, packing, profile.camera_names(), most)
@@ -117,7 +119,7 @@ def tabulate(
     compiled = Specialized(engine.model, engine.sites, (*engine.notes, *externalize(engine.model, tables)))
     vehicles = tuple((each, program.contents(each)) for each in (profile, *over[: MOST_VEHICLES - 1]))
     size = sum(array.nbytes for array in vehicles[0][1].values())
-    held = capacity_json(engine.sites, rooms, visible_sets(spec, profile), size)
+    held = capacity_json(engine.sites, rooms, plans, size)
     return Tabulated(
         compiled=tidied(compiled),
         program=program.path.read_bytes(),
@@ -126,6 +128,16 @@ def tabulate(
         maker=program,
         options={**program.to_json(), "capacity": held},
     )
+
+
+def _needs(
+    part: Program, alone: Specialized, over: Sequence[CalibrationProfile], near: Sequence[CalibrationProfile]
+) -> Sequence[Needs]:
+    """Return what the build's own vehicle needs, then what others do that it has to have room for."""
+    needs: list[Needs] = [needs_of(alone.sites), *(needs_of(part.compile(other)[0].sites) for other in over)]
+    if any(pools(room) for room in needs[0].values()):  # of turned cameras, other points fall into the grid
+        needs += [needs_of(part.compile(other)[0].sites) for other in near[1:]]
+    return needs
 
 
 def _program(

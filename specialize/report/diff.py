@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from specialize.calibration.delta import CameraDelta
-from specialize.calibration.load import load_profile
-from specialize.drift import diff
-from specialize.planning import resolve_spec, visible_sets
+from specialize.drift import Difference
 from specialize.report.draw import cells_path, top_view
 from specialize.report.numbers import count, percent, plural
 from specialize.report.page import ChangeMap, ChangeView, DiffPage, Fact, MovedCamera, Pair
@@ -30,18 +27,9 @@ _VERDICTS = {
 }
 
 
-def diff_report(first: Path, second: Path, model: str, model_spec: Path | None = None) -> str:
-    """Return the HTML of what moved between two calibrations, for one model's queries.
-
-    Raises:
-        InputError: A profile or the sidecar cannot be read.
-        UsageError: There is no such built-in model.
-    """
-    outcome = diff(first, second, model, model_spec)
-    profiles = load_profile(first), load_profile(second)
-    spec = resolve_spec(model, model_spec)
-    plans = tuple(visible_sets(spec, profile) for profile in profiles) if outcome.queries else ((), ())
-    return render("diff.html", diff_page(outcome, (profiles[0].vehicle, profiles[1].vehicle), *plans))
+def diff_report(difference: Difference) -> str:
+    """Return the HTML of what moved between two calibrations, for one model's queries."""
+    return render("diff.html", diff_page(difference.outcome, difference.vehicles, *difference.plans))
 
 
 def diff_page(

@@ -20,6 +20,7 @@ from specialize.modes.envelope_file import FILE_NAME, pairs_outside, read_supers
 from specialize.planning import visible_sets
 from specialize.visibility.envelope import deviations
 from specialize.visibility.perturb import at_the_edge
+from specialize.visibility.plan import VisibilityPlan, plan_visibility
 from specialize.visibility.pyramid import Deviation
 from tests import shared_files
 from tests.cli.running import CAR42, CAR43, Ran, run_here
@@ -104,6 +105,23 @@ def test_an_envelope_keeps_the_calibration_as_an_input(bench: Bench) -> None:
     allowed = deviations(profile, 1.0, parse_tolerance(TOLERANCE))
     for inside in at_the_edge(profile, allowed, 12, seed=77):
         features(bench.folder / "car42" / "model.onnx", bench.model, inside)
+
+
+@pytest.mark.parametrize("mode", ["exact", "envelope", "tables"])
+def test_a_build_finds_out_once_what_the_cameras_see(
+    bench: Bench, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No two plans of one build are made of the same matrices."""
+    made: list[bytes] = []
+
+    def counted(matrices: np.ndarray, *others: object) -> VisibilityPlan:
+        made.append(np.asarray(matrices).tobytes())
+        return plan_visibility(matrices, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("specialize.planning.plan_visibility", counted)
+    options = ("--tolerance", TOLERANCE) if mode == "envelope" else ()
+    bench.outcome("--mode", mode, *options)
+    assert made and len(set(made)) == len(made)
 
 
 def test_the_same_envelope_gives_the_same_bytes(bench: Bench) -> None:

@@ -17,6 +17,7 @@ from specialize.modes.capacity import rooms_from_json
 from specialize.modes.tables import PROGRAM, Program
 from specialize.modes.tabulate import Tabulated, tabulate
 from specialize.passes.pipeline import specialize_graph
+from specialize.planning import visible_sets
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
 from specialize.visibility.pyramid import Deviation
@@ -48,7 +49,8 @@ class Engine:
         model = ir.from_proto(onnx.ModelProto.FromString(proto.SerializeToString()))
         ir.save(specialize_graph(model, {}, RAGGED).model, prepared)
         request = BuildRequest(calib=Path("unread"), mode="tables", **options)  # type: ignore[arg-type]
-        self.made: Tabulated = tabulate(request, vehicle(style, TURN_RAD), self.spec, prepared)
+        own = vehicle(style, TURN_RAD)
+        self.made: Tabulated = tabulate(request, own, self.spec, prepared, visible_sets(self.spec, own))
         saved: Mapping = self.made.options  # type: ignore[type-arg]
         packing = Packing(request.layout, request.align, rooms=tuple(rooms_from_json(saved["rooms"]).items()))
         cameras = vehicle(style).camera_names()

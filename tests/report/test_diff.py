@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from specialize import drift
+from specialize.drift import difference
 from specialize.report import diff_report
 from specialize.resources import resource_dir
 from specialize.visibility.delta import compare_plans
@@ -23,7 +27,7 @@ def _text(html: str) -> str:
 @pytest.fixture(scope="module")
 def html() -> str:
     """Return the report of the difference between car42 and car43."""
-    return diff_report(PROFILES / "car42.yaml", PROFILES / "car43.yaml", "bevformer_tiny")
+    return diff_report(difference(PROFILES / "car42.yaml", PROFILES / "car43.yaml", "bevformer_tiny"))
 
 
 def test_two_cars_of_one_type_differ_in_queries(html: str) -> None:
@@ -41,19 +45,21 @@ def test_it_stands_alone_and_repeats(html: str) -> None:
     """Nothing is loaded from anywhere, no path is inside, and the same profiles give the same bytes."""
     assert not re.search(r"""(src|href)=["'](?!#|data:)""", html)
     assert str(PROFILES) not in html
-    assert diff_report(PROFILES / "car42.yaml", PROFILES / "car43.yaml", "bevformer_tiny") == html
+    assert diff_report(difference(PROFILES / "car42.yaml", PROFILES / "car43.yaml", "bevformer_tiny")) == html
 
 
 def test_the_same_calibration_changes_nothing() -> None:
     """A profile against itself is the same, and one build serves both."""
-    text = _text(diff_report(PROFILES / "car42.yaml", PROFILES / "car42.yaml", "bevformer_tiny"))
+    text = _text(diff_report(difference(PROFILES / "car42.yaml", PROFILES / "car42.yaml", "bevformer_tiny")))
     assert "What differs? Nothing" in text and "May one build serve both? Yes" in text
     assert text.count("the same cells") == 6
 
 
 def test_other_cameras_are_not_compared_cell_by_cell() -> None:
     """Rigs with other cameras get a verdict and no map."""
-    html = diff_report(PROFILES / "car42.yaml", PROFILES / "reference" / "wide4.yaml", "bevformer_tiny")
+    html = diff_report(
+        difference(PROFILES / "car42.yaml", PROFILES / "reference" / "wide4.yaml", "bevformer_tiny")
+    )
     assert "the cameras themselves differ" in html and "nothing to compare cell by cell" in html
 
 
@@ -62,8 +68,25 @@ def test_a_hostile_name_is_text(tmp_path: Path) -> None:
     hostile = tmp_path / "a.yaml"
     text = (PROFILES / "car42.yaml").read_text(encoding="utf-8")
     hostile.write_text(re.sub(r"(?m)^vehicle:.*$", 'vehicle: "<b>x</b>"', text), encoding="utf-8")
-    html = diff_report(hostile, PROFILES / "car43.yaml", "bevformer_tiny")
+    html = diff_report(difference(hostile, PROFILES / "car43.yaml", "bevformer_tiny"))
     assert "<b>x</b>" not in html and "&lt;b&gt;x" in html
+
+
+def test_the_command_computes_everything_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page is laid out from what is printed: each profile is read once and planned once."""
+    calls = Counter()  # type: ignore[var-annotated]
+    for name, function in (("load_profile", drift.load_profile), ("visible_sets", drift.visible_sets)):
+
+        def counted(*given: object, name: str = name, function: Callable[..., object] = function) -> object:
+            calls[name] += 1
+            return function(*given)
+
+        monkeypatch.setattr(f"specialize.drift.{name}", counted)
+        monkeypatch.setattr(f"specialize.report.diff.{name}", counted, raising=False)
+    assert run_here(capsys, "diff", CAR42, CAR43, "--report", tmp_path / "diff.html").code == 3
+    assert calls == {"load_profile": 2, "visible_sets": 2}
 
 
 def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,4 +94,4 @@ def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixtu
     ran = run_here(capsys, "diff", CAR42, CAR43, "--report", tmp_path / "diff.html", "--json")
     assert ran.code == 3 and f"report: {tmp_path / 'diff.html'}" in ran.err
     text = (tmp_path / "diff.html").read_text(encoding="utf-8")
-    assert text == diff_report(CAR42, CAR43, "bevformer_tiny") and "Cells gained and lost" in text
+    assert text == diff_report(difference(CAR42, CAR43, "bevformer_tiny")) and "Cells gained and lost" in text

@@ -119,10 +119,10 @@ def holds(case: Case, mode: str, packing: Packing, folder: Path) -> Binding:
         tolerance=TOLERANCE if mode == "envelope" else None,
         capacity_over=fleet(style, folder) if mode == "tables" else (),
     )
-    bound = bind_model(request, profile, spec, folder / "prepared.onnx")
+    (plan,) = visible_sets(spec, profile)
+    bound = bind_model(request, profile, spec, folder / "prepared.onnx", (plan,))
     made = bound.compiled
     fold_affine(made.model)
-    (plan,) = visible_sets(spec, profile)
     sites = style.grid.anchors if style.form == "height_masks" else 1
     assert len(made.sites) == sites
     if sites == 1 and mode != "envelope":

@@ -15,6 +15,7 @@ from specialize.calibration.load import load_profile
 from specialize.evidence import Shown
 from specialize.model import InputRule
 from specialize.modes.binding import bind_model
+from specialize.planning import visible_sets
 from specialize.request import BuildRequest
 from specialize.verify import SiteRows, Subject, VerifyReport, make_frames, model_inputs, prove
 from specialize.verify.models import Progress
@@ -55,7 +56,7 @@ def tiny_pair(folder: Path, factor: float = 1.0, **rules: InputRule) -> Pair:
     """Return the tiny model for car42, its output times a factor, and its specialization."""
     profile, original = load_profile(CAR42), folder / "original.onnx"
     onnx.save(scaled(tiny_model(), factor), original)
-    bound = bind_model(BuildRequest(calib=CAR42), profile, SPEC, original)
+    bound = bind_model(BuildRequest(calib=CAR42), profile, SPEC, original, visible_sets(SPEC, profile))
     candidate = folder / "candidate.onnx"
     ir.save(bound.compiled.model, candidate)
     (case,) = bound.fed.cases

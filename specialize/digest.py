@@ -1,4 +1,4 @@
-"""The one place where anything is hashed: sha256 over a canonical binary form.
+"""Digests of values and files: sha256 over a canonical binary form.
 
 Nothing in a digest depends on time, host, path or the formatting of a file. Numbers are hashed by
 value: `1`, `1.0` and `1e0` agree, `-0.0` is `0.0`. Arrays are hashed with dtype and shape,

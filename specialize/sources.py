@@ -17,7 +17,7 @@ from specialize.adopting import KIND, ORIGINAL, adopt, prepare
 from specialize.adopting import PREPARED as PREPARED
 from specialize.adopting import PREPARED_WEIGHTS as PREPARED_WEIGHTS
 from specialize.digest import digest, digest_file
-from specialize.errors import InputError, UsageError, closest
+from specialize.errors import InputError
 from specialize.model import ModelSpec, read_spec
 from specialize.plain import command
 from specialize.request import BuildRequest
@@ -188,16 +188,6 @@ def _own_model(path: Path, spec: ModelSpec, store: Store) -> GenericModel:
 def sidecar_of(path: Path) -> Path:
     """Return where the sidecar of an ONNX file is looked for."""
     return path.with_suffix(".model.yaml")
-
-
-def require_known(name: str) -> None:
-    """Refuse a model that is neither built in nor an ONNX file.
-
-    Raises:
-        UsageError: There is no such built-in model.
-    """
-    if not name.endswith(".onnx") and name not in zoo.MODELS:
-        raise UsageError("--model", "a built-in model or an ONNX file", repr(name), closest(name, zoo.MODELS))
 
 
 def _checkpoint_digest(checkpoint: Path) -> str:

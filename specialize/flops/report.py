@@ -1,4 +1,4 @@
-"""What a count found: per node, per operator, site, module and model."""
+"""What a count found: per node, per operator, site and model."""
 
 from __future__ import annotations
 
@@ -143,10 +143,6 @@ class CostReport:
         """Return the sum of each operator, the most expensive first."""
         groups = self._grouped(lambda node: node.op)
         return dict(sorted(groups.items(), key=lambda item: (-item[1].flops, -item[1].moved_bytes, item[0])))
-
-    def by_module(self, depth: int = 2) -> dict[str, CostTotal]:
-        """Return the sum of each module: the first `depth` parts of the nodes' names."""
-        return self._grouped(lambda node: "/".join(node.name.strip("/").split("/")[:depth]))
 
     def to_json(self, with_nodes: bool = False) -> dict[str, object]:
         """Return plain values; `with_nodes` adds one entry per node."""

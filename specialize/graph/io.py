@@ -16,7 +16,6 @@ from specialize.files import explained
 from specialize.graph.checks import require_sound, require_whole
 from specialize.graph.custom import is_plugin
 from specialize.graph.operators import require_operators
-from specialize.graph.shapes import STANDARD
 
 WRITTEN_OPSET = 13
 """The oldest opset that what specialization makes can be written in; older models are raised to it."""
@@ -208,8 +207,3 @@ def _raised(model: ir.Model, path: Path) -> ir.Model:
         raise InputError(
             place, f"operators that opset {WRITTEN_OPSET} has too", str(error).strip(), hint
         ) from error
-
-
-def is_standard(node: ir.Node) -> bool:
-    """Return whether a node is one of the ONNX standard's own operators."""
-    return node.domain in STANDARD

@@ -135,7 +135,7 @@ def _nothing(graph: ir.Graph, sink: Sink) -> CompactedSite:
     """Replace the result of a sink that reads no row at all by zeros: no camera sees any query."""
     result = sink.node.outputs[0]
     builder = Builder(graph, sink.node, f"specialize/{node_name(sink.node)}", {})
-    replace(graph, result, builder.constant(np.zeros(dims(result), dtype=numpy_type(result)), "nobody"))
+    replace(graph, result, builder.constant(np.zeros(dims(result), dtype=numpy_type(result)), "zeros"))
     queries = sink.value.support().size
     seen = np.zeros((0, queries), dtype=np.bool_)
     replaced = frozenset(remove_unused(graph, sink.node))

@@ -139,7 +139,7 @@ def _write_rows(
         picked = _pick(builder, joined, source, width)
         return builder.reshape(picked, dims(data))
     assert data.dtype is not None
-    zero = builder.constant(np.zeros((1, 1, width), dtype=data.dtype.numpy()), "nothing")
+    zero = builder.constant(np.zeros((1, 1, width), dtype=data.dtype.numpy()), "zeros")
     source = np.full(total, len(places))
     source[places] = np.arange(len(places))
     joined = builder.node("Concat", [given, zero], [1, len(places) + 1, width], axis=1)

@@ -7,7 +7,6 @@ pairs or frustum points; what a row carries is of no concern here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,10 +99,6 @@ class RowMap:
         """Return the map that gives the rows asked for only, in that order."""
         return RowMap.of(self.matrix[rows])
 
-    def take_columns(self, columns: Ints) -> RowMap:
-        """Return the map that reads from those rows of the input only, numbered anew in that order."""
-        return RowMap.of(self.matrix[:, columns])
-
     def as_selection(self) -> Ints | None:
         """Return the source of every row if each is exactly one row times one; otherwise None."""
         scaled = self.as_scaled_selection()
@@ -114,11 +109,6 @@ class RowMap:
         if len(self.matrix.indices) != self.rows_out or not self.support().all():
             return None
         return self.matrix.indices.astype(np.int64), self.matrix.data
-
-    def is_identity(self) -> bool:
-        """Return whether nothing moves."""
-        sources = self.as_selection()
-        return sources is not None and self.rows_out == self.rows_in and bool((np.diff(sources) == 1).all())
 
     def table(self, least: int = 0) -> tuple[Ints, Floats]:
         """Return sources and coefficients, both `(rows out, fan-in)`; an unused place is source -1, coefficient 0.
@@ -135,15 +125,3 @@ class RowMap:
         sources[row, place] = self.matrix.indices
         scales[row, place] = self.matrix.data
         return sources, scales
-
-    def __str__(self) -> str:
-        """Return a line for people: sizes, what is read, and how often a row is."""
-        return (
-            f"{self.rows_out} rows from {len(self.demanded())} of {self.rows_in}, "
-            f"at most {self.fan_in()} each, {self.matrix.nnz} entries"
-        )
-
-
-def concat(maps: Sequence[RowMap]) -> RowMap:
-    """Return the map that gives the rows of each map one after the other; all read from the same rows."""
-    return RowMap.of(sparse.vstack([each.matrix for each in maps]))

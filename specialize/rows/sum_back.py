@@ -49,7 +49,7 @@ def sum_back(
     rows, dtype, fan_in = places.rows_out, parts[0].dtype or ir.DataType.FLOAT, how.fan_in
     sources, scales = places.table(fan_in)
     if (sources < 0).any() or kept is not None:
-        parts = [*parts, builder.constant(np.zeros((1, 1, width), dtype=dtype.numpy()), "nobody")]
+        parts = [*parts, builder.constant(np.zeros((1, 1, width), dtype=dtype.numpy()), "zeros")]
         sources = np.where(sources < 0, places.rows_in, sources)
     joined = join(builder, parts)
     index = builder.constant(sources.ravel(), "back")

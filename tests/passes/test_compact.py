@@ -102,6 +102,14 @@ def test_a_masked_sum_computes_the_visible_pairs_only(packing: Packing, sampling
         assert found.lengths == expected[packing.layout, packing.align]
 
 
+@pytest.mark.parametrize("seen", [SEEN, np.zeros_like(SEEN)], ids=["some", "none"])
+def test_constants_are_named_after_what_they_are(seen: np.ndarray) -> None:
+    """A row of zeros, for queries that no camera sees, is called zeros."""
+    names = [str(name) for name in check(site(seen, sampling=True)).model.graph.initializers]
+    assert any("/zeros" in name for name in names)
+    assert not [name for name in names if "nobody" in name or "nothing" in name]
+
+
 def test_cameras_that_see_the_same_three_times() -> None:
     """Overlaps of three are summed of three."""
     everywhere = np.repeat(np.arange(QUERIES)[None] % 2 == 0, CAMERAS, axis=0)

@@ -150,3 +150,31 @@ def _nearest(dotted: str, names: Collection[str]) -> str:
 def _module_name(path: Path, root: Path) -> str:
     parts = path.relative_to(root.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def tests_without_assertion(files: list[Path]) -> list[str]:
+    """Name the tests that assert nothing: neither themselves nor through a function of the tests that does."""
+    trees = {path: ast.parse(path.read_text()) for path in files}
+    helpers: set[str] = set()
+    functions = [
+        node for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)
+    ]
+    while found := {node.name for node in functions if node.name not in helpers and _asserts(node, helpers)}:
+        helpers |= found
+    return [
+        f"{path}:{node.lineno}: {node.name} asserts nothing"
+        for path, tree in trees.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_") and node.name not in helpers
+    ]
+
+
+def _asserts(function: ast.FunctionDef, helpers: Collection[str]) -> bool:
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assert):
+            return True
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", "") or getattr(node.func, "id", "")
+            if name.startswith("assert") or name in ("raises", "warns", "fail") or name in helpers:
+                return True
+    return False

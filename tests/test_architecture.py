@@ -128,3 +128,15 @@ def test_a_cycle_is_found(tmp_path: Path) -> None:
     (root / "a.py").write_text("import pkg.b\n")
     (root / "b.py").write_text("def f():\n    from pkg import a\n")
     assert architecture.import_cycles(architecture.python_files(root), root) == ["pkg.a <-> pkg.b"]
+
+
+def test_tests_assert_something() -> None:
+    """No test only runs code; what it calls must assert, or it does itself."""
+    assert architecture.tests_without_assertion(TESTS) == []
+
+
+def test_a_test_without_an_assertion_is_found(tmp_path: Path) -> None:
+    """A call of what asserts nothing counts for nothing; one of a helper that does is enough."""
+    text = "def run(): pass\ndef holds(): assert run()\ndef test_runs(): run()\ndef test_holds(): holds()\n"
+    (offence,) = architecture.tests_without_assertion(bad_file(tmp_path, text))
+    assert offence.endswith("test_runs asserts nothing")

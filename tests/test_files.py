@@ -87,8 +87,10 @@ def test_replacing_works_without_an_exchanging_system_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where two directories cannot be swapped in one step, two renames do."""
-    monkeypatch.setattr(files, "_exchanged", lambda first, second: False)
+    asked = []
+    monkeypatch.setattr(files, "_exchanged", lambda first, second: bool(asked.append((first, second))))
     test_a_published_directory_replaces_the_old_one(tmp_path)
+    assert len(asked) == 1
 
 
 def test_an_error_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -169,8 +171,10 @@ def test_a_lock_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 def test_a_killed_holder_frees_the_lock(tmp_path: Path) -> None:
     """The lock of a killed process stands in nobody's way."""
     kill(start(LOCK_AND_HANG, tmp_path / "lock"))
+    entered = False
     with files.only_one(tmp_path / "lock", "build car42", timeout_s=0.3):
-        pass
+        entered = True
+    assert entered
 
 
 def test_a_file_is_written_whole(tmp_path: Path) -> None:

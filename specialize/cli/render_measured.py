@@ -5,7 +5,8 @@ from __future__ import annotations
 from rich.console import RenderableType
 
 from specialize.artifact.measured import Measured, MeasuredPart
-from specialize.cli.tables import saved, size, table
+from specialize.cli.tables import table
+from specialize.units import saved, size
 
 PARTS = {"sites": "sites with projections", "model": "whole model"}
 

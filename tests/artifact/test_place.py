@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from specialize.artifact import Build
 from specialize.artifact.place import folder_name, require_replaceable
 from specialize.errors import InputError
 from tests.artifact.test_build import make_build
@@ -35,9 +36,11 @@ def test_names_that_differ_have_folders_that_differ() -> None:
 def test_a_build_or_nothing_is_replaced(tmp_path: Path) -> None:
     """No folder, an empty one, and a build with its own files may go."""
     (tmp_path / "empty").mkdir()
-    for name in ("missing", "empty"):
-        require_replaceable(tmp_path / name)
-    require_replaceable(make_build(tmp_path / "car42"))
+    build = make_build(tmp_path / "car42")
+    for folder in (tmp_path / "missing", tmp_path / "empty", build):
+        before = sorted(folder.rglob("*"))
+        require_replaceable(folder)
+        assert sorted(folder.rglob("*")) == before
 
 
 def test_a_damaged_build_is_replaced(tmp_path: Path) -> None:
@@ -45,6 +48,8 @@ def test_a_damaged_build_is_replaced(tmp_path: Path) -> None:
     folder = make_build(tmp_path / "car42")
     (folder / "profile.yaml").write_text("")
     (folder / "manifest.json").write_text("{")
+    with pytest.raises(InputError):
+        Build.open(folder)
     require_replaceable(folder)
 
 

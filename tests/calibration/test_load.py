@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from specialize.calibration.document import parse_document
 from specialize.calibration.load import load_profile, parse_profile
+from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError
 from tests.calibration.authored import PROFILES
 from tests.calibration.blunders import BLUNDERS, POSE_BLUNDERS
@@ -156,14 +158,15 @@ def test_any_junk_anywhere_is_an_input_error_or_a_profile(
         key = data.draw(st.sampled_from(sorted(node) if isinstance(node, dict) else range(len(node))))
     node[key] = junk
     with contextlib.suppress(InputError):
-        parse(document)
+        assert isinstance(parse(document), CalibrationProfile)
 
 
 @given(text=st.text(alphabet=st.sampled_from("ab: -[]{}&*!#\"'\n1.e|>%@?,"), max_size=60))
 def test_any_text_is_an_input_error_or_plain_values(text: str) -> None:
-    """The YAML reader raises nothing but InputError."""
+    """The YAML reader raises nothing but InputError, and gives what JSON can hold as well."""
     with contextlib.suppress(InputError):
-        parse_document(text, "f.yaml")
+        found = parse_document(text, "f.yaml")
+        assert repr(json.loads(json.dumps(found))) == repr(found)
 
 
 def test_a_profile_is_the_same_from_yaml_and_json(tmp_path: Path) -> None:

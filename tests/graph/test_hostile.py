@@ -130,7 +130,8 @@ def test_an_odd_model_is_read_and_written(name: str, tmp_path: Path) -> None:
         write_graph(made, path, f"{turn}.weights")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    onnxruntime.InferenceSession(path, options)
+    opened = onnxruntime.InferenceSession(path, options)
+    assert [put.name for put in opened.get_outputs()] == [value.name for value in made.graph.outputs]
 
 
 def test_a_constant_that_is_too_large_is_told(tmp_path: Path) -> None:

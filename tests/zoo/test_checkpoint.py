@@ -63,7 +63,11 @@ def test_a_checkpoint_without_batch_counters_loads(tmp_path: Path) -> None:
     """Old checkpoints lack `num_batches_tracked`, which no inference reads."""
     state = _state()
     del state["1.num_batches_tracked"]
-    load_checkpoint(_model(), _write(tmp_path / "x.pth", state))
+    model = _model()
+    load_checkpoint(model, _write(tmp_path / "x.pth", state))
+    loaded = model.state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in state.items())
+    assert int(loaded["1.num_batches_tracked"]) == 0
 
 
 def test_one_error_names_all_differences(tmp_path: Path) -> None:

@@ -12,13 +12,13 @@ from typing import Any, Literal
 import msgspec
 
 from specialize.artifact.drawing import Drawing
-from specialize.artifact.power import Power
 from specialize.artifact.precision import Precision
 from specialize.artifact.witness import Witness
 from specialize.digest import UNSEALED, digest, seal, sealed_digest
 from specialize.errors import InputError
 from specialize.files import explained, write_file
 from specialize.plausibility.record import Plausibility
+from specialize.power import Power
 from specialize.regular import read_regular
 from specialize.version import VERSION
 

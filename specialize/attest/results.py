@@ -14,9 +14,9 @@ import msgspec
 
 from specialize.artifact import Manifest
 from specialize.artifact.manifest import FILE_NAME
-from specialize.artifact.power import Power
 from specialize.artifact.witness import Witness
 from specialize.attest.statement import Descriptor, Record, Statement, bare, content, subjects
+from specialize.power import Power
 
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 

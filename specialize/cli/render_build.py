@@ -9,7 +9,6 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from specialize.artifact.manifest import Manifest, Site
-from specialize.artifact.power import Power
 from specialize.cli.output import stack
 from specialize.cli.render_costs import exchanged, forms_table, in_order, known
 from specialize.cli.render_measured import measured_lines
@@ -17,6 +16,7 @@ from specialize.cli.render_precision import precision_lines
 from specialize.cli.tables import table
 from specialize.digest import short
 from specialize.plain import command
+from specialize.power import Power
 from specialize.request import BuildOutcome
 from specialize.units import counted, times
 

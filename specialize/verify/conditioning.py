@@ -19,10 +19,11 @@ Beyond noise of 1 % a comparison that needs `wide` shows nothing: it fails unles
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from specialize.power import Conditioning, Judgement
 from specialize.verify.scale import element_scale
 from specialize.verify.tolerance import Tolerance
 
@@ -68,7 +69,7 @@ class Bound:
         strict: What it is judged by at first.
         wide: What an ill-conditioned output is judged by if it exceeds `strict`; the same as that for others.
         noise: What was measured; None where nothing was.
-        rule: Which rule made `strict`: `given`, `exact`, `table`, `noise` or `floor`.
+        rule: Which rule made `strict`; of no meaning where nothing was measured.
         lenient: Whether `wide` may be used.
         allowed: Whether a person accepts outputs that a comparison shows nothing of.
     """
@@ -76,7 +77,7 @@ class Bound:
     strict: Tolerance
     wide: Tolerance
     noise: Noise | None
-    rule: str
+    rule: Judgement
     lenient: bool = True
     allowed: bool = False
 
@@ -98,34 +99,9 @@ class Bound:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Conditioning:
-    """The bound that one output was judged by, and why.
-
-    Attributes:
-        scale: Median magnitude of the output's values above zero.
-        ulp: How far the original moves under one unit in the last place of its inputs, relative to the scale.
-        order: How far it moves under another order of sums.
-        rtol: Relative bound that was used; of integers the share of elements that may differ.
-        rule: `exact`, `table`, `noise`, `floor`, or `ill-conditioned`.
-        unsettled: Values that may be either of two that the original gives in two orders of sums, over all frames.
-    """
-
-    scale: float
-    ulp: float
-    order: float
-    rtol: float
-    rule: str
-    unsettled: int = 0
-
-    def to_json(self) -> dict[str, object]:
-        """Return the fields as plain values."""
-        return asdict(self)
-
-
 def given(tolerance: Tolerance) -> Bound:
     """Return the bound of an output for which a caller says what is allowed."""
-    return Bound(tolerance, tolerance, None, "given")
+    return Bound(tolerance, tolerance, None, "table")
 
 
 def bound_of(table: Tolerance, dtype: str, noise: Noise, lenient: bool = False) -> Bound:
@@ -143,7 +119,7 @@ def bound_of(table: Tolerance, dtype: str, noise: Noise, lenient: bool = False) 
     floor = FLOOR_EPSILONS * EPSILONS.get(dtype, 1.0)
     wanted = max(STRICT_MULTIPLE * noise.level, floor)
     rtol = min(table.rtol, wanted)
-    rule = "table" if wanted >= table.rtol else "noise" if wanted > floor else "floor"
+    rule: Judgement = "table" if wanted >= table.rtol else "noise" if wanted > floor else "floor"
     strict = _scaled(table, rtol, noise.scale)
     widened = WIDE_MULTIPLE * noise.level
     wide = _scaled(table, widened, noise.scale) if widened > table.rtol else strict
@@ -161,7 +137,7 @@ def conditioning_of(bound: Bound, used: Tolerance, unsettled: int = 0) -> Condit
     if bound.noise is None:
         return None
     noise = bound.noise
-    rule = "ill-conditioned" if bound.ill_conditioned and used == bound.wide else bound.rule
+    rule: Judgement = "ill-conditioned" if bound.ill_conditioned and used == bound.wide else bound.rule
     return Conditioning(
         scale=_short(noise.scale),
         ulp=_short(noise.ulp),

@@ -9,15 +9,12 @@ output is its largest movement as a multiple of what the comparison allows there
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from specialize.power import SHOWN, Influence, Kind, Power, SitePower
 from specialize.verify.conditioning import Bound
 from specialize.verify.scale import element_scale
-
-SHOWN = 10.0
-"""A change that moves an output by this many times of what is allowed cannot hide in it."""
 
 MOST = 1e9
 """Influences are not told apart beyond; that of an output that must be equal is this."""
@@ -25,115 +22,41 @@ MOST = 1e9
 Arrays = Mapping[str, np.ndarray]
 
 
-@dataclass(frozen=True, slots=True)
-class Influence:
-    """One change of the original's inputs, and what it does.
-
-    Attributes:
-        kind: `camera`, `input` or `calibration`.
-        name: Name of the camera or the input; empty for the calibration.
-        outputs: Largest movement of each output, as a multiple of what the comparison allows there.
-    """
-
-    kind: str
-    name: str
-    outputs: Mapping[str, float]
-
-    @property
-    def factor(self) -> float:
-        """The largest influence on any output."""
-        return max(self.outputs.values(), default=0.0)
-
-    @property
-    def shown(self) -> bool:
-        """Whether the change cannot hide in what the comparison allows."""
-        return self.factor >= SHOWN
-
-
-@dataclass(frozen=True, slots=True)
-class SitePower:
-    """What was shown at one site of the original.
-
-    Attributes:
-        where: Name of the node.
-        pairs: Pairs of camera and query that the build computes there.
-        moved: Those whose row changes if that camera, and no other, gets the features of its neighbour.
-        elsewhere: Rows that change although the build has no row of that camera there.
-        outputs: Largest movement of each output if every row of the site's result has the values of the one before,
-            as a multiple of what the comparison allows.
-    """
-
-    where: str
-    pairs: int
-    moved: int
-    elsewhere: int
-    outputs: Mapping[str, float]
-
-    @property
-    def shown(self) -> bool:
-        """Whether exactly the rows that are computed matter, and matter to the outputs."""
-        strong = max(self.outputs.values(), default=0.0) >= SHOWN
-        return self.moved == self.pairs and not self.elsewhere and strong
-
-    def to_json(self) -> dict[str, object]:
-        """Return plain values."""
-        return asdict(self) | {"shown": self.shown}
-
-    def lines(self) -> list[str]:
-        """Return what was not shown, in one line each."""
-        lines = []
-        if self.moved < self.pairs:
-            lost = f"{self.pairs - self.moved:,} of {self.pairs:,} rows do not change with their camera"
-            lines.append(f"site {self.where}: {lost}")
-        if self.elsewhere:
-            lines.append(
-                f"site {self.where}: {self.elsewhere:,} rows change with a camera in another way than through its rows"
-            )
-        if max(self.outputs.values(), default=0.0) < SHOWN:
-            lines.append(f"site {self.where}: shuffled rows move no output by much more than is allowed")
-        return lines
-
-
-@dataclass(frozen=True, slots=True)
-class Power:
-    """What a comparison can show.
-
-    Attributes:
-        frame: Frame that the inputs were changed in.
-        influences: Every change and what it does.
-        not_shown: What could not be shown, in one line each.
-        empty: Why the comparison as a whole shows nothing; empty if it does.
-        sites: What is shown at each site.
-    """
-
-    frame: int
-    influences: tuple[Influence, ...]
-    not_shown: tuple[str, ...] = ()
-    empty: str = ""
-    sites: tuple[SitePower, ...] = ()
-
-    def to_json(self) -> dict[str, object]:
-        """Return plain values."""
-        influences = [asdict(each) | {"shown": each.shown} for each in self.influences]
-        return asdict(self) | {"influences": influences, "sites": [site.to_json() for site in self.sites]}
-
-
-def influence(kind: str, name: str, base: Arrays, changed: Arrays, bounds: Mapping[str, Bound]) -> Influence:
+def influence(kind: Kind, name: str, base: Arrays, changed: Arrays, bounds: Mapping[str, Bound]) -> Influence:
     """Return what a change does to each output.
 
     Args:
-        kind: `camera`, `input` or `calibration`.
-        name: Name of what was changed.
+        kind: What was changed.
+        name: Its name.
         base: The outputs before, by name.
         changed: The outputs after.
         bounds: What the comparison allows.
     """
-    factors = {
+    outputs = movements(base, changed, bounds)
+    largest = max(outputs.values(), default=0.0)
+    return Influence(kind=kind, name=name, outputs=outputs, shown=largest >= SHOWN)
+
+
+def movements(base: Arrays, changed: Arrays, bounds: Mapping[str, Bound]) -> dict[str, float]:
+    """Return the largest movement of each output that both have, as a multiple of what the comparison allows there."""
+    return {
         output: _factor(array, changed[output], bounds[output])
         for output, array in base.items()
         if output in bounds and output in changed
     }
-    return Influence(kind, name, factors)
+
+
+def site_power(where: str, pairs: int, moved: int, elsewhere: int, outputs: dict[str, float]) -> SitePower:
+    """Return what was shown at a site: the fields are those of `SitePower`."""
+    strong = max(outputs.values(), default=0.0) >= SHOWN
+    return SitePower(
+        where=where,
+        pairs=pairs,
+        moved=moved,
+        elsewhere=elsewhere,
+        outputs=outputs,
+        shown=moved == pairs and not elsewhere and strong,
+    )
 
 
 def weighed(
@@ -153,9 +76,29 @@ def weighed(
         sites: What is shown at each site.
     """
     lost = [_line(each) for each in influences if not each.shown]
-    rows = [line for site in sites for line in site.lines()]
+    rows = [line for site in sites for line in _site_lines(site)]
     same = [f"input {name!r} has the same values in every frame" for name in unchanged]
-    return Power(frame, influences, (*lost, *same, *without, *rows), _empty(influences, unchanged), sites)
+    return Power(
+        frame=frame,
+        influences=influences,
+        not_shown=(*lost, *same, *without, *rows),
+        empty=_empty(influences, unchanged),
+        sites=sites,
+    )
+
+
+def _site_lines(site: SitePower) -> list[str]:
+    """Return what was not shown at a site, in one line each."""
+    lines = []
+    if site.moved < site.pairs:
+        lost = f"{site.pairs - site.moved:,} of {site.pairs:,} rows do not change with their camera"
+        lines.append(f"site {site.where}: {lost}")
+    if site.elsewhere:
+        told = "rows change with a camera in another way than through its rows"
+        lines.append(f"site {site.where}: {site.elsewhere:,} {told}")
+    if max(site.outputs.values(), default=0.0) < SHOWN:
+        lines.append(f"site {site.where}: shuffled rows move no output by much more than is allowed")
+    return lines
 
 
 def _factor(base: np.ndarray, changed: np.ndarray, bound: Bound) -> float:

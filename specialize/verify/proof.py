@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 
 from specialize.allowances import ILL_CONDITIONED
+from specialize.power import Power
 from specialize.scratch import temporary_folder
 from specialize.verify.conditioning import Bound
 from specialize.verify.kept import Kept
 from specialize.verify.models import Compared, Progress, repeated, run_candidate, run_reference
 from specialize.verify.noise import bounds_of
-from specialize.verify.power import Power, weighed
+from specialize.verify.power import weighed
 from specialize.verify.repaired import check_repaired
 from specialize.verify.report import VerifyReport
 from specialize.verify.runtime import Runner, open_unoptimized

@@ -6,10 +6,11 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 
+import msgspec
+
 from specialize.allowances import EMPTY_PROOF, ILL_CONDITIONED
 from specialize.errors import VerificationError
-from specialize.verify.conditioning import Conditioning
-from specialize.verify.power import Power
+from specialize.power import Conditioning, Power
 from specialize.verify.tolerance import Tolerance
 
 SCHEMA = "specialize/verify@1"
@@ -126,12 +127,9 @@ class VerifyReport:
     def _power(self) -> dict[str, object] | None:
         if self.power is None:
             return None
-        judged = {
-            output.name: output.conditioning.to_json()
-            for output in self.outputs
-            if output.conditioning is not None
-        }
-        return self.power.to_json() | {"outputs": judged}
+        judged = {out.name: out.conditioning for out in self.outputs if out.conditioning is not None}
+        found: dict[str, object] = msgspec.to_builtins(msgspec.structs.replace(self.power, outputs=judged))
+        return found
 
     def require_passed(self) -> None:
         """Raise unless the models agree.

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from specialize.power import Influence, SitePower
 from specialize.verify.conditioning import Bound
 from specialize.verify.opened import Opened, SiteRows, rolled, rows_of
-from specialize.verify.power import Influence, SitePower, influence
+from specialize.verify.power import influence, movements, site_power
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -81,7 +82,7 @@ def _shuffled(
     usable: Iterable[int],
     bounds: Mapping[str, Bound],
     progress: Callable[[str], None],
-) -> dict[int, Mapping[str, float]]:
+) -> dict[int, dict[str, float]]:
     """Return what each site's result does to each output if every row has the values of the one before."""
     fed = {**feed, **opened.feed}
     base = opened.rest.run(fed)
@@ -90,7 +91,7 @@ def _shuffled(
         progress(f"shuffled rows of site {number}")
         name, rows = opened.inputs[number], sites[number].seen.shape[1]
         outputs = opened.rest.run({**fed, name: rolled(opened.feed[name], rows)})
-        factors[number] = influence("site", sites[number].where, base, outputs, bounds).outputs
+        factors[number] = movements(base, outputs, bounds)
     return factors
 
 
@@ -110,8 +111,8 @@ def _usable(
     return usable, tuple(lines)
 
 
-def _power(site: SiteRows, changed: np.ndarray, factors: Mapping[str, float]) -> SitePower:
-    return SitePower(
+def _power(site: SiteRows, changed: np.ndarray, factors: dict[str, float]) -> SitePower:
+    return site_power(
         where=site.where,
         pairs=int(site.seen.sum()),
         moved=int((changed & site.seen).sum()),

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from specialize.power import Influence, Kind, SitePower
 from specialize.verify.conditioning import Bound, nudged
 from specialize.verify.cut import Cut, camera_axes, cut
 from specialize.verify.frames import Frames, TensorInfo
 from specialize.verify.noise import movements
 from specialize.verify.opened import SiteRows, open_at
-from specialize.verify.power import Influence, SitePower, influence
+from specialize.verify.power import influence
 from specialize.verify.rows import Seen, see
 from specialize.verify.runtime import RunError, Runner, open_onnxruntime, open_unoptimized
 
@@ -50,7 +51,7 @@ class Subject:
 class Change:
     """The head's inputs with one thing changed."""
 
-    kind: str
+    kind: Kind
     name: str
     feed: Arrays
 

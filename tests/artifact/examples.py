@@ -16,8 +16,8 @@ from specialize.artifact import (
     write_metadata,
 )
 from specialize.artifact.measured import Measured, MeasuredForm, MeasuredPart
-from specialize.artifact.power import Conditioning, Influence, Power, SitePower
 from specialize.artifact.witness import Witness, WitnessedGrid, WitnessedInput, WitnessedSite
+from specialize.power import Conditioning, Influence, Power, SitePower
 from specialize.verify.report import OutputReport, VerifyReport
 from specialize.verify.tolerance import TOLERANCES
 

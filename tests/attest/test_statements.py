@@ -16,11 +16,11 @@ from in_toto_attestation.v1.statement import Statement
 from in_toto_attestation.v1.statement_pb2 import Statement as StatementMessage
 
 from specialize.artifact import Build, BuildKey, Manifest, build_digests
-from specialize.artifact.power import Power
 from specialize.artifact.witness import Witness
 from specialize.attest import attest_build
 from specialize.attest.provenance import BUILDER
 from specialize.attest.results import test_result as stated_result
+from specialize.power import Power
 from specialize.version import LIBRARIES
 from tests.artifact.examples import manifest
 from tests.attest.builds import Made

@@ -10,8 +10,8 @@ import onnx
 import pytest
 
 from specialize.model import InputRule
+from specialize.power import Influence
 from specialize.verify.opened import open_at
-from specialize.verify.power import Influence
 from tests.verify.proofs import Pair, leak_features, tiny_pair
 
 

@@ -7,13 +7,13 @@ from typing import Literal
 from specialize.artifact.drawing import Drawing
 from specialize.artifact.manifest import Digests, Manifest, PassNote, Site, Tensor
 from specialize.artifact.measured import Measured
-from specialize.artifact.power import Power
 from specialize.artifact.precision import Precision
 from specialize.artifact.witness import Witness
 from specialize.cli.schemas.base import JsonObject, Output
 from specialize.cli.schemas.numbers import Bench, Flops, Movement, Verify
 from specialize.model import ModelSpec
 from specialize.plausibility.record import Plausibility
+from specialize.power import Power
 from specialize.zoo.about import About
 
 

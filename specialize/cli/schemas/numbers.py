@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from specialize.artifact.power import Power
 from specialize.cli.schemas.base import Output
+from specialize.power import Power
 
 
 class MovedElements(Output, frozen=True, kw_only=True):

@@ -1,10 +1,20 @@
-"""What the proof of a build could show: whose change moves an output, and what each output was judged by."""
+"""What a comparison with the original can show: whose change moves an output, and what each output is judged by.
+
+The records that the proof returns are those that the manifest keeps.
+"""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import msgspec
+
+SHOWN = 10.0
+"""A change that moves an output by this many times of what is allowed cannot hide in it."""
+
+
+Kind = Literal["camera", "input", "calibration"]
+Judgement = Literal["table", "noise", "floor", "exact", "ill-conditioned"]
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -23,10 +33,15 @@ class Influence(_Part, frozen=True, kw_only=True):
         shown: Whether any of them is at least 10, so that the change cannot hide in what is allowed.
     """
 
-    kind: Literal["camera", "input", "calibration"]
+    kind: Kind
     name: str
     outputs: dict[str, float]
     shown: bool
+
+    @property
+    def factor(self) -> float:
+        """The largest influence on any output."""
+        return max(self.outputs.values(), default=0.0)
 
 
 class Conditioning(_Part, frozen=True, kw_only=True):
@@ -47,7 +62,7 @@ class Conditioning(_Part, frozen=True, kw_only=True):
     ulp: float
     order: float
     rtol: float
-    rule: Literal["table", "noise", "floor", "exact", "ill-conditioned"]
+    rule: Judgement
     unsettled: int = 0
 
 

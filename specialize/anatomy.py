@@ -11,6 +11,7 @@ import onnx_ir as ir
 from specialize.calibration.profile import CalibrationProfile
 from specialize.graph.closure import Closure
 from specialize.graph.custom import is_view
+from specialize.graph.ops import SAMPLERS, of
 from specialize.graph.subgraphs import node_reads
 from specialize.model import ModelSpec
 from specialize.passes.base import node_name
@@ -21,8 +22,7 @@ from specialize.planning import visible_sets
 
 ZERO_PADDED, REBATCHED, LOOPED = "zero-padded", "re-batched", "one camera after the other"
 TABLES, POOLED = "tables from outside", "points pooled into cells"
-SAMPLERS = frozenset({"GridSample", "GatherElements", "MultiScaleDeformableAttn"})
-PICKS = frozenset({"Gather", "GatherND", "GatherElements", "GridSample"})
+PICKS = of("gather") | {"GridSample"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

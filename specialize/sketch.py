@@ -16,25 +16,13 @@ from specialize.flops.projections import with_projections
 from specialize.flops.traffic import is_constant
 from specialize.graph.edit import SITE_KEY
 from specialize.graph.io import read_graph
+from specialize.graph.ops import BY_ELEMENT, PRODUCTS, SAMPLERS, of
 from specialize.graph.shapes import dims, is_static
 from specialize.sources import PREPARED
 from specialize.specializing import Compilation
 
-_LAYOUT = frozenset({"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Flatten", "Cast"})
-_MOVES = frozenset(
-    {
-        *("Gather", "GatherND", "Slice", "Split", "Concat", "Expand", "Tile", "Pad"),
-        *("ScatterND", "ScatterElements"),
-    }
-)
-_ELEMENTWISE = frozenset(
-    {
-        *("Add", "Sub", "Mul", "Div", "Neg", "Reciprocal", "Abs", "Pow", "Sqrt", "Exp", "Log"),
-        *("Clip", "Min", "Max", "Floor", "Round", "Relu", "Sigmoid", "Tanh"),
-        *("Not", "And", "Or", "Where", "Equal", "Less", "Greater", "LessOrEqual", "GreaterOrEqual"),
-    }
-)
-_PRODUCTS = frozenset({"MatMul", "Gemm"})
+_LAYOUT = of("view", "turn") | {"Cast"}
+_MOVES = of("gather", "cut", "join", "repeat", "pad", "write") - SAMPLERS
 _LONGEST_CHAIN = 4  # operators of a chain that are written out
 
 
@@ -117,7 +105,7 @@ def _draw(canvas: _Canvas, node: ir.Node, live: Collection[ir.Value]) -> None:
         canvas.owner.update(dict.fromkeys(node.outputs, after[0]))
         return
     weights = tuple(_shape(v) for v in node.inputs if v is not None and is_constant(v))
-    key = (node.op_type, frozenset(after), weights if node.op_type in _PRODUCTS else ())
+    key = (node.op_type, frozenset(after), weights if node.op_type in PRODUCTS else ())
     kind: Kind = "move" if node.op_type in _MOVES else "work"
     shapes = tuple(_shape(value) for value in node.outputs)
     canvas.add(key, _Group((node.op_type,), shapes, after, kind), node.outputs)
@@ -150,9 +138,9 @@ def _makes_a_chain(first: _Group, second: _Group) -> bool:
     """Return whether the second is element-wise and the first too, or a product whose bias the second adds."""
     if not first.operators or first.nodes != second.nodes or len(first.shapes) != len(second.shapes):
         return False
-    if first.operators[-1] in _PRODUCTS and second.operators == ("Add",):
+    if first.operators[-1] in PRODUCTS and second.operators == ("Add",):
         return True
-    return all(name in _ELEMENTWISE for name in (*first.operators, *second.operators))
+    return all(name in BY_ELEMENT for name in (*first.operators, *second.operators))
 
 
 def _numbered(groups: dict[int, _Group]) -> tuple[Step, ...]:

@@ -10,18 +10,10 @@ from collections.abc import Iterable
 
 import onnx_ir as ir
 
+from specialize.graph.ops import COUNTS, SIZES, WRITES
 from specialize.graph.subgraphs import node_reads
 
 _VALUE, _SHAPE = "specialize.bound", "specialize.bound_shape"
-_COUNTING = frozenset({"NonZero", "Compress", "Unique", "NonMaxSuppression"})
-_INTO_FIRST = frozenset({"ScatterND", "ScatterElements"})
-"""Operators whose result has the shape of the first input, whatever the others have."""
-
-_SIZED = {
-    "Range": (0, 1, 2), "ConstantOfShape": (0,), "Expand": (1,), "Reshape": (1,), "Tile": (1,), "Slice": (1, 2, 3, 4),
-    "Pad": (1,), "Resize": (2, 3), "TopK": (1,), "OneHot": (1,), "Split": (1,),
-}  # fmt: skip
-"""Inputs whose contents decide the shape of a result, by operator."""
 
 
 def mark(value: ir.Value) -> ir.Value:
@@ -43,9 +35,9 @@ def any_bound(values: Iterable[ir.Value]) -> bool:
 def hand_on(node: ir.Node) -> None:
     """Mark what a node computes from marked values; nodes are to be visited in the order of the graph."""
     reads = node_reads(node)
-    counts = node.op_type in _COUNTING and any(is_bound(value) for value in reads)
-    sized = (node.inputs[place] for place in _SIZED.get(node.op_type, ()) if place < len(node.inputs))
-    alike = reads[:1] if node.op_type in _INTO_FIRST else reads
+    counts = node.op_type in COUNTS and any(is_bound(value) for value in reads)
+    sized = (node.inputs[place] for place in SIZES.get(node.op_type, ()) if place < len(node.inputs))
+    alike = reads[:1] if node.op_type in WRITES else reads
     shaped = counts or any(_SHAPE in value.meta for value in alike) or any(is_bound(value) for value in sized)
     decided = shaped if node.op_type in ("Shape", "Size") else any(is_bound(value) for value in reads)
     for value in node.outputs:

@@ -19,12 +19,12 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, SITE_KEY
+from specialize.graph.ops import VIEWS, permutation
 from specialize.graph.shapes import STANDARD, dims, is_static, set_like
 from specialize.passes.base import Note
 from specialize.rows.lift import array_of, node_axis
 
 NAME = "affine"
-VIEWS = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"})
 MOVES = VIEWS | {"Transpose", "Gather"}
 LARGEST_SUMMAND = 1 << 16
 """Larger numbers that are added and taken away again may be there to round."""
@@ -243,7 +243,7 @@ def _through(node: ir.Node, array: Floats) -> Floats | None:
     source, result = dims(_first(node)), dims(node.outputs[0])
     padded = array.reshape((1,) * (len(result) - array.ndim) + array.shape)
     if node.op_type == "Transpose":
-        perm = node.attributes["perm"].as_ints() if "perm" in node.attributes else range(len(result))[::-1]
+        perm = permutation(node, len(result))
         return padded.transpose(np.argsort(list(perm)))
     if node.op_type == "Gather":
         rank = len(result) - len(source) + 1

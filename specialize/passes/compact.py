@@ -20,6 +20,7 @@ import onnx_ir as ir
 
 from specialize.graph.declined import Declined
 from specialize.graph.edit import PASS_KEY, SITE_KEY, Builder
+from specialize.graph.ops import WRITES
 from specialize.graph.provenance import any_bound
 from specialize.graph.shapes import dims, numpy_type
 from specialize.graph.subgraphs import node_reads, remove_node
@@ -43,7 +44,7 @@ from specialize.rows.emit import Emitter, demanded_rows, samples_groups
 from specialize.rows.gating import Gate
 from specialize.rows.lift import Lifter
 from specialize.rows.prefix import multiplied_out, reads_differences
-from specialize.rows.sinks import SCATTERS, Sink, is_candidate, is_incidental, read_sink
+from specialize.rows.sinks import Sink, is_candidate, is_incidental, read_sink
 from specialize.rows.sum_back import CAMERAS
 
 NAME = "compact"
@@ -126,7 +127,7 @@ def _why_not(node: ir.Node, sink: Sink, packing: Packing, lifter: Lifter) -> Dec
         return Declined("not-sampled", "what it picks or masks is not sampled")
     if packing.many and any(term.map.fan_in() > CAMERAS for term in sink.value.terms):
         return None  # what is pooled for many vehicles
-    if wanted == total and (node.op_type not in SCATTERS or not samples_groups(sink.value)):
+    if wanted == total and (node.op_type not in WRITES or not samples_groups(sink.value)):
         return Declined("every-row-read", f"every one of the {total} rows is read")
     return None
 

@@ -13,18 +13,17 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.ops import BY_ELEMENT
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.base import Note, node_name
 from specialize.passes.compact import remove_unused, replace
 from specialize.rows.lift import node_axis
-from specialize.rows.lift_work import ALL_ZERO, ANY_ZERO, KEEPS_ZERO, OTHER_ELEMENTWISE, OTHER_UNARY
 
 NAME = "lower_batch"
 AXES, MOST_AXES = 3, 4
 LONGEST = 64
 """First axes up to this length stay: cameras, heads, and both together are a batch."""
 
-ELEMENTWISE = ANY_ZERO | ALL_ZERO | KEEPS_ZERO | OTHER_ELEMENTWISE | OTHER_UNARY
 SWAP = [0, 2, 1, 3]
 
 
@@ -66,7 +65,7 @@ def _of_three(builder: Builder, node: ir.Node) -> ir.Value | None:
     if node.op_type == "Softmax":
         axis = node_axis(node, -1, AXES) + 1
         return builder.node("Softmax", [_in_front(builder, node.inputs[0])], shape, axis=axis)
-    if node.op_type not in ELEMENTWISE:
+    if node.op_type not in BY_ELEMENT:
         return None
     return builder.copy(node, [_in_front(builder, value) for value in node.inputs], shape)
 

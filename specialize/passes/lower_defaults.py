@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from specialize.graph.ops import OPERATORS
 from specialize.graph.shapes import STANDARD
 
-DEFAULTS = {"LayerNormalization": {"axis": -1, "epsilon": 1e-5}}
-"""By operator; RKNN-Toolkit2 2.5.0 looks for both and stops with a KeyError."""
+WRITTEN = ("LayerNormalization",)
+"""RKNN-Toolkit2 2.5.0 looks for its axis and epsilon, and stops with a KeyError."""
 
 
 def lower_defaults(model: ir.Model) -> int:
     """Write the defaults, in place; return how many."""
     count = 0
     for node in model.graph:
-        if node.domain not in STANDARD:
+        if node.domain not in STANDARD or node.op_type not in WRITTEN:
             continue
-        for name, value in DEFAULTS.get(node.op_type, {}).items():
+        for name, value in OPERATORS[node.op_type].defaults.items():
             if name not in node.attributes:
                 node.attributes[name] = ir.convenience.convert_attribute(name, value)
                 count += 1

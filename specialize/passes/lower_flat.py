@@ -13,14 +13,13 @@ import math
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.ops import BY_ELEMENT
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.base import node_name
 from specialize.passes.compact import remove_unused, replace
-from specialize.rows.lift_work import ALL_ZERO, ANY_ZERO, KEEPS_ZERO, OTHER_ELEMENTWISE, OTHER_UNARY
 
 NAME = "lower_flat"
 HIGHEST = 4
-ELEMENTWISE = ANY_ZERO | ALL_ZERO | KEEPS_ZERO | OTHER_ELEMENTWISE | OTHER_UNARY
 
 
 def lower_flat(model: ir.Model) -> int:
@@ -47,7 +46,7 @@ def lower_flat(model: ir.Model) -> int:
 
 def _flattened(node: ir.Node) -> ir.Value | None:
     """Return the one input that is a flattened tensor, if all others are numbers."""
-    if node.op_type not in ELEMENTWISE or node.domain not in STANDARD or not is_static(node.outputs[0]):
+    if node.op_type not in BY_ELEMENT or node.domain not in STANDARD or not is_static(node.outputs[0]):
         return None
     if len(dims(node.outputs[0])) != 1:
         return None

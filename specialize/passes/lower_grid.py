@@ -13,6 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.ops import text
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.arithmetic import clip, plus, scaled, slice_of, take, times
 from specialize.passes.base import Note, node_name
@@ -43,8 +44,8 @@ def lower_grid_samples(model: ir.Model) -> list[Note]:
 
 
 def _decompose(node: ir.Node, builder: Builder) -> ir.Value | str:
-    mode = node.attributes["mode"].as_string() if "mode" in node.attributes else "bilinear"
-    border = node.attributes["padding_mode"].as_string() if "padding_mode" in node.attributes else "zeros"
+    mode = text(node, "mode")
+    border = text(node, "padding_mode")
     aligned = bool(node.attributes["align_corners"].as_int()) if "align_corners" in node.attributes else False
     image, grid = node.inputs[0], node.inputs[1]
     if image is None or grid is None or not is_static(image) or not is_static(grid) or len(dims(image)) != 4:

@@ -17,6 +17,7 @@ import onnx_ir as ir
 
 from specialize.graph.custom import is_custom
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.ops import number, text
 from specialize.graph.shapes import STANDARD, dims, numpy_type
 from specialize.passes.arithmetic import plus, times
 from specialize.passes.base import Note, node_name
@@ -172,7 +173,7 @@ def _layer_norm(node: ir.Node, builder: Builder, opset: int) -> ir.Value | str |
         return "its mean is used"
     axes = list(range(node_axis(node, -1, len(shape)), len(shape)))
     mean_shape = [1 if place in axes else size for place, size in enumerate(shape)]
-    epsilon = node.attributes["epsilon"].as_float() if "epsilon" in node.attributes else 1e-5
+    epsilon = number(node, "epsilon")
     mean = builder.node("ReduceMean", [source], mean_shape, axes=axes, keepdims=1)
     centred = builder.node("Sub", [source, mean], shape)
     variance = builder.node(
@@ -195,7 +196,7 @@ def _hard_swish(node: ir.Node, builder: Builder, opset: int) -> ir.Value:
 def _gelu(node: ir.Node, builder: Builder, opset: int) -> ir.Value | str:
     source = node.inputs[0]
     assert source is not None
-    if "approximate" in node.attributes and node.attributes["approximate"].as_string() != "none":
+    if text(node, "approximate") != "none":
         return "its approximation has no rule"
     root, half, one = (builder.constant(np.float32(number), "number") for number in (np.sqrt(0.5), 0.5, 1.0))
     erf = builder.node("Erf", [times(builder, source, root)], dims(source))
@@ -261,7 +262,7 @@ REDUCTIONS_OPSET = 16
 
 
 def _scatter(node: ir.Node, builder: Builder, opset: int) -> str | None:
-    how = node.attributes["reduction"].as_string() if "reduction" in node.attributes else "none"
+    how = text(node, "reduction")
     if how != "none" and (opset < REDUCTIONS_OPSET or how not in ("add", "mul")):
         return f"it has no reduction {how}"
     if how == "none":

@@ -16,19 +16,12 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.ops import BY_ELEMENT, permutation
 from specialize.graph.shapes import STANDARD, dims, is_static, numpy_type
 from specialize.passes.base import Note, node_name
 from specialize.passes.compact import remove_unused, replace
 from specialize.rows.lift import array_of, node_axis
-from specialize.rows.lift_work import (
-    ALL_ZERO,
-    ANY_ZERO,
-    KEEPS_ZERO,
-    OTHER_ELEMENTWISE,
-    OTHER_UNARY,
-    normalized_axes,
-    reduced_axes,
-)  # fmt: skip
+from specialize.rows.lift_work import normalized_axes, reduced_axes
 
 NAME = "lower_rank"
 HIGHEST = 4
@@ -120,11 +113,7 @@ def _transpose(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] 
     source = node.inputs[0]
     assert source is not None
     shape = dims(source)
-    perm = (
-        list(node.attributes["perm"].as_ints())
-        if "perm" in node.attributes
-        else list(range(len(shape)))[::-1]
-    )
+    perm = permutation(node, len(shape))
     order = [axis for axis in perm if shape[axis] > 1]
     kept = sorted(order)
     runs: Groups = []
@@ -250,7 +239,7 @@ def _remade(
 
 
 RULES: dict[str, Rule] = {
-    **dict.fromkeys(ANY_ZERO | ALL_ZERO | OTHER_ELEMENTWISE | KEEPS_ZERO | OTHER_UNARY, _elementwise),
+    **dict.fromkeys(BY_ELEMENT, _elementwise),
     **dict.fromkeys(("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd"), _reduce),
     **dict.fromkeys(("Split", "Concat", "Gather", "Softmax", "LogSoftmax"), _along_axis),
     **dict.fromkeys(("Reshape", "Squeeze", "Unsqueeze", "Flatten"), _reshape),

@@ -16,31 +16,11 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY
+from specialize.graph.ops import DECIDES
 from specialize.graph.subgraphs import has_subgraph, node_reads
 from specialize.passes.base import Note, node_name
 
 NAME = "narrow"
-DECIDES = frozenset(
-    [
-        "ArgMax",
-        "ArgMin",
-        "Ceil",
-        "Equal",
-        "Floor",
-        "Greater",
-        "GreaterOrEqual",
-        "IsInf",
-        "Less",
-        "LessOrEqual",
-        "Mod",
-        "NonZero",
-        "Round",
-        "Sign",
-        "TopK",
-    ]
-)
-"""Operators that may say something else after rounding: which points lie in an image, above all."""
-
 WIDE, NARROW = ir.DataType.DOUBLE, ir.DataType.FLOAT
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.ops import text
 from specialize.graph.shapes import dims, is_static
 from specialize.rows.lift import array_of
 
@@ -39,7 +40,7 @@ def read_overwrite(node: ir.Node) -> Overwrite | None:
     """Return what a ScatterND with constant indices replaces, if it is places of one axis and no range of them."""
     if node.op_type != "ScatterND" or node.domain != "" or PASS_KEY in node.metadata_props:
         return None
-    reduction = node.attributes["reduction"].as_string() if "reduction" in node.attributes else "none"
+    reduction = text(node, "reduction")
     indices, data, updates = array_of(node.inputs[1]), node.inputs[0], node.inputs[2]
     if reduction != "none" or indices is None or data is None or updates is None or not indices.size:
         return None

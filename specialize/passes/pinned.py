@@ -15,19 +15,13 @@ import onnx_ir as ir
 
 from specialize.graph.closure import Closure
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.ops import PLACES
 from specialize.graph.provenance import mark
 from specialize.graph.shapes import dims, numpy_type
 from specialize.passes.base import Note, node_name
 from specialize.passes.masks import Bools, Mask
 
 NAME = "pinned"
-
-PLACES = {
-    "Gather": (1,), "GatherND": (1,), "GatherElements": (1,), "ScatterND": (1,), "ScatterElements": (1,),
-    "Reshape": (1,), "Expand": (1,), "ConstantOfShape": (0,), "Tile": (1,), "Slice": (1, 2, 3, 4), "Pad": (1,),
-    "Range": (0, 1, 2), "Split": (1,), "TopK": (1,), "OneHot": (0, 1), "Unsqueeze": (1,), "Squeeze": (1,),
-}  # fmt: skip
-"""Inputs that say where or how many, by operator."""
 
 
 def pin(

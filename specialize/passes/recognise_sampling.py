@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from specialize.graph.ops import integer, text
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.view import Axis, View, climb, descend
 from specialize.rows.lift_work import reduced_axes
@@ -92,9 +93,9 @@ def find_sites(graph: ir.Graph) -> tuple[list[Site], list[tuple[ir.Node, str]]]:
 
 def sampling_fault(node: ir.Node) -> str:
     """Return why a GridSample is not the one of deformable attention; empty if it is."""
-    mode = node.attributes["mode"].as_string() if "mode" in node.attributes else "bilinear"
-    border = node.attributes["padding_mode"].as_string() if "padding_mode" in node.attributes else "zeros"
-    aligned = node.attributes["align_corners"].as_int() if "align_corners" in node.attributes else 0
+    mode = text(node, "mode")
+    border = text(node, "padding_mode")
+    aligned = integer(node, "align_corners")
     if mode not in ("bilinear", "linear"):
         return f"it samples in mode {mode}, which selects or smooths but does not attend"
     if border != "zeros":

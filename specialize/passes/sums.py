@@ -16,6 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.ops import integer
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.base import Note, node_name
 from specialize.passes.compact import remove_unused, replace
@@ -121,7 +122,7 @@ def _plain(node: ir.Node) -> bool:
 
 
 def _groups(node: ir.Node) -> int:
-    return node.attributes["group"].as_int() if "group" in node.attributes else 1
+    return integer(node, "group")
 
 
 def _sides(value: ir.Value) -> int:

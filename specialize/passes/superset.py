@@ -18,34 +18,20 @@ import onnx_ir as ir
 from specialize.errors import DeclinedError
 from specialize.graph.closure import Closure
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.ops import ALL_ZERO, ANY_ZERO, OPERATORS, of
 from specialize.graph.provenance import mark
 from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.passes.base import Note, node_name
 from specialize.passes.masks import Bools, Mask
 from specialize.passes.pinned import pin
 from specialize.rows.gating import Gate
-from specialize.rows.lift_work import ALL_ZERO, ANY_ZERO, KEEPS_ZERO
 from specialize.rows.sinks import WHOLE
 
 NAME = "superset"
 OUTSIDE = "pairs_outside"
 """Name of the extra output: how many pairs are visible outside of E."""
 
-_MOVES = frozenset(
-    {
-        "Reshape",
-        "Transpose",
-        "Squeeze",
-        "Unsqueeze",
-        "Flatten",
-        "Identity",
-        "Expand",
-        "Tile",
-        "Slice",
-        "Gather",
-    }
-)
-_REDUCES = frozenset({"ReduceMax", "ReduceSum", "ReduceMean", "ReduceMin"})
+_MOVES = of("view", "turn", "repeat") | {"Slice", "Gather"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +148,8 @@ def _passes_zeros(node: ir.Node, zeroed: set[ir.Value]) -> bool:
         return any(zero)
     if node.op_type in ALL_ZERO:
         return all(zero)
-    return node.op_type in _MOVES | KEEPS_ZERO | _REDUCES | {"Div"} and bool(zero) and zero[0]
+    first = node.op_type in _MOVES or (node.op_type in OPERATORS and OPERATORS[node.op_type].zeros == "first")
+    return first and bool(zero) and zero[0]
 
 
 def _turn_choices(graph: ir.Graph) -> None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.knowledge import Knowledge
+from specialize.graph.ops import OPERATORS, VIEWS, Affine, integer, text
 from specialize.graph.shapes import STANDARD, dims, is_static, numpy_type
 from specialize.rows.lift import array_of
 
@@ -30,7 +31,6 @@ TURNS = 8
 MODES = {"bilinear": 0, "linear": 0, "nearest": 1}
 """RotateTRT's numbers for what GridSample calls its modes; the first has two names, by opset."""
 
-VIEWS = frozenset({"Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
 WAVES = frozenset({"Cos", "Sin"})
 
 Places = npt.NDArray[np.float64]
@@ -73,8 +73,7 @@ def _not_at_both(node: ir.Node, places: list[int]) -> bool:
 
 
 def _written_into(node: ir.Node, places: list[int]) -> bool:
-    replaces = "reduction" not in node.attributes or node.attributes["reduction"].as_string() == "none"
-    return replaces and 1 not in places
+    return text(node, "reduction") == "none" and 1 not in places
 
 
 def _chosen(node: ir.Node, places: list[int]) -> bool:
@@ -85,17 +84,12 @@ def _in_floats(node: ir.Node, places: list[int]) -> bool:
     return ir.DataType(node.attributes["to"].as_int()) in (ir.DataType.FLOAT, ir.DataType.DOUBLE)
 
 
-LINEAR: dict[str, Linear] = {
-    **dict.fromkeys(("Add", "Concat", "Identity", "Neg", "Sub", "Sum"), _anywhere),
-    **dict.fromkeys(("Div", "Expand", "Flatten", "Gather", "Reshape", "Slice"), _at_the_first),
-    **dict.fromkeys(("AffineGrid", "ReduceMean", "ReduceSum", "Split", "Squeeze"), _at_the_first),
-    **dict.fromkeys(("Tile", "Transpose", "Unsqueeze"), _at_the_first),
-    **dict.fromkeys(("Einsum", "MatMul", "Mul"), _at_one),
-    **dict.fromkeys(("ScatterElements", "ScatterND"), _written_into),
-    "Cast": _in_floats,
-    "Gemm": _not_at_both,
-    "Where": _chosen,
-}
+_RULES: dict[Affine, Linear] = {
+    "all": _anywhere, "first": _at_the_first, "one": _at_one, "one-side": _not_at_both, "written": _written_into,
+    "chosen": _chosen, "float": _in_floats,
+}  # fmt: skip
+
+LINEAR = {name: _RULES[operator.affine] for name, operator in OPERATORS.items() if operator.affine in _RULES}
 """Operators that are affine in what depends on the angle, if that comes in at the places that the rule allows."""
 
 
@@ -115,7 +109,7 @@ def find_rotation(node: ir.Node) -> Rotation | str | None:
     fault = _unsaid(node, image, grid, angle[0])
     if fault:
         return fault
-    aligned = "align_corners" in node.attributes and node.attributes["align_corners"].as_int() == 1
+    aligned = integer(node, "align_corners") == 1
     found = _solved(_in_pixels(_parts(node, grid, waves), (dims(image)[3], dims(image)[2]), aligned))
     if isinstance(found, str):
         return found
@@ -127,7 +121,7 @@ def find_rotation(node: ir.Node) -> Rotation | str | None:
 
 def mode_of(node: ir.Node) -> str:
     """Return how a GridSample reads between pixels."""
-    return node.attributes["mode"].as_string() if "mode" in node.attributes else "bilinear"
+    return text(node, "mode")
 
 
 def _above(grid: ir.Value) -> tuple[list[ir.Node], list[str]]:
@@ -200,7 +194,7 @@ def _unsaid(node: ir.Node, image: ir.Value, grid: ir.Value, angle: ir.Value) -> 
         return f"its result is {rows} x {columns} px and its image {height} x {width}"
     if any(value.dtype != ir.DataType.FLOAT for value in (image, grid, angle)):
         return "it is not in float32"
-    border = node.attributes["padding_mode"].as_string() if "padding_mode" in node.attributes else "zeros"
+    border = text(node, "padding_mode")
     if border != "zeros":
         return f"its border is {border}, not zeros"
     return "" if mode_of(node) in MODES else f"its mode is {mode_of(node)}"

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.ops import text
 from specialize.graph.shapes import dims, is_static
 from specialize.passes.base import Note
 from specialize.passes.compact import remove_unused, replace
@@ -43,7 +44,7 @@ def _rewrite(graph: ir.Graph, node: ir.Node) -> Note | None:
         return None
     where = node.name or str(node.outputs[0].name)
     data, indices, updates = node.inputs[0], array_of(node.inputs[1]), node.inputs[2]
-    reduction = node.attributes["reduction"].as_string() if "reduction" in node.attributes else "none"
+    reduction = text(node, "reduction")
     if indices is None or data is None or updates is None:
         return Note(NAME, "declined", where, "the places it writes to are not constant")
     if not (is_static(data) and is_static(updates)) or reduction not in ("none", "add"):

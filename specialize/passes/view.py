@@ -15,6 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.integers import sliced
+from specialize.graph.ops import VIEWS, of, permutation
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.rows.lift import array_of, node_axis
 
@@ -140,10 +141,10 @@ def moved(value: ir.Value, view: View) -> View | None:
     if node is None or node.domain not in STANDARD or not is_static(value):
         return None
     shape = dims(value)
-    if node.op_type in ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"):
+    if node.op_type in VIEWS:
         return view.reshape(shape)
     if node.op_type == "Transpose":
-        perm = node.attributes["perm"].as_ints() if "perm" in node.attributes else range(len(shape))[::-1]
+        perm = permutation(node, len(shape))
         return view.transpose(perm)
     if node.op_type == "Expand":
         return view.expand(shape)
@@ -158,9 +159,7 @@ def moved(value: ir.Value, view: View) -> View | None:
     return None
 
 
-MOVES = frozenset({
-    "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Transpose", "Expand", "Slice", "Split", "Gather",
-})  # fmt: skip
+MOVES = of("view", "turn", "cut") | {"Expand", "Gather"}
 
 
 def climb(value: ir.Value) -> list[ir.Value]:

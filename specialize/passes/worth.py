@@ -11,12 +11,11 @@ from collections.abc import Iterable
 
 import onnx_ir as ir
 
+from specialize.graph.ops import PRODUCTS, VIEWS
 from specialize.graph.shapes import byte_size, dims, is_static
 from specialize.rows.emit_work import FLOPS_PER_BYTE
 
-VIEWS = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"})
 PICKS = frozenset({"Gather", "Slice"})
-PRODUCTS = frozenset({"MatMul", "Gemm"})
 
 
 def cost(nodes: Iterable[ir.Node]) -> int:

@@ -10,13 +10,14 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.errors import InternalError
+from specialize.graph.ops import of
 from specialize.precision.repair import from_converter, to_converter
 from specialize.scratch import temporary_folder
 from specialize.targets.base import Int8
 
 Arrays = Mapping[str, np.ndarray]
 
-OPERATORS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+OPERATORS = tuple(sorted(of("convolution", "product")))
 """What is quantized."""
 
 PER_CHANNEL_OPSET = 13

@@ -6,21 +6,14 @@ from collections.abc import Callable, Sequence
 
 import onnx_ir as ir
 
+from specialize.graph.ops import of
 from specialize.graph.shapes import dims
 from specialize.rows.arrange import Arrangement
 from specialize.rows.axes import Axis, Layout, size_of
 from specialize.rows.emit import Emitter, Handler
 from specialize.rows.expr import Apply, Operand, Parameter, Source
 from specialize.rows.lift import node_axis
-from specialize.rows.lift_work import (
-    ALL_ZERO,
-    ANY_ZERO,
-    KEEPS_ZERO,
-    OTHER_ELEMENTWISE,
-    OTHER_UNARY,
-    normalized_axes,
-    reduced_axes,
-)
+from specialize.rows.lift_work import normalized_axes, reduced_axes
 from specialize.rows.tensors import Emitted, Parts
 
 FLOPS_PER_BYTE = 4
@@ -218,13 +211,13 @@ def _remade(
 
 
 HANDLERS: dict[str, Handler] = {
-    **dict.fromkeys(ANY_ZERO | ALL_ZERO | OTHER_ELEMENTWISE, elementwise),
-    **dict.fromkeys(KEEPS_ZERO | OTHER_UNARY, unary),
-    **dict.fromkeys(
-        ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare"),
-        reduce,
-    ),
-    "MatMul": matmul, "Gemm": matmul, "Softmax": along_features, "LogSoftmax": along_features,
-    "LayerNormalization": along_features, "Concat": concat, "Slice": select, "Split": select, "Gather": select,
-    "Expand": expand, "Tile": expand,
-}  # fmt: skip
+    **dict.fromkeys(of("elementwise"), elementwise),
+    **dict.fromkeys(of("unary"), unary),
+    **dict.fromkeys(of("reduce"), reduce),
+    **dict.fromkeys(of("product"), matmul),
+    **dict.fromkeys(of("along"), along_features),
+    **dict.fromkeys(of("join"), concat),
+    **dict.fromkeys(of("cut"), select),
+    **dict.fromkeys(of("repeat"), expand),
+    "Gather": select,
+}

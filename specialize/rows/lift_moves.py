@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from specialize.graph.declined import Declined
 from specialize.graph.integers import sliced
+from specialize.graph.ops import VIEWS, of, permutation, text
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.axes import Axes, Axis, Layout, row_ids, size_of
 from specialize.rows.expr import Combination, Operand, Parameter
@@ -48,11 +49,7 @@ def transpose(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Com
     """Transpose: the same axes elsewhere."""
     source = node.inputs[0]
     assert source is not None
-    perm = (
-        list(node.attributes["perm"].as_ints())
-        if "perm" in node.attributes
-        else list(range(len(layout)))[::-1]
-    )
+    perm = permutation(node, len(layout))
     return lifter.lift(source, tuple(layout[perm.index(axis)] for axis in range(len(layout))))
 
 
@@ -238,7 +235,7 @@ def pad(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combinati
         fill = array_of(node.inputs[2])
         if fill is None or float(fill) != 0.0:
             return Declined("pads-not-zero", "it pads with something else than zeros")
-    mode = node.attributes["mode"].as_string() if "mode" in node.attributes else "constant"
+    mode = text(node, "mode")
     if mode != "constant":
         return Declined("pads-not-zero", f"it pads with the mode {mode}")
     if source is None or amounts is None or len(node.inputs) > 3:
@@ -290,7 +287,12 @@ def _targets(axes: Axes, own: Layout, placed: Ints) -> Ints:
 
 
 RULES: dict[str, Rule] = {
-    "Reshape": regroup, "Squeeze": regroup, "Unsqueeze": regroup, "Flatten": regroup, "Identity": regroup,
-    "Transpose": transpose, "Expand": expand, "Tile": expand, "Slice": slice_, "Split": split, "Gather": gather,
-    "Concat": concat, "Pad": pad,
-}  # fmt: skip
+    **dict.fromkeys(VIEWS, regroup),
+    **dict.fromkeys(of("repeat"), expand),
+    "Transpose": transpose,
+    "Slice": slice_,
+    "Split": split,
+    "Gather": gather,
+    "Concat": concat,
+    "Pad": pad,
+}

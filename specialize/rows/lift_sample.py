@@ -8,6 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.declined import Declined
+from specialize.graph.ops import text
 from specialize.graph.running import compute_like
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.axes import Layout, row_ids
@@ -45,8 +46,11 @@ def grid_sample(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> C
 
 def is_pick(node: ir.Node) -> bool:
     """Return whether a GridSample is a gather: the nearest pixel of places that are known."""
-    mode = node.attributes["mode"].as_string() if "mode" in node.attributes else "linear"
-    return node.op_type == "GridSample" and mode == "nearest" and array_of(node.inputs[1]) is not None
+    return (
+        node.op_type == "GridSample"
+        and text(node, "mode") == "nearest"
+        and array_of(node.inputs[1]) is not None
+    )
 
 
 def _nearest(lifter: Lifter, node: ir.Node, layout: Layout) -> Combination | None:

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.declined import Declined
+from specialize.graph.ops import integer, text
 from specialize.graph.shapes import dims
 from specialize.rows.axes import Axes, Layout, row_ids, size_of
 from specialize.rows.expr import Combination
@@ -66,7 +67,7 @@ def scatter_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout)
 def gather_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """GatherND with constant indices and no batch dimensions."""
     data, indices = node.inputs[0], array_of(node.inputs[1])
-    batch = node.attributes["batch_dims"].as_int() if "batch_dims" in node.attributes else 0
+    batch = integer(node, "batch_dims")
     if batch:
         return Declined("batch-dims", "it gathers from each item of a batch")
     if data is None or indices is None:
@@ -114,7 +115,7 @@ def _scatter(
     targets: Ints,
 ) -> Combination | Declined:
     """Return data with the rows of the updates put to, or added to, their targets."""
-    reduction = node.attributes["reduction"].as_string() if "reduction" in node.attributes else "none"
+    reduction = text(node, "reduction")
     rows = lifter.axes.rows(layout)
     total = size_of(rows)
     hit = np.bincount(targets, minlength=total)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.declined import Declined
+from specialize.graph.ops import ALL_ZERO, ANY_ZERO, KEEPS_ZERO, OPERATORS, of
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.axes import Axis, Layout, size_of
 from specialize.rows.expr import Apply, Combination, Constant, Operand, Parameter, Prefix
@@ -24,26 +25,6 @@ from specialize.rows.rowmap import RowMap
 Bools = npt.NDArray[np.bool_]
 
 ROWS_BESIDE_FEATURES = Declined("rows-in-the-weight", "rows stand on the side of its weight")
-
-KEEPS_ZERO = frozenset({
-    "Abs", "Asin", "Atan", "Cast", "Ceil", "Elu", "Erf", "Floor", "Gelu", "HardSwish", "IsNaN", "LeakyRelu", "Neg",
-    "Relu", "Round", "Sign", "Sin", "Sinh", "Sqrt", "Tan", "Tanh", "Selu", "Softsign",
-})  # fmt: skip
-"""Functions of one operand with f(0) = 0."""
-
-OTHER_UNARY = frozenset(
-    {"Acos", "Clip", "Cos", "Exp", "Log", "Not", "Reciprocal", "Sigmoid", "HardSigmoid", "Softplus"}
-)
-
-ANY_ZERO = frozenset({"Mul", "And"})
-"""Zero where any operand is."""
-
-ALL_ZERO = frozenset({"Add", "Sub", "Or", "Xor", "Max", "Min", "Sum", "Mean"})
-"""Zero where all operands are."""
-
-OTHER_ELEMENTWISE = frozenset({
-    "Div", "Pow", "Mod", "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "PRelu", "Where",
-})  # fmt: skip
 
 
 def elementwise(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
@@ -140,9 +121,7 @@ def reduce(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
         lifter, layout, dims(source), where, [lifter.axes.feature(dims(source)[axis]) for axis in where]
     )
     value = lifter.lift(source, own)
-    zero = (
-        ~value.support() if node.op_type in ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin") else False
-    )
+    zero = ~value.support() if OPERATORS[node.op_type].zeros == "first" else False
     return lifter.apply(node, output, layout, [Operand(value, own, numpy_type(source))], zero_at=zero)
 
 
@@ -275,12 +254,10 @@ def _zero_rows(op_type: str, zero: list[Bools]) -> Bools:
 
 
 RULES: dict[str, Rule] = {
-    **dict.fromkeys(ANY_ZERO | ALL_ZERO | OTHER_ELEMENTWISE, elementwise),
-    **dict.fromkeys(KEEPS_ZERO | OTHER_UNARY, unary),
-    **dict.fromkeys(
-        ("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare"),
-        reduce,
-    ),
-    "MatMul": matmul, "Gemm": gemm, "Softmax": along_features, "LogSoftmax": along_features,
-    "LayerNormalization": along_features,
-}  # fmt: skip
+    **dict.fromkeys(of("elementwise"), elementwise),
+    **dict.fromkeys(of("unary"), unary),
+    **dict.fromkeys(of("reduce"), reduce),
+    **dict.fromkeys(of("along"), along_features),
+    "MatMul": matmul,
+    "Gemm": gemm,
+}

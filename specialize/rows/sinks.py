@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.declined import Declined
+from specialize.graph.ops import SAMPLERS, VIEWS, WRITES, integer
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.rows.axes import Axes, Axis, Factor, Layout, row_ids, size_of
 from specialize.rows.expr import Combination
@@ -47,8 +48,6 @@ class Sink:
     value: Combination
 
 
-SAMPLERS = frozenset({"GridSample", "GatherElements", "MultiScaleDeformableAttn"})
-SCATTERS = frozenset({"ScatterND", "ScatterElements"})
 SUMS = frozenset({"ReduceSum", "ReduceMean"})
 
 
@@ -56,7 +55,7 @@ def is_candidate(node: ir.Node) -> bool:
     """Return whether rows may be dropped at a node."""
     if node.domain not in STANDARD or not is_static(node.outputs[0]) or WHOLE in node.meta:
         return False
-    if node.op_type in SUMS or node.op_type in SCATTERS or _written(node) is not None:
+    if node.op_type in SUMS or node.op_type in WRITES or _written(node) is not None:
         return True
     return summed_axis(node) is not None or is_incidental(node)
 
@@ -95,7 +94,7 @@ def _written(node: ir.Node) -> ir.Node | None:
     """Return the scatter of which a Slice takes a part and nobody anything else: what is cut off is a waste bin."""
     source = node.inputs[0] if node.op_type == "Slice" else None
     made = None if source is None else source.producer()
-    if source is None or made is None or made.op_type not in SCATTERS or made.domain not in STANDARD:
+    if source is None or made is None or made.op_type not in WRITES or made.domain not in STANDARD:
         return None
     return made if len(source.uses()) == 1 and not source.is_graph_output() else None
 
@@ -138,7 +137,7 @@ def _read_sum(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | Declined:
             for part in axes.resolve((factor,)):
                 axes.promote(part)
     summed = lifter.lift(source, whole)
-    keep = node.attributes["keepdims"].as_int() if "keepdims" in node.attributes else 1
+    keep = integer(node, "keepdims")
     kept = [() if axis in where else whole[axis] for axis in range(len(whole)) if keep or axis not in where]
     layout = tuple(kept)
     rows = axes.rows(layout)
@@ -247,7 +246,7 @@ def _step(axes: Axes, node: ir.Node, layout: Layout, found: set[object]) -> list
     first = inputs[0]
     if node.op_type in TRANSPARENT:
         return [(value, aligned(layout, dims(value))) for value in inputs]
-    if node.op_type in ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"):
+    if node.op_type in VIEWS:
         grouped = axes.regroup(layout, dims(first))
         return [] if grouped is None else [(first, grouped)]
     if node.op_type == "Transpose" and "perm" in node.attributes:

@@ -18,6 +18,7 @@ import onnx_ir.passes.common as common
 from specialize.graph.batch import bind_batch
 from specialize.graph.io import read_graph, write_graph
 from specialize.graph.known import IMPURE
+from specialize.graph.ops import of
 from specialize.graph.subgraphs import has_subgraph, node_reads, remove_dead
 from specialize.verify.frames import TensorInfo
 
@@ -27,7 +28,7 @@ MOST_FEATURES = 64
 LEAST_AXES = 3
 """An input with fewer axes is no image and no feature map, whatever the sizes of its axes."""
 
-HEAVY = frozenset({"Conv", "ConvTranspose", "MatMul", "Gemm"})
+HEAVY = of("convolution", "product")
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,11 @@ def _ops(names: str, **known: object) -> dict[str, Operator]:
 
 _REDUCED = {"keepdims": 1, "noop_with_empty_axes": 0}
 _SAMPLED: Mapping[str, Default] = {"mode": "bilinear", "padding_mode": "zeros", "align_corners": 0}
+_RESIZED: Mapping[str, Default] = {
+    "mode": "nearest",
+    "coordinate_transformation_mode": "half_pixel",
+    "nearest_mode": "round_prefer_floor",
+}
 _PLUGINS = """
     BEVPoolV2 BEVPoolV2TRT Inverse MMCVMultiScaleDeformableAttention MSDeformAttn MultiScaleDeformableAttentionPlugin
     MultiScaleDeformableAttnFunction MultiScaleDeformableAttnTRT MultiScaleDeformableAttnTRT2
@@ -132,7 +137,7 @@ OPERATORS: Mapping[str, Operator] = {
     **_ops("ArgMax ArgMin IsInf", decides=True),
     **_ops("TopK", places=(1,), sizes=(1,), decides=True, defaults={"axis": -1}),
     **_ops("OneHot", places=(0, 1), sizes=(1,)),
-    **_ops("Resize", sizes=(2, 3), defaults={"mode": "nearest"}),
+    **_ops("Resize", sizes=(2, 3), defaults=_RESIZED),
     **_ops("BatchNormalization Det Dropout GroupNormalization InstanceNormalization ReduceLogSumExp RoiAlign Upsample"),
     **_ops("AveragePool GlobalAveragePool GlobalMaxPool MaxPool"),
     **_ops("Acosh Asinh Atanh Celu Cosh Mish Swish ThresholdedRelu"),

@@ -23,9 +23,9 @@ from specialize.graph.edit import PASS_KEY, SITE_KEY, Builder
 from specialize.graph.ops import WRITES
 from specialize.graph.provenance import any_bound
 from specialize.graph.shapes import dims, numpy_type
-from specialize.graph.subgraphs import node_reads, remove_node
 from specialize.passes.alive import Alive
 from specialize.passes.base import Note, declined, node_name
+from specialize.passes.rewrite import remove_unused, replace
 from specialize.passes.site import CompactedSite, describe
 from specialize.passes.worth import cost, superseded
 from specialize.rows import (
@@ -153,36 +153,6 @@ def _why_no_work(lifter: Lifter) -> Declined:
     causes = tuple(sorted(set(lifter.reasons.values()), key=lambda cause: (cause.text, cause.code)))
     texts = f" ({'; '.join(cause.text for cause in causes)})" if causes else ""
     return Declined("no-work", f"no row-wise work above it{texts}", causes)
-
-
-def replace(graph: ir.Graph, old: ir.Value, new: ir.Value) -> None:
-    """Let everything that reads one value read another; an output of the graph keeps its name."""
-    was_output = old.is_graph_output()
-    if was_output and (new.is_graph_output() or new.is_graph_input() or new.producer() is None):
-        node = ir.node("Identity", [new])
-        graph.append(node)
-        node.outputs[0].type, node.outputs[0].shape = new.type, new.shape
-        new = node.outputs[0]
-    ir.convenience.replace_all_uses_with(old, new, replace_graph_outputs=True)
-    if was_output:
-        old.name, new.name = f"{old.name}_before", old.name
-
-
-def remove_unused(graph: ir.Graph, node: ir.Node) -> list[str]:
-    """Remove an unused node, and what only it needed; return the names of the removed nodes."""
-    removed = []
-    stack: list[ir.Node | None] = [node]
-    while stack:
-        current = stack.pop()
-        if current is None or current.graph is None:
-            continue
-        if any(value.uses() or value.is_graph_output() for value in current.outputs):
-            continue
-        reads = node_reads(current)
-        removed.append(node_name(current))
-        remove_node(graph, current)
-        stack.extend(value.producer() for value in reads)
-    return removed
 
 
 def _number_sites(graph: ir.Graph, sites: list[CompactedSite]) -> None:

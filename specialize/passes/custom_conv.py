@@ -18,12 +18,12 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.custom import CONVS, Conv
-from specialize.graph.edit import PASS_KEY, Builder
-from specialize.graph.shapes import STANDARD, dims, is_static, numpy_type
+from specialize.graph.declined import Declined
+from specialize.graph.edit import Builder
+from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.passes.arithmetic import plus
-from specialize.passes.base import Note, node_name
 from specialize.passes.lower_deform_conv import DeformConv, write_deform_conv
-from specialize.passes.rewrite import replace_or_undo
+from specialize.passes.rewrite import Outcome, Rewritten, Rule
 from specialize.rows.lift import array_of
 
 NAME = "custom_conv"
@@ -37,44 +37,51 @@ def has_convs(model: ir.Model) -> bool:
     return any((node.domain, node.op_type) in CONVS for node in model.graph)
 
 
-def write_convs(model: ir.Model, taken: Container[str]) -> list[Note]:
-    """Write every DeformConv as the first operator of a vendor that a toolchain takes and that can say it, in place."""
-    notes = []
-    kinds = [kind for kind in CONVS.values() if kind.title in taken]
-    for node in list(model.graph):
-        if node.op_type != "DeformConv" or node.domain not in STANDARD or not kinds:
-            continue
-        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
-        made = _written(node, kinds[0], builder)
-        title = kinds[0].title
-        note = replace_or_undo(node, builder, made, NAME, told=f"written as {title}", title=title)
-        if note.verdict == "applied" and kinds[0].domain:
-            model.graph.opset_imports.setdefault(kinds[0].domain, 1)
-        notes.append(note)
-    return notes
+def vendor_convs(taken: Container[str]) -> tuple[Rule, ...]:
+    """Return the rule that writes every DeformConv as the first vendor's operator that a toolchain takes, if any."""
+    kind = next((kind for kind in CONVS.values() if kind.title in taken), None)
+    if kind is None:
+        return ()
+
+    def rewrite(node: ir.Node, builder: Builder) -> Outcome:
+        made = _written(node, kind, builder)
+        if isinstance(made, Declined):
+            return made
+        if kind.domain:
+            builder.graph.opset_imports.setdefault(kind.domain, 1)
+        return Rewritten([f"written as {kind.title}"], [made])
+
+    return (Rule(name=NAME, operators={"DeformConv"}, rewrite=rewrite, title=kind.title),)
 
 
-def read_convs(model: ir.Model) -> list[Note]:
-    """Write every deformable convolution of a vendor as the standard one, or with GridSample in older opsets."""
-    notes = []
-    standard = model.graph.opset_imports.get("", 0) >= DEFORM_CONV_OPSET
-    for node in list(model.graph):
-        kind = CONVS.get((node.domain, node.op_type))
-        if kind is None:
-            continue
-        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
-        made = (_read_standard if standard else _read)(node, kind, builder)
-        told = f"{node.op_type} read as {'DeformConv' if standard else 'GridSample'}"
-        notes.append(replace_or_undo(node, builder, made, NAME, told=told, title=node.op_type))
-    return notes
+def _read_conv(node: ir.Node, builder: Builder) -> Outcome:
+    kind = CONVS.get((node.domain, node.op_type))
+    if kind is None:
+        return None
+    standard = builder.graph.opset_imports.get("", 0) >= DEFORM_CONV_OPSET
+    made = (_read_standard if standard else _read)(node, kind, builder)
+    if isinstance(made, Declined):
+        return made
+    return Rewritten([f"{node.op_type} read as {'DeformConv' if standard else 'GridSample'}"], [made])
 
 
-def _written(node: ir.Node, kind: Conv, builder: Builder) -> ir.Value | str:
+READ_CONVS = Rule(
+    name=NAME,
+    operators={operator for _, operator in CONVS},
+    domains={domain for domain, _ in CONVS},
+    rewrite=_read_conv,
+    title="{operator}",
+    leaves=lambda node: (node.domain, node.op_type) in CONVS,
+)
+"""Every deformable convolution of a vendor is written as the standard one, or with GridSample in older opsets."""
+
+
+def _written(node: ir.Node, kind: Conv, builder: Builder) -> ir.Value | Declined:
     image, kernel, offset, bias, mask = (*node.inputs, None, None)[:5]
     if image is None or kernel is None or offset is None:
-        return "an input is absent"
+        return Declined("input-absent", "an input is absent")
     if not (is_static(image) and is_static(offset) and is_static(node.outputs[0]) and is_static(kernel)):
-        return "a dynamic shape"
+        return Declined("shape-unknown", "a dynamic shape")
     pads = _numbers(node, "pads", 4, 0)
     attributes: dict[str, Any] = {
         "stride": _numbers(node, "strides", 2, 1),
@@ -84,12 +91,12 @@ def _written(node: ir.Node, kind: Conv, builder: Builder) -> ir.Value | str:
         "deform_groups": _number(node, "offset_group"),
     }
     fault = _unsaid({**attributes, "padding": pads}, kind, dims(image)[:2])
-    if fault:
+    if fault is not None:
         return fault
     inputs: list[ir.Value | None] = [image, offset]
     if not kind.masked:
         if mask is not None:
-            return "it has a mask, and that operator has no input for one"
+            return Declined("mask", "it has a mask, and that operator has no input for one")
         made = builder.node(
             kind.operator,
             [*inputs, kernel],
@@ -107,34 +114,32 @@ def _written(node: ir.Node, kind: Conv, builder: Builder) -> ir.Value | str:
     return builder.node(kind.operator, inputs, dims(node.outputs[0]), domain=kind.domain, **attributes)
 
 
-def _unsaid(attributes: dict[str, Any], kind: Conv, size: tuple[int, ...]) -> str:
-    """Return what a vendor's operator does not say as DeformConv does; nothing if there is nothing."""
+def _unsaid(attributes: dict[str, Any], kind: Conv, size: tuple[int, ...]) -> Declined | None:
+    """Return what a vendor's operator does not say as DeformConv does; None if it says all."""
     for name in ("stride", "padding", "dilation"):
         if len(set(attributes[name])) > 1:
-            return f"its numbers of {name}, {list(attributes[name])}, differ, and their order is not certain"
+            told = f"its numbers of {name}, {list(attributes[name])}, differ, and their order is not certain"
+            return Declined("numbers-differ", told)
     batch, channels = size
     if not kind.masked:
-        return ""
+        return None
     if batch % min(batch, LARGEST_STEP):
-        return f"a batch of {batch} is no multiple of {LARGEST_STEP}"
+        return Declined("batch", f"a batch of {batch} is no multiple of {LARGEST_STEP}")
     odd = [channels // attributes[name] for name in ("groups", "deform_groups")]
-    return (
-        f"its maker asks for even numbers of channels per group, and there are {odd}"
-        if any(n % 2 for n in odd)
-        else ""
-    )
+    told = f"its maker asks for even numbers of channels per group, and there are {odd}"
+    return Declined("odd-channels", told) if any(n % 2 for n in odd) else None
 
 
-def _read_standard(node: ir.Node, kind: Conv, builder: Builder) -> ir.Value | str:
+def _read_standard(node: ir.Node, kind: Conv, builder: Builder) -> ir.Value | Declined:
     roles = _roles(node, kind)
     image, kernel, offset = (roles.get(role) for role in ("image", "kernel", "offset"))
     if image is None or kernel is None or offset is None:
-        return "an input is absent"
+        return Declined("input-absent", "an input is absent")
     if not (is_static(kernel) and is_static(node.outputs[0])):
-        return "a dynamic shape"
+        return Declined("shape-unknown", "a dynamic shape")
     padding = _numbers(node, "padding", 4 if kind.four_pads else 2, 0)
     fault = _unclear(node, kind, padding)
-    if fault:
+    if fault is not None:
         return fault
     inputs = [image, kernel, offset, roles.get("bias"), roles.get("mask")]
     while inputs[-1] is None:
@@ -146,19 +151,19 @@ def _read_standard(node: ir.Node, kind: Conv, builder: Builder) -> ir.Value | st
     )  # fmt: skip
 
 
-def _read(node: ir.Node, kind: Conv, builder: Builder) -> ir.Value | str:
+def _read(node: ir.Node, kind: Conv, builder: Builder) -> ir.Value | Declined:
     roles = _roles(node, kind)
     kernel = array_of(roles.get("kernel"))
     image, offset = roles.get("image"), roles.get("offset")
     if kernel is None or image is None or offset is None:
-        return "its kernel is not constant"
+        return Declined("kernel-not-constant", "its kernel is not constant")
     if not (is_static(image) and is_static(offset) and is_static(node.outputs[0])):
-        return "a dynamic shape"
+        return Declined("shape-unknown", "a dynamic shape")
     if _number(node, "groups") != 1 or _number(node, "deform_groups") != 1:
-        return "it has groups"
+        return Declined("groups", "it has groups")
     padding = _numbers(node, "padding", 4 if kind.four_pads else 2, 0)
     fault = _unclear(node, kind, padding)
-    if fault:
+    if fault is not None:
         return fault
     conv = DeformConv(
         image=image, kernel=kernel.astype(np.float32), offset=offset, bias=roles.get("bias"), mask=roles.get("mask"),
@@ -172,13 +177,14 @@ def _roles(node: ir.Node, kind: Conv) -> dict[str, ir.Value | None]:
     return dict(zip(places, node.inputs, strict=False))
 
 
-def _unclear(node: ir.Node, kind: Conv, padding: tuple[int, ...]) -> str:
-    """Return what a vendor's operator leaves open; nothing if there is nothing."""
+def _unclear(node: ir.Node, kind: Conv, padding: tuple[int, ...]) -> Declined | None:
+    """Return what a vendor's operator leaves open; None if it leaves nothing open."""
     if "bias" in node.attributes and node.attributes["bias"].as_int():
-        return "its bias is said to be there, and no input holds it"
+        return Declined("bias-absent", "its bias is said to be there, and no input holds it")
     if kind.four_pads and len(set(padding)) > 1:
-        return f"its numbers of padding, {list(padding)}, differ, and their order is not known"
-    return ""
+        told = f"its numbers of padding, {list(padding)}, differ, and their order is not known"
+        return Declined("numbers-differ", told)
+    return None
 
 
 def _number(node: ir.Node, name: str) -> int:

@@ -23,7 +23,7 @@ from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.graph.subgraphs import remove_dead
 from specialize.passes.base import Note, node_name
-from specialize.passes.compact import remove_unused, replace
+from specialize.passes.rewrite import remove_unused, replace
 from specialize.passes.row_pull import Ints, Rows, pull_rows, zero_rows
 from specialize.rows.blocks import factors_of
 from specialize.rows.lift import array_of, node_axis

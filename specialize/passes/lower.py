@@ -14,19 +14,20 @@ import onnx_ir as ir
 from specialize.errors import InputError, InternalError, UsageError, closest
 from specialize.graph import known
 from specialize.graph.custom import SPELLINGS, is_custom, is_pool
-from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.declined import Declined
+from specialize.graph.edit import Builder
 from specialize.graph.io import raise_opset
 from specialize.passes.attention import DOMAIN, Attention, is_attention, read_attention
 from specialize.passes.base import Note, node_name
 from specialize.passes.custom import write_custom
-from specialize.passes.custom_conv import DEFORM_CONV_OPSET, has_convs, read_convs
+from specialize.passes.custom_conv import DEFORM_CONV_OPSET, READ_CONVS, has_convs
 from specialize.passes.lower_operands import plain_weights
 from specialize.passes.lower_pool import define_pools
-from specialize.passes.lower_rotate import read_rotations
-from specialize.passes.lower_rows import lower_row_gathers
+from specialize.passes.lower_rotate import READ_ROTATIONS
+from specialize.passes.lower_rows import SAMPLED_ROWS
 from specialize.passes.lower_sampling import spell_out, with_gather, with_grid_sample
 from specialize.passes.recognise import recognise_custom
-from specialize.passes.rewrite import replace_or_undo
+from specialize.passes.rewrite import Outcome, Rewritten, Rule, apply
 from specialize.passes.tidy import tidy
 
 NAME = "lower"
@@ -48,21 +49,25 @@ def lower_deformable_attention(model: ir.Model, spelling: str) -> list[Note]:
     """
     if spelling not in FORMS:
         raise UsageError("spelling", f"one of {', '.join(FORMS)}", repr(spelling), closest(spelling, FORMS))
-    opset = model.graph.opset_imports.get("", 0)
-    notes = []
-    for node in list(model.graph):
-        if not is_attention(node):
-            continue
-        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
-        attention = read_attention(node)
-        made = attention if isinstance(attention, str) else _write(attention, spelling, builder, opset)
-        notes.append(
-            replace_or_undo(node, builder, made, NAME, told=f"written as {_title(spelling)}", title=spelling)
-        )
-    if spelling == NEAREST:
-        notes += lower_row_gathers(model)
+    notes = apply(model, _written_as(spelling), *((SAMPLED_ROWS,) if spelling == NEAREST else ()))
     _set_imports(model)
     return notes
+
+
+def _written_as(spelling: str) -> Rule:
+    """Return the rule that writes every internal operator in one form."""
+
+    def rewrite(node: ir.Node, builder: Builder) -> Outcome:
+        if not is_attention(node):
+            return None
+        attention = read_attention(node)
+        opset = builder.graph.opset_imports.get("", 0)
+        made = attention if isinstance(attention, str) else _write(attention, spelling, builder, opset)
+        if isinstance(made, str):
+            return Declined("attention", made)
+        return Rewritten([f"written as {_title(spelling)}"], [made])
+
+    return Rule(name=NAME, domains={DOMAIN}, rewrite=rewrite, title=spelling)
 
 
 def runnable(model: ir.Model) -> list[Note]:
@@ -101,8 +106,7 @@ def read_plugins(model: ir.Model) -> list[Note]:
         _raise_to_grid_sample(model)
     define_pools(model)
     return [
-        *read_convs(model),
-        *read_rotations(model),
+        *apply(model, READ_CONVS, READ_ROTATIONS),
         *(
             Note(NAME, "declined", node_name(node), f"{node.op_type}: its tables are not constant")
             for node in model.graph

@@ -12,11 +12,10 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from specialize.graph.edit import PASS_KEY, Builder
-from specialize.graph.ops import BY_ELEMENT
-from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.passes.base import Note, node_name
-from specialize.passes.compact import remove_unused, replace
+from specialize.graph.edit import Builder
+from specialize.graph.ops import BY_ELEMENT, permutation
+from specialize.graph.shapes import dims, is_static
+from specialize.passes.rewrite import Rewritten, Rule
 from specialize.rows.lift import node_axis
 
 NAME = "lower_batch"
@@ -27,24 +26,12 @@ LONGEST = 64
 SWAP = [0, 2, 1, 3]
 
 
-def lower_batch(model: ir.Model) -> list[Note]:
-    """Rewrite every such operator whose first axis is long, in place.
-
-    Compilers for chips read three axes as batch, channel and column, and write commands for each item of a batch:
-    those of one sampling grid of 3600 rows took 2.5 MB of a file.
-    """
-    count = 0
-    for node in list(model.graph):
-        if node.domain not in STANDARD or not _is_long(node):
-            continue
-        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
-        made = _of_three(builder, node) if len(dims(node.outputs[0])) == AXES else _of_four(builder, node)
-        if made is None:
-            continue
-        replace(model.graph, node.outputs[0], builder.reshape(made, dims(node.outputs[0])))
-        remove_unused(model.graph, node)
-        count += 1
-    return [Note(NAME, "applied", "graph", f"{count} operators with an axis in front")] if count else []
+def _with_axis_in_front(node: ir.Node, builder: Builder) -> Rewritten | None:
+    if not _is_long(node):
+        return None
+    three = len(dims(node.outputs[0])) == AXES
+    made = _of_three(builder, node) if three else _of_four(builder, node)
+    return None if made is None else Rewritten(["operators with an axis in front"], [made])
 
 
 def _is_long(node: ir.Node) -> bool:
@@ -108,5 +95,12 @@ def _swap(builder: Builder, value: ir.Value, first: int, second: int, kept: int)
 
 
 def _order(node: ir.Node) -> list[int]:
-    given = node.attributes.get("perm")
-    return list(given.as_ints()) if given is not None else [*reversed(range(len(dims(node.outputs[0]))))]
+    return list(permutation(node, len(dims(node.outputs[0]))))
+
+
+AXIS_IN_FRONT = Rule(name=NAME, rewrite=_with_axis_in_front, counted=True)
+"""Every such operator whose first axis is long gets an axis of size 1 in front.
+
+Compilers for chips read three axes as batch, channel and column, and write commands for each item of a batch: those of
+one sampling grid of 3600 rows took 2.5 MB of a file.
+"""

@@ -11,33 +11,30 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.edit import Builder
 from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.passes.base import Note, node_name
-from specialize.passes.compact import remove_unused, replace
+from specialize.passes.rewrite import Rewritten, Rule
 
 NAME = "lower_bool_casts"
 
 
-def lower_bool_casts(model: ir.Model) -> list[Note]:
-    """Write every cast of truth values to numbers as a choice, in place."""
-    count = 0
-    for node in list(model.graph):
-        source = node.inputs[0] if node.op_type == "Cast" and node.domain in STANDARD else None
-        result = node.outputs[0]
-        if source is None or source.dtype != ir.DataType.BOOL or result.dtype in (None, ir.DataType.BOOL):
-            continue
-        if not is_static(result):
-            continue
-        assert result.dtype is not None
-        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
-        kind = result.dtype.numpy()
-        shape = (1,) * min(1, len(dims(result)))
-        one, zero = (builder.constant(np.full(shape, value, kind), f"is{value}") for value in (1, 0))
-        chosen = builder.node("Where", [source, one, zero], dims(result), dtype=result.dtype)
-        replace(model.graph, result, chosen)
-        remove_unused(model.graph, node)
-        count += 1
-    return (
-        [Note(NAME, "applied", "graph", f"{count} casts of truth values written as choices")] if count else []
-    )
+def _is_bool_cast(node: ir.Node) -> bool:
+    source = node.inputs[0] if node.op_type == "Cast" and node.domain in STANDARD else None
+    result = node.outputs[0]
+    numbers = result.dtype not in (None, ir.DataType.BOOL) and is_static(result)
+    return source is not None and source.dtype == ir.DataType.BOOL and numbers
+
+
+def _chosen(node: ir.Node, builder: Builder) -> Rewritten | None:
+    result = node.outputs[0]
+    if not _is_bool_cast(node) or result.dtype is None:
+        return None
+    kind = result.dtype.numpy()
+    shape = (1,) * min(1, len(dims(result)))
+    one, zero = (builder.constant(np.full(shape, value, kind), f"is{value}") for value in (1, 0))
+    chosen = builder.node("Where", [node.inputs[0], one, zero], dims(result), dtype=result.dtype)
+    return Rewritten(["casts of truth values written as choices"], [chosen])
+
+
+CHOSEN_BOOLS = Rule(name=NAME, operators={"Cast"}, rewrite=_chosen, counted=True, leaves=_is_bool_cast)
+"""Every cast of truth values to numbers becomes a choice between two numbers."""

@@ -10,21 +10,21 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from specialize.graph.edit import Builder
 from specialize.graph.ops import OPERATORS
-from specialize.graph.shapes import STANDARD
+from specialize.passes.rewrite import Rewritten, Rule
 
-WRITTEN = ("LayerNormalization",)
-"""RKNN-Toolkit2 2.5.0 looks for its axis and epsilon, and stops with a KeyError."""
+NAME = "lower_defaults"
 
 
-def lower_defaults(model: ir.Model) -> int:
-    """Write the defaults, in place; return how many."""
-    count = 0
-    for node in model.graph:
-        if node.domain not in STANDARD or node.op_type not in WRITTEN:
-            continue
-        for name, value in OPERATORS[node.op_type].defaults.items():
-            if name not in node.attributes:
-                node.attributes[name] = ir.convenience.convert_attribute(name, value)
-                count += 1
-    return count
+def _spelled_out(node: ir.Node, builder: Builder) -> Rewritten | None:
+    lacking = {
+        name: value for name, value in OPERATORS[node.op_type].defaults.items() if name not in node.attributes
+    }
+    for name, value in lacking.items():
+        node.attributes[name] = ir.convenience.convert_attribute(name, value)
+    return Rewritten(["attributes written that ONNX gives a default"] * len(lacking)) if lacking else None
+
+
+WRITTEN_DEFAULTS = Rule(name=NAME, operators={"LayerNormalization"}, rewrite=_spelled_out, counted=True)
+"""RKNN-Toolkit2 2.5.0 looks for axis and epsilon, and stops with a KeyError."""

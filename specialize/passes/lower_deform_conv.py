@@ -15,11 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.declined import Declined
+from specialize.graph.edit import Builder
+from specialize.graph.ops import integer
 from specialize.graph.shapes import dims, is_static
-from specialize.passes.base import Note, node_name
-from specialize.passes.compact import remove_unused, replace
 from specialize.passes.lower_sampling import linear
+from specialize.passes.rewrite import Outcome, Rewritten, Rule
 from specialize.rows.lift import array_of
 
 NAME = "lower_deform_conv"
@@ -51,38 +52,30 @@ class DeformConv:
     pads: tuple[int, ...]
 
 
-def lower_deform_conv(model: ir.Model) -> list[Note]:
-    """Rewrite every DeformConv of a graph, in place."""
-    notes = []
-    opset = model.graph.opset_imports.get("", 0)
-    for node in list(model.graph):
-        if node.op_type != "DeformConv" or node.domain != "":
-            continue
-        found = _read(node) if opset >= GRID_SAMPLE_OPSET else f"opset {opset} has no GridSample"
-        if isinstance(found, str):
-            notes.append(Note(NAME, "declined", node_name(node), found))
-            continue
-        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
-        replace(model.graph, node.outputs[0], write_deform_conv(builder, found, dims(node.outputs[0])))
-        remove_unused(model.graph, node)
-        taps = found.kernel.shape[2] * found.kernel.shape[3]
-        notes.append(Note(NAME, "applied", node_name(node), f"{taps} taps read by one GridSample"))
-    return notes
+def _sampled(node: ir.Node, builder: Builder) -> Outcome:
+    opset = builder.graph.opset_imports.get("", 0)
+    if opset < GRID_SAMPLE_OPSET:
+        return Declined("no-grid-sample", f"opset {opset} has no GridSample")
+    found = _read(node)
+    if isinstance(found, Declined):
+        return found
+    taps = found.kernel.shape[2] * found.kernel.shape[3]
+    made = write_deform_conv(builder, found, dims(node.outputs[0]))
+    return Rewritten([f"{taps} taps read by one GridSample"], [made])
 
 
-def _read(node: ir.Node) -> DeformConv | str:
+def _read(node: ir.Node) -> DeformConv | Declined:
     """Return what a node says, or why it cannot be rewritten."""
     image, kernel, offset, bias, mask = (*node.inputs, None, None)[:5]
     weights = array_of(kernel)
     if image is None or offset is None or weights is None:
-        return "its kernel is not constant"
+        return Declined("kernel-not-constant", "its kernel is not constant")
     if not (is_static(image) and is_static(offset) and is_static(node.outputs[0])):
-        return "a dynamic shape"
-    groups = [node.attributes[name].as_int() for name in ("group", "offset_group") if name in node.attributes]
-    if any(count != 1 for count in groups):
-        return "it has groups"
+        return Declined("shape-unknown", "a dynamic shape")
+    if any(integer(node, name) != 1 for name in ("group", "offset_group")):
+        return Declined("groups", "it has groups")
     if min(dims(image)[2:]) < 2:
-        return "its map has a single row or column"
+        return Declined("single-line", "its map has a single row or column")
     return DeformConv(
         image=image,
         kernel=weights.astype(np.float32),
@@ -142,3 +135,13 @@ def _grid(
     scale = np.array([2.0 / (image[1] - 1), 2.0 / (image[0] - 1)])
     start = np.stack([places[1], places[0]], axis=-1) * scale - 1.0  # (K, h, w, 2)
     return scale.astype(np.float32), start.reshape(1, -1, result[1], 2).astype(np.float32)
+
+
+SAMPLED_CONVS = Rule(
+    name=NAME,
+    operators={"DeformConv"},
+    domains=("",),
+    rewrite=_sampled,
+    leaves=lambda node: node.op_type == "DeformConv" and node.domain == "",
+)
+"""Every deformable convolution is written with GridSample."""

@@ -12,43 +12,30 @@ import math
 
 import onnx_ir as ir
 
-from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.edit import Builder
 from specialize.graph.ops import BY_ELEMENT
 from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.passes.base import node_name
-from specialize.passes.compact import remove_unused, replace
+from specialize.passes.rewrite import Rewritten, Rule
 
 NAME = "lower_flat"
 HIGHEST = 4
 
 
-def lower_flat(model: ir.Model) -> int:
-    """Rewrite every operator on elements of a flattened tensor, in place; return how many.
-
-    Compilers for chips lay out channels, rows and columns: a line of 300,000 elements falls to the CPU on one of them.
-    """
-    count = 0
-    for node in list(model.graph):
-        flat = _flattened(node)
-        if flat is None:
-            continue
-        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
-        place = list(node.inputs).index(flat)
-        source = _above(flat)
-        assert source is not None
-        inputs = [*node.inputs[:place], source, *node.inputs[place + 1 :]]
-        result = builder.copy(node, inputs, dims(source))
-        replace(model.graph, node.outputs[0], builder.reshape(result, dims(node.outputs[0])))
-        remove_unused(model.graph, node)
-        count += 1
-    return count
+def _unflattened(node: ir.Node, builder: Builder) -> Rewritten | None:
+    flat = _flattened(node)
+    source = None if flat is None else _above(flat)
+    if flat is None or source is None:
+        return None
+    place = list(node.inputs).index(flat)
+    inputs = [*node.inputs[:place], source, *node.inputs[place + 1 :]]
+    return Rewritten(
+        ["operators on elements before they are flattened"], [builder.copy(node, inputs, dims(source))]
+    )
 
 
 def _flattened(node: ir.Node) -> ir.Value | None:
     """Return the one input that is a flattened tensor, if all others are numbers."""
-    if node.op_type not in BY_ELEMENT or node.domain not in STANDARD or not is_static(node.outputs[0]):
-        return None
-    if len(dims(node.outputs[0])) != 1:
+    if not is_static(node.outputs[0]) or len(dims(node.outputs[0])) != 1:
         return None
     present = [value for value in node.inputs if value is not None]
     if not all(is_static(value) and len(dims(value)) <= 1 for value in present):
@@ -64,3 +51,10 @@ def _above(flat: ir.Value) -> ir.Value | None:
         return None
     source = node.inputs[0]
     return source if source is not None and is_static(source) and 1 < len(dims(source)) <= HIGHEST else None
+
+
+UNFLATTENED = Rule(name=NAME, operators=BY_ELEMENT, rewrite=_unflattened, counted=True)
+"""Every operator on elements of a flattened tensor works on the tensor.
+
+Compilers for chips lay out channels, rows and columns: a line of 300,000 elements falls to the CPU on one of them.
+"""

@@ -12,12 +12,12 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph.edit import PASS_KEY, Builder
-from specialize.graph.ops import text
+from specialize.graph.declined import Declined
+from specialize.graph.edit import Builder
+from specialize.graph.ops import integer, text
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.arithmetic import clip, plus, scaled, slice_of, take, times
-from specialize.passes.base import Note, node_name
-from specialize.passes.rewrite import replace_or_undo
+from specialize.passes.rewrite import Outcome, Rewritten, Rule
 
 NAME = "lower"
 EXACT_INTEGERS = 1 << 24
@@ -27,34 +27,24 @@ Corner = tuple[ir.Value, ir.Value]
 """A pixel along one axis, clipped to the map, and its share, 0 outside the map."""
 
 
-def lower_grid_samples(model: ir.Model) -> list[Note]:
-    """Write every GridSample of a graph with Gather, in place."""
-    notes = []
-    for node in list(model.graph):
-        if node.op_type != "GridSample" or node.domain not in (*STANDARD, "com.microsoft"):
-            continue
-        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
-        made = _decompose(node, builder)
-        notes.append(
-            replace_or_undo(
-                node, builder, made, NAME, told="GridSample written with Gather", title="GridSample"
-            )
-        )
-    return notes
+def _gathers(node: ir.Node, builder: Builder) -> Outcome:
+    made = _decompose(node, builder)
+    return made if isinstance(made, Declined) else Rewritten(["GridSample written with Gather"], [made])
 
 
-def _decompose(node: ir.Node, builder: Builder) -> ir.Value | str:
+def _decompose(node: ir.Node, builder: Builder) -> ir.Value | Declined:
     mode = text(node, "mode")
     border = text(node, "padding_mode")
-    aligned = bool(node.attributes["align_corners"].as_int()) if "align_corners" in node.attributes else False
+    aligned = bool(integer(node, "align_corners"))
     image, grid = node.inputs[0], node.inputs[1]
     if image is None or grid is None or not is_static(image) or not is_static(grid) or len(dims(image)) != 4:
-        return "its shape is not static and four-dimensional"
+        return Declined("no-image", "its shape is not static and four-dimensional")
     if mode not in ("bilinear", "linear", "nearest") or border != "zeros":
-        return f"mode {mode} with {border} has no other form here"
+        return Declined("mode", f"mode {mode} with {border} has no other form here")
     batch, channels, height, width = dims(image)
     if batch * height * width > EXACT_INTEGERS:
-        return f"{batch} maps of {height} x {width} have more places than float32 counts exactly"
+        told = f"{batch} maps of {height} x {width} have more places than float32 counts exactly"
+        return Declined("too-many-places", told)
     _, down, across, _ = dims(grid)
     turned = [batch, height, width, channels]
     rows = builder.node("Transpose", [image], turned, perm=[0, 2, 3, 1])
@@ -132,3 +122,14 @@ def gathered(
             total = part if total is None else plus(builder, total, part)
     assert total is not None
     return total
+
+
+GATHERED_SAMPLES = Rule(
+    name=NAME,
+    operators={"GridSample"},
+    domains=(*STANDARD, "com.microsoft"),
+    rewrite=_gathers,
+    title="{operator}",
+    leaves=lambda node: node.op_type == "GridSample" and node.domain in (*STANDARD, "com.microsoft"),
+)
+"""Every GridSample is written with Gather."""

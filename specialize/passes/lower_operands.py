@@ -16,8 +16,8 @@ import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.passes.base import Note, node_name
-from specialize.passes.compact import remove_unused, replace
+from specialize.passes.base import node_name
+from specialize.passes.rewrite import Rewritten, Rule
 from specialize.rows.lift import array_of, node_axis
 
 NAME = "lower_operands"
@@ -28,39 +28,26 @@ BROADCAST = frozenset({"Add", "Sub", "Mul", "Max", "Min"})
 SOFTMAX_AXES = 4
 
 
-def lower_operands(model: ir.Model) -> list[Note]:
-    """Rewrite operands, quotients and Softmax, in place."""
-    counts = {"weights and operands of equal rank": 0, "quotients as products": 0, "Softmax on four axes": 0}
-    for node in list(model.graph):
-        if node.domain not in STANDARD or not all(value is None or is_static(value) for value in node.inputs):
-            continue
-        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
-        if node.op_type == "Softmax":
-            counts["Softmax on four axes"] += _widen_softmax(model, node, builder)
-        elif len(node.inputs) == 2:
-            counts["quotients as products"] += _multiply(node, builder)
-            counts["weights and operands of equal rank"] += _equal_ranks(node, builder)
-    if not any(counts.values()):
-        return []
-    return [
-        Note(
-            NAME, "applied", "graph", ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-        )
-    ]
+def _operands(node: ir.Node, builder: Builder) -> Rewritten | None:
+    if not all(value is None or is_static(value) for value in node.inputs):
+        return None
+    if node.op_type == "Softmax":
+        return _widened(node, builder)
+    told = []
+    if len(node.inputs) == 2:
+        told += ["quotients as products"] if _multiply(node, builder) else []
+        told += ["weights and operands of equal rank"] if _equal_ranks(node, builder) else []
+    return Rewritten(told) if told else None
 
 
-def lower_batched_weights(model: ir.Model) -> list[Note]:
-    """Give the weight of every product over a batch the batch's axes, of size 1, in place; other products stay."""
-    count = 0
-    for node in list(model.graph):
-        if node.op_type != "MatMul" or node.domain not in STANDARD or len(node.inputs) != 2:
-            continue
-        source = node.inputs[0]
-        if source is None or not is_static(source) or not any(size > 1 for size in dims(source)[:-2]):
-            continue
-        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
-        count += _equal_ranks(node, builder)
-    return [Note(NAME, "applied", "graph", f"{count} weights of products over a batch")] if count else []
+def _batched_weight(node: ir.Node, builder: Builder) -> Rewritten | None:
+    source = node.inputs[0]
+    if len(node.inputs) != 2 or source is None or not is_static(source):
+        return None
+    batched = any(size > 1 for size in dims(source)[:-2])
+    return (
+        Rewritten(["weights of products over a batch"]) if batched and _equal_ranks(node, builder) else None
+    )
 
 
 def plain_weights(model: ir.Model) -> None:
@@ -104,15 +91,20 @@ def _equal_ranks(node: ir.Node, builder: Builder) -> bool:
     return False
 
 
-def _widen_softmax(model: ir.Model, node: ir.Node, builder: Builder) -> bool:
+def _widened(node: ir.Node, builder: Builder) -> Rewritten | None:
     """Write a Softmax along the last axis of fewer than four as one along the last of four."""
-    source, result = node.inputs[0], node.outputs[0]
+    source = node.inputs[0]
     assert source is not None
     shape = dims(source)
     if len(shape) >= SOFTMAX_AXES or node_axis(node, -1, len(shape)) != len(shape) - 1:
-        return False
+        return None
     wide = (1,) * (SOFTMAX_AXES - len(shape)) + shape
     made = builder.node("Softmax", [builder.reshape(source, wide)], wide, axis=SOFTMAX_AXES - 1)
-    replace(model.graph, result, builder.reshape(made, shape))
-    remove_unused(model.graph, node)
-    return True
+    return Rewritten(["Softmax on four axes"], [made])
+
+
+OPERANDS = Rule(name=NAME, rewrite=_operands, counted=True)
+"""Operands of equal rank, products instead of quotients, Softmax on four axes."""
+
+BATCHED_WEIGHTS = Rule(name=NAME, operators={"MatMul"}, rewrite=_batched_weight, counted=True)
+"""The weight of every product over a batch gets the batch's axes, of size 1; other products stay."""

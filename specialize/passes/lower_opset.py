@@ -21,9 +21,9 @@ from specialize.graph.ops import number, text
 from specialize.graph.shapes import STANDARD, dims, numpy_type
 from specialize.passes.arithmetic import plus, times
 from specialize.passes.base import Note, node_name
-from specialize.passes.compact import remove_unused, replace
 from specialize.passes.lower_deform_conv import GRID_SAMPLE_OPSET
 from specialize.passes.lower_sampling import spell_out
+from specialize.passes.rewrite import remove_unused, replace
 from specialize.rows.lift import array_of, node_axis
 
 NAME = "lower_opset"

@@ -20,9 +20,9 @@ from specialize.graph.custom import POOL, is_pool
 from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.base import Note, node_name
-from specialize.passes.compact import remove_unused, replace
 from specialize.passes.gather_sums import SCATTERS, adds
 from specialize.passes.pool_points import RESHAPES, Ints, Points, read_points
+from specialize.passes.rewrite import remove_unused, replace
 from specialize.rows.lift import array_of, node_axis
 
 NAME = "lower_pool"

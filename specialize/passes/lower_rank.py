@@ -15,11 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.declined import Declined
+from specialize.graph.edit import Builder
 from specialize.graph.ops import BY_ELEMENT, permutation
-from specialize.graph.shapes import STANDARD, dims, is_static, numpy_type
-from specialize.passes.base import Note, node_name
-from specialize.passes.compact import remove_unused, replace
+from specialize.graph.shapes import dims, is_static, numpy_type
+from specialize.passes.rewrite import Outcome, Rewritten, Rule
 from specialize.rows.lift import array_of, node_axis
 from specialize.rows.lift_work import normalized_axes, reduced_axes
 
@@ -29,26 +29,23 @@ HIGHEST = 4
 Groups = list[list[int]]
 """Axes that are merged, in order; axes of size 1 are in none."""
 
-Rule = Callable[[ir.Node, Builder, int], "list[ir.Value] | str"]
+Rewrite = Callable[[ir.Node, Builder, int], "list[ir.Value] | Declined"]
 
 
-def lower_rank(model: ir.Model, highest: int = HIGHEST) -> list[Note]:
-    """Rewrite every operator on tensors of higher rank that can be, in place."""
-    notes = []
-    for node in list(model.graph):
-        if node.domain not in STANDARD or not _is_high(node, highest) or not _is_static(node):
-            continue
-        rule = RULES.get(node.op_type)
-        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
-        made = "it has no rule" if rule is None else rule(node, builder, highest)
-        if isinstance(made, str):
-            builder.undo()
-            notes.append(Note(NAME, "declined", node_name(node), f"{node.op_type}: {made}"))
-            continue
-        for old, new in zip(node.outputs, made, strict=True):
-            replace(model.graph, old, builder.reshape(new, dims(old)))
-        remove_unused(model.graph, node)
-    return notes
+def few_axes(highest: int = HIGHEST) -> Rule:
+    """Return the rule that rewrites every operator on tensors of higher rank that can be."""
+
+    def rewrite(node: ir.Node, builder: Builder) -> Outcome:
+        if not _is_high(node, highest) or not _is_static(node):
+            return None
+        made = RULES.get(node.op_type, _no_rule)(node, builder, highest)
+        return made if isinstance(made, Declined) else Rewritten((), made)
+
+    return Rule(name=NAME, rewrite=rewrite, title="{operator}")
+
+
+def _no_rule(node: ir.Node, builder: Builder, highest: int) -> Declined:
+    return Declined("no-rank-rule", "it has no rule")
 
 
 def _is_high(node: ir.Node, highest: int) -> bool:
@@ -82,13 +79,13 @@ def _runs(kinds: Sequence[object], sizes: Sequence[int]) -> Groups:
     return groups
 
 
-def _elementwise(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | str:
+def _elementwise(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | Declined:
     shape = dims(node.outputs[0])
     operands = [value for value in node.inputs if value is not None]
     wide = [(1,) * (len(shape) - len(dims(value))) + dims(value) for value in operands]
     groups = _runs([tuple(own[axis] == 1 for own in wide) for axis in range(len(shape))], shape)
     if len(groups) > highest:
-        return f"{len(groups)} axes are broadcast in turn"
+        return Declined("axes-in-turn", f"{len(groups)} axes are broadcast in turn")
     inputs = [
         _reshaped(builder, value, _merged(own, groups)) if value in _tensors(node) else value
         for value, own in zip(operands, wide, strict=True)
@@ -109,7 +106,7 @@ def _reshaped(builder: Builder, value: ir.Value, shape: Sequence[int]) -> ir.Val
     return builder.constant(known.reshape(shape), "reshaped")
 
 
-def _transpose(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | str:
+def _transpose(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | Declined:
     source = node.inputs[0]
     assert source is not None
     shape = dims(source)
@@ -123,7 +120,7 @@ def _transpose(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] 
         else:
             runs.append([axis])
     if len(runs) > highest:
-        return f"it moves {len(runs)} axes"
+        return Declined("axes-in-turn", f"it moves {len(runs)} axes")
     groups = sorted(runs)
     value = builder.reshape(source, _merged(shape, groups))
     if len(runs) < 2:
@@ -137,7 +134,7 @@ def _around(shape: Sequence[int], axis: int) -> list[int]:
     return [math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1 :])]
 
 
-def _along_axis(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | str:
+def _along_axis(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | Declined:
     """Split, Concat, Gather with a known index of at most one axis, Softmax and their like: one axis matters."""
     first = node.inputs[0]
     assert first is not None
@@ -155,19 +152,19 @@ def _along_axis(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value]
     if node.op_type == "Gather":
         index = node.inputs[1]
         if index is None or len(dims(index)) > 1:
-            return "its indices have several axes"
+            return Declined("indices-of-several-axes", "its indices have several axes")
         before, _, after = _around(dims(first), axis)
         shapes = [[before, *dims(index), after]]
     attributes = {**node.attributes, "axis": ir.AttrInt64("axis", 1)}
     return _remade(node, builder, [*flat, *rest], attributes, shapes)
 
 
-def _slice(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | str:
+def _slice(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | Declined:
     first = node.inputs[0]
     bounds = [array_of(value) for value in node.inputs[1:]]
     assert first is not None
     if any(bound is None for bound in bounds) or len(bounds) < 3 or bounds[2] is None or bounds[2].size != 1:
-        return "it cuts several axes, or unknown ones"
+        return Declined("cuts-several-axes", "it cuts several axes, or unknown ones")
     axis = int(bounds[2].ravel()[0]) % len(dims(first))
     value = builder.reshape(first, _around(dims(first), axis))
     given = [*node.inputs[1:3], builder.constant(np.array([1], dtype=np.int64), "axis"), *node.inputs[4:]]
@@ -175,18 +172,18 @@ def _slice(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | st
     return _remade(node, builder, [value, *given], dict(node.attributes), [shape])
 
 
-def _reduce(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | str:
+def _reduce(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | Declined:
     source, where = node.inputs[0], reduced_axes(node)
     assert source is not None
     shape = dims(source)
     if where is None:
-        return "its axes are not constant"
+        return Declined("axes-not-constant", "its axes are not constant")
     groups = _runs([axis in where for axis in range(len(shape))], shape)
     if len(groups) > highest:
-        return f"it reduces {len(where)} axes apart from each other"
+        return Declined("axes-in-turn", f"it reduces {len(where)} axes apart from each other")
     axes = [place for place, group in enumerate(groups) if group[0] in where]
     if not axes:
-        return "it reduces an axis of size 1"
+        return Declined("reduces-one", "it reduces an axis of size 1")
     value = builder.reshape(source, _merged(shape, groups))
     left = [size for place, size in enumerate(dims(value)) if place not in axes]
     attributes: dict[str, ir.Attr] = {"keepdims": ir.AttrInt64("keepdims", 0)}
@@ -198,14 +195,14 @@ def _reduce(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | s
     return _remade(node, builder, inputs, attributes, [left])
 
 
-def _expand(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | str:
+def _expand(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | Declined:
     source = node.inputs[0]
     assert source is not None
     shape = dims(node.outputs[0])
     wide = (1,) * (len(shape) - len(dims(source))) + dims(source)
     groups = _runs([size == 1 for size in wide], shape)
     if len(groups) > highest:
-        return f"{len(groups)} axes are repeated in turn"
+        return Declined("axes-in-turn", f"{len(groups)} axes are repeated in turn")
     value = _reshaped(builder, source, _merged(wide, groups))
     wanted = _merged(shape, groups)
     return [
@@ -213,7 +210,7 @@ def _expand(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | s
     ]
 
 
-def _reshape(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | str:
+def _reshape(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | Declined:
     source = node.inputs[0]
     assert source is not None
     shape = dims(node.outputs[0])
@@ -238,7 +235,7 @@ def _remade(
     return list(made.outputs)
 
 
-RULES: dict[str, Rule] = {
+RULES: dict[str, Rewrite] = {
     **dict.fromkeys(BY_ELEMENT, _elementwise),
     **dict.fromkeys(("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd"), _reduce),
     **dict.fromkeys(("Split", "Concat", "Gather", "Softmax", "LogSoftmax"), _along_axis),

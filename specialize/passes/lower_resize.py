@@ -11,53 +11,40 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.passes.base import Note, node_name
+from specialize.graph.declined import Declined
+from specialize.graph.edit import Builder
+from specialize.graph.ops import text
+from specialize.graph.shapes import dims, is_static
+from specialize.passes.rewrite import Outcome, Rewritten, Rule
 
 NAME = "lower_resize"
 _WANTED = {"coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_ceil"}
-_DEFAULTS = {"coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_floor"}
 
 
-def lower_resize(model: ir.Model) -> list[Note]:
-    """Write every nearest Resize by whole factors with half pixels and rounding up, in place."""
-    notes = []
-    for node in model.graph:
-        if (
-            node.op_type != "Resize"
-            or node.domain not in STANDARD
-            or _text(node, "mode", "nearest") != "nearest"
-        ):
-            continue
-        if all(_text(node, name, _DEFAULTS[name]) == value for name, value in _WANTED.items()):
-            continue
-        why = _obstacle(node)
-        if why:
-            notes.append(Note(NAME, "declined", node_name(node), why))
-            continue
-        for name, value in _WANTED.items():
-            node.attributes[name] = ir.AttrString(name, value)
-        notes.append(Note(NAME, "applied", node_name(node), "nearest by whole factors, rounded up"))
-    return notes
+def _in_half_pixels(node: ir.Node, builder: Builder) -> Outcome:
+    if text(node, "mode") != "nearest" or all(text(node, name) == value for name, value in _WANTED.items()):
+        return None
+    obstacle = _obstacle(node)
+    if obstacle is not None:
+        return obstacle
+    for name, value in _WANTED.items():
+        node.attributes[name] = ir.AttrString(name, value)
+    return Rewritten(["nearest by whole factors, rounded up"])
 
 
-def _obstacle(node: ir.Node) -> str:
-    """Return why a node must stay as it is; empty if nothing stands against it."""
+def _obstacle(node: ir.Node) -> Declined | None:
+    """Return why a node must stay as it is; None if nothing stands against it."""
     source, result = node.inputs[0], node.outputs[0]
     if source is None or not is_static(source) or not is_static(result):
-        return "its shapes are not known"
+        return Declined("shape-unknown", "its shapes are not known")
     if any(after % before for before, after in zip(dims(source), dims(result), strict=True)):
-        return f"{list(dims(result))} is no multiple of {list(dims(source))}"
-    places = _text(node, "coordinate_transformation_mode", "half_pixel")
-    rounding = _text(node, "nearest_mode", "round_prefer_floor")
-    if (places == "half_pixel" and rounding.startswith("round")) or (places, rounding) == (
-        "asymmetric",
-        "floor",
-    ):
-        return ""
-    return f"places are {places}, rounded by {rounding}"
+        return Declined("no-whole-factor", f"{list(dims(result))} is no multiple of {list(dims(source))}")
+    places, rounding = text(node, "coordinate_transformation_mode"), text(node, "nearest_mode")
+    halves = places == "half_pixel" and rounding.startswith("round")
+    if halves or (places, rounding) == ("asymmetric", "floor"):
+        return None
+    return Declined("rounds-otherwise", f"places are {places}, rounded by {rounding}")
 
 
-def _text(node: ir.Node, name: str, default: str) -> str:
-    attribute = node.attributes.get(name)
-    return default if attribute is None else str(attribute.as_string())
+HALF_PIXELS = Rule(name=NAME, operators={"Resize"}, rewrite=_in_half_pixels)
+"""Every nearest Resize by whole factors is written with half pixels and rounding up."""

@@ -19,13 +19,12 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.custom import ROTATE, ROTATIONS
-from specialize.graph.edit import PASS_KEY, Builder
-from specialize.graph.shapes import STANDARD, dims, is_static
+from specialize.graph.declined import Declined
+from specialize.graph.edit import Builder
+from specialize.graph.shapes import dims, is_static
 from specialize.passes.arithmetic import plus, scaled, times
-from specialize.passes.base import Note, node_name
-from specialize.passes.compact import remove_unused, replace
 from specialize.passes.lower_sampling import linear
-from specialize.passes.rewrite import replace_or_undo
+from specialize.passes.rewrite import Outcome, Rewritten, Rule
 from specialize.passes.turned import MODES, Rotation, find_rotation, mode_of
 from specialize.rows.lift import array_of
 
@@ -34,40 +33,14 @@ NEAREST = MODES["nearest"]
 DEGREES = 180.0 / math.pi
 
 
-def write_rotations(model: ir.Model) -> list[Note]:
-    """Write every GridSample that turns a map as the operator, in place."""
-    notes = []
-    for node in list(model.graph):
-        if node.op_type != "GridSample" or node.domain not in STANDARD:
-            continue
-        found = find_rotation(node)
-        if found is None:
-            continue
-        if isinstance(found, str):
-            notes.append(Note(NAME, "declined", node_name(node), f"{ROTATE}: {found}"))
-            continue
-        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
-        replace(model.graph, node.outputs[0], _written(node, found, builder))
-        remove_unused(model.graph, node)
-        x, y = found.center
-        notes.append(Note(NAME, "applied", node_name(node), f"written as {ROTATE}, about ({x:g}, {y:g}) px"))
-    return notes
-
-
-def read_rotations(model: ir.Model) -> list[Note]:
-    """Write every rotation of a vendor with GridSample, in place."""
-    notes = []
-    for node in list(model.graph):
-        if (node.domain, node.op_type) not in ROTATIONS:
-            continue
-        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
-        made = _read(node, builder)
-        notes.append(
-            replace_or_undo(
-                node, builder, made, NAME, told=f"{node.op_type} read as GridSample", title=node.op_type
-            )
-        )
-    return notes
+def _turned(node: ir.Node, builder: Builder) -> Outcome:
+    found = find_rotation(node)
+    if found is None:
+        return None
+    if isinstance(found, str):
+        return Declined("no-rotation", found)
+    x, y = found.center
+    return Rewritten([f"written as {ROTATE}, about ({x:g}, {y:g}) px"], [_written(node, found, builder)])
 
 
 def _written(node: ir.Node, rotation: Rotation, builder: Builder) -> ir.Value:
@@ -84,7 +57,14 @@ def _written(node: ir.Node, rotation: Rotation, builder: Builder) -> ir.Value:
     return builder.reshape(made, dims(rotation.image))
 
 
-def _read(node: ir.Node, builder: Builder) -> ir.Value | str:
+def _sampled(node: ir.Node, builder: Builder) -> Outcome:
+    if (node.domain, node.op_type) not in ROTATIONS:
+        return None
+    made = _read(node, builder)
+    return made if isinstance(made, Declined) else Rewritten([f"{node.op_type} read as GridSample"], [made])
+
+
+def _read(node: ir.Node, builder: Builder) -> ir.Value | Declined:
     """Return an image (C, H, W) turned by an angle in degrees about a center in px, zero where nothing comes from.
 
     Place by place as the detectors of the zoo compute it, so that what ties between two cells ties here too.
@@ -92,7 +72,7 @@ def _read(node: ir.Node, builder: Builder) -> ir.Value | str:
     image, angle, center = node.inputs[:3]
     known = array_of(center)
     if image is None or angle is None or known is None or known.size != 2 or not is_static(image):
-        return "its center is not constant, or its shape not static"
+        return Declined("center-not-constant", "its center is not constant, or its shape not static")
     channels, height, width = dims(image)
     turn = scaled(builder, builder.reshape(angle, (1, 1, 1, 1)), math.pi / 180, 0.0)
     cosine, sine = (builder.node(operator, [turn], (1, 1, 1, 1)) for operator in ("Cos", "Sin"))
@@ -124,3 +104,17 @@ def _from_indices(builder: Builder, places: ir.Value, size: int) -> ir.Value:
     doubled = scaled(builder, places, 2.0, 1.0)
     parts = builder.constant(np.array(size, np.float32), "size")
     return scaled(builder, builder.node("Div", [doubled, parts], dims(doubled)), 1.0, -1.0)
+
+
+TURNED_MAPS = Rule(name=NAME, operators={"GridSample"}, rewrite=_turned, title=ROTATE)
+"""Every GridSample that turns a map is written as the operator."""
+
+READ_ROTATIONS = Rule(
+    name=NAME,
+    operators={operator for _, operator in ROTATIONS},
+    domains={domain for domain, _ in ROTATIONS},
+    rewrite=_sampled,
+    title="{operator}",
+    leaves=lambda node: (node.domain, node.op_type) in ROTATIONS,
+)
+"""Every rotation of a vendor is written with GridSample."""

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from specialize.graph.edit import PASS_KEY, Builder
-from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.passes.base import Note, node_name
-from specialize.passes.rewrite import replace_or_undo
+from specialize.graph.declined import Declined
+from specialize.graph.edit import Builder
+from specialize.graph.shapes import dims, is_static
+from specialize.passes.rewrite import Outcome, Rewritten, Rule
 from specialize.rows.lift import array_of, node_axis
 
 NAME = "lower_rows"
@@ -29,27 +29,22 @@ FEWEST_ROWS = 16
 """Selections of fewer rows stay: they choose an entry, not rows."""
 
 
-def lower_row_gathers(model: ir.Model) -> list[Note]:
-    """Write every selection of rows by known indices with a nearest GridSample, in place."""
-    notes = []
-    for node in list(model.graph):
-        index = _row_indices(node)
-        if index is None:
-            continue
-        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
-        made = _sampled(node, index, builder, model.graph.opset_imports.get("", 0))
-        notes.append(
-            replace_or_undo(
-                node, builder, made, NAME, told=f"{len(index)} rows by nearest GridSample", title=""
-            )
-        )
-    return notes
+def _by_sampling(node: ir.Node, builder: Builder) -> Outcome:
+    index = _row_indices(node)
+    if index is None:
+        return None
+    made = _sampled(node, index, builder)
+    return (
+        made
+        if isinstance(made, Declined)
+        else Rewritten([f"{len(index)} rows by nearest GridSample"], [made])
+    )
 
 
 def _row_indices(node: ir.Node) -> npt.NDArray[np.int64] | None:
     """Return the rows that a Gather selects; None if it is no such Gather."""
     source = node.inputs[0] if node.inputs else None
-    if node.op_type != "Gather" or node.domain not in STANDARD or source is None or not is_static(source):
+    if source is None or not is_static(source):
         return None
     index = array_of(node.inputs[1])
     rank = len(dims(source))
@@ -67,15 +62,15 @@ def _row_indices(node: ir.Node) -> npt.NDArray[np.int64] | None:
     return np.where(places < 0, places + dims(source)[-2], places)
 
 
-def _sampled(node: ir.Node, index: npt.NDArray[np.int64], builder: Builder, opset: int) -> ir.Value | str:
+def _sampled(node: ir.Node, index: npt.NDArray[np.int64], builder: Builder) -> ir.Value | Declined:
     source = node.inputs[0]
     assert source is not None
     *batch, rows, channels = dims(source)
     if math.prod(batch) != 1:
-        return f"there are {math.prod(batch)} batch items"
+        return Declined("batch", f"there are {math.prod(batch)} batch items")
     sides = _sides(rows)
     if sides is None:
-        return f"{rows} rows make no image with sides up to {LONGEST_SIDE}"
+        return Declined("no-image", f"{rows} rows make no image with sides up to {LONGEST_SIDE}")
     height, width = sides
     down, across = _sides(len(index)) or (1, len(index))
     flat = builder.reshape(source, [1, rows, channels])
@@ -96,3 +91,7 @@ def _sides(count: int) -> tuple[int, int] | None:
     """Return the sides of the squarest image of so many pixels; None if one is too long."""
     height = next(side for side in range(math.isqrt(count), 0, -1) if count % side == 0)
     return (height, count // height) if count // height <= LONGEST_SIDE else None
+
+
+SAMPLED_ROWS = Rule(name=NAME, operators={"Gather"}, rewrite=_by_sampling)
+"""Every selection of rows by known indices is written with a nearest GridSample."""

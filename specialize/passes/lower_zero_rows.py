@@ -11,30 +11,12 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.edit import Builder
 from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.passes.base import Note, node_name
-from specialize.passes.compact import remove_unused, replace
+from specialize.passes.rewrite import Rewritten, Rule, opset
 from specialize.rows.lift import array_of, node_axis
 
 NAME = "lower_zero_rows"
-
-
-def lower_zero_rows(model: ir.Model) -> list[Note]:
-    """Write every Concat that ends with constant zeros as a Pad, in place."""
-    notes = []
-    for node in list(model.graph):
-        if not _ends_with_zeros(node):
-            continue
-        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
-        result = node.outputs[0]
-        axis = node_axis(node, 0, len(dims(result)))
-        zeros = node.inputs[-1]
-        assert zeros is not None
-        replace(model.graph, result, _padded(builder, node, axis, dims(zeros)[axis]))
-        remove_unused(model.graph, node)
-        notes.append(Note(NAME, "applied", node_name(node), f"{dims(zeros)[axis]} rows of zeros by Pad"))
-    return notes
 
 
 def _ends_with_zeros(node: ir.Node) -> bool:
@@ -46,11 +28,21 @@ def _ends_with_zeros(node: ir.Node) -> bool:
     return computed and known is not None and not known.any() and is_static(node.outputs[0])
 
 
-def _padded(builder: Builder, node: ir.Node, axis: int, count: int) -> ir.Value:
+def _padded(node: ir.Node, builder: Builder) -> Rewritten | None:
+    zeros = node.inputs[-1]
+    if not _ends_with_zeros(node) or zeros is None:
+        return None
     shape = dims(node.outputs[0])
+    axis = node_axis(node, 0, len(shape))
+    count = dims(zeros)[axis]
     kept = [*shape[:axis], shape[axis] - count, *shape[axis + 1 :]]
     parts = list(node.inputs[:-1])
     joined = parts[0] if len(parts) == 1 else builder.node("Concat", parts, kept, axis=axis)
     widths = np.zeros(2 * len(shape), dtype=np.int64)
     widths[len(shape) + axis] = count
-    return builder.node("Pad", [joined, builder.constant(widths, "widths")], shape, mode="constant")
+    made = builder.node("Pad", [joined, builder.constant(widths, "widths")], shape, mode="constant")
+    return Rewritten([f"{count} rows of zeros by Pad"], [made])
+
+
+PADDED_ZEROS = Rule(name=NAME, operators={"Concat"}, rewrite=_padded, needs=opset(11))
+"""Every Concat that ends with constant zeros becomes a Pad."""

@@ -17,10 +17,10 @@ from specialize.graph.custom import CUSTOM
 from specialize.graph.edit import PASS_KEY, Builder
 from specialize.passes.attention import DOMAIN, Attention
 from specialize.passes.base import Note, node_name
-from specialize.passes.compact import remove_unused, replace
 from specialize.passes.custom import read_custom
 from specialize.passes.recognise_sampling import Site, find_sites
 from specialize.passes.recognise_sampling_emit import rewrite_site
+from specialize.passes.rewrite import remove_unused, replace
 
 NAME = "recognise"
 

@@ -19,7 +19,7 @@ from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.ops import integer
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.base import Note, node_name
-from specialize.passes.compact import remove_unused, replace
+from specialize.passes.rewrite import remove_unused, replace
 from specialize.passes.site import CompactedSite
 from specialize.rows.lift import array_of
 

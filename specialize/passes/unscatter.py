@@ -18,8 +18,8 @@ from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.ops import text
 from specialize.graph.shapes import dims, is_static
 from specialize.passes.base import Note
-from specialize.passes.compact import remove_unused, replace
 from specialize.passes.overwrites import chain_to, follower, read_overwrite, write_chain
+from specialize.passes.rewrite import remove_unused, replace
 from specialize.rows.lift import array_of
 
 NAME = "unscatter"

@@ -12,7 +12,7 @@ import onnx
 import onnx_ir as ir
 
 from specialize.graph.subgraphs import fresh_name
-from specialize.passes.compact import replace
+from specialize.passes.rewrite import replace
 from specialize.precision.repair import from_converter, to_converter
 
 _FLOAT, _HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16

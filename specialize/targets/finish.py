@@ -16,26 +16,28 @@ from specialize.graph.io import read_as_written, write_graph
 from specialize.graph.shapes import dims
 from specialize.passes.attention import DOMAIN, is_attention
 from specialize.passes.base import Note, node_name
-from specialize.passes.custom_conv import write_convs
+from specialize.passes.custom_conv import vendor_convs
 from specialize.passes.lower import HORIZON_DOMAIN, lower_deformable_attention, read_plugins
 from specialize.passes.lower import NAME as LOWER
-from specialize.passes.lower_batch import lower_batch
-from specialize.passes.lower_bool_casts import lower_bool_casts
-from specialize.passes.lower_defaults import lower_defaults
-from specialize.passes.lower_deform_conv import lower_deform_conv
-from specialize.passes.lower_flat import lower_flat
-from specialize.passes.lower_grid import lower_grid_samples
-from specialize.passes.lower_operands import lower_batched_weights, lower_operands
+from specialize.passes.lower_batch import AXIS_IN_FRONT
+from specialize.passes.lower_bool_casts import CHOSEN_BOOLS
+from specialize.passes.lower_defaults import WRITTEN_DEFAULTS
+from specialize.passes.lower_deform_conv import SAMPLED_CONVS
+from specialize.passes.lower_flat import UNFLATTENED
+from specialize.passes.lower_grid import GATHERED_SAMPLES
+from specialize.passes.lower_operands import BATCHED_WEIGHTS, OPERANDS
 from specialize.passes.lower_opset import NAME as OPSET
 from specialize.passes.lower_opset import lower_opset
 from specialize.passes.lower_pool import lower_pools
-from specialize.passes.lower_rank import lower_rank
-from specialize.passes.lower_resize import lower_resize
-from specialize.passes.lower_rotate import write_rotations
+from specialize.passes.lower_rank import few_axes
+from specialize.passes.lower_resize import HALF_PIXELS
+from specialize.passes.lower_rotate import TURNED_MAPS
 from specialize.passes.lower_rows import NAME as ROWS
 from specialize.passes.lower_sampling import spell_out
-from specialize.passes.lower_zero_rows import lower_zero_rows
+from specialize.passes.lower_zero_rows import PADDED_ZEROS
 from specialize.passes.recognise import recognise_custom, recognise_sampling
+from specialize.passes.rewrite import Rule as Rewrite
+from specialize.passes.rewrite import apply
 from specialize.passes.tidy import tidy
 from specialize.targets import target
 from specialize.targets.attributes import NearestMode
@@ -133,20 +135,21 @@ def lower(model: ir.Model, profile: Profile, form: str | None = None) -> list[No
     notes = _write_attention(model, profile, form)
     if profile.operators.get(POOL, profile.unlisted).verdict == "allowed":
         notes += lower_pools(model)
-    if profile.operators.get(ROTATE, profile.unlisted).verdict == "allowed":
-        notes += write_rotations(model)
-    notes += write_convs(model, profile.operators)
-    if profile.operators.get("DeformConv", profile.unlisted).verdict != "allowed":
-        notes += lower_deform_conv(model)
-    if profile.grid_sample == "gather":
-        notes += lower_grid_samples(model)
-    elif profile.grid_sample == "horizon":
+    notes += apply(model, *_own_operators(profile))
+    if profile.grid_sample == "horizon":
         _to_horizon(model)
-    lower_rank(model)
-    lower_flat(model)
+    notes += apply(model, few_axes(), UNFLATTENED)
     notes += lower_opset(model, profile.opset)
     known.fold(model)
-    return [*notes, *_write_around(model, profile), *tidy(model)]
+    return [*notes, *apply(model, *_quirks(profile)), *tidy(model)]
+
+
+def _own_operators(profile: Profile) -> list[Rewrite]:
+    """Return what writes operators that a toolchain has of its own, and those that it lacks."""
+    rules = [TURNED_MAPS] if _rule(ROTATE, profile).verdict == "allowed" else []
+    rules += vendor_convs(profile.operators)
+    rules += [SAMPLED_CONVS] if _rule("DeformConv", profile).verdict != "allowed" else []
+    return rules + ([GATHERED_SAMPLES] if profile.grid_sample == "gather" else [])
 
 
 def _write_attention(model: ir.Model, profile: Profile, form: str | None) -> list[Note]:
@@ -166,23 +169,19 @@ def _write_attention(model: ir.Model, profile: Profile, form: str | None) -> lis
     return notes
 
 
-def _write_around(model: ir.Model, profile: Profile) -> list[Note]:
-    """Write another way what a toolchain computes wrongly, or slowly, or does not take as it is."""
-    notes = []
-    lower_defaults(model)
-    if profile.batched_weights:
-        notes += lower_batched_weights(model)
-    if profile.short_batch:
-        notes += lower_batch(model)
-    if profile.zero_rows == "pad":
-        notes += lower_zero_rows(model)
-    if any(isinstance(limit, NearestMode) for limit in _rule("Resize", profile).limits):
-        notes += lower_resize(model)
-    if any(isinstance(limit, CastTo) and not limit.from_bool for limit in _rule("Cast", profile).limits):
-        notes += lower_bool_casts(model)
-    if profile.equal_ranks:
-        notes += lower_operands(model)
-    return notes
+def _quirks(profile: Profile) -> list[Rewrite]:
+    """Return what writes another way what a toolchain computes wrongly, or slowly, or does not take as it is."""
+    resize, cast = _rule("Resize", profile).limits, _rule("Cast", profile).limits
+    asked = (
+        (True, WRITTEN_DEFAULTS),
+        (profile.batched_weights, BATCHED_WEIGHTS),
+        (profile.short_batch, AXIS_IN_FRONT),
+        (profile.zero_rows == "pad", PADDED_ZEROS),
+        (any(isinstance(limit, NearestMode) for limit in resize), HALF_PIXELS),
+        (any(isinstance(limit, CastTo) and not limit.from_bool for limit in cast), CHOSEN_BOOLS),
+        (profile.equal_ranks, OPERANDS),
+    )
+    return [rule for wanted, rule in asked if wanted]
 
 
 def _rule(operator: str, profile: Profile) -> Rule:

@@ -9,8 +9,9 @@ import pytest
 
 from specialize.errors import InputError
 from specialize.graph import known
-from specialize.passes.custom_conv import read_convs, write_convs
+from specialize.passes.custom_conv import READ_CONVS, vendor_convs
 from specialize.passes.lower import has_custom, runnable
+from specialize.passes.rewrite import apply
 from specialize.targets import target
 from specialize.targets.base import BuildFacts
 from specialize.targets.finish import finish, runnable_copy
@@ -56,7 +57,7 @@ def test_written_and_read_back(operator: str, mask: bool, bias: bool, stride: in
     """The vendor's operator says the same: read back, it computes what DeformConv does."""
     proto = convolution(mask, bias, stride)
     model = read(proto)
-    (note,) = write_convs(model, {operator})
+    (note,) = apply(model, *vendor_convs({operator}))
     assert note.reason == f"written as {operator}"
     assert operators(model)[operator.split("::")[-1]] == 1 and operators(model)["DeformConv"] == 0
     assert has_custom(model)
@@ -71,7 +72,7 @@ def test_inputs_and_attributes_are_the_makers() -> None:
     """Order of inputs, and lengths of attributes, are those of the plugins."""
     model = read(convolution(True, True))
     offset = model.graph.inputs[1]
-    write_convs(model, {MODULATED})
+    apply(model, *vendor_convs({MODULATED}))
     (node,) = [node for node in model.graph if node.op_type == MODULATED]
     assert [len(value.shape or ()) for value in node.inputs if value is not None] == [4, 4, 4, 4, 1]
     assert node.inputs[1] is offset and node.inputs[2] is model.graph.inputs[2]
@@ -79,7 +80,7 @@ def test_inputs_and_attributes_are_the_makers() -> None:
         "stride": 2, "padding": 2, "dilation": 2,
     }  # fmt: skip
     model = read(convolution(False, False))
-    write_convs(model, {PLAIN})
+    apply(model, *vendor_convs({PLAIN}))
     (node,) = [node for node in model.graph if node.op_type == "DeformConv2d"]
     assert node.domain == "DL" and len(node.attributes["padding"].as_ints()) == 4
     assert node.attributes["im2col_step"].as_int() == 32
@@ -116,7 +117,7 @@ def test_what_an_operator_cannot_say_is_declined(
     model = ir.from_proto(g.model(out=made))
     (node,) = (node for node in model.graph if node.op_type == "DeformConv")
     node.outputs[0].shape = ir.Shape([batch, 4, 6, 7])
-    (note,) = write_convs(model, {operator})
+    (note,) = apply(model, *vendor_convs({operator}))
     assert note.verdict == "declined" and reason in note.reason
     assert operators(model)["DeformConv"] == 1
 
@@ -160,7 +161,7 @@ def test_groups_are_read_and_written(operator: str, attributes: dict[str, object
     (note, *_) = runnable(model)
     assert note.reason.endswith("read as DeformConv") and not has_custom(model)
     standard = model.clone()
-    write_convs(model, {operator})
+    apply(model, *vendor_convs({operator}))
     (node,) = (node for node in model.graph if node.op_type == operator.split("::")[-1])
     found = {name: node.attributes[name].as_int() for name in ("groups", "deform_groups")}
     assert found == {"groups": 1, "deform_groups": 1, **attributes}
@@ -179,7 +180,7 @@ def test_groups_are_read_and_written(operator: str, attributes: dict[str, object
 )
 def test_what_cannot_be_read_is_declined(operator: str, attributes: dict[str, object], reason: str) -> None:
     """What GridSample has no groups for, and what no document explains, is named."""
-    (note,) = read_convs(read(vendors(operator, **attributes)))
+    (note,) = apply(read(vendors(operator, **attributes)), READ_CONVS)
     assert note.verdict == "declined" and reason in note.reason
 
 

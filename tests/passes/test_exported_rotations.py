@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from specialize.graph import known
-from specialize.passes.lower_rotate import write_rotations
+from specialize.passes.lower_rotate import TURNED_MAPS
+from specialize.passes.rewrite import apply
 from specialize.rows.lift import array_of
 from specialize.targets.finish import runnable_copy
 from specialize.zoo.ego_motion import BevRotation
@@ -102,7 +103,7 @@ def test_an_exported_rotation_is_written(name: str, dynamo: bool, tmp_path: Path
     model = ir.load(path)
     ir.external_data.load_to_model(model)
     known.fold(model)
-    (note,) = write_rotations(model)
+    (note,) = apply(model, TURNED_MAPS)
     assert note.verdict == "applied", note.reason
     (node,) = (node for node in model.graph if node.op_type == "RotateTRT")
     middle = array_of(node.inputs[2])

@@ -7,7 +7,8 @@ import onnx_ir as ir
 import pytest
 
 from specialize.graph import known
-from specialize.passes.lower_batch import LONGEST, lower_batch
+from specialize.passes.lower_batch import AXIS_IN_FRONT, LONGEST
+from specialize.passes.rewrite import apply
 from specialize.passes.tidy import tidy
 from tests.graphs import GraphMaker, assert_annotations_true, random_feeds, run
 
@@ -32,7 +33,7 @@ def test_rows_of_a_sampling_grid() -> None:
     model = ir.from_proto(proto)
     known.fold(model)
     assert longest_batch(model) == ROWS
-    (note,) = lower_batch(model)
+    (note,) = apply(model, AXIS_IN_FRONT)
     assert note.reason == "4 operators with an axis in front"
     tidy(model)
     assert longest_batch(model) == 0
@@ -48,7 +49,7 @@ def test_a_transpose_without_an_order_reverses_three_axes() -> None:
     proto = g.model(out=g.op("Transpose", g.input("x", (ROWS, 3, 2))))
     model = ir.from_proto(proto)
     known.fold(model)
-    assert lower_batch(model)
+    assert apply(model, AXIS_IN_FRONT)
     feeds = random_feeds(proto)
     np.testing.assert_array_equal(run(model, feeds)["out"], run(proto, feeds)["out"])
 
@@ -61,7 +62,7 @@ def test_weights_of_points_on_four_axes(order: tuple[int, ...]) -> None:
     proto = g.model(out=g.op("Transpose", weighed, perm=list(order)))
     model = ir.from_proto(proto)
     known.fold(model)
-    assert lower_batch(model)
+    assert apply(model, AXIS_IN_FRONT)
     tidy(model)
     shapes = [node.outputs[0].shape for node in model.graph if node.op_type != "Reshape"]
     assert all(shape is not None and int(shape[0]) == 1 for shape in shapes)
@@ -76,7 +77,7 @@ def test_an_order_without_a_rule_stays() -> None:
         g = GraphMaker()
         model = ir.from_proto(g.model(out=g.op("Transpose", g.input("x", (ROWS, 3, 2, 4)), perm=order)))
         known.fold(model)
-        assert lower_batch(model) == []
+        assert apply(model, AXIS_IN_FRONT) == []
         assert model.graph[0].op_type == "Transpose" and not any(n.op_type == "Reshape" for n in model.graph)
 
 
@@ -86,4 +87,4 @@ def test_left_alone(shape: tuple[int, ...]) -> None:
     g = GraphMaker()
     model = ir.from_proto(g.model(out=g.op("Mul", g.input("x", shape), g.const(2.0))))
     known.fold(model)
-    assert lower_batch(model) == []
+    assert apply(model, AXIS_IN_FRONT) == []

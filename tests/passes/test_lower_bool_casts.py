@@ -10,7 +10,8 @@ import pytest
 from onnx import TensorProto
 
 from specialize.graph import known
-from specialize.passes.lower_bool_casts import lower_bool_casts
+from specialize.passes.lower_bool_casts import CHOSEN_BOOLS
+from specialize.passes.rewrite import apply
 from specialize.targets.finish import finish
 from tests.graphs import GraphMaker, operators, random_feeds, run
 from tests.targets.graphs import FACTS
@@ -32,13 +33,13 @@ def masked(shape: tuple[int, ...], to: int) -> ir.Model:
 def test_a_choice_gives_the_same(shape: tuple[int, ...], to: str) -> None:
     """Of any rank and type the numbers are equal, and casts between numbers stay."""
     original, model = masked(shape, NUMBERS[to]), masked(shape, NUMBERS[to])
-    (note,) = lower_bool_casts(model)
+    (note,) = apply(model, CHOSEN_BOOLS)
     assert "1 casts" in note.reason
     assert operators(model)["Where"] == 1 and operators(model)["Cast"] == 1
     feeds = random_feeds(ir.to_proto(original))
     wanted, found = run(original, feeds)["out"], run(model, feeds)["out"]
     assert found.shape == wanted.shape and np.array_equal(found, wanted)
-    assert lower_bool_casts(model) == []
+    assert apply(model, CHOSEN_BOOLS) == []
 
 
 def test_rknn_gets_choices(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import onnx_ir as ir
 import pytest
 
 from specialize.graph import known
-from specialize.passes.lower_operands import lower_batched_weights, lower_operands
+from specialize.passes.lower_operands import BATCHED_WEIGHTS, OPERANDS
+from specialize.passes.rewrite import apply
 from tests.graphs import GraphMaker, assert_annotations_true, random_feeds, run
 
 
@@ -16,7 +17,7 @@ def lowered(maker: GraphMaker, out: str) -> tuple[ir.Model, str]:
     proto = maker.model(out=out)
     model = ir.from_proto(proto)
     known.evaluate(model)
-    notes = lower_operands(model)
+    notes = apply(model, OPERANDS)
     feeds = random_feeds(proto)
     np.testing.assert_allclose(run(model, feeds)["out"], run(proto, feeds)["out"], rtol=1e-6, atol=1e-6)
     assert_annotations_true(model, feeds)
@@ -61,7 +62,7 @@ def test_a_quotient_by_a_constant(divisor: float, left: str) -> None:
     proto = g.model(out=g.op("Div", g.input("x", (2, 3)), g.const(divisor)))
     model = ir.from_proto(proto)
     known.evaluate(model)
-    lower_operands(model)
+    apply(model, OPERANDS)
     assert node_of(model, left)
 
 
@@ -82,7 +83,7 @@ def test_only_weights_of_a_batch_get_its_axes(shape: tuple[int, ...], ranks: lis
     proto = g.model(out=g.op("MatMul", g.input("x", shape), g.const(np.arange(12.0).reshape(4, 3))))
     model = ir.from_proto(proto)
     known.evaluate(model)
-    assert len(lower_batched_weights(model)) == (ranks == [3, 3])
+    assert len(apply(model, BATCHED_WEIGHTS)) == (ranks == [3, 3])
     assert ranks_of(node_of(model, "MatMul")) == ranks
     feeds = random_feeds(proto)
     np.testing.assert_array_equal(run(model, feeds)["out"], run(proto, feeds)["out"])

@@ -10,8 +10,9 @@ import onnx_ir as ir
 import pytest
 
 from specialize.graph import known
-from specialize.passes.lower_grid import lower_grid_samples
+from specialize.passes.lower_grid import GATHERED_SAMPLES
 from specialize.passes.lower_opset import lower_opset
+from specialize.passes.rewrite import apply
 from tests.graphs import GraphMaker, assert_annotations_true, operators, random_feeds, run
 
 Write = Callable[[GraphMaker, str], str]
@@ -225,7 +226,7 @@ def test_grid_sample_with_gather(mode: str, aligned: int, size: tuple[int, int])
     proto = g.model(out=out)
     model = ir.from_proto(proto)
     known.fold(model)
-    (note,) = lower_grid_samples(model)
+    (note,) = apply(model, GATHERED_SAMPLES)
     assert note.verdict == "applied" and not operators(model)["GridSample"]
     assert lower_opset(model, 11)[0].verdict == "applied"
     feeds = random_feeds(proto)
@@ -245,5 +246,5 @@ def test_other_grid_samples_are_declined(attributes: dict[str, str]) -> None:
         )
     )
     known.fold(model)
-    (note,) = lower_grid_samples(model)
+    (note,) = apply(model, GATHERED_SAMPLES)
     assert note.verdict == "declined" and "no other form" in note.reason

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from specialize.graph import known
-from specialize.passes.lower_rank import lower_rank
+from specialize.passes.lower_rank import few_axes
+from specialize.passes.rewrite import apply
 from specialize.passes.tidy import tidy
 from tests.graphs import GraphMaker, assert_annotations_true, operators, random_feeds, run
 from tests.row_graphs import any_graphs
@@ -24,7 +25,7 @@ def check(maker: GraphMaker, out: str, highest: int = 4) -> ir.Model:
     proto = maker.model(out=out)
     model = ir.from_proto(proto)
     known.fold(model)
-    assert lower_rank(model, highest) == []
+    assert apply(model, few_axes(highest)) == []
     tidy(model)
     feeds = random_feeds(proto)
     np.testing.assert_allclose(run(model, feeds)["out"], run(proto, feeds)["out"], rtol=1e-5, atol=1e-6)
@@ -96,7 +97,7 @@ def test_what_cannot_be_merged_is_declined() -> None:
     g = GraphMaker()
     out = g.op("Mul", g.input("x", (2, 1, 3, 1, 2)), g.input("y", (1, 3, 1, 2, 1)))
     model = ir.from_proto(g.model(out=out))
-    note = lower_rank(model)[0]
+    note = apply(model, few_axes())[0]
     assert note.reason == "Mul: 5 axes are broadcast in turn"
 
 
@@ -107,7 +108,7 @@ def test_random_graphs_compute_the_same(proto: object) -> None:
     model = ir.from_proto(proto)  # type: ignore[call-overload]
     known.fold(model)
     before = operators(model)
-    lower_rank(model, 3)
+    apply(model, few_axes(3))
     tidy(model)
     feeds = random_feeds(proto)  # type: ignore[arg-type]
     wanted, got = run(proto, feeds), run(model, feeds)  # type: ignore[arg-type]

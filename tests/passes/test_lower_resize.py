@@ -8,7 +8,8 @@ import pytest
 
 from specialize import targets
 from specialize.graph import known
-from specialize.passes.lower_resize import lower_resize
+from specialize.passes.lower_resize import HALF_PIXELS
+from specialize.passes.rewrite import apply
 from specialize.targets.conformance import check
 from tests.graphs import GraphMaker, random_feeds, run
 
@@ -38,11 +39,11 @@ def test_whole_factors(factors: tuple[float, float], places: str, rounding: str)
     """As exported for a feature pyramid it is refused by Pulsar2; written anew it is taken, and the very same."""
     original, model = resize(factors, places, rounding), resize(factors, places, rounding)
     assert verdict(original) == "refused"
-    (note,) = lower_resize(model)
+    (note,) = apply(model, HALF_PIXELS)
     assert note.verdict == "applied" and verdict(model) == "allowed"
     feeds = random_feeds(ir.to_proto(original))
     assert np.array_equal(run(model, feeds)["out"], run(original, feeds)["out"])
-    assert lower_resize(model) == []
+    assert apply(model, HALF_PIXELS) == []
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_what_is_something_else_stays(
 ) -> None:
     """Another place or another rounding is another map: it is declined, and refused by Pulsar2."""
     model = resize(factors, places, rounding)
-    (note,) = lower_resize(model)
+    (note,) = apply(model, HALF_PIXELS)
     assert note.verdict == "declined" and reason in note.reason
     assert verdict(model) == "refused"
 
@@ -67,4 +68,4 @@ def test_what_is_something_else_stays(
 def test_linear_has_no_rounding() -> None:
     """A linear Resize is left alone, and taken whatever its rounding says."""
     model = resize((2, 2), "half_pixel", "floor", mode="linear")
-    assert lower_resize(model) == [] and verdict(model) == "allowed"
+    assert apply(model, HALF_PIXELS) == [] and verdict(model) == "allowed"

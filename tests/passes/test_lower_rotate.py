@@ -10,9 +10,9 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from specialize.passes.base import Note
 from specialize.passes.lower import runnable
-from specialize.passes.lower_rotate import read_rotations, write_rotations
+from specialize.passes.lower_rotate import READ_ROTATIONS, TURNED_MAPS
+from specialize.passes.rewrite import apply
 from specialize.rows.lift import array_of
 from specialize.targets.base import BuildFacts
 from specialize.targets.finish import finish, runnable_copy
@@ -126,7 +126,7 @@ def sampling(g: GraphMaker, grid: str, batch: int = 1, **attributes: object) -> 
 def written(proto: onnx.ModelProto) -> tuple[ir.Model, ir.Node]:
     """Return a graph with its rotation written, and the operator."""
     model = ir.from_proto(proto)
-    (note,) = write_rotations(model)
+    (note,) = apply(model, TURNED_MAPS)
     assert note.verdict == "applied", note.reason
     assert operators(model)["GridSample"] == 0
     (node,) = (node for node in model.graph if node.op_type == "RotateTRT")
@@ -137,7 +137,7 @@ def refused(proto: onnx.ModelProto) -> str:
     """Return why the rotation of a model is not written."""
     model = ir.from_proto(proto)
     before = operators(model)
-    (note,) = write_rotations(model)
+    (note,) = apply(model, TURNED_MAPS)
     assert note.verdict == "declined" and operators(model) == before
     return note.reason
 
@@ -332,7 +332,7 @@ def test_what_is_no_rotation_is_declined(make: object, reason: str) -> None:
 def test_a_sampling_without_an_angle_is_not_spoken_of() -> None:
     """Where no cosine decides, there is nothing to say."""
     g = GraphMaker()
-    assert write_rotations(ir.from_proto(sampling(g, g.input("grid", (1, *SIZE, 2))))) == []
+    assert apply(ir.from_proto(sampling(g, g.input("grid", (1, *SIZE, 2)))), TURNED_MAPS) == []
 
 
 def test_a_toolchain_with_the_operator_gets_it(tmp_path: Path) -> None:
@@ -380,7 +380,7 @@ def test_a_rotation_is_read(angle: float, center: tuple[float, float], nearest: 
     want = turned(feeds["image"], angle, center, nearest)
     np.testing.assert_allclose(run(model, feeds)["out"], want, atol=1e-4)
     assert_annotations_true(model, feeds)
-    (note,) = write_rotations(model)
+    (note,) = apply(model, TURNED_MAPS)
     assert note.reason == f"written as RotateTRT, about ({center[0]:g}, {center[1]:g}) px"
 
 
@@ -397,11 +397,5 @@ def test_other_names_are_read(operator: str, domain: str) -> None:
 def test_a_computed_center_is_not_read() -> None:
     """The operator is left alone, and the note says why."""
     model = ir.from_proto(rotation(None))
-    assert read_rotations(model) == [
-        Note(
-            "lower_rotate",
-            "declined",
-            model.graph[0].name or "",
-            "RotateTRT: its center is not constant, or its shape not static",
-        )
-    ]
+    (note,) = apply(model, READ_ROTATIONS)
+    assert (note.where, note.codes) == (model.graph[0].name, ("center-not-constant",))

@@ -9,7 +9,8 @@ import onnx
 import onnx_ir as ir
 
 from specialize.graph import known
-from specialize.passes.lower_grid import lower_grid_samples
+from specialize.passes.lower_grid import GATHERED_SAMPLES
+from specialize.passes.rewrite import apply
 from specialize.verify import TensorInfo, make_frames, model_inputs
 from specialize.verify.frames import Frames
 from tests.graphs import GraphMaker
@@ -47,7 +48,7 @@ def as_graph(proto: onnx.ModelProto) -> ir.Model:
 def gathering_model() -> ir.Model:
     """Return the same with GridSample written as Gathers of four corners."""
     model = as_graph(sampling_model())
-    lower_grid_samples(model)
+    apply(model, GATHERED_SAMPLES)
     known.fold(model)
     return model
 

@@ -205,6 +205,8 @@ def _bind_tables(
     paths = (request.calib, *profile_files(request.capacity_over))
     rigs = tuple(read_rig(path) for path in paths[: len(cases)])
     recipe = made.maker.witness(rigs[0], made.vehicles[0][1]).learn()
+    for (_, table), rig in zip(made.vehicles[1:], rigs[1:], strict=True):
+        recipe = made.maker.witness(rig, table).narrow(recipe)
     pooled = made.maker.pooled(made.vehicles[0][0], rigs[0], made.vehicles[0][1])
     if isinstance(pooled, Compared):
         recipe = dataclasses.replace(recipe, order=pooled.record.order)

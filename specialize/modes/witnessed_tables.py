@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from specialize.witness import rows
 from specialize.witness.rig import Rig
 from specialize.witness.rows import Ints
 from specialize.witness.sight import network_from_lidar, pairs
-from specialize.witness.tables import Column, Marks, columns_of, marks_of, wrong_places
+from specialize.witness.tables import Column, Marks, columns_of, marks_of, narrowed, wrong_places
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
@@ -106,6 +106,15 @@ class TablesWitness:
                 columns[table.name] = found
         return Recipe(columns, frozenset(where for where, held in self.held.items() if not held.unread))
 
+    def narrow(self, recipe: Recipe) -> Recipe:
+        """Return a recipe whose places reach no further out of the images than they do for this vehicle."""
+        columns = dict(recipe.columns)
+        for table, held in self._places():
+            if table.name in columns:
+                array = self.contents[table.name]
+                columns[table.name] = narrowed(array, len(held.reader), held.marks, columns[table.name])
+        return replace(recipe, columns=columns)
+
     def require(self, recipe: Recipe) -> None:
         """Compare the tables of places in the image, and require every pair that is seen.
 
@@ -127,7 +136,7 @@ class TablesWitness:
             wrong, compared = wrong_places(array, len(held.reader), held.marks, columns)
             if len(wrong):
                 disagree(table.name, "where the points fall in the images", f"{len(wrong)} rows elsewhere")
-            self.how[table.name] = f"where points fall in the images: {compared:,} of {array.size:,} values"
+            self.how[table.name] = f"where points fall: {compared:,} of {array.size:,} values"
 
     def _places(self) -> list[tuple[Table, _Held]]:
         found = []

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from specialize.witness.rig import Floats, Grid, Rig, Sidecar
 from specialize.witness.rows import Ints, camera_of_places
-from specialize.witness.sight import Bools, network_from_lidar, sight
+from specialize.witness.sight import FLOAT32_ROUNDINGS, Bools, network_from_lidar, reach_of, sight
 
 ROUNDING = 4e-6
 """Roundings that a float32 graph may make between a place in the image and a table, relative to what is added up."""
 
 
+REACHES = ("inside", "ahead", "all")
+"""For which points a table holds where they fall: those inside the image, those ahead of the camera, or all, with the
+least depth in the place of a smaller one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table: `factor` times the place of a point along an axis of the image (0 to 1), plus `offset`."""
+    """One column of a table: `factor` times the place of a point along an axis of the image (0 to 1), plus `offset`.
+
+    `reach`, one of `REACHES`, says for which points.
+    """
 
     anchor: int
     axis: int
     factor: float
     offset: float
+    reach: str = "inside"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,15 +41,15 @@ class Marks:
 
     Attributes:
         used: (U,) the places in use.
-        shares: (U, D, 2) u / width and v / height of every point.
+        shares: (U, D, 2) u / width and v / height of every point; at the least depth where it is not that deep.
         slack: (U, D) how far rounding may move that.
-        inside: (U, D) which points are surely inside the image; others may have been clipped.
+        reached: By reach, which points (U, D) surely are what it says; inside the image is a part of ahead.
     """
 
     used: Ints
     shares: Floats
     slack: Floats
-    inside: Bools
+    reached: Mapping[str, Bools]
 
 
 def marks_of(rig: Rig, sidecar: Sidecar, grid: Grid, reader: Ints, lengths: Sequence[int]) -> Marks:
@@ -48,15 +57,31 @@ def marks_of(rig: Rig, sidecar: Sidecar, grid: Grid, reader: Ints, lengths: Sequ
     points, matrices = grid.points(), network_from_lidar(rig, sidecar)
     used = np.flatnonzero(reader >= 0)
     camera, query = camera_of_places(lengths)[used], reader[used]
-    shares = np.zeros((len(used), points.shape[1], 2))
-    slack, inside = np.zeros(shares.shape[:2]), np.zeros(shares.shape[:2], np.bool_)
+    shares, slack = np.zeros((len(used), points.shape[1], 2)), np.zeros((len(used), points.shape[1]))
+    reached = {reach: np.zeros(slack.shape, np.bool_) for reach in REACHES}
     for index, prep in enumerate(sidecar.preparations):
         mine = camera == index
-        found = sight(matrices[index], points, prep.size_px, sidecar.min_depth_m)
-        shares[mine] = (found.places / np.array(prep.size_px))[query[mine]]
-        slack[mine] = found.rounding_px[query[mine]] / min(prep.size_px)
-        inside[mine] = found.surely[query[mine]]
-    return Marks(used, shares, slack, inside)
+        found = projected(matrices[index], points, prep.size_px, sidecar.min_depth_m)
+        shares[mine], slack[mine] = found.shares[query[mine]], found.slack[query[mine]]
+        for reach in REACHES:
+            reached[reach][mine] = found.reached[reach][query[mine]]
+    return Marks(used, shares, slack, reached)
+
+
+def projected(matrix: Floats, points: Floats, size_px: Sequence[int], min_depth_m: float) -> Marks:
+    """Return where points (Q, D, 3) fall in one camera's image, `used` being all of them."""
+    size = np.array(size_px, np.float64)
+    homogeneous = np.concatenate([points, np.ones((*points.shape[:-1], 1))], axis=-1)
+    pqd = np.einsum("ij,...j->...i", matrix[:3], homogeneous)
+    bound = np.abs(matrix[:3]) @ np.append(reach_of(points), 1.0) * FLOAT32_ROUNDINGS * 2.0**-24
+    depth = np.maximum(pqd[..., 2], min_depth_m)
+    places = pqd[..., :2] / np.maximum(depth, 1e-300)[..., None]
+    deep, shallow = pqd[..., 2] > min_depth_m + bound[2], pqd[..., 2] < min_depth_m - bound[2]
+    errors = bound[:2] + np.abs(places) * np.where(deep, bound[2], 0.0)[..., None]
+    slack = (errors / np.maximum(depth, 1e-300)[..., None] / size).max(axis=-1)
+    inside = sight(matrix, points, size_px, min_depth_m).surely
+    reached = {"inside": inside, "ahead": deep, "all": deep | (shallow & (min_depth_m > 0))}
+    return Marks(np.arange(len(points)), places / size, slack, reached)
 
 
 def columns_of(table: npt.NDArray[np.generic], places: int, marks: Marks) -> tuple[Column, ...]:
@@ -68,6 +93,19 @@ def columns_of(table: npt.NDArray[np.generic], places: int, marks: Marks) -> tup
     return tuple(column for column in columns if column is not None) if all(columns) else ()
 
 
+def narrowed(
+    table: npt.NDArray[np.generic], places: int, marks: Marks, columns: Sequence[Column]
+) -> tuple[Column, ...]:
+    """Return columns that reach no further than in another vehicle's table: a model may clip what is far out."""
+    values = _by_place(table, places)
+    if values is None or values.shape[1] != len(columns):
+        return tuple(columns)
+    return tuple(
+        replace(column, reach=_reach(values[marks.used, number], marks, column, column.reach))
+        for number, column in enumerate(columns)
+    )
+
+
 def wrong_places(
     table: npt.NDArray[np.generic], places: int, marks: Marks, columns: Sequence[Column]
 ) -> tuple[Ints, int]:
@@ -77,9 +115,9 @@ def wrong_places(
         return marks.used, 0
     wrong, compared = np.zeros(len(marks.used), np.bool_), 0
     for number, column in enumerate(columns):
-        off, inside = _off(values[marks.used, number], marks, column)
-        wrong |= off & inside
-        compared += int(inside.sum())
+        reached = marks.reached[column.reach][:, column.anchor]
+        wrong |= _off(values[marks.used, number], marks, column) & reached
+        compared += int(reached.sum())
     return marks.used[wrong], compared
 
 
@@ -91,7 +129,7 @@ def _by_place(table: npt.NDArray[np.generic], places: int) -> Floats | None:
 
 def _column(values: Floats, marks: Marks) -> Column | None:
     for anchor in range(marks.shares.shape[1]):
-        inside = marks.inside[:, anchor]
+        inside = marks.reached["inside"][:, anchor]
         for axis in (0, 1):
             share = marks.shares[inside, anchor, axis]
             if len(share) < 8 or np.ptp(share) < 0.1:
@@ -99,15 +137,22 @@ def _column(values: Floats, marks: Marks) -> Column | None:
             design = np.stack([share, np.ones_like(share)], axis=1)
             factor, offset = np.linalg.lstsq(design, values[inside], rcond=None)[0]
             column = Column(anchor, axis, float(f"{factor:.9g}"), float(f"{offset:.9g}"))
-            if abs(factor) > 1e-6 and not (_off(values, marks, column)[0] & inside).any():
-                return column
+            if abs(factor) > 1e-6 and not (_off(values, marks, column) & inside).any():
+                return replace(column, reach=_reach(values, marks, column, REACHES[-1]))
     return None
 
 
-def _off(values: Floats, marks: Marks, column: Column) -> tuple[Bools, Bools]:
-    """Return (U,) which values are not those of a column, and which of their points are inside the image."""
+def _reach(values: Floats, marks: Marks, column: Column, most: str) -> str:
+    """Return how far a column holds where its points fall, at most as far as given; inside the image in any case."""
+    off = _off(values, marks, column)
+    further = REACHES[1 : REACHES.index(most) + 1]
+    fitting = [reach for reach in further if not (off & marks.reached[reach][:, column.anchor]).any()]
+    return fitting[-1] if fitting else REACHES[0]
+
+
+def _off(values: Floats, marks: Marks, column: Column) -> Bools:
+    """Return (U,) which values are not those of a column."""
     share = marks.shares[:, column.anchor, column.axis]
-    size = abs(column.factor) + abs(column.offset)
+    size = abs(column.factor) * np.maximum(1.0, np.abs(share)) + abs(column.offset)
     allowed = abs(column.factor) * marks.slack[:, column.anchor] + ROUNDING * size
-    off = ~(np.abs(values - (column.factor * share + column.offset)) <= allowed)
-    return np.asarray(off), marks.inside[:, column.anchor]
+    return np.asarray(~(np.abs(values - (column.factor * share + column.offset)) <= allowed))

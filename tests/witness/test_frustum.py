@@ -8,13 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from specialize.model import parse_spec
 from specialize.modes import witness_build
 from specialize.modes.tables import Program
 from specialize.passes.tables import Array
-from specialize.witness.frustum import Frustum, Landing, land, orders, pooled
+from specialize.witness.frustum import Frustum, Landing, frustum_of, land, orders, pooled
 from specialize.witness.rig import Rig, parse_rig, sidecar_of
+from specialize.zoo import spec
+from specialize.zoo.lss import DepthLSSTransform, LSSTransform
 from tests.cli.running import Ran, run_here
 from tests.witness import mutants
 from tests.witness.lifting import STYLE, Lifting, write_lifting, write_sidecar
@@ -119,18 +122,13 @@ def test_a_pooling_agrees(mode: str, lifting: Lifting, capsys: pytest.CaptureFix
     ran = _build(capsys, files, "--mode", mode)
     assert ran.code == 0, ran.err
     record = json.loads((files.model.parent / "build" / "manifest.json").read_text())["witness"]
-    spec = parse_spec(files.sidecar.read_text(), "test")
-    landing = _landed(files, spec.to_text())
+    landing = _landed(files, parse_spec(files.sidecar.read_text(), "test").to_text())
     assert record["frustum"]["points"] == landing.cell.size == 3 * 3 * 5 * 6
     assert record["frustum"]["kept"] == int((landing.cell >= 0).sum())
     assert not [line for line in record["not_witnessed"] if "frustum" in line or "site" in line]
 
 
 def _landed(files: Lifting, sidecar: str) -> Landing:
-    import yaml
-
-    from specialize.witness.frustum import frustum_of
-
     values = yaml.safe_load(sidecar)
     frustum = frustum_of(values)
     assert frustum is not None
@@ -237,3 +235,16 @@ def test_the_rig_is_read_by_the_witness_alone(lifting: Lifting) -> None:
     assert isinstance(one, Landing) and isinstance(other, Landing)
     assert np.array_equal(one.cell[::-1], other.cell)
     assert not np.array_equal(one.cell, other.cell)
+
+
+@pytest.mark.parametrize("name", ["bevfusion_camera", "bevfusion_camera.vtransform", "bevfusion_camera_only"])
+def test_a_built_in_model_declares_the_frustum_that_it_has(name: str) -> None:
+    """Points and cells of the sidecar are those of the module."""
+    module = DepthLSSTransform() if name != "bevfusion_camera_only" else LSSTransform()
+    frustum = frustum_of(yaml.safe_load(spec(name).to_text()))
+    assert frustum is not None
+    np.testing.assert_allclose(module.frustum.detach().numpy(), frustum.points(), rtol=1e-6)
+    assert module.nx.tolist() == list(frustum.cells)
+    size = (np.array(frustum.range_m[3:]) - np.array(frustum.range_m[:3])) / frustum.cells
+    np.testing.assert_allclose(module.dx.detach().numpy(), size, rtol=1e-6)
+    np.testing.assert_allclose((module.bx - module.dx / 2).detach().numpy(), frustum.range_m[:3], rtol=1e-6)

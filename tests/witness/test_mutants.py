@@ -91,6 +91,19 @@ def test_swapped_entries_of_a_table_are_an_error(
     monkeypatch.undo()
 
 
+def test_a_place_outside_the_image_is_compared(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Samples around a point outside the image may still fall into it, so its place matters as much."""
+    assert bench.build("--mode", "tables").code == 0
+    table = tmp_path / "car43.safetensors"
+    mutants.moved_outside(monkeypatch)
+    ran = run_here(bench.capsys, "table", "--calib", CAR43, "--for", bench.folder / "car42", "-o", table)
+    assert ran.code == 4, ran.err
+    assert "where the points fall" in ran.err
+    assert not table.exists()
+
+
 def test_a_grid_that_is_not_the_models_blames_the_sidecar(bench: Bench) -> None:
     """Tables of a model whose sidecar has another grid of the same size are refused, and the hint names the sidecar."""
     sidecar = bench.model.with_suffix(".model.yaml")

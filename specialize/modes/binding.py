@@ -7,7 +7,6 @@ size: one engine serves many vehicles.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +29,6 @@ from specialize.modes import envelope, envelope_file
 from specialize.modes.tables import OWN_TABLE, PROGRAM, program_of, require_table
 from specialize.modes.tabulate import tabulate
 from specialize.modes.witnessed import compare_inputs, disagree
-from specialize.modes.witnessed_frustum import Compared
 from specialize.passes.bind import feeds_of
 from specialize.passes.masks import Mask, Trial, find_masks
 from specialize.passes.pipeline import Specialized, specialize_graph
@@ -204,20 +202,14 @@ def _bind_tables(
     cases = tuple({**feeds_of(model, spec, vehicle), **table} for vehicle, table in made.vehicles)
     paths = (request.calib, *profile_files(request.capacity_over))
     rigs = tuple(read_rig(path) for path in paths[: len(cases)])
-    recipe = made.maker.witness(rigs[0], made.vehicles[0][1]).learn()
-    for (_, table), rig in zip(made.vehicles[1:], rigs[1:], strict=True):
-        recipe = made.maker.witness(rig, table).narrow(recipe)
-    pooled = made.maker.pooled(made.vehicles[0][0], rigs[0], made.vehicles[0][1])
-    if isinstance(pooled, Compared):
-        recipe = dataclasses.replace(recipe, order=pooled.record.order)
-    maker = dataclasses.replace(made.maker, recipe=recipe)
+    maker = made.maker.learned(made.vehicles, rigs)
     compared = [
         maker.compare(vehicle, rig, table) for (vehicle, table), rig in zip(made.vehicles, rigs, strict=True)
     ]
     return Binding(
         compiled=made.compiled,
         fed=Fed(cases, turned=_turned(model, spec, profile)),
-        options={"tables": {**made.options, "witness": recipe.to_json()}},
+        options={"tables": {**made.options, "witness": maker.recipe.to_json()}},
         files={PROGRAM: made.program},
         table=made.vehicles[0][1],
         rigs=rigs,

@@ -8,7 +8,7 @@ another calibration takes as long as folding its geometry; no row-wise work is c
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,23 @@ class Program:
             VerificationError: They are of other pairs than the vehicle's cameras see.
         """
         return TablesWitness(self.tables, dict(self.packing.rooms), self.spec, rig, contents)
+
+    def learned(
+        self, vehicles: Sequence[tuple[CalibrationProfile, Mapping[str, Array]]], rigs: Sequence[Rig]
+    ) -> Program:
+        """Return the same with what the tables of the vehicles that the engine is built over are.
+
+        Raises:
+            VerificationError: A sum, a gather or a pooling is not of the visible sets.
+        """
+        (profile, contents), *others = vehicles
+        recipe = self.witness(rigs[0], contents).learn()
+        for (_, table), rig in zip(others, rigs[1:], strict=True):
+            recipe = self.witness(rig, table).narrow(recipe)
+        pooled = self.pooled(profile, rigs[0], contents)
+        if isinstance(pooled, Compared):
+            recipe = dataclasses.replace(recipe, order=pooled.record.order)
+        return dataclasses.replace(self, recipe=recipe)
 
     def compare(self, profile: CalibrationProfile, rig: Rig, contents: Mapping[str, Array]) -> dict[str, str]:
         """Compare the tables of a vehicle with the witness; return what each was compared with, by name.

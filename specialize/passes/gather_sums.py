@@ -2,7 +2,7 @@
 
 What: ScatterND or ScatterElements that adds rows to constant places  ->  Gather and ReduceSum: the rows of a place are
     cut into runs whose lengths are powers of two, all runs of one length are summed at once, and the few sums of a
-    place are added in the same way.
+    place are added in the same way. Numbers times features that many rows share are summed by `pool_columns` first.
 Why it is sound: a sum may be taken in any order. No row is read twice and none is padded, whatever the number of rows
     of a place. A scatter with repeated places is a race on runtimes that run it on several threads: ONNX Runtime's
     ScatterND loses additions on two threads.
@@ -23,6 +23,8 @@ from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.graph.subgraphs import remove_dead
 from specialize.passes.base import Note, node_name
+from specialize.passes.pool_columns import Sums, sum_columns
+from specialize.passes.pool_points import read_points
 from specialize.passes.rewrite import remove_unused, replace
 from specialize.passes.row_pull import Ints, Rows, pull_rows, zero_rows
 from specialize.rows.blocks import factors_of
@@ -133,24 +135,57 @@ def _write(builder: Builder, addition: _Addition) -> ir.Value:
 
 def _summed(builder: Builder, addition: _Addition) -> ir.Value:
     """Return the sums of the rows of every place, (count, width); zeros where there is no row."""
-    width, rows, places, live = addition.updates.width, addition.updates, addition.places, addition.live
-    counts = np.ones(1, np.int64)
-    while rows is addition.updates or counts.max(initial=0) > LAST_FAN_IN:
-        parts, places = _runs(builder, rows, live, places, addition.count)
-        counts = np.bincount(places, minlength=addition.count)
-        last = counts.max(initial=0) <= LAST_FAN_IN
-        if last:
-            dtype = addition.data.dtype or ir.DataType.FLOAT
-            parts.append(builder.constant(np.zeros((1, width), dtype.numpy()), "zeros"))
-        total = sum(dims(part)[0] for part in parts)
-        joined = builder.node("Concat", parts, (total, width), axis=0) if len(parts) > 1 else parts[0]
-        rows, live = Rows(joined, total, width), np.arange(len(places))
+    points = read_points(addition.updates.value)
+    sums = None
+    if points is not None and points.factor.size == addition.updates.count:
+        sums = sum_columns(builder, points, addition.live, addition.places, addition.count)
+    if sums is None:
+        parts, places = _runs(builder, addition.updates, addition.live, addition.places, addition.count)
+        sums = Sums(parts, np.arange(len(places)), places)
+    zeros = np.zeros((1, addition.updates.width), (addition.data.dtype or ir.DataType.FLOAT).numpy())
+    return _added(builder, sums, addition.count, builder.constant(zeros, "zeros"))
+
+
+def _added(builder: Builder, sums: Sums, count: int, zeros: ir.Value) -> ir.Value:
+    """Return the sums of the rows that are left of every place: in runs while there are many, then side by side."""
+    width, parts, live, places = dims(zeros)[1], sums.parts, sums.live, sums.places
+    pieces, sources, owners, start = [], [], [], 0
+    while len(places):
+        joined = _joined(builder, parts)
+        many = np.bincount(places, minlength=count)[places] > LAST_FAN_IN
+        pieces.append(joined)
+        sources.append(start + live[~many])
+        owners.append(places[~many])
+        start += dims(joined)[0]
+        parts, places = _runs(builder, Rows(joined, dims(joined)[0], width), live[many], places[many], count)
+        live = np.arange(len(places))
+    last = Sums([*pieces, zeros], np.concatenate([*sources, []]), np.concatenate([*owners, []]))
+    return _side_by_side(builder, last, count)
+
+
+def _side_by_side(builder: Builder, sums: Sums, count: int) -> ir.Value:
+    """Return the sums of a few rows of every place; the last row is that of places with fewer."""
+    rows, live, places = (
+        _joined(builder, sums.parts),
+        sums.live.astype(np.int64),
+        sums.places.astype(np.int64),
+    )
+    total, width = dims(rows)
+    counts = np.bincount(places, minlength=count)
     fan_in = max(1, int(counts.max(initial=0)))
-    sources = np.full((addition.count, fan_in), len(places))
+    sources = np.full((count, fan_in), total - 1)
     order = np.argsort(places, kind="stable")
-    sources[places[order], np.arange(len(order)) - (np.cumsum(counts) - counts)[places[order]]] = order
-    picked = pull_rows(builder, rows, sources.ravel())
+    within = np.arange(len(order)) - (np.cumsum(counts) - counts)[places[order]]
+    sources[places[order], within] = live[order]
+    picked = pull_rows(builder, Rows(rows, total, width), sources.ravel())
     return _sum_of_runs(builder, picked, fan_in, width)
+
+
+def _joined(builder: Builder, parts: list[ir.Value]) -> ir.Value:
+    if len(parts) == 1:
+        return parts[0]
+    total = sum(dims(part)[0] for part in parts)
+    return builder.node("Concat", parts, (total, dims(parts[0])[1]), axis=0)
 
 
 def _runs(builder: Builder, rows: Rows, live: Ints, places: Ints, count: int) -> tuple[list[ir.Value], Ints]:

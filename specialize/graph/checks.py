@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import onnx
@@ -92,15 +93,27 @@ def _kind(kind: object) -> str:
 
 def _check_names(model: ir.Model, path: Path) -> None:
     """Refuse names that are no text, which is how damaged files are read."""
-    names: list[object] = [*model.graph.opset_imports, *(value.name for value in model.graph.inputs)]
-    names += model.graph.initializers
+    names: list[object] = [*model.graph.opset_imports, model.producer_name, model.producer_version]
+    names += [model.domain, model.doc_string, *_items(model.metadata_props)]
+    for graph in (model.graph, *model.graph.subgraphs()):
+        names += [graph.name, graph.doc_string, *_items(graph.metadata_props), *graph.initializers]
+        names += _of_values([*graph.inputs, *graph.initializers.values()])
     for node in _all_nodes(model):
         node.device_configurations = ()  # how a node is spread over devices: nothing here keeps it
-        names += [node.op_type, node.domain, node.name, *node.attributes]
-        names += [value.name for value in node.outputs]
+        names += [node.op_type, node.domain, node.name, node.overload, node.doc_string, *node.attributes]
+        names += [*_items(node.metadata_props), *_of_values(node.outputs)]
     wrong = next((name for name in names if not isinstance(name, str | None)), None)
     if wrong is not None:
         raise InputError(str(path), "names that are text", repr(wrong), AGAIN)
+
+
+def _items(properties: Mapping[str, str]) -> Iterator[object]:
+    return itertools.chain.from_iterable(properties.items())
+
+
+def _of_values(values: Iterable[ir.Value]) -> Iterator[object]:
+    for value in values:
+        yield from (value.name, value.doc_string, *_items(value.metadata_props))
 
 
 def _all_nodes(model: ir.Model) -> Iterator[ir.Node]:

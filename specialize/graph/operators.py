@@ -91,8 +91,17 @@ def _check_operator(node: ir.Node, signature: _Signature | None, place: str) -> 
         if attr.type.value != wanted:
             expected = ir.AttributeType(wanted).name
             raise InputError(f"{place}: {name}", f"an attribute of type {expected}", attr.type.name, AGAIN)
+        _require_text(attr, f"{place}: {name}")
     if node.op_type == "If":
         _check_branches(node, place)
+
+
+def _require_text(attr: ir.Attr, place: str) -> None:
+    """Refuse bytes in the place of the text that names a mode, which is how damaged files are read."""
+    texts = attr.value if attr.type == ir.AttributeType.STRINGS else (attr.value,)
+    wrong = next((text for text in texts if isinstance(text, bytes)), None)
+    if wrong is not None:
+        raise InputError(place, "text", repr(wrong), AGAIN)
 
 
 def _check_branches(node: ir.Node, place: str) -> None:

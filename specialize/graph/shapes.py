@@ -83,7 +83,7 @@ class ShapeInference:
             proto = results.get(f"o{index}")
             if proto is not None and proto.HasField("tensor_type"):
                 _apply(value, proto)
-        _check_reshape(node)
+        _check_moved(node)
 
     def _infer_function(self, node: ir.Node) -> dict[str, onnx.TypeProto]:
         """Return the types of the outputs of an operator that the standard defines by other operators alone."""
@@ -147,19 +147,24 @@ class ShapeInference:
         return found
 
 
-def _check_reshape(node: ir.Node) -> None:
-    """Refuse a Reshape that loses elements, which shape inference does not see.
+def _check_moved(node: ir.Node) -> None:
+    """Refuse a Reshape or a Transpose that loses elements, which shape inference does not see.
 
     Raises:
-        InputError: The shape was written down while tracing with another calibration.
+        InputError: A shape was written down while tracing with another calibration, or a file is damaged.
     """
-    if node.op_type != "Reshape" or node.inputs[0] is None:
+    if node.op_type not in ("Reshape", "Transpose") or node.inputs[0] is None:
         return
     source, result = node.inputs[0], node.outputs[0]
-    if not is_static(source) or not is_static(result) or math.prod(dims(source)) == math.prod(dims(result)):
+    if not is_static(source) or not is_static(result):
         return
-    expected = f"a shape of {math.prod(dims(source))} elements, as {list(dims(source))} has"
-    raise ShapeError(f"node {node.name or 'Reshape'!r}", expected, str(list(dims(result))))
+    place = f"node {node.name or node.op_type!r}"
+    if math.prod(dims(source)) != math.prod(dims(result)):
+        expected = f"a shape of {math.prod(dims(source))} elements, as {list(dims(source))} has"
+        raise ShapeError(place, expected, str(list(dims(result))))
+    if node.op_type == "Transpose" and len(dims(source)) != len(dims(result)):
+        expected = f"a permutation of the {len(dims(source))} axes of {list(dims(source))}"
+        raise ShapeError(f"{place}: perm", expected, f"one of {len(dims(result))} axes")
 
 
 def _may_be_shape(value: ir.Value) -> bool:

@@ -24,6 +24,7 @@ from tests.graph.hostile_models import (
     nested,
     node,
     outside,
+    spoilt,
     typed,
     untyped,
     value,
@@ -75,6 +76,19 @@ WRONG: dict[str, tuple[Maker, str]] = {
     "an input larger than memory": (lambda _: graph(RELU, inputs=[value("x", (1 << 62, 1 << 62))]), "at most 4 GiB"),
     "an attribute of another type": (lambda _: graph(node("Shape", "x", start=0.5)), "start: expected an attribute of"),
     "a permutation of text": (lambda _: graph(node("Transpose", "x", perm="ab")), "an attribute of type INTS"),
+    "a permutation of fewer axes": (
+        lambda _: graph(node("Transpose", "x", perm=[1, 2]), inputs=[value("x", (1, 2, 3))]),
+        "a permutation of the 3 axes of [1, 2, 3], got one of 2 axes",
+    ),
+    "a mode that is no text": (
+        lambda _: spoilt(graph(node("GridSample", "x x", mode="bilinear")), b"bilinear"),
+        "mode: expected text, got b'bilinea\\xa6'",
+    ),
+    "a name of a graph that is no text": (lambda _: spoilt(graph(RELU), b"made"), "names that are text"),
+    "a remark that is no text": (
+        lambda _: spoilt(changed(graph(RELU), lambda m: setattr(m.graph.node[0], "doc_string", "remark")), b"remark"),
+        "names that are text",
+    ),
     "an attribute without a type": (lambda _: graph(untyped("perm")), "perm: expected a value"),
     "an attribute of a function": (lambda _: graph(untyped("perm", type=7, ref_attr_name="z")), "perm: expected"),
     "a branch that is not there": (

@@ -49,6 +49,13 @@ def graph(
     return helper.make_model(body, opset_imports=OPSETS, functions=list(functions), ir_version=9)
 
 
+def spoilt(model: onnx.ModelProto, text: bytes) -> onnx.ModelProto:
+    """Return a model that has a byte which is no text at the end of a text that it holds."""
+    data = model.SerializeToString()
+    assert data.count(text) == 1, text
+    return onnx.ModelProto.FromString(data.replace(text, text[:-1] + b"\xa6"))
+
+
 def function(name: str, *nodes: onnx.NodeProto) -> onnx.FunctionProto:
     """Return a local function of `a` that gives `b`."""
     return helper.make_function("own", name, ["a"], ["b"], list(nodes), OPSETS)

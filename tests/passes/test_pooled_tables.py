@@ -20,6 +20,7 @@ from specialize.modes.capacity import explain
 from specialize.modes.tables import Program
 from specialize.modes.tabulate import Tabulated, tabulate
 from specialize.passes.pipeline import specialize_graph
+from specialize.planning import visible_sets
 from specialize.request import BuildRequest
 from specialize.rows.room import NoRoomError, Room, Sum
 from specialize.visibility.grid import QueryGrid
@@ -100,7 +101,8 @@ def pooled(folder: Path, form: str = "scatter_add", style: Style = STYLE, **opti
     prepared = folder / "prepared.onnx"
     ir.save(specialize_graph(model, {}, RAGGED).model, prepared)
     request = BuildRequest(calib=Path("unread"), mode="tables", **options)  # type: ignore[arg-type]
-    return Pooled(proto, style, tabulate(request, vehicle(style, TURN_RAD), SPEC, prepared))
+    own = vehicle(style, TURN_RAD)
+    return Pooled(proto, style, tabulate(request, own, SPEC, prepared, visible_sets(SPEC, own)))
 
 
 @pytest.mark.parametrize("form", FORMS)

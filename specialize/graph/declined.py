@@ -23,3 +23,7 @@ class Declined:
     def codes(self) -> tuple[str, ...]:
         """The code of the reason, then those of what led to it."""
         return (self.code, *(code for cause in self.causes for code in cause.codes))
+
+    def under(self, title: str) -> Declined:
+        """Return the reason with what it is about in front of its text; the same without a title."""
+        return Declined(self.code, f"{title}: {self.text}", self.causes) if title else self

@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from specialize.graph.declined import Declined
 from specialize.graph.edit import PASS_KEY, SITE_KEY
 from specialize.graph.ops import VIEWS, permutation
 from specialize.graph.shapes import STANDARD, dims, is_static, set_like
-from specialize.passes.base import Note
+from specialize.passes.base import Note, declined
 from specialize.rows.lift import array_of, node_axis
 
 NAME = "affine"
@@ -40,7 +41,7 @@ def fold_affine(model: ir.Model) -> list[Note]:
     products = sum(_fold(node, folding.scaled) for node in nodes)
     sums = sum(_fold(node, folding.shifted) for node in nodes)
     if not products + sums:
-        return [Note(NAME, "declined", "graph", "no factor or summand that a table could take")]
+        return [declined(NAME, "graph", Declined("no-table", "no factor or summand that a table could take"))]
     folding.forget_unused()
     text = f"{products} products and {sums} sums with constants folded into tables"
     return [Note(NAME, "applied", "graph", text)]

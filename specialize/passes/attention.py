@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.declined import Declined
 from specialize.graph.edit import Builder
 from specialize.graph.shapes import dims, is_static
 from specialize.rows.lift import array_of
@@ -87,24 +88,27 @@ def is_attention(node: ir.Node) -> bool:
     return node.domain == DOMAIN and node.op_type == OPERATOR and len(node.inputs) == 4
 
 
-def read_attention(node: ir.Node) -> Attention | str:
+def read_attention(node: ir.Node) -> Attention | Declined:
     """Return what an internal operator reads, or why it cannot be told."""
     value, shapes, locations, weights = node.inputs[:4]
     if value is None or shapes is None or locations is None or weights is None:
-        return "an input is absent"
+        return Declined("input-absent", "an input is absent")
     sizes = sizes_of(value, shapes, locations, weights)
-    return sizes if isinstance(sizes, str) else Attention(sizes, value, locations, weights)
+    return sizes if isinstance(sizes, Declined) else Attention(sizes, value, locations, weights)
 
 
-def sizes_of(value: ir.Value, shapes: ir.Value, locations: ir.Value, weights: ir.Value) -> Sizes | str:
+def sizes_of(value: ir.Value, shapes: ir.Value, locations: ir.Value, weights: ir.Value) -> Sizes | Declined:
     """Return the sizes that shapes of tensors imply, or why they contradict each other."""
     levels = level_sizes(shapes)
-    if isinstance(levels, str):
+    if isinstance(levels, Declined):
         return levels
     if not all(is_static(each) for each in (value, locations, weights)):
-        return "a shape is not a number"
+        return Declined("shape-unknown", "a shape is not a number")
     if len(dims(value)) != 4 or len(dims(locations)) != 6:
-        return f"value has rank {len(dims(value))} and locations {len(dims(locations))} instead of 4 and 6"
+        return Declined(
+            "ranks",
+            f"value has rank {len(dims(value))} and locations {len(dims(locations))} instead of 4 and 6",
+        )
     batch, _, heads, channels = dims(value)
     sizes = Sizes(batch, dims(locations)[1], heads, dims(locations)[4], channels, levels)
     for name, have, want in (
@@ -112,18 +116,20 @@ def sizes_of(value: ir.Value, shapes: ir.Value, locations: ir.Value, weights: ir
         ("weights", dims(weights), sizes.weights),
     ):  # fmt: skip
         if have != want:
-            return f"{name} is {list(have)} where {list(want)} is expected"
+            return Declined("sizes", f"{name} is {list(have)} where {list(want)} is expected")
     return sizes
 
 
-def level_sizes(shapes: ir.Value) -> tuple[tuple[int, int], ...] | str:
+def level_sizes(shapes: ir.Value) -> tuple[tuple[int, int], ...] | Declined:
     """Return height and width per level, or why they are not known."""
     known = array_of(shapes)
     if known is None:
-        return "the sizes of the maps are not constant"
+        return Declined("levels-not-constant", "the sizes of the maps are not constant")
     sizes = known.astype(np.int64)
     if sizes.ndim != 2 or sizes.shape[1] != 2 or (sizes < 1).any():
-        return f"the sizes of the maps are {sizes.tolist()}, not height and width per level"
+        return Declined(
+            "sizes", f"the sizes of the maps are {sizes.tolist()}, not height and width per level"
+        )
     return tuple((int(height), int(width)) for height, width in sizes)
 
 

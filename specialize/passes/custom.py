@@ -10,6 +10,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.custom import Role, Spelling, result_shape, roles_of
+from specialize.graph.declined import Declined
 from specialize.graph.edit import Builder
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.arithmetic import slice_of
@@ -26,35 +27,35 @@ from specialize.passes.view import View, climb, descend
 from specialize.rows.lift import array_of, node_axis
 
 
-def read_custom(node: ir.Node, spelling: Spelling, builder: Builder) -> tuple[ir.Value, Attention] | str:
+def read_custom(node: ir.Node, spelling: Spelling, builder: Builder) -> tuple[ir.Value, Attention] | Declined:
     """Return the result of the internal operator in place of a custom one, or why that cannot be made."""
     wanted = roles_of(node, spelling)
     if len(node.inputs) != len(wanted) or any(value is None for value in node.inputs):
-        return f"{len(node.inputs)} inputs where {len(wanted)} are expected"
+        return Declined("inputs", f"{len(node.inputs)} inputs where {len(wanted)} are expected")
     roles = {role: value for role, value in zip(wanted, node.inputs, strict=True) if value is not None}
     if not all(is_static(value) for value in roles.values()):
-        return "a shape is not a number"
+        return Declined("shape-unknown", "a shape is not a number")
     if "offsets" in roles:
         attention = _from_pixels(roles, builder)
     else:
         sizes = sizes_of(roles["value"], roles["shapes"], roles["locations"], roles["weights"])
-        if isinstance(sizes, str):
+        if isinstance(sizes, Declined):
             return sizes
         attention = Attention(sizes, roles["value"], roles["locations"], roles["weights"])
-    if isinstance(attention, str):
+    if isinstance(attention, Declined):
         return attention
     fault = _check_starts(roles.get("starts"), attention.sizes)
-    if fault:
+    if fault is not None:
         return fault
     if (node.domain, node.op_type) == (DOMAIN, OPERATOR):
         return node.outputs[0], attention
     shape = dims(node.outputs[0]) if is_static(node.outputs[0]) else result_shape(node)
     if shape is None or math.prod(shape) != math.prod(attention.sizes.result):
-        return f"its result is {shape} where {list(attention.sizes.result)} is expected"
+        return Declined("sizes", f"its result is {shape} where {list(attention.sizes.result)} is expected")
     return builder.reshape(make_attention(builder, attention), shape), attention
 
 
-def write_custom(attention: Attention, spelling: Spelling, builder: Builder) -> ir.Value | str:
+def write_custom(attention: Attention, spelling: Spelling, builder: Builder) -> ir.Value | Declined:
     """Return the result, [N, Q, M * d], of a custom operator, or why it cannot be written that way."""
     sizes = attention.sizes
     kind = spelling.index.numpy()
@@ -66,7 +67,7 @@ def write_custom(attention: Attention, spelling: Spelling, builder: Builder) -> 
         made["starts"] = builder.constant(np.array(sizes.starts, dtype=kind), "starts")
     if spelling.in_pixels:
         pixels = _to_pixels(attention, builder)
-        if isinstance(pixels, str):
+        if isinstance(pixels, Declined):
             return pixels
         made |= pixels
     else:
@@ -86,26 +87,28 @@ def write_custom(attention: Attention, spelling: Spelling, builder: Builder) -> 
     return builder.reshape(result, sizes.result)
 
 
-def _check_starts(starts: ir.Value | None, sizes: Sizes) -> str:
+def _check_starts(starts: ir.Value | None, sizes: Sizes) -> Declined | None:
     known = array_of(starts)
     if starts is None:
-        return ""
+        return None
     if known is None:
-        return "the starts of the levels are not constant"
+        return Declined("levels-not-constant", "the starts of the levels are not constant")
     if tuple(int(start) for start in known.ravel()) != sizes.starts:
-        return f"the levels start at {known.ravel().tolist()} where {list(sizes.starts)} is expected"
-    return ""
+        return Declined(
+            "sizes", f"the levels start at {known.ravel().tolist()} where {list(sizes.starts)} is expected"
+        )
+    return None
 
 
-def _from_pixels(roles: dict[Role, ir.Value], builder: Builder) -> Attention | str:
+def _from_pixels(roles: dict[Role, ir.Value], builder: Builder) -> Attention | Declined:
     """Return locations = reference + offsets / size and weights = softmax, from what the TensorRT operators read."""
     levels = level_sizes(roles["shapes"])
-    if isinstance(levels, str):
+    if isinstance(levels, Declined):
         return levels
     value, reference, offsets, logits = (roles[role] for role in ("value", "reference", "offsets", "logits"))
     shapes = [dims(each) for each in (value, reference, offsets, logits)]
     if len(shapes[0]) != 4 or len(shapes[1]) != 4 or len(shapes[2]) < 4 or len(shapes[3]) < 4:
-        return f"its inputs are {[list(shape) for shape in shapes]}"
+        return Declined("sizes", f"its inputs are {[list(shape) for shape in shapes]}")
     batch, places, heads, channels = shapes[0]
     queries = shapes[2][1]
     samples, anchors = math.prod(shapes[3][3:]), shapes[1][2] * shapes[1][3] // 2
@@ -115,7 +118,7 @@ def _from_pixels(roles: dict[Role, ir.Value], builder: Builder) -> Attention | s
         sizes.weights
     )
     if not whole or places != sizes.places or shapes[1][:2] != (batch, queries) or points % anchors:
-        return f"its inputs are {[list(shape) for shape in shapes]}"
+        return Declined("sizes", f"its inputs are {[list(shape) for shape in shapes]}")
     unit = np.repeat(
         np.array([[1 / width, 1 / height] for height, width in levels], np.float32), points, axis=0
     )
@@ -129,13 +132,13 @@ def _from_pixels(roles: dict[Role, ir.Value], builder: Builder) -> Attention | s
     return Attention(sizes, value, places_, builder.reshape(weights, sizes.weights))
 
 
-def _to_pixels(attention: Attention, builder: Builder) -> dict[Role, ir.Value] | str:
+def _to_pixels(attention: Attention, builder: Builder) -> dict[Role, ir.Value] | Declined:
     """Return reference points at the origin, offsets = locations * size, and what the softmax was taken of."""
     sizes = attention.sizes
     samples = len(sizes.levels) * sizes.points
     logits = _before_softmax(attention.weights, samples, builder)
     if logits is None:
-        return "its weights are taken before the softmax, and these come from none"
+        return Declined("no-softmax", "its weights are taken before the softmax, and these come from none")
     wide = (sizes.batch, sizes.queries, sizes.heads, samples * 2)
     size = np.repeat(
         np.array([[width, height] for height, width in sizes.levels], np.float32), sizes.points, axis=0

@@ -18,7 +18,7 @@ from specialize.graph.declined import Declined
 from specialize.graph.edit import Builder
 from specialize.graph.io import raise_opset
 from specialize.passes.attention import DOMAIN, Attention, is_attention, read_attention
-from specialize.passes.base import Note, node_name
+from specialize.passes.base import Note, declined
 from specialize.passes.custom import write_custom
 from specialize.passes.custom_conv import DEFORM_CONV_OPSET, READ_CONVS, has_convs
 from specialize.passes.lower_operands import plain_weights
@@ -62,9 +62,9 @@ def _written_as(spelling: str) -> Rule:
             return None
         attention = read_attention(node)
         opset = builder.graph.opset_imports.get("", 0)
-        made = attention if isinstance(attention, str) else _write(attention, spelling, builder, opset)
-        if isinstance(made, str):
-            return Declined("attention", made)
+        made = attention if isinstance(attention, Declined) else _write(attention, spelling, builder, opset)
+        if isinstance(made, Declined):
+            return made
         return Rewritten([f"written as {_title(spelling)}"], [made])
 
     return Rule(name=NAME, domains={DOMAIN}, rewrite=rewrite, title=spelling)
@@ -108,7 +108,9 @@ def read_plugins(model: ir.Model) -> list[Note]:
     return [
         *apply(model, READ_CONVS, READ_ROTATIONS),
         *(
-            Note(NAME, "declined", node_name(node), f"{node.op_type}: its tables are not constant")
+            declined(
+                NAME, node, Declined("tables-not-constant", f"{node.op_type}: its tables are not constant")
+            )
             for node in model.graph
             if is_pool(node)
         ),
@@ -157,7 +159,7 @@ def _raise(model: ir.Model, opset: int) -> bool:
     return raised
 
 
-def _write(attention: Attention, spelling: str, builder: Builder, opset: int) -> ir.Value | str:
+def _write(attention: Attention, spelling: str, builder: Builder, opset: int) -> ir.Value | Declined:
     if spelling in (GRID_SAMPLE, NEAREST):
         return with_grid_sample(attention, builder, opset)
     if spelling == HORIZON:

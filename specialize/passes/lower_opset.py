@@ -16,19 +16,20 @@ import onnx
 import onnx_ir as ir
 
 from specialize.graph.custom import is_custom
-from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.declined import Declined
+from specialize.graph.edit import Builder
 from specialize.graph.ops import number, text
-from specialize.graph.shapes import STANDARD, dims, numpy_type
+from specialize.graph.shapes import dims, numpy_type
 from specialize.passes.arithmetic import plus, times
-from specialize.passes.base import Note, node_name
+from specialize.passes.base import Note
 from specialize.passes.lower_deform_conv import GRID_SAMPLE_OPSET
 from specialize.passes.lower_sampling import spell_out
-from specialize.passes.rewrite import remove_unused, replace
+from specialize.passes.rewrite import Outcome, Rewritten, Rule, apply
 from specialize.rows.lift import array_of, node_axis
 
 NAME = "lower_opset"
 
-Rewrite = Callable[[ir.Node, Builder, int], ir.Value | str | None]
+Rewrite = Callable[[ir.Node, Builder, int], ir.Value | Declined | None]
 """Returns what replaces the node's output, None if the node may stay as it is now, or why neither can be."""
 
 FLOATS = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.DOUBLE})
@@ -54,7 +55,7 @@ def lower_opset(model: ir.Model, opset: int) -> list[Note]:
     if have <= opset:
         return []
     copy = model.clone()  # half a graph in one opset and half in another is none
-    declined = _rewrite(copy, have, opset)
+    declined = apply(copy, _to(have, opset))
     if declined:
         return declined
     model.graph = copy.graph
@@ -63,22 +64,16 @@ def lower_opset(model: ir.Model, opset: int) -> list[Note]:
     return [Note(NAME, "applied", "graph", f"opset {have} to {opset}")]
 
 
-def _rewrite(model: ir.Model, have: int, opset: int) -> list[Note]:
-    """Rewrite every node that is another one in the older opset, in place; return what could not be."""
-    declined = []
-    for node in list(model.graph):
-        if node.domain not in STANDARD or is_custom(node) or _unchanged(node.op_type, have, opset):
-            continue
-        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
+def _to(have: int, opset: int) -> Rule:
+    """Return the rule that rewrites every node that is another one in the older opset."""
+
+    def rewrite(node: ir.Node, builder: Builder) -> Outcome:
+        if is_custom(node) or _unchanged(node.op_type, have, opset):
+            return None
         made = RULES.get(node.op_type, _same)(node, builder, opset)
-        if isinstance(made, str):
-            builder.undo()
-            told = f"{node.op_type} in opset {opset}: {made}"
-            declined.append(Note(NAME, "declined", node_name(node), told))
-        elif made is not None:
-            replace(model.graph, node.outputs[0], made)
-            remove_unused(model.graph, node)
-    return declined
+        return made if isinstance(made, Declined) else Rewritten((), () if made is None else (made,))
+
+    return Rule(name=NAME, rewrite=rewrite, title=f"{{operator}} in opset {opset}")
 
 
 def _unchanged(operator: str, have: int, opset: int) -> bool:
@@ -92,22 +87,22 @@ def _unchanged(operator: str, have: int, opset: int) -> bool:
         return False
 
 
-def _same(node: ir.Node, builder: Builder, opset: int) -> str | None:
+def _same(node: ir.Node, builder: Builder, opset: int) -> Declined | None:
     if node.op_type not in TYPES_ONLY:
-        return "there is no such operator, and no other way to write it is known"
+        return Declined("no-operator", "there is no such operator, and no other way to write it is known")
     first = node.inputs[0] if node.inputs else None
     if opset < 12 and node.op_type in ONLY_FLOATS and first is not None and first.dtype not in FLOATS:
-        return f"it takes no {first.dtype.name if first.dtype else 'unknown type'}"
+        return Declined("type", f"it takes no {first.dtype.name if first.dtype else 'unknown type'}")
     for attribute, since in (("allowzero", 14), ("reduction", 16), ("batch_dims", 12)):
         if attribute in node.attributes and opset < since:
-            return f"it has no {attribute}"
+            return Declined("attribute", f"it has no {attribute}")
     return None
 
 
-def _reshape(node: ir.Node, builder: Builder, opset: int) -> str | None:
+def _reshape(node: ir.Node, builder: Builder, opset: int) -> Declined | None:
     shape, allow = array_of(node.inputs[1]), node.attributes.get("allowzero")
     if allow is not None and allow.as_int() and opset < 14 and (shape is None or (shape == 0).any()):
-        return "it has no allowzero"
+        return Declined("attribute", "it has no allowzero")
     node.attributes.pop("allowzero", None)
     return None
 
@@ -115,12 +110,12 @@ def _reshape(node: ir.Node, builder: Builder, opset: int) -> str | None:
 def _axes(since: int) -> Rewrite:
     """Return a rule for operators whose axes became an input."""
 
-    def rule(node: ir.Node, builder: Builder, opset: int) -> ir.Value | str | None:
+    def rule(node: ir.Node, builder: Builder, opset: int) -> ir.Value | Declined | None:
         if opset >= since or len(node.inputs) < 2 or node.inputs[1] is None:
             return None
         known = array_of(node.inputs[1])
         if known is None:
-            return "its axes are not constant"
+            return Declined("axes-not-constant", "its axes are not constant")
         attributes: dict[str, int | list[int]] = {
             name: node.attributes[name].as_int() for name in ("keepdims",) if name in node.attributes
         }
@@ -137,7 +132,7 @@ def _from_front(node: ir.Node, axes: list[int]) -> list[int]:
     return sorted(axis % max(1, len(dims(source))) for axis in axes)
 
 
-def _split(node: ir.Node, builder: Builder, opset: int) -> str | None:
+def _split(node: ir.Node, builder: Builder, opset: int) -> Declined | None:
     node.attributes.pop("num_outputs", None)
     axis = node_axis(node, 0, len(dims(node.outputs[0])))
     if opset < 13:
@@ -148,7 +143,7 @@ def _split(node: ir.Node, builder: Builder, opset: int) -> str | None:
     return None
 
 
-def _softmax(node: ir.Node, builder: Builder, opset: int) -> ir.Value | str | None:
+def _softmax(node: ir.Node, builder: Builder, opset: int) -> ir.Value | Declined | None:
     """Softmax along one axis; before opset 13 it is along all axes from one on, so that axis must be the last."""
     source = node.inputs[0]
     assert source is not None
@@ -164,13 +159,13 @@ def _softmax(node: ir.Node, builder: Builder, opset: int) -> ir.Value | str | No
     )
 
 
-def _layer_norm(node: ir.Node, builder: Builder, opset: int) -> ir.Value | str | None:
+def _layer_norm(node: ir.Node, builder: Builder, opset: int) -> ir.Value | Declined | None:
     """(x - mean) / sqrt(mean of squares + epsilon) * scale + bias."""
     source, scale = node.inputs[0], node.inputs[1]
     assert source is not None and scale is not None
     shape = dims(source)
     if any(output.uses() for output in node.outputs[1:]):
-        return "its mean is used"
+        return Declined("statistics", "its mean is used")
     axes = list(range(node_axis(node, -1, len(shape)), len(shape)))
     mean_shape = [1 if place in axes else size for place, size in enumerate(shape)]
     epsilon = number(node, "epsilon")
@@ -193,11 +188,11 @@ def _hard_swish(node: ir.Node, builder: Builder, opset: int) -> ir.Value:
     return times(builder, source, gate)
 
 
-def _gelu(node: ir.Node, builder: Builder, opset: int) -> ir.Value | str:
+def _gelu(node: ir.Node, builder: Builder, opset: int) -> ir.Value | Declined:
     source = node.inputs[0]
     assert source is not None
     if text(node, "approximate") != "none":
-        return "its approximation has no rule"
+        return Declined("approximation", "its approximation has no rule")
     root, half, one = (builder.constant(np.float32(number), "number") for number in (np.sqrt(0.5), 0.5, 1.0))
     erf = builder.node("Erf", [times(builder, source, root)], dims(source))
     return times(builder, times(builder, source, half), plus(builder, erf, one))
@@ -214,24 +209,24 @@ def _negated(opposite: str) -> Rewrite:
     return rule
 
 
-def _batch_norm(node: ir.Node, builder: Builder, opset: int) -> str | None:
+def _batch_norm(node: ir.Node, builder: Builder, opset: int) -> Declined | None:
     mode = node.attributes.get("training_mode")
     if mode is not None and mode.as_int():
-        return "it trains"
+        return Declined("trains", "it trains")
     node.attributes.pop("training_mode", None)
     return None
 
 
-def _resize(node: ir.Node, builder: Builder, opset: int) -> str | None:
+def _resize(node: ir.Node, builder: Builder, opset: int) -> Declined | None:
     """Resize: opset 11 wants a region of interest, be it empty."""
     for name, plain in (("antialias", 0), ("exclude_outside", 0)):
         if name in node.attributes and node.attributes[name].as_int() != plain:
-            return f"it has no {name}"
+            return Declined("attribute", f"it has no {name}")
     policy = node.attributes.pop("keep_aspect_ratio_policy", None)
     if policy is not None and policy.as_string() != "stretch":
-        return "it has no aspect ratio"
+        return Declined("attribute", "it has no aspect ratio")
     if "axes" in node.attributes and not _resize_all_axes(node, builder):
-        return "it has no axes"
+        return Declined("attribute", "it has no axes")
     node.attributes.pop("antialias", None)
     if opset < 13 and node.inputs[1] is None:
         node.replace_input_with(1, builder.constant(np.zeros(0, dtype=np.float32), "roi"))
@@ -261,20 +256,20 @@ REDUCTIONS_OPSET = 16
 """From this opset on scatters add and multiply; the smallest and largest came later."""
 
 
-def _scatter(node: ir.Node, builder: Builder, opset: int) -> str | None:
+def _scatter(node: ir.Node, builder: Builder, opset: int) -> Declined | None:
     how = text(node, "reduction")
     if how != "none" and (opset < REDUCTIONS_OPSET or how not in ("add", "mul")):
-        return f"it has no reduction {how}"
+        return Declined("reduction", f"it has no reduction {how}")
     if how == "none":
         node.attributes.pop("reduction", None)
     return None
 
 
-def _grid_sample(node: ir.Node, builder: Builder, opset: int) -> str | None:
+def _grid_sample(node: ir.Node, builder: Builder, opset: int) -> Declined | None:
     if opset < GRID_SAMPLE_OPSET:
-        return "there is no such operator, and no other way to write it is known"
+        return Declined("no-operator", "there is no such operator, and no other way to write it is known")
     if len(dims(node.outputs[0])) != 4:
-        return "it reads no volumes"
+        return Declined("volumes", "it reads no volumes")
     spell_out(node, opset)
     return None
 

@@ -35,10 +35,8 @@ DEGREES = 180.0 / math.pi
 
 def _turned(node: ir.Node, builder: Builder) -> Outcome:
     found = find_rotation(node)
-    if found is None:
-        return None
-    if isinstance(found, str):
-        return Declined("no-rotation", found)
+    if found is None or isinstance(found, Declined):
+        return found
     x, y = found.center
     return Rewritten([f"written as {ROTATE}, about ({x:g}, {y:g}) px"], [_written(node, found, builder)])
 

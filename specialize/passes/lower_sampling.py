@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from specialize.graph.declined import Declined
 from specialize.graph.edit import Builder
 from specialize.graph.shapes import dims
 from specialize.passes.arithmetic import scaled, slice_of, sum_over
@@ -42,7 +43,9 @@ def spell_out(node: ir.Node, opset: int) -> None:
     node.attributes.add(ir.AttrString("mode", names.get(mode, mode)))
 
 
-def with_grid_sample(attention: Attention, builder: Builder, opset: int, domain: str = "") -> ir.Value | str:
+def with_grid_sample(
+    attention: Attention, builder: Builder, opset: int, domain: str = ""
+) -> ir.Value | Declined:
     """Return the result, [N, Q, M * d], computed with one bilinear GridSample per level.
 
     Args:
@@ -52,7 +55,7 @@ def with_grid_sample(attention: Attention, builder: Builder, opset: int, domain:
         domain: Of GridSample, where a toolchain has one of its own.
     """
     if not domain and opset < 16:
-        return f"opset {opset} has no GridSample"
+        return Declined("no-grid-sample", f"opset {opset} has no GridSample")
     sizes = attention.sizes
     batch, heads = sizes.batch * sizes.heads, sizes.heads
     grids = scaled(builder, builder.reshape(attention.locations, _flat(sizes, 2)), 2.0, -1.0)
@@ -81,7 +84,7 @@ def with_grid_sample(attention: Attention, builder: Builder, opset: int, domain:
     return builder.node("Transpose", [joined], sizes.result, perm=[0, 2, 1])
 
 
-def with_gather(attention: Attention, builder: Builder, opset: int) -> ir.Value | str:
+def with_gather(attention: Attention, builder: Builder, opset: int) -> ir.Value | Declined:
     """Return the result, [N, Q, M * d], computed with four Gathers per level; exact in float32.
 
     Places are counted in float32 and turned into int32 at the last moment; there is no comparison, no bool and no
@@ -93,7 +96,10 @@ def with_gather(attention: Attention, builder: Builder, opset: int) -> ir.Value 
     locations = builder.reshape(attention.locations, _flat(sizes, 2))
     for level, (height, width) in enumerate(sizes.levels):
         if batch * height * width > EXACT_INTEGERS:
-            return f"{batch} maps of {height} x {width} have more places than float32 counts exactly"
+            return Declined(
+                "too-many-places",
+                f"{batch} maps of {height} x {width} have more places than float32 counts exactly",
+            )
         rows = _level_rows(builder, attention, level)
         places = _per_head(builder, locations, sizes, level, 2, [batch, sizes.queries * sizes.points, 2])
         weight = _level_weights(builder, attention, level, [batch, sizes.queries * sizes.points, 1])

@@ -15,10 +15,11 @@ import networkx
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.declined import Declined
 from specialize.graph.edit import PASS_KEY
 from specialize.graph.ops import DECIDES
 from specialize.graph.subgraphs import has_subgraph, node_reads
-from specialize.passes.base import Note, node_name
+from specialize.passes.base import Note, declined, node_name
 
 NAME = "narrow"
 WIDE, NARROW = ir.DataType.DOUBLE, ir.DataType.FLOAT
@@ -33,8 +34,8 @@ def narrow(model: ir.Model) -> list[Note]:
         ]
         where = node_name(nodes[0])
         reason = _kept(island, nodes)
-        if reason:
-            notes.append(Note(NAME, "declined", where, reason))
+        if reason is not None:
+            notes.append(declined(NAME, where, reason))
             continue
         for value in island:
             _narrow_value(value)
@@ -58,20 +59,22 @@ def _islands(graph: ir.Graph) -> list[set[ir.Value]]:
     )
 
 
-def _kept(island: set[ir.Value], nodes: list[ir.Node]) -> str:
-    """Return why an island must stay float64, or nothing."""
+def _kept(island: set[ir.Value], nodes: list[ir.Node]) -> Declined | None:
+    """Return why an island must stay float64; None if it need not."""
     if any(value.is_graph_input() or value.is_graph_output() for value in island):
-        return "float64 is asked for: an input or output of the graph has it"
+        return Declined("asked-for", "float64 is asked for: an input or output of the graph has it")
     if any(set(node_reads(node)) - set(node.inputs) & island for node in nodes if has_subgraph(node)):
-        return "a subgraph reads it"
+        return Declined("subgraph", "a subgraph reads it")
     for node in nodes:
         target = node.attributes["to"].as_int() if node.op_type == "Cast" else NARROW
         if node.op_type in DECIDES or not ir.DataType(target).is_floating_point():
-            return f"{node.op_type} decides by it, and rounding could change what it says"
+            return Declined(
+                "decides", f"{node.op_type} decides by it, and rounding could change what it says"
+            )
     for value in island:
         if value.const_value is not None and not _fits(value.const_value.numpy()):
-            return f"the constant {value.name!r} does not fit float32"
-    return ""
+            return Declined("does-not-fit", f"the constant {value.name!r} does not fit float32")
+    return None
 
 
 def _fits(array: np.ndarray) -> bool:

@@ -11,9 +11,10 @@ import onnx_ir as ir
 from specialize.errors import InputError
 from specialize.graph import known
 from specialize.graph.budget import VALUE_BYTES
+from specialize.graph.declined import Declined
 from specialize.graph.running import NotComputableError
 from specialize.graph.shapes import ShapeError
-from specialize.passes.base import Note
+from specialize.passes.base import Note, declined
 from specialize.passes.bind import bind
 from specialize.passes.compact import compact
 from specialize.passes.narrow import narrow
@@ -93,5 +94,5 @@ def _fold(model: ir.Model) -> list[Note]:
         reason = (
             f"its result of {size / 2**30:.1f} GiB is larger than a constant may be, {VALUE_BYTES >> 30} GiB"
         )
-        notes.append(Note("fold", "declined", name, reason))
+        notes.append(declined("fold", name, Declined("too-large", reason)))
     return notes

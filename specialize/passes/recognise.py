@@ -14,9 +14,10 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from specialize.graph.custom import CUSTOM
+from specialize.graph.declined import Declined
 from specialize.graph.edit import PASS_KEY, Builder
 from specialize.passes.attention import DOMAIN, Attention
-from specialize.passes.base import Note, node_name
+from specialize.passes.base import Note, declined, node_name
 from specialize.passes.custom import read_custom
 from specialize.passes.recognise_sampling import Site, find_sites
 from specialize.passes.recognise_sampling_emit import rewrite_site
@@ -39,9 +40,9 @@ def recognise_custom(model: ir.Model) -> list[Note]:
             continue
         builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: NAME})
         made = read_custom(node, spelling, builder)
-        if isinstance(made, str):
+        if isinstance(made, Declined):
             builder.undo()
-            notes.append(Note(NAME, "declined", node_name(node), f"{spelling.title}: {made}"))
+            notes.append(declined(NAME, node, made.under(spelling.title)))
             continue
         result, attention = made
         if result.producer() is not node:
@@ -58,20 +59,20 @@ def recognise_sampling(model: ir.Model) -> list[Note]:
     for site in sites:
         made = _rewrite(model, site)
         node = site.parts[-1].node
-        if isinstance(made, str):
-            notes.append(Note(NAME, "declined", node_name(node), made))
+        if isinstance(made, Declined):
+            notes.append(declined(NAME, node, made))
         else:
             notes.append(_applied(node, f"GridSample: {made.sizes}"))
-    notes += [Note(NAME, "declined", node_name(node), f"GridSample: {reason}") for node, reason in rest]
+    notes += [declined(NAME, node, reason.under("GridSample")) for node, reason in rest]
     return _imported(model, notes)
 
 
-def _rewrite(model: ir.Model, site: Site) -> Attention | str:
+def _rewrite(model: ir.Model, site: Site) -> Attention | Declined:
     root = site.output.producer()
     assert root is not None
     builder = Builder(model.graph, root, f"specialize/{node_name(root)}", {PASS_KEY: NAME})
     made = rewrite_site(site, builder)
-    if isinstance(made, str):
+    if isinstance(made, Declined):
         builder.undo()
         return made
     old, new, attention = made

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from specialize.graph.declined import Declined
 from specialize.graph.ops import integer, text
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.view import Axis, View, climb, descend
@@ -68,10 +69,10 @@ class Site:
     parts: tuple[Part, ...]
 
 
-def find_sites(graph: ir.Graph) -> tuple[list[Site], list[tuple[ir.Node, str]]]:
+def find_sites(graph: ir.Graph) -> tuple[list[Site], list[tuple[ir.Node, Declined]]]:
     """Return the sites of a graph, and the GridSamples that belong to none, each with the reason."""
     sites: dict[ir.Value, Site] = {}
-    reasons: dict[ir.Node, str] = {}
+    reasons: dict[ir.Node, Declined] = {}
     for node in graph:
         if node.domain not in STANDARD:
             continue
@@ -86,28 +87,27 @@ def find_sites(graph: ir.Graph) -> tuple[list[Site], list[tuple[ir.Node, str]]]:
     found = list(sites.values())
     used = {sample for site in found for part in site.parts for sample in part.samples}
     rest = [node for node in graph if node.op_type == "GridSample" and node not in used]
-    return found, [
-        (node, sampling_fault(node) or reasons.get(node, "no weighted sum over points")) for node in rest
-    ]
+    unsummed = Declined("no-weighted-sum", "no weighted sum over points")
+    return found, [(node, sampling_fault(node) or reasons.get(node, unsummed)) for node in rest]
 
 
-def sampling_fault(node: ir.Node) -> str:
-    """Return why a GridSample is not the one of deformable attention; empty if it is."""
+def sampling_fault(node: ir.Node) -> Declined | None:
+    """Return why a GridSample is not the one of deformable attention; None if it is."""
     mode = text(node, "mode")
     border = text(node, "padding_mode")
     aligned = integer(node, "align_corners")
     if mode not in ("bilinear", "linear"):
-        return f"it samples in mode {mode}, which selects or smooths but does not attend"
+        return Declined("mode", f"it samples in mode {mode}, which selects or smooths but does not attend")
     if border != "zeros":
-        return f"it pads with {border} instead of zeros"
+        return Declined("border", f"it pads with {border} instead of zeros")
     if aligned:
-        return "its corners are aligned"
+        return Declined("corners-aligned", "its corners are aligned")
     if not all(value is not None and is_static(value) for value in (*node.inputs[:2], node.outputs[0])):
-        return "its shape is not static"
-    return "" if len(dims(node.outputs[0])) == 4 else "it samples volumes"
+        return Declined("shape-unknown", "its shape is not static")
+    return None if len(dims(node.outputs[0])) == 4 else Declined("volumes", "it samples volumes")
 
 
-def read_part(node: ir.Node) -> Part | tuple[list[ir.Node], str] | None:
+def read_part(node: ir.Node) -> Part | tuple[list[ir.Node], Declined] | None:
     """Return the part that a sum is; or its GridSamples and why it is none; or None if it has no GridSample."""
     if node.inputs[0] is None or not is_static(node.inputs[0]):
         return None
@@ -123,7 +123,8 @@ def read_part(node: ir.Node) -> Part | tuple[list[ir.Node], str] | None:
         if stack is not None:
             samples, view = stack
             made = _part(node, samples, view, path, weight)
-            made = made if dims(read) == dims(path[-1]) else "the weights are wider than what is sampled"
+            if dims(read) != dims(path[-1]):
+                made = Declined("wide-weights", "the weights are wider than what is sampled")
             return made if isinstance(made, Part) else (samples, made)
     return None
 
@@ -162,16 +163,16 @@ def _stack(read: ir.Value) -> tuple[list[ir.Node], View] | None:
 
 def _part(
     node: ir.Node, samples: list[ir.Node], view: View, path: list[ir.Value], weight: ir.Value
-) -> Part | str:
-    fault = next((fault for fault in map(sampling_fault, samples) if fault), "")
-    if fault:
+) -> Part | Declined:
+    fault = next((fault for fault in map(sampling_fault, samples) if fault is not None), None)
+    if fault is not None:
         return fault
     where = reduced_axes(node)
     if where is None:
-        return "the axes of the sum are not constant"
+        return Declined("axes-not-constant", "the axes of the sum are not constant")
     summed_view = descend(path, view)
     if summed_view is None:
-        return "what is sampled is used in part only"
+        return Declined("part-only", "what is sampled is used in part only")
     view = summed_view
     batch, channels, height, width = dims(samples[0].outputs[0])
     places = height * width
@@ -183,13 +184,15 @@ def _part(
         or view.offset
         or not _is_whole(flat, len(samples) * batch * channels * places)
     ):
-        return "what is sampled is used in part only, or levels, heads and points are mixed"
+        return Declined(
+            "part-only", "what is sampled is used in part only, or levels, heads and points are mixed"
+        )
     summed = [factor for factor in flat if factor[0] in where]
     kept = [factor for factor in flat if factor[0] not in where]
     if any(role in (BATCH, CHANNEL) for _, role, _, _ in summed) or any(
         role == LEVEL for _, role, _, _ in kept
     ):
-        return "the sum is not over points and levels alone"
+        return Declined("sum-over-others", "the sum is not over points and levels alone")
     order = sorted(range(len(flat)), key=lambda index: _weight_key(flat[index], where))
     return Part(
         node, tuple(samples),

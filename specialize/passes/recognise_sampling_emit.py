@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.declined import Declined
 from specialize.graph.edit import Builder
 from specialize.graph.shapes import dims
 from specialize.passes.arithmetic import slice_of
@@ -29,7 +30,7 @@ from specialize.passes.recognise_sampling import BATCH, CHANNEL, Site
 from specialize.passes.view import MOVES, View, moved
 
 
-def rewrite_site(site: Site, builder: Builder) -> tuple[ir.Value, ir.Value, Attention] | str:
+def rewrite_site(site: Site, builder: Builder) -> tuple[ir.Value, ir.Value, Attention] | Declined:
     """Make the internal operator of a site.
 
     Returns:
@@ -51,7 +52,7 @@ def rewrite_site(site: Site, builder: Builder) -> tuple[ir.Value, ir.Value, Atte
     made = (
         _joined_weights(builder, site, sizes) if weights is None else _taken(builder, weights, sizes.weights)
     )
-    if isinstance(made, str):
+    if isinstance(made, Declined):
         return made
     if locations is None:
         places = _joined_locations(builder, levels, sizes)
@@ -106,15 +107,15 @@ def _joined_locations(builder: Builder, levels: Sequence[Level], sizes: Sizes) -
     return builder.reshape(_concat(builder, parts, 3), sizes.locations)
 
 
-def _joined_weights(builder: Builder, site: Site, sizes: Sizes) -> ir.Value | str:
+def _joined_weights(builder: Builder, site: Site, sizes: Sizes) -> ir.Value | Declined:
     made = []
     for part in site.parts:
         view = spread_weight(part, View.natural(dims(part.weight)))
         if view is None:
-            return "the weights differ between channels"
+            return Declined("weights-per-channel", "the weights differ between channels")
         weight = _arranged(builder, part.weight, view)
         if weight is None:
-            return "the weights are used in part only"
+            return Declined("part-only", "the weights are used in part only")
         shape = [sizes.batch, sizes.heads, sizes.queries, len(part.samples) * sizes.points]
         made.append(_permuted(builder, weight, shape, [0, 2, 1, 3]))
     return builder.reshape(_concat(builder, made, 3), sizes.weights)

@@ -27,8 +27,8 @@ class Rewritten:
 
     Attributes:
         told: What was done, in one note of the node each; or, of a rule that counts, what is counted.
-        values: New values for its outputs, reshaped to their shapes where they have others; none if the node itself
-            was changed.
+        values: New values for its first outputs, reshaped to their shapes where they have others; none if the node
+            itself was changed. Further outputs are unused.
     """
 
     told: Sequence[str] = ()
@@ -99,9 +99,7 @@ def _apply(model: ir.Model, rule: Rule) -> list[Note]:
             builder.undo()
         if isinstance(made, Declined):
             refused.add(node)
-            title = rule.title.format(operator=node.op_type)
-            text = f"{title}: {made.text}" if title else made.text
-            notes.append(declined(rule.name, node, Declined(made.code, text, made.causes)))
+            notes.append(declined(rule.name, node, made.under(rule.title.format(operator=node.op_type))))
         elif made is not None:
             counts.update(made.told)
             if not rule.counted:
@@ -118,7 +116,7 @@ def _apply(model: ir.Model, rule: Rule) -> list[Note]:
 
 def _put_in_place(node: ir.Node, builder: Builder, values: Sequence[ir.Value]) -> None:
     if values:
-        for old, new in zip(node.outputs, values, strict=True):
+        for old, new in zip(node.outputs[: len(values)], values, strict=True):
             replace(builder.graph, old, builder.reshape(new, dims(old)) if is_static(old) else new)
         remove_unused(builder.graph, node)
 

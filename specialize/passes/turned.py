@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from specialize.graph.declined import Declined
 from specialize.graph.knowledge import Knowledge
 from specialize.graph.ops import OPERATORS, VIEWS, Affine, integer, text
 from specialize.graph.shapes import STANDARD, dims, is_static, numpy_type
@@ -93,7 +94,7 @@ LINEAR = {name: _RULES[operator.affine] for name, operator in OPERATORS.items() 
 """Operators that are affine in what depends on the angle, if that comes in at the places that the rule allows."""
 
 
-def find_rotation(node: ir.Node) -> Rotation | str | None:
+def find_rotation(node: ir.Node) -> Rotation | Declined | None:
     """Return what a GridSample turns, why that cannot be told, or None if no cosine and sine decide where it reads."""
     image, grid = node.inputs[:2]
     if image is None or grid is None or not is_static(image) or not is_static(grid) or len(dims(image)) != 4:
@@ -102,20 +103,23 @@ def find_rotation(node: ir.Node) -> Rotation | str | None:
     if not waves:
         return None
     if strangers:
-        return f"where it reads depends on {strangers[0]}, not on one angle alone"
+        return Declined("not-one-angle", f"where it reads depends on {strangers[0]}, not on one angle alone")
     angle = _angle(waves)
-    if isinstance(angle, str):
+    if isinstance(angle, Declined):
         return angle
     fault = _unsaid(node, image, grid, angle[0])
-    if fault:
+    if fault is not None:
         return fault
     aligned = integer(node, "align_corners") == 1
     found = _solved(_in_pixels(_parts(node, grid, waves), (dims(image)[3], dims(image)[2]), aligned))
-    if isinstance(found, str):
+    if isinstance(found, Declined):
         return found
     rotation = Rotation(image, angle[0], angle[1] * found[0], found[1])
     if mode_of(node) == "nearest" and not _rounds_alike(node, grid, waves, rotation):
-        return "it reads nearest pixels, and rounds places otherwise than the operator's definition"
+        return Declined(
+            "rounds-otherwise",
+            "it reads nearest pixels, and rounds places otherwise than the operator's definition",
+        )
     return rotation
 
 
@@ -152,14 +156,14 @@ def _is_computed(value: ir.Value | None) -> bool:
     return value is not None and value.const_value is None
 
 
-def _angle(waves: list[ir.Node]) -> Angle | str:
+def _angle(waves: list[ir.Node]) -> Angle | Declined:
     """Return the one number that all cosines and sines are of, and the positive factor, or why there is none."""
     found = [_peeled(wave) for wave in waves]
     angle, factor = found[0][0], abs(found[0][1])
     if any(other is not angle or abs(times) != factor for other, times in found):
-        return "its cosines and sines are not of one angle"
+        return Declined("not-one-angle", "its cosines and sines are not of one angle")
     if not is_static(angle) or int(np.prod(dims(angle))) != 1:
-        return f"{angle.name} is not one angle"
+        return Declined("not-one-angle", f"{angle.name} is not one angle")
     return angle, factor
 
 
@@ -187,17 +191,17 @@ def _peeled(wave: ir.Node) -> Angle:
     return value, factor
 
 
-def _unsaid(node: ir.Node, image: ir.Value, grid: ir.Value, angle: ir.Value) -> str:
-    """Return what of a GridSample the operator cannot say; nothing if there is nothing."""
+def _unsaid(node: ir.Node, image: ir.Value, grid: ir.Value, angle: ir.Value) -> Declined | None:
+    """Return what of a GridSample the operator cannot say; None if it says all."""
     (height, width), (rows, columns) = dims(image)[2:], dims(grid)[1:3]
     if (rows, columns) != (height, width):
-        return f"its result is {rows} x {columns} px and its image {height} x {width}"
+        return Declined("other-size", f"its result is {rows} x {columns} px and its image {height} x {width}")
     if any(value.dtype != ir.DataType.FLOAT for value in (image, grid, angle)):
-        return "it is not in float32"
+        return Declined("not-float32", "it is not in float32")
     border = text(node, "padding_mode")
     if border != "zeros":
-        return f"its border is {border}, not zeros"
-    return "" if mode_of(node) in MODES else f"its mode is {mode_of(node)}"
+        return Declined("border", f"its border is {border}, not zeros")
+    return None if mode_of(node) in MODES else Declined("mode", f"its mode is {mode_of(node)}")
 
 
 def _parts(node: ir.Node, grid: ir.Value, waves: list[ir.Node]) -> Places:
@@ -260,13 +264,13 @@ def _in_pixels(parts: Places, size: tuple[int, int], aligned: bool) -> Places:
     return found
 
 
-def _solved(parts: Places) -> tuple[float, tuple[float, float]] | str:
+def _solved(parts: Places) -> tuple[float, tuple[float, float]] | Declined:
     """Return direction, 1 or -1, and center in px of a rotation with these parts, or why it is none."""
     height, width = parts.shape[2:4]
     rounding = ROUNDINGS * np.finfo(np.float32).eps * max(height, width, float(np.abs(parts).max()))
     middle = parts[0, 0, 0, 0]
     if (np.abs(parts[0] - middle) > rounding).any():
-        return "it has no fixed center"
+        return Declined("no-center", "it has no fixed center")
     simple = np.round(middle * FRACTIONS) / FRACTIONS
     middle = np.where(np.abs(simple - middle) <= rounding, simple, middle)
     x, y = np.meshgrid(np.arange(width) - middle[0], np.arange(height) - middle[1])  # (H, W)
@@ -274,5 +278,8 @@ def _solved(parts: Places) -> tuple[float, tuple[float, float]] | str:
     turned = np.stack([np.stack([x, y], -1), direction * np.stack([-y, x], -1)])[:, None]  # (2, 1, H, W, 2)
     off = float(np.abs(parts[1:] - turned).max())
     if off > rounding:
-        return f"it is no rotation about ({middle[0] + 0.5:g}, {middle[1] + 0.5:g}) px: a factor is {off:.2g} px off"
+        return Declined(
+            "no-rotation",
+            f"it is no rotation about ({middle[0] + 0.5:g}, {middle[1] + 0.5:g}) px: a factor is {off:.2g} px off",
+        )
     return direction, (float(middle[0]) + 0.5, float(middle[1]) + 0.5)

@@ -14,10 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from specialize.graph.declined import Declined
 from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.ops import text
 from specialize.graph.shapes import dims, is_static
-from specialize.passes.base import Note
+from specialize.passes.base import Note, declined
 from specialize.passes.overwrites import chain_to, follower, read_overwrite, write_chain
 from specialize.passes.rewrite import remove_unused, replace
 from specialize.rows.lift import array_of
@@ -46,15 +47,17 @@ def _rewrite(graph: ir.Graph, node: ir.Node) -> Note | None:
     data, indices, updates = node.inputs[0], array_of(node.inputs[1]), node.inputs[2]
     reduction = text(node, "reduction")
     if indices is None or data is None or updates is None:
-        return Note(NAME, "declined", where, "the places it writes to are not constant")
+        return declined(
+            NAME, where, Declined("indices-not-constant", "the places it writes to are not constant")
+        )
     if not (is_static(data) and is_static(updates)) or reduction not in ("none", "add"):
-        return Note(NAME, "declined", where, f"reduction {reduction!r} or a dynamic shape")
+        return declined(NAME, where, Declined("reduction", f"reduction {reduction!r} or a dynamic shape"))
     places = _flat_places(indices, dims(data))
     repeated = len(np.unique(places)) != len(places)
     if repeated and reduction == "add":
         return None
     if repeated:
-        return Note(NAME, "declined", where, "a place is written more than once")
+        return declined(NAME, where, Declined("written-twice", "a place is written more than once"))
     builder = Builder(graph, node, f"specialize/{where}", {PASS_KEY: NAME})
     box = _as_box(places, dims(data)[: indices.shape[-1]])
     if box is not None:

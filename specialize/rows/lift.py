@@ -150,7 +150,7 @@ class Lifter:
         if alive:
             return self._where_nonzero(self.source(value, layout), found)
         if isinstance(found, Declined):
-            return self.source(value, layout, Declined(found.code, f"{node.op_type}: {found.text}"))
+            return self.source(value, layout, found.under(node.op_type))
         return found
 
     def _why_not(self, node: ir.Node, rule: Rule | None) -> Declined:

@@ -11,11 +11,12 @@ import onnx_ir as ir
 from specialize.files import write_file
 from specialize.graph import known
 from specialize.graph.custom import POOL, ROTATE, is_custom
+from specialize.graph.declined import Declined
 from specialize.graph.edit import PASS_KEY
 from specialize.graph.io import read_as_written, write_graph
 from specialize.graph.shapes import dims
 from specialize.passes.attention import DOMAIN, is_attention
-from specialize.passes.base import Note, node_name
+from specialize.passes.base import Note, declined, node_name
 from specialize.passes.custom_conv import vendor_convs
 from specialize.passes.lower import HORIZON_DOMAIN, lower_deformable_attention, read_plugins
 from specialize.passes.lower import NAME as LOWER
@@ -162,7 +163,11 @@ def _write_attention(model: ir.Model, profile: Profile, form: str | None) -> lis
     written = any(note.pass_name in (LOWER, ROWS) for note in notes)
     if form not in (None, "gridsample") and not written:
         notes.append(
-            Note(LOWER, "declined", "graph", f"{form}: no deformable attention was found to write so")
+            declined(
+                LOWER,
+                "graph",
+                Declined("no-attention", f"{form}: no deformable attention was found to write so"),
+            )
         )
     if any(is_attention(node) for node in model.graph) and wanted != "microsoft":
         notes += lower_deformable_attention(model, "gridsample")  # what the custom operator cannot express

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 
 from specialize.calibration.camera import Camera
 from specialize.calibration.expected import Expected, ExpectedImage
@@ -13,11 +14,14 @@ IMAGE_RULES = {
     "raw-size": "The raw image has not the size that the model's preparation is for",
     "image-overflow": "The scaled raw image is larger than the network's image",
     "image-underfill": "The scaled raw image fills less than half of the network's image",
+    "image-edges": "The prepared image ends where no resize, crop and padding together would end it",
 }
 
 # Scaled sizes are rounded by image libraries, up or down.
 ROUNDING_PX = 2.0
 FILLED = 0.6
+PADDED_PX = 32
+"""Images are padded to a multiple of this: by less than that, and not where they are cut."""
 
 
 def check_images(profile: CalibrationProfile, expected: Expected) -> Iterator[Finding]:
@@ -73,3 +77,29 @@ def _scaled(camera: Camera, image: ExpectedImage) -> Iterator[Finding]:
     ):
         message = f"{shown}, most of the network's {network} is padding"
         yield Finding("image-underfill", "error", camera.name, message, mend)
+    elif image.raw_size_px is not None:
+        yield from _edges(camera, image, left_over)
+
+
+def _edges(camera: Camera, image: ExpectedImage, left_over: Sequence[float]) -> Iterator[Finding]:
+    """Require that the image ends with the raw one, is cut alike on both sides, or is whole and padded a little."""
+    told = []
+    most = math.inf if min(map(abs, left_over)) <= ROUNDING_PX else PADDED_PX  # a letterbox fills one side
+    for what, over, crop in zip(("columns", "rows"), left_over, image.crop_px, strict=True):
+        padded = crop <= ROUNDING_PX and -most < over < 0
+        if padded or min(abs(over), abs(over - crop)) <= ROUNDING_PX:
+            continue
+        sides = "left" if what == "columns" else "top", "right" if what == "columns" else "bottom"
+        end = (
+            f"{over:.0f} {what} are cut at the {sides[1]}" if over > 0 else f"{-over:.0f} {what} are missing"
+        )
+        told.append(f"{crop:.0f} {what} are cut at the {sides[0]}, and {end}")
+    if told:
+        width, height = camera.width_px, camera.height_px
+        network = f"{image.size_px[0]} x {image.size_px[1]}"
+        message = f"{width} x {height} times {image.scale:g} does not become {network}: {'; '.join(told)}"
+        mend = (
+            "correct `scale` or `crop_px` of the sidecar: an image ends with the raw one, is cut alike on both sides, "
+            f"or is whole and padded by less than {PADDED_PX}"
+        )
+        yield Finding("image-edges", "error", camera.name, message, mend)

@@ -283,6 +283,7 @@ BLUNDERS: dict[str, tuple[CalibrationProfile, str, str, str]] = {
 }
 
 
+RAW = (1600, 900)
 # A wrong image preparation in a sidecar: what is expected, the finding, what it says.
 PREPARATIONS: dict[str, tuple[Expected, str, str]] = {
     "twice the scale": (
@@ -300,6 +301,26 @@ PREPARATIONS: dict[str, tuple[Expected, str, str]] = {
         "image-overflow",
         "35 % of its rows are outside",
     ),
+    "a little less than the scale": (
+        Expected(image=ExpectedImage((800, 480), scale=0.49, raw_size_px=RAW)),
+        "image-edges",
+        "1600 x 900 times 0.49 does not become 800 x 480: 0 rows are cut at the top, and 39 rows are missing",
+    ),
+    "ten rows too many cut": (
+        Expected(image=ExpectedImage((704, 256), scale=0.44, crop_px=(0, 150), raw_size_px=RAW)),
+        "image-edges",
+        "150 rows are cut at the top, and 10 rows are missing",
+    ),
+    "ten rows too few cut": (
+        Expected(image=ExpectedImage((704, 256), scale=0.44, crop_px=(0, 130), raw_size_px=RAW)),
+        "image-edges",
+        "130 rows are cut at the top, and 10 rows are cut at the bottom",
+    ),
+    "ten columns too far": (
+        Expected(image=ExpectedImage((704, 256), scale=0.48, crop_px=(42, 176), raw_size_px=RAW)),
+        "image-edges",
+        "42 columns are cut at the left, and 22 columns are cut at the right",
+    ),
     "half the scale": (
         Expected(image=ExpectedImage((800, 480), scale=0.25)),
         "image-underfill",
@@ -310,6 +331,14 @@ SOUND_PREPARATIONS: dict[str, Expected] = {
     "padded": Expected(image=ExpectedImage((800, 480), scale=0.5)),
     "cropped on all sides but one": Expected(image=ExpectedImage((704, 256), scale=0.48, crop_px=(32, 176))),
     "cropped above": Expected(image=ExpectedImage((704, 256), scale=0.44, crop_px=(0, 140))),
+    "letterbox, stated": Expected(image=ExpectedImage((800, 800), scale=0.5, raw_size_px=RAW)),
+    "padded, stated": Expected(image=ExpectedImage((1280, 736), scale=0.8, raw_size_px=RAW)),
+    "cut alike above and below": Expected(
+        image=ExpectedImage((800, 400), scale=0.5, crop_px=(0, 25), raw_size_px=RAW)
+    ),
+    "cropped on all sides but one, stated": Expected(
+        image=ExpectedImage((704, 256), scale=0.48, crop_px=(32, 176), raw_size_px=RAW)
+    ),
     "rounded": Expected(image=ExpectedImage((533, 300), scale=1 / 3)),
     "letterbox": Expected(image=ExpectedImage((800, 800), scale=0.5)),
 }

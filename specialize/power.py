@@ -14,7 +14,7 @@ SHOWN = 10.0
 
 
 Kind = Literal["camera", "input", "calibration"]
-Judgement = Literal["table", "noise", "floor", "exact", "ill-conditioned"]
+Judgement = Literal["table", "noise", "floor", "exact", "ill-conditioned", "float64"]
 
 
 class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -53,7 +53,8 @@ class Conditioning(_Part, frozen=True, kw_only=True):
         order: How far it moves under another order of sums.
         rtol: Relative bound that was used; of integers the share of elements that may differ.
         rule: `table` (the most that is ever allowed), `noise` (64 times what was measured), `floor` (32 epsilon),
-            `exact`, or `ill-conditioned` (8 times what was measured, beyond the table).
+            `exact`, `ill-conditioned` (8 times what was measured, beyond the table), or `float64` (one of the first
+            three, against the original with its cumulative sums in float64, from which the original itself is farther).
         unsettled: Values, over all frames, in which the original differs between two orders of sums, and which may
             equal either; counted only if the output exceeds its bound otherwise.
     """

@@ -239,6 +239,10 @@ def _ill(power: Power) -> list[str]:
     """Return which outputs the original itself does not determine to within rounding."""
     lines = []
     for name, judged in power.outputs.items():
+        if judged.rule == "float64":
+            lines.append(
+                f"float64: output {name!r} equals the original with its cumulative sums in float64, itself less exact"
+            )
         if judged.rule == "ill-conditioned":
             moved = f"the original itself moves by {max(judged.ulp, judged.order):.2g} of its scale under rounding"
             lines.append(f"ill-conditioned: output {name!r}: {moved}; {judged.rtol:.2g} was allowed")

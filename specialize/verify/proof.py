@@ -7,7 +7,7 @@ is open at a time.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from specialize.allowances import ILL_CONDITIONED
 from specialize.power import Power
 from specialize.scratch import temporary_folder
 from specialize.verify.conditioning import Bound
+from specialize.verify.exact_sums import is_settled, judge_original, write_exact
 from specialize.verify.kept import Kept
 from specialize.verify.models import Compared, Progress, repeated, run_candidate, run_reference
 from specialize.verify.noise import bounds_of
@@ -59,25 +60,62 @@ def prove(
         run_reference(subject.path, how, frames, kept, progress)
         last = kept.frames - 1
         studies = _Studies(subject, frames, kept, ILL_CONDITIONED in allowed, folder, progress)
-        compare = partial(run_candidate, candidate, how, extra=extra_outputs, progress=progress)
+
+        def compare(kept: Kept, bounds: Mapping[str, Bound], either: Kept | None = None) -> Compared:
+            feeds = map(dict, frames)
+            return run_candidate(candidate, how, feeds, kept, bounds, extra_outputs, progress, either)
+
         study, studied = studies.of(last)
-        compared = compare(feeds=map(dict, frames), kept=kept, bounds=studied.bounds)
+        compared = compare(kept, studied.bounds)
         while studies.learn(compared):
             study, studied = studies.of(last)
-            compared = compare(feeds=map(dict, frames), kept=kept, bounds=studied.bounds)
-        if not all(output.passed for output in compared.outputs):
-            with Kept() as either:
-                run_reference(subject.path, how, frames, either, progress, _unoptimized)
-                compared = compare(feeds=map(dict, frames), kept=kept, bounds=studied.bounds, either=either)
+            compared = compare(kept, studied.bounds)
+        again = partial(run_reference, how=how, feeds=frames, progress=progress)
+        compared, told = _recompared(compared, compare, again, kept, studied.bounds, (subject.path, folder))
         without = (*_unasked(study), *studied.lines)
         power = weighed(last, studied.influences, tuple(study.unchanged), without, studied.sites)
         notes = (
             *repaired,
+            *told,
             *repeated(kept),
             *(f"output {each.name!r} is {each.remark}" for each in compared.outputs if each.remark),
             *_lines(power),
         )
     return VerifyReport(how[0], how[0], kept.frames, compared.outputs, compared.problems, notes, power=power)
+
+
+def _recompared(
+    compared: Compared,
+    compare: Callable[..., Compared],
+    run: Callable[..., None],
+    kept: Kept,
+    bounds: Mapping[str, Bound],
+    written: tuple[Path, Path],
+) -> tuple[Compared, tuple[str, ...]]:
+    """Compare outputs that exceed their strict bound with the original computed in another way, if there is one.
+
+    Args:
+        compared: What was found.
+        compare: Runs the specialized model against kept outputs.
+        run: Runs a model on all frames and keeps its outputs.
+        kept: The original's outputs.
+        bounds: What each output is judged by.
+        written: The original, and a folder for other forms of it.
+
+    Returns:
+        What was found at last, and what a report says about it.
+    """
+    exact = None if is_settled(compared.outputs) else write_exact(*written)
+    if exact is not None:  # differences of large sums
+        with Kept() as sums:
+            run(exact, kept=sums)
+            judged = judge_original(kept, sums, bounds)
+            return compare(sums, judged.bounds), judged.lines()
+    if all(output.passed for output in compared.outputs):
+        return compared, ()
+    with Kept() as either:  # points on a border
+        run(written[0], kept=either, opened=_unoptimized)
+        return compare(kept, bounds, either), ()
 
 
 @dataclass(slots=True, eq=False)

@@ -127,6 +127,14 @@ def stepping_pair(folder: Path) -> Pair:
     return _pair(paths[0], paths[1], (), {}, {}, {})
 
 
+def pair_of(folder: Path, original: onnx.ModelProto, candidate: onnx.ModelProto) -> Pair:
+    """Return two models without calibration."""
+    paths = folder / "original.onnx", folder / "candidate.onnx"
+    for path, model in zip(paths, (original, candidate), strict=True):
+        onnx.save(model, path)
+    return _pair(*paths, (), {}, {}, {})
+
+
 def count_twice(graph: onnx.GraphProto) -> None:
     """Add number 6 a second time in place of number 5."""
     for tensor in graph.initializer:

@@ -102,8 +102,16 @@ class _Share:
         return (node.op_type in SAMPLERS or is_view(node)) and not self.picks(node)
 
     def picks(self, node: ir.Node) -> bool:
-        """Return whether a node picks rows by a table that is given, or computed from what is given."""
-        return node.op_type in PICKS and len(node.inputs) > 1 and node.inputs[1] in self._bound
+        """Return whether a node picks rows by a table that is given, or computed from what is given.
+
+        A `GridSample` that interpolates does not pick: it samples images at places that the calibration determines.
+        """
+        return (
+            node.op_type in PICKS
+            and len(node.inputs) > 1
+            and node.inputs[1] in self._bound
+            and _is_whole(node)
+        )
 
     def above(self, nodes: Sequence[ir.Node]) -> Counter[str]:
         """Return the operators that compute, from what is given alone, what some nodes read."""
@@ -116,6 +124,13 @@ class _Share:
                     found[made] = None
                     stack.append(made)
         return Counter(node.op_type for node in found)
+
+
+def _is_whole(node: ir.Node) -> bool:
+    """Return whether a node reads whole entries, and interpolates between none."""
+    if node.op_type != "GridSample":
+        return True
+    return "mode" in node.attributes and node.attributes["mode"].as_string() == "nearest"
 
 
 def _form(own: Sequence[ir.Node], samplers: int, share: _Share, cameras: int) -> str:

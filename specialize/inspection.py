@@ -16,7 +16,8 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.describe import describe_notes, describe_site, describe_tensor
 from specialize.drafting.draft import Draft, draft_sidecar
 from specialize.drafting.layout import layout_of
-from specialize.errors import SpecializeError
+from specialize.errors import InputError, SpecializeError
+from specialize.files import write_file
 from specialize.graph.batch import batch_notes, bind_batch
 from specialize.graph.io import opset_of, read_as_written, read_graph, write_graph
 from specialize.graph.known import fold
@@ -116,9 +117,27 @@ def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None
     try:
         return _specialized(found, model, draft or spec, profile)
     except SpecializeError as error:
-        if calib is not None:
+        if calib is not None and draft is None:  # a person's sidecar and calibration do not fit the model
             raise
         return replace(found, obstacle=str(error))
+
+
+def save_draft(found: ModelInspection, target: Path) -> None:
+    """Write the draft of a sidecar to a new file.
+
+    Raises:
+        InputError: The model has a sidecar, or the file is there already.
+    """
+    if not found.drafted:
+        hint = "what it says is what `build` uses; name another file with --model-spec"
+        raise InputError(
+            str(found.path), "a model without a sidecar, whose draft is saved", "it has a sidecar", hint
+        )
+    if target.exists():
+        raise InputError(
+            str(target), "a file that does not exist yet", "one that does", "choose another name"
+        )
+    write_file(target, found.sidecar)
 
 
 def _named(spec: ModelSpec) -> dict[str, str]:

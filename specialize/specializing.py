@@ -132,8 +132,13 @@ def _judged_values(
 
 
 def bound_constants(spec: ModelSpec, profile: CalibrationProfile) -> dict[str, np.ndarray]:
-    """Return what is bound, by input name: the calibration, and what the sidecar holds constant."""
-    return spec.calibration_arrays(profile) | spec.constants()
+    """Return what is bound, by input name: the calibration, and what the sidecar holds constant.
+
+    The matrices are (N, 4, 4) float64, or (N * repeat, 4, 4) for an input that holds each camera's several times.
+    """
+    arrays = spec.calibration_arrays(profile)
+    held = {name: np.repeat(array, spec.kind_of(name).repeat, axis=0) for name, array in arrays.items()}
+    return held | spec.constants()
 
 
 def rebatched(prepared: Path, constants: Mapping[str, np.ndarray]) -> Specialized:

@@ -85,3 +85,15 @@ def test_a_place_that_is_not_there_has_no_orphans(tmp_path: Path) -> None:
     """Nothing is made and nothing raised."""
     remove_orphans(tmp_path / "none")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_folder_that_others_take_for_an_orphan_is_made() -> None:
+    """A folder whose name begins as ours do is removed unless its owner holds a lock: `temporary_folder` holds one."""
+    spelled = "prefix=" + f'"{PREFIX}'
+    found = [
+        path.relative_to(REPOSITORY)
+        for place in ("specialize", "tools", "tests", "benchmarks")
+        for path in (REPOSITORY / place).rglob("*.py")
+        if spelled in path.read_text()
+    ]
+    assert found == []

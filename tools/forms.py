@@ -13,7 +13,6 @@ import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -30,6 +29,7 @@ from specialize.passes.affine import fold_affine
 from specialize.passes.bind import bind
 from specialize.passes.pipeline import specialize_graph
 from specialize.rows.arrange import Packing
+from specialize.scratch import temporary_folder
 from tests.synthetic.exporting import export, simplified
 from tools.forms_worker import silent
 
@@ -280,8 +280,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=11, help="timed runs of each form")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     asked = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="specialize-forms-") as name:
-        folder, sites, compiled = Path(name), [], []
+    with temporary_folder("forms") as folder:
+        sites, compiled = [], []
         for model in (asked.model or ["bevformer_tiny"]) if asked.only != "compile" else []:
             sites += time_sites(model, asked.rounds, folder)
         for graph, path in write_graphs(folder).items() if asked.only != "sites" else ():

@@ -11,10 +11,11 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from specialize.scratch import temporary_folder
 
 REPOSITORY = Path(__file__).parents[1]
 RESULTS = REPOSITORY / "docs" / "precision.json"
@@ -32,7 +33,7 @@ SCHEMA = "specialize/precision-losses@1"
 
 def measured(model: str, precision: str, calib: Path) -> dict[str, Any]:
     """Build one model in a process of its own; return what its manifest says of the loss, or its error."""
-    with tempfile.TemporaryDirectory(prefix="specialize-precision-") as folder:
+    with temporary_folder("precision") as folder:
         command = [
             sys.executable,
             "-m",

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from specialize.errors import InputError, UsageError, VerificationError
+from specialize.scratch import temporary_folder
 
 if TYPE_CHECKING:
     from model_signing import hashing
@@ -39,9 +39,9 @@ def signed_bundle(build: Path, key: Path) -> bytes:
     except Exception as error:
         hint = f"{_KEY_HINT}; sign with model_signing itself where the key has a password"
         raise InputError(str(key), f"{_KEY}, private", _first_line(error), hint) from error
-    with tempfile.TemporaryDirectory(prefix="specialize-") as folder, _quiet():
-        config.set_hashing_config(_every_file()).sign(build, Path(folder, "model.sig"))
-        return Path(folder, "model.sig").read_bytes()
+    with temporary_folder("sign") as folder, _quiet():
+        config.set_hashing_config(_every_file()).sign(build, folder / "model.sig")
+        return (folder / "model.sig").read_bytes()
 
 
 def require_signed(build: Path, signature: Path, key: Path) -> None:

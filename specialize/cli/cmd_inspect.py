@@ -9,6 +9,7 @@ import click
 from specialize.calibration.load import load_profile
 from specialize.cli import options
 from specialize.cli.output import emit
+from specialize.errors import UsageError
 
 
 @click.command()
@@ -21,22 +22,37 @@ from specialize.cli.output import emit
 )
 @click.option("--graph", is_flag=True, help="For a build: draw its largest site, before and after.")
 @click.option("--target", help="For a build or a model: what a toolchain does with every node.")
+@click.option(
+    "--save-draft",
+    type=options.ANY_PATH,
+    help="For a model: write the draft of its sidecar to this new file.",
+)
 @options.json_option
 def command(
-    path: Path, model_spec: Path | None, calib: Path | None, graph: bool, target: str | None, as_json: bool
+    path: Path,
+    model_spec: Path | None,
+    calib: Path | None,
+    graph: bool,
+    target: str | None,
+    save_draft: Path | None,
+    as_json: bool,
 ) -> None:
     """Show what a build, a model or a profile is.
 
     For a model: its calibration inputs, its operators, the sites that a specialization finds, what every
     pass does or declines, and a draft of its sidecar.
     """
+    if save_draft is not None and (graph or target is not None or path.suffix != ".onnx"):
+        raise UsageError("--save-draft", "a model alone, whose sidecar is drafted", str(path))
     if graph:
         return _graph(path, as_json)
     if target is not None:
         return _conformance(path, target, as_json)
     if path.is_dir():
         return _build(path, as_json)
-    return _model(path, model_spec, calib, as_json) if path.suffix == ".onnx" else _profile(path, as_json)
+    if path.suffix == ".onnx":
+        return _model(path, model_spec, calib, save_draft, as_json)
+    return _profile(path, as_json)
 
 
 def _build(path: Path, as_json: bool) -> None:
@@ -71,9 +87,13 @@ def _profile(path: Path, as_json: bool) -> None:
     emit(show_json(profile, path), show_text(profile, path), as_json)
 
 
-def _model(path: Path, model_spec: Path | None, calib: Path | None, as_json: bool) -> None:
+def _model(
+    path: Path, model_spec: Path | None, calib: Path | None, draft: Path | None, as_json: bool
+) -> None:
     from specialize.cli.render_inspect import model_json, model_text
-    from specialize.inspection import inspect_model
+    from specialize.inspection import inspect_model, save_draft
 
     found = inspect_model(path, model_spec, calib)
-    emit(model_json(found), model_text(found), as_json)
+    if draft is not None:
+        save_draft(found, draft)
+    emit(model_json(found), model_text(found, draft), as_json)

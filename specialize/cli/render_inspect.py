@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -83,8 +84,8 @@ def model_json(found: ModelInspection) -> dict[str, Any]:
     }
 
 
-def model_text(found: ModelInspection) -> RenderableType:
-    """Return what `specialize inspect MODEL.onnx` shows."""
+def model_text(found: ModelInspection, draft: Path | None = None) -> RenderableType:
+    """Return what `specialize inspect MODEL.onnx` shows; `draft` is where the sidecar was saved."""
     named = ", ".join(f"{name} ({kind})" for name, kind in found.calibration_inputs.items())
     dependent = ", ".join(f"{name} x{count}" for name, count in found.data_dependent.items())
     operators = ", ".join(
@@ -114,7 +115,7 @@ def model_text(found: ModelInspection) -> RenderableType:
         if found.drafted
         else "sidecar"
     )
-    return stack(*parts, f"{title}:\n{_indented(found.sidecar)}", _following(found))
+    return stack(*parts, f"{title}:\n{_indented(found.sidecar)}", _following(found, draft))
 
 
 def _indented(text: str) -> str:
@@ -130,15 +131,18 @@ def _forms(found: ModelInspection) -> list[str]:
     ]
 
 
-def _following(found: ModelInspection) -> str:
+def _following(found: ModelInspection, draft: Path | None) -> str:
+    """Return what to do next; where a draft was saved, or which command saves it beside the model."""
+    beside = found.path.with_suffix(".model.yaml")
+    build = f"specialize build --calib PROFILE --model {command(found.path)}"
+    if found.drafted and draft is not None:
+        spec = "" if draft.resolve() == beside.resolve() else f" --model-spec {command(draft)}"
+        return f"the draft is saved as {command(draft)}\nnext: decide what is marked GUESS in it, then {build}{spec}"
     if found.drafted and not found.obstacle:
-        beside = found.path.with_suffix(".model.yaml")
-        return (
-            f"next: save the sidecar as {command(beside)}, decide what is marked GUESS, "
-            f"then specialize build --calib PROFILE --model {command(found.path)}"
-        )
+        saving = f"specialize inspect {command(found.path, '--save-draft', beside)}"
+        return f"next: {saving}, decide what is marked GUESS, then {build}"
     if found.notes:
-        return f"next: specialize build --calib PROFILE --model {command(found.path)}"
+        return f"next: {build}"
     return f"next: specialize inspect {command(found.path)} --calib PROFILE"
 
 

@@ -51,10 +51,8 @@ def sidecar_text(
 
 def entry_text(entry: Entry) -> str:
     """Return an entry of `calibration_inputs`."""
-    records = [
-        kind if entry.repeat == 1 else f"{{kind: {kind}, repeat: {entry.repeat}}}" for kind in entry.kinds
-    ]
-    return records[0] if entry.sure else f"{GUESS} {' or '.join(records)}"
+    kinds = entry.kinds[0] if entry.sure else f"{GUESS} {' or '.join(entry.kinds)}"
+    return kinds if entry.repeat == 1 else f"{{kind: {kinds}, repeat: {entry.repeat}}}"
 
 
 def _marked(sure: bool) -> str:

@@ -12,4 +12,6 @@ def decided(draft: str, **choices: str) -> str:
         key, guess = match[2], match[3]
         return f"{match[1]}{key}: {choices.get(key, guess.split(' or ')[0])}"
 
-    return re.sub(r"^(\s*)(.+?): GUESS (.+?)(?=  #|$)", choose, draft, flags=re.MULTILINE)
+    record = r"(?<=kind: )GUESS (\w+)(?: or \w+)*(?=, repeat: )"
+    whole = re.sub(record, lambda match: match[1], draft)
+    return re.sub(r"^(\s*)(.+?): GUESS (.+?)(?=  #|$)", choose, whole, flags=re.MULTILINE)

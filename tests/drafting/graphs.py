@@ -167,12 +167,13 @@ class Views:
         ends = self.g.const(np.array(size, np.float32) - 1)
         return self.g.op("Div", pixels, ends), self.g.op("Cast", mask, to=1)
 
-    def lifted_by_token(self, matrix: str, tokens: int) -> onnx.ModelProto:
+    def lifted_by_token(self, matrix: str, tokens: int, focal: str = "") -> onnx.ModelProto:
         """Return StreamPETR's position embedding: (1, N * tokens, 4, 4) times one frustum of pixels per token.
 
         Args:
             matrix: One matrix per image token, those of a camera in a row.
             tokens: Of each camera; its features are (1, N, C, 4, tokens / 4).
+            focal: (1, N * tokens, 2) focal lengths that the embedding is multiplied by, in thousands of pixels.
         """
         coords = frustum(3, 4, tokens // 4)  # (D, h, w, 3)
         coords[..., :2] *= coords[..., 2:]
@@ -186,4 +187,9 @@ class Views:
         rows = self.g.op("Transpose", features, perm=[0, 1, 3, 4, 2])
         tall = self.g.op("Reshape", rows, self.g.const([1, CAMERAS * tokens, CHANNELS]))
         embedded = self.g.op("MatMul", flat, self.g.const(np.ones((3 * len(coords), CHANNELS), np.float32)))
+        if focal:
+            scaled = self.g.op("Div", focal, self.g.const(1e3))
+            embedded = self.g.op(
+                "Mul", embedded, self.g.op("ReduceSum", scaled, self.g.const([2]), keepdims=1)
+            )
         return self.g.model(out=self.g.op("Add", tall, embedded))

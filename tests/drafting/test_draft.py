@@ -219,6 +219,62 @@ def test_a_draft_is_refused_until_it_is_decided(
     assert spec.cameras == load_profile(CAR42).camera_names()
 
 
+def test_matrices_per_token_are_bound_from_a_decided_draft(
+    tmp_path: Path, store_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One matrix per image token and focal lengths: refused as drafted, built and proven once decided."""
+    views, tokens = Views(), 44
+    matrix = views.g.input("img2lidar", (1, CAMERAS * tokens, 4, 4))
+    focal = views.g.input("intrinsic", (1, CAMERAS * tokens, 2))
+    proto = views.lifted_by_token(matrix, tokens, focal)
+    path, sidecar = tmp_path / "tokens.onnx", tmp_path / "tokens.model.yaml"
+    onnx.save(proto, path)
+    ran = run_here(capsys, "inspect", path, "--save-draft", sidecar)
+    assert (
+        ran.code == 0
+        and "intrinsic: {kind: GUESS intrinsic or network_intrinsic, repeat: 44}" in sidecar.read_text()
+    )
+    command = ("build", "--calib", CAR42, "--model", path, "-o", tmp_path / "build", "--allow-unchanged")
+    ran = run_here(capsys, *command)
+    assert ran.code == 1 and "calibration_inputs.intrinsic.kind" in ran.err
+    sidecar.write_text(decided(sidecar.read_text()))
+    ran = run_here(capsys, *command)
+    assert ran.code == 0, ran.err
+    assert [tensor.name for tensor in Build.open(tmp_path / "build").manifest.inputs] == ["features"]
+
+
+def test_a_draft_is_saved_where_nothing_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--save-draft` writes what is printed; a file that is there is never replaced, and a sidecar is no draft."""
+    path, sidecar = tmp_path / "model.onnx", tmp_path / "mine.yaml"
+    onnx.save(projecting(GRID.points().reshape(-1, 3), (800, 464)), path)
+    ran = run_here(capsys, "inspect", path, "--save-draft", sidecar)
+    assert ran.code == 0 and sidecar.read_text() == inspect_model(path).sidecar
+    assert f"the draft is saved as {sidecar}" in " ".join(ran.out.split())
+    sidecar.write_text("mine")
+    ran = run_here(capsys, "inspect", path, "--save-draft", sidecar)
+    assert (ran.code, sidecar.read_text()) == (1, "mine") and "a file that does not exist yet" in ran.err
+    path.with_suffix(".model.yaml").write_text(decided(inspect_model(path).sidecar))
+    ran = run_here(capsys, "inspect", path, "--save-draft", tmp_path / "other.yaml")
+    assert ran.code == 1 and "has a sidecar" in ran.err
+    ran = run_here(capsys, "inspect", CAR42, "--save-draft", tmp_path / "other.yaml")
+    assert ran.code == 2 and not (tmp_path / "other.yaml").exists()
+
+
+def test_lengths_of_another_vehicle_leave_the_draft(tmp_path: Path) -> None:
+    """A draft is told where the lengths in a file do not fit a vehicle; that they do not is what stands in the way."""
+    views = Views()
+    matrix = views.g.input("lidar2img", (CAMERAS, 4, 4))
+    places, mask = views.projected(matrix, GRID.points().reshape(-1, 3), (800, 464))
+    flat = views.g.op("Reshape", mask, views.g.const([-1]))
+    found = views.g.op("Squeeze", views.g.op("NonZero", flat), views.g.const([0]))
+    rows = views.g.op("Gather", views.g.op("Reshape", places, views.g.const([-1, 2])), found, axis=0)
+    fixed = views.g.op("Expand", rows, views.g.const([7, 2]))
+    data = views.g.input("features", (7, 2))
+    said = inspected(views.g.model(out=views.g.op("Add", fixed, data)), tmp_path, CAR42)
+    assert "size_px: [800, 464]  #" in said.sidecar and "lidar2img: lidar2img  #" in said.sidecar
+    assert "belong to another vehicle" in said.obstacle
+
+
 def test_a_lift_is_bound_as_its_parts_are(
     tmp_path: Path, store_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

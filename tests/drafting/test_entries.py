@@ -141,8 +141,7 @@ def test_focal_lengths_are_named_by_their_shape() -> None:
     views.g.input("features", (1, CAMERAS, 4, 4, tokens // 4))
     views.g.input("img2lidar", (1, CAMERAS * tokens, 4, 4))
     found = entries(views.g.model(out=views.g.op("Neg", focal)))
-    repeated = f", repeat: {tokens}}}"
-    assert found["intrinsic"] == f"GUESS {{kind: intrinsic{repeated} or {{kind: network_intrinsic{repeated}"
+    assert found["intrinsic"] == f"{{kind: GUESS intrinsic or network_intrinsic, repeat: {tokens}}}"
 
 
 def test_poses_to_the_first_camera_are_found() -> None:

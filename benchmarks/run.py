@@ -16,7 +16,6 @@ import platform
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):
     sys.path.insert(0, str(ROOT))
 
+from specialize.scratch import temporary_folder  # noqa: E402  the checkout, not an installed package
 from specialize.version import VERSION  # noqa: E402  the checkout, not an installed package
 
 CAR42, CAR43 = (str(ROOT / "calib_profiles" / f"{name}.yaml") for name in ("car42", "car43"))
@@ -68,8 +68,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--results", type=Path, default=RESULTS)
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="specialize-benchmarks-") as folder:
-        room = make_build(Path(folder) / "car42")
+    with temporary_folder("benchmarks") as folder:
+        room = make_build(folder / "car42")
         figures = {
             name: measure(arguments(room), chosen.rounds, FAILING.get(name, 0))
             for name, arguments in CASES.items()

@@ -32,9 +32,18 @@ ROUNDS = 7
 
 
 def exports(folder: Path, names: Sequence[str]) -> list[Path]:
-    """Return the exports of a folder that have a sidecar, all or those of some names, small ones first."""
+    """Return the exports of a folder that have a sidecar, small ones first.
+
+    Args:
+        folder: With a folder for each model.
+        names: Names of models, or `NAME/FILE.onnx`; all if none are given.
+    """
     found = [path for path in folder.glob("*/model*.onnx") if sidecar_of(path).is_file()]
-    chosen = [path for path in found if not names or label(path) in names or path.parent.name in names]
+    chosen = [
+        path
+        for path in found
+        if not names or {path.parent.name, f"{path.parent.name}/{path.name}"} & {*names}
+    ]
     return sorted(chosen, key=lambda path: (path.stat().st_size, str(path)))
 
 

@@ -112,6 +112,20 @@ def test_a_matrix_per_camera_is_not_held_once() -> None:
         fed("intrinsic", 1, 3, 3)
 
 
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ((7, 4, 4), "holds 7 of 4x4, and the profile has 6 cameras: it must have the cameras"),
+        ((1, 30, 3), "holds 30 of 3, and the profile has 6 cameras: write `repeat: 5`"),
+        ((1, 900, 10), "no kind has this shape"),
+    ],
+)
+def test_what_fits_no_camera_says_why(shape: tuple[int, ...], said: str) -> None:
+    """Another number of cameras, a matrix per token, and an input that is no calibration are told apart."""
+    with pytest.raises(InputError, match=re.escape(said)):
+        fed("cam2lidar", *shape)
+
+
 def test_a_vector_where_no_kind_has_one_names_those_that_have() -> None:
     """An intrinsic has no translation; what has one is said."""
     with pytest.raises(

@@ -115,7 +115,7 @@ def _troubles(found: Json) -> list[str]:
         return [*lines, f"runs: {runs['error']}"]
     if not runs["difference"] <= MOST_DIFFERENCE:
         lines.append(f"differs by {runs['difference']:.1e}")
-    if not float(runs["difference_other"]) >= LEAST_TEETH * runs["difference"]:
+    elif not float(runs["difference_other"]) >= LEAST_TEETH * runs["difference"]:
         lines.append("another vehicle makes no difference")
     counted = {direction(ratio) for ratio in build["counted"].values()} - {0}
     if len(counted) == 1 and -direction(runs["ratio"]) in counted:

@@ -8,6 +8,7 @@ Declines when: never; an input that is missing or of another shape is an error.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,7 +20,7 @@ from specialize.graph.provenance import mark
 from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.graph.subgraphs import fresh_name
 from specialize.model import ModelSpec
-from specialize.model_kinds import cut, cut_as, kinds_of
+from specialize.model_kinds import cut, cut_as, kinds_of, trailing
 from specialize.passes.base import Note
 
 NAME = "bind"
@@ -126,10 +127,29 @@ def _static(value: ir.Value) -> tuple[int, ...]:
 
 def _unfit(name: str, given: str, shape: tuple[int, ...], cameras: int) -> InputError:
     """Return the error of an array that an input cannot hold, with the kinds that it could hold."""
-    kinds = kinds_of(shape, cameras)
-    hint = (
-        f"kinds of this shape for {cameras} cameras: {', '.join(kinds)}"
-        if kinds
-        else "the profile must have the cameras that the model was exported for"
+    return InputError(
+        f"calibration input {name!r}",
+        f"{list(shape)}",
+        f"{given} from the profile",
+        _fitting_hint(shape, cameras),
     )
-    return InputError(f"calibration input {name!r}", f"{list(shape)}", f"{given} from the profile", hint)
+
+
+def _fitting_hint(shape: tuple[int, ...], cameras: int) -> str:
+    """Return what an input of a shape can hold, or why nothing of the profile's cameras fits it."""
+    kinds = kinds_of(shape, cameras)
+    if kinds:
+        return f"kinds of this shape for {cameras} cameras: {', '.join(kinds)}"
+    form = trailing(shape)
+    if not form:
+        return (
+            "no kind has this shape: matrices end in 4x4, 3x4 or 3x3, translations in 3, focal lengths in 2; what is "
+            "no calibration goes into `other_inputs`, or stays an input"
+        )
+    held = math.prod(shape[: len(shape) - len(form)])
+    what = f"the input holds {held:,} of {'x'.join(map(str, form))}, and the profile has {cameras} cameras"
+    if cameras and held > cameras and held % cameras == 0:
+        return (
+            f"{what}: write `repeat: {held // cameras}` if each camera's stands there so many times in a row"
+        )
+    return f"{what}: it must have the cameras that the model was exported for"

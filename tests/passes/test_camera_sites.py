@@ -78,6 +78,32 @@ def test_a_slice_written_in_place_is_no_site(head: str, seen: np.ndarray) -> Non
     np.testing.assert_array_equal(site.by_camera(CAMERAS).seen, seen != 0)
 
 
+def test_zeros_of_a_projection_leave_out_no_row() -> None:
+    """DETR3D divides projected points in place, `p[..., 0:2] /= p[..., 2:3]`: a write of coordinates, and no site."""
+    make = GraphMaker(opset=18)
+    matrix = make.input("matrix", [1, CAMERAS, 1, 4, 4])
+    points = make.input("points", [1, 1, QUERIES, 4, 1])
+    wide = make.op("Expand", matrix, make.const([1, CAMERAS, QUERIES, 4, 4]))
+    each = make.op("Expand", points, make.const([1, CAMERAS, QUERIES, 4, 1]))
+    seen = make.op("Squeeze", make.op("MatMul", wide, each), make.const([4]))
+    axis = make.const([3])
+    flat, depth = (
+        make.op("Slice", seen, make.const([a]), make.const([b]), axis) for a, b in ((0, 2), (2, 3))
+    )
+    divided = make.op("Div", flat, make.op("Max", make.op("Exp", depth), make.const(1e-5)))
+    places = np.stack(np.meshgrid([0], range(CAMERAS), range(QUERIES), range(2), indexing="ij"), axis=-1)
+    written = make.op("ScatterND", make.op("Exp", seen), make.const(places), make.op("Exp", divided))
+    kept = make.op("Slice", written, make.const([0]), make.const([2]), axis)
+    model = make.model(out=make.op("Tanh", kept))
+    matrices = np.random.default_rng(0).standard_normal((1, CAMERAS, 1, 4, 4)).astype(np.float32)
+    matrices[..., 3, :] = (0, 0, 0, 1)
+    made = specialize_proto(model, {"matrix": matrices}, RAGGED)
+    assert made.sites == ()
+    feed = {"points": np.random.default_rng(1).standard_normal((1, 1, QUERIES, 4, 1)).astype(np.float32)}
+    wanted = run(model, feed | {"matrix": matrices})["out"]
+    np.testing.assert_allclose(run(made.model, feed)["out"], wanted, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize("seen", [SEEN, BLIND, 0 * SEEN], ids=["all", "blind", "nothing"])
 def test_the_headline_says_what_the_table_says(seen: np.ndarray) -> None:
     """Pairs of all cameras, those that see nothing included."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,20 +16,27 @@ from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.describe import describe_notes, describe_site, describe_tensor
 from specialize.drafting.draft import Draft, draft_sidecar
+from specialize.drafting.grids import WITHOUT, described
 from specialize.drafting.layout import layout_of
 from specialize.errors import InputError, SpecializeError
 from specialize.files import write_file
 from specialize.graph.batch import batch_notes, bind_batch
 from specialize.graph.io import opset_of, read_as_written, read_graph, write_graph
 from specialize.graph.known import fold
+from specialize.matching import lost_pairs
 from specialize.model import ModelSpec, read_spec
 from specialize.passes.base import Note
 from specialize.passes.bind import feeds_of
 from specialize.passes.pipeline import specialize_graph
+from specialize.passes.site import CompactedSite
+from specialize.planning import visible_sets
 from specialize.resources import resource_dir
 from specialize.rows.arrange import Packing
 from specialize.scratch import temporary_folder
 
+_MARGIN = (
+    "the graph keeps {:,} pairs of it that the rule of a sidecar does not, as with a margin around images"
+)
 DATA_DEPENDENT = ("NonZero", "Compress", "Unique", "NonMaxSuppression", "Loop", "If", "Scan", "SequenceMap")
 
 
@@ -122,6 +130,22 @@ def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None
         return replace(found, obstacle=str(error))
 
 
+def _drafted(draft: Draft, sites: Sequence[CompactedSite], profile: CalibrationProfile) -> str:
+    """Return the draft of a sidecar without the grids whose rule is not that of the graph's own masks."""
+    by_camera = [site.by_camera(len(profile.cameras)) for site in sites]
+    places = draft.places({site.queries for site in sites})
+    gridded = [place for place in places if place.grid is not None]
+    plans = visible_sets(draft.spec({site.queries for site in sites}), profile)
+    lost = {id(place): lost_pairs(by_camera, plan) for place, plan in zip(gridded, plans, strict=True)}
+    kept = [
+        replace(place, grid=None, reason=f"{described(place)}: {_MARGIN.format(lost[id(place)])}; {WITHOUT}")
+        if lost.get(id(place))
+        else place
+        for place in places
+    ]
+    return draft.text(kept)
+
+
 def save_draft(found: ModelInspection, target: Path) -> None:
     """Write the draft of a sidecar to a new file.
 
@@ -189,10 +213,9 @@ def _specialized(
     masks = mask_names(model, spec, (profile,))
     done = specialize_graph(model, feeds_of(model, spec, profile), Packing("ragged", 1))
     cameras, bound = profile.camera_names(), {*spec.calibration_inputs, *spec.other_inputs}
-    queries = {site.queries for site in done.sites}
     return replace(
         found,
-        sidecar=about.text(queries) if isinstance(about, Draft) else found.sidecar,
+        sidecar=_drafted(about, done.sites, profile) if isinstance(about, Draft) else found.sidecar,
         rig=profile.vehicle,
         sites=tuple(describe_site(site, cameras) for site in done.sites),
         forms=site_forms(original, bound, done.sites, len(cameras)),

@@ -73,6 +73,12 @@ def _require_places(sites: Sequence[CompactedSite], plans: Sequence[VisibilityPl
         )
 
 
+def lost_pairs(sites: Sequence[CompactedSite], plan: VisibilityPlan) -> int:
+    """Return how many pairs the masks of sites of a plan's size keep and the plan does not, at the best of them."""
+    alike = [site for site in sites if site.seen.shape == plan.superset.shape]
+    return min((int((site.seen & ~plan.superset).sum()) for site in alike), default=0)
+
+
 def _sizes(shapes: set[tuple[int, ...]]) -> str:
     return " and ".join(f"{queries:,} queries for {cameras} cameras" for cameras, queries in sorted(shapes))
 

@@ -14,7 +14,6 @@ import argparse
 import json
 import platform
 import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -35,6 +34,7 @@ from specialize.graph.io import read_graph, write_graph
 from specialize.measuring import site_subjects, whole_subjects
 from specialize.original import count_original
 from specialize.request import BuildRequest
+from specialize.scratch import temporary_folder
 from specialize.sources import PREPARED, generic_model
 from specialize.specializing import specialize
 from specialize.store import open_store
@@ -112,8 +112,8 @@ def fitted(cases: Sequence[Case]) -> tuple[dict[str, float], list[Operator]]:
 
 def _seconds(case: Case) -> float:
     """Return the processor time of one operator; of one run of its model, which is its work but for a call."""
-    with tempfile.TemporaryDirectory(prefix="specialize-movement-") as folder:
-        path = Path(folder) / "operator.onnx"
+    with temporary_folder("movement") as folder:
+        path = folder / "operator.onnx"
         onnx.save(case.model(), str(path))
         run, _ = open_onnxruntime(path, case.feed(), 1)
         spent = []

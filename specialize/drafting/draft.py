@@ -52,9 +52,10 @@ class Draft:
             return places
         return tuple(replace(place, grid=None, reason=_other_frame(place, self.frame)) for place in places)
 
-    def text(self, queries: Collection[int] = ()) -> str:
-        """Return the sidecar, to be saved and decided by a person."""
-        return sidecar_text(self.name, self.image, self.entries, self.places(queries), self.cameras)
+    def text(self, places: Sequence[Place] | None = None) -> str:
+        """Return the sidecar, to be saved and decided by a person; `places` are the sets of points, if decided."""
+        shown = self.places() if places is None else places
+        return sidecar_text(self.name, self.image, self.entries, shown, self.cameras)
 
     def spec(self, queries: Collection[int] = ()) -> ModelSpec:
         """Return the sidecar as if every guess were right, to show what a specialization would do."""

@@ -98,7 +98,13 @@ class Views:
         return self.g.model(out=self.g.op("Add", features, share))
 
     def projected(
-        self, matrix: str, points: np.ndarray, size: tuple[int, int], how: str = "divide", last: bool = True
+        self,
+        matrix: str,
+        points: np.ndarray,
+        size: tuple[int, int],
+        how: str = "divide",
+        last: bool = True,
+        margin: float = 0.0,
     ) -> tuple[str, str]:
         """Return the places (N, P, 2) and the mask (N, P, 1) of points (P, 3) under (N, 4, 4).
 
@@ -108,6 +114,7 @@ class Views:
             size: Width and height that pixels are divided by, or compared with.
             how: `divide`: pixels become shares; `compare`: they stay pixels.
             last: Whether coordinates are the last axis.
+            margin: How far outside the image a point is still seen, in units of what pixels become.
         """
         if last:
             seen = self.applied(matrix, self.g.const(homogeneous(points)[None]), [CAMERAS], (len(points), 4))
@@ -124,7 +131,7 @@ class Views:
         mask = self.g.op("Greater", depth, self.g.const(1e-5))
         for axis in (0, 1):
             part = self.part(places, axis, axis + 1, 2)
-            for name, bound in (("Greater", 0.0), ("Less", float(ends[axis]))):
+            for name, bound in (("Greater", -margin), ("Less", float(ends[axis]) + margin)):
                 mask = self.g.op("And", mask, self.g.op(name, part, self.g.const(bound)))
         return places, self.g.op("Cast", mask, to=1)
 

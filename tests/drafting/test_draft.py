@@ -124,6 +124,18 @@ def test_a_frustum_fills_its_image_in_every_way_that_is_usual(u: np.ndarray, v: 
     assert draft_image((), None, [typed], None, False).prep.size_px == (480, 224)
 
 
+@pytest.mark.parametrize("margin", [0.0, 0.1])
+def test_a_grid_whose_rule_no_sidecar_has_is_left_out(margin: float, tmp_path: Path) -> None:
+    """A mask with a margin around the image keeps more pairs than a plan: with the grid, a build would be refused."""
+    views = Views()
+    matrix = views.g.input("lidar2img", (CAMERAS, 4, 4))
+    points = QueryGrid((12, 16), RANGE, 1).points().reshape(-1, 3)
+    site = views.projected(matrix, points, (800, 464), margin=margin)
+    found = inspected(views.attended(site, queries=[len(points)]), tmp_path, CAR42)
+    assert len(spec_of(found).grids) == (0 if margin else 1)
+    assert ("pairs of it that the rule of a sidecar does not" in found.sidecar) == bool(margin)
+
+
 def test_every_volume_has_its_grid_in_graph_order(tmp_path: Path) -> None:
     """Three volumes are three grids; one has as many voxels as another one's plane has cells, and is not that plane."""
     shapes = ((4, 6, 8), (2, 4, 6), (1, 2, 4))

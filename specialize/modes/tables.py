@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from specialize.artifact import Build
-from specialize.artifact.tensors import tensors_bytes
+from specialize.artifact.tensors import read_tensors, tensors_bytes
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, StaleError, UsageError
@@ -213,6 +213,7 @@ def make_table(build_dir: Path, calib: Path, output: Path, allow: tuple[str, ...
     program.require_cameras(profile)
     fit = require_fit(profile, program.spec, (*allow, *build.manifest.allowed), str(calib))
     contents = program.contents(profile)
+    _require_shapes(contents, read_tensors(build.file(OWN_TABLE))[0])
     program.compare(profile, read_rig(calib), contents)
     data = tensors_bytes(contents, metadata_of(profile, build.manifest.digests.build))
     write_file(output, data)
@@ -226,6 +227,21 @@ def make_table(build_dir: Path, calib: Path, output: Path, allow: tuple[str, ...
         tensors={name: (array.dtype.name, array.shape) for name, array in contents.items()},
         warnings=fit.warnings,
     )
+
+
+def _require_shapes(contents: Mapping[str, Array], own: Mapping[str, Array]) -> None:
+    """Require that tables have the shapes and types of the build's own, which are those of the engine's inputs.
+
+    Raises:
+        VerificationError: One has not, is missing or is too many.
+    """
+    for name in sorted(contents.keys() | own.keys()):
+        wanted, found = (
+            f"{each[name].dtype.name} {list(each[name].shape)}" if name in each else "no table"
+            for each in (own, contents)
+        )
+        if wanted != found:
+            disagree(name, f"{wanted}, which the engine takes", found)
 
 
 def metadata_of(profile: CalibrationProfile, build: str) -> dict[str, str]:

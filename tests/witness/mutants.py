@@ -97,6 +97,23 @@ def swapped_entries(kind: str) -> Mutant:
     return mutate
 
 
+def one_more_slot(patch: pytest.MonkeyPatch) -> None:
+    """Give other vehicles' sums a slot more than the engine has."""
+    honest = Program.contents
+
+    def more(self: Program, profile: CalibrationProfile) -> dict[str, Array]:
+        made = dict(honest(self, profile))
+        (name,) = (name for name in made if name.startswith("table.sum"))
+        places = int(made[name].max())
+        queries = int(np.prod(self.spec.grids[0].shape))
+        if profile.vehicle != "car42":
+            slots = made[name].reshape(queries, -1)
+            made[name] = np.concatenate([slots, np.full((queries, 1), places, slots.dtype)], axis=1).ravel()
+        return made
+
+    patch.setattr(Program, "contents", more)
+
+
 def moved_outside(patch: pytest.MonkeyPatch) -> None:
     """Move a place that is in use, of a point outside the image, by a tenth of the image in other vehicles' tables."""
     honest = Program.contents

@@ -91,16 +91,21 @@ def test_swapped_entries_of_a_table_are_an_error(
     monkeypatch.undo()
 
 
-def test_a_place_outside_the_image_is_compared(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("mutant", "told"),
+    [(mutants.moved_outside, "where the points fall"), (mutants.one_more_slot, "which the engine takes")],
+    ids=["a place outside the image", "a shape"],
+)
+def test_a_wrong_table_is_not_written(
+    mutant: Mutant, told: str, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Samples around a point outside the image may still fall into it, so its place matters as much."""
+    """Samples around a point outside the image may fall into it; and an engine takes tables of one shape."""
     assert bench.build("--mode", "tables").code == 0
     table = tmp_path / "car43.safetensors"
-    mutants.moved_outside(monkeypatch)
+    mutant(monkeypatch)
     ran = run_here(bench.capsys, "table", "--calib", CAR43, "--for", bench.folder / "car42", "-o", table)
     assert ran.code == 4, ran.err
-    assert "where the points fall" in ran.err
+    assert told in ran.err
     assert not table.exists()
 
 

@@ -63,8 +63,12 @@ class Seed:
         return str(self.options.get("mode", "exact"))
 
     def others(self) -> list[Path]:
-        """Return the further vehicles that tables are made for."""
+        """Return the further vehicles that tables are made for, or that an envelope covers."""
         return sorted((self.folder / "others").glob("*.yaml"))
+
+    def beyond(self) -> list[Path]:
+        """Return vehicles that need more room than tables have: they are refused, or their tables are right."""
+        return sorted((self.folder / "beyond").glob("*.yaml"))
 
 
 def read_seeds(folder: Path) -> list[Seed]:
@@ -85,7 +89,7 @@ def prepare(seed: Seed) -> float:
         seed.folder / "model.onnx",
         yaml.safe_load((seed.folder / "model.model.yaml").read_text()),
     )
-    profiles = [seed.folder / "vehicle.yaml", *seed.others()]
+    profiles = [seed.folder / "vehicle.yaml", *seed.others(), *seed.beyond()]
     vehicles = [(path.stem, oracle.read_vehicle(path)) for path in profiles]
     for name, vehicle in list(vehicles) if seed.mode == "envelope" else ():
         moved = inside.inside_tolerance(sidecar, vehicle, seed.bounds)
@@ -124,9 +128,15 @@ def judge(seed: Seed, build: Path, tables: dict[str, Path]) -> float:
     """Return how far a build is from what the user's model gives, in units of what is allowed."""
     run, worst = oracle.session(build / "model.onnx"), 0.0
     covered = inside.read_pairs(build / "envelope.npz") if seed.mode == "envelope" else None
+    refused = {path.stem for path in seed.beyond()} - tables.keys()
     for case in pickle.loads((seed.folder / "cases.pickle").read_bytes()):
+        if case.vehicle in refused:
+            continue
         given = oracle.read_table(tables[case.vehicle]) if seed.mode == "tables" else {}
-        got = oracle.run(run, {**case.feeds, **given})
+        try:
+            got = oracle.run(run, {**case.feeds, **given})
+        except Exception:  # the runtime's own types: a build or a table that does not even run
+            return math.inf
         worst = max(worst, oracle.ratio(got, case.wanted))
         if covered is not None and not _covers(case, covered, got):
             return math.inf

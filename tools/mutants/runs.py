@@ -247,10 +247,16 @@ def _built(seed: judge.Seed, build: Path) -> dict[str, Path]:
     compile_model(BuildRequest(calib=calib, model=model, output=build, frames=2, **over, **seed.options))
     if seed.mode != "tables":
         return {}
+    from specialize.errors import StaleError
     from specialize.modes.tables import make_table
 
     tables = {"vehicle": build / "table.safetensors"}
     for path in seed.others():
         tables[path.stem] = build.with_name(f"{path.stem}.safetensors")
         make_table(build, path, tables[path.stem])
+    for path in seed.beyond():
+        with contextlib.suppress(StaleError):  # refused, as it should be
+            made = build.with_name(f"{path.stem}.safetensors")
+            make_table(build, path, made)
+            tables[path.stem] = made
     return tables

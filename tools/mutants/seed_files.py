@@ -23,6 +23,7 @@ def write_seed(
     profile: CalibrationProfile,
     areas: tuple[str, ...],
     more: Sequence[CalibrationProfile] | None = None,
+    beyond: Sequence[CalibrationProfile] = (),
     **options: Any,
 ) -> None:
     """Write a seed into its folder.
@@ -34,15 +35,18 @@ def write_seed(
         profile: The vehicle; a packaged profile of that name is copied as it is written.
         areas: Areas of the catalogue that the seed is tried first for.
         more: Further vehicles: those that tables are made for, or those that an envelope covers.
+        beyond: Vehicles that tables have no room for.
         **options: Of the build.
     """
     onnx.save(model, home / "model.onnx")
     (home / "model.model.yaml").write_text(sidecar)
     packaged = resource_dir("calib_profiles") / f"{profile.vehicle}.yaml"  # with poses as quaternions
     (home / "vehicle.yaml").write_text(packaged.read_text() if packaged.exists() else dump_profile(profile))
-    for number, other in enumerate(more or ()):
-        named = replace(other, vehicle=f"other{number}")
-        (home / "others" / f"other{number}.yaml").write_text(dump_profile(named))
+    for folder, profiles in (("others", more or ()), ("beyond", beyond)):
+        (home / folder).mkdir(parents=True, exist_ok=True)
+        for number, other in enumerate(profiles):
+            name = f"{folder.removesuffix('s')}{number}"
+            (home / folder / f"{name}.yaml").write_text(dump_profile(replace(other, vehicle=name)))
     bounds = _bounds(str(options.get("tolerance", "")))
     (home / "seed.json").write_text(json.dumps({"options": options, "bounds": bounds, "areas": areas}))
 

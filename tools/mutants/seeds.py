@@ -32,6 +32,7 @@ from tools.mutants.seed_files import write_seed
 from tools.mutants.seeds_of_arithmetic import write_arithmetic
 from tools.mutants.seeds_of_envelopes import write_envelope_over, write_envelope_truck
 from tools.mutants.seeds_of_pooling import write_pooled_places
+from tools.mutants.seeds_of_tables import write_composed, write_tables_heights
 
 CAR42 = Style(
     cameras=6,
@@ -234,5 +235,7 @@ SEEDS: dict[str, Callable[[Path], None]] = {
     "pooled_places": write_pooled_places,
     "envelope_over": write_envelope_over,
     "envelope_truck": write_envelope_truck,
+    "composed": write_composed,
+    "tables_heights": write_tables_heights,
 }
 """Every seed by its name."""

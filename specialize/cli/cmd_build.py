@@ -9,7 +9,7 @@ import click
 from specialize.cli import options
 from specialize.cli.output import emit, say, warn
 from specialize.cli.render_build import build_json, build_text
-from specialize.request import LAYOUTS, MODES, BuildRequest
+from specialize.request import MODES, BuildRequest
 
 
 @click.command()
@@ -22,17 +22,11 @@ from specialize.request import LAYOUTS, MODES, BuildRequest
 @click.option(
     "--mode", type=click.Choice(MODES), default="exact", show_default=True, help="How calibration is bound."
 )
-@click.option(
-    "--layout",
-    type=click.Choice(LAYOUTS),
-    default="ragged",
-    show_default=True,
-    help="How visible pairs are laid out.",
-)
+@options.layout_option
 @options.align_option
 @click.option("-o", "--output", type=options.FOLDER, help="Folder of the build [default: build/<vehicle>].")
 @options.seed_option
-@click.option("--frames", type=int, default=4, show_default=True, help="Frames that verification compares.")
+@options.frames_option
 @click.option(
     "--tolerance", help="Of an envelope: rotation=0.5deg,translation=3cm,... [default: the profile's]."
 )

@@ -11,7 +11,6 @@ from specialize.calibration.formats import FORMATS
 from specialize.cli import options
 from specialize.cli.output import emit, say, warn
 from specialize.cli.shares import SHARE
-from specialize.request import LAYOUTS
 
 if TYPE_CHECKING:
     from specialize.fleet.planned import FleetPlan
@@ -109,16 +108,10 @@ def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | N
 @click.option(
     "--spare", type=SHARE, default="0%", show_default=True, help="Room in tables for calibrations to come."
 )
-@click.option(
-    "--layout",
-    type=click.Choice(LAYOUTS),
-    default="ragged",
-    show_default=True,
-    help="How visible pairs are laid out.",
-)
+@options.layout_option
 @options.align_option
 @options.seed_option
-@click.option("--frames", type=int, default=4, show_default=True, help="Frames that verification compares.")
+@options.frames_option
 @options.allow_option
 @options.precision_option
 @options.frames_dir_option

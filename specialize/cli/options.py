@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from specialize.errors import UsageError
-from specialize.request import PRECISIONS
+from specialize.request import LAYOUTS, PRECISIONS
 
 Command = Callable[..., Any]
 
@@ -87,6 +87,16 @@ allow_in_build_option = click.option(
     metavar="CODE",
     help="Go on in spite of an error that `specialize profile check` names, of empty-proof, or of ill-conditioned; "
     "may be given several times.",
+)
+layout_option = click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    default="ragged",
+    show_default=True,
+    help="How visible pairs are laid out.",
+)
+frames_option = click.option(
+    "--frames", type=int, default=4, show_default=True, help="Frames that verification compares."
 )
 build_argument = click.argument("build_dir", metavar="BUILD", type=FOLDER)
 

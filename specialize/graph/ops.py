@@ -170,6 +170,12 @@ def text(node: ir.Node, name: str) -> str:
     return str(OPERATORS[node.op_type].defaults[name]) if attribute is None else attribute.as_string()
 
 
+def integers(node: ir.Node, name: str, count: int, default: int) -> tuple[int, ...]:
+    """Return an attribute that holds one number per axis, or the same default for all axes."""
+    attribute = node.attributes.get(name)
+    return (default,) * count if attribute is None else tuple(attribute.as_ints())
+
+
 def permutation(node: ir.Node, rank: int) -> tuple[int, ...]:
     """Return where each axis of a Transpose comes from; all axes in reverse if the node does not say."""
     attribute = node.attributes.get("perm")

@@ -20,6 +20,7 @@ import onnx_ir as ir
 from specialize.graph.custom import CONVS, Conv
 from specialize.graph.declined import Declined
 from specialize.graph.edit import Builder
+from specialize.graph.ops import integers
 from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.passes.arithmetic import plus
 from specialize.passes.lower_deform_conv import DeformConv, write_deform_conv
@@ -82,11 +83,11 @@ def _written(node: ir.Node, kind: Conv, builder: Builder) -> ir.Value | Declined
         return Declined("input-absent", "an input is absent")
     if not (is_static(image) and is_static(offset) and is_static(node.outputs[0]) and is_static(kernel)):
         return Declined("shape-unknown", "a dynamic shape")
-    pads = _numbers(node, "pads", 4, 0)
+    pads = integers(node, "pads", 4, 0)
     attributes: dict[str, Any] = {
-        "stride": _numbers(node, "strides", 2, 1),
+        "stride": integers(node, "strides", 2, 1),
         "padding": pads if kind.four_pads else pads[:2],
-        "dilation": _numbers(node, "dilations", 2, 1),
+        "dilation": integers(node, "dilations", 2, 1),
         "groups": _number(node, "group"),
         "deform_groups": _number(node, "offset_group"),
     }
@@ -137,7 +138,7 @@ def _read_standard(node: ir.Node, kind: Conv, builder: Builder) -> ir.Value | De
         return Declined("input-absent", "an input is absent")
     if not (is_static(kernel) and is_static(node.outputs[0])):
         return Declined("shape-unknown", "a dynamic shape")
-    padding = _numbers(node, "padding", 4 if kind.four_pads else 2, 0)
+    padding = integers(node, "padding", 4 if kind.four_pads else 2, 0)
     fault = _unclear(node, kind, padding)
     if fault is not None:
         return fault
@@ -146,7 +147,7 @@ def _read_standard(node: ir.Node, kind: Conv, builder: Builder) -> ir.Value | De
         inputs.pop()
     return builder.node(
         "DeformConv", inputs, dims(node.outputs[0]), kernel_shape=dims(kernel)[2:], pads=(*padding[:2], *padding[:2]),
-        strides=_numbers(node, "stride", 2, 1), dilations=_numbers(node, "dilation", 2, 1),
+        strides=integers(node, "stride", 2, 1), dilations=integers(node, "dilation", 2, 1),
         group=_number(node, "groups"), offset_group=_number(node, "deform_groups"),
     )  # fmt: skip
 
@@ -161,13 +162,13 @@ def _read(node: ir.Node, kind: Conv, builder: Builder) -> ir.Value | Declined:
         return Declined("shape-unknown", "a dynamic shape")
     if _number(node, "groups") != 1 or _number(node, "deform_groups") != 1:
         return Declined("groups", "it has groups")
-    padding = _numbers(node, "padding", 4 if kind.four_pads else 2, 0)
+    padding = integers(node, "padding", 4 if kind.four_pads else 2, 0)
     fault = _unclear(node, kind, padding)
     if fault is not None:
         return fault
     conv = DeformConv(
         image=image, kernel=kernel.astype(np.float32), offset=offset, bias=roles.get("bias"), mask=roles.get("mask"),
-        strides=_numbers(node, "stride", 2, 1), dilations=_numbers(node, "dilation", 2, 1), pads=padding[:2],
+        strides=integers(node, "stride", 2, 1), dilations=integers(node, "dilation", 2, 1), pads=padding[:2],
     )  # fmt: skip
     return write_deform_conv(builder, conv, dims(node.outputs[0]))
 
@@ -189,7 +190,3 @@ def _unclear(node: ir.Node, kind: Conv, padding: tuple[int, ...]) -> Declined | 
 
 def _number(node: ir.Node, name: str) -> int:
     return node.attributes[name].as_int() if name in node.attributes else 1
-
-
-def _numbers(node: ir.Node, name: str, count: int, default: int) -> tuple[int, ...]:
-    return tuple(node.attributes[name].as_ints()) if name in node.attributes else (default,) * count

@@ -17,7 +17,7 @@ import onnx_ir as ir
 
 from specialize.graph.declined import Declined
 from specialize.graph.edit import Builder
-from specialize.graph.ops import integer
+from specialize.graph.ops import integer, integers
 from specialize.graph.shapes import dims, is_static
 from specialize.passes.lower_sampling import linear
 from specialize.passes.rewrite import Outcome, Rewritten, Rule
@@ -82,14 +82,10 @@ def _read(node: ir.Node) -> DeformConv | Declined:
         offset=offset,
         bias=bias if bias is not None and bias.name else None,
         mask=mask if mask is not None and mask.name else None,
-        strides=_numbers(node, "strides", 2, 1),
-        dilations=_numbers(node, "dilations", 2, 1),
-        pads=_numbers(node, "pads", 4, 0)[:2],
+        strides=integers(node, "strides", 2, 1),
+        dilations=integers(node, "dilations", 2, 1),
+        pads=integers(node, "pads", 4, 0)[:2],
     )
-
-
-def _numbers(node: ir.Node, name: str, count: int, default: int) -> tuple[int, ...]:
-    return tuple(node.attributes[name].as_ints()) if name in node.attributes else (default,) * count
 
 
 def write_deform_conv(builder: Builder, conv: DeformConv, shape: tuple[int, ...]) -> ir.Value:

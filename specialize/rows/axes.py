@@ -239,3 +239,11 @@ def row_ids(axes: Axes, layout: Layout) -> Ints:
     placed = [factor for axis in axes.layout(layout) for factor in axis if factor.is_row]
     ids = ids.transpose([rows.index(factor) for factor in placed])
     return ids.reshape([size_of(f for f in axis if f.is_row) for axis in axes.layout(layout)])
+
+
+def by_row(axes: Axes, layout: Layout, placed: Ints) -> Ints:
+    """Return what stands at each place of a tensor of that layout, in the order of its rows."""
+    ids = row_ids(axes, layout)
+    found = np.empty(ids.size, dtype=np.int64)
+    found[ids.ravel()] = placed.reshape(ids.shape).ravel()
+    return found

@@ -13,7 +13,7 @@ from specialize.graph.declined import Declined
 from specialize.graph.integers import sliced
 from specialize.graph.ops import VIEWS, of, permutation, text
 from specialize.graph.shapes import dims, numpy_type
-from specialize.rows.axes import Axes, Axis, Layout, row_ids, size_of
+from specialize.rows.axes import Axes, Axis, Layout, by_row, row_ids, size_of
 from specialize.rows.expr import Combination, Operand, Parameter
 from specialize.rows.lift import Lifter, Rule, array_of, node_axis
 from specialize.rows.rowmap import RowMap
@@ -198,7 +198,7 @@ def concat(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
         assert source is not None
         size = dims(source)[axis]
         own = (*layout[:axis], axes.row_like(layout[axis], size), *layout[axis + 1 :])
-        targets = _targets(axes, own, ids.take(np.arange(start, start + size), axis=axis))
+        targets = by_row(axes, own, ids.take(np.arange(start, start + size), axis=axis))
         cut = _only_place(lifter, source, own, axis, layout[axis]) if size == 1 else None
         value = lifter.lift(source, own) if cut is None else cut
         total += value.moved(RowMap.injection(targets, size_of(rows)), rows)
@@ -250,7 +250,7 @@ def pad(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combinati
                 return Declined("pads-features", "it pads an axis of features")
             own[axis] = axes.row_like(layout[axis], dims(source)[axis])
             ids = ids.take(np.arange(before, before + dims(source)[axis]), axis=axis)
-    targets = _targets(axes, tuple(own), ids)
+    targets = by_row(axes, tuple(own), ids)
     rows = axes.rows(layout)
     return lifter.lift(source, tuple(own)).moved(RowMap.injection(targets, size_of(rows)), rows)
 
@@ -272,18 +272,7 @@ def _rest(node: ir.Node) -> list[Operand | Parameter]:
 
 def selection(axes: Axes, layout: Layout, picked: Ints, own: Axis) -> RowMap:
     """Return the map whose row, at each place of a tensor of that layout, is the input row picked there."""
-    sources = np.empty(size_of(axes.rows(layout)), dtype=np.int64)
-    ids = row_ids(axes, layout)
-    sources[ids.ravel()] = picked.reshape(ids.shape).ravel()
-    return RowMap.selection(sources, size_of(own))
-
-
-def _targets(axes: Axes, own: Layout, placed: Ints) -> Ints:
-    """Return, for each row of an input of that layout, the output row that it goes to."""
-    ids = row_ids(axes, own)
-    targets = np.empty(ids.size, dtype=np.int64)
-    targets[ids.ravel()] = placed.reshape(ids.shape).ravel()
-    return targets
+    return RowMap.selection(by_row(axes, layout, picked), size_of(own))
 
 
 RULES: dict[str, Rule] = {

@@ -9,7 +9,7 @@ import onnx_ir as ir
 from specialize.graph.declined import Declined
 from specialize.graph.ops import integer, text
 from specialize.graph.shapes import dims
-from specialize.rows.axes import Axes, Layout, row_ids, size_of
+from specialize.rows.axes import Axes, Layout, by_row, row_ids, size_of
 from specialize.rows.expr import Combination
 from specialize.rows.lift import Lifter, Rule, array_of, node_axis
 from specialize.rows.lift_moves import is_feature_axis, is_row_axis
@@ -36,7 +36,7 @@ def scatter_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Co
         return ADDRESSES_FEATURES
     own = (*(axes.row(size) for size in indices.shape[:-1]), *layout[depth:])
     index = tuple(np.where(part < 0, part + size, part) for part, size in _index_columns(indices, dims(data)))
-    targets = _by_row(axes, own, row_ids(axes, layout)[index])
+    targets = by_row(axes, own, row_ids(axes, layout)[index])
     return _scatter(lifter, node, layout, (data, updates), own, targets)
 
 
@@ -60,7 +60,7 @@ def scatter_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout)
     placed = np.where(placed < 0, placed + dims(data)[axis], placed)
     ids = row_ids(axes, layout)
     full = np.broadcast_to(placed, [placed.shape[axis] if i == axis else n for i, n in enumerate(ids.shape)])
-    targets = _by_row(axes, own, np.take_along_axis(ids, full, axis=axis))
+    targets = by_row(axes, own, np.take_along_axis(ids, full, axis=axis))
     return _scatter(lifter, node, layout, (data, updates), own, targets)
 
 
@@ -79,7 +79,7 @@ def gather_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Com
     value = lifter.lift(data, own)
     index = tuple(np.where(part < 0, part + size, part) for part, size in _index_columns(indices, dims(data)))
     picked = row_ids(axes, own)[index]
-    sources = _by_row(axes, layout, picked)
+    sources = by_row(axes, layout, picked)
     return value.moved(RowMap.selection(sources, size_of(axes.rows(own))), axes.rows(layout))
 
 
@@ -102,7 +102,7 @@ def gather_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout) 
     ids = row_ids(axes, own)
     placed = np.where(placed < 0, placed + dims(data)[axis], placed)
     full = np.broadcast_to(placed, [placed.shape[axis] if i == axis else n for i, n in enumerate(ids.shape)])
-    sources = _by_row(axes, layout, np.take_along_axis(ids, full, axis=axis))
+    sources = by_row(axes, layout, np.take_along_axis(ids, full, axis=axis))
     return value.moved(RowMap.selection(sources, size_of(axes.rows(own))), axes.rows(layout))
 
 
@@ -147,14 +147,6 @@ def _per_row(axes: Axes, indices: npt.NDArray[np.generic], layout: Layout, axis:
         if not is_feature_axis(axes, part) or not (found == first).all():
             return None
         found = first
-    return found
-
-
-def _by_row(axes: Axes, own: Layout, placed: Ints) -> Ints:
-    """Return what stands at each place of a tensor of that layout, in the order of its rows."""
-    ids = row_ids(axes, own)
-    found = np.empty(ids.size, dtype=np.int64)
-    found[ids.ravel()] = placed.reshape(ids.shape).ravel()
     return found
 
 

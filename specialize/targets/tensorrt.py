@@ -45,6 +45,13 @@ OPERATORS = table(
     )),
 )  # fmt: skip
 
+INT8 = Int8(
+    symmetric=True,
+    source="ran here: tensorrt-rtx 1.7.1: non-zero zero points are refused",
+    weight_bits=8,
+    weight_bits_source="PTX ISA, dp4a and mma: products of 8-bit integers are added in 32 bits",
+)
+
 PROFILE = Profile(
     name="tensorrt",
     title="NVIDIA TensorRT 10",
@@ -57,12 +64,7 @@ PROFILE = Profile(
     unlisted=Rule(verdict="unknown", text="not in the table of operators"),
     forms=("tensorrt", "vad", "mmdeploy"),
     floats=("float32", "float16", "float64"),
-    int8=Int8(
-        symmetric=True,
-        source="ran here: tensorrt-rtx 1.7.1: non-zero zero points are refused",
-        weight_bits=8,
-        weight_bits_source="PTX ISA, dp4a and mma: products of 8-bit integers are added in 32 bits",
-    ),
+    int8=INT8,
     files=("build_engine.sh", HEADER),
     evidence=(
         Evidence(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import Evidence, Int8, Profile, Rule, table
+from specialize.targets.base import Evidence, Profile, Rule, table
 from specialize.targets.render import HEADER
-from specialize.targets.tensorrt import OPERATORS, files
+from specialize.targets.tensorrt import INT8, OPERATORS, files
 
 _PLUGINS = "DerryHub/BEVFormer_tensorrt: TensorRT/plugin"
 
@@ -24,12 +24,7 @@ PROFILE = Profile(
     unlisted=Rule(verdict="unknown", text="neither in the table of operators nor among the plugins"),
     form="derryhub",
     forms=("derryhub2", "gridsample"),
-    int8=Int8(
-        symmetric=True,
-        source="ran here: tensorrt-rtx 1.7.1: non-zero zero points are refused",
-        weight_bits=8,
-        weight_bits_source="PTX ISA, dp4a and mma: products of 8-bit integers are added in 32 bits",
-    ),
+    int8=INT8,
     files=("build_engine.sh", HEADER),
     evidence=(
         Evidence(kind="from documents", text=f"{_PLUGINS}/multi_scale_deformable_attn: inputs, and "

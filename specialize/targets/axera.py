@@ -86,6 +86,7 @@ PROFILE = Profile(
                  "that name inside",
         )),
     ),
+    quirks=("half pixels",),
     unlisted=Rule(verdict="unknown", text="not in the list; some operators without a standard "
                                           "definition are, ask the vendor"),
     forms=("microsoft",),

@@ -89,6 +89,16 @@ class Int8:
         return 64 if self.weight_bits == 7 else 127
 
 
+Quirk = Literal[
+    "batched weights",  # weights of products over a batch must have as many axes as the batch's rows
+    "axis in front",  # it works item by item along the first of three axes; a long one gets an axis of 1 in front
+    "zeros by Pad",  # rows of zeros that are joined to others become a product with a matrix
+    "half pixels",  # nearest Resize is known with half pixels alone
+    "choices for bools",  # casts of truth values are computed wrongly
+    "equal ranks",  # operands must have the same rank, divisors must not be constants
+]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
     """One toolchain.
@@ -105,10 +115,7 @@ class Profile:
         form: How deformable attention is written for it, a name in `passes.lower.FORMS`.
         forms: Further forms that it takes.
         grid_sample: How GridSample is written for it: as it is, in a domain of the vendor, or with Gather.
-        zero_rows: How rows of zeros are put behind others: joined with a constant, or by Pad.
-        batched_weights: Whether weights of products over a batch must have as many axes as the batch's rows.
-        short_batch: Whether it works item by item along the first of three axes; a long one gets one of 1 in front.
-        equal_ranks: Whether operands of products must have the same rank, and divisors must not be constants.
+        quirks: What is written another way for it because it computes that wrongly, slowly or not at all.
         floats: Float types that it computes in, or takes and computes in another.
         int8: How it wants 8-bit integers.
         runtime: Key of `verify.RUNTIMES` that runs its models as a deployment does; empty if there is none here.
@@ -131,10 +138,7 @@ class Profile:
     form: str = "gridsample"
     forms: tuple[str, ...] = ()
     grid_sample: Literal["standard", "horizon", "gather"] = "standard"
-    zero_rows: Literal["concat", "pad"] = "concat"
-    batched_weights: bool = False
-    short_batch: bool = False
-    equal_ranks: bool = False
+    quirks: tuple[Quirk, ...] = ()
     floats: tuple[str, ...] = ("float32", "float16")
     int8: Int8 = Int8()
     runtime: str = ""

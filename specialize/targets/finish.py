@@ -41,16 +41,24 @@ from specialize.passes.rewrite import Rule as Rewrite
 from specialize.passes.rewrite import apply
 from specialize.passes.tidy import tidy
 from specialize.targets import target
-from specialize.targets.attributes import NearestMode
-from specialize.targets.base import BuildFacts, FileFacts, Profile, Rule, TensorFacts
+from specialize.targets.base import BuildFacts, FileFacts, Profile, Quirk, Rule, TensorFacts
 from specialize.targets.conformance import Conformance, check, conformance_notes, operator_of
 from specialize.targets.coordinates import coordinate_branches
-from specialize.targets.limits import CastTo
 
 MODEL = "model.onnx"
 TABLES = "tables"
 LEAST_TABLE = 64
 """Constants of fewer elements are not worth a file of their own."""
+
+QUIRKS: dict[Quirk, Rewrite] = {
+    "batched weights": BATCHED_WEIGHTS,
+    "axis in front": AXIS_IN_FRONT,
+    "zeros by Pad": PADDED_ZEROS,
+    "half pixels": HALF_PIXELS,
+    "choices for bools": CHOSEN_BOOLS,
+    "equal ranks": OPERANDS,
+}
+"""What writes a graph around a quirk, in the order in which that is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +150,11 @@ def lower(model: ir.Model, profile: Profile, form: str | None = None) -> list[No
     notes += apply(model, few_axes(), UNFLATTENED)
     notes += lower_opset(model, profile.opset)
     known.fold(model)
-    return [*notes, *apply(model, *_quirks(profile)), *tidy(model)]
+    return [
+        *notes,
+        *apply(model, WRITTEN_DEFAULTS, *(QUIRKS[quirk] for quirk in QUIRKS if quirk in profile.quirks)),
+        *tidy(model),
+    ]
 
 
 def _own_operators(profile: Profile) -> list[Rewrite]:
@@ -172,21 +184,6 @@ def _write_attention(model: ir.Model, profile: Profile, form: str | None) -> lis
     if any(is_attention(node) for node in model.graph) and wanted != "microsoft":
         notes += lower_deformable_attention(model, "gridsample")  # what the custom operator cannot express
     return notes
-
-
-def _quirks(profile: Profile) -> list[Rewrite]:
-    """Return what writes another way what a toolchain computes wrongly, or slowly, or does not take as it is."""
-    resize, cast = _rule("Resize", profile).limits, _rule("Cast", profile).limits
-    asked = (
-        (True, WRITTEN_DEFAULTS),
-        (profile.batched_weights, BATCHED_WEIGHTS),
-        (profile.short_batch, AXIS_IN_FRONT),
-        (profile.zero_rows == "pad", PADDED_ZEROS),
-        (any(isinstance(limit, NearestMode) for limit in resize), HALF_PIXELS),
-        (any(isinstance(limit, CastTo) and not limit.from_bool for limit in cast), CHOSEN_BOOLS),
-        (profile.equal_ranks, OPERANDS),
-    )
-    return [rule for wanted, rule in asked if wanted]
 
 
 def _rule(operator: str, profile: Profile) -> Rule:

@@ -50,7 +50,7 @@ PROFILE = Profile(
         )),
     ),
     unlisted=Rule(verdict="unknown", text="not in the list of operator builders"),
-    batched_weights=True,
+    quirks=("batched weights",),
     highest_rank=5,
     highest_rank_source=f"{_RAN}: Add, Reshape and Transpose of rank 6 are refused",
     int8=Int8(

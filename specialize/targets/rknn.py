@@ -64,8 +64,7 @@ PROFILE = Profile(
     ),
     unlisted=Rule(verdict="unknown", text="neither in the list nor tried here"),
     forms=("nearest-gather",),
-    zero_rows="pad",
-    short_batch=True,
+    quirks=("axis in front", "zeros by Pad", "choices for bools"),
     int8=Int8(
         source="rknn-toolkit2: quantized_dtype w8a8, formerly named asymmetric_quantized-8",
         weight_bits=8,

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import onnx
@@ -19,11 +20,13 @@ from specialize import targets
 from specialize.errors import InternalError, UsageError
 from specialize.graph.known import evaluate
 from specialize.passes.lower import FORMS, runnable
-from specialize.targets.base import BuildFacts
+from specialize.targets.attributes import NearestMode
+from specialize.targets.base import BuildFacts, Quirk
 from specialize.targets.conformance import check
 from specialize.targets.coordinates import coordinate_branches
-from specialize.targets.finish import file_facts, finish, runnable_copy
+from specialize.targets.finish import QUIRKS, file_facts, finish, runnable_copy
 from specialize.targets.keys import check_keys, known
+from specialize.targets.limits import CastTo
 from specialize.targets.render import c_name
 from tests.graphs import GraphMaker, assert_annotations_true, operators, random_feeds, run
 from tests.targets.graphs import FACTS, attention_block
@@ -222,3 +225,14 @@ def test_files_depend_on_nothing_but_the_graph(tmp_path: Path) -> None:
         model = attention_block()
         facts = file_facts(model, check(model, targets.target(name).PROFILE), BuildFacts(vehicle="v"))
         assert targets.target(name).files(facts) == targets.target(name).files(facts)
+
+
+def test_every_quirk_has_a_rule_and_a_toolchain() -> None:
+    """None is known by name alone, and limits that a rule exists for are quirks of the toolchain that has them."""
+    profiles = [targets.target(name).PROFILE for name in targets.TARGETS]
+    assert set(QUIRKS) == set(get_args(Quirk)) == {quirk for profile in profiles for quirk in profile.quirks}
+    for profile in profiles:
+        limits = [limit for rule in profile.operators.values() for limit in rule.limits]
+        halves = any(isinstance(limit, NearestMode) for limit in limits)
+        bools = any(isinstance(limit, CastTo) and not limit.from_bool for limit in limits)
+        assert ("half pixels" in profile.quirks, "choices for bools" in profile.quirks) == (halves, bools)

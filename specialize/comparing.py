@@ -12,7 +12,7 @@ from specialize.artifact.manifest import Site
 from specialize.bench import BuildBench
 from specialize.calibration.load import load_profile
 from specialize.compiler import require_fits
-from specialize.describe import describe_site
+from specialize.describe import describe_site, left_for_cost
 from specialize.evidence import count_forms
 from specialize.flops import FormsReport
 from specialize.graph.io import write_graph
@@ -104,7 +104,8 @@ def _compare(request: BuildRequest, timing: Timing | None, say: Say) -> Comparis
 
 def _measure(compiled: Compilation, timing: Timing, say: Say) -> BuildBench:
     spec, sites = compiled.generic.spec, compiled.sites
-    forms = write_forms(compiled.parts, bound_constants(spec, compiled.profile))
+    left = left_for_cost(compiled.notes)
+    forms = write_forms(compiled.parts, bound_constants(spec, compiled.profile), left)
     path = compiled.parts / "specialized.onnx"
     nodes = marked(compiled.graph.graph, len(sites))
     write_graph(compiled.graph, path)

@@ -152,6 +152,7 @@ def build_key(request: BuildRequest, profile: CalibrationProfile, generic: Gener
         count_outside=request.count_outside,
         capacity_over=tuple(profile.digest for profile in load_profiles(request.capacity_over)),
         allow_unchanged=request.allow_unchanged,
+        keep_every_site=request.keep_every_site,
     )
 
 

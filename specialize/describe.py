@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from specialize.artifact.manifest import PassNote, Site, SiteCamera, Tensor
 from specialize.passes.base import Note
+from specialize.passes.compact import COSTS_MORE
 from specialize.passes.site import CompactedSite
 
 UNKNOWN = -1
@@ -36,6 +37,11 @@ def describe_site(site: CompactedSite, cameras: tuple[str, ...]) -> Site:
         pairs=site.pairs,
         rows_computed=site.rows_computed,
     )
+
+
+def left_for_cost(notes: Iterable[Note | PassNote]) -> frozenset[str]:
+    """Return the names of the sites that were not rewritten because that would have cost more."""
+    return frozenset(note.where for note in notes if COSTS_MORE in note.reason)
 
 
 def describe_notes(notes: Iterable[Note]) -> tuple[PassNote, ...]:

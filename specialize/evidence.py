@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from specialize.describe import left_for_cost
 from specialize.flops import FormsReport, compare_forms, count
 from specialize.model import ModelSpec
 from specialize.modes.binding import Fed
@@ -41,7 +42,7 @@ def count_forms(compiled: Compilation) -> FormsReport:
     """
     prepared = compiled.parts / PREPARED
     replaced = frozenset(name for site in compiled.sites for name in site.replaced)
-    padded = rebatched(prepared, compiled.constants)
+    padded = rebatched(prepared, compiled.constants, left_for_cost(compiled.notes))
     reports = {
         "original": count_original(prepared, compiled.constants, replaced),
         "rebatched": count(padded.model),

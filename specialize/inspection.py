@@ -211,7 +211,7 @@ def _specialized(
     original = read_graph(found.path)
     bind_batch(original)
     masks = mask_names(model, spec, (profile,))
-    done = specialize_graph(model, feeds_of(model, spec, profile), Packing("ragged", 1))
+    done = specialize_graph(model, feeds_of(model, spec, profile), Packing(every_site=True))
     cameras, bound = profile.camera_names(), {*spec.calibration_inputs, *spec.other_inputs}
     return replace(
         found,

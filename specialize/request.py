@@ -106,6 +106,7 @@ class BuildRequest(BuildOptions):
         capacity: Capacity of tables: `auto`, a number, or one number per camera.
         capacity_over: Further profiles that tables have room for, and folders of them.
         allow_unchanged: Build a model in which there is nothing to specialize.
+        keep_every_site: Rewrite a site even if that costs more operations and bytes than it saves.
         measure: Whether to time original and specialized model once; no byte of the build depends on it.
     """
 
@@ -118,6 +119,7 @@ class BuildRequest(BuildOptions):
     capacity: str | None = None
     capacity_over: tuple[Path, ...] = ()
     allow_unchanged: bool = False
+    keep_every_site: bool = False
     measure: bool = False
 
     def __post_init__(self) -> None:

@@ -141,12 +141,20 @@ def bound_constants(spec: ModelSpec, profile: CalibrationProfile) -> dict[str, n
     return held | spec.constants()
 
 
-def rebatched(prepared: Path, constants: Mapping[str, np.ndarray]) -> Specialized:
+def rebatched(
+    prepared: Path, constants: Mapping[str, np.ndarray], left: frozenset[str] = frozenset()
+) -> Specialized:
     """Return the re-batched form that others are compared with: every camera as long as the longest one.
 
     It is what `--layout padded` builds, so that a comparison is about rows and about nothing else.
+
+    Args:
+        prepared: The prepared graph.
+        constants: What is bound, by input name.
+        left: Names of the sites that the build left as they were; see `left_for_cost`.
     """
-    found = specialize_graph(read_graph(prepared), constants, Packing("padded"))
+    packing = Packing("padded", every_site=True, left=left)
+    found = specialize_graph(read_graph(prepared), constants, packing)
     return replace(found, notes=(*found.notes, *fold_affine(found.model), *gather_sums(found.model)))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from specialize.artifact import Build
 from specialize.bench import PARTS, BenchReport, BuildBench, Subject, bench_models, extract_sites
+from specialize.describe import left_for_cost
 from specialize.errors import InputError
 from specialize.graph.io import read_graph, write_graph
 from specialize.measuring import Form, feed_of, marked, projected, write_original
@@ -52,7 +53,7 @@ def bench_build(build_dir: Path, timing: Timing, say: Say) -> BuildBench:
     spec, profile = parse_spec(made.manifest.spec, f"{build_dir}: spec"), made.calibration()
     with original_of(made, spec, say) as parts:
         fed = fed_to(made, spec, parts / PREPARED).cases[0]
-        forms = write_forms(parts, bound_constants(spec, profile))
+        forms = write_forms(parts, bound_constants(spec, profile), left_for_cost(made.manifest.passes))
         shutil.copytree(build_dir, parts / "build")
         forms["specialized"] = _built(parts / "build", made)
         return bench_forms_of(made.manifest.model, made.manifest.vehicle, forms, spec, fed, timing, say)
@@ -94,9 +95,15 @@ def original_of(made: Build, spec: ModelSpec, say: Say) -> Iterator[Path]:
         yield parts
 
 
-def write_forms(parts: Path, constants: Mapping[str, np.ndarray]) -> dict[str, Form]:
-    """Write the original, folded, and the re-batched form beside the prepared graph and return both."""
-    padded = rebatched(parts / PREPARED, constants)
+def write_forms(parts: Path, constants: Mapping[str, np.ndarray], left: frozenset[str]) -> dict[str, Form]:
+    """Write the original, folded, and the re-batched form beside the prepared graph and return both.
+
+    Args:
+        parts: Folder of the prepared graph.
+        constants: What is bound, by input name.
+        left: Names of the sites that the build left as they were.
+    """
+    padded = rebatched(parts / PREPARED, constants, left)
     write_graph(padded.model, parts / "rebatched.onnx")
     sites = padded.sites
     return {

@@ -50,6 +50,18 @@ def shared_store_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyte
     return root
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _every_build_states_true_costs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Look at the manifest of every build that the tests of this process have made, once they are over."""
+    yield
+    found = list(tmp_path_factory.getbasetemp().rglob("manifest.json"))
+    if found:
+        from tests.built import false_statements
+
+        wrong = [line for path in found for line in false_statements(path)]
+        assert not wrong, "\n".join(wrong)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """Turn a skip that nobody allowed into a failure, in CI."""

@@ -35,6 +35,7 @@ class BuildKey:
         frames: Number of frames that verification compares.
         seed: Seed of the frames.
         allow_unchanged: Whether a model with nothing to specialize is built all the same.
+        keep_every_site: Whether a site is rewritten even if that costs more.
         allow: What a person accepts with `--allow`, sorted.
         compiler: Version of this package and digest of its code.
     """
@@ -59,6 +60,7 @@ class BuildKey:
     frames: int = 0
     seed: int = 0
     allow_unchanged: bool = False
+    keep_every_site: bool = False
     allow: tuple[str, ...] = ()
     compiler: str = field(default_factory=code_version)
 

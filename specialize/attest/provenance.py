@@ -23,7 +23,7 @@ BUILD_TYPE = "urn:specialize:build:v1"
 
 OPTIONS = (
     "target", "mode", "layout", "align", "attention", "precision", "tolerance", "count_outside", "capacity", "frames",
-    "seed", "allow_unchanged", "allow",
+    "seed", "allow_unchanged", "keep_every_site", "allow",
 )  # fmt: skip
 """What of a build key a user asks for; the rest of the key are digests of what goes into the build."""
 

@@ -49,6 +49,7 @@ from specialize.request import MODES, BuildRequest
 @click.option(
     "--allow-unchanged", is_flag=True, help="Build a model in which there is nothing to specialize."
 )
+@options.every_site_option
 @click.option(
     "--measure/--no-measure",
     default=True,

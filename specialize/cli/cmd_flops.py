@@ -21,6 +21,7 @@ from specialize.request import LAYOUTS, BuildRequest
     "--layout", type=click.Choice(LAYOUTS), default="ragged", show_default=True, help="As for build."
 )
 @options.align_option
+@options.every_site_option
 @options.seed_option
 @options.allow_option
 @options.json_option

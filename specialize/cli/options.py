@@ -43,6 +43,9 @@ frames_dir_option = click.option(
     type=FOLDER,
     help="Real frames for fp16 and int8: one .npz each, an array per input [default: seeded noise].",
 )
+every_site_option = click.option(
+    "--keep-every-site", is_flag=True, help="Rewrite a site even if that costs more than it saves."
+)
 align_option = click.option(
     "--align", type=int, default=1, show_default=True, help="Round lengths up to a multiple of this."
 )

@@ -132,6 +132,10 @@ def headline(sites: tuple[Site, ...]) -> str:
     lines = []
     if dense and not computed:
         lines.append("no camera sees any query: no camera-query pair is computed")
+    elif computed > dense:
+        lines.append(
+            f"no fewer camera-query pairs: {computed:,} are computed for {dense:,}, padding included"
+        )
     elif dense:
         ratio = times(dense / computed)
         lines.append(f"{ratio} fewer camera-query pairs: {computed:,} of {dense:,} are computed")

@@ -152,8 +152,9 @@ def _bind_exact(
 ) -> Binding:
     model = read_graph(prepared)
     bound, turned = feeds_of(model, spec, profile), _turned(model, spec, profile)
+    packing = Packing(request.layout, request.align, every_site=request.keep_every_site)
     return Binding(
-        compiled=specialize_graph(model, bound, Packing(request.layout, request.align)),
+        compiled=specialize_graph(model, bound, packing),
         fed=Fed((bound,), turned=turned),
     )
 

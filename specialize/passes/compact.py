@@ -6,8 +6,8 @@ Why it is sound: a row-wise function commutes with selections, f(S x) = S f(x); 
     sparse A, and rows that A does not read reach nothing. A = A' S with S the demanded rows, so A f(x) = A' f(S x).
 Needs: bind and fold, so that masks and indices are constants.
 Declines when: every row is read; the mask is not constant; an operator on the way mixes rows; many rows are pooled
-    into one and picking them costs more than working on all; the rows are the same for every calibration, as those of
-    a slice that is written in place.
+    into one and picking them costs more than working on all; so does any other site by more than a tenth; the rows are
+    the same for every calibration, as those of a slice that is written in place.
 """
 
 from __future__ import annotations
@@ -53,6 +53,13 @@ RULES = {
 }  # fmt: skip
 HANDLERS = {**emit_work.HANDLERS, **emit_sample.HANDLERS}
 
+GROWTH, NOTICED = 1.1, 4 << 20
+"""How many times as much, and how much more, a site may cost and is rewritten all the same: a count is no measurement,
+and a mebibyte of traffic is not noticed. Rows that are pooled must cost less than before."""
+
+COSTS_MORE = "costs more than on all"
+"""What the note of a site that was left for its cost says, and no other note."""
+
 TABLES = frozenset({"rows", "back", "scale", "order", "blocks", "cells", "table"})
 """Labels of constants that may differ between vehicles."""
 
@@ -73,7 +80,7 @@ def compact(
             sites.insert(0, outcome)
             told = f"{outcome.rows_before} rows to {outcome.rows_computed} for {outcome.queries} queries"
             notes.insert(0, Note(NAME, "applied", outcome.where, told))
-        elif not is_incidental(node):  # a table or a mask is nothing unusual
+        elif not is_incidental(node) or outcome.code == "costs-more":  # a table or a mask is nothing unusual
             notes.insert(0, declined(NAME, node, outcome))
     _number_sites(model.graph, sites)
     return sites, notes
@@ -110,12 +117,19 @@ def _compact_at(
     emitted = emitter.combine(sink.value.terms, rows, gates=gates)
     result = emitter.regroup(emitted, axes.layout(sink.layout))
     before, after = cost(superseded(node)), cost(builder.made)
-    if not packing.many and not differs and emitter.sums[0].fan_in > CAMERAS and after >= before:
+    pooled = emitter.sums[0].fan_in > CAMERAS
+    dear = after >= before if pooled else after > max(GROWTH * before, before + NOTICED)
+    if _is_left(node, packing, dear and not differs and not gates):
         builder.undo()
         return _costs_more(sink, after, before)
     replace(graph, node.outputs[0], builder.reshape(result, dims(node.outputs[0])))
     builder.drop_unread()  # products that sums in blocks have multiplied themselves
     return describe(sink, axes, emitter, remove_unused(graph, node))
+
+
+def _is_left(node: ir.Node, packing: Packing, dear: bool) -> bool:
+    """Return whether a sink stays as it is: by name, or because it costs more and need not be rewritten."""
+    return node_name(node) in packing.left or (dear and not packing.many and not packing.every_site)
 
 
 def _why_not(node: ir.Node, sink: Sink, packing: Packing, lifter: Lifter) -> Declined | None:

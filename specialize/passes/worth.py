@@ -46,9 +46,11 @@ def _only_read_by(node: ir.Node, readers: dict[ir.Node, None]) -> bool:
 
 
 def _operations(node: ir.Node) -> int:
-    """Return one operation per element of the results; of products two per element and summand."""
+    """Return one operation per element of the results; of products two per element and summand, of samples eight."""
     elements = sum(math.prod(dims(value)) for value in node.outputs if is_static(value))
     first = node.inputs[0] if node.inputs else None
+    if node.op_type == "GridSample":  # four corners, each multiplied and added
+        return 8 * elements
     if node.op_type in PRODUCTS and first is not None and is_static(first):
         return 2 * elements * dims(first)[-1]
     return elements

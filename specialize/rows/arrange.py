@@ -30,7 +30,9 @@ class Packing:
         capacity: Least length per group; empty for what the rows need.
         rooms: By name of the site, what is kept for rows of any vehicle; the graph then looks the same for all of them.
         shared: Names of the constants that all vehicles have in common, where there are rooms.
-        many: Whether the graph is to serve many vehicles, so that pooling is rewritten even if it costs more.
+        many: Whether the graph is to serve many vehicles, so that a site is rewritten even if that costs more.
+        every_site: Whether a site is rewritten even if that costs more, for another reason than `many`.
+        left: Names of sites that stay as they are whatever they cost.
     """
 
     layout: LayoutName = "ragged"
@@ -39,6 +41,8 @@ class Packing:
     rooms: tuple[tuple[str, Room], ...] = ()
     shared: frozenset[str] = frozenset()
     many: bool = False
+    every_site: bool = False
+    left: frozenset[str] = frozenset()
 
     def room(self, site: str) -> Room | None:
         """Return what is kept for a site; None if it takes what its rows need."""

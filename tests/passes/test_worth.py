@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
 
+from specialize.describe import left_for_cost
 from specialize.passes.worth import cost, superseded
+from specialize.rows.arrange import Packing
 from tests.graphs import RAGGED, GraphMaker, assert_same, operators, specialize_proto
 
 PIXELS, DEPTHS, CHANNELS, CELLS = 6, 40, 8, 12
@@ -90,3 +93,54 @@ def test_what_somebody_else_reads_is_not_superseded() -> None:
     assert set(superseded(total)) == {product, negated, total}
     ir.node("Exp", [product.outputs[0]])
     assert set(superseded(total)) == {negated, total}
+
+
+def masked_sum(queries: int, width: int, wanted: int) -> onnx.ModelProto:
+    """Return a doubling of every query of 2 cameras, of which a mask keeps `wanted`, summed over the cameras."""
+    g = GraphMaker()
+    x = g.input("x", (2, queries, width))
+    mask = np.zeros((2, queries, 1), np.float32)
+    mask[:, :wanted] = 1
+    return g.model(
+        out=g.op("ReduceSum", g.op("Mul", g.op("Relu", x), g.const(mask)), g.const([0]), keepdims=0)
+    )
+
+
+def dear(queries: int = 40_000) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
+    """Return a sum whose rows are cheaper to compute than to pick: all but one in ten are read."""
+    model = masked_sum(queries, 16, queries * 9 // 10)
+    random = np.random.default_rng(0)
+    return model, {"x": random.standard_normal((2, queries, 16)).astype(np.float32)}
+
+
+def test_a_site_that_would_cost_more_is_left_and_says_so() -> None:
+    """The graph keeps its operators, the note has both costs, and the numbers stay the same."""
+    model, feed = dear()
+    made = specialize_proto(model, {}, RAGGED)
+    assert made.sites == ()
+    (note,) = (note for note in made.notes if "costs-more" in note.codes)
+    assert note.reason.startswith("working on 72,000 of 80,000 rows costs more than on all: ")
+    assert left_for_cost(made.notes) == {note.where}
+    assert operators(made.model) == Counter(["Relu", "Mul", "ReduceSum"])
+    assert_same(model, made.model, feed)
+
+
+def test_every_site_can_be_asked_for() -> None:
+    """The site is rewritten if the packing says so, or if the graph is to serve many vehicles; by name it is left."""
+    model, feed = dear()
+    for packing in (Packing(every_site=True), Packing(many=True)):
+        made = specialize_proto(model, {}, packing)
+        (site,) = made.sites
+        assert site.pairs == 72_000
+        assert_same(model, made.model, feed)
+        again = specialize_proto(model, {}, replace(packing, left=frozenset({site.where})))
+        assert again.sites == ()
+
+
+def test_what_nobody_notices_is_no_reason_to_leave_a_site() -> None:
+    """A small site is rewritten although its index tables weigh more than what falls away."""
+    model, feed = dear(400)
+    made = specialize_proto(model, {}, RAGGED)
+    (site,) = made.sites
+    assert site.pairs == 720
+    assert_same(model, made.model, feed)

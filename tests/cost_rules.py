@@ -1,0 +1,96 @@
+"""What must hold of the costs that a build states, whoever made it: checked on random reports and on every build."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from specialize.artifact.manifest import Manifest, Site
+from specialize.cli.output import to_text
+from specialize.cli.render_build import flops_json, headline, sites_tables
+from specialize.cli.render_costs import MOVES, costs_text, forms_table, known
+from specialize.report.costs import cost_table
+
+SHOWN = {
+    "attention FLOPs": "attention_flops",
+    "per row": "per_row_flops",
+    "whole-model FLOPs": "model_flops",
+    "attention bytes": "attention_bytes",
+    "whole-model bytes": "model_bytes",
+    "predicted time": "model_predicted_ns",
+    **{f"{kind} elements": f"movement.{kind}.elements" for kind in MOVES},
+}
+"""Rows of the table of forms, and the quantity that each shows."""
+
+_WORDS = r"re-batched|zero-padded|whole-model|cross-attention|boolean-masked"
+
+
+def violations(manifest: Manifest) -> list[str]:
+    """Return what a build states about its costs that cannot be true, in one line each."""
+    found = [line for site in manifest.sites for line in _of_a_site(site)]
+    found += _of_the_headline(manifest.sites)
+    return found + _of_the_forms(manifest) if manifest.flops else found
+
+
+def told_wrong(costs: dict[str, Any]) -> Iterator[str]:
+    """Yield lines of the text and of the page that divide by what is not counted, or call a loss a saving."""
+    forms = costs["forms"]
+    text = to_text(costs_text(costs, "model"))
+    if re.search(r"(?<![\w-])-[\d.]", re.sub(_WORDS, "", text)):
+        yield f"a negative number: {text}"
+    for line in to_text(forms_table(costs)).splitlines():
+        name = next((name for name in SHOWN if line.strip().startswith(name)), "")
+        if name and not _is_true(line.rstrip(), forms, SHOWN[name]):
+            yield line
+    for row in cost_table(costs).rows:
+        if row.saved.startswith(("0", "-0")) or re.search(r"inf|nan", row.saved):
+            yield f"page: {row.label}: {row.saved}"
+
+
+def _of_a_site(site: Site) -> Iterator[str]:
+    visible = [camera.visible for camera in site.cameras]
+    if site.pairs != sum(visible) or site.longest != max(visible, default=0):
+        yield f"{site}: pairs and longest are not those of its cameras"
+    if site.rows_computed < site.pairs:
+        yield f"{site}: fewer rows are computed than are seen"
+
+
+def _of_the_headline(sites: tuple[Site, ...]) -> list[str]:
+    """Compare the first line with the columns of the table below it."""
+    cameras = [site for site in sites if site.kind == "camera"]
+    first = headline(sites).splitlines()[0]
+    rows = [column._cells[-1] for table in sites_tables(sites) for column in list(table.columns)[1::2]]
+    if {f"{site.rows_computed:,}" for site in cameras} != set(rows):
+        return [f"the table has rows {rows}, the sites {[site.rows_computed for site in cameras]}"]
+    computed = sum(site.rows_computed for site in cameras)
+    dense = sum(site.queries * len(site.cameras) for site in cameras)
+    ratio = re.match(r"([\d.]+)x fewer camera-query pairs: ([\d,]+) of ([\d,]+) are computed$", first)
+    if ratio is None:
+        told = "camera-query pairs" in first and "fewer" in first
+        return [f"{first}: expected {computed:,} of {dense:,}"] if told or 0 < computed < dense else []
+    expected = f"{dense / computed:.2f}", f"{computed:,}", f"{dense:,}"
+    wrong = ratio.groups() != expected or float(ratio[1]) < 1.0
+    return [f"{first}: expected {expected}"] if wrong else []
+
+
+def _of_the_forms(manifest: Manifest) -> list[str]:
+    forms = manifest.flops["forms"]
+    found = list(told_wrong(manifest.flops))
+    computed = sum(site.rows_computed for site in manifest.sites)
+    if forms["specialized"]["pairs"] != computed:
+        found.append(f"{forms['specialized']['pairs']} pairs in the costs, {computed} in the sites")
+    for name, form in flops_json(manifest.flops).items():
+        for key, value in form.items():
+            quantity = f"{key}_flops" if key in ("attention", "model") else key
+            if (value is None) != (quantity in forms[name].get("uncounted", ())):
+                found.append(f"{name}: {key} is {value}")
+    return found
+
+
+def _is_true(line: str, forms: dict[str, Any], key: str) -> bool:
+    one, two = (known(forms[name], key) for name in ("original", "specialized"))
+    last = line.split()[-1]
+    if one is None or two is None or not one or not two:
+        return line.endswith(" -") or one == 0 == two or "x" not in last
+    return line.endswith("x more") if two > 1.01 * one else float(last.removesuffix("x")) >= 1.0

@@ -8,14 +8,16 @@ from typing import Any
 import yaml
 
 from specialize.cli.render_costs import known
+from specialize.flops.agreement import MARGIN
 
 MOST_DIFFERENCE = 1e-4
 """Of the largest value of an output: a build that differs by more is wrong."""
 LEAST_TEETH = 10.0
 """How many times as much a build must differ from its original under another vehicle's calibration."""
-CHANGE = 0.05
-"""Ratios closer to 1 than this have no direction."""
 DECLINED = "expected work that the calibration makes superfluous"
+
+PREDICTED = "model_predicted_ns"
+"""What is counted, as a time: the ratio that must not contradict the measured one."""
 
 Json = Mapping[str, Any]
 
@@ -58,7 +60,7 @@ def of_build(manifest: Json) -> dict[str, Any]:
         return {"error": manifest["error"], "declined": DECLINED in manifest["error"]}
     forms = manifest["flops"]["forms"]
     ratios = {}
-    for key in ("model_flops", "model_bytes"):
+    for key in ("model_flops", "model_bytes", PREDICTED):
         first, last = known(forms["original"], key), known(forms["specialized"], key)
         ratios[key] = None if first is None or not last else round(first / last, 2)
     sites = manifest["sites"]
@@ -82,7 +84,7 @@ def table(results: Mapping[str, Json]) -> str:
         "export",
         "form",
         "sites",
-        "counted: FLOPs, bytes",
+        "counted: FLOPs, bytes, predicted time",
         "measured",
         "peak memory",
         "draft",
@@ -100,7 +102,7 @@ def troubles(results: Mapping[str, Json]) -> list[str]:
 
 def direction(ratio: float | None) -> int:
     """Return 1 if a ratio of before over after says less, -1 if more, 0 if neither or nothing."""
-    if ratio is None or abs(ratio - 1.0) <= CHANGE:
+    if ratio is None or 1 / MARGIN <= ratio <= MARGIN:
         return 0
     return 1 if ratio > 1.0 else -1
 
@@ -117,9 +119,9 @@ def _troubles(found: Json) -> list[str]:
         lines.append(f"differs by {runs['difference']:.1e}")
     elif not float(runs["difference_other"]) >= LEAST_TEETH * runs["difference"]:
         lines.append("another vehicle makes no difference")
-    counted = {direction(ratio) for ratio in build["counted"].values()} - {0}
-    if len(counted) == 1 and -direction(runs["ratio"]) in counted:
-        lines.append(f"counted {_counted(build)}, measured {runs['ratio']:.2f}x")
+    predicted = build["counted"][PREDICTED]
+    if direction(predicted) * direction(runs["ratio"]) < 0:
+        lines.append(f"predicted {predicted:.2f}x, measured {runs['ratio']:.2f}x")
     return lines
 
 

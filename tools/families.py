@@ -29,6 +29,8 @@ GUIDE = REPOSITORY / "docs" / "guides" / "forms.md"
 BEGIN, END = "<!-- families: made by `python -m tools.families` -->\n", "<!-- end of families -->"
 SCHEMA = "specialize/evidence-families@1"
 ROUNDS = 7
+FRAMES = 2
+"""That a build is proven with; the worker compares two more, fed with matrices of another source."""
 
 
 def exports(folder: Path, names: Sequence[str]) -> list[Path]:
@@ -68,6 +70,9 @@ def measured(export: Path, calib: Path, other: Path, rounds: int) -> dict[str, A
             "specialize",
             "build",
             "--json",
+            "--no-measure",
+            "--frames",
+            FRAMES,
             "--calib",
             calib,
             "--model",

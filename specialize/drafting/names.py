@@ -28,6 +28,11 @@ _FRAMES = (
 )
 _MOTION = Suggestion((), "the vehicle's motion changes with every frame and is no calibration")
 _TIME = Suggestion((), "it relates frames of time, which no calibration knows")
+_WORLD = Suggestion(
+    (),
+    "the vehicle's pose in the world changes with every frame; where motion between the exposures is not compensated, "
+    "`identity` for all of them computes the same",
+)
 _NO_CHANGE = Suggestion(("identity",))
 _PREPARED = Suggestion(("image_aug", "raw2network"))
 _UNPREPARED = Suggestion(("inverse_image_aug", "network2raw"))
@@ -38,6 +43,7 @@ _FROM_CAMERA = Suggestion(("cam2ego", "cam2lidar", "ego2cam", "lidar2cam"))
 
 _NOT_CALIBRATION: tuple[tuple[str, Suggestion], ...] = (
     (r"^ego_?(pose|motion)", _MOTION),
+    (r"^egos?_?(2|to)_?globals?", _WORLD),
     (r"(^|_)(prev|adj|sweep|history|temporal)|global|key_?ego", _TIME),
 )
 _WORDS: tuple[tuple[str, Suggestion], ...] = (

@@ -80,6 +80,22 @@ def test_the_parts_of_a_lift_are_found() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("lens", "turn"), [("inverse_intrinsics", "inv_post_rots"), ("intrins_inv", "ida_inv")]
+)
+def test_inverses_are_told_by_use(lens: str, turn: str) -> None:
+    """Matrices that come inverted and are inverted again are the inverse kinds, and certain where their names say so."""
+    views = Views()
+    names = OWN | {"lens": lens, "post_rot": turn}
+    parts = {
+        part: views.g.input(name, (1, CAMERAS, 3) if "tran" in part else (1, CAMERAS, 3, 3))
+        for part, name in names.items()
+    }
+    flat = {part: views.g.op("Squeeze", value, views.g.const([0])) for part, value in parts.items()}
+    found = entries(views.lifted(flat | {part: views.inverse(flat[part]) for part in ("lens", "post_rot")}))
+    assert (found[lens], found[turn]) == ("inverse_intrinsic", "inverse_image_aug")
+
+
 def test_names_that_say_the_frame_settle_it() -> None:
     """`camera2lidar` and `sensor2ego` are what they say, where the use allows it."""
     lidar = entries(lifting(OWN | {"rot": "camera2lidar_rots", "tran": "camera2lidar_trans"}))
@@ -219,6 +235,7 @@ def test_data_of_the_model_is_no_calibration() -> None:
         ("cam0_T_camXs", ("cam2first",)), ("camXs_T_cam0", ("first2cam",)),
         ("pix_T_cams", ("intrinsic", "network_intrinsic")),
         ("extrinsics", ("ego2cam", "lidar2cam", "cam2ego", "cam2lidar")), ("ego_pose", ()), ("sensor2keyegos", ()),
+        ("ego2globals", ()),
     ],
 )  # fmt: skip
 def test_names_of_published_models_are_known(name: str, kinds: tuple[str, ...]) -> None:

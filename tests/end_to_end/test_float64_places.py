@@ -9,6 +9,7 @@ import pytest
 
 from specialize.artifact import Build
 from specialize.compiler import verify
+from specialize.inspection import inspect_model
 from tests.cli.running import CAR42, run_here
 from tests.end_to_end.tiny_model import tiny_model, write_tiny
 
@@ -40,6 +41,26 @@ def test_it_is_built_and_the_repair_is_declared(
     assert "cast to float32" in report and "evaluated in float64" in report
     assert "float64" in run_here(capsys, "inspect", tmp_path / "car42").out
     assert verify(tmp_path / "car42").passed
+
+
+def test_a_time_stamp_of_float64_stays_an_input(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Seconds in float64 are no calibration and keep their type: the build is proven with stamps of that type."""
+    proto = tiny_model()
+    graph = proto.graph
+    (output,) = graph.output
+    for node in graph.node:
+        node.output[:] = ["unstamped" if name == output.name else name for name in node.output]
+    graph.input.append(onnx.helper.make_tensor_value_info("timestamp", onnx.TensorProto.DOUBLE, [1]))
+    graph.node.append(onnx.helper.make_node("Cast", ["timestamp"], ["seconds"], to=onnx.TensorProto.FLOAT))
+    graph.node.append(onnx.helper.make_node("Add", ["unstamped", "seconds"], [output.name], name="stamp"))
+    onnx.save(proto, model)
+    assert "timestamp" not in inspect_model(model).calibration_inputs
+    ran = run_here(capsys, "build", "--calib", CAR42, "--model", model, "-o", tmp_path / "car42")
+    assert ran.code == 0, ran.err
+    stamps = [each for each in Build.intact(tmp_path / "car42").manifest.inputs if each.name == "timestamp"]
+    assert [each.dtype for each in stamps] == ["float64"]
 
 
 def test_inspect_promises_what_build_does(model: Path, capsys: pytest.CaptureFixture[str]) -> None:

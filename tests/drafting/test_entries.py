@@ -84,7 +84,7 @@ def test_the_parts_of_a_lift_are_found() -> None:
     ("lens", "turn"), [("inverse_intrinsics", "inv_post_rots"), ("intrins_inv", "ida_inv")]
 )
 def test_inverses_are_told_by_use(lens: str, turn: str) -> None:
-    """Matrices that come inverted and are inverted again are the inverse kinds, and certain where their names say so."""
+    """Matrices that come inverted and are inverted again are inverse kinds, certain where their names say so."""
     views = Views()
     names = OWN | {"lens": lens, "post_rot": turn}
     parts = {

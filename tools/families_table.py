@@ -18,6 +18,8 @@ DECLINED = "expected work that the calibration makes superfluous"
 
 PREDICTED = "model_predicted_ns"
 """What is counted, as a time: the ratio that must not contradict the measured one."""
+COUNTED = ("model_flops", "model_bytes", PREDICTED)
+"""What the table gives ratios of, in this order, whatever order a file of results has."""
 
 Json = Mapping[str, Any]
 
@@ -60,7 +62,7 @@ def of_build(manifest: Json) -> dict[str, Any]:
         return {"error": manifest["error"], "declined": DECLINED in manifest["error"]}
     forms = manifest["flops"]["forms"]
     ratios = {}
-    for key in ("model_flops", "model_bytes", PREDICTED):
+    for key in COUNTED:
         first, last = known(forms["original"], key), known(forms["specialized"], key)
         ratios[key] = None if first is None or not last else round(first / last, 2)
     sites = manifest["sites"]
@@ -157,7 +159,8 @@ def _sites(build: Json) -> str:
 
 
 def _counted(build: Json) -> str:
-    return ", ".join("-" if ratio is None else f"{ratio:.2f}x" for ratio in build["counted"].values())
+    ratios = (build["counted"].get(key) for key in COUNTED)
+    return ", ".join("-" if ratio is None else f"{ratio:.2f}x" for ratio in ratios)
 
 
 def _draft(draft: Json) -> str:

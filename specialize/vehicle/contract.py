@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -61,11 +62,9 @@ CAMERA = np.dtype(
 GRID = np.dtype(
     [
         ("kind", "<u4"),
-        ("heights", "<u4"),
-        ("rows", "<u4"),
-        ("columns", "<u4"),
+        ("count", "<u4", 3),
         ("has", "<u4"),
-        ("zero", "<u4"),
+        ("order", "u1", 4),
         ("largest", "<f8", 3),
     ]
 )
@@ -79,31 +78,33 @@ class Grid:
     """One grid of queries.
 
     Attributes:
-        pillars: Whether a query is a column of all heights; otherwise each point is a query.
-        x: (W,) metres.
-        y: (H,) metres.
-        z: (heights,) metres.
+        axes: Coordinates of x, y and z, metres.
+        order: The axes that queries are numbered over, slowest first: `yx`, `zyx`, ...; of two, points along the third
+            are one query.
         largest: (3,) largest magnitude or extent per axis, metres.
         lengths: (N,) rows that an engine with tables has per camera; None if they are not known.
         pairs: (N, Q) pairs that the build computes; None in mode `tables`.
     """
 
-    pillars: bool
-    x: Floats
-    y: Floats
-    z: Floats
+    axes: tuple[Floats, Floats, Floats]
+    order: str
     largest: Floats
     lengths: npt.NDArray[np.uint32] | None = None
     pairs: Bools | None = None
 
+    @property
+    def every_axis(self) -> str:
+        """All three axes in the order of queries and of the points in them, slowest first."""
+        return self.order + "".join(axis for axis in "xyz" if axis not in self.order)
+
     def to_bytes(self) -> bytes:
         """Return the record."""
         record = np.zeros((), GRID)
-        record["kind"] = 2 if self.pillars else 3
-        record["heights"], record["rows"], record["columns"] = len(self.z), len(self.y), len(self.x)
+        record["kind"], record["count"] = len(self.order), [len(axis) for axis in self.axes]
+        record["order"][:3] = ["xyz".index(axis) for axis in self.every_axis]
         record["has"] = HAS_PAIRS * (self.pairs is not None) + HAS_LENGTHS * (self.lengths is not None)
         record["largest"] = self.largest
-        parts = [record.tobytes(), *(axis.astype("<f8").tobytes() for axis in (self.x, self.y, self.z))]
+        parts = [record.tobytes(), *(axis.astype("<f8").tobytes() for axis in self.axes)]
         if self.lengths is not None:
             parts.append(padded(self.lengths.astype("<u4").tobytes()))
         if self.pairs is not None:
@@ -217,14 +218,14 @@ def _parse_grid(data: bytes, at: int, cameras: int) -> tuple[Grid, int]:
     if len(data) - at < GRID.itemsize:
         raise FileRefusedError(Reason.MALFORMED)
     record = np.frombuffer(data, GRID, 1, at)[0]
-    heights, rows, columns = (int(record[name]) for name in ("heights", "rows", "columns"))
-    known = record["kind"] in (2, 3) and record["has"] <= 3 and record["zero"] == 0
-    if not known or not all(0 < size <= 65536 for size in (heights, rows, columns)):
+    count = [int(number) for number in record["count"]]
+    order = [int(axis) for axis in record["order"]]
+    known = record["kind"] in (2, 3) and record["has"] <= 3 and order[3] == 0 and sorted(order[:3]) == [0, 1, 2]
+    if not known or not all(0 < size <= 65536 for size in count) or math.prod(count) > 1 << 26:
         raise FileRefusedError(Reason.MALFORMED)
-    if rows * columns * heights > 1 << 26:
-        raise FileRefusedError(Reason.MALFORMED)
-    queries = rows * columns * (1 if record["kind"] == 2 else heights)
-    sizes = [8 * columns, 8 * rows, 8 * heights]
+    named = "".join("xyz"[axis] for axis in order[: int(record["kind"])])
+    queries = math.prod(count["xyz".index(axis)] for axis in named)
+    sizes = [8 * number for number in count]
     sizes.append(-(-4 * cameras // 8) * 8 if record["has"] & HAS_LENGTHS else 0)
     sizes.append(-(-((queries + 7) // 8 * cameras) // 8) * 8 if record["has"] & HAS_PAIRS else 0)
     if len(data) - at < GRID.itemsize + sum(sizes):
@@ -238,8 +239,7 @@ def _parse_grid(data: bytes, at: int, cameras: int) -> tuple[Grid, int]:
     if parts[4]:
         packed = np.frombuffer(parts[4], np.uint8, (queries + 7) // 8 * cameras).reshape(cameras, -1)
         pairs = np.unpackbits(packed, axis=1, count=queries).astype(np.bool_)
-    pillars = bool(record["kind"] == 2)
-    grid = Grid(pillars=pillars, x=x, y=y, z=z, largest=record["largest"], lengths=lengths, pairs=pairs)
+    grid = Grid(axes=(x, y, z), order=named, largest=record["largest"], lengths=lengths, pairs=pairs)
     return grid, at + GRID.itemsize + sum(sizes)
 
 

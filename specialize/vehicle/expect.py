@@ -156,10 +156,9 @@ def _grids(spec: ModelSpec) -> tuple[Grid, ...]:
     found = []
     for each in spec.grids:
         grid = each.grid()
-        x, y, z = grid.axes()
         x0, y0, z0, x1, y1, z1 = grid.range_m
         largest = [max(abs(a), abs(b), b - a) for a, b in ((x0, x1), (y0, y1), (z0, z1))]
-        found.append(Grid(pillars=len(grid.shape) == 2, x=x, y=y, z=z, largest=np.array(largest)))
+        found.append(Grid(axes=grid.axes(), order=grid.axes_order, largest=np.array(largest)))
     return tuple(found)
 
 

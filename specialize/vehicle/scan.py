@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -29,7 +31,7 @@ def count_pairs(contract: Contract, projections: Floats) -> tuple[Ints, Ints]:
     pairs = np.zeros(projections.shape[:2], np.int64)
     crowded = np.zeros(len(projections), np.int64)
     for grid in contract.grids:
-        points = len(grid.x) * len(grid.y) * len(grid.z) * len(contract.cameras)
+        points = math.prod(map(len, grid.axes)) * len(contract.cameras)
         step = max(1, CHUNK_POINTS // points)
         for start in range(0, len(projections), step):
             part = slice(start, start + step)
@@ -48,14 +50,15 @@ def seen_pairs(contract: Contract, grid: Grid, projections: Floats) -> Bools:
     """Return (B, N, Q): which queries each camera sees, or (unless exact) may see by rounding."""
     rounding = 0.0 if contract.mode == "exact" else contract.rounding
     planes, above = planes_of(contract, grid, projections, rounding)
-    x, y, z = grid.x, grid.y[:, None], grid.z[:, None, None]
-    seen = np.ones((*projections.shape[:2], len(grid.z), len(grid.y), len(grid.x)), np.bool_)
+    x, y, z = grid.axes[0], grid.axes[1][:, None], grid.axes[2][:, None, None]
+    seen = np.ones((*projections.shape[:2], z.size, y.size, x.size), np.bool_)
     for plane, bound in zip(planes, above, strict=True):
         a, b, c, d = (plane[..., k, None, None, None] for k in range(4))
         seen &= ((a * x + b * y) + c * z) + d > bound[..., None, None, None]
-    if grid.pillars:
-        return seen.any(axis=2).reshape(*projections.shape[:2], -1)
-    return seen.reshape(*projections.shape[:2], -1)
+    ordered = seen.transpose(0, 1, *(2 + "zyx".index(axis) for axis in grid.every_axis))
+    if len(grid.order) == 2:
+        ordered = ordered.any(axis=-1)
+    return ordered.reshape(*projections.shape[:2], -1)
 
 
 def planes_of(

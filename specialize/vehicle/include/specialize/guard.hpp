@@ -26,7 +26,7 @@ enum : std::size_t {
   RELINK_AT = 112, EGO_AT = 128, MIN_DEPTH_AT = 256, ROUNDING_AT = 264, VEHICLE_AT = 272, HEADER = 336,
   SIZE_PX = 64, NETWORK_PX = 72, HAS = 80, SCALE = 88, ALLOWED = 112, INTRINSIC = 144, POSE = 216, PROJECTION = 344,
   CAMERA = 472,
-  GRID_HAS = 16, LARGEST = 24, AXES = 48
+  GRID_HAS = 16, GRID_ORDER = 20, LARGEST = 24, AXES = 48
 };
 enum : std::uint32_t { EXACT = 0, ENVELOPE = 1, TABLES = 2 };
 enum : std::uint32_t { READS_APART = 1, READS_EGO = 2, HAS_EGO = 4 };
@@ -41,13 +41,14 @@ inline bool in_range(const unsigned char *at, std::size_t count) noexcept {
 
 struct Grid {
   const unsigned char *axes, *lengths, *pairs;
-  std::uint32_t kind, heights, rows, columns;
-  std::size_t queries, stride, end;  // stride: bytes of pairs per camera; end: where the next record begins
+  std::uint32_t kind, count[3];       // points along x, y, z
+  unsigned char order[3];             // the axes, 0 x to 2 z, that queries are numbered over, slowest first
+  std::size_t queries, stride, end;   // stride: bytes of pairs per camera; end: where the next record begins
   double largest[3];
 
-  double x(std::size_t column) const noexcept { return f64(axes + 8 * column); }
-  double y(std::size_t row) const noexcept { return f64(axes + 8 * (columns + row)); }
-  double z(std::size_t height) const noexcept { return f64(axes + 8 * (columns + rows + height)); }
+  double coordinate(std::size_t axis, std::size_t place) const noexcept {
+    return f64(axes + 8 * (place + (axis > 0 ? count[0] : 0) + (axis > 1 ? count[1] : 0)));
+  }
   bool has(std::size_t camera, std::size_t query) const noexcept {
     return (pairs[camera * stride + query / 8] >> (7 - query % 8)) & 1;
   }
@@ -58,18 +59,21 @@ inline bool read_grid(const unsigned char *data, std::size_t size, std::size_t a
                       Grid *grid) noexcept {
   if (at > size || size - at < AXES) return false;
   const unsigned char *record = data + at;
-  grid->kind = u32(record), grid->heights = u32(record + 4);
-  grid->rows = u32(record + 8), grid->columns = u32(record + 12);
+  grid->kind = u32(record);
   const std::uint32_t has = u32(record + GRID_HAS);
-  if (grid->kind < 2 || grid->kind > 3 || has > 3 || u32(record + 20) != 0) return false;
-  const std::uint32_t sizes[] = {grid->heights, grid->rows, grid->columns};
-  for (const std::uint32_t count : sizes)
-    if (count == 0 || count > 65536) return false;
-  const std::uint64_t cells = std::uint64_t(grid->rows) * grid->columns;
-  if (cells * grid->heights > (1u << 26)) return false;
-  grid->queries = std::size_t(grid->kind == 2 ? cells : cells * grid->heights);
+  if (grid->kind < 2 || grid->kind > 3 || has > 3 || record[GRID_ORDER + 3] != 0) return false;
+  std::size_t points = 1, axes = 0;
+  std::uint32_t named = 0;
+  for (std::size_t k = 0; k < 3; ++k) {
+    grid->count[k] = u32(record + 4 + 4 * k), grid->order[k] = record[GRID_ORDER + k];
+    if (grid->count[k] == 0 || grid->count[k] > 65536 || grid->order[k] > 2) return false;
+    points = points > (1u << 26) ? points : points * grid->count[k];
+    axes += 8 * std::size_t(grid->count[k]);
+    named |= 1u << grid->order[k];
+  }
+  if (named != 7 || points > (1u << 26)) return false;
+  grid->queries = grid->kind == 3 ? points : points / grid->count[grid->order[2]];
   grid->stride = (grid->queries + 7) / 8;
-  const std::size_t axes = 8 * (std::size_t(grid->columns) + grid->rows + grid->heights);
   const std::size_t lengths = has & GRID_LENGTHS ? (4 * std::size_t(cameras) + 7) / 8 * 8 : 0;
   const std::size_t pairs = has & GRID_PAIRS ? (grid->stride * cameras + 7) / 8 * 8 : 0;
   if (size - at < AXES + axes + lengths + pairs) return false;
@@ -302,12 +306,18 @@ inline bool sees_point(const Planes &planes, double x, double y, double z) noexc
   return true;
 }
 
+// A query is one point (kind 3), or seen if any point of it along the last axis of the order is (kind 2).
 inline bool sees(const Planes &planes, const Grid &grid, std::size_t query) noexcept {
-  const std::size_t cell = query % (std::size_t(grid.rows) * grid.columns);
-  const double x = grid.x(cell % grid.columns), y = grid.y(cell / grid.columns);
-  if (grid.kind == 3) return sees_point(planes, x, y, grid.z(query / (std::size_t(grid.rows) * grid.columns)));
-  for (std::size_t height = 0; height < grid.heights; ++height)
-    if (sees_point(planes, x, y, grid.z(height))) return true;
+  const std::size_t slow = grid.order[0], middle = grid.order[1], fast = grid.order[2];
+  const std::size_t anchors = grid.kind == 2 ? grid.count[fast] : 1;
+  double point[3];
+  if (grid.kind == 3) point[fast] = grid.coordinate(fast, query % grid.count[fast]), query /= grid.count[fast];
+  point[middle] = grid.coordinate(middle, query % grid.count[middle]);
+  point[slow] = grid.coordinate(slow, query / grid.count[middle]);
+  for (std::size_t anchor = 0; anchor < anchors; ++anchor) {
+    if (grid.kind == 2) point[fast] = grid.coordinate(fast, anchor);
+    if (sees_point(planes, point[0], point[1], point[2])) return true;
+  }
   return false;
 }
 

@@ -19,7 +19,7 @@ from specialize.evidence import Shown, compare_frames
 from specialize.graph.io import read_graph, write_graph
 from specialize.model import ModelSpec
 from specialize.modes.binding import Fed
-from specialize.modes.tables import PROGRAM
+from specialize.modes.link import PROGRAM
 from specialize.precision import noise_warning
 from specialize.precision.convert import Converted, beyond_half, convert
 from specialize.precision.frames import FrameFolder, frames_digest, open_frames

@@ -19,7 +19,7 @@ from specialize.evidence import compare_with_original, count_forms
 from specialize.files import publish_directory, write_file
 from specialize.graph.io import write_graph
 from specialize.measuring import measure_once
-from specialize.modes.tables import OWN_TABLE, metadata_of
+from specialize.modes.link import OWN_TABLE, metadata_of
 from specialize.original import losses
 from specialize.passes.base import Note
 from specialize.passes.lower import NAME as LOWER

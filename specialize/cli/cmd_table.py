@@ -28,7 +28,7 @@ def command(calib: Path, build_dir: Path, output: Path, allow: tuple[str, ...], 
 
     The tensors of the file are named as the engine's inputs; no model is run.
     """
-    from specialize.modes.tables import make_table
+    from specialize.modes.table import make_table
 
     outcome = make_table(build_dir, calib, output, allow)
     warn(outcome.warnings)

@@ -15,7 +15,8 @@ from specialize.files import write_file
 from specialize.fleet.kept import TABLE_KIND, table_key
 from specialize.fleet.parts import KIND, PACKED, read_part
 from specialize.fleet.task import Car, opened, profile_of
-from specialize.modes.tables import PROGRAM, Program, metadata_of, program_of
+from specialize.modes.link import PROGRAM, RELINK, metadata_of
+from specialize.modes.tables import Program, program_of
 from specialize.scratch import work_folder
 from specialize.sources import PREPARED_WEIGHTS
 from specialize.store import Entry, Store, is_intact
@@ -99,11 +100,13 @@ def _engine(store: Store, key: str) -> Entry:
 def _program(store: Store, key: str, folder: Path) -> tuple[Build, Program]:
     """Return an engine as far as tables need it, and what makes them."""
     entry = _engine(store, key)
-    (folder / PROGRAM).write_bytes(read_part(store, entry, PROGRAM))
+    names = [name for name in (PROGRAM, RELINK) if name + PACKED in entry.objects or name in entry.objects]
+    for name in names:
+        (folder / name).write_bytes(read_part(store, entry, name))
     if PREPARED_WEIGHTS in entry.objects:
         store.unpack(entry.objects[PREPARED_WEIGHTS], folder / PREPARED_WEIGHTS)
     build = Build(folder, parse_manifest(read_part(store, entry, FILE_NAME), entry.title))
-    build.require_intact([name for name in (PROGRAM, PREPARED_WEIGHTS) if (folder / name).exists()])
+    build.require_intact([name for name in (*names, PREPARED_WEIGHTS) if (folder / name).exists()])
     return build, program_of(build)
 
 

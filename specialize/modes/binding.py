@@ -26,9 +26,11 @@ from specialize.graph.closure import Closure
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec
 from specialize.modes import envelope, envelope_file
-from specialize.modes.tables import OWN_TABLE, PROGRAM, program_of, require_table
+from specialize.modes.disagreement import disagree
+from specialize.modes.link import OWN_TABLE, require_table
+from specialize.modes.tables import program_of
 from specialize.modes.tabulate import tabulate
-from specialize.modes.witnessed import compare_inputs, disagree
+from specialize.modes.witnessed import compare_inputs
 from specialize.passes.bind import feeds_of
 from specialize.passes.masks import Mask, Trial, find_masks
 from specialize.passes.pipeline import Specialized, specialize_graph
@@ -211,7 +213,7 @@ def _bind_tables(
         compiled=made.compiled,
         fed=Fed(cases, turned=_turned(model, spec, profile)),
         options={"tables": {**made.options, "witness": maker.recipe.to_json()}},
-        files={PROGRAM: made.program},
+        files=made.files,
         table=made.vehicles[0][1],
         rigs=rigs,
         tables=compared[0],

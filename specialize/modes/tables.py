@@ -11,32 +11,26 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from specialize.artifact import Build
-from specialize.artifact.tensors import read_tensors, tensors_bytes
-from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
-from specialize.errors import InputError, StaleError, UsageError
-from specialize.files import write_file
-from specialize.fitting import require_fit, require_known_codes
+from specialize.errors import StaleError
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec, parse_spec
-from specialize.modes.capacity import Needs, explain, rooms_from_json, rooms_json
-from specialize.modes.witnessed import compare_inputs, disagree
+from specialize.modes.disagreement import disagree
+from specialize.modes.link import PROGRAM, RELINK, linked, read_link, require_cameras, table_options
+from specialize.modes.rooms import Needs, explain, rooms_from_json, rooms_json
+from specialize.modes.witnessed import compare_inputs
 from specialize.modes.witnessed_frustum import Compared, compare_frustum
 from specialize.modes.witnessed_tables import Recipe, TablesWitness, compare_folded, recipe_from_json
 from specialize.passes.bind import feeds_of
 from specialize.passes.pipeline import Specialized, compact_graph
-from specialize.passes.tables import Array, Table, read_tables, signature
-from specialize.request import TableOutcome
+from specialize.passes.tables import Array, read_tables, signature
+from specialize.relink import program as portable
 from specialize.rows.arrange import Packing
 from specialize.rows.room import NoRoomError
-from specialize.witness.rig import Rig, read_rig
-
-PROGRAM = "tables.onnx"
-OWN_TABLE = "table.safetensors"
-SCHEMA = "specialize/table@1"
+from specialize.rows.table import Table
+from specialize.witness.rig import Rig
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +45,8 @@ class Program:
         tables: The tables and where they are in the compiled part.
         signature: Digest of the compiled part without the tables; empty until it is known.
         recipe: What the witness knows of the tables.
+        link: The portable program that makes them; None where the part is compiled for each vehicle.
+        declined: Why there is none.
     """
 
     path: Path
@@ -60,6 +56,8 @@ class Program:
     tables: tuple[Table, ...] = ()
     signature: str = ""
     recipe: Recipe = field(default_factory=Recipe)
+    link: portable.Program | None = None
+    declined: str = ""
 
     def with_rooms(self, rooms: Needs) -> Program:
         """Return the same with room kept for any vehicle."""
@@ -67,23 +65,13 @@ class Program:
             self, packing=dataclasses.replace(self.packing, rooms=tuple(rooms.items()))
         )
 
-    def require_cameras(self, profile: CalibrationProfile) -> None:
-        """Refuse a vehicle with other cameras than the engine's.
-
-        Raises:
-            StaleError: Names or order differ.
-        """
-        if profile.camera_names() != self.cameras:
-            found = ", ".join(profile.camera_names())
-            raise StaleError(profile.vehicle, f"the cameras {', '.join(self.cameras)}", found)
-
     def compile(self, profile: CalibrationProfile) -> tuple[Specialized, frozenset[str]]:
         """Return the part compiled for one vehicle, and the names of the constants that all have in common.
 
         Raises:
             StaleError: The vehicle has other cameras, or does not fit.
         """
-        self.require_cameras(profile)
+        require_cameras(profile, self.cameras)
         model = read_graph(self.path)
         shared = frozenset(model.graph.initializers)
         packing = dataclasses.replace(self.packing, shared=shared if self.packing.rooms else frozenset())
@@ -98,6 +86,8 @@ class Program:
         Raises:
             StaleError: The vehicle does not fit what was built.
         """
+        if self.link is not None:
+            return linked(self.link, profile, self.cameras)
         compiled, shared = self.compile(profile)
         names = compiled.model.graph.initializers
         missing = [table for table in self.tables if not any(name in names for name in table.members)]
@@ -171,6 +161,7 @@ class Program:
             "tables": [{"name": table.name, "members": list(table.members)} for table in self.tables],
             "signature": self.signature,
             "witness": self.recipe.to_json(),
+            "relink": {"declined": self.declined} if self.link is None else {"file": RELINK},
         }
 
 
@@ -180,11 +171,7 @@ def program_of(build: Build) -> Program:
     Raises:
         UsageError: The build has no tables.
     """
-    manifest = build.manifest
-    options: Mapping[str, Any] = manifest.options.get("tables", {})
-    if manifest.mode != "tables" or not options:
-        hint = "specialize build --mode tables makes one"
-        raise UsageError(str(build.folder), "a build with tables", f"one of mode {manifest.mode}", hint)
+    manifest, options = build.manifest, table_options(build)
     rooms: Needs = rooms_from_json(options["rooms"])
     return Program(
         path=build.file(PROGRAM),
@@ -194,72 +181,6 @@ def program_of(build: Build) -> Program:
         tables=tuple(Table(entry["name"], tuple(entry["members"])) for entry in options["tables"]),
         signature=options["signature"],
         recipe=recipe_from_json(options["witness"]),
+        link=read_link(build.file(RELINK)) if "file" in options["relink"] else None,
+        declined=options["relink"].get("declined", ""),
     )
-
-
-def make_table(build_dir: Path, calib: Path, output: Path, allow: tuple[str, ...] = ()) -> TableOutcome:
-    """Write the tables of a vehicle for a build's engine; no model is run.
-
-    Raises:
-        UsageError: The build has no tables, or there is no such finding to allow.
-        InputError: The build or the profile cannot be read, or the calibration does not fit the model.
-        StaleError: The vehicle does not fit; says by how much.
-        VerificationError: The tables are not those that the witness finds.
-    """
-    require_known_codes(allow)
-    build = Build.intact(build_dir)
-    profile = load_profile(calib)
-    program = program_of(build)
-    program.require_cameras(profile)
-    fit = require_fit(profile, program.spec, (*allow, *build.manifest.allowed), str(calib))
-    contents = program.contents(profile)
-    _require_shapes(contents, read_tensors(build.file(OWN_TABLE))[0])
-    program.compare(profile, read_rig(calib), contents)
-    data = tensors_bytes(contents, metadata_of(profile, build.manifest.digests.build))
-    write_file(output, data)
-    return TableOutcome(
-        output=output,
-        build_dir=build_dir,
-        vehicle=profile.vehicle,
-        profile=profile.digest,
-        build=build.manifest.digests.build,
-        size=len(data),
-        tensors={name: (array.dtype.name, array.shape) for name, array in contents.items()},
-        warnings=fit.warnings,
-    )
-
-
-def _require_shapes(contents: Mapping[str, Array], own: Mapping[str, Array]) -> None:
-    """Require that tables have the shapes and types of the build's own, which are those of the engine's inputs.
-
-    Raises:
-        VerificationError: One has not, is missing or is too many.
-    """
-    for name in sorted(contents.keys() | own.keys()):
-        wanted, found = (
-            f"{each[name].dtype.name} {list(each[name].shape)}" if name in each else "no table"
-            for each in (own, contents)
-        )
-        if wanted != found:
-            disagree(name, f"{wanted}, which the engine takes", found)
-
-
-def metadata_of(profile: CalibrationProfile, build: str) -> dict[str, str]:
-    """Return what a table file says about itself."""
-    return {
-        "schema": SCHEMA,
-        "vehicle": profile.vehicle,
-        "profile_digest": profile.digest,
-        "build_digest": build,
-    }
-
-
-def require_table(path: Path, metadata: Mapping[str, str], build: Build) -> None:
-    """Refuse a table that was made for another build.
-
-    Raises:
-        InputError: It was, or it does not say.
-    """
-    if metadata.get("schema") != SCHEMA or metadata.get("build_digest") != build.manifest.digests.build:
-        hint = "make it with `specialize table --for` this build"
-        raise InputError(str(path), "a table of this build", str(metadata.get("build_digest")), hint)

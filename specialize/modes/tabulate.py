@@ -23,21 +23,21 @@ from specialize.graph.io import read_graph, write_graph
 from specialize.model import ModelSpec
 from specialize.modes.capacity import (
     Capacity,
-    Needs,
     capacity_json,
     make_rooms,
     needs_of,
     parse_capacity,
     pools,
 )
-from specialize.modes.tables import PROGRAM, Program
+from specialize.modes.link import PROGRAM
+from specialize.modes.linking import files_of, linked_program
+from specialize.modes.rooms import Needs
+from specialize.modes.tables import Program
 from specialize.passes.base import node_name
 from specialize.passes.pipeline import Specialized, tidied
 from specialize.passes.site import CompactedSite
 from specialize.passes.tables import (
-    MADE,
     Array,
-    Table,
     contents_equal,
     externalize,
     find_tables,
@@ -49,6 +49,7 @@ from specialize.passes.tables import (
 )
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
+from specialize.rows.table import MADE, Table
 from specialize.visibility.perturb import Move, at_the_edge, perturbed, rotation
 from specialize.visibility.plan import VisibilityPlan
 from specialize.visibility.pyramid import Deviation
@@ -67,7 +68,7 @@ class Tabulated:
 
     Attributes:
         compiled: The engine.
-        program: What makes tables, as a file.
+        files: What makes tables, as files.
         tables: The tables.
         vehicles: Vehicles and their tables, the build's own first.
         maker: What makes tables.
@@ -75,7 +76,7 @@ class Tabulated:
     """
 
     compiled: Specialized
-    program: bytes
+    files: dict[str, bytes]
     tables: tuple[Table, ...]
     vehicles: tuple[tuple[CalibrationProfile, dict[str, Array]], ...]
     maker: Program
@@ -114,7 +115,7 @@ def tabulate(
     tables = _tables(part, [engine.model for engine, _ in engines], engines[0][1], profile, cutter.origins())
     require_alike([engine.model for engine, _ in engines], tables, engines[0][1])
     expected = [read_tables(engine.model, tables) for engine, _ in engines]
-    program = _program(cutter, rooms, tables, near, expected)
+    program = linked_program(_program(cutter, rooms, tables, near, expected), near, expected, _far(profile))
     engine = engines[0][0]
     compiled = Specialized(engine.model, engine.sites, (*engine.notes, *externalize(engine.model, tables)))
     vehicles = tuple((each, program.contents(each)) for each in (profile, *over[: MOST_VEHICLES - 1]))
@@ -122,7 +123,7 @@ def tabulate(
     held = capacity_json(engine.sites, rooms, plans, size)
     return Tabulated(
         compiled=tidied(compiled),
-        program=program.path.read_bytes(),
+        files=files_of(program),
         tables=tables,
         vehicles=vehicles,
         maker=program,
@@ -211,12 +212,17 @@ def _tables(
     The far vehicles are compiled with the room that each needs itself.
     """
     found = []
-    for far in at_the_edge(profile, [_FAR] * len(profile.cameras), FAR_VEHICLES):
+    for far in _far(profile):
         sites = part.compile(far)[0].sites
         most = {site.where: site.queries for site in sites}
         rooms = make_rooms([needs_of(sites)], Capacity(), part.packing, part.cameras, most)
         found.append(part.with_rooms(rooms).compile(far)[0].model)
     return find_tables(models, found, shared, origins)
+
+
+def _far(profile: CalibrationProfile) -> tuple[CalibrationProfile, ...]:
+    """Return vehicles far from this one."""
+    return tuple(at_the_edge(profile, [_FAR] * len(profile.cameras), FAR_VEHICLES))
 
 
 def _near(profile: CalibrationProfile) -> list[CalibrationProfile]:

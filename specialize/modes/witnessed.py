@@ -9,56 +9,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
-import yaml
 
 from specialize.artifact.witness import WitnessedGrid, WitnessedInput, WitnessedSite
-from specialize.errors import VerificationError
 from specialize.model import ModelSpec
+from specialize.modes.disagreement import GRAPH_HINT, HINT, MADE, disagree, sidecar_as_written
 from specialize.passes.site import CompactedSite
 from specialize.rows.lift import array_of
 from specialize.visibility.plan import VisibilityPlan
 from specialize.witness import inputs, rows
-from specialize.witness.rig import Rig, Sidecar, sidecar_of
+from specialize.witness.rig import Rig
 from specialize.witness.sight import Bools, Pairs, network_from_lidar, pairs
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 SiteConstants = Mapping[str, Arrays]
-
-MADE = "specialize/"
-"""What the names of all begin with that compaction made."""
-
-HINT = "two computations of this package disagree, and one of them is wrong: please report it; nothing was written"
-
-
-GRAPH_HINT = (
-    "the grids, the image preparation or the rule of the sidecar are not the model's; if they are, this package is "
-    "wrong: please report it; nothing was written"
-)
-
-
-def disagree(where: str, expected: str, found: str, hint: str = HINT) -> NoReturn:
-    """Raise the error of a comparison with the witness.
-
-    Args:
-        where: What was compared.
-        expected: What the witness finds.
-        found: What the compiler made.
-        hint: What to do; `GRAPH_HINT` where the mask of the model's own graph may be what differs.
-
-    Raises:
-        VerificationError: Always.
-    """
-    raise VerificationError(f"witness: {where}", expected, found, hint)
-
-
-def sidecar_as_written(spec: ModelSpec, cameras: int) -> Sidecar:
-    """Return the model's geometry as the witness reads it in the text of its sidecar."""
-    return sidecar_of(yaml.safe_load(spec.to_text()), cameras)
 
 
 def seen_by_witness(rig: Rig, spec: ModelSpec) -> tuple[Pairs, ...]:

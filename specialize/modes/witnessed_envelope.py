@@ -11,7 +11,8 @@ import numpy.typing as npt
 from specialize.calibration.load import parse_profile
 from specialize.calibration.profile import SCHEMA, CalibrationProfile
 from specialize.model import ModelSpec
-from specialize.modes.witnessed import disagree, seen_by_witness, sidecar_as_written
+from specialize.modes.disagreement import disagree, sidecar_as_written
+from specialize.modes.witnessed import seen_by_witness
 from specialize.witness.corners import Corners, adverse_rigs, search
 from specialize.witness.moves import bounds_of, moved_rig, written_tolerance
 from specialize.witness.rig import Rig, rig_of

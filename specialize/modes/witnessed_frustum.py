@@ -21,7 +21,7 @@ from specialize.artifact.witness import WitnessedFrustum
 from specialize.graph.pooling import Pooling, find_poolings
 from specialize.graph.shapes import dims
 from specialize.model import ModelSpec
-from specialize.modes.witnessed import MADE, disagree, sidecar_as_written
+from specialize.modes.disagreement import MADE, disagree, sidecar_as_written
 from specialize.witness.frustum import Frustum, Landing, frustum_of, land, orders, pooled
 from specialize.witness.rig import Rig
 

@@ -18,7 +18,8 @@ from specialize.calibration.profile import SCHEMA
 from specialize.errors import InputError
 from specialize.graph.closure import Closure
 from specialize.model import ModelSpec
-from specialize.modes.witnessed import disagree, seen_by_witness
+from specialize.modes.disagreement import disagree
+from specialize.modes.witnessed import seen_by_witness
 from specialize.passes.bind import feeds_of
 from specialize.witness.moves import Moves, moved_rig
 from specialize.witness.packed import read_packed

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from specialize.model import ModelSpec
-from specialize.modes.witnessed import GRAPH_HINT, MADE, disagree, sidecar_as_written
-from specialize.passes.tables import Table, folded_name
+from specialize.modes.disagreement import GRAPH_HINT, MADE, disagree, sidecar_as_written
 from specialize.rows.room import Room
+from specialize.rows.table import Table, folded_name
 from specialize.witness import rows
 from specialize.witness.rig import Rig
 from specialize.witness.rows import Ints

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +21,7 @@ from specialize.errors import DeclinedError
 from specialize.graph.subgraphs import remove_dead
 from specialize.passes.base import Note, node_name
 from specialize.rows.lift import array_of
+from specialize.rows.table import MADE, Table, folded_name
 
 NAME = "tables"
 
@@ -41,22 +41,6 @@ WORDS = {
 
 ALWAYS = frozenset({"rows", "back", "scale", "order", "blocks", "cells"})
 """Labels of what is a table even if it has been the same for every calibration that was tried."""
-
-MADE = "specialize/"
-"""What the names of all begin with that passes make."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """An input that takes the place of constants.
-
-    Attributes:
-        name: Of the input.
-        members: Names of the constants, which are equal for every calibration.
-    """
-
-    name: str
-    members: tuple[str, ...]
 
 
 def made_constants(model: ir.Model, shared: Iterable[str]) -> dict[str, Array]:
@@ -151,11 +135,6 @@ def externalize(model: ir.Model, tables: Sequence[Table]) -> list[Note]:
         what = f"input of shape {list(given.shape or ())} in place of {len(members)} constants"
         notes.append(Note(NAME, "applied", table.name, what))
     return notes
-
-
-def folded_name(constant: str) -> str:
-    """Return the name of the value that folding replaced by a constant of that name."""
-    return constant.removesuffix("_known")
 
 
 def vanished(original: ir.Model, compiled: ir.Model) -> frozenset[str]:

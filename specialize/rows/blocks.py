@@ -17,15 +17,10 @@ import onnx_ir as ir
 
 from specialize.graph.edit import Builder
 from specialize.graph.shapes import dims
+from specialize.rows.room import SIDE_BY_SIDE, SIZE
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
-
-SIZE = 8
-"""Rows of a block."""
-
-SIDE_BY_SIDE = 2
-"""Sums of a cell up to which they are gathered at once; a cell with fewer reads rows of zeros."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,11 +49,6 @@ def blocks_needed(counts: Ints) -> tuple[int, ...]:
         counts = -(-(counts[counts > SIDE_BY_SIDE] if levels else counts) // SIZE)
         levels.append(int(counts.sum()))
     return tuple(levels)
-
-
-def most_rows(levels: int) -> int:
-    """Return how many rows of one cell so many levels of blocks can sum."""
-    return int(SIDE_BY_SIDE * SIZE**levels)
 
 
 def cut(cells: Ints, blocks: int) -> Cut:

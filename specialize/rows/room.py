@@ -11,9 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from specialize.rows.blocks import most_rows
-
 Ints = npt.NDArray[np.int64]
+
+SIZE = 8
+"""Rows of a block."""
+
+SIDE_BY_SIDE = 2
+"""Sums of a cell up to which they are gathered at once; a cell with fewer reads rows of zeros."""
 
 
 class NoRoomError(Exception):
@@ -92,3 +96,8 @@ def fitting(wanted: Ints, kept: tuple[int, ...]) -> Ints:
     if lengths.shape != wanted.shape or (wanted > lengths).any():
         raise NoRoomError("rows", tuple(int(n) for n in wanted), kept)
     return lengths
+
+
+def most_rows(levels: int) -> int:
+    """Return how many rows of one cell so many levels of blocks can sum."""
+    return int(SIDE_BY_SIDE * SIZE**levels)

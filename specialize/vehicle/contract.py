@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from specialize.relink.sealing import sealed
 from specialize.vehicle.binary import (
     PREFIX,
     VERSION,
@@ -16,7 +17,6 @@ from specialize.vehicle.binary import (
     is_name,
     padded,
     require_file,
-    sealed,
 )
 from specialize.vehicle.words import MODES, MOST_CAMERAS, MOST_GRIDS, NAME_BYTES, Reason
 
@@ -220,7 +220,9 @@ def _parse_grid(data: bytes, at: int, cameras: int) -> tuple[Grid, int]:
     record = np.frombuffer(data, GRID, 1, at)[0]
     count = [int(number) for number in record["count"]]
     order = [int(axis) for axis in record["order"]]
-    known = record["kind"] in (2, 3) and record["has"] <= 3 and order[3] == 0 and sorted(order[:3]) == [0, 1, 2]
+    known = (
+        record["kind"] in (2, 3) and record["has"] <= 3 and order[3] == 0 and sorted(order[:3]) == [0, 1, 2]
+    )
     if not known or not all(0 < size <= 65536 for size in count) or math.prod(count) > 1 << 26:
         raise FileRefusedError(Reason.MALFORMED)
     named = "".join("xyz"[axis] for axis in order[: int(record["kind"])])

@@ -21,7 +21,7 @@ from specialize.vehicle.contract import CAMERA, HAS_EGO, READS_APART, READS_EGO,
 from specialize.vehicle.packing import name_field, pack
 from specialize.vehicle.scan import seen_pairs
 from specialize.vehicle.twin import batch_of, judge
-from specialize.vehicle.words import HAS_PINHOLE, HAS_PROJECTION, MOST_GRIDS, Reason, State
+from specialize.vehicle.words import HAS_PINHOLE, HAS_PROJECTION, MOST_CAMERAS, MOST_GRIDS, Reason, State
 from specialize.visibility.envelope import deviations
 from specialize.visibility.pyramid import Deviation
 from specialize.visibility.spans import OWN_ROUNDINGS, rounding_ratio
@@ -143,7 +143,11 @@ def _feeds(spec: ModelSpec, profile: CalibrationProfile) -> bool:
 
 
 def _fan_in(build: Build) -> int:
-    return int(_capacity(build)["cameras_per_query"]) if build.manifest.mode == "tables" else 0
+    """Return how many cameras may see one query; as many as there can be where nothing limits that."""
+    if build.manifest.mode != "tables":
+        return 0
+    limit = _capacity(build)["cameras_per_query"]
+    return MOST_CAMERAS if limit is None else int(limit)
 
 
 def _capacity(build: Build) -> Mapping[str, Any]:

@@ -9,6 +9,7 @@ from specialize.artifact import Build
 from specialize.digest import short
 from specialize.errors import InputError
 from specialize.files import explained, publish_directory, write_file
+from specialize.modes.link import RELINK, table_options
 from specialize.vehicle.expect import contract_of
 from specialize.vehicle.toolchain import FLAGS, include_dir, source
 
@@ -24,6 +25,7 @@ guard.cpp          the guard as a program
 
     g++ {flags} -I include guard.cpp -o guard
     ./guard check contract.bin today.bin
+    ./guard relink contract.bin today.bin -o table.safetensors     (of a build in mode tables)
 
 Exit code 0: fresh, or inside the envelope. 2: other tables. 3: stale, build again. 4: unusable. 1: a damaged file.
 `specialize vehicle pack --calib PROFILE -o today.bin` writes a calibration; a program on the vehicle fills
@@ -69,8 +71,9 @@ def export_build(build_dir: Path, output: Path) -> Exported:
             raise InputError(
                 str(output), "an empty folder, or one written by this command", "other files in it"
             )
-    contract = contract_of(build, build.calibration())
     manifest = build.manifest
+    relink, notes = _relink(build)
+    contract = contract_of(build, build.calibration(), relink)
     readme = _README.format(
         mode=manifest.mode,
         model=manifest.model,
@@ -88,5 +91,20 @@ def export_build(build_dir: Path, output: Path) -> Exported:
             write_file(folder / name, data)
     sizes = {name: len(data) for name, data in files.items()}
     return Exported(
-        build_dir=build_dir, output=output, files=sizes, mode=manifest.mode, relink=bool(contract.relink)
+        build_dir=build_dir,
+        output=output,
+        files=sizes,
+        mode=manifest.mode,
+        relink=bool(contract.relink),
+        notes=notes,
     )
+
+
+def _relink(build: Build) -> tuple[bytes, tuple[str, ...]]:
+    """Return the program that makes tables, or why there is none."""
+    if build.manifest.mode != "tables":
+        return b"", ()
+    said = table_options(build)["relink"]
+    if "declined" in said:
+        return b"", (f"no tables on the car, make them with `specialize table`: {said['declined']}",)
+    return build.file(RELINK).read_bytes(), ()

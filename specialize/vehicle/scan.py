@@ -56,9 +56,8 @@ def seen_pairs(contract: Contract, grid: Grid, projections: Floats) -> Bools:
         a, b, c, d = (plane[..., k, None, None, None] for k in range(4))
         seen &= ((a * x + b * y) + c * z) + d > bound[..., None, None, None]
     ordered = seen.transpose(0, 1, *(2 + "zyx".index(axis) for axis in grid.every_axis))
-    if len(grid.order) == 2:
-        ordered = ordered.any(axis=-1)
-    return ordered.reshape(*projections.shape[:2], -1)
+    queries = np.asarray(ordered.any(axis=-1)) if len(grid.order) == 2 else ordered
+    return queries.reshape(*projections.shape[:2], -1)
 
 
 def planes_of(

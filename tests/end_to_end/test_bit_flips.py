@@ -13,7 +13,7 @@ import pytest
 from specialize.compiler import build, verify
 from specialize.drift import check
 from specialize.errors import InputError
-from specialize.modes.tables import make_table
+from specialize.modes.table import make_table
 from specialize.report import write_build_report
 from specialize.request import BuildRequest
 from specialize.store import open_store

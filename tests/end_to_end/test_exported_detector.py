@@ -16,7 +16,7 @@ from specialize.evidence import compare_with_original
 from specialize.graph.io import read_graph
 from specialize.modes.binding import Fed
 from specialize.modes.envelope_file import read_supersets
-from specialize.modes.tables import make_table
+from specialize.modes.table import make_table
 from specialize.passes.pipeline import Specialized, specialize_graph
 from specialize.planning import visible_sets
 from specialize.request import BuildRequest

@@ -16,7 +16,7 @@ from specialize.graph.io import read_graph
 from specialize.model import parse_spec
 from specialize.modes.binding import Fed
 from specialize.modes.envelope_file import read_supersets
-from specialize.modes.tables import make_table
+from specialize.modes.table import make_table
 from specialize.passes.bind import feeds_of
 from specialize.planning import visible_sets
 from specialize.request import BuildRequest

@@ -16,7 +16,7 @@ import torch
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import StaleError
 from specialize.model import ImagePrep, ModelSpec
-from specialize.modes.capacity import explain
+from specialize.modes.rooms import explain
 from specialize.modes.tables import Program
 from specialize.modes.tabulate import Tabulated, tabulate
 from specialize.passes.pipeline import specialize_graph

@@ -13,8 +13,9 @@ import pytest
 
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, StaleError
-from specialize.modes.capacity import rooms_from_json
-from specialize.modes.tables import PROGRAM, Program
+from specialize.modes.link import PROGRAM
+from specialize.modes.rooms import rooms_from_json
+from specialize.modes.tables import Program
 from specialize.modes.tabulate import Tabulated, tabulate
 from specialize.passes.pipeline import specialize_graph
 from specialize.planning import visible_sets
@@ -55,7 +56,13 @@ class Engine:
         packing = Packing(request.layout, request.align, rooms=tuple(rooms_from_json(saved["rooms"]).items()))
         cameras = vehicle(style).camera_names()
         self.program = Program(
-            folder / PROGRAM, self.spec, cameras, packing, self.made.tables, str(saved["signature"])
+            folder / PROGRAM,
+            self.spec,
+            cameras,
+            packing,
+            self.made.tables,
+            str(saved["signature"]),
+            link=self.made.maker.link,
         )
 
     def feeds(self, profile: CalibrationProfile) -> dict[str, np.ndarray]:
@@ -160,7 +167,7 @@ def test_layers_share_their_tables(form: str, tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     one = Engine(exported_layers(style), style, tmp_path / "one")
     assert [len(made.tables) for made in (three.made, one.made)] == [len(one.made.tables)] * 2
-    assert len(three.made.program) < 1.5 * len(one.made.program)
+    assert len(three.made.files[PROGRAM]) < 1.5 * len(one.made.files[PROGRAM])
     feeds = three.feeds(others(style, 1, NEAR, TURN_RAD)[0])
     assert_same(three.proto, three.made.compiled.model, feeds)
 
@@ -180,3 +187,14 @@ def test_unused_places_are_never_read(tmp_path: Path) -> None:
     got = run(engine.made.compiled.model, {**feeds, index: spoiled})
     for name, array in wanted.items():
         np.testing.assert_array_equal(got[name], array)
+
+
+def test_every_style_has_a_program_but_one(tmp_path: Path) -> None:
+    """Tables of masks per height follow from more masks than a grid has; that is noticed on vehicles far away."""
+    for name in ("masked twice", "rebatched", "looped", "one mask per height"):
+        folder = tmp_path / name
+        folder.mkdir()
+        maker = Engine(exported_layers(WRITTEN[name]), WRITTEN[name], folder).made.maker
+        assert (maker.link is None) == (name == "one mask per height"), maker.declined
+        if maker.link is None:
+            assert "which follows from the calibration in no way that is known" in maker.declined

@@ -8,7 +8,8 @@ import onnx_ir as ir
 from hypothesis import given
 
 from specialize.graph.edit import Builder
-from specialize.rows.blocks import SIDE_BY_SIDE, SIZE, blocks_needed, cut, most_rows, sum_blocks
+from specialize.rows.blocks import blocks_needed, cut, sum_blocks
+from specialize.rows.room import SIDE_BY_SIDE, SIZE, most_rows
 from tests.graphs import GraphMaker, operators, run
 
 WIDTH, CELLS = 3, 5

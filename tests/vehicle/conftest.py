@@ -22,26 +22,27 @@ TOLERANCE = "rotation=0.5deg,translation=3cm,focal=0.5%,principal_point=2px"
 
 @pytest.fixture(scope="session")
 def builds(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """Return builds of the tiny model for car42, by mode."""
+    """Return builds of the tiny model for car42, by mode; `padded` is one with tables."""
     folder = tmp_path_factory.mktemp("vehicle_builds")
     options: dict[str, dict[str, object]] = {
         "exact": {},
         "envelope": {"tolerance": TOLERANCE},
         "tables": {"capacity": "auto", "capacity_over": (CAR43,)},
+        "padded": {"mode": "tables", "layout": "padded", "capacity": "auto", "capacity_over": (CAR43,)},
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPECIALIZE_STORE", str(folder / "store"))
         model = str(write_tiny(folder / "model"))
         for mode, extra in options.items():
             request = {"calib": CAR42, "model": model, "mode": mode, "output": folder / mode, "frames": 1}
-            build(BuildRequest(**request, **extra))  # type: ignore[arg-type]
+            build(BuildRequest(**(request | extra)))  # type: ignore[arg-type]
     return {mode: folder / mode for mode in options}
 
 
 @pytest.fixture(scope="session")
 def contracts(builds: Mapping[str, Path]) -> Mapping[str, Contract]:
     """Return what these builds expect of a calibration."""
-    opened = {mode: Build.open(folder) for mode, folder in builds.items()}
+    opened = {mode: Build.open(folder) for mode, folder in builds.items() if mode != "padded"}
     return {mode: contract_of(each, each.calibration()) for mode, each in opened.items()}
 
 
@@ -57,3 +58,10 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     """Return the guard for many calibrations at once."""
     path = tmp_path_factory.mktemp("many") / "libmany.so"
     return ctypes.CDLL(str(compiling.compiled(compiling.HERE / "judge_many.cpp", path, "-shared", "-fPIC")))
+
+
+@pytest.fixture(scope="session")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return what reads files and runs programs, with both sanitizers on."""
+    path = tmp_path_factory.mktemp("reader") / "read_files"
+    return compiling.compiled(compiling.HERE / "read_files.cpp", path, *compiling.SANITIZED)

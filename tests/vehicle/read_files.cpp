@@ -1,11 +1,13 @@
 // Reads cases from standard input, each in memory of exactly its size, so that a sanitizer sees every byte read beyond.
 //
-// A case is u32 kind (0 contract, 1 today), u32 size and its bytes. For each the reason is written to standard output;
+// A case is u32 kind (0 contract, 1 today, 2 contract whose program is run), u32 size and its bytes. For each the reason is written to standard output;
 // a contract that is accepted is asked about the first calibration that was accepted.
 #include <cstdio>
 #include <cstdlib>
 
-#include "specialize/guard.hpp"
+#include "specialize/relink.hpp"
+
+static volatile unsigned touched = 0;  // so that the last byte of everything is read
 
 int main() {
   static specialize_camera cameras[SPECIALIZE_MOST_CAMERAS];
@@ -22,6 +24,24 @@ int main() {
       if (reason == SPECIALIZE_OK) {
         const specialize_verdict verdict = specialize::check(contract, today);
         if (verdict.state > SPECIALIZE_UNUSABLE || specialize::camera_name(contract, verdict.camera) == nullptr) return 1;
+      }
+    } else if (head[0] == 2) {
+      specialize_contract contract;
+      specialize_relink relink;
+      reason = specialize::open(data, head[1], &contract);
+      if (reason == SPECIALIZE_OK) reason = specialize::open_relink(contract, &relink);
+      if (reason == SPECIALIZE_OK && relink.arena < (std::size_t(1) << 26)) {
+        void *memory = std::calloc(1, relink.arena ? relink.arena : 1);
+        specialize_misfit misfit;
+        reason = specialize::make_tables(relink, today, memory, relink.arena, &misfit);
+        specialize_table table;
+        for (std::uint32_t k = 0; k < relink.tables; ++k) {
+          if (specialize::read_table(relink, memory, k, &table) != SPECIALIZE_OK) return 1;
+          const auto *last = static_cast<const unsigned char *>(table.data) + table.bytes - 1;
+          touched = touched + *last;
+          if (table.name_bytes > 0) touched = touched + static_cast<unsigned char>(table.name[table.name_bytes - 1]);
+        }
+        std::free(memory);
       }
     } else {
       specialize_today read;

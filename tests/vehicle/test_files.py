@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from specialize.calibration.load import load_profile
-from specialize.vehicle.binary import FileRefusedError, checksum, sealed
+from specialize.relink.sealing import checksum, sealed
+from specialize.vehicle.binary import FileRefusedError
 from specialize.vehicle.contract import Contract, parse_contract
 from specialize.vehicle.packing import pack
 from specialize.vehicle.today import parse_today
@@ -21,13 +22,6 @@ from tests.vehicle import compiling
 
 Case = tuple[int, bytes]
 PARSERS: tuple[Callable[[bytes], object], ...] = (parse_contract, parse_today)
-
-
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the reader in C++ with both sanitizers on."""
-    path = tmp_path_factory.mktemp("reader") / "read_files"
-    return compiling.compiled(compiling.HERE / "read_files.cpp", path, *compiling.SANITIZED)
 
 
 @pytest.fixture(scope="module")
@@ -135,15 +129,16 @@ def test_files_with_a_right_checksum_and_wrong_content(reader: Path, files: list
 
 def test_the_sanitizer_sees_a_byte_read_beyond(tmp_path: Path) -> None:
     """A reader that trusts the file's own size is caught, so the tests above can fail."""
-    text = (compiling.HERE / "read_files.cpp").read_text()
     wrong = tmp_path / "wrong.cpp"
     wrong.write_text(
-        text.replace("specialize::open(data, head[1], &contract)", "specialize::open(data, 4096, &contract)")
+        '#include <cstdio>\n#include <cstdlib>\n#include "specialize/bytes.hpp"\n'
+        "int main() { auto *data = static_cast<unsigned char *>(std::malloc(64));\n"
+        "  return std::fread(data, 1, 64, stdin) == 64 ? "
+        'specialize::bytes::open_file(data, 4096, "SPZCTRCT", 32) : 1; }\n'
     )
     reader = compiling.compiled(wrong, tmp_path / "wrong", *compiling.SANITIZED)
     data = b"SPZCTRCT" + struct.pack("<IIQ", 1, 0, 4096) + bytes(40)
-    stream = struct.pack("<II", 0, len(data)) + data
-    ran = subprocess.run([str(reader)], input=stream, capture_output=True, check=False)
+    ran = subprocess.run([str(reader)], input=data, capture_output=True, check=False)
     assert ran.returncode != 0
     assert b"heap-buffer-overflow" in ran.stderr
 

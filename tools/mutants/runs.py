@@ -248,7 +248,7 @@ def _built(seed: judge.Seed, build: Path) -> dict[str, Path]:
     if seed.mode != "tables":
         return {}
     from specialize.errors import StaleError
-    from specialize.modes.tables import make_table
+    from specialize.modes.table import make_table
 
     tables = {"vehicle": build / "table.safetensors"}
     for path in seed.others():

@@ -1,11 +1,17 @@
 // The guard as a program. g++ -std=c++17 -O2 -ffp-contract=off -I INCLUDE guard.cpp -o guard
 //
-//   guard check contract.bin today.bin      0 fresh or inside, 2 relink, 3 stale, 4 unusable, 1 a file that is refused
+//   guard check  contract.bin today.bin                        what to do about the build
+//   guard relink contract.bin today.bin -o table.safetensors   today's tables for its engine
+//
+// Exit codes: 0 fresh or inside, or written; 2 relink; 3 stale, or tables that do not fit; 4 unusable; 1 a file that is
+// refused or cannot be written.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include "specialize/guard.hpp"
+#include "specialize/relink.hpp"
+#include "specialize/table_file.hpp"
 
 namespace {
 
@@ -45,36 +51,109 @@ int refuse(const char *path, int reason) {
   return 1;
 }
 
-int check(const char *contract_path, const char *today_path) {
+struct Asked {
   File contract_file, today_file;
-  if (!read_file(contract_path, &contract_file) || !read_file(today_path, &today_file)) return 1;
   specialize_contract contract;
   specialize_today today;
   specialize_camera cameras[SPECIALIZE_MOST_CAMERAS];
-  if (const int reason = specialize::open(contract_file.data, contract_file.size, &contract))
+};
+
+// Reads both files; 0, or the exit code.
+int read(const char *contract_path, const char *today_path, Asked *asked) {
+  if (!read_file(contract_path, &asked->contract_file) || !read_file(today_path, &asked->today_file)) return 1;
+  if (const int reason = specialize::open(asked->contract_file.data, asked->contract_file.size, &asked->contract))
     return refuse(contract_path, reason);
-  if (const int reason =
-          specialize::read_today(today_file.data, today_file.size, &today, cameras, SPECIALIZE_MOST_CAMERAS))
+  if (const int reason = specialize::read_today(asked->today_file.data, asked->today_file.size, &asked->today,
+                                                asked->cameras, SPECIALIZE_MOST_CAMERAS))
     return refuse(today_path, reason);
-  const specialize_verdict verdict = specialize::check(contract, today);
-  std::printf("%s", specialize::state_name(verdict.state));
-  if (verdict.camera >= 0) std::printf(" %s", specialize::camera_name(contract, verdict.camera));
+  return 0;
+}
+
+void say(std::FILE *stream, const specialize_contract &contract, const specialize_verdict &verdict) {
+  std::fprintf(stream, "%s", specialize::state_name(verdict.state));
+  if (verdict.camera >= 0) std::fprintf(stream, " %s", specialize::camera_name(contract, verdict.camera));
   if (verdict.reason != SPECIALIZE_OK) {
-    std::printf(": %s", specialize::reason_text(verdict.reason));
+    std::fprintf(stream, ": %s", specialize::reason_text(verdict.reason));
   } else if (verdict.camera >= 0) {
-    std::printf(": %.2f mrad, %.2f mm, %.2f %% focal length, %.2f px centre", verdict.rotation_mrad,
-                verdict.translation_mm, verdict.focal_percent, verdict.centre_px);
-    std::printf("; %llu pairs", static_cast<unsigned long long>(verdict.pairs));
+    std::fprintf(stream, ": %.2f mrad, %.2f mm, %.2f %% focal length, %.2f px centre", verdict.rotation_mrad,
+                 verdict.translation_mm, verdict.focal_percent, verdict.centre_px);
+    std::fprintf(stream, "; %llu pairs", static_cast<unsigned long long>(verdict.pairs));
   }
-  std::printf("\n");
+  std::fprintf(stream, "\n");
+}
+
+int check(const char *contract_path, const char *today_path) {
+  Asked asked;
+  if (const int code = read(contract_path, today_path, &asked)) return code;
+  const specialize_verdict verdict = specialize::check(asked.contract, asked.today);
+  say(stdout, asked.contract, verdict);
   const int codes[] = {0, 0, 2, 3, 4};
   return codes[verdict.state];
+}
+
+void explain(const specialize_contract &contract, const specialize_misfit &misfit) {
+  for (std::uint32_t n = 0; n < misfit.cameras; ++n)
+    if (misfit.wanted[n] > misfit.kept[n])
+      std::fprintf(stderr, "%s: %llu rows too many (%llu of %llu)\n", specialize::camera_name(contract, std::int32_t(n)),
+                   static_cast<unsigned long long>(misfit.wanted[n] - misfit.kept[n]),
+                   static_cast<unsigned long long>(misfit.wanted[n]), static_cast<unsigned long long>(misfit.kept[n]));
+  if (misfit.cameras_per_query > 0)
+    std::fprintf(stderr, "%u cameras see the same query, tables have room for %u\n", misfit.cameras_per_query,
+                 misfit.kept_per_query);
+}
+
+// Writes a file whole: under another name first, then renamed.
+int write_tables(const Asked &asked, const specialize_relink &relink, void *memory, const char *path) {
+  const unsigned char *today = asked.today_file.data;
+  const std::size_t size = specialize::table_file::header(asked.contract, today, relink, memory, nullptr, 0);
+  File head, name;
+  head.data = static_cast<unsigned char *>(std::malloc(size));
+  name.data = static_cast<unsigned char *>(std::malloc(std::strlen(path) + 5));
+  if (head.data == nullptr || name.data == nullptr) return refuse(path, SPECIALIZE_NO_ROOM);
+  char *text = reinterpret_cast<char *>(head.data), *temporary = reinterpret_cast<char *>(name.data);
+  specialize::table_file::header(asked.contract, today, relink, memory, text, size);
+  std::strcpy(temporary, path);
+  std::strcat(temporary, ".tmp");
+  std::FILE *stream = std::fopen(temporary, "wb");
+  bool fine = stream != nullptr && specialize::table_file::write(stream, relink, memory, text, size);
+  fine = stream != nullptr && std::fclose(stream) == 0 && fine;
+  fine = fine && std::rename(temporary, path) == 0;
+  if (!fine) {
+    std::perror(path);
+    std::remove(temporary);
+  }
+  return fine ? 0 : 1;
+}
+
+int relink(const char *contract_path, const char *today_path, const char *output) {
+  Asked asked;
+  if (const int code = read(contract_path, today_path, &asked)) return code;
+  const specialize_verdict verdict = specialize::check(asked.contract, asked.today);
+  if (verdict.state == SPECIALIZE_UNUSABLE) {
+    say(stderr, asked.contract, verdict);
+    return 4;
+  }
+  specialize_relink program;
+  if (const int reason = specialize::open_relink(asked.contract, &program)) return refuse(contract_path, reason);
+  File memory;
+  memory.data = static_cast<unsigned char *>(std::malloc(program.arena));
+  if (memory.data == nullptr) return refuse(contract_path, SPECIALIZE_NO_ROOM);
+  specialize_misfit misfit;
+  if (const int reason = specialize::make_tables(program, asked.today, memory.data, program.arena, &misfit)) {
+    refuse(today_path, reason);
+    explain(asked.contract, misfit);
+    return reason == SPECIALIZE_DOES_NOT_FIT ? 3 : 1;
+  }
+  return write_tables(asked, program, memory.data, output);
 }
 
 }  // namespace
 
 int main(int count, char **words) {
   if (count == 4 && std::strcmp(words[1], "check") == 0) return check(words[2], words[3]);
-  std::fprintf(stderr, "usage: guard check contract.bin today.bin\n");
+  if (count == 6 && std::strcmp(words[1], "relink") == 0 && std::strcmp(words[4], "-o") == 0)
+    return relink(words[2], words[3], words[5]);
+  std::fprintf(stderr, "usage: guard check contract.bin today.bin\n"
+                       "       guard relink contract.bin today.bin -o table.safetensors\n");
   return 1;
 }

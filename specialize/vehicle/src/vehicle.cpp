@@ -1,6 +1,7 @@
 // The C interface as a library: g++ -std=c++17 -O2 -ffp-contract=off -fPIC -shared -I INCLUDE vehicle.cpp -o libspecialize.so
 #include "specialize/guard.hpp"
 #include "specialize/policy.hpp"
+#include "specialize/relink.hpp"
 
 extern "C" {
 
@@ -22,6 +23,19 @@ int specialize_start(specialize_watch *watch, uint32_t needed, uint32_t window, 
 }
 
 uint32_t specialize_step(specialize_watch *watch, uint32_t state) { return specialize::step(watch, state); }
+
+int specialize_open_relink(const specialize_contract *contract, specialize_relink *relink) {
+  return specialize::open_relink(*contract, relink);
+}
+
+int specialize_make_tables(const specialize_relink *relink, const specialize_today *today, void *memory, size_t size,
+                           specialize_misfit *misfit) {
+  return specialize::make_tables(*relink, *today, memory, size, misfit);
+}
+
+int specialize_read_table(const specialize_relink *relink, void *memory, uint32_t number, specialize_table *table) {
+  return specialize::read_table(*relink, memory, number, table);
+}
 
 const char *specialize_state_name(uint32_t state) { return specialize::state_name(state); }
 

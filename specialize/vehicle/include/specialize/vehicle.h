@@ -51,7 +51,8 @@ typedef enum specialize_reason {
   SPECIALIZE_DOES_NOT_FIT = 40,   /* the tables have fewer places than this calibration needs */
   SPECIALIZE_GOLDEN_DIFFERS = 41, /* the engine gives other outputs for the golden frame */
   SPECIALIZE_GOLDEN_BLIND = 42,   /* the engine gives the same outputs for two different frames */
-  SPECIALIZE_ENGINE_FAILED = 43   /* the engine's callback returned an error */
+  SPECIALIZE_ENGINE_FAILED = 43,  /* the engine's callback returned an error */
+  SPECIALIZE_NOT_ALIGNED = 44     /* memory that is not aligned to 8 bytes */
 } specialize_reason;
 
 enum { SPECIALIZE_NAME_BYTES = 64, SPECIALIZE_MOST_CAMERAS = 64, SPECIALIZE_MOST_GRIDS = 16 };
@@ -137,6 +138,41 @@ int specialize_start(specialize_watch *watch, uint32_t needed, uint32_t window, 
 
 /* Takes note of a state of specialize_check; returns what to do, one of SPECIALIZE_DO_... */
 uint32_t specialize_step(specialize_watch *watch, uint32_t state);
+
+/* The program that makes tables, in a contract's memory. Filled by specialize_open_relink. */
+typedef struct specialize_relink {
+  const unsigned char *data;
+  uint32_t cameras, slots, instructions, tables;
+  size_t arena; /* bytes that specialize_make_tables wants */
+  size_t code_at, names_at, constants_at;
+} specialize_relink;
+
+/* What does not fit: rows that each camera wants and has, or cameras that see one query. */
+typedef struct specialize_misfit {
+  uint32_t cameras, cameras_per_query, kept_per_query, unused;
+  uint64_t wanted[SPECIALIZE_MOST_CAMERAS], kept[SPECIALIZE_MOST_CAMERAS];
+} specialize_misfit;
+
+enum { SPECIALIZE_BOOL = 0, SPECIALIZE_INT32 = 1, SPECIALIZE_INT64 = 2, SPECIALIZE_FLOAT32 = 3, SPECIALIZE_FLOAT64 = 4 };
+
+/* One table: the engine's input `name`, `name_bytes` long and without a zero at its end. */
+typedef struct specialize_table {
+  const char *name;
+  uint32_t name_bytes, type, rank, unused;
+  uint32_t shape[6];
+  const void *data;
+  size_t bytes;
+} specialize_table;
+
+/* Checks the program of a contract once. SPECIALIZE_OK, or why there is none. */
+int specialize_open_relink(const specialize_contract *contract, specialize_relink *relink);
+
+/* Makes today's tables in `memory`, of relink->arena bytes, aligned to 8. The calibration is taken as it is. */
+int specialize_make_tables(const specialize_relink *relink, const specialize_today *today, void *memory, size_t size,
+                           specialize_misfit *misfit);
+
+/* Describes table `number` of relink->tables after specialize_make_tables. */
+int specialize_read_table(const specialize_relink *relink, void *memory, uint32_t number, specialize_table *table);
 
 /* Names for people, never NULL: "FRESH", "the rotation is not orthonormal", "CAM_FRONT". */
 const char *specialize_state_name(uint32_t state);

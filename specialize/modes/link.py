@@ -1,0 +1,102 @@
+"""Tables by the portable program of a build: what needs numpy alone, and is done on workstation and vehicle alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from specialize.artifact import Build
+from specialize.calibration.profile import CalibrationProfile
+from specialize.errors import InputError, StaleError, UsageError
+from specialize.files import explained
+from specialize.modes.rooms import explain
+from specialize.regular import read_regular
+from specialize.relink.kinds import calibration_of
+from specialize.relink.places import DoesNotFitError
+from specialize.relink.program import Program, parse_program
+from specialize.relink.run import run
+from specialize.rows.room import NoRoomError
+
+PROGRAM, RELINK = "tables.onnx", "relink.bin"
+OWN_TABLE = "table.safetensors"
+SCHEMA = "specialize/table@1"
+
+Array = npt.NDArray[np.generic]
+
+
+def read_link(path: Path) -> Program:
+    """Return a build's portable program.
+
+    Raises:
+        InputError: The file is none.
+    """
+    with explained(path):
+        data = read_regular(path)
+    try:
+        return parse_program(data)
+    except ValueError as error:
+        raise InputError(str(path), "a program that makes tables", str(error), "build again") from error
+
+
+def linked(program: Program, profile: CalibrationProfile, cameras: tuple[str, ...]) -> dict[str, Array]:
+    """Return the tables of one vehicle.
+
+    Raises:
+        StaleError: The vehicle has other cameras, or does not fit; says by how much.
+    """
+    require_cameras(profile, cameras)
+    try:
+        return run(program, calibration_of(profile))
+    except DoesNotFitError as error:
+        what = "sum" if error.is_sum else "rows"
+        raise explain(NoRoomError(what, error.wanted, error.kept), profile.vehicle, cameras) from error
+
+
+def require_cameras(profile: CalibrationProfile, cameras: tuple[str, ...]) -> None:
+    """Refuse a vehicle with other cameras than the engine's.
+
+    Raises:
+        StaleError: Names or order differ.
+    """
+    if profile.camera_names() != cameras:
+        found = ", ".join(profile.camera_names())
+        raise StaleError(profile.vehicle, f"the cameras {', '.join(cameras)}", found)
+
+
+def metadata_of(profile: CalibrationProfile, build: str) -> dict[str, str]:
+    """Return what a table file says about itself."""
+    return {
+        "schema": SCHEMA,
+        "vehicle": profile.vehicle,
+        "profile_digest": profile.digest,
+        "build_digest": build,
+    }
+
+
+def require_table(path: Path, metadata: Mapping[str, str], build: Build) -> None:
+    """Refuse a table that was made for another build.
+
+    Raises:
+        InputError: It was, or it does not say.
+    """
+    if metadata.get("schema") != SCHEMA or metadata.get("build_digest") != build.manifest.digests.build:
+        hint = "make it with `specialize table --for` this build"
+        raise InputError(str(path), "a table of this build", str(metadata.get("build_digest")), hint)
+
+
+def table_options(build: Build) -> Mapping[str, Any]:
+    """Return what the manifest of a build says about tables.
+
+    Raises:
+        UsageError: The build has no tables.
+    """
+    manifest = build.manifest
+    options: Mapping[str, Any] = manifest.options.get("tables", {})
+    if manifest.mode != "tables" or not options:
+        hint = "specialize build --mode tables makes one"
+        raise UsageError(str(build.folder), "a build with tables", f"one of mode {manifest.mode}", hint)
+    return options

@@ -1,0 +1,63 @@
+"""A portable program in the place of compiling: found and proven where an engine with tables is built."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from specialize.calibration.profile import CalibrationProfile
+from specialize.graph.io import read_graph
+from specialize.modes.capacity import Capacity, make_rooms, needs_of
+from specialize.modes.link import PROGRAM, RELINK
+from specialize.modes.tables import Program
+from specialize.passes.tables import Array, read_tables
+from specialize.relink.assemble import NotPortableError
+from specialize.relink.learn import Tried, learn
+from specialize.relink.sealing import sealed
+
+
+def linked_program(
+    program: Program,
+    tried: Sequence[CalibrationProfile],
+    expected: Sequence[dict[str, Array]],
+    far: Sequence[CalibrationProfile],
+) -> Program:
+    """Return what makes tables with a portable program, or with the reason for none.
+
+    Args:
+        program: What makes tables by compiling.
+        tried: Vehicles that fit its room.
+        expected: Their tables.
+        far: Vehicles that need not fit.
+    """
+    rooms = dict(program.packing.rooms)
+    near = [Tried(each, tables, rooms) for each, tables in zip(tried, expected, strict=True)]
+    try:
+        away = [_far(program, each) for each in far]
+        link = learn(read_graph(program.path), program.spec, program.tables, near, away)
+    except NotPortableError as error:
+        return dataclasses.replace(program, declined=str(error))
+    return dataclasses.replace(program, link=link)
+
+
+def _far(program: Program, profile: CalibrationProfile) -> Tried:
+    """Return a vehicle that need not fit the engine's room, with its tables in room of its own.
+
+    Raises:
+        NotPortableError: It has no tables like those of the engine.
+    """
+    alone = dataclasses.replace(program, packing=dataclasses.replace(program.packing, rooms=()))
+    sites = alone.compile(profile)[0].sites
+    most = {site.where: site.queries for site in sites}
+    rooms = make_rooms([needs_of(sites)], Capacity(), alone.packing, program.cameras, most)
+    model = alone.with_rooms(rooms).compile(profile)[0].model
+    names = model.graph.initializers
+    if not all(any(member in names for member in table.members) for table in program.tables):
+        raise NotPortableError("tables that a vehicle far away does not have")
+    return Tried(profile, read_tables(model, program.tables), rooms)
+
+
+def files_of(program: Program) -> dict[str, bytes]:
+    """Return what makes tables, as files of a build."""
+    files = {PROGRAM: program.path.read_bytes()}
+    return files if program.link is None else {**files, RELINK: sealed(program.link.to_bytes())}

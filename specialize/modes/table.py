@@ -1,0 +1,100 @@
+"""Make the tables of a vehicle: by the build's portable program, or by compiling a part of its model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from specialize.artifact import Build
+from specialize.artifact.tensors import read_tensors, tensors_bytes
+from specialize.calibration.load import load_profile
+from specialize.calibration.profile import CalibrationProfile
+from specialize.files import write_file
+from specialize.fitting import require_fit, require_known_codes
+from specialize.model import ModelSpec, parse_spec
+from specialize.modes.disagreement import disagree
+from specialize.modes.link import (
+    OWN_TABLE,
+    RELINK,
+    linked,
+    metadata_of,
+    read_link,
+    require_cameras,
+    table_options,
+)
+from specialize.modes.rooms import rooms_from_json
+from specialize.modes.witnessed_tables import TablesWitness, recipe_from_json
+from specialize.request import TableOutcome
+from specialize.rows.table import Table
+from specialize.witness.rig import Rig, read_rig
+
+Arrays = dict[str, npt.NDArray[np.generic]]
+
+
+def make_table(build_dir: Path, calib: Path, output: Path, allow: tuple[str, ...] = ()) -> TableOutcome:
+    """Write the tables of a vehicle for a build's engine; no model is run.
+
+    Raises:
+        UsageError: The build has no tables, or there is no such finding to allow.
+        InputError: The build or the profile cannot be read, or the calibration does not fit the model.
+        StaleError: The vehicle does not fit; says by how much.
+        VerificationError: The tables are not those that the witness finds.
+    """
+    require_known_codes(allow)
+    build = Build.intact(build_dir)
+    profile = load_profile(calib)
+    spec = parse_spec(build.manifest.spec, f"{build_dir}: spec of the manifest")
+    options = table_options(build)
+    require_cameras(profile, build.manifest.cameras)
+    fit = require_fit(profile, spec, (*allow, *build.manifest.allowed), str(calib))
+    contents = _contents(build, spec, options, profile, read_rig(calib))
+    _require_shapes(contents, read_tensors(build.file(OWN_TABLE))[0])
+    data = tensors_bytes(contents, metadata_of(profile, build.manifest.digests.build))
+    write_file(output, data)
+    return TableOutcome(
+        output=output,
+        build_dir=build_dir,
+        vehicle=profile.vehicle,
+        profile=profile.digest,
+        build=build.manifest.digests.build,
+        size=len(data),
+        tensors={name: (array.dtype.name, array.shape) for name, array in contents.items()},
+        warnings=fit.warnings,
+    )
+
+
+def _contents(
+    build: Build, spec: ModelSpec, options: Mapping[str, Any], profile: CalibrationProfile, rig: Rig
+) -> Arrays:
+    """Return the tables of a vehicle, compared with the witness."""
+    if "declined" in options["relink"]:
+        from specialize.modes.tables import program_of  # compiles a graph
+
+        program = program_of(build)
+        contents = program.contents(profile)
+        program.compare(profile, rig, contents)
+        return contents
+    contents = linked(read_link(build.file(RELINK)), profile, build.manifest.cameras)
+    tables = tuple(Table(entry["name"], tuple(entry["members"])) for entry in options["tables"])
+    witness = TablesWitness(tables, rooms_from_json(options["rooms"]), spec, rig, contents)
+    witness.require(recipe_from_json(options["witness"]))
+    return contents
+
+
+def _require_shapes(contents: Arrays, own: Arrays) -> None:
+    """Require that tables have the shapes and types of the build's own, which are those of the engine's inputs.
+
+    Raises:
+        VerificationError: One has not, is missing or is too many.
+    """
+    for name in sorted(contents.keys() | own.keys()):
+        wanted, found = (
+            f"{each[name].dtype.name} {list(each[name].shape)}" if name in each else "no table"
+            for each in (own, contents)
+        )
+        if wanted != found:
+            disagree(name, f"{wanted}, which the engine takes", found)

@@ -1,0 +1,132 @@
+"""Find a program that makes the tables of an engine, and prove it.
+
+The compiler makes tables by rewriting the model. Here the same tables are made by a short program: values of the
+model's own share of the calibration, the rows that a mask keeps, and values picked at those rows. For each table the
+few ways in which it could be made are tried on vehicles that the compiler made tables of, near ones and far ones, and
+one that gives the same content for all of them is taken. A table that none gives, or an operator without an
+instruction, means no program.
+
+Programs round by their own rules, so a point within rounding of an image border may be seen by one and not by the
+other. Contents are therefore compared with the graph's own masks put in the place of the program's; where the masks
+differ, every pair must be one that rounding decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from specialize.calibration.profile import CalibrationProfile
+from specialize.model import ModelSpec
+from specialize.relink.assemble import Draft, NotPortableError
+from specialize.relink.kinds import calibration_of
+from specialize.relink.program import DTYPES, Program
+from specialize.relink.room import placed
+from specialize.relink.run import Machine
+from specialize.relink.share import Share, share_of
+from specialize.relink.ways import gives, ways_of
+from specialize.rows.room import Room
+from specialize.rows.table import Table
+
+Array = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tried:
+    """A vehicle, the tables that the compiler made of it, and the room that these are for, by site."""
+
+    profile: CalibrationProfile
+    tables: Mapping[str, Array]
+    rooms: Mapping[str, Room]
+
+
+def learn(
+    model: ir.Model, spec: ModelSpec, tables: Sequence[Table], near: Sequence[Tried], far: Sequence[Tried]
+) -> Program:
+    """Return a program that makes the tables of any vehicle, proven on some.
+
+    Args:
+        model: The part of the model that tables follow from; changed in place.
+        spec: What the graph does not say.
+        tables: The tables.
+        near: Vehicles that fit the engine's room.
+        far: Vehicles far from these, in room of their own: they tell apart what is equal for all near ones.
+
+    Raises:
+        NotPortableError: A table is made in no way that is known, or with an operator that has no instruction, or the
+            program gives something else than the compiler.
+    """
+    tried = (*near, *far)
+    share = share_of(model, spec, [each.profile for each in tried])
+    outputs = {table.name: _table(share, table, len(near), tried).number for table in tables}
+    program, renamed = placed(share.assembler, outputs, len(near[0].profile.cameras))
+    masks = {grid: renamed[draft.number] for grid, draft in share.mask_drafts().items()}
+    for vehicle, each in enumerate(near):
+        _require_equal(program, share, masks, vehicle, each)
+    for vehicle, each in enumerate(tried):
+        _require_masks(program, share, masks, vehicle, each.profile)
+    return program
+
+
+def _table(share: Share, table: Table, near: int, tried: Sequence[Tried]) -> Draft:
+    """Return a table as an array of the program, in the type and shape of its content."""
+    contents = [each.tables[table.name] for each in tried]
+    shape, dtype = contents[0].shape, contents[0].dtype.newbyteorder("<")
+    elsewhere = [
+        {way.key: way for way in ways_of(table, share, each.rooms, each.tables[table.name].size)}
+        for each in tried[near:]
+    ]
+    reasons = []
+    for way in ways_of(table, share, tried[0].rooms, contents[0].size):
+        same = [way] * near + [ways[way.key] for ways in elsewhere if way.key in ways]
+        if len(same) < len(tried) or not all(
+            gives(each, vehicle, contents[vehicle]) for vehicle, each in enumerate(same)
+        ):
+            continue
+        try:
+            made = way.make()
+        except NotPortableError as error:
+            reasons.append(str(error))
+            continue
+        if dtype not in DTYPES:
+            raise NotPortableError(f"table {table.name!r} of type {dtype.name}")
+        return share.assembler.reshape(share.assembler.cast(made, DTYPES.index(dtype)), shape)
+    why = "; ".join(dict.fromkeys(reasons)) or "which follows from the calibration in no way that is known"
+    raise NotPortableError(f"table {table.name!r}: {why}")
+
+
+def _require_equal(
+    program: Program, share: Share, masks: Mapping[int, int], vehicle: int, tried: Tried
+) -> None:
+    """Run a program with the graph's own masks, and compare every table with the compiler's."""
+    given = {slot: share.seen[vehicle][grid] for grid, slot in masks.items()}
+    machine = Machine(program, calibration_of(tried.profile), given)
+    for name, slot in program.outputs.items():
+        found, wanted = machine.read(slot), tried.tables[name]
+        if found.shape != wanted.shape or not _alike(found, wanted):
+            raise NotPortableError(f"table {name!r}: the program gives another one than the compiler")
+
+
+def _alike(found: Array, wanted: Array) -> bool:
+    """Return whether tables are equal, floating-point numbers up to rounding."""
+    if wanted.dtype.kind != "f":
+        return np.array_equal(found, wanted)
+    scale = float(np.abs(wanted.astype(np.float64)).max(initial=0.0))
+    return np.allclose(found, wanted, rtol=1e-5, atol=1e-6 * scale)
+
+
+def _require_masks(
+    program: Program, share: Share, masks: Mapping[int, int], vehicle: int, profile: CalibrationProfile
+) -> None:
+    """Compare a program's masks with the graph's: they may differ where rounding decides."""
+    given = {slot: np.zeros_like(share.seen[vehicle][grid]) for grid, slot in masks.items()}
+    found = Machine(program, calibration_of(profile), given)
+    for grid, slot in masks.items():
+        plan = share.plans[vehicle][grid]
+        differ = found.computed[slot] != share.seen[vehicle][grid]
+        if (differ & plan.certain).any() or (differ & ~plan.superset).any():
+            raise NotPortableError("a mask that the program computes otherwise than the graph")

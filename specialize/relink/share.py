@@ -1,0 +1,147 @@
+"""A model's own share of the calibration: its values for every vehicle that was tried, and as arrays of a program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import onnx_ir as ir
+
+from specialize.calibration.profile import CalibrationProfile
+from specialize.graph.closure import Closure
+from specialize.graph.known import evaluate
+from specialize.graph.shapes import dims, is_static, numpy_type
+from specialize.model import ModelSpec
+from specialize.passes.bind import bind, feeds_of
+from specialize.passes.masks import Mask, Trial, find_masks
+from specialize.planning import visible_sets
+from specialize.relink.assemble import BOOL, Assembler, Draft, NotPortableError
+from specialize.relink.kinds import input_of, sources_of
+from specialize.relink.program import DTYPES, Reduce
+from specialize.relink.translate import Translator
+from specialize.visibility.plan import VisibilityPlan
+
+Array = npt.NDArray[np.generic]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(slots=True, eq=False)
+class Share:
+    """What a model computes from the calibration alone.
+
+    Attributes:
+        assembler: The program in the making.
+        plans: Per vehicle what its cameras see, one plan per grid.
+        masks: The first mask of the graph for every grid that has one.
+        seen: Per vehicle the content (N, Q) of these masks.
+    """
+
+    assembler: Assembler
+    plans: list[tuple[VisibilityPlan, ...]]
+    masks: dict[int, Mask]
+    seen: list[dict[int, Bools]]
+    _closure: Closure
+    _translator: Translator
+    _feeds: list[Mapping[str, Array]]
+    _values: dict[str, ir.Value]
+    _known: list[dict[ir.Value, Array]]
+    _drafts: dict[int, Draft] = field(default_factory=dict)
+
+    def named(self, name: str) -> ir.Value | None:
+        """Return a value of the share by name."""
+        return self._values.get(name)
+
+    def floats(self, sizes: Sequence[int]) -> list[ir.Value]:
+        """Return the values of the share that hold floating-point numbers, of some sizes, in the order of the graph."""
+        wanted = set(sizes)
+        return [
+            value
+            for value in self._values.values()
+            if is_static(value)
+            and int(np.prod(dims(value))) in wanted
+            and value.dtype is not None
+            and numpy_type(value).kind == "f"
+        ]
+
+    def contents(self, values: Sequence[ir.Value], vehicle: int) -> list[Array]:
+        """Return what values are for a vehicle, by the graph."""
+        known = self._known[vehicle]
+        missing = [value for value in values if value not in known]
+        known.update(self._closure.compute(missing, self._feeds[vehicle]) if missing else {})
+        return [known[value] for value in values]
+
+    def draft(self, value: ir.Value) -> Draft:
+        """Return a value as an array of the program.
+
+        Raises:
+            NotPortableError: Something on the way has no instruction.
+        """
+        return self._translator.value(value)
+
+    def mask(self, grid: int) -> Draft:
+        """Return a mask (N, Q) as an array of the program, with an instruction of its own."""
+        if grid not in self._drafts:
+            mask, assembler = self.masks[grid], self.assembler
+            whole = assembler.cast(self.draft(mask.value), BOOL)
+            cube = assembler.reshape(whole, [mask.sizes[part] for part in mask.order])
+            pairs = assembler.transpose(cube, [int(axis) for axis in np.argsort(mask.order)])
+            any_seen = assembler.reduce(Reduce.MAX, pairs, 2)
+            shape = mask.sizes[:2]
+            self._drafts[grid] = assembler.copy(any_seen, shape, (shape[1], 1))
+        return self._drafts[grid]
+
+    def mask_drafts(self) -> dict[int, Draft]:
+        """Return the masks that were asked for."""
+        return dict(self._drafts)
+
+
+def share_of(model: ir.Model, spec: ModelSpec, vehicles: Sequence[CalibrationProfile]) -> Share:
+    """Return a model's share of the calibration.
+
+    Args:
+        model: The part of the model that tables follow from; changed in place.
+        spec: What the graph does not say.
+        vehicles: The calibrations that masks are found with.
+
+    Raises:
+        NotPortableError: A calibration input has no instructions.
+    """
+    names = {str(value.name) for value in model.graph.inputs}
+    bind(model, {name: array for name, array in spec.constants().items() if name in names})
+    knowledge = evaluate(model)
+    closure = Closure(model, spec.calibration_inputs)
+    feeds: list[Mapping[str, Array]] = [feeds_of(model, spec, each) for each in vehicles]
+    plans = [visible_sets(spec, each) for each in vehicles]
+    trials = [Trial(arrays, plan) for arrays, plan in zip(feeds, plans, strict=True)]
+    found = find_masks(closure, trials) if plans[0] else {}
+    masks: dict[int, Mask] = {}
+    for mask in found.values():
+        masks.setdefault(mask.grid, mask)
+    assembler = Assembler()
+    sources = sources_of(assembler, spec, len(vehicles[0].cameras))
+    inputs = {}
+    for value in model.graph.inputs:
+        if value.name in spec.calibration_inputs:
+            dtype = np.dtype(numpy_type(value)).newbyteorder("<")
+            if dtype not in DTYPES:
+                raise NotPortableError(f"input {value.name!r} of type {dtype.name}")
+            shape, number = tuple(dims(value)), DTYPES.index(dtype)
+            inputs[value] = input_of(sources, spec, str(value.name), shape, number, vehicles[0])
+    share = Share(
+        assembler=assembler,
+        plans=plans,
+        masks=masks,
+        seen=[],
+        _closure=closure,
+        _translator=Translator(assembler, knowledge, inputs),
+        _feeds=feeds,
+        _values={str(value.name): value for value in closure.values},
+        _known=[{} for _ in vehicles],
+    )
+    for vehicle in range(len(vehicles)):
+        arrays = share.contents([mask.value for mask in masks.values()], vehicle)
+        pairs = {grid: mask.pairs(array) for (grid, mask), array in zip(masks.items(), arrays, strict=True)}
+        share.seen.append(pairs)
+    return share

@@ -1,0 +1,102 @@
+"""Tables from C++, through ctypes."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from specialize.calibration.profile import CalibrationProfile
+from specialize.relink.program import DTYPES, Program
+from specialize.relink.sealing import sealed
+from specialize.vehicle import native
+from specialize.vehicle.contract import CAMERA, Contract
+from specialize.vehicle.packing import pack
+from specialize.vehicle.today import Today
+from specialize.vehicle.words import Reason
+from tests.vehicle import compiling
+
+
+class Relink(ctypes.Structure):
+    """`specialize_relink`."""
+
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        *((name, ctypes.c_uint32) for name in ("cameras", "slots", "instructions", "tables")),
+        *((name, ctypes.c_size_t) for name in ("arena", "code_at", "names_at", "constants_at")),
+    )
+
+
+class Misfit(ctypes.Structure):
+    """`specialize_misfit`."""
+
+    _fields_ = (
+        *((name, ctypes.c_uint32) for name in ("cameras", "cameras_per_query", "kept_per_query", "unused")),
+        ("wanted", ctypes.c_uint64 * 64),
+        ("kept", ctypes.c_uint64 * 64),
+    )
+
+
+def compiled(folder: Path) -> ctypes.CDLL:
+    """Return the tests' own interface to relink.hpp."""
+    path = compiling.compiled(compiling.HERE / "relink_many.cpp", folder / "librelink.so", "-shared", "-fPIC")
+    return ctypes.CDLL(str(path))
+
+
+def contract_for(program: Program) -> Contract:
+    """Return a contract that holds a program and little else."""
+    cameras = np.zeros(program.cameras, CAMERA)
+    cameras["name"] = [f"camera{index}".encode() for index in range(program.cameras)]
+    cameras["has"], cameras["scale"] = 2, 1.0
+    cameras["image_from_lidar"] = np.eye(4).ravel()
+    return Contract(
+        mode="tables", vehicle=b"car", build=bytes(32), profile=bytes(32), cameras=cameras, reads=0,
+        ego_from_lidar=np.zeros(16), fan_in=64, min_depth=1e-5, rounding=1e-6, grids=(),
+        relink=sealed(program.to_bytes()),
+    )  # fmt: skip
+
+
+@dataclasses.dataclass(eq=False)
+class Linker:
+    """A program, opened by C++."""
+
+    library: ctypes.CDLL
+    program: Program
+    reason: Reason = Reason.OK
+
+    def __post_init__(self) -> None:
+        self.bytes = np.frombuffer(contract_for(self.program).to_bytes(), np.uint64).copy()  # aligned
+        self.contract, self.relink, self.misfit = native.Contract(), Relink(), Misfit()
+        self.reason = Reason(
+            self.library.relink_open(
+                ctypes.c_void_p(self.bytes.ctypes.data),
+                ctypes.c_size_t(self.bytes.nbytes),
+                ctypes.byref(self.contract),
+                ctypes.byref(self.relink),
+            )
+        )
+
+    def make(self, today: Today) -> tuple[Reason, dict[str, np.ndarray]]:
+        """Return the tables of a calibration, or the reason for none."""
+        slots = {name: self.program.slots[slot] for name, slot in self.program.outputs.items()}
+        room = np.zeros(sum(slot.nbytes for slot in slots.values()) + 1, np.uint8)
+        data = today.to_bytes()
+        reason = self.library.relink_make(
+            ctypes.byref(self.relink),
+            data,
+            ctypes.c_size_t(len(data)),
+            ctypes.c_void_p(room.ctypes.data),
+            ctypes.c_size_t(room.nbytes),
+            ctypes.byref(self.misfit),
+        )
+        tables, at = {}, 0
+        for name, slot in slots.items():
+            tables[name] = room[at : at + slot.nbytes].view(DTYPES[slot.dtype]).reshape(slot.shape)
+            at += slot.nbytes
+        return Reason(reason), tables
+
+    def of(self, profile: CalibrationProfile) -> tuple[Reason, dict[str, np.ndarray]]:
+        """Return the tables of a profile."""
+        return self.make(pack(profile))

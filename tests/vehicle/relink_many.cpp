@@ -1,0 +1,34 @@
+// Makes tables for the tests: one calibration at a time, the tables one after the other in the caller's memory.
+#include <cstdlib>
+
+#include "specialize/relink.hpp"
+
+extern "C" {
+
+// Opens a contract and its program; returns the reason, and the bytes of all tables.
+int relink_open(const unsigned char *data, std::size_t size, specialize_contract *contract, specialize_relink *relink) {
+  if (const int reason = specialize::open(data, size, contract)) return reason;
+  return specialize::open_relink(*contract, relink);
+}
+
+int relink_make(const specialize_relink *relink, const unsigned char *today_bytes, std::size_t today_size,
+                unsigned char *out, std::size_t room, specialize_misfit *misfit) {
+  static specialize_camera cameras[SPECIALIZE_MOST_CAMERAS];
+  specialize_today today;
+  if (const int reason = specialize::read_today(today_bytes, today_size, &today, cameras, SPECIALIZE_MOST_CAMERAS))
+    return reason;
+  void *memory = std::malloc(relink->arena ? relink->arena : 1);
+  if (memory == nullptr) return SPECIALIZE_NO_ROOM;
+  int reason = specialize::make_tables(*relink, today, memory, relink->arena, misfit);
+  std::size_t at = 0;
+  for (std::uint32_t k = 0; reason == 0 && k < relink->tables; ++k) {
+    specialize_table table;
+    reason = specialize::read_table(*relink, memory, k, &table);
+    if (reason == 0 && table.bytes > room - at) reason = SPECIALIZE_NO_ROOM;
+    if (reason == 0) std::memcpy(out + at, table.data, table.bytes);
+    at += table.bytes;
+  }
+  std::free(memory);
+  return reason;
+}
+}

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
 import onnx.parser
 import pytest
+from rich.console import Console
 
+from specialize.cli.render_inspect import model_json, model_text
 from specialize.errors import InputError
 from specialize.inspection import inspect_model
 from specialize.model import parse_spec
@@ -110,3 +114,13 @@ def test_the_command_shows_a_model(capsys: pytest.CaptureFixture[str], model: Pa
     assert data["kind"] == "model"
     assert data["calibration_inputs"] == {"lidar2img": "GUESS lidar2img"}
     assert data["notes"]
+
+
+def test_many_masks_are_counted_not_listed(model: Path) -> None:
+    """A mask is computed in many steps, whose names would fill the screen; JSON has them all."""
+    found = replace(inspect_model(model), masks=tuple(f"mask{number}" for number in range(8)))
+    with Console(width=80, record=True, file=io.StringIO()) as console:
+        console.print(model_text(found))
+    text = console.export_text()
+    assert "masks: mask0, mask1 and 6 more" in text and "mask2" not in text
+    assert len(model_json(found)["masks"]) == 8

@@ -121,7 +121,7 @@ def _troubles(found: Json) -> list[str]:
         lines.append(f"differs by {runs['difference']:.1e}")
     elif not float(runs["difference_other"]) >= LEAST_TEETH * runs["difference"]:
         lines.append("another vehicle makes no difference")
-    predicted = build["counted"][PREDICTED]
+    predicted = build["counted"].get(PREDICTED)
     if direction(predicted) * direction(runs["ratio"]) < 0:
         lines.append(f"predicted {predicted:.2f}x, measured {runs['ratio']:.2f}x")
     return lines

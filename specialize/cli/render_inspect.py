@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SCHEMA = "specialize/inspect@1"
 
 _MOST_OPERATORS = 12
+_MOST_MASKS = 2
 _REFERENCES = {
     "in standard operators": "the user's model in standard operators",
     "written anew": "the user's model, written anew",
@@ -98,7 +99,10 @@ def model_text(found: ModelInspection, draft: Path | None = None) -> RenderableT
         f"operators: {operators}",
     ]
     if found.masks:
-        facts.append(f"masks: {', '.join(found.masks)}")
+        more = len(found.masks) - _MOST_MASKS
+        facts.append(
+            f"masks: {', '.join(found.masks[:_MOST_MASKS])}" + (f" and {more} more" if more > 0 else "")
+        )
     facts += _forms(found)
     parts: list[RenderableType] = ["\n".join(facts), _tensors({"in": found.inputs, "out": found.outputs})]
     if found.obstacle:

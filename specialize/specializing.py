@@ -15,7 +15,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.describe import describe_notes, describe_site, describe_tensor
 from specialize.digest import digest
 from specialize.drafting.contradicted import kinds_findings
-from specialize.errors import DeclinedError
+from specialize.errors import DeclinedError, InputError
 from specialize.fitting import Fit, judged, look_over
 from specialize.flops import count
 from specialize.graph.custom import POOL
@@ -90,6 +90,7 @@ def specialize(
         VerificationError: The witness computes another geometry.
     """
     spec, where = generic.spec, str(request.calib)
+    _require_usual_grids(spec, request.mode)
     known = generic.source["kind"] == "zoo" and request.model_spec is None
     found = (*look_over(profile, spec), *kinds_findings(parts / PREPARED, spec, known))
     # before anything is bound: under wrong kinds that ends in errors about nodes
@@ -120,6 +121,22 @@ def specialize(
         plausibility=values.record,
         witness=witness,
     )
+
+
+def _require_usual_grids(spec: ModelSpec, mode: str) -> None:
+    """Refuse grids with an order of their own in modes whose vehicles compute pairs, which know the usual order alone.
+
+    Raises:
+        InputError: There is one.
+    """
+    for index, each in enumerate(spec.grids):
+        if mode != "exact" and not each.grid().is_usual:
+            raise InputError(
+                f"{spec.name}: grids[{index}].order",
+                f"the usual order in mode {mode}: the vehicle knows no other",
+                each.order,
+                "leave this grid out of the sidecar: the model's own masks decide; or build in mode exact",
+            )
 
 
 def _judged_values(

@@ -63,7 +63,7 @@ def contract_of(
         fan_in=_fan_in(build),
         min_depth=rule.min_depth,
         rounding=rounding_ratio(rule) + OWN_ROUNDINGS * 2.0**-53,
-        grids=_grids(spec),
+        grids=_grids(spec, manifest.mode),
         relink=relink,
     )
     if manifest.mode == "exact" and not pairs:
@@ -156,7 +156,13 @@ def _capacity(build: Build) -> Mapping[str, Any]:
     return found
 
 
-def _grids(spec: ModelSpec) -> tuple[Grid, ...]:
+def _grids(spec: ModelSpec, mode: str) -> tuple[Grid, ...]:
+    """Return the grids of a contract; none if one has an order of its own, which a contract cannot hold.
+
+    Of an exact build they say how much changed and decide nothing; other modes refuse such grids when they build.
+    """
+    if mode == "exact" and not all(each.grid().is_usual for each in spec.grids):
+        return ()
     found = []
     for each in spec.grids:
         grid = each.grid()

@@ -200,6 +200,25 @@ def test_voxels_in_any_order_are_drafted_with_it(order: str, tmp_path: Path) -> 
     np.testing.assert_allclose(grid.grid().points().reshape(-1, 3), points, atol=2e-3)
 
 
+def test_modes_in_which_the_vehicle_computes_take_usual_grids_only(
+    tmp_path: Path, store_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An upright plane builds exactly and is checked; an envelope of it is refused before anything is computed."""
+    path = tmp_path / "plane.onnx"
+    plane = QueryGrid((4, 6), RANGE, 8, "zy").points().transpose(1, 0, 2)  # anchors first
+    onnx.save(projecting_by_anchors(plane), path)
+    draft = inspect_model(path, calib=CAR42).sidecar
+    assert "order: zy" in draft
+    path.with_suffix(".model.yaml").write_text(decided(draft))
+    command = ("build", "--calib", CAR42, "--model", path, "-o", tmp_path / "build", "--allow-unchanged")
+    allowed = ("--allow", "empty-proof", "--no-measure")
+    ran = run_here(capsys, *command, *allowed, "--mode", "envelope", "--tolerance", "rotation_deg=1")
+    assert ran.code == 1 and "grids[0].order: expected the usual order in mode envelope" in ran.err
+    ran = run_here(capsys, *command, *allowed)
+    assert ran.code == 0, ran.err
+    assert run_here(capsys, "check", tmp_path / "build", "--calib", CAR42).code == 0
+
+
 def test_points_that_are_no_grid_are_left_out_with_the_reason(tmp_path: Path) -> None:
     """Points in an order that no axes have: the draft says so instead of a wrong grid."""
     points = QueryGrid((4, 6, 8), RANGE).points().reshape(-1, 3)[np.random.default_rng(0).permutation(192)]

@@ -84,7 +84,7 @@ def judge_masks(
     found: list[Finding] = []
     masks = []
     for number, grid in enumerate(spec.grids):
-        alike = [site for site in by_camera if site.seen.shape[1] == int(np.prod(grid.shape))]
+        alike = [site for site in by_camera if number == _closest(site, spec, sight)]
         if alike:
             mask, more = _compare(number, grid, alike, spec, sight, fed, mode == "exact")
             masks.append(mask)
@@ -105,6 +105,30 @@ def judge_masks(
         tuple(found),
         tuple(_left_out(sites, spec, masks)),
     )
+
+
+def _closest(site: SiteMask, spec: ModelSpec, sight: Sight) -> int:
+    """Return which grid of a site's size has the mask that is most like its own; -1 if none has its size.
+
+    Planes may have as many queries as each other, and sites of one grid may keep a part of it each.
+    """
+    rivals = [
+        number for number, grid in enumerate(spec.grids) if site.seen.shape[1] == int(np.prod(grid.shape))
+    ]
+    if len(rivals) < 2:
+        return rivals[0] if rivals else -1
+
+    def outside(number: int) -> tuple[int, int]:
+        seen = _projected(spec.grids[number], spec, sight)
+        return int((site.seen & ~seen).sum()), int((seen & ~site.seen).sum())
+
+    return min(rivals, key=outside)
+
+
+def _projected(grid: GridSpec, spec: ModelSpec, sight: Sight) -> Bools:
+    """Return (N, Q) which queries of a grid the cameras see, by the independent projection."""
+    points = Grid(tuple(grid.shape), tuple(grid.range_m), grid.anchors, grid.order).points()
+    return seen_queries(sight.matrices, sight.sizes_px, points, spec.rule.min_depth_m)
 
 
 def _compare(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from specialize import zoo
-from specialize.model import ImagePrep, ModelSpec
+from specialize.model import GridSpec, ImagePrep, ModelSpec
 from specialize.planning import visible_sets
 from specialize.plausibility import SiteMask, see_points
 from specialize.plausibility.masks import Masks, judge_masks
@@ -92,6 +92,26 @@ def test_a_matrix_used_in_another_way_is_named() -> None:
         assert mask.any()
         (found,) = judge_masks([SiteMask("site", mask, 1, 1)], TINY, sight, fed, "exact").findings
         assert found.severity == "error" and text in found.message
+
+
+def test_planes_of_one_size_are_told_apart_by_their_masks() -> None:
+    """Two upright planes with as many queries have a site each: each is compared with its own, in whatever order."""
+    low, high = (-40.0, -30.0, -3.0), (40.0, 30.0, 3.0)
+    planes = [
+        GridSpec(shape=(4, 30), range_m=(*low, *high), anchors=8, order="zy"),
+        GridSpec(shape=(30, 4), range_m=(*low, *high), anchors=8, order="xz"),
+    ]
+    spec = msgspec.structs.replace(TINY, grids=tuple(planes))
+    sites = [
+        SiteMask(f"site{number}", plan.seen, plan.seen.size, plan.pairs)
+        for number, plan in enumerate(visible_sets(spec, CAR42))
+    ]
+    for order in (sites, sites[::-1]):
+        found = judged(spec, order)
+        assert found.findings == ()
+        assert [(mask.agreement, mask.sites) for mask in found.masks] == [(1.0, 1), (1.0, 1)]
+    wrong = msgspec.structs.replace(spec, grids=(planes[0], msgspec.structs.replace(planes[1], anchors=2)))
+    assert {finding.code for finding in judged(wrong, sites).findings} == {"mask-differs"}
 
 
 def test_what_nothing_explains_is_doubtful_if_it_is_little() -> None:

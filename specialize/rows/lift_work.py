@@ -19,7 +19,8 @@ from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.axes import Axis, Layout, size_of
 from specialize.rows.expr import Apply, Combination, Constant, Operand, Parameter, Prefix
 from specialize.rows.lift import Lifter, Rule, array_of, node_axis, opset_of, rows_first
-from specialize.rows.lift_moves import is_feature_axis
+from specialize.rows.lift_moves import is_feature_axis, is_row_axis
+from specialize.rows.lift_product import product, sparse_matrix
 from specialize.rows.rowmap import RowMap
 
 Bools = npt.NDArray[np.bool_]
@@ -64,9 +65,15 @@ def unary(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combina
 
 
 def matmul(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
-    """MatMul with a weight of rank 2 on the feature side."""
+    """MatMul with a weight of rank 2 on the feature side, or with a known sparse matrix on that of the rows."""
     left, right = node.inputs[0], node.inputs[1]
     assert left is not None and right is not None
+    if (
+        sparse_matrix(node) is not None
+        and len(dims(right)) == len(layout)
+        and is_row_axis(lifter.axes, layout[-2])
+    ):
+        return product(lifter, node, layout)
     if len(dims(right)) != 2 or len(dims(left)) < 2:
         return Declined("no-weight", "its second operand is no matrix that all rows are multiplied by")
     if not is_feature_axis(lifter.axes, layout[-1]):

@@ -20,6 +20,7 @@ from specialize.rows.axes import Axes, Axis, Factor, Layout, row_ids, size_of
 from specialize.rows.expr import Combination
 from specialize.rows.lift import Lifter, array_of, node_axis
 from specialize.rows.lift_prefix import summed_axis
+from specialize.rows.lift_product import sparse_matrix
 from specialize.rows.lift_sample import is_pick
 from specialize.rows.lift_work import aligned, reduced_axes, unreduced
 from specialize.rows.rowmap import RowMap
@@ -57,7 +58,7 @@ def is_candidate(node: ir.Node) -> bool:
         return False
     if node.op_type in SUMS or node.op_type in WRITES or _written(node) is not None:
         return True
-    return summed_axis(node) is not None or is_incidental(node)
+    return mixed_axis(node) is not None or is_incidental(node)
 
 
 def is_incidental(node: ir.Node) -> bool:
@@ -99,6 +100,13 @@ def _written(node: ir.Node) -> ir.Node | None:
     return made if len(source.uses()) == 1 and not source.is_graph_output() else None
 
 
+def mixed_axis(node: ir.Node) -> int | None:
+    """Return the axis of rows that are differences of cumulative sums, or sums by a sparse matrix; None for others."""
+    if sparse_matrix(node) is not None:
+        return len(dims(node.outputs[0])) - 2
+    return summed_axis(node)
+
+
 def _table_rank(node: ir.Node) -> int:
     """Return the rank of a table of constant indices; 0 if they are not constant."""
     table = array_of(node.inputs[1])
@@ -114,9 +122,9 @@ def read_sink(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | Declined:
         return _read_mask(node, mask, axes, lifter)
     if is_incidental(node):
         return _read_pick(node, axes, lifter)
-    rows = summed_axis(node)
+    rows = mixed_axis(node)
     if rows is not None:
-        return _read_difference(node, rows, axes, lifter)
+        return _read_mixed(node, rows, axes, lifter)
     return _read_scatter(node, _written(node) or node, axes, lifter)
 
 
@@ -172,7 +180,7 @@ def _read_scatter(node: ir.Node, scatter: ir.Node, axes: Axes, lifter: Lifter) -
     return Sink(node, layout, lifter.lift(node.outputs[0], layout))
 
 
-def _read_difference(node: ir.Node, rows: int, axes: Axes, lifter: Lifter) -> Sink:
+def _read_mixed(node: ir.Node, rows: int, axes: Axes, lifter: Lifter) -> Sink:
     sizes = dims(node.outputs[0])
     layout = tuple(
         axes.row(size) if place == rows else axes.feature(size) for place, size in enumerate(sizes)

@@ -55,3 +55,44 @@ class Sorted(Lift):
         ends = (cells[None] <= torch.arange(count)[:, None]).sum(1)
         starts = (cells[None] < torch.arange(count)[:, None]).sum(1)
         return sums[ends] - sums[starts]
+
+
+Spelling = Literal["scatter_add", "index_add", "index_put", "scatter_reduce", "cameras", "one-hot"]
+
+
+class Written(Lift):
+    """Points added to cells in every way that PyTorch has for it.
+
+    Args:
+        style: Cameras, grid and channels.
+        spelling: `cameras` adds one camera after the other to the same cells; `one-hot` multiplies by a matrix of
+            cells by points; the others are functions of PyTorch.
+        bins: Depths.
+    """
+
+    def __init__(self, style: Style, spelling: Spelling, bins: int = 3) -> None:
+        super().__init__(style, spelling, bins)
+        self.spelling = spelling
+
+    def forward(self, maps: Tensor, img2lidar: Tensor) -> Tensor:
+        """Maps images (N, 4, h, w) and (1, N, 4, 4) to cells (H * W, C)."""
+        cells, count = self.cells(img2lidar).flatten(1), self.style.grid.queries
+        depth, context = self.depth(maps).softmax(1), self.context(maps)
+        rows = (depth[:, :, None] * context[:, None]).permute(0, 1, 3, 4, 2).flatten(1, 3)  # (N, P, C)
+        out = rows.new_zeros(count + 1, rows.shape[2])
+        if self.spelling == "cameras":
+            for own, places in zip(rows, cells, strict=True):
+                out = out.scatter_add(0, places[:, None].expand(-1, own.shape[1]), own)
+            return out[:count]
+        rows, cells = rows.flatten(0, 1), cells.flatten()
+        if self.spelling == "one-hot":
+            return (cells[None] == torch.arange(count)[:, None]).to(rows.dtype) @ rows
+        if self.spelling == "scatter_add":
+            out = out.scatter_add(0, cells[:, None].expand(-1, rows.shape[1]), rows)
+        elif self.spelling == "index_add":
+            out = out.index_add(0, cells, rows)
+        elif self.spelling == "index_put":
+            out = out.index_put((cells,), rows, accumulate=True)
+        else:
+            out = out.scatter_reduce(0, cells[:, None].expand(-1, rows.shape[1]), rows, "sum")
+        return out[:count]

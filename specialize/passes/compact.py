@@ -41,6 +41,7 @@ from specialize.rows.arrange import Packing
 from specialize.rows.axes import Axes
 from specialize.rows.decided import is_decided
 from specialize.rows.emit import Emitter, demanded_rows, samples_groups
+from specialize.rows.expr import Constant
 from specialize.rows.gating import Gate
 from specialize.rows.lift import Lifter
 from specialize.rows.prefix import multiplied_out, reads_differences
@@ -99,8 +100,9 @@ def _compact_at(
     sink = read_sink(node, axes, lifter)
     if isinstance(sink, Declined):
         return sink
-    differs = reads_differences(sink.value)
-    sink = dataclasses.replace(sink, value=multiplied_out(sink.value))
+    differs, value = reads_differences(sink.value), multiplied_out(sink.value)
+    differs = differs and not all(isinstance(term.base, Constant) for term in value.terms)
+    sink = dataclasses.replace(sink, value=value)
     if traced and not is_decided(lifter):
         return Declined("not-of-the-calibration", "its rows are the same for every calibration")
     if not sink.value.terms:

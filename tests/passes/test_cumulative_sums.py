@@ -77,6 +77,18 @@ def test_sums_over_features_stay() -> None:
     assert_same(proto, made.model, random_feeds(proto))
 
 
+def test_ranges_of_known_rows_alone_are_left_alone() -> None:
+    """Where a mask puts constants in all rows that are summed, there is nothing to compute from fewer rows."""
+    mask = np.array([True, False, True, False, True, True])[:, None]
+    g = GraphMaker()
+    filled = g.op("Where", g.const(mask), g.op("Relu", g.input("x", (6, 4))), g.const(np.full((1, 4), 0.5)))
+    moved = g.op("Gather", filled, g.const(np.array([0, 2, 5, 1, 3])), axis=0)
+    sums = g.op("CumSum", moved, g.const(np.array(0)))
+    high, low = (g.op("Gather", sums, g.const(np.array(ends)), axis=0) for ends in ([3, 4], [2, 3]))
+    proto = g.model(out=g.op("Sub", high, low))
+    assert_same(proto, specialize_proto(proto).model, random_feeds(proto))
+
+
 def test_sums_that_something_else_reads_stay() -> None:
     """A cumulative sum that is an output is computed anyway, and the difference is right all the same."""
     g = GraphMaker()

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, event, given, note, settings
 from hypothesis import strategies as st
 
+from specialize.passes.gather_sums import gather_sums
 from specialize.rows import lift_work
 from specialize.rows.arrange import Packing
 from specialize.rows.rowmap import RowMap
 from tests.graphs import PACKINGS, assert_annotations_true, assert_same, random_feeds, run, specialize_proto
+from tests.pool_graphs import pool_graphs
 from tests.row_graphs import any_graphs, loop_graphs, site_graphs
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
@@ -49,6 +51,21 @@ def test_any_site_keeps_its_meaning(model: onnx.ModelProto, packing: Packing) ->
 def test_any_loop_over_cameras_keeps_its_meaning(model: onnx.ModelProto, packing: Packing) -> None:
     """Cameras one after the other, each written to the places of its queries."""
     holds(model, packing)
+
+
+@settings(max_examples=150, suppress_health_check=SLOW)
+@given(pool_graphs(), st.sampled_from(PACKINGS))
+def test_any_pooling_keeps_its_meaning(model: onnx.ModelProto, packing: Packing) -> None:
+    """Sorted and subtracted, added in repeated places, multiplied by a one-hot matrix, overwritten."""
+    holds(model, packing)
+    made = specialize_proto(model, {}, packing)
+    gather_sums(made.model)
+    feeds = random_feeds(model)
+    if all(
+        np.isfinite(array).all() and np.abs(array).max(initial=0) < 1e4
+        for array in run(model, feeds).values()
+    ):
+        assert_same(model, made.model, feeds, atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize("mutant", ["cosine of zero", "sum of masks", "rows in another order"])

@@ -7,6 +7,8 @@ narrow spaces and a multiplication sign.
 from __future__ import annotations
 
 _DECIMAL = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_MANY = 100
+"""How many times more something may be before the ratio says nothing, because there was next to nothing before."""
 _BINARY = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
@@ -50,6 +52,8 @@ def saved(before: float, after: float) -> str:
     """
     if not after or not before:
         return "-"
+    if after > _MANY * before:
+        return f">{_MANY}x more"
     more = times(after / before)
     return times(before / after) if after <= before or more == times(1) else f"{more} more"
 

@@ -18,6 +18,7 @@ from specialize.describe import describe_notes
 from specialize.passes.base import Note
 from specialize.request import BuildOutcome
 from specialize.targets.conformance import NOTES
+from specialize.units import saved
 from tests.artifact.examples import manifest, measured
 from tests.golden_files import check_golden
 
@@ -41,6 +42,11 @@ def test_measured_figures_stand_below_the_counted_ones() -> None:
     check_golden("build_measured.txt", text)
     table = text[text.index("measured here, once") :].splitlines()
     assert max(len(line) for line in table[:7]) <= 80
+
+
+def test_a_ratio_to_next_to_nothing_is_not_told() -> None:
+    """Two elements that become thousands are more than a hundred times more; how many says nothing."""
+    assert saved(2, 31_933) == ">100x more" and saved(1, 99) == "99.00x more"
 
 
 def test_a_build_up_to_date_says_so() -> None:

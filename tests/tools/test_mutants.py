@@ -116,6 +116,21 @@ def test_the_worst_try_is_the_verdict() -> None:
     assert Outcome(None, [survived], callers=2).verdict == "open"
 
 
+def test_what_ran_again_takes_the_place_of_what_was_found() -> None:
+    """Entries of an earlier run stay unless their mutants ran again or left the catalogue."""
+    first, second = (one.name for one in MUTANTS[:2])
+    old = {
+        "seeds": {"a": 1},
+        "mutants": [{"name": second, "x": 0}, {"name": first, "x": 0}, {"name": "gone"}],
+    }
+    new = {"schema": 1, "seeds": {"b": 2}, "mutants": [{"name": first, "x": 1}]}
+    assert json.loads(page.merged(old, new)) == {
+        "schema": 1,
+        "seeds": {"a": 1, "b": 2},
+        "mutants": [{"name": first, "x": 1}, {"name": second, "x": 0}],
+    }
+
+
 def test_the_page_is_what_was_measured() -> None:
     """The page is written from the figures; nothing escaped, and every survivor is argued."""
     data = json.loads(page.FIGURES.read_text())

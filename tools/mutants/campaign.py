@@ -1,6 +1,7 @@
 """Run the compiler with every mutant of the catalogue, and say which mutants its own checks kill.
 
-usage: python tools/mutants/campaign.py [--work FOLDER] [--jobs N] [--only WORD ...] [--every-seed] [--write FILE]
+usage: python tools/mutants/campaign.py [--work FOLDER] [--jobs N] [--only WORD ...] [--every-seed]
+                                        [--write FILE [--onto FILE]]
 
 A mutant is *killed* if a build or a table ends in an error, *survives* if all end well and the oracle finds every
 answer right, and *escapes* if one ends well and the oracle finds its answer wrong. The exit code is 1 if one escapes.
@@ -39,6 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="*", default=(), help="names, areas or files of mutants to run")
     parser.add_argument("--every-seed", action="store_true", help="go on after a mutant is killed")
     parser.add_argument("--write", type=Path, help="JSON file for the outcome")
+    parser.add_argument("--onto", type=Path, help="earlier outcome that takes what --only runs again")
     given = parser.parse_args(arguments)
     mutants = [one for one in read_catalogue() if not one.killed_by]
     wrong = stale(mutants)
@@ -69,7 +71,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(told(outcome), flush=True)
     outcomes = [Outcome(one, known[one.name], len(runs.seeds_for(one, seeds, calls))) for one in mutants]
     if given.write:
-        given.write.write_text(page.to_json(outcomes, control, controls, every=given.every_seed))
+        found = page.to_json(outcomes, control, controls, every=given.every_seed)
+        if given.onto:
+            found = page.merged(json.loads(given.onto.read_text()), json.loads(found))
+        given.write.write_text(found)
     print(page.summary(outcomes))
     return int(any(one.verdict == "escaped" for one in outcomes))
 

@@ -46,6 +46,20 @@ def to_json(
     return json.dumps(data, indent=1) + "\n"
 
 
+def merged(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> str:
+    """Return a campaign and a later run of some of its mutants as one: what ran again counts."""
+    again = {entry["name"] for entry in later["mutants"]}
+    order = [one.name for one in read_catalogue()]
+    entries = [entry for entry in earlier["mutants"] if entry["name"] in order and entry["name"] not in again]
+    entries += later["mutants"]
+    data = {
+        **later,
+        "seeds": {**earlier["seeds"], **later["seeds"]},
+        "mutants": sorted(entries, key=lambda entry: order.index(entry["name"])),
+    }
+    return json.dumps(data, indent=1) + "\n"
+
+
 def _entry(outcome: Outcome) -> dict[str, object]:
     assert outcome.mutant is not None
     decisive = next((one for one in outcome.tries if one.verdict == outcome.verdict), None)

@@ -71,7 +71,9 @@ def _contents(
     build: Build, spec: ModelSpec, options: Mapping[str, Any], profile: CalibrationProfile, rig: Rig
 ) -> Arrays:
     """Return the tables of a vehicle, compared with the witness."""
-    if "declined" in options["relink"]:
+    if (
+        "declined" in options["relink"] or spec.frustum is not None
+    ):  # only the graph shows which cells points reach
         from specialize.modes.tables import program_of  # compiles a graph
 
         program = program_of(build)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
 from specialize.calibration.profile import CalibrationProfile
 from specialize.model import ImagePrep, ModelSpec
-from specialize.modes import envelope_file
+from specialize.modes import envelope_file, table
 from specialize.modes.tables import Program
 from specialize.passes import superset
 from specialize.passes.tables import Array
@@ -77,61 +78,73 @@ def no_yaw_rate(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(envelope, "deviation_of", still)
 
 
+def _tampered(patch: pytest.MonkeyPatch, change: Callable[[dict[str, Array]], None]) -> None:
+    """Change the tables of vehicles other than the build's own in place, whichever program makes them."""
+    honest, portable = Program.contents, table.linked
+
+    def contents(self: Program, profile: CalibrationProfile) -> dict[str, Array]:
+        return changed(honest(self, profile), profile)
+
+    def linked(program: Any, profile: CalibrationProfile, cameras: tuple[str, ...]) -> dict[str, Array]:
+        return changed(portable(program, profile, cameras), profile)
+
+    def changed(given: dict[str, Array], profile: CalibrationProfile) -> dict[str, Array]:
+        made = {name: array.copy() for name, array in given.items()}
+        if profile.vehicle != "car42":
+            change(made)
+        return made
+
+    patch.setattr(Program, "contents", contents)
+    patch.setattr(table, "linked", linked)
+
+
 def swapped_entries(kind: str) -> Mutant:
     """Return a mutant that swaps two entries of a table of vehicles other than the build's own."""
 
+    def change(made: dict[str, Array]) -> None:
+        (name,) = (name for name in made if name.startswith(f"table.{kind}"))
+        flat = made[name].reshape(-1)
+        first, second = 0, 2 + int(np.flatnonzero(flat[2:] != flat[0])[0])  # of another query
+        flat[[first, second]] = flat[[second, first]]
+
     def mutate(patch: pytest.MonkeyPatch) -> None:
-        honest = Program.contents
-
-        def swapped(self: Program, profile: CalibrationProfile) -> dict[str, Array]:
-            made = {name: array.copy() for name, array in honest(self, profile).items()}
-            (name,) = (name for name in made if name.startswith(f"table.{kind}"))
-            flat = made[name].reshape(-1)
-            first, second = 0, 2 + int(np.flatnonzero(flat[2:] != flat[0])[0])  # of another query
-            if profile.vehicle != "car42":
-                flat[[first, second]] = flat[[second, first]]
-            return made
-
-        patch.setattr(Program, "contents", swapped)
+        _tampered(patch, change)
 
     return mutate
 
 
+def no_portable_program(patch: pytest.MonkeyPatch) -> None:
+    """Let the graph make the tables of a build whose portable program would make them."""
+    honest = table.table_options
+    patch.setattr(
+        table, "table_options", lambda build: {**honest(build), "relink": {"declined": "by a test"}}
+    )
+
+
 def one_more_slot(patch: pytest.MonkeyPatch) -> None:
-    """Give other vehicles' sums a slot more than the engine has."""
-    honest = Program.contents
+    """Give other vehicles' sums a slot more than the engine has, per query of a grid of 6 x 8."""
 
-    def more(self: Program, profile: CalibrationProfile) -> dict[str, Array]:
-        made = dict(honest(self, profile))
+    def change(made: dict[str, Array]) -> None:
         (name,) = (name for name in made if name.startswith("table.sum"))
-        places = int(made[name].max())
-        queries = int(np.prod(self.spec.grids[0].shape))
-        if profile.vehicle != "car42":
-            slots = made[name].reshape(queries, -1)
-            made[name] = np.concatenate([slots, np.full((queries, 1), places, slots.dtype)], axis=1).ravel()
-        return made
+        slots = made[name].reshape(48, -1)
+        none = np.full((48, 1), slots.max(), slots.dtype)
+        made[name] = np.concatenate([slots, none], axis=1).ravel()
 
-    patch.setattr(Program, "contents", more)
+    _tampered(patch, change)
 
 
 def moved_outside(patch: pytest.MonkeyPatch) -> None:
     """Move a place that is in use, of a point outside the image, by a tenth of the image in other vehicles' tables."""
-    honest = Program.contents
 
-    def moved(self: Program, profile: CalibrationProfile) -> dict[str, Array]:
-        made = {name: array.copy() for name, array in honest(self, profile).items()}
+    def change(made: dict[str, Array]) -> None:
         (name,) = (name for name in made if name.startswith("table.values"))
         (sums,) = (made[name].ravel() for name in made if name.startswith("table.sum"))
-        if profile.vehicle != "car42":
-            places = made[name].reshape(
-                int(sums.max()), -1
-            )  # a view; the number of all places stands for none
-            used = np.unique(sums[sums < len(places)])
-            place, column = np.unravel_index(np.abs(places[used]).argmax(), places[used].shape)
-            places[used[place], column] *= 1.1
-        return made
+        places = made[name].reshape(int(sums.max()), -1)  # a view; the number of all places stands for none
+        used = np.unique(sums[sums < len(places)])
+        place, column = np.unravel_index(np.abs(places[used]).argmax(), places[used].shape)
+        places[used[place], column] *= 1.1
 
-    patch.setattr(Program, "contents", moved)
+    _tampered(patch, change)
 
 
 def rolled_file(patch: pytest.MonkeyPatch) -> None:

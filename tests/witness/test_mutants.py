@@ -83,6 +83,8 @@ def test_swapped_entries_of_a_table_are_an_error(
     assert bench.build("--mode", "tables").code == 0
     table = tmp_path / "car43.safetensors"
     command = ("table", "--calib", CAR43, "--for", bench.folder / "car42", "-o", table)
+    if kind == "v82":  # what the graph computes is compared where the graph makes the tables
+        mutants.no_portable_program(monkeypatch)
     mutants.swapped_entries(kind)(monkeypatch)
     ran = run_here(bench.capsys, *command)
     assert ran.code == 4, ran.err

@@ -94,7 +94,12 @@ def build_text(outcome: BuildOutcome) -> RenderableType:
                 ties(manifest),
             ]
         ),
-        f"next: specialize check {command(outcome.build_dir, '--calib', outcome.build_dir / 'profile.yaml')}",
+        "\n".join(
+            [
+                f"next: specialize check {command(outcome.build_dir, '--calib', outcome.build_dir / 'profile.yaml')}",
+                f"      specialize vehicle export {command(outcome.build_dir)} -o car",
+            ]
+        ),
     )
 
 

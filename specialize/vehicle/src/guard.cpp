@@ -1,4 +1,4 @@
-// The guard as a program. g++ -std=c++17 -O2 -ffp-contract=off -I INCLUDE guard.cpp -o guard
+// The guard as a program. g++ -std=c++17 -O3 -ffp-contract=off -I INCLUDE guard.cpp -o guard
 //
 //   guard check  contract.bin today.bin                        what to do about the build
 //   guard relink contract.bin today.bin -o table.safetensors   today's tables for its engine

@@ -1,4 +1,4 @@
-// The C interface as a library: g++ -std=c++17 -O2 -ffp-contract=off -fPIC -shared -I INCLUDE vehicle.cpp -o libspecialize.so
+// The C interface as a library: g++ -std=c++17 -O3 -ffp-contract=off -fPIC -shared -I INCLUDE vehicle.cpp -o libspecialize.so
 #include "specialize/guard.hpp"
 #include "specialize/policy.hpp"
 #include "specialize/relink.hpp"

@@ -15,17 +15,15 @@ ALLOWED_SKIPS: tuple[str, ...] = ()
 # A place that cannot exist, so that a test that forgets to name its store fails, in subprocesses too.
 FORBIDDEN_STORE = "/dev/null/tests-name-their-own-store"
 
+# Builds measure nothing unless a test asks for it: processes that are started take seconds. Set for the whole run,
+# so that what fixtures of a module build, and processes that tests start, are no exception.
+os.environ["SPECIALIZE_MEASURE"] = "0"
+
 hypothesis.settings.register_profile(
     "ci", derandomize=True, deadline=None, database=None, print_blob=True, max_examples=50
 )
 hypothesis.settings.register_profile("dev", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
-
-
-@pytest.fixture(autouse=True)
-def _no_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let builds measure nothing unless a test asks for it: processes that are started take seconds."""
-    monkeypatch.setenv("SPECIALIZE_MEASURE", "0")
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from specialize.passes.tables import Array, read_tables
 from specialize.relink.assemble import NotPortableError
 from specialize.relink.learn import Tried, learn
 from specialize.relink.sealing import sealed
+from specialize.visibility.plan import VisibilityPlan
 
 
 def linked_program(
@@ -21,6 +22,7 @@ def linked_program(
     tried: Sequence[CalibrationProfile],
     expected: Sequence[dict[str, Array]],
     far: Sequence[CalibrationProfile],
+    own: tuple[VisibilityPlan, ...],
 ) -> Program:
     """Return what makes tables with a portable program, or with the reason for none.
 
@@ -29,12 +31,13 @@ def linked_program(
         tried: Vehicles that fit its room.
         expected: Their tables.
         far: Vehicles that need not fit.
+        own: What the first vehicle sees, one plan per grid.
     """
     rooms = dict(program.packing.rooms)
     near = [Tried(each, tables, rooms) for each, tables in zip(tried, expected, strict=True)]
     try:
         away = [_far(program, each) for each in far]
-        link = learn(read_graph(program.path), program.spec, program.tables, near, away)
+        link = learn(read_graph(program.path), program.spec, program.tables, near, away, own)
     except NotPortableError as error:
         return dataclasses.replace(program, declined=str(error))
     return dataclasses.replace(program, link=link)

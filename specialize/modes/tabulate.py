@@ -115,12 +115,12 @@ def tabulate(
     tables = _tables(part, [engine.model for engine, _ in engines], engines[0][1], profile, cutter.origins())
     require_alike([engine.model for engine, _ in engines], tables, engines[0][1])
     expected = [read_tables(engine.model, tables) for engine, _ in engines]
-    program = linked_program(_program(cutter, rooms, tables, near, expected), near, expected, _far(profile))
+    compiling = _program(cutter, rooms, tables, near, expected)
+    program = linked_program(compiling, near, expected, _far(profile), tuple(plans))
     engine = engines[0][0]
     compiled = Specialized(engine.model, engine.sites, (*engine.notes, *externalize(engine.model, tables)))
     vehicles = tuple((each, program.contents(each)) for each in (profile, *over[: MOST_VEHICLES - 1]))
-    size = sum(array.nbytes for array in vehicles[0][1].values())
-    held = capacity_json(engine.sites, rooms, plans, size)
+    held = capacity_json(engine.sites, rooms, plans, sum(array.nbytes for array in vehicles[0][1].values()))
     return Tabulated(
         compiled=tidied(compiled),
         files=files_of(program),

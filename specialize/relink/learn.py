@@ -31,6 +31,7 @@ from specialize.relink.share import Share, share_of
 from specialize.relink.ways import gives, ways_of
 from specialize.rows.room import Room
 from specialize.rows.table import Table
+from specialize.visibility.plan import VisibilityPlan
 
 Array = npt.NDArray[np.generic]
 
@@ -45,7 +46,12 @@ class Tried:
 
 
 def learn(
-    model: ir.Model, spec: ModelSpec, tables: Sequence[Table], near: Sequence[Tried], far: Sequence[Tried]
+    model: ir.Model,
+    spec: ModelSpec,
+    tables: Sequence[Table],
+    near: Sequence[Tried],
+    far: Sequence[Tried],
+    own: tuple[VisibilityPlan, ...],
 ) -> Program:
     """Return a program that makes the tables of any vehicle, proven on some.
 
@@ -54,6 +60,7 @@ def learn(
         spec: What the graph does not say.
         tables: The tables.
         near: Vehicles that fit the engine's room.
+        own: What the first near vehicle sees, one plan per grid.
         far: Vehicles far from these, in room of their own: they tell apart what is equal for all near ones.
 
     Raises:
@@ -61,7 +68,7 @@ def learn(
             program gives something else than the compiler.
     """
     tried = (*near, *far)
-    share = share_of(model, spec, [each.profile for each in tried])
+    share = share_of(model, spec, [each.profile for each in tried], own)
     outputs = {table.name: _table(share, table, len(near), tried).number for table in tables}
     program, renamed = placed(share.assembler, outputs, len(near[0].profile.cameras))
     masks = {grid: renamed[draft.number] for grid, draft in share.mask_drafts().items()}

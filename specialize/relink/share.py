@@ -18,7 +18,7 @@ from specialize.passes.bind import bind, feeds_of
 from specialize.passes.masks import Mask, Trial, find_masks
 from specialize.planning import visible_sets
 from specialize.relink.assemble import BOOL, Assembler, Draft, NotPortableError
-from specialize.relink.kinds import input_of, sources_of
+from specialize.relink.kinds import Sources, input_of, sources_of
 from specialize.relink.program import DTYPES, Reduce
 from specialize.relink.translate import Translator
 from specialize.visibility.plan import VisibilityPlan
@@ -97,13 +97,19 @@ class Share:
         return dict(self._drafts)
 
 
-def share_of(model: ir.Model, spec: ModelSpec, vehicles: Sequence[CalibrationProfile]) -> Share:
+def share_of(
+    model: ir.Model,
+    spec: ModelSpec,
+    vehicles: Sequence[CalibrationProfile],
+    own: tuple[VisibilityPlan, ...],
+) -> Share:
     """Return a model's share of the calibration.
 
     Args:
         model: The part of the model that tables follow from; changed in place.
         spec: What the graph does not say.
         vehicles: The calibrations that masks are found with.
+        own: What the first of them sees, one plan per grid.
 
     Raises:
         NotPortableError: A calibration input has no instructions.
@@ -113,7 +119,7 @@ def share_of(model: ir.Model, spec: ModelSpec, vehicles: Sequence[CalibrationPro
     knowledge = evaluate(model)
     closure = Closure(model, spec.calibration_inputs)
     feeds: list[Mapping[str, Array]] = [feeds_of(model, spec, each) for each in vehicles]
-    plans = [visible_sets(spec, each) for each in vehicles]
+    plans = [own, *(visible_sets(spec, each) for each in vehicles[1:])]
     trials = [Trial(arrays, plan) for arrays, plan in zip(feeds, plans, strict=True)]
     found = find_masks(closure, trials) if plans[0] else {}
     masks: dict[int, Mask] = {}
@@ -121,14 +127,7 @@ def share_of(model: ir.Model, spec: ModelSpec, vehicles: Sequence[CalibrationPro
         masks.setdefault(mask.grid, mask)
     assembler = Assembler()
     sources = sources_of(assembler, spec, len(vehicles[0].cameras))
-    inputs = {}
-    for value in model.graph.inputs:
-        if value.name in spec.calibration_inputs:
-            dtype = np.dtype(numpy_type(value)).newbyteorder("<")
-            if dtype not in DTYPES:
-                raise NotPortableError(f"input {value.name!r} of type {dtype.name}")
-            shape, number = tuple(dims(value)), DTYPES.index(dtype)
-            inputs[value] = input_of(sources, spec, str(value.name), shape, number, vehicles[0])
+    inputs = _inputs(model, spec, vehicles[0], sources)
     share = Share(
         assembler=assembler,
         plans=plans,
@@ -145,3 +144,18 @@ def share_of(model: ir.Model, spec: ModelSpec, vehicles: Sequence[CalibrationPro
         pairs = {grid: mask.pairs(array) for (grid, mask), array in zip(masks.items(), arrays, strict=True)}
         share.seen.append(pairs)
     return share
+
+
+def _inputs(
+    model: ir.Model, spec: ModelSpec, vehicle: CalibrationProfile, sources: Sources
+) -> dict[ir.Value, Draft]:
+    """Return the calibration inputs of a graph as arrays of the program."""
+    inputs = {}
+    for value in model.graph.inputs:
+        if value.name in spec.calibration_inputs:
+            dtype = np.dtype(numpy_type(value)).newbyteorder("<")
+            if dtype not in DTYPES:
+                raise NotPortableError(f"input {value.name!r} of type {dtype.name}")
+            shape, number = tuple(dims(value)), DTYPES.index(dtype)
+            inputs[value] = input_of(sources, spec, str(value.name), shape, number, vehicle)
+    return inputs

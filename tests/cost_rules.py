@@ -93,4 +93,6 @@ def _is_true(line: str, forms: dict[str, Any], key: str) -> bool:
     last = line.split()[-1]
     if one is None or two is None or not one or not two:
         return line.endswith(" -") or one == 0 == two or "x" not in last
-    return line.endswith("x more") if two > 1.01 * one else float(last.removesuffix("x")) >= 1.0
+    if last == "more":
+        return bool(two > one)
+    return bool(two <= 1.01 * one) and float(last.removesuffix("x")) >= 1.0

@@ -13,6 +13,7 @@ from specialize.fleet.plan import plan_fleet
 from specialize.fleet.planned import FleetPlan, FleetRequest
 from specialize.fleet.report import fleet_page, fleet_report
 from specialize.resources import resource_dir
+from specialize.units import three
 from tests.calibration import authored
 from tests.cli.running import run_here
 from tests.fleet.fleets import FOREIGN, mixed_fleet, write_fleet, write_rig
@@ -42,7 +43,10 @@ def test_it_answers_the_four_questions(plan: FleetPlan, html: str) -> None:
     assert "How many builds? 1 for 8 vehicles no plan has fewer" in text
     assert f"What does sharing cost? at most {100 * build.overhead:.2f} %" in text
     tightest = min(build.room, key=lambda room: room.rotation_mrad or 0.0)
-    assert f"How far may a camera turn? {tightest.rotation_mrad:.2f} mrad {tightest.camera} in build" in text
+    assert (
+        f"How far may a camera turn? {three(round(tightest.rotation_mrad or 0.0, 2))} mrad {tightest.camera} in build"
+        in text
+    )
     assert "Who stands apart? van_05 van_05: CAM_BACK 13 mrad from the fleet's median" in text
 
 
@@ -52,7 +56,8 @@ def test_every_vehicle_and_camera_is_there(plan: FleetPlan, html: str) -> None:
     for member in build.members:
         assert f"{member.vehicle} {member.pairs:,} {member.adds:,} ".replace(",", " ") in text
     for room in build.room:
-        assert re.search(rf"{room.camera} (least )?{room.rotation_mrad:.2f} ", text), room
+        turn = three(round(room.rotation_mrad or 0.0, 2))
+        assert re.search(rf"{room.camera} (least )?{re.escape(turn)} ", text), room
     assert html.count('class="tag">least') == 1
     page = fleet_page(plan, fleet_diff(DEMO))
     assert [(row.vehicle, row.camera) for row in page.outliers] == [("van_05", "CAM_BACK")]

@@ -16,6 +16,7 @@ from specialize.graph.closure import Closure
 from specialize.graph.io import read_graph
 from specialize.modes.binding import _trials
 from specialize.passes.masks import find_masks
+from specialize.planning import visible_sets
 from specialize.vehicle.contract import HAS_EGO, READS_APART, READS_EGO, Contract
 from specialize.vehicle.twin import Batch, judge
 from specialize.vehicle.words import Reason, State
@@ -100,7 +101,7 @@ def graph_masks(builds: Mapping[str, Path], batch: Batch, chosen: np.ndarray) ->
     assert isinstance(model, ir.Model)
     closure = Closure(model, SPEC.calibration_inputs)
     profile = Build.open(builds["exact"]).calibration()
-    masks = find_masks(closure, _trials(model, SPEC, profile))
+    masks = find_masks(closure, _trials(model, SPEC, profile, visible_sets(SPEC, profile)))
     (value, mask), *_ = masks.items()
     scale = SPEC.image.network_from_raw()
     found = []

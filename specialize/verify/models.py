@@ -24,6 +24,8 @@ from specialize.verify.runtime import RunError, Runner, open_model
 from specialize.verify.tolerance import Tolerance, tolerance_for
 
 Progress = Callable[[str, int], None]
+Opened = Callable[[Path, str, int], Runner]
+"""Opens a model on a runtime, with a number of threads within an operator."""
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -108,7 +110,7 @@ def run_reference(
     feeds: Iterable[Arrays],
     kept: Kept,
     progress: Progress,
-    opened: Callable[[Path, str, int], Runner] = open_model,
+    opened: Opened = open_model,
 ) -> None:
     """Run the original on every frame and keep its outputs.
 

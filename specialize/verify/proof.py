@@ -7,9 +7,8 @@ is open at a time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +19,16 @@ from specialize.scratch import temporary_folder
 from specialize.verify.conditioning import Bound
 from specialize.verify.exact_sums import is_settled, judge_original, write_exact
 from specialize.verify.kept import Kept
-from specialize.verify.models import Compared, Progress, repeated, run_candidate, run_reference
+from specialize.verify.models import Compared, Opened, Progress, repeated, run_candidate, run_reference
 from specialize.verify.noise import bounds_of
 from specialize.verify.power import weighed
 from specialize.verify.repaired import check_repaired
 from specialize.verify.report import VerifyReport
-from specialize.verify.runtime import Runner, open_unoptimized
+from specialize.verify.runtime import Runner, open_model, open_unoptimized
 from specialize.verify.study import Studied, Study, Subject
 
 Arrays = Mapping[str, np.ndarray]
+RUNTIME = "onnxruntime"
 
 
 def prove(
@@ -54,24 +54,19 @@ def prove(
         VerificationError: The specialized model does not open or does not run, or a repair of the original changes
             more than rounding.
     """
-    how = ("onnxruntime", subject.threads)
     with Kept() as kept, temporary_folder("verify") as folder:
         repaired = check_repaired(subject.path, frames[0], subject.threads, folder)
-        run_reference(subject.path, how, frames, kept, progress)
+        proof = _Proof(
+            subject, candidate, frames, extra_outputs, ILL_CONDITIONED in allowed, progress, folder, kept
+        )
+        proof.run(subject.path, kept)
         last = kept.frames - 1
-        studies = _Studies(subject, frames, kept, ILL_CONDITIONED in allowed, folder, progress)
-
-        def compare(kept: Kept, bounds: Mapping[str, Bound], either: Kept | None = None) -> Compared:
-            feeds = map(dict, frames)
-            return run_candidate(candidate, how, feeds, kept, bounds, extra_outputs, progress, either)
-
-        study, studied = studies.of(last)
-        compared = compare(kept, studied.bounds)
-        while studies.learn(compared):
-            study, studied = studies.of(last)
-            compared = compare(kept, studied.bounds)
-        again = partial(run_reference, how=how, feeds=frames, progress=progress)
-        compared, told = _recompared(compared, compare, again, kept, studied.bounds, (subject.path, folder))
+        study, studied = proof.study(last)
+        compared = proof.compare(kept, studied.bounds)
+        while proof.learn(compared):
+            study, studied = proof.study(last)
+            compared = proof.compare(kept, studied.bounds)
+        compared, told = proof.compare_again(compared, studied.bounds)
         without = (*_unasked(study), *studied.lines)
         power = weighed(last, studied.influences, tuple(study.unchanged), without, studied.sites)
         notes = (
@@ -81,54 +76,26 @@ def prove(
             *(f"output {each.name!r} is {each.remark}" for each in compared.outputs if each.remark),
             *_lines(power),
         )
-    return VerifyReport(how[0], how[0], kept.frames, compared.outputs, compared.problems, notes, power=power)
-
-
-def _recompared(
-    compared: Compared,
-    compare: Callable[..., Compared],
-    run: Callable[..., None],
-    kept: Kept,
-    bounds: Mapping[str, Bound],
-    written: tuple[Path, Path],
-) -> tuple[Compared, tuple[str, ...]]:
-    """Compare outputs that exceed their strict bound with the original computed in another way, if there is one.
-
-    Args:
-        compared: What was found.
-        compare: Runs the specialized model against kept outputs.
-        run: Runs a model on all frames and keeps its outputs.
-        kept: The original's outputs.
-        bounds: What each output is judged by.
-        written: The original, and a folder for other forms of it.
-
-    Returns:
-        What was found at last, and what a report says about it.
-    """
-    exact = None if is_settled(compared.outputs) else write_exact(*written)
-    if exact is not None:  # differences of large sums
-        with Kept() as sums:
-            run(exact, kept=sums)
-            judged = judge_original(kept, sums, bounds)
-            return compare(sums, judged.bounds), judged.lines()
-    if all(output.passed for output in compared.outputs):
-        return compared, ()
-    with Kept() as either:  # points on a border
-        run(written[0], kept=either, opened=_unoptimized)
-        return compare(kept, bounds, either), ()
+    return VerifyReport(
+        RUNTIME, RUNTIME, kept.frames, compared.outputs, compared.problems, notes, power=power
+    )
 
 
 @dataclass(slots=True, eq=False)
-class _Studies:
-    """Studies an original frame by frame: a switch makes another state of it, with noise of its own.
+class _Proof:
+    """What a proof runs: the original, studies of it, and the specialized model against its outputs.
+
+    A switch makes another state of the original, with noise of its own; what was measured in one frame holds for all.
 
     Attributes:
         subject: The original.
-        frames: Its inputs by name, frame by frame.
-        kept: Its outputs.
+        candidate: The specialized model.
+        frames: Inputs of both by name, frame by frame.
+        extra_outputs: Outputs of the specialized model alone, and what each must be in every frame.
         lenient: Whether a person accepts outputs that rounding alone moves by more than a proof could see.
-        folder: Where parts are written.
-        progress: Called with a stage and the frame's number before each run.
+        progress: Called with a stage and the frame's number.
+        folder: Where other forms and parts of the original are written.
+        kept: The original's outputs.
         noise: The most that each output moved in the frames that were studied, by one unit in the last place and by
             another order of sums.
         known: Frames whose noise was measured.
@@ -136,19 +103,52 @@ class _Studies:
     """
 
     subject: Subject
+    candidate: Path
     frames: Sequence[Arrays]
-    kept: Kept
+    extra_outputs: Arrays
     lenient: bool
-    folder: Path
     progress: Progress
+    folder: Path
+    kept: Kept
     noise: tuple[dict[str, float], dict[str, float]] = field(default_factory=lambda: ({}, {}))
     known: set[int] = field(default_factory=set)
     count: int = 0
 
-    def of(self, frame: int) -> tuple[Study, Studied]:
+    def run(self, path: Path, kept: Kept, opened: Opened = open_model) -> None:
+        """Run a form of the original on every frame and keep its outputs."""
+        run_reference(path, (RUNTIME, self.subject.threads), self.frames, kept, self.progress, opened)
+
+    def compare(self, kept: Kept, bounds: Mapping[str, Bound], either: Kept | None = None) -> Compared:
+        """Run the specialized model on every frame and compare it with kept outputs; it may equal `either` as well."""
+        how, feeds = (RUNTIME, self.subject.threads), map(dict, self.frames)
+        return run_candidate(
+            self.candidate, how, feeds, kept, bounds, self.extra_outputs, self.progress, either
+        )
+
+    def compare_again(
+        self, compared: Compared, bounds: Mapping[str, Bound]
+    ) -> tuple[Compared, tuple[str, ...]]:
+        """Compare what exceeds its strict bound with the original computed in another way, if there is one.
+
+        Returns:
+            What was found at last, and what a report says about it.
+        """
+        exact = None if is_settled(compared.outputs) else write_exact(self.subject.path, self.folder)
+        if exact is not None:  # differences of large sums
+            with Kept() as sums:
+                self.run(exact, sums)
+                judged = judge_original(self.kept, sums, bounds)
+                return self.compare(sums, judged.bounds), judged.lines()
+        if all(output.passed for output in compared.outputs):
+            return compared, ()
+        with Kept() as either:  # points on a border
+            self.run(self.subject.path, either, _unoptimized)
+            return self.compare(self.kept, bounds, either), ()
+
+    def study(self, frame: int) -> tuple[Study, Studied]:
         """Study one frame; its bounds follow from the noise of this and of every other frame that is known."""
         self.known.add(frame)
-        study = self._study(frame)
+        study = self._new_study(frame)
         return study, study.run(self._bounds, lambda what: self.progress(what, frame))
 
     def learn(self, compared: Compared) -> bool:
@@ -158,10 +158,10 @@ class _Studies:
         if frame is None:
             return False
         self.known.add(frame)
-        self._bounds(*self._study(frame).noise(lambda what: self.progress(what, frame)))
+        self._bounds(*self._new_study(frame).noise(lambda what: self.progress(what, frame)))
         return True
 
-    def _study(self, frame: int) -> Study:
+    def _new_study(self, frame: int) -> Study:
         self.count += 1
         folder = self.folder / f"study{self.count}"
         folder.mkdir()

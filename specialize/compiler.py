@@ -40,8 +40,8 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
 
     Raises:
         UsageError: The target does not write attention in that form.
-        InputError: Profile, model or sidecar are wrong or do not fit each other, or the folder has files of
-            somebody else.
+        InputError: Profile, model or sidecar are wrong or do not fit each other, or the folder has files that
+            no build wrote.
         DeclinedError: There is nothing to specialize, and `allow_unchanged` was not asked for; or the target takes
             no model in that precision.
         VerificationError: The specialized model differs from the original; nothing is left behind.

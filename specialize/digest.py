@@ -84,7 +84,7 @@ def _identity(descriptor: int) -> tuple[int, ...]:
 def seal(text: str) -> str:
     """Return a document with its own digest in the place of `UNSEALED`, which it must contain once.
 
-    The digest is that of the text before the replacement, so that anybody can check it: put 64 zeros in its place.
+    The digest is that of the text before the replacement, so that it can be checked: put 64 zeros in its place.
     """
     return text.replace(UNSEALED, digest_bytes(text.encode()), 1)
 

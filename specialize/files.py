@@ -2,7 +2,7 @@
 
 A directory is published by writing a hidden sibling, `.<name>.tmp-<token>`, and renaming it. The process that
 writes a sibling holds a lock on it; the lock dies with the process. So a kill leaves at most a
-sibling that nobody holds, which the next publication of the same name removes.
+sibling without an owner, which the next publication of the same name removes.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def only_one(
         lock_file: File that carries the lock; it stays behind, empty of meaning.
         what: What is guarded, for messages: `build build/car42`.
         timeout_s: How long to wait for the other process.
-        on_wait: Called once, with a sentence for people, if there is somebody to wait for.
+        on_wait: Called once, with a sentence for people, if another process must be waited for.
 
     Raises:
         SpecializeError: Another process still holds the lock after `timeout_s`, or the file is no lock file.
@@ -105,7 +105,7 @@ def only_one(
     with explained(lock_file):
         lock_file.parent.mkdir(parents=True, exist_ok=True)
         require_lock_file(lock_file)
-        lock_file.touch()  # where it cannot be made, nobody holds it: that is an error and nothing to wait for
+        lock_file.touch()  # where it cannot be made, no process holds it: an error, nothing to wait for
         lock = filelock.FileLock(lock_file)
         if not _acquired(lock, 0.0):
             if on_wait is not None:

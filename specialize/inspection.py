@@ -1,4 +1,4 @@
-"""What a model is, before anybody builds it: calibration inputs, operators, what specialization would do."""
+"""What a model is, before it is built: calibration inputs, operators, what specialization would do."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def _draw(canvas: _Canvas, node: ir.Node, live: Collection[ir.Value]) -> None:
 
 
 def _chained(groups: dict[int, _Group]) -> dict[int, _Group]:
-    """Put an element-wise group to the one that it reads, if it reads no other and nobody else reads that one."""
+    """Put an element-wise group to the one that it reads, if it reads no other and is its only reader."""
     readers: dict[int, int] = {}
     for group in groups.values():
         for number in group.after:

@@ -5,7 +5,7 @@
     FOLDER/NAME/truth.py             optional: `calibration_inputs(profile path)` returns what the inputs should be fed,
                                      by name, computed without `specialize`; `SPECIAL` may make other inputs
 
-The exports are not part of the project; anybody with such a folder can make the table again. Figures are kept in a
+The exports are not part of the project; with such a folder the table can be made again. Figures are kept in a
 file of results, export by export, and what is there is not measured again. The exit code is 1 if a build differs from
 its original, a draft is wrong, or what is counted and what is measured point in different directions.
 """

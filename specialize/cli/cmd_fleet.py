@@ -66,7 +66,7 @@ def import_vehicles(
 @jobs_option
 @options.json_option
 def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | None, as_json: bool) -> int:
-    """Show how each vehicle of a folder differs from the fleet's median, and which stand apart.
+    """Show how each vehicle of a folder differs from the fleet's median, and which are outliers.
 
     Exit 1 if a profile cannot be used.
     """
@@ -121,7 +121,7 @@ def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | N
     "--report",
     type=options.ANY_PATH,
     metavar="FILE",
-    help="Also write a page with the builds, the room of every camera and who stands apart.",
+    help="Also write a page with the builds, the room of every camera and the outliers.",
 )
 @jobs_option
 @options.json_option

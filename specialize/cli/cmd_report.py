@@ -24,7 +24,7 @@ SCHEMA = "specialize/report@1"
 def command(build_dir: Path, output: Path | None, measured: bool, as_json: bool, **given: Any) -> None:
     """Write a build's report: one HTML file, no network needed.
 
-    Every build has its report already, as report.html. A build vouches for its files, so what is new goes beside
+    Every build has its report already, as report.html. Files of a build have digests, so what is new goes beside
     it: a report with times, or one made by another version.
     """
     from specialize.report import write_build_report

@@ -16,7 +16,7 @@ from specialize.units import counted, number
 
 SCHEMA = "specialize/fleet-diff@1"
 
-# A matrix for people has at most this many rows; then the ones that stand apart, and the spread.
+# A matrix for people has at most this many rows; then the outliers, and the spread.
 MOST_ROWS = 40
 MOST_OUTLIERS = 20
 
@@ -57,7 +57,7 @@ def diff_text(found: FleetDifferences) -> RenderableType:
 
 def _verdict(found: FleetDifferences, apart: int) -> str:
     if not found.outliers:
-        return "no camera stands apart"
+        return "no camera is an outlier"
     text = f"{apart} of {counted(len(found.vehicles), 'vehicle')} stand{'s' if apart == 1 else ''} apart"
     if apart > MIXED * len(found.vehicles):
         text += "; so many that these are probably several kinds of vehicles: give each kind its own folder"

@@ -74,7 +74,7 @@ def gc_text(done: Collected, dry_run: bool) -> RenderableType:
     """Return what `specialize store gc` shows."""
     verb = "would remove" if dry_run else "removed"
     objects = f"{counted(len(done.objects), 'object')} ({size(done.freed)})"
-    return f"{verb} {objects} and {counted(len(done.entries), 'build')} that nobody names"
+    return f"{verb} {objects} and {counted(len(done.entries), 'build')} that nothing names"
 
 
 def damage_json(checked: Checked, done: str) -> dict[str, Any]:

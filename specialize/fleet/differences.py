@@ -1,4 +1,4 @@
-"""How the vehicles of a fleet differ from its median: a matrix, and the cameras that stand apart."""
+"""How the vehicles of a fleet differ from its median: a matrix, and the cameras that are outliers."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class FleetDifferences:
         model: Model whose queries are counted; empty if none was named.
         groups: Largest first.
         vehicles: In the order of their files.
-        outliers: Cameras that stand apart, farthest beyond the limit first.
+        outliers: Cameras that are outliers, farthest beyond the limit first.
         failed: Profiles that could not be used.
         seconds: Wall time.
     """

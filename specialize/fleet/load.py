@@ -69,7 +69,7 @@ def over_profiles(
 def over_paths(
     paths: Sequence[Path], work: Callable[[Path], Result], jobs: int | None = None
 ) -> Iterator[Result | Failed]:
-    """Yield what `work` makes of each path, in their order; a bad file stops nobody.
+    """Yield what `work` makes of each path, in their order; a bad file does not stop the others.
 
     Args:
         paths: A file or folder of each vehicle.

@@ -1,4 +1,4 @@
-"""Which cameras of a fleet stand apart: a rule that needs no tuning and no normal distribution.
+"""Which cameras of a fleet are outliers: a rule that needs no tuning and no normal distribution.
 
 For every camera and quantity the distances of all vehicles from the fleet's median are given. A vehicle stands
 apart if its distance exceeds
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 RIGOUR = 5.0
 FEWEST = 4
-# Where more vehicles than this stand apart, the median is of several kinds of vehicles.
+# Where more vehicles than this are outliers, the median is of several kinds of vehicles.
 MIXED = 0.25
 
 # What a quantity must exceed to be worth a person's time, and how it is said.
@@ -36,7 +36,7 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Outlier:
-    """One camera of one vehicle that stands apart in one quantity.
+    """One camera of one vehicle that is an outlier in one quantity.
 
     Attributes:
         vehicle: Its name.

@@ -122,10 +122,10 @@ def _and_shift(room: CameraRoom) -> str:
 
 
 def _who(found: FleetDifferences) -> Fact:
-    question = "Who stands apart?"
+    question = "Which vehicles are outliers?"
     vehicles = list(dict.fromkeys(outlier.vehicle for outlier in found.outliers))
     if not vehicles:
-        return Fact(question, "nobody", "no camera is far from the fleet's median")
+        return Fact(question, "none", "no camera is far from the fleet's median")
     text = ", ".join(vehicles[:_NAMED])
     if len(vehicles) > _NAMED:
         text += f" and {count(len(vehicles) - _NAMED)} more"

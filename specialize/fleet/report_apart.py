@@ -1,4 +1,4 @@
-"""Who stands apart, as pictures: a tick for every vehicle on a strip for every camera."""
+"""Outliers as pictures: a tick for every vehicle on a strip for every camera."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WORDS = {
     "principal_point_px": ("principal point, px", "px principal point"),
 }
 _PLACES = 160  # vehicles at the same place share a tick
-# Heights of a tick, of ten: of one vehicle, of the most at one place, of those that stand apart.
+# Heights of a tick, of ten: of one vehicle, of the most at one place, of those that are outliers.
 _LOW, _HIGH, _FULL = 4.0, 8.0, 10.0
 
 
@@ -56,20 +56,20 @@ def apart_remark(found: FleetDifferences) -> str:
     remarks = []
     if apart > MIXED * len(found.vehicles):
         remarks.append(
-            f"{count(apart)} of {plural(len(found.vehicles), 'vehicle')} stand apart: these are probably several "
+            f"{count(apart)} of {plural(len(found.vehicles), 'vehicle')} are outliers: these are probably several "
             "kinds of vehicles; give each kind its own folder."
         )
     few = [group for group in found.groups if group.count < FEWEST]
     if few:
         remarks.append(
             f"{plural(sum(group.count for group in few), 'vehicle')} with fewer than {FEWEST} of a kind: "
-            "nothing stands apart among so few."
+            "these are too few to find outliers."
         )
     return " ".join(remarks)
 
 
 def outlier_rows(outliers: Iterable[Outlier]) -> tuple[OutlierRow, ...]:
-    """Return the cameras that stand apart, with what the rule allows."""
+    """Return the cameras that are outliers, with what the rule allows."""
     return tuple(
         OutlierRow(
             vehicle=one.vehicle,

@@ -20,14 +20,14 @@ from specialize.graph.operators import require_operators
 WRITTEN_OPSET = 13
 """The oldest opset that what specialization makes can be written in; older models are raised to it."""
 PLUGINS = "plugins"
-"""Domain that operators without one are put in for a while: any name that nobody has."""
+"""Domain that operators without one are put in for a while: a name that no operator set has."""
 
 EXTERNAL_BYTES = 1 << 10
 """Weights below this stay in the graph's file."""
 
 
 def read_graph(path: Path) -> ir.Model:
-    """Read an ONNX file; its weights are read when somebody asks for them.
+    """Read an ONNX file; its weights are read when they are needed.
 
     Local functions are inlined, and initializers that are also inputs become constants.
 

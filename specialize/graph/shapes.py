@@ -174,7 +174,7 @@ def _may_be_shape(value: ir.Value) -> bool:
 
 
 def _reads_untyped(node: ir.Node) -> bool:
-    """Return whether a node reads what an operator gives that nobody knows here."""
+    """Return whether a node reads a result of an operator that is unknown here."""
     return any(value is not None and value.dtype is None for value in node.inputs)
 
 

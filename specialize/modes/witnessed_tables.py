@@ -1,4 +1,4 @@
-"""The tables of a vehicle compared with the witness before anybody loads them.
+"""The tables of a vehicle compared with the witness before they are loaded.
 
 Sums and gathers decode to pairs of camera and query, which must be the visible sets. Places in the image must be where
 the points of those pairs fall: which column is which point is found when the engine is built, and kept with it. What

@@ -4,7 +4,7 @@ What: ((x W + b) / size + reference) times 2 minus 1  ->  (x W + b) / size' + re
     pushed towards where its operand comes from, through sums, views and gathers, until constants take it; so is a sum.
 Why it is sound: c (x / s + r) = x / (s / c) + c r; what is rounded is rounded once less.
 Needs: fold and compact, so that reference points are constants.
-Declines when: a weight would have to change, which all vehicles share; somebody else reads a value on the way; a
+Declines when: a weight would have to change, which all vehicles share; something else reads a value on the way; a
     constant would grow.
 """
 
@@ -84,7 +84,7 @@ class _Folding:
         return value, self._shift(value, summand, node)
 
     def forget_unused(self) -> None:
-        """Remove the constants that nobody reads any more."""
+        """Remove the constants that are unused now."""
         for name, value in list(self._graph.initializers.items()):
             if not value.uses() and not value.is_graph_output() and not value.is_graph_input():
                 del self._graph.initializers[name]

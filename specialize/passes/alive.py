@@ -8,7 +8,7 @@ import onnx_ir as ir
 
 
 class Alive:
-    """The nodes that somebody else than a sink needs, so that they are computed for all their rows anyway.
+    """The nodes that something other than a sink needs: they are computed for all their rows anyway.
 
     A node is not alive if everything that reads it leads to the sink and nowhere else. What stands behind the sink
     in the order of the graph cannot lead to it, so only nodes between the two are ever looked at.

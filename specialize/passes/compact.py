@@ -1,4 +1,4 @@
-"""Compact: compute row-wise work only for the rows that somebody reads.
+"""Compact: compute row-wise work only for the rows that are read.
 
 What: any chain of row maps and row-wise functions that ends in a sum over masked cameras, a gather back or a scatter to
     constant places  ->  gather the demanded rows, work on those, sum back per query.

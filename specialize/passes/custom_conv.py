@@ -5,7 +5,7 @@ What: ModulatedDeformableConv2dTRT(x, offset, mask, weight, bias), DL::DeformCon
 Why it is sound: offsets are (dy, dx) per tap for all of them.
 Needs: fold, so that kernels are constants; static shapes; opset 16 for what is read.
 Declines when: a mask or a bias has no input to go to; numbers along y and x differ, because the makers' exporter and
-    kernel take them in different orders, or nobody says in which; channels per group are odd, or a batch is cut in
+    kernel take them in different orders, or the order is not known; channels per group are odd, or a batch is cut in
     parts that differ, where the maker asks for others.
 """
 

@@ -65,7 +65,7 @@ def compact_graph(
     notes.extend(_fold(model))  # ... and so do the mask, the reference points and every index
     notes.extend(narrow(model))  # runtimes have no GridSample for float64 places
     shown = show_sums(model)  # a sum over cameras may be written as a convolution with ones
-    sites, compacted = compact(model, packing, gates)  # rows that nobody reads are not computed
+    sites, compacted = compact(model, packing, gates)  # rows that are not read are not computed
     sites, restored = restore_sums(model, shown, sites)
     compacted += restored
     for gate in gates:

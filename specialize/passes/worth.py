@@ -26,7 +26,7 @@ def cost(nodes: Iterable[ir.Node]) -> int:
 
 
 def superseded(node: ir.Node) -> list[ir.Node]:
-    """Return a node and all that is computed for nobody else: what goes if its result comes from elsewhere."""
+    """Return a node and all that is computed for it alone: what goes if its result comes from elsewhere."""
     found = {node: None}
     stack = [node]
     while stack:

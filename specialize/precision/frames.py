@@ -1,7 +1,7 @@
 """Frames from a folder: one `.npz` per frame, an array per input of the model, in the order of the file names.
 
 What is taken: the shape exactly; of floats any width, of integers any width that holds the values, as the input's
-own type. An image of bytes for an input of floats is refused: nobody knows here how it is to be normalized.
+own type. An image of bytes for an input of floats is refused: how it is to be normalized is not known here.
 """
 
 from __future__ import annotations

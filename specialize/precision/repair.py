@@ -48,7 +48,7 @@ def to_converter(model: ir.Model) -> onnx.ModelProto:
 
 
 def from_converter(made: onnx.ModelProto, original: ir.Model) -> ir.Model:
-    """Return a converter's model with the original's metadata, sorted, without what nobody reads.
+    """Return a converter's model with the original's metadata, sorted, without what is unused.
 
     Raises:
         InternalError: The converter left a graph that is none.

@@ -129,7 +129,7 @@ class Apart:
 
 @dataclass(frozen=True, slots=True)
 class OutlierRow:
-    """One camera of one vehicle that stands apart."""
+    """One camera of one vehicle that is an outlier."""
 
     vehicle: str
     camera: str

@@ -14,11 +14,11 @@ class Row:
 
     Attributes:
         lane: The lane of the step.
-        passing: Lanes with a result that somebody further down still reads, this step's own aside.
+        passing: Lanes with a result that is read further down, this step's own aside.
         joining: Lanes whose result the step reads, its own lane aside.
-        ending: Those of them that nobody reads any more.
+        ending: Those of them that are not read any more.
         above: Whether the lane of the step comes from above.
-        below: Whether somebody further down reads the step.
+        below: Whether the step is read further down.
     """
 
     lane: int

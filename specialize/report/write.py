@@ -39,9 +39,9 @@ def write_new_report(folder: Path, manifest: Manifest, plans: Sequence[Visibilit
 def write_build_report(folder: Path, output: Path | None = None, bench: BuildBench | None = None) -> Path:
     """Write the report of a build and return where it is; see `build_report`.
 
-    A build vouches for its own report, so that one is never written over: without `output`, a report that differs
-    from it, because it has times (a benchmark's, or those that the build measured once) or is made by another version,
-    goes beside the build.
+    The report of a build is one of its files with a digest, so it is never written over: without `output`, a report
+    that differs from it, because it has times (a benchmark's, or those that the build measured once) or is made by
+    another version, goes beside the build.
     """
     text = build_report(folder, bench)
     path = output or folder / FILE_NAME

@@ -2,7 +2,7 @@
 
 `ragged`: the cameras one after the other, each with its own length; least work. `padded`: cameras x longest, one
 batched operator. Lengths are rounded up to a multiple of `align`, or to a given capacity. Padding places repeat a row
-that is there, and nobody reads them.
+that is there; their results are unused.
 """
 
 from __future__ import annotations

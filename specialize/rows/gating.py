@@ -49,7 +49,7 @@ class Gating:
     always: int
 
     def pairs(self, sources: Ints) -> Ints:
-        """Return the pair of every entry of a table of places (rows, fan-in); places beyond the last are nobody."""
+        """Return the pair of every entry of a table of places (rows, fan-in); a place beyond the last is no pair."""
         known = np.append(self.cameras, -1)
         camera = known[np.minimum(sources, len(self.cameras))]
         row = np.arange(len(sources))[:, None]

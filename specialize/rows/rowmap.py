@@ -84,7 +84,7 @@ class RowMap:
         return RowMap.of(self.matrix + other.matrix)
 
     def demanded(self) -> Ints:
-        """Return the rows of the input that anybody reads, ascending."""
+        """Return the rows of the input that are read, ascending."""
         return np.unique(self.matrix.indices).astype(np.int64)
 
     def support(self) -> npt.NDArray[np.bool_]:

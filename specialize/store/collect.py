@@ -18,7 +18,7 @@ class Collected:
     """What a collection removed, or would remove.
 
     Attributes:
-        entries: Keys that stood for something that nobody keeps.
+        entries: Keys that stood for something that is not kept.
         objects: Digests of objects that no remaining entry names.
         freed: Bytes of those objects.
     """
@@ -31,13 +31,13 @@ class Collected:
 def collect(
     store: Store, keep_builds: Collection[str] | None, *, dry_run: bool, grace_s: float = GRACE_S
 ) -> Collected:
-    """Remove build entries that nobody keeps, then objects that no entry names.
+    """Remove build entries that are not kept, then objects that no entry names.
 
     Args:
         store: The store.
         keep_builds: Keys of the builds and tables that fleets name; None keeps all.
         dry_run: Only say what would go.
-        grace_s: Objects added within this many seconds stay: somebody may be about to name them.
+        grace_s: Objects added within this many seconds stay: an entry that names them may be on its way.
 
     Raises:
         InputError: An entry is damaged; nothing was removed.

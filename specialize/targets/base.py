@@ -32,7 +32,7 @@ class Evidence:
     """What is known about a toolchain, and how.
 
     Attributes:
-        kind: `ran here`: it was installed and did what `text` says; `from documents`: somebody wrote so.
+        kind: `ran here`: it was installed and did what `text` says; `from documents`: a document says so.
         text: Version and result, or the document.
     """
 

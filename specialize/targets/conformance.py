@@ -207,7 +207,7 @@ def _by_shape(node: ir.Node, profile: Profile) -> Finding | None:
 
 
 def _by_type(node: ir.Node, profile: Profile) -> Finding | None:
-    """Return that nobody knows of a rare float type; a node in 16 bits is judged by its operator and its casts."""
+    """Return that a rare float type is unknown; a node in 16 bits is judged by its operator and its casts."""
     rare = next((value.dtype for value in node.outputs if value.dtype in RARE_FLOATS), None)
     if rare is None or RARE_FLOATS[rare] in profile.floats:
         return None

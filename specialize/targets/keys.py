@@ -1,4 +1,4 @@
-"""Checks files of toolchains against the keys that their documents name, before anybody runs them."""
+"""Checks files of toolchains against the keys that their documents name, before they are run."""
 
 from __future__ import annotations
 

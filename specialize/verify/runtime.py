@@ -79,7 +79,7 @@ def open_onnxruntime(
         path: The model.
         threads: Threads within an operator; one if the model has an operator that races on several.
         fold: Whether the runtime may compute what only depends on constants in advance. In a form that computes all
-            rows these are the sampling places of all rows, site by site: gigabytes that nobody needs at once.
+            rows these are the sampling places of all rows, site by site: gigabytes that are not needed at once.
         kernels: Whether integers between QuantizeLinear and DequantizeLinear are computed by the runtime's kernels of
             8 bits, as a deployment does; else in float32, as the file says.
         optimize: Whether the runtime may rewrite the graph; without, it adds in another order.

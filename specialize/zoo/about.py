@@ -14,14 +14,14 @@ from specialize.zoo import VARIANTS
 
 INTERFACES = Path(__file__).with_name("interfaces.json")
 
-PAIRS = "pairs of camera and BEV query that nobody sees; projection and mask of all points"
+PAIRS = "pairs of camera and BEV query that are not seen; projection and mask of all points"
 POINTS = "the cell of every frustum point; points outside the grid, where that moves fewer bytes"
 NOTHING = "nothing: no calibration goes in"
 REMOVES: dict[str, str] = {
     "bevformer_tiny": PAIRS,
     "bevformer_small": PAIRS,
     "bevformer_base": PAIRS,
-    "surroundocc": "pairs of camera and voxel that nobody sees, in three volumes; projection and mask of all voxels",
+    "surroundocc": "pairs of camera and voxel that are not seen, in three volumes; projection and mask of all voxels",
     "streampetr": "the position embedding of all image tokens and the cone that aligns them: both are constants",
     "bevfusion_camera": POINTS,
     "bevfusion_camera_only": POINTS,

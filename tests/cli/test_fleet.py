@@ -41,7 +41,7 @@ def test_diff_of_many_shows_the_spread(capsys: pytest.CaptureFixture[str], tmp_p
 
 
 def test_diff_says_that_kinds_are_mixed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Where a third of the vehicles stand apart the text advises to part them."""
+    """Where a third of the vehicles are outliers the text advises to part them."""
     write_fleet(tmp_path, authored.CAR42, 6, "car")
     write_fleet(tmp_path, authored.VAN, 3, "van")
     assert "several kinds of vehicles" in run_here(capsys, "fleet", "diff", tmp_path).out
@@ -125,10 +125,10 @@ def test_gc_knows_fleets(capsys: pytest.CaptureFixture[str], tmp_path: Path, sto
     plan = ("fleet", "plan", fleet, "--model", model, "--mode", "exact", "--frames", "1")
     run_here(capsys, *plan)
     run_here(capsys, "fleet", "build", fleet)
-    assert "and 0 builds that nobody names" in run_here(capsys, "store", "gc", "--grace", "-1").out
+    assert "and 0 builds that nothing names" in run_here(capsys, "store", "gc", "--grace", "-1").out
     (fleet / "car_00002.yaml").unlink()
     run_here(capsys, *plan)
-    assert "and 1 build that nobody names" in run_here(capsys, "store", "gc", "--grace", "-1").out
+    assert "and 1 build that nothing names" in run_here(capsys, "store", "gc", "--grace", "-1").out
     assert "1 reused" in run_here(capsys, "fleet", "build", fleet).out
 
 

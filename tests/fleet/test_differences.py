@@ -1,4 +1,4 @@
-"""A fleet against its median: the matrix, the rule for what stands apart, and what happens to bad profiles."""
+"""A fleet against its median: the matrix, the rule for outliers, and what happens to bad profiles."""
 
 from __future__ import annotations
 

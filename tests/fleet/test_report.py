@@ -38,7 +38,7 @@ def html(plan: FleetPlan) -> str:
 
 
 def test_it_answers_the_four_questions(plan: FleetPlan, html: str) -> None:
-    """How many builds, what sharing costs, how far a camera may turn, and who stands apart."""
+    """How many builds, what sharing costs, how far a camera may turn, and which are outliers."""
     text, build = _text(html), plan.builds[0]
     assert "How many builds? 1 for 8 vehicles no plan has fewer" in text
     assert f"What does sharing cost? at most {100 * build.overhead:.2f} %" in text
@@ -47,7 +47,7 @@ def test_it_answers_the_four_questions(plan: FleetPlan, html: str) -> None:
         f"How far may a camera turn? {three(round(tightest.rotation_mrad or 0.0, 2))} mrad {tightest.camera} in build"
         in text
     )
-    assert "Who stands apart? van_05 van_05: CAM_BACK 13 mrad from the fleet's median" in text
+    assert "Which vehicles are outliers? van_05 van_05: CAM_BACK 13 mrad from the fleet's median" in text
 
 
 def test_every_vehicle_and_camera_is_there(plan: FleetPlan, html: str) -> None:
@@ -107,7 +107,7 @@ def test_exact_builds_have_no_room(tmp_path: Path) -> None:
     write_fleet(tmp_path / "cars", authored.CAR42, 3)
     text = _text(fleet_report(plan_fleet(FleetRequest(folder=tmp_path / "cars", mode="exact"))))
     assert "How many builds? 3 for 3 vehicles" in text and "What does sharing cost? nothing" in text
-    assert "How far may a camera turn? not at all" in text and "Who stands apart? nobody" in text
+    assert "How far may a camera turn? not at all" in text and "Which vehicles are outliers? none" in text
 
 
 def test_a_profile_that_cannot_be_used_is_a_warning(tmp_path: Path) -> None:

@@ -305,9 +305,10 @@ def test_one_process_makes_a_thing(store: Store) -> None:
     with store.making("export", KEY), store.making("export", OTHER):
         script = "import pathlib, sys; from specialize.store import open_store\n"
         script += f"with open_store(pathlib.Path(sys.argv[1])).making('export', '{KEY}', print): pass"
-        command = [sys.executable, "-c", script, str(store.root)]
+        command = [sys.executable, "-u", "-c", script, str(store.root)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
-        time.sleep(1.0)
+        assert process.stdout is not None
+        assert f"waiting for process {os.getpid()}" in process.stdout.readline()
         assert process.poll() is None
-    assert f"waiting for process {os.getpid()}" in process.communicate(timeout=30)[0]
+    process.communicate(timeout=60)
     assert process.returncode == 0

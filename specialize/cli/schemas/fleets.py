@@ -67,7 +67,7 @@ class FleetImport(Output, frozen=True, kw_only=True):
 
 
 class Limits(Output, frozen=True, kw_only=True):
-    """From where on a camera stands apart; null where its vehicles are too few.
+    """From where on a camera is an outlier; null where its vehicles are too few.
 
     Attributes:
         rotation_mrad: Turned.
@@ -87,7 +87,7 @@ class CameraLimits(Output, frozen=True, kw_only=True):
 
     Attributes:
         name: Its name.
-        limits: From where on it stands apart.
+        limits: From where on it is an outlier.
     """
 
     name: str
@@ -153,7 +153,7 @@ class VehicleDistance(Output, frozen=True, kw_only=True):
 
 
 class Outlier(Output, frozen=True, kw_only=True):
-    """A camera that stands apart.
+    """A camera that is an outlier.
 
     Attributes:
         vehicle: Whose it is.
@@ -184,7 +184,7 @@ class FleetDiff(Output, frozen=True, kw_only=True):
         seconds: Wall time.
         groups: Vehicles with the same cameras, the largest group first.
         matrix: Every vehicle against the median of its group, camera by camera.
-        outliers: Cameras that stand apart, the farthest first.
+        outliers: Cameras that are outliers, the farthest first.
         failed: Profiles that cannot be used, and why.
     """
 

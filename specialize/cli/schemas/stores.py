@@ -67,8 +67,8 @@ class StoreGc(Output, frozen=True, kw_only=True):
 
     Attributes:
         dry_run: Whether nothing was removed.
-        entries: Entries that nobody names.
-        objects: Objects that nobody names.
+        entries: Entries that nothing names.
+        objects: Objects that no entry names.
         bytes: What they take.
     """
 

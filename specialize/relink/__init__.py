@@ -5,6 +5,7 @@ arrays of fixed shapes, each defined to the bit. Two executors run the program: 
 
     program     slots, instructions and outputs, and their file `tables.bin`
     run         the executor in numpy
+    strides     axes and strides
     assemble    makes programs: one method per operator
     translate   operators of ONNX as instructions
     kinds       inputs of calibration as instructions

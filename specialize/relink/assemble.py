@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from specialize.relink.program import DTYPES, MOST_AXES, Binary, Instruction, Op, Reduce, Unary
+from specialize.relink.strides import Shape, along, contiguous, merged, moving
 
 Array = npt.NDArray[np.generic]
-Shape = tuple[int, ...]
 
 BOOL, INT64, FLOAT64 = (DTYPES.index(np.dtype(code)) for code in ("?", "<i8", "<f8"))
 COMPARISONS = frozenset({Binary.GREATER, Binary.LESS, Binary.GREATER_EQUAL, Binary.LESS_EQUAL, Binary.EQUAL})
@@ -29,13 +29,15 @@ class Draft:
         number: Its slot.
         dtype: Number of its type.
         shape: Its shape.
-        base: The slot whose memory it is; itself, or one that it is another shape of.
+        base: The slot whose memory it is; itself, or one that it is another shape or a part of.
+        offset: Its first byte there.
     """
 
     number: int
     dtype: int
     shape: Shape
     base: int
+    offset: int = 0
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class Assembler:
     constants: dict[int, Array] = field(default_factory=dict)
     instructions: list[Instruction] = field(default_factory=list)
     _pool: dict[tuple[str, Shape, bytes], Draft] = field(default_factory=dict)
+    _copied: dict[int, tuple[Draft, Shape]] = field(default_factory=dict)
 
     def new(self, dtype: int, shape: Sequence[int]) -> Draft:
         """Return a new array."""
@@ -100,9 +103,7 @@ class Assembler:
             raise NotPortableError(f"{function.name} of {DTYPES[a.dtype]}")
         shape = np.broadcast_shapes(a.shape, b.shape)
         target = self.new(BOOL if function in COMPARISONS else a.dtype, shape)
-        dims, strides = _merged(shape, [_along(a.shape, shape), _along(b.shape, shape)])
-        words = (int(function), target.number, a.number, b.number, len(dims), *dims, *strides[0], *strides[1])
-        self._emit(Op.BINARY, words)
+        self._emit(Op.BINARY, (int(function), target.number, *self._read(shape, a, b)))
         return target
 
     def unary(self, function: Unary, a: Draft, dtype: int | None = None) -> Draft:
@@ -124,10 +125,18 @@ class Assembler:
             raise NotPortableError("WHERE of two types")
         shape = np.broadcast_shapes(condition.shape, a.shape, b.shape)
         target = self.new(a.dtype, shape)
-        dims, strides = _merged(shape, [_along(each.shape, shape) for each in (condition, a, b)])
-        numbers = (target.number, condition.number, a.number, b.number)
-        self._emit(Op.WHERE, (*numbers, len(dims), *dims, *(step for each in strides for step in each)))
+        self._emit(Op.WHERE, (target.number, *self._read(shape, condition, a, b)))
         return target
+
+    def _read(self, shape: Shape, *arrays: Draft) -> tuple[int, ...]:
+        """Return the last operands of BINARY and WHERE; what was copied is read where it is from."""
+        slots, steps = [], []
+        for a in arrays:
+            source, strides = self._copied.get(a.number, (a, contiguous(a.shape)))
+            slots.append(source.number)
+            steps.append(along(a.shape, shape, strides))
+        dims, rows = merged(shape, steps)
+        return (*slots, len(dims), *dims, *(step for row in rows for step in row))
 
     def copy(
         self, a: Draft, shape: Sequence[int], strides: Sequence[int], offset: int = 0, target: Draft | None = None,
@@ -139,9 +148,15 @@ class Assembler:
         if 0 in shape:
             raise NotPortableError("an array without elements")
         own = contiguous(shape) if target_strides is None else tuple(target_strides)
-        dims, (source, goal) = _merged(shape, [tuple(strides), own])
-        words = (into.number, a.number, offset, at, len(dims), *dims, *source, *goal)
-        self._emit(Op.COPY, words)
+        self._emit(Op.COPY, (into.number, a.number, offset, at, *moving(shape, tuple(strides), own)))
+        start = offset * DTYPES[a.dtype].itemsize
+        together = min(strides, default=0) >= 0 and (not strides or shape[-1] == 1 or strides[-1] <= 1)
+        if target is None and a.number not in self.constants and together and start % 8 == 0:
+            part = a
+            if start:
+                part = Draft(len(self.drafts), a.dtype, (size_of(a) - offset,), a.base, start)
+                self.drafts.append(part)
+            self._copied[into.number] = (part, tuple(strides))
         return into
 
     def transpose(self, a: Draft, order: Sequence[int]) -> Draft:
@@ -152,7 +167,7 @@ class Assembler:
     def expand(self, a: Draft, shape: Sequence[int]) -> Draft:
         """Return an array repeated along axes of size 1."""
         whole = np.broadcast_shapes(a.shape, tuple(shape))
-        return a if whole == a.shape else self.copy(a, whole, _along(a.shape, whole))
+        return a if whole == a.shape else self.copy(a, whole, along(a.shape, whole))
 
     def concat(self, parts: Sequence[Draft], axis: int) -> Draft:
         """Return arrays joined along an axis."""
@@ -189,6 +204,8 @@ class Assembler:
         """Return an array reduced along one axis, which stays with size 1."""
         if function is Reduce.SUM and a.dtype == BOOL:
             raise NotPortableError("a sum of bool")
+        if a.shape[axis] == 1:
+            return a
         outer = int(np.prod(a.shape[:axis], dtype=np.int64))
         inner = int(np.prod(a.shape[axis + 1 :], dtype=np.int64))
         target = self.new(a.dtype, (*a.shape[:axis], 1, *a.shape[axis + 1 :]))
@@ -238,36 +255,3 @@ class Assembler:
 def size_of(a: Draft) -> int:
     """Return the number of elements."""
     return int(np.prod(a.shape, dtype=np.int64))
-
-
-def contiguous(shape: Sequence[int]) -> Shape:
-    """Return the strides of an array without gaps, in elements."""
-    steps, step = [], 1
-    for size in reversed(shape):
-        steps.append(step)
-        step *= int(size)
-    return tuple(reversed(steps))
-
-
-def _along(shape: Shape, whole: Shape) -> Shape:
-    """Return the strides with which an array is read as one of a broadcast shape."""
-    steps = (0,) * (len(whole) - len(shape)) + contiguous(shape)
-    sizes = (1,) * (len(whole) - len(shape)) + shape
-    return tuple(0 if size == 1 else step for size, step in zip(sizes, steps, strict=True))
-
-
-def _merged(shape: Shape, strides: Sequence[Shape]) -> tuple[Shape, list[Shape]]:
-    """Return a shape and strides over it with as few axes as say the same."""
-    axes: list[tuple[int, ...]] = []
-    for size, *steps in zip(shape, *strides, strict=True):
-        if size == 1 and len(shape) > 1:
-            continue
-        if axes and all(outer == step * size for outer, step in zip(axes[-1][1:], steps, strict=True)):
-            axes[-1] = (axes[-1][0] * size, *steps)
-        else:
-            axes.append((size, *steps))
-    if not axes:
-        axes = [(1, *(0,) * len(strides))]
-    return tuple(axis[0] for axis in axes), [
-        tuple(axis[1 + number] for axis in axes) for number in range(len(strides))
-    ]

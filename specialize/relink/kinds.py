@@ -13,9 +13,10 @@ import numpy as np
 from specialize.calibration.profile import CalibrationProfile
 from specialize.model import ModelSpec
 from specialize.model_kinds import KINDS, matrices_of, trailing
-from specialize.relink.assemble import FLOAT64, Assembler, Draft, NotPortableError, contiguous, size_of
+from specialize.relink.assemble import FLOAT64, Assembler, Draft, NotPortableError, size_of
 from specialize.relink.program import INPUTS
 from specialize.relink.run import Calibration
+from specialize.relink.strides import contiguous
 
 
 @dataclass(frozen=True, slots=True)

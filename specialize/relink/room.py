@@ -32,7 +32,7 @@ def placed(assembler: Assembler, outputs: dict[str, int], cameras: int) -> tuple
     for number in keep:
         draft = assembler.drafts[number]
         constant = number in assembler.constants
-        place = at[number] if constant else places[draft.base]
+        place = at[number] if constant else places[draft.base] + draft.offset
         slots.append(Slot(draft.dtype, draft.shape, Home.CONSTANT if constant else Home.ARENA, place))
     program = Program(
         cameras=cameras,

@@ -88,8 +88,13 @@ class Share:
             cube = assembler.reshape(whole, [mask.sizes[part] for part in mask.order])
             pairs = assembler.transpose(cube, [int(axis) for axis in np.argsort(mask.order)])
             any_seen = assembler.reduce(Reduce.MAX, pairs, 2)
-            shape = mask.sizes[:2]
-            self._drafts[grid] = assembler.copy(any_seen, shape, (shape[1], 1))
+            own = assembler.new(
+                BOOL, mask.sizes[:2]
+            )  # read as itself, so that proofs can put another in its place
+            strides = (mask.sizes[1], 1)
+            self._drafts[grid] = assembler.copy(
+                any_seen, own.shape, strides, target=own, target_strides=strides
+            )
         return self._drafts[grid]
 
     def mask_drafts(self) -> dict[int, Draft]:

@@ -17,9 +17,9 @@ from specialize.relink.assemble import (
     Assembler,
     Draft,
     NotPortableError,
-    contiguous,
 )
 from specialize.relink.program import DTYPES, Binary, Reduce, Unary
+from specialize.relink.strides import contiguous
 
 
 class Translator:

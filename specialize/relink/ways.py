@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from specialize.relink.assemble import Draft, contiguous
+from specialize.relink.assemble import Draft
 from specialize.relink.places import DoesNotFitError, back_of, rows_of
 from specialize.relink.program import Binary
 from specialize.relink.share import Share
+from specialize.relink.strides import contiguous
 from specialize.rows.room import Room
 from specialize.rows.table import MADE, Table, folded_name
 
@@ -54,12 +55,13 @@ class Place:
 
 def ways_of(table: Table, share: Share, rooms: Mapping[str, Room], size: int) -> Iterator[Way]:
     """Yield the ways in which a table of `size` elements may be made, the likeliest first."""
-    member = table.members[0]
+    # a part of the model has few of the sites that share a table
+    member = next((each for each in table.members if _site(each) in rooms), table.members[0])
     label = re.sub(r"\d+$", "", member.rsplit("/", 1)[-1]) if member.startswith(MADE) else ""
     if not label:
         yield from _folded(share, member)
         return
-    room = rooms.get(member.removeprefix(MADE).rpartition("/")[0])
+    room = rooms.get(_site(member))
     places = list(_places(share, room)) if room is not None else []
     if label == "rows":
         for place in places:
@@ -73,6 +75,10 @@ def ways_of(table: Table, share: Share, rooms: Mapping[str, Room], size: int) ->
     if label == "table":
         for place in places:
             yield from _picked(share, place, size)
+
+
+def _site(member: str) -> str:
+    return member.removeprefix(MADE).rpartition("/")[0]
 
 
 def _folded(share: Share, member: str) -> Iterator[Way]:

@@ -120,10 +120,10 @@ def model_again(source: dict[str, object], spec: ModelSpec, store: Store, say: S
     Raises:
         InputError: It cannot be made again: the user's own file is gone from the store.
     """
-    kind, key = str(source["kind"]), str(source["key"])
-    entry = store.find_entry(KIND, key)
-    if entry is not None:
-        return GenericModel(str(source["name"]), spec, entry, source, _warnings(entry))
+    kept = kept_model(source, spec, store)
+    if kept is not None:
+        return kept
+    kind = str(source["kind"])
     if kind == "onnx":
         hint = "build again with --model, which puts it back"
         raise InputError(f"store {store.root}", f"the model {source['name']} of this build", "none", hint)
@@ -131,6 +131,12 @@ def model_again(source: dict[str, object], spec: ModelSpec, store: Store, say: S
         hint = "build again with --checkpoint, which puts it back"
         raise InputError(f"store {store.root}", f"{source['name']} with its checkpoint", "none", hint)
     return _zoo_model(str(source["name"]), spec, None, int(str(source["seed"])), store, say)
+
+
+def kept_model(source: dict[str, object], spec: ModelSpec, store: Store) -> GenericModel | None:
+    """Return the generic model that a build was made from if the store still has it."""
+    entry = store.find_entry(KIND, str(source["key"]))
+    return None if entry is None else GenericModel(str(source["name"]), spec, entry, source, _warnings(entry))
 
 
 def _zoo_model(

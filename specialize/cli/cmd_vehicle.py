@@ -30,12 +30,17 @@ def command() -> None:
 @click.option(
     "-o", "--output", type=options.FOLDER, required=True, help="Folder to write, outside of the build."
 )
+@click.option(
+    "--golden",
+    is_flag=True,
+    help="Run the models on two seeded frames and write golden.bin, to test engines with.",
+)
 @options.json_option
-def export(build_dir: Path, output: Path, as_json: bool) -> None:
+def export(build_dir: Path, output: Path, golden: bool, as_json: bool) -> None:
     """Write contract.bin, the guard's headers and sources into a folder for the car."""
     from specialize.vehicle.export import export_build
 
-    data = export_json(export_build(build_dir, output))
+    data = export_json(export_build(build_dir, output, golden))
     emit(data, export_text(data), as_json)
 
 

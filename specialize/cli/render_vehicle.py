@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from specialize.vehicle.export import Exported
 
 
+_REFERENCES = {"original": "the original model", "specialized": "the build's own model"}
+
+
 def export_json(made: Exported) -> dict[str, Any]:
     """Return what `specialize vehicle export --json` prints."""
     return {
@@ -26,6 +29,7 @@ def export_json(made: Exported) -> dict[str, Any]:
         "files": made.files,
         "mode": made.mode,
         "relink": made.relink,
+        "golden": made.golden or None,
         "notes": list(made.notes),
     }
 
@@ -40,7 +44,9 @@ def export_text(data: dict[str, Any]) -> RenderableType:
         f"      specialize vehicle pack --calib today.yaml -o {folder}/today.bin",
         f"      {folder}/guard check {folder}/contract.bin {folder}/today.bin",
     ]
-    return stack(head, "\n".join(lines), *data["notes"], "\n".join(following))
+    expected = f"golden frame: expected is what {_REFERENCES[data['golden']]} gives" if data["golden"] else ""
+    said = filter(None, (expected, *data["notes"]))
+    return stack(head, "\n".join(lines), *said, "\n".join(following))
 
 
 def pack_json(calib: Path, output: Path, profile: CalibrationProfile, size: int) -> dict[str, Any]:

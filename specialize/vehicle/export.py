@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from specialize.artifact import Build
 from specialize.digest import short
@@ -13,13 +14,16 @@ from specialize.modes.link import RELINK, table_options
 from specialize.vehicle.expect import contract_of
 from specialize.vehicle.toolchain import FLAGS, include_dir, source
 
-CONTRACT, SOURCES = "contract.bin", ("vehicle.cpp", "guard.cpp")
+if TYPE_CHECKING:
+    from specialize.vehicle.framing import Framed
+
+CONTRACT, GOLDEN, SOURCES = "contract.bin", "golden.bin", ("vehicle.cpp", "guard.cpp")
 
 _README = """\
 {mode} build of {model} for {vehicle}, for the vehicle's own computer.
 
 contract.bin       what the build expects of a calibration (build {build}, profile {profile})
-include/specialize the guard, C++17 headers without dependencies; vehicle.h is the same as a C interface
+{golden}include/specialize the guard, C++17 headers without dependencies; vehicle.h is the same as a C interface
 vehicle.cpp        the C interface as a library
 guard.cpp          the guard as a program
 
@@ -30,6 +34,10 @@ guard.cpp          the guard as a program
 Exit code 0: fresh, or inside the envelope. 2: other tables. 3: stale, build again. 4: unusable. 1: a damaged file.
 `specialize vehicle pack --calib PROFILE -o today.bin` writes a calibration; a program on the vehicle fills
 `specialize_today` instead. The model itself is not here: ship it with contract.bin, which names it by digest.
+"""
+
+_GOLDEN_LINE = """\
+golden.bin         two frames and what the engine must give for them; golden.hpp runs it through your engine
 """
 
 
@@ -43,6 +51,7 @@ class Exported:
         files: Size in bytes of every file by name, relative to the folder.
         mode: How the build binds the calibration.
         relink: Whether the contract has a program that makes tables.
+        golden: Who computed what the golden frame expects; empty without one.
         notes: Why something is not there.
     """
 
@@ -51,29 +60,29 @@ class Exported:
     files: dict[str, int]
     mode: str
     relink: bool
+    golden: str = ""
     notes: tuple[str, ...] = ()
 
 
-def export_build(build_dir: Path, output: Path) -> Exported:
+def export_build(build_dir: Path, output: Path, golden: bool = False) -> Exported:
     """Write what a build needs on the vehicle into a folder, which is replaced.
+
+    Args:
+        build_dir: The build.
+        output: The folder.
+        golden: Whether to run the models on two frames and write these as well.
 
     Raises:
         InputError: The build is damaged, or has names or numbers that a contract cannot hold; or the folder is inside
             the build, or holds something else.
+        VerificationError: The golden frame shows nothing, or the build's model gives other outputs than the original.
     """
     build = Build.intact(build_dir)
-    with explained(output):
-        if output.resolve().is_relative_to(build_dir.resolve()):
-            raise InputError(
-                str(output), "a folder outside of the build", "one inside it", "choose another -o"
-            )
-        if output.exists() and any(output.iterdir()) and not (output / CONTRACT).is_file():
-            raise InputError(
-                str(output), "an empty folder, or one written by this command", "other files in it"
-            )
+    _require_place(build_dir, output)
     manifest = build.manifest
     relink, notes = _relink(build)
     contract = contract_of(build, build.calibration(), relink)
+    framed = _framed(build) if golden else None
     readme = _README.format(
         mode=manifest.mode,
         model=manifest.model,
@@ -81,8 +90,11 @@ def export_build(build_dir: Path, output: Path) -> Exported:
         build=short(manifest.digests.build),
         profile=short(manifest.digests.profile),
         flags=" ".join(FLAGS),
+        golden=_GOLDEN_LINE if framed else "",
     )
     files: dict[str, bytes] = {CONTRACT: contract.to_bytes(), "README": readme.encode()}
+    if framed is not None:
+        files[GOLDEN] = framed.golden.to_bytes()
     files |= {name: source(name).read_bytes() for name in SOURCES}
     headers = sorted((include_dir() / "specialize").glob("*.h*"))
     files |= {f"include/specialize/{path.name}": path.read_bytes() for path in headers}
@@ -96,8 +108,32 @@ def export_build(build_dir: Path, output: Path) -> Exported:
         files=sizes,
         mode=manifest.mode,
         relink=bool(contract.relink),
-        notes=notes,
+        golden=framed.golden.reference if framed else "",
+        notes=(*notes, *(framed.notes if framed else ())),
     )
+
+
+def _require_place(build_dir: Path, output: Path) -> None:
+    """Refuse a folder that is inside the build, or holds something else.
+
+    Raises:
+        InputError: It is, or does.
+    """
+    with explained(output):
+        if output.resolve().is_relative_to(build_dir.resolve()):
+            raise InputError(
+                str(output), "a folder outside of the build", "one inside it", "choose another -o"
+            )
+        if output.exists() and any(output.iterdir()) and not (output / CONTRACT).is_file():
+            raise InputError(
+                str(output), "an empty folder, or one written by this command", "other files in it"
+            )
+
+
+def _framed(build: Build) -> Framed:
+    from specialize.vehicle.framing import frame_build  # opens runtimes
+
+    return frame_build(build)
 
 
 def _relink(build: Build) -> tuple[bytes, tuple[str, ...]]:

@@ -47,6 +47,7 @@ class Reason(IntEnum):
     GOLDEN_BLIND = 42
     ENGINE_FAILED = 43
     NOT_ALIGNED = 44
+    OTHER_BUILD = 45
 
 
 HAS_PINHOLE, HAS_PROJECTION = 1, 2
@@ -55,4 +56,7 @@ HAS_PINHOLE, HAS_PROJECTION = 1, 2
 MODES = ("exact", "envelope", "tables")
 """Binding modes in the order of their numbers."""
 
-MOST_CAMERAS, MOST_GRIDS, NAME_BYTES = 64, 16, 64
+REFERENCES = ("original", "specialized")
+"""Who computed what a golden frame expects: the original model, or the build's own, in the order of their numbers."""
+
+MOST_CAMERAS, MOST_GRIDS, MOST_TENSORS, NAME_BYTES = 64, 16, 64, 64

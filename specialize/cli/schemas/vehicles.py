@@ -197,6 +197,7 @@ class VehicleExport(Output, frozen=True, kw_only=True):
         files: Size in bytes of every file in it.
         mode: How the build binds the calibration.
         relink: Whether the vehicle can make its own tables.
+        golden: Who computed what the golden frame expects: the original model, or the build's own; null without one.
         notes: Why something is not there.
     """
 
@@ -206,6 +207,7 @@ class VehicleExport(Output, frozen=True, kw_only=True):
     files: dict[str, int]
     mode: str
     relink: bool
+    golden: Literal["original", "specialized"] | None
     notes: tuple[str, ...]
 
 

@@ -2,13 +2,15 @@
 //
 //   guard check  contract.bin today.bin                        what to do about the build
 //   guard relink contract.bin today.bin -o table.safetensors   today's tables for its engine
+//   guard golden golden.bin                                    what a golden frame holds
 //
-// Exit codes: 0 fresh or inside, or written; 2 relink; 3 stale, or tables that do not fit; 4 unusable; 1 a file that is
+// Exit codes: 0 fresh or inside, written, or shown; 2 relink; 3 stale, or tables that do not fit; 4 unusable; 1 a file that is
 // refused or cannot be written.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
+#include "specialize/golden.hpp"
 #include "specialize/guard.hpp"
 #include "specialize/relink.hpp"
 #include "specialize/table_file.hpp"
@@ -147,13 +149,36 @@ int relink(const char *contract_path, const char *today_path, const char *output
   return write_tables(asked, program, memory.data, output);
 }
 
+int golden(const char *path) {
+  File file;
+  if (!read_file(path, &file)) return 1;
+  specialize_golden golden;
+  if (const int reason = specialize::open_golden(file.data, file.size, nullptr, &golden)) return refuse(path, reason);
+  std::printf("build ");
+  for (int k = 32; k < 38; ++k) std::printf("%02x", file.data[k]);
+  std::printf(", expected is what %s gave\n", golden.reference == 0 ? "the original model" : "the build's own model");
+  const char *const types[] = {"bool", "int32", "int64", "float32", "float64", "float16",
+                               "int8", "uint8", "int16", "uint16", "uint32", "uint64"};
+  for (std::uint32_t k = 0; k < golden.inputs + golden.outputs; ++k) {
+    specialize_tensor tensor;
+    specialize::golden_tensor(golden, k, 0, &tensor);
+    std::printf("%s %s: %s", k < golden.inputs ? "input " : "output", tensor.name, types[tensor.type]);
+    for (std::uint32_t axis = 0; axis < tensor.rank; ++axis)
+      std::printf("%s%lld", axis ? "x" : " ", static_cast<long long>(tensor.shape[axis]));
+    std::printf("\n");
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int count, char **words) {
   if (count == 4 && std::strcmp(words[1], "check") == 0) return check(words[2], words[3]);
   if (count == 6 && std::strcmp(words[1], "relink") == 0 && std::strcmp(words[4], "-o") == 0)
     return relink(words[2], words[3], words[5]);
+  if (count == 3 && std::strcmp(words[1], "golden") == 0) return golden(words[2]);
   std::fprintf(stderr, "usage: guard check contract.bin today.bin\n"
-                       "       guard relink contract.bin today.bin -o table.safetensors\n");
+                       "       guard relink contract.bin today.bin -o table.safetensors\n"
+                       "       guard golden golden.bin\n");
   return 1;
 }

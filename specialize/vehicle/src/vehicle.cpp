@@ -1,4 +1,5 @@
 // The C interface as a library: g++ -std=c++17 -O3 -ffp-contract=off -fPIC -shared -I INCLUDE vehicle.cpp -o libspecialize.so
+#include "specialize/golden.hpp"
 #include "specialize/guard.hpp"
 #include "specialize/policy.hpp"
 #include "specialize/relink.hpp"
@@ -35,6 +36,21 @@ int specialize_make_tables(const specialize_relink *relink, const specialize_tod
 
 int specialize_read_table(const specialize_relink *relink, void *memory, uint32_t number, specialize_table *table) {
   return specialize::read_table(*relink, memory, number, table);
+}
+
+int specialize_open_golden(const void *data, size_t size, const specialize_contract *contract,
+                           specialize_golden *golden) {
+  return specialize::open_golden(data, size, contract, golden);
+}
+
+int specialize_golden_tensor(const specialize_golden *golden, uint32_t number, uint32_t frame,
+                             specialize_tensor *tensor) {
+  return specialize::golden_tensor(*golden, number, frame, tensor);
+}
+
+int specialize_selftest(const specialize_golden *golden, specialize_engine run, void *user,
+                        specialize_difference *first) {
+  return specialize::selftest(*golden, run, user, first);
 }
 
 const char *specialize_state_name(uint32_t state) { return specialize::state_name(state); }

@@ -514,6 +514,7 @@ inline const char *reason_text(std::uint32_t reason) noexcept {
     case SPECIALIZE_GOLDEN_BLIND: return "the engine gives the same outputs for two different frames";
     case SPECIALIZE_ENGINE_FAILED: return "the engine's callback returned an error";
     case SPECIALIZE_NOT_ALIGNED: return "memory that is not aligned to 8 bytes";
+    case SPECIALIZE_OTHER_BUILD: return "the file belongs to another build than the contract";
     default: return "unknown reason";
   }
 }

@@ -52,7 +52,8 @@ typedef enum specialize_reason {
   SPECIALIZE_GOLDEN_DIFFERS = 41, /* the engine gives other outputs for the golden frame */
   SPECIALIZE_GOLDEN_BLIND = 42,   /* the engine gives the same outputs for two different frames */
   SPECIALIZE_ENGINE_FAILED = 43,  /* the engine's callback returned an error */
-  SPECIALIZE_NOT_ALIGNED = 44     /* memory that is not aligned to 8 bytes */
+  SPECIALIZE_NOT_ALIGNED = 44,    /* memory that is not aligned to 8 bytes */
+  SPECIALIZE_OTHER_BUILD = 45     /* the file belongs to another build than the contract */
 } specialize_reason;
 
 enum { SPECIALIZE_NAME_BYTES = 64, SPECIALIZE_MOST_CAMERAS = 64, SPECIALIZE_MOST_GRIDS = 16 };
@@ -153,7 +154,20 @@ typedef struct specialize_misfit {
   uint64_t wanted[SPECIALIZE_MOST_CAMERAS], kept[SPECIALIZE_MOST_CAMERAS];
 } specialize_misfit;
 
-enum { SPECIALIZE_BOOL = 0, SPECIALIZE_INT32 = 1, SPECIALIZE_INT64 = 2, SPECIALIZE_FLOAT32 = 3, SPECIALIZE_FLOAT64 = 4 };
+enum {
+  SPECIALIZE_BOOL = 0,
+  SPECIALIZE_INT32 = 1,
+  SPECIALIZE_INT64 = 2,
+  SPECIALIZE_FLOAT32 = 3,
+  SPECIALIZE_FLOAT64 = 4,
+  SPECIALIZE_FLOAT16 = 5, /* from here on in golden.bin alone, not in tables */
+  SPECIALIZE_INT8 = 6,
+  SPECIALIZE_UINT8 = 7,
+  SPECIALIZE_INT16 = 8,
+  SPECIALIZE_UINT16 = 9,
+  SPECIALIZE_UINT32 = 10,
+  SPECIALIZE_UINT64 = 11
+};
 
 /* One table: the engine's input `name`, `name_bytes` long and without a zero at its end. */
 typedef struct specialize_table {
@@ -173,6 +187,52 @@ int specialize_make_tables(const specialize_relink *relink, const specialize_tod
 
 /* Describes table `number` of relink->tables after specialize_make_tables. */
 int specialize_read_table(const specialize_relink *relink, void *memory, uint32_t number, specialize_table *table);
+
+enum { SPECIALIZE_MOST_TENSORS = 64 };
+
+/* A golden.bin in the caller's memory, which must stay there. Filled by specialize_open_golden. */
+typedef struct specialize_golden {
+  const unsigned char *data;
+  size_t size;
+  uint32_t inputs, outputs;
+  uint32_t reference; /* who computed what is expected: 0 the original model, 1 the build's own model */
+  uint32_t unused;
+} specialize_golden;
+
+/* One input or output of the engine. `name` ends with a zero. */
+typedef struct specialize_tensor {
+  const char *name;
+  uint32_t type, rank; /* SPECIALIZE_BOOL to SPECIALIZE_UINT64 */
+  int64_t shape[8];
+  const void *data;
+  size_t bytes;
+} specialize_tensor;
+
+/* Runs the engine once. Names, types, shapes and sizes of all outputs are filled in, `data` is NULL: let it point to
+ * what the engine gave, which stays there until the next call. Returns 0, or anything else if the engine failed. */
+typedef int (*specialize_engine)(void *user, const specialize_tensor *inputs, uint32_t input_count,
+                                 specialize_tensor *outputs, uint32_t output_count);
+
+/* The first difference: output and element, -1 for none; `beyond` is the number of elements of it that differ. */
+typedef struct specialize_difference {
+  int32_t frame, output;
+  int64_t index;
+  uint64_t beyond;
+  double expected, found, allowed;
+} specialize_difference;
+
+/* Checks a golden.bin once, of the same build as `contract` unless that is NULL. `data` is aligned to 8. */
+int specialize_open_golden(const void *data, size_t size, const specialize_contract *contract,
+                           specialize_golden *golden);
+
+/* Describes tensor `number`, inputs first and then outputs, in frame 0 or 1. SPECIALIZE_MALFORMED: there is none. */
+int specialize_golden_tensor(const specialize_golden *golden, uint32_t number, uint32_t frame,
+                             specialize_tensor *tensor);
+
+/* Runs the engine on both frames. SPECIALIZE_OK, SPECIALIZE_GOLDEN_DIFFERS, SPECIALIZE_GOLDEN_BLIND (it gives the
+ * outputs of the other frame), or SPECIALIZE_ENGINE_FAILED. */
+int specialize_selftest(const specialize_golden *golden, specialize_engine run, void *user,
+                        specialize_difference *first);
 
 /* Names for people, never NULL: "FRESH", "the rotation is not orthonormal", "CAM_FRONT". */
 const char *specialize_state_name(uint32_t state);

@@ -105,7 +105,8 @@ def _compare(request: BuildRequest, timing: Timing | None, say: Say) -> Comparis
 def _measure(compiled: Compilation, timing: Timing, say: Say) -> BuildBench:
     spec, sites = compiled.generic.spec, compiled.sites
     left = left_for_cost(compiled.notes)
-    forms = write_forms(compiled.parts, bound_constants(spec, compiled.profile), left)
+    constants = bound_constants(spec, compiled.profile)
+    forms = write_forms(compiled.parts, compiled.original, constants, left)
     path = compiled.parts / "specialized.onnx"
     nodes = marked(compiled.graph.graph, len(sites))
     write_graph(compiled.graph, path)

@@ -38,13 +38,14 @@ THREADS = 2
 def count_forms(compiled: Compilation) -> FormsReport:
     """Count the original, the re-batched and the specialized form, each on its real graph.
 
-    The original is counted with this calibration bound, so that every shape is a number.
+    The original is the model that the proof compares with; this calibration is bound in it, so that every shape is a
+    number.
     """
     prepared = compiled.parts / PREPARED
     replaced = frozenset(name for site in compiled.sites for name in site.replaced)
     padded = rebatched(prepared, compiled.constants, left_for_cost(compiled.notes))
     reports = {
-        "original": count_original(prepared, compiled.constants, replaced),
+        "original": count_original(compiled.original, compiled.constants, replaced),
         "rebatched": count(padded.model),
         "specialized": count(compiled.graph),
     }

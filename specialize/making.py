@@ -102,7 +102,7 @@ def _proven(request: BuildRequest, compiled: Compilation, candidate: Path, say: 
     Raises:
         VerificationError: Both differ, or the comparison could not have failed.
     """
-    original = compiled.generic.reference(compiled.parts)
+    original = compiled.original
     report = compare_with_original(
         original, candidate, compiled.generic.spec, compiled.binding.fed, request.frames, request.seed,
         say, compiled.profile.camera_names(), request.allow, () if request.mode == "envelope" else compiled.sites,

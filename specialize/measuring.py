@@ -16,12 +16,14 @@ from specialize.errors import SpecializeError
 from specialize.flops import FormsReport, contradiction
 from specialize.flops.projections import with_projections
 from specialize.graph.edit import SITE_KEY
+from specialize.graph.equal import with_equals
 from specialize.graph.io import read_graph, write_graph
 from specialize.graph.known import fold
 from specialize.model import ModelSpec
+from specialize.original import read_original
 from specialize.passes.bind import bind
 from specialize.passes.site import CompactedSite
-from specialize.sources import PREPARED, Say
+from specialize.sources import Say
 from specialize.specializing import Compilation
 from specialize.verify import make_frames, model_inputs
 
@@ -38,13 +40,20 @@ class Form:
 
 
 def write_original(
-    parts: Path, constants: Mapping[str, np.ndarray], sites: tuple[CompactedSite, ...]
+    original: Path, folder: Path, constants: Mapping[str, np.ndarray], sites: tuple[CompactedSite, ...]
 ) -> Form:
-    """Write the original with its calibration folded beside the prepared graph, and return it."""
-    dense = read_graph(parts / PREPARED)
+    """Write the original with its calibration folded, and return it.
+
+    Args:
+        original: The model that a proof compares with.
+        folder: Where it is written.
+        constants: What is bound, by input name.
+        sites: Where rows were dropped.
+    """
+    dense = read_original(original)
     bind(dense, constants)
     fold(dense)
-    path = parts / "original.onnx"
+    path = folder / "original.onnx"
     write_graph(dense, path)
     return Form(path, tuple(site.replaced for site in sites), tuple(site.rows_before for site in sites))
 
@@ -107,9 +116,8 @@ def measure_once(compiled: Compilation, candidate: Path, forms: FormsReport, say
 
 def whole_subjects(compiled: Compilation, candidate: Path) -> dict[str, Subject]:
     """Return the original as the user has it, and the specialized model."""
-    original = compiled.generic.reference(compiled.parts)
     spec, fed = compiled.generic.spec, compiled.binding.fed.cases[0]
-    paths = {"original": original, "specialized": candidate}
+    paths = {"original": compiled.original, "specialized": candidate}
     return {form: Subject(path, feed_of(path, spec, fed)) for form, path in paths.items()}
 
 
@@ -120,15 +128,17 @@ def site_subjects(compiled: Compilation, candidate: Path) -> dict[str, Subject]:
         SpecializeError: They cannot be cut out.
     """
     spec, fed, sites = compiled.generic.spec, compiled.binding.fed.cases[0], compiled.sites
-    original = write_original(compiled.parts, compiled.constants, sites)
+    original = write_original(compiled.original, compiled.parts, compiled.constants, sites)
     own = marked(read_graph(candidate).graph, len(sites))
     if not all(own):
         raise SpecializeError(
             "the specialized model", "nodes of every site", "a site without nodes of its own"
         )
+    dense = with_equals(read_graph(original.path).graph, frozenset().union(*original.sites))
     subjects: dict[str, Subject] = {}
-    for form, path, nodes in (("original", original.path, original.sites), ("specialized", candidate, own)):
-        names = projected(path, frozenset().union(*nodes))
+    made = frozenset().union(*own)
+    for form, path, nodes in (("original", original.path, dense), ("specialized", candidate, made)):
+        names = projected(path, nodes)
         folder = compiled.parts / f"measured-{form}"
         subjects |= extract_sites(path, {form: names}, feed_of(path, spec, fed), folder, THREADS)
     return subjects

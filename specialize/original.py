@@ -1,4 +1,4 @@
-"""The original that a specialization is compared with: counted as it stands, and named after its form."""
+"""The original that a specialization is compared with: counted as it was written, and named after its form."""
 
 from __future__ import annotations
 
@@ -6,17 +6,37 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import onnx_ir as ir
 
 from specialize.anatomy import site_forms
 from specialize.flops import CostReport, FormsReport, count
+from specialize.graph.batch import bind_batch
+from specialize.graph.equal import with_equals
 from specialize.graph.io import read_graph
-from specialize.graph.known import evaluate
+from specialize.graph.known import evaluate, fold
 from specialize.passes.bind import bind
 from specialize.passes.site import CompactedSite
 
 
+def read_original(path: Path) -> ir.Model:
+    """Return the graph of a model in which only what depends on weights alone is computed, as by every runtime.
+
+    Equal nodes stay apart, so it has what a frame really computes; the prepared graph has each of them once.
+
+    Args:
+        path: The model that a proof compares with.
+
+    Raises:
+        InputError: The file is no model, or contradicts itself.
+    """
+    model = read_graph(path)
+    bind_batch(model)
+    fold(model)
+    return model
+
+
 def count_original(
-    prepared: Path, constants: Mapping[str, np.ndarray], attention: Collection[str] = ()
+    path: Path, constants: Mapping[str, np.ndarray], attention: Collection[str] = ()
 ) -> CostReport:
     """Count every node of the original, those that compute its geometry included.
 
@@ -24,17 +44,17 @@ def count_original(
     nothing is removed. What runs once per graph, the branch of an `If` that is not taken, is not counted.
 
     Args:
-        prepared: The prepared graph.
+        path: The model that a proof compares with; or the prepared graph, whose equal nodes are merged.
         constants: What is bound, by input name.
-        attention: Names of the nodes that belong to an attention site.
+        attention: Names of the nodes that belong to an attention site; nodes equal to them belong to it, too.
 
     Raises:
         InputError: The constants do not fit the graph.
     """
-    model = read_graph(prepared)
+    model = read_original(path)
     bind(model, constants)
     evaluate(model)
-    return count(model, attention)
+    return count(model, with_equals(model.graph, attention))
 
 
 GROWTH = 1.1

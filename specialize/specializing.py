@@ -78,6 +78,11 @@ class Compilation:
     plausibility: Plausibility
     witness: Witness
 
+    @property
+    def original(self) -> Path:
+        """The model that a proof compares with, in the folder of its parts."""
+        return self.generic.reference(self.parts)
+
 
 def specialize(
     request: BuildRequest, profile: CalibrationProfile, generic: GenericModel, parts: Path, watch: Watch

@@ -51,9 +51,10 @@ def bench_build(build_dir: Path, timing: Timing, say: Say) -> BuildBench:
     """
     made = Build.intact(build_dir)
     spec, profile = parse_spec(made.manifest.spec, f"{build_dir}: spec"), made.calibration()
-    with original_of(made, spec, say) as parts:
+    with original_of(made, spec, say) as (parts, original):
         fed = fed_to(made, spec, parts / PREPARED).cases[0]
-        forms = write_forms(parts, bound_constants(spec, profile), left_for_cost(made.manifest.passes))
+        left = left_for_cost(made.manifest.passes)
+        forms = write_forms(parts, original, bound_constants(spec, profile), left)
         shutil.copytree(build_dir, parts / "build")
         forms["specialized"] = _built(parts / "build", made)
         return bench_forms_of(made.manifest.model, made.manifest.vehicle, forms, spec, fed, timing, say)
@@ -80,8 +81,8 @@ def bench_forms_of(
 
 
 @contextmanager
-def original_of(made: Build, spec: ModelSpec, say: Say) -> Iterator[Path]:
-    """Yield a folder with the generic model of a build, for as long as the block lasts.
+def original_of(made: Build, spec: ModelSpec, say: Say) -> Iterator[tuple[Path, Path]]:
+    """Yield a folder with the generic model of a build, and what a proof compares with, for as long as the block lasts.
 
     Raises:
         InputError: It is not what the build was made from.
@@ -92,14 +93,17 @@ def original_of(made: Build, spec: ModelSpec, say: Say) -> Iterator[Path]:
         expected = made.manifest.digests.model
         raise InputError(f"{made.folder}: model", expected, generic.digest, "build again")
     with generic.unpacked(store) as parts:
-        yield parts
+        yield parts, generic.reference(parts)
 
 
-def write_forms(parts: Path, constants: Mapping[str, np.ndarray], left: frozenset[str]) -> dict[str, Form]:
+def write_forms(
+    parts: Path, original: Path, constants: Mapping[str, np.ndarray], left: frozenset[str]
+) -> dict[str, Form]:
     """Write the original, folded, and the re-batched form beside the prepared graph and return both.
 
     Args:
         parts: Folder of the prepared graph.
+        original: The model that a proof compares with.
         constants: What is bound, by input name.
         left: Names of the sites that the build left as they were.
     """
@@ -107,7 +111,7 @@ def write_forms(parts: Path, constants: Mapping[str, np.ndarray], left: frozense
     write_graph(padded.model, parts / "rebatched.onnx")
     sites = padded.sites
     return {
-        "original": write_original(parts, constants, sites),
+        "original": write_original(original, parts, constants, sites),
         "rebatched": Form(
             parts / "rebatched.onnx",
             marked(padded.model.graph, len(sites)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import onnx
 import pytest
 
 from specialize.cli.output import to_text
@@ -27,6 +28,33 @@ def test_a_comparison_has_the_figures_of_a_build(tmp_path: Path, store_dir: Path
     made = build(BuildRequest(calib=CAR42, model=model, output=tmp_path / "build")).manifest
     assert first.sites == made.sites
     assert json.loads(json.dumps(first.forms.to_json())) == made.flops
+
+
+def test_the_original_is_counted_as_it_was_written(tmp_path: Path, store_dir: Path) -> None:
+    """A file that computes the same twice costs twice as much, its sites included; what is built computes it once."""
+    once, twice = write_tiny(tmp_path / "once"), write_tiny(tmp_path / "twice")
+    again = onnx.compose.add_prefix(onnx.load(once), "again_", rename_inputs=False)
+    model = onnx.load(twice)
+    for ours, theirs in zip(
+        *((m.graph.node, m.graph.initializer, m.graph.output) for m in (model, again)), strict=True
+    ):
+        ours.extend(theirs)
+    onnx.save(model, twice)
+    (one,), (two,) = (compare([str(path)], [CAR42], None, quiet) for path in (once, twice))
+    first, second = one.forms.forms["original"], two.forms.forms["original"]
+    for quantity in (
+        "model_flops",
+        "model_bytes",
+        "model_predicted_ns",
+        "attention_flops",
+        "attention_bytes",
+        "attention_samples",
+        "attention_predicted_ns",
+        "per_row_flops",
+    ):
+        assert getattr(second, quantity) == pytest.approx(2 * getattr(first, quantity), abs=1), quantity
+    built, again_built = one.forms.forms["specialized"], two.forms.forms["specialized"]
+    assert (again_built.pairs, again_built.model_flops) == (built.pairs, built.model_flops)
 
 
 def test_a_comparison_can_be_measured(

@@ -35,7 +35,7 @@ from specialize.measuring import site_subjects, whole_subjects
 from specialize.original import count_original
 from specialize.request import BuildRequest
 from specialize.scratch import temporary_folder
-from specialize.sources import PREPARED, generic_model
+from specialize.sources import generic_model
 from specialize.specializing import specialize
 from specialize.store import open_store
 from specialize.version import VERSION
@@ -151,7 +151,7 @@ def measured(folder: Path, part: str) -> Site:
         if part == "sites":
             reports = {form: count(read_graph(subject.path)) for form, subject in subjects.items()}
         else:
-            original = count_original(parts / PREPARED, compiled.constants)
+            original = count_original(compiled.original, compiled.constants)
             reports = {"original": original, "specialized": count(read_graph(path))}
         return _site(folder.name, part, reports, subjects)
 

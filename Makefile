@@ -15,7 +15,7 @@ RUNTIME_TESTS := tests/bench tests/passes tests/precision tests/targets tests/ve
 	tests/end_to_end/test_precision.py tests/end_to_end/test_round_trip.py
 HIDING := $(abspath $(VENV))/without_vnni.so
 
-.PHONY: help install demo test test-lowest fuzz check benchmarks movement evidence evidence-models mutants same-builds format pin wheel clean targets table
+.PHONY: help install demo test test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink mutants same-builds format pin wheel clean targets table
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ evidence: install ## the slow tests: whole detectors, timings, thousands of vehi
 
 evidence-models: install ## every model family built for car42 in both layouts: a table of what each build took
 	$(BIN)/python tools/evidence_models.py
+
+evidence-relink: install ## tables of 10,000 vehicles by both executors for every model in both layouts, COUNT=N for fewer, into benchmarks/results/relink.json
+	for model in bevformer_tiny bevformer_small bevformer_base surroundocc; do for layout in ragged padded; do \
+	  $(BIN)/python tools/relink_evidence.py $$model --layout $$layout --count $(or $(COUNT),10000) || exit 1; done; done
 
 mutants: install ## change the compiler's meaning in one place at a time and see which checks notice (an hour): docs/concepts/mutants.md
 	$(TEST_ENV) $(BIN)/python tools/mutants/campaign.py --jobs $(WORKERS) --write docs/mutants.json

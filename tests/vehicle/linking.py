@@ -8,14 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
+from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
+from specialize.relink.kinds import calibration_of
+from specialize.relink.places import DoesNotFitError
 from specialize.relink.program import DTYPES, Program
+from specialize.relink.run import run
 from specialize.relink.sealing import sealed
 from specialize.vehicle import native
 from specialize.vehicle.contract import CAMERA, Contract
 from specialize.vehicle.packing import pack
 from specialize.vehicle.today import Today
 from specialize.vehicle.words import Reason
+from specialize.visibility.perturb import at_the_edge
+from specialize.visibility.pyramid import Deviation
+from tests.cli.running import CAR42
 from tests.vehicle import compiling
 
 
@@ -100,3 +107,33 @@ class Linker:
     def of(self, profile: CalibrationProfile) -> tuple[Reason, dict[str, np.ndarray]]:
         """Return the tables of a profile."""
         return self.make(pack(profile))
+
+
+def vehicles(count: int, seed: int) -> list[CalibrationProfile]:
+    """Return calibrations around car42, a third of them far away."""
+    near, far = Deviation(0.02, 0.1, 0.02, 5.0), Deviation(0.6, 0.5, 0.3, 40.0)
+    own = load_profile(CAR42)
+    bounds = [[far if number % 3 == 0 else near] * 6 for number in range(count)]
+    return [next(iter(at_the_edge(own, each, 1, seed=seed + number))) for number, each in enumerate(bounds)]
+
+
+def compare(linker: Linker, profile: CalibrationProfile) -> bool:
+    """Require the same bits, or the same refusal, of both; return whether it fits."""
+    reason, tables = linker.of(profile)
+    try:
+        expected = run(linker.program, calibration_of(profile))
+    except DoesNotFitError as error:
+        assert reason == Reason.DOES_NOT_FIT
+        if error.is_sum:
+            assert (linker.misfit.cameras_per_query, linker.misfit.kept_per_query) == (
+                *error.wanted,
+                *error.kept,
+            )
+        else:
+            assert tuple(linker.misfit.wanted[: len(error.wanted)]) == error.wanted
+            assert tuple(linker.misfit.kept[: len(error.kept)]) == error.kept
+        return False
+    assert reason == Reason.OK
+    for name, table in expected.items():
+        assert table.tobytes() == tables[name].tobytes(), name
+    return True

@@ -26,7 +26,6 @@ from specialize.modes.link import RELINK, linked, read_link
 from specialize.modes.tables import program_of
 from specialize.relink.assemble import Assembler, Draft, NotPortableError
 from specialize.relink.kinds import calibration_of, input_of, sources_of
-from specialize.relink.places import DoesNotFitError
 from specialize.relink.program import DTYPES, INPUTS, Binary, Program, Reduce, Unary, parse_program
 from specialize.relink.room import placed
 from specialize.relink.run import run
@@ -34,12 +33,10 @@ from specialize.relink.sealing import sealed
 from specialize.vehicle import export
 from specialize.vehicle.packing import pack
 from specialize.vehicle.words import Reason
-from specialize.visibility.perturb import at_the_edge
-from specialize.visibility.pyramid import Deviation
 from tests import shared_files
 from tests.cli.running import CAR42, CAR43, run_here
 from tests.vehicle import compiling, linking
-from tests.vehicle.linking import Linker
+from tests.vehicle.linking import Linker, compare, vehicles
 
 FLOATS = ("<f4", "<f8")
 
@@ -54,36 +51,6 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
 def build(request: pytest.FixtureRequest, builds: Mapping[str, Path]) -> Build:
     """Return a build in mode tables, in both layouts."""
     return Build.open(builds[request.param])
-
-
-def vehicles(count: int, seed: int) -> list[CalibrationProfile]:
-    """Return calibrations around car42, a third of them far away."""
-    near, far = Deviation(0.02, 0.1, 0.02, 5.0), Deviation(0.6, 0.5, 0.3, 40.0)
-    own = load_profile(CAR42)
-    bounds = [[far if number % 3 == 0 else near] * 6 for number in range(count)]
-    return [next(iter(at_the_edge(own, each, 1, seed=seed + number))) for number, each in enumerate(bounds)]
-
-
-def compare(linker: Linker, profile: CalibrationProfile) -> bool:
-    """Require the same bits, or the same refusal, of both; return whether it fits."""
-    reason, tables = linker.of(profile)
-    try:
-        expected = run(linker.program, calibration_of(profile))
-    except DoesNotFitError as error:
-        assert reason == Reason.DOES_NOT_FIT
-        if error.is_sum:
-            assert (linker.misfit.cameras_per_query, linker.misfit.kept_per_query) == (
-                *error.wanted,
-                *error.kept,
-            )
-        else:
-            assert tuple(linker.misfit.wanted[: len(error.wanted)]) == error.wanted
-            assert tuple(linker.misfit.kept[: len(error.kept)]) == error.kept
-        return False
-    assert reason == Reason.OK
-    for name, table in expected.items():
-        assert table.tobytes() == tables[name].tobytes(), name
-    return True
 
 
 def test_both_executors_agree(build: Build, library: ctypes.CDLL) -> None:

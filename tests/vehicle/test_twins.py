@@ -59,10 +59,13 @@ def test_twins_agree(many: ctypes.CDLL, contracts: Mapping[str, Contract]) -> No
 
 
 @pytest.mark.slow
-def test_twins_agree_by_the_million(many: ctypes.CDLL, contracts: Mapping[str, Contract]) -> None:
+@pytest.mark.parametrize("million", range(10))
+def test_twins_agree_by_the_million(
+    many: ctypes.CDLL, contracts: Mapping[str, Contract], million: int
+) -> None:
     """On ten million calibrations both say the same."""
-    found = run(many, contracts, 10_000_000, seed=2)
-    assert min(found[state.name] for state in State) > 50_000
+    found = run(many, contracts, 1_000_000, seed=100 + million)
+    assert min(found[state.name] for state in State) > 5_000
 
 
 def test_a_difference_would_be_seen(many: ctypes.CDLL, contracts: Mapping[str, Contract]) -> None:

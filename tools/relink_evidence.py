@@ -1,0 +1,129 @@
+"""Make the tables of thousands of random vehicles on both executors, for a built-in model, and time the one in C++.
+
+usage: python tools/relink_evidence.py MODEL [--layout ragged|padded] [--count N] [--rounds N] [--results FOLDER]
+
+The engine is compiled but not proven: `specialize build` does that. What is compared are the bytes of every table, or
+the rows that a camera has too many. Figures go to `relink.json`, beside those of other models. Times are the least
+processor time of `rounds`, for two sets of flags in turn; instructions are those of checking and relinking once, as
+valgrind counts them (null without it). The exit code is 1 if the executors differ, or if there is no program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+if __package__ in (None, ""):
+    sys.path.insert(0, str(ROOT))
+
+from benchmarks.run import CAR42, RESULTS, machine  # noqa: E402  the checkout
+from benchmarks.vehicle import instructions  # noqa: E402  the checkout
+from specialize.calibration.load import load_profile  # noqa: E402  the checkout
+from specialize.modes.tabulate import Tabulated, tabulate  # noqa: E402  the checkout
+from specialize.planning import visible_sets  # noqa: E402  the checkout
+from specialize.relink.program import Program  # noqa: E402  the checkout
+from specialize.request import LAYOUTS, BuildRequest  # noqa: E402  the checkout
+from specialize.scratch import temporary_folder  # noqa: E402  the checkout
+from specialize.sources import PREPARED, generic_model  # noqa: E402  the checkout
+from specialize.store import open_store  # noqa: E402  the checkout
+from specialize.vehicle.packing import pack  # noqa: E402  the checkout
+from specialize.vehicle.toolchain import FLAGS, compiler, include_dir  # noqa: E402  the checkout
+from tests.vehicle import linking  # noqa: E402  the checkout
+
+SCHEMA = "specialize/relink-evidence@1"
+OPTIMISED = ("-O2", "-O3")
+
+
+def engine_of(model: str, layout: str) -> Tabulated:
+    """Return an engine with tables for car42."""
+    request = BuildRequest(calib=Path(CAR42), model=model, mode="tables", layout=layout)  # type: ignore[arg-type]
+    store, profile = open_store(), load_profile(Path(CAR42))
+    generic = generic_model(request, store, lambda line: print(line, file=sys.stderr))
+    with generic.unpacked(store) as parts:
+        plans = visible_sets(generic.spec, profile)
+        return tabulate(request, profile, generic.spec, parts / PREPARED, plans)
+
+
+def compare(program: Program, room: Path, count: int) -> dict[str, int]:
+    """Return how many vehicles were compared and how many fit.
+
+    Raises:
+        AssertionError: The executors differ.
+    """
+    linker = linking.Linker(linking.compiled(room), program)
+    fits = sum(linking.compare(linker, profile) for profile in linking.vehicles(count, seed=5000))
+    return {"compared": count, "fit": fits, "refused": count - fits}
+
+
+def measure(program: Program, room: Path, rounds: int) -> dict[str, Any]:
+    """Return least microseconds by flag, in turn, and instructions."""
+    contract, today = room / "contract.bin", room / "today.bin"
+    contract.write_bytes(linking.contract_for(program).to_bytes())
+    today.write_bytes(pack(load_profile(Path(CAR42))).to_bytes())
+    figures: dict[str, Any] = {}
+    for flag in OPTIMISED:
+        flags = [each for each in FLAGS if not each.startswith("-O")] + [flag]
+        source = str(ROOT / "benchmarks" / "vehicle.cpp")
+        command = [compiler(), *flags, "-I", str(include_dir()), source, "-o", str(room / f"timer{flag}")]
+        subprocess.run(command, check=True)
+        counted = [
+            instructions([str(room / f"timer{flag}"), str(contract), str(today), turns]) for turns in "01"
+        ]
+        figures[flag] = {
+            "relink_us": [],
+            "instructions": counted[1] - counted[0] if counted[0] and counted[1] else None,
+        }
+    for _ in range(rounds):
+        for flag in OPTIMISED:
+            words = [room / f"timer{flag}", contract, today, "5"]
+            said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+            figures[flag]["relink_us"].append(dict(map(str.split, said.splitlines()))["relink_us"])
+    return {
+        flag: {"relink_us": min(map(float, figure["relink_us"])), "instructions": figure["instructions"]}
+        for flag, figure in figures.items()
+    }
+
+
+def write(folder: Path, model: str, layout: str, figure: dict[str, Any]) -> Path:
+    """Add the figures of one model to the file."""
+    path = folder / "relink.json"
+    kept = json.loads(path.read_text())["models"] if path.is_file() else {}
+    kept.setdefault(model, {})[layout] = {"machine": machine(), **figure}
+    ordered = {name: dict(sorted(kept[name].items())) for name in sorted(kept)}
+    path.write_text(json.dumps({"schema": SCHEMA, "flags": list(FLAGS), "models": ordered}, indent=1) + "\n")
+    return path
+
+
+def main() -> int:
+    """Compare, measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model")
+    parser.add_argument("--layout", choices=LAYOUTS, default="ragged")
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    given = parser.parse_args()
+    engine = engine_of(given.model, given.layout)
+    program = engine.maker.link
+    if program is None:
+        figure: dict[str, Any] = {"declined": engine.maker.declined}
+    else:
+        with temporary_folder("relink") as room:
+            figure = {
+                "program_bytes": len(program.to_bytes()),
+                "arena_bytes": program.arena,
+                "instructions": len(program.instructions),
+                **compare(program, room, given.count),
+                "flags": measure(program, room, given.rounds),
+            }
+    print(write(given.results, given.model, given.layout, figure), json.dumps(figure))
+    return int(program is None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -222,6 +222,23 @@ class DriftOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BorderlinePair:
+    """A pair of camera and query within rounding of an image border.
+
+    Attributes:
+        camera: Name of the camera.
+        grid: Number of the query's grid.
+        query: The query.
+        kept: Whether the tables have a row for it; None if another grid has as many queries, so that it is not known.
+    """
+
+    camera: str
+    grid: int
+    query: int
+    kept: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableOutcome:
     """The tables of one vehicle for the engine of a build, as written to a file.
 
@@ -234,6 +251,7 @@ class TableOutcome:
         size: Bytes of the file.
         tensors: Type and shape of each table, by the name of the engine's input.
         warnings: What a person should know about the calibration.
+        borderline: Pairs within rounding of an image border, where runtimes of the model differ.
     """
 
     output: Path
@@ -244,6 +262,7 @@ class TableOutcome:
     size: int
     tensors: dict[str, tuple[str, tuple[int, ...]]]
     warnings: tuple[str, ...] = ()
+    borderline: tuple[BorderlinePair, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

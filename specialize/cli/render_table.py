@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import RenderableType
@@ -12,6 +13,10 @@ from specialize.digest import short
 from specialize.request import TableOutcome
 
 SCHEMA = "specialize/table-made@1"
+MOST_PAIRS = 5
+"""That are named."""
+
+_SIDES = {True: "kept", False: "left out", None: "undecided"}
 
 
 def table_json(outcome: TableOutcome) -> dict[str, Any]:
@@ -26,6 +31,7 @@ def table_json(outcome: TableOutcome) -> dict[str, Any]:
         "tensors": {
             name: {"dtype": dtype, "shape": list(shape)} for name, (dtype, shape) in outcome.tensors.items()
         },
+        "borderline": [asdict(pair) for pair in outcome.borderline],
         "warnings": list(outcome.warnings),
     }
 
@@ -37,4 +43,18 @@ def table_text(outcome: TableOutcome) -> RenderableType:
         body.add_row(name, dtype, " x ".join(str(size) for size in shape) or "1")
     head = f"{outcome.output}: tables of {outcome.vehicle} for {outcome.build_dir}, {outcome.size:,} bytes"
     digests = f"digests: profile {short(outcome.profile)}, build {short(outcome.build)}"
-    return stack(head, body, digests)
+    return stack(head, body, *_borderline(outcome), digests)
+
+
+def _borderline(outcome: TableOutcome) -> list[str]:
+    """Say which pairs rounding decided, in the words of the program `guard`."""
+    pairs = outcome.borderline
+    if not pairs:
+        return []
+    several = any(pair.grid for pair in pairs)
+    said = [
+        f"{pair.camera} {f'grid {pair.grid} ' if several else ''}query {pair.query} {_SIDES[pair.kept]}"
+        for pair in pairs[:MOST_PAIRS]
+    ]
+    more = ", ..." if len(pairs) > MOST_PAIRS else ""
+    return [f"pairs within rounding of an image border: {len(pairs)} ({', '.join(said)}{more})"]

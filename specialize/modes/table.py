@@ -16,6 +16,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.files import write_file
 from specialize.fitting import require_fit, require_known_codes
 from specialize.model import ModelSpec, parse_spec
+from specialize.modes.borderline import borderline_pairs
 from specialize.modes.disagreement import disagree
 from specialize.modes.link import (
     OWN_TABLE,
@@ -28,7 +29,7 @@ from specialize.modes.link import (
 )
 from specialize.modes.rooms import rooms_from_json
 from specialize.modes.witnessed_tables import TablesWitness, recipe_from_json
-from specialize.request import TableOutcome
+from specialize.request import BorderlinePair, TableOutcome
 from specialize.rows.table import Table
 from specialize.witness.rig import Rig, read_rig
 
@@ -64,7 +65,17 @@ def make_table(build_dir: Path, calib: Path, output: Path, allow: tuple[str, ...
         size=len(data),
         tensors={name: (array.dtype.name, array.shape) for name, array in contents.items()},
         warnings=fit.warnings,
+        borderline=_borderline(build, spec, options, profile),
     )
+
+
+def _borderline(
+    build: Build, spec: ModelSpec, options: Mapping[str, Any], profile: CalibrationProfile
+) -> tuple[BorderlinePair, ...]:
+    """Return the pairs that rounding decided; none where the graph itself made the tables."""
+    if "declined" in options["relink"]:
+        return ()
+    return borderline_pairs(read_link(build.file(RELINK)), spec, profile)
 
 
 def _contents(

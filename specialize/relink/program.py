@@ -36,6 +36,10 @@ class Op(IntEnum):
     INVERSE = 10
 
 
+MASKED = frozenset({Op.ROWS, Op.BACK})
+"""Operators that read a mask of pairs, which stays until the program has run."""
+
+
 class Binary(IntEnum):
     """Functions of two numbers of one type; the last six give bool."""
 

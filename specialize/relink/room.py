@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from specialize.relink.assemble import Assembler, size_of
-from specialize.relink.program import DTYPES, INPUTS, Home, Instruction, Op, Program, Slot
+from specialize.relink.program import DTYPES, INPUTS, MASKED, Home, Instruction, Op, Program, Slot
 
 ALIGN = 64
 
@@ -95,7 +95,8 @@ def _places(
             if slot not in assembler.constants:
                 first.setdefault(drafts[slot].base, time)
                 last[drafts[slot].base] = time
-    last |= {drafts[slot].base: len(instructions) for slot in outputs if slot not in assembler.constants}
+    masks = {each.words[1] for each in instructions if each.op in MASKED}  # asked for after the program ran
+    last |= {drafts[slot].base: len(instructions) for slot in (outputs | masks) - assembler.constants.keys()}
     places: dict[int, int] = {}
     ends: dict[int, int] = {}
     for base in sorted(first, key=lambda each: (first[each], each)):

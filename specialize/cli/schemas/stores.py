@@ -122,6 +122,22 @@ class StoreCheck(Output, frozen=True, kw_only=True):
     removed: bool
 
 
+class BorderlinePair(Output, frozen=True, kw_only=True):
+    """A pair of camera and query within rounding of an image border.
+
+    Attributes:
+        camera: Name of the camera.
+        grid: Number of the query's grid.
+        query: The query.
+        kept: Whether the tables have a row for it; null if another grid has as many queries.
+    """
+
+    camera: str
+    grid: int
+    query: int
+    kept: bool | None
+
+
 class TableMade(Output, frozen=True, kw_only=True):
     """`specialize table --json`.
 
@@ -132,6 +148,7 @@ class TableMade(Output, frozen=True, kw_only=True):
         digests: Of its calibration, and of the build.
         size: Bytes.
         tensors: Input of the engine -> `dtype` and `shape`.
+        borderline: Pairs within rounding of an image border, where runtimes of the model differ.
         warnings: What a person should know about the calibration.
     """
 
@@ -142,4 +159,5 @@ class TableMade(Output, frozen=True, kw_only=True):
     digests: dict[str, str]
     size: int
     tensors: dict[str, JsonObject]
+    borderline: tuple[BorderlinePair, ...]
     warnings: tuple[str, ...]

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "specialize/borderline.hpp"
 #include "specialize/golden.hpp"
 #include "specialize/guard.hpp"
 #include "specialize/relink.hpp"
@@ -127,6 +128,26 @@ int write_tables(const Asked &asked, const specialize_relink &relink, void *memo
   return fine ? 0 : 1;
 }
 
+// Says which pairs rounding decided: how many, and the first.
+void say_borderline(const Asked &asked, const specialize_relink &relink, void *memory) {
+  constexpr unsigned most = 5;
+  unsigned said = 0;
+  bool several = false;
+  const auto look = [&](std::uint32_t grid, std::uint32_t, std::size_t, int) noexcept { several |= grid > 0; };
+  const std::uint64_t count = specialize::each_borderline(asked.contract, relink, asked.today, memory, look);
+  if (count == 0) return;
+  std::printf("pairs within rounding of an image border: %llu (", static_cast<unsigned long long>(count));
+  const char *sides[] = {"undecided", "left out", "kept"};
+  const auto say_pair = [&](std::uint32_t grid, std::uint32_t camera, std::size_t query, int kept) noexcept {
+    if (said++ >= most) return;
+    std::printf("%s%s ", said > 1 ? ", " : "", specialize::camera_name(asked.contract, std::int32_t(camera)));
+    if (several) std::printf("grid %u ", unsigned(grid));
+    std::printf("query %llu %s", static_cast<unsigned long long>(query), sides[kept + 1]);
+  };
+  specialize::each_borderline(asked.contract, relink, asked.today, memory, say_pair);
+  std::printf("%s)\n", count > most ? ", ..." : "");
+}
+
 int relink(const char *contract_path, const char *today_path, const char *output) {
   Asked asked;
   if (const int code = read(contract_path, today_path, &asked)) return code;
@@ -146,7 +167,9 @@ int relink(const char *contract_path, const char *today_path, const char *output
     explain(asked.contract, misfit);
     return reason == SPECIALIZE_DOES_NOT_FIT ? 3 : 1;
   }
-  return write_tables(asked, program, memory.data, output);
+  const int code = write_tables(asked, program, memory.data, output);
+  if (code == 0) say_borderline(asked, program, memory.data);
+  return code;
 }
 
 int golden(const char *path) {

@@ -21,7 +21,7 @@ from specialize.relink.program import Program, parse_program
 from specialize.relink.run import run
 from specialize.rows.room import NoRoomError
 
-PROGRAM, RELINK = "tables.onnx", "relink.bin"
+PROGRAM, RELINK, GRAPH = "tables.onnx", "relink.bin", "relink.onnx"
 OWN_TABLE = "table.safetensors"
 SCHEMA = "specialize/table@1"
 

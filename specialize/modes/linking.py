@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+import onnx_ir as ir
+
 from specialize.calibration.profile import CalibrationProfile
 from specialize.graph.io import read_graph
 from specialize.modes.capacity import Capacity, make_rooms, needs_of
-from specialize.modes.link import PROGRAM, RELINK
+from specialize.modes.link import GRAPH, PROGRAM, RELINK
 from specialize.modes.tables import Program
 from specialize.passes.tables import Array, read_tables
 from specialize.relink.assemble import NotPortableError
@@ -40,7 +42,8 @@ def linked_program(
         link = learn(read_graph(program.path), program.spec, program.tables, near, away, own)
     except NotPortableError as error:
         return dataclasses.replace(program, declined=str(error))
-    return dataclasses.replace(program, link=link)
+    graph = b"" if link.graph is None else ir.to_proto(link.graph).SerializeToString(deterministic=True)
+    return dataclasses.replace(program, link=link.program, graph=graph, no_graph=link.no_graph)
 
 
 def _far(program: Program, profile: CalibrationProfile) -> Tried:
@@ -63,4 +66,6 @@ def _far(program: Program, profile: CalibrationProfile) -> Tried:
 def files_of(program: Program) -> dict[str, bytes]:
     """Return what makes tables, as files of a build."""
     files = {PROGRAM: program.path.read_bytes()}
-    return files if program.link is None else {**files, RELINK: sealed(program.link.to_bytes())}
+    if program.link is not None:
+        files[RELINK] = sealed(program.link.to_bytes())
+    return files | ({GRAPH: program.graph} if program.graph else {})

@@ -18,7 +18,7 @@ from specialize.errors import StaleError
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec, parse_spec
 from specialize.modes.disagreement import disagree
-from specialize.modes.link import PROGRAM, RELINK, linked, read_link, require_cameras, table_options
+from specialize.modes.link import GRAPH, PROGRAM, RELINK, linked, read_link, require_cameras, table_options
 from specialize.modes.rooms import Needs, explain, rooms_from_json, rooms_json
 from specialize.modes.witnessed import compare_inputs
 from specialize.modes.witnessed_frustum import Compared, compare_frustum
@@ -47,6 +47,8 @@ class Program:
         recipe: What the witness knows of the tables.
         link: The portable program that makes them; None where the part is compiled for each vehicle.
         declined: Why there is none.
+        graph: The same as an ONNX file, when it is found; empty where that cannot be.
+        no_graph: Why not.
     """
 
     path: Path
@@ -58,6 +60,8 @@ class Program:
     recipe: Recipe = field(default_factory=Recipe)
     link: portable.Program | None = None
     declined: str = ""
+    graph: bytes = b""
+    no_graph: str = ""
 
     def with_rooms(self, rooms: Needs) -> Program:
         """Return the same with room kept for any vehicle."""
@@ -161,8 +165,13 @@ class Program:
             "tables": [{"name": table.name, "members": list(table.members)} for table in self.tables],
             "signature": self.signature,
             "witness": self.recipe.to_json(),
-            "relink": {"declined": self.declined} if self.link is None else {"file": RELINK},
+            "relink": {"declined": self.declined}
+            if self.link is None
+            else {"file": RELINK} | self._graph_json(),
         }
+
+    def _graph_json(self) -> dict[str, str]:
+        return {"graph": GRAPH} if self.graph else {"no_graph": self.no_graph}
 
 
 def program_of(build: Build) -> Program:

@@ -7,6 +7,7 @@ arrays of fixed shapes, each defined to the bit. Two executors run the program: 
     run         the executor in numpy
     strides     axes and strides
     assemble    makes programs: one method per operator
+    graph       the same as a graph of ONNX
     translate   operators of ONNX as instructions
     kinds       inputs of calibration as instructions
     learn       which value of the program each table is, found by what it computes and proven

@@ -45,6 +45,21 @@ class Tried:
     rooms: Mapping[str, Room]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned:
+    """A program, and the same as a graph.
+
+    Attributes:
+        program: What makes the tables of any vehicle.
+        graph: The same for runtimes of ONNX; None if there is no such graph.
+        no_graph: Why there is none.
+    """
+
+    program: Program
+    graph: ir.Model | None
+    no_graph: str = ""
+
+
 def learn(
     model: ir.Model,
     spec: ModelSpec,
@@ -52,7 +67,7 @@ def learn(
     near: Sequence[Tried],
     far: Sequence[Tried],
     own: tuple[VisibilityPlan, ...],
-) -> Program:
+) -> Learned:
     """Return a program that makes the tables of any vehicle, proven on some.
 
     Args:
@@ -76,7 +91,10 @@ def learn(
         _require_equal(program, share, masks, vehicle, each)
     for vehicle, each in enumerate(tried):
         _require_masks(program, share, masks, vehicle, each.profile)
-    return program
+    try:
+        return Learned(program, share.assembler.model(outputs))
+    except NotPortableError as error:
+        return Learned(program, None, str(error))
 
 
 def _table(share: Share, table: Table, near: int, tried: Sequence[Tried]) -> Draft:

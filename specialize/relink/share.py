@@ -17,7 +17,8 @@ from specialize.model import ModelSpec
 from specialize.passes.bind import bind, feeds_of
 from specialize.passes.masks import Mask, Trial, find_masks
 from specialize.planning import visible_sets
-from specialize.relink.assemble import BOOL, Assembler, Draft, NotPortableError
+from specialize.relink.assemble import BOOL, Draft, NotPortableError
+from specialize.relink.graph import Recorder
 from specialize.relink.kinds import Sources, input_of, sources_of
 from specialize.relink.program import DTYPES, Reduce
 from specialize.relink.translate import Translator
@@ -38,7 +39,7 @@ class Share:
         seen: Per vehicle the content (N, Q) of these masks.
     """
 
-    assembler: Assembler
+    assembler: Recorder
     plans: list[tuple[VisibilityPlan, ...]]
     masks: dict[int, Mask]
     seen: list[dict[int, Bools]]
@@ -130,7 +131,7 @@ def share_of(
     masks: dict[int, Mask] = {}
     for mask in found.values():
         masks.setdefault(mask.grid, mask)
-    assembler = Assembler()
+    assembler = Recorder()
     sources = sources_of(assembler, spec, len(vehicles[0].cameras))
     inputs = _inputs(model, spec, vehicles[0], sources)
     share = Share(

@@ -10,7 +10,7 @@ from specialize.artifact import Build
 from specialize.digest import short
 from specialize.errors import InputError
 from specialize.files import explained, publish_directory, write_file
-from specialize.modes.link import RELINK, table_options
+from specialize.modes.link import GRAPH, RELINK, table_options
 from specialize.vehicle.expect import contract_of
 from specialize.vehicle.toolchain import FLAGS, include_dir, source
 
@@ -26,6 +26,7 @@ contract.bin       what the build expects of a calibration (build {build}, profi
 {golden}include/specialize the guard, C++17 headers without dependencies; vehicle.h is the same as a C interface
 vehicle.cpp        the C interface as a library
 guard.cpp          the guard as a program
+relink.onnx        of a build in mode tables: makes its tables in any runtime
 
     g++ {flags} -I include guard.cpp -o guard
     ./guard check contract.bin today.bin
@@ -80,7 +81,7 @@ def export_build(build_dir: Path, output: Path, golden: bool = False) -> Exporte
     build = Build.intact(build_dir)
     _require_place(build_dir, output)
     manifest = build.manifest
-    relink, notes = _relink(build)
+    relink, graph, notes = _relink(build)
     contract = contract_of(build, build.calibration(), relink)
     framed = _framed(build) if golden else None
     readme = _README.format(
@@ -95,6 +96,7 @@ def export_build(build_dir: Path, output: Path, golden: bool = False) -> Exporte
     files: dict[str, bytes] = {CONTRACT: contract.to_bytes(), "README": readme.encode()}
     if framed is not None:
         files[GOLDEN] = framed.golden.to_bytes()
+    files |= {GRAPH: graph} if graph else {}
     files |= {name: source(name).read_bytes() for name in SOURCES}
     headers = sorted((include_dir() / "specialize").glob("*.h*"))
     files |= {f"include/specialize/{path.name}": path.read_bytes() for path in headers}
@@ -136,11 +138,13 @@ def _framed(build: Build) -> Framed:
     return frame_build(build)
 
 
-def _relink(build: Build) -> tuple[bytes, tuple[str, ...]]:
-    """Return the program that makes tables, or why there is none."""
+def _relink(build: Build) -> tuple[bytes, bytes, tuple[str, ...]]:
+    """Return the program that makes tables, the same as an ONNX file, and why something is not there."""
     if build.manifest.mode != "tables":
-        return b"", ()
+        return b"", b"", ()
     said = table_options(build)["relink"]
     if "declined" in said:
-        return b"", (f"no tables on the car, make them with `specialize table`: {said['declined']}",)
-    return build.file(RELINK).read_bytes(), ()
+        return b"", b"", (f"no tables on the car, make them with `specialize table`: {said['declined']}",)
+    if "no_graph" in said:
+        return build.file(RELINK).read_bytes(), b"", (f"no relink.onnx: {said['no_graph']}",)
+    return build.file(RELINK).read_bytes(), build.file(GRAPH).read_bytes(), ()

@@ -164,6 +164,7 @@ def test_a_build_without_a_program_says_why(builds: Mapping[str, Path], tmp_path
     changed = dataclasses.replace(build, manifest=msgspec.structs.replace(build.manifest, options=options))
     assert export._relink(changed) == (
         b"",
+        b"",
         ("no tables on the car, make them with `specialize table`: operator Erf",),
     )
 

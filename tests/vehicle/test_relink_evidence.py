@@ -1,0 +1,69 @@
+"""The evidence of relinks compares, measures and keeps what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from specialize.artifact import Build
+from specialize.modes.link import RELINK, read_link
+from specialize.relink.program import Program
+from tests.vehicle import linking
+from tools import relink_evidence
+
+
+@pytest.fixture(scope="module")
+def program(builds: Mapping[str, Path]) -> Program:
+    """Return the program of the tiny model."""
+    return read_link(Build.open(builds["tables"]).file(RELINK))
+
+
+def test_vehicles_are_counted(program: Program, tmp_path: Path) -> None:
+    """Each is compared, and fits or is refused."""
+    said = relink_evidence.compare(program, tmp_path, 12)
+    assert said["compared"] == said["fit"] + said["refused"] == 12
+    assert 0 < said["fit"] < 12
+
+
+def test_a_difference_ends_it(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An executor that gives another byte is noticed."""
+    honest = linking.run
+
+    def wrong(*arguments: object) -> dict[str, object]:
+        tables = honest(*arguments)  # type: ignore[arg-type]
+        next(iter(tables.values())).reshape(-1)[-1] += 1
+        return tables  # type: ignore[return-value]
+
+    monkeypatch.setattr(linking, "run", wrong)
+    with pytest.raises(AssertionError):
+        relink_evidence.compare(program, tmp_path, 3)
+
+
+def test_times_are_of_both_flags(program: Program, tmp_path: Path) -> None:
+    """Optimised little and much; more instructions than an empty program has."""
+    figures = relink_evidence.measure(program, tmp_path, 1)
+    assert list(figures) == ["-O2", "-O3"]
+    for figure in figures.values():
+        assert 0 < figure["relink_us"] < 1e6
+        assert figure["instructions"] is None or figure["instructions"] > 1000
+
+
+def test_models_stay_beside_each_other(tmp_path: Path) -> None:
+    """Figures of one model replace its own alone."""
+    for model, layout, number in (
+        ("b", "ragged", 1),
+        ("a", "padded", 2),
+        ("a", "ragged", 3),
+        ("b", "ragged", 4),
+    ):
+        path = relink_evidence.write(tmp_path, model, layout, {"compared": number})
+    kept = json.loads(path.read_text())["models"]
+    assert list(kept) == ["a", "b"]
+    assert [kept[m][key]["compared"] for m, key in (("a", "padded"), ("a", "ragged"), ("b", "ragged"))] == [
+        2,
+        3,
+        4,
+    ]

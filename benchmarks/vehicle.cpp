@@ -40,7 +40,7 @@ template <class Work> static void time(const char *name, int rounds, Work work) 
     const double each = taken_us(work, repeats) / double(repeats);
     least = each < least ? each : least;
   }
-  std::printf("%s %.3f\n", name, least);
+  if (rounds > 0) std::printf("%s %.3f\n", name, least);
 }
 
 int main(int count, char **words) {

@@ -114,6 +114,6 @@ def read_measured(folder: Path, digest: str) -> Measured | None:
     """
     try:
         found = msgspec.json.decode(read_regular(measured_path(folder)), type=Measured)
-    except (OSError, InputError, msgspec.DecodeError):  # a build is whole without it
-        return None
+    except (OSError, InputError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None  # a build is whole without it
     return found if found.build == digest else None

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from specialize.digest import digest
 from specialize.fleet.lock import FleetLock, parse_lock, read_lock
-from specialize.regular import read_regular
-from specialize.store import Store
+from specialize.store import Entry, Store
 
 FLEET_KIND, TABLE_KIND = "fleet", "table"
 
@@ -34,11 +33,15 @@ def builds_named(store: Store, locks: Iterable[Path] = ()) -> frozenset[str] | N
     known = [entry for entry in store.entries() if entry.kind == FLEET_KIND]
     for entry in known:
         path = Path(str(entry.info["path"]))
-        text = read_regular(path) if path.is_file() else store.read(entry.objects["fleet.lock"])
-        named |= _named(parse_lock(text.decode(), path))
+        named |= _named(read_lock(path) if path.is_file() else _as_built(store, entry))
     for path in locks:
         named |= _named(read_lock(path))
     return frozenset(named) if known or named else None
+
+
+def _as_built(store: Store, entry: Entry) -> FleetLock:
+    """Return a fleet's lock as it stood when the fleet was last built."""
+    return parse_lock(store.read(entry.objects["fleet.lock"]).decode(), Path(str(entry.info["path"])))
 
 
 def _named(lock: FleetLock) -> set[str]:

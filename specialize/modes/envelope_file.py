@@ -5,14 +5,14 @@ What only reads it, as `check` does, imports no graph.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from specialize.errors import InputError
-from specialize.files import explained
 from specialize.visibility.plan import VisibilityPlan
 from specialize.visibility.tables import npz_bytes
 
@@ -35,18 +35,19 @@ def envelope_file(supersets: Sequence[Bools], cases: Sequence[Arrays]) -> bytes:
 
 def read_supersets(build_dir: Path) -> tuple[Bools, ...]:
     """Return the pairs (N, Q) of a build's envelope, one array per grid."""
-    tables = _read(build_dir)
-    count = sum(name.endswith("/shape") for name in tables)
-    return tuple(_unpacked(tables, f"grid{index}") for index in range(count))
+    with _archive(build_dir) as tables:
+        count = sum(name.endswith("/shape") for name in tables)
+        return tuple(_unpacked(tables, f"grid{index}") for index in range(count))
 
 
 def read_cases(build_dir: Path) -> tuple[dict[str, npt.NDArray[np.generic]], ...]:
     """Return the calibrations that a build was verified with, by input name."""
     cases: dict[int, dict[str, npt.NDArray[np.generic]]] = {}
-    for key, array in _read(build_dir).items():
-        if key.startswith("case"):
-            number, _, name = key.removeprefix("case").partition("/")
-            cases.setdefault(int(number), {})[name] = array
+    with _archive(build_dir) as tables:
+        for key, array in tables.items():
+            if key.startswith("case"):
+                number, _, name = key.removeprefix("case").partition("/")
+                cases.setdefault(int(number), {})[name] = array
     return tuple(cases[index] for index in sorted(cases))
 
 
@@ -59,14 +60,16 @@ def pairs_outside(build_dir: Path, plans: Sequence[VisibilityPlan]) -> tuple[int
     return tuple(int(number) for number in np.sum(found, axis=0))
 
 
-def _read(build_dir: Path) -> dict[str, npt.NDArray[np.generic]]:
+@contextlib.contextmanager
+def _archive(build_dir: Path) -> Iterator[Arrays]:
+    """Yield the arrays of a build's envelope; whatever goes wrong while they are read is the file's fault."""
     path = build_dir / FILE_NAME
-    with explained(path):
-        try:
-            with np.load(path, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-        except (ValueError, KeyError, FileNotFoundError) as error:
-            raise InputError(str(path), "the envelope of a build", str(error), "build again") from error
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            yield {name: archive[name] for name in archive.files}
+    except Exception as error:  # a damaged archive may raise anything
+        found = str(error) or type(error).__name__
+        raise InputError(str(path), "the envelope of a build", found, "build again") from error
 
 
 def _unpacked(tables: Mapping[str, npt.NDArray[np.generic]], grid: str) -> Bools:

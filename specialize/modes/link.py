@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def read_link(path: Path) -> Program:
         data = read_regular(path)
     try:
         return parse_program(data)
-    except ValueError as error:
+    except (ValueError, struct.error) as error:
         raise InputError(str(path), "a program that makes tables", str(error), "build again") from error
 
 
@@ -46,6 +47,7 @@ def linked(program: Program, profile: CalibrationProfile, cameras: tuple[str, ..
     """Return the tables of one vehicle.
 
     Raises:
+        InputError: The program cannot be run.
         StaleError: The vehicle has other cameras, or does not fit; says by how much.
     """
     require_cameras(profile, cameras)
@@ -54,6 +56,9 @@ def linked(program: Program, profile: CalibrationProfile, cameras: tuple[str, ..
     except DoesNotFitError as error:
         what = "sum" if error.is_sum else "rows"
         raise explain(NoRoomError(what, error.wanted, error.kept), profile.vehicle, cameras) from error
+    except (IndexError, KeyError, MemoryError, TypeError, ValueError) as error:
+        found = str(error) or type(error).__name__
+        raise InputError(RELINK, "a program that makes tables", found, "build again") from error
 
 
 def require_cameras(profile: CalibrationProfile, cameras: tuple[str, ...]) -> None:

@@ -17,7 +17,7 @@ import onnx_ir as ir
 from specialize.graph.integers import sliced
 from specialize.graph.ops import VIEWS, of, permutation
 from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.rows.lift import array_of, node_axis
+from specialize.rows.lift import array_of, cuts_of, node_axis
 
 Factor = tuple[int, int]
 """Size, at least 2, and stride in elements of the source; stride 0 repeats."""
@@ -185,18 +185,15 @@ def descend(path: Sequence[ir.Value], view: View) -> View | None:
 
 
 def _slice(node: ir.Node, view: View) -> View | None:
-    bounds = [array_of(value) for value in node.inputs[1:]]
-    if any(bound is None for bound in bounds) or len(bounds) < 2:
+    cuts = cuts_of(node)
+    if cuts is None:
         return None
-    known = [bound for bound in bounds if bound is not None]
-    axes = known[2] if len(known) > 2 else np.arange(len(known[0]))
-    steps = known[3] if len(known) > 3 else np.ones(len(known[0]), dtype=np.int64)
     found: View | None = view
-    for start, end, axis, step in zip(known[0], known[1], axes, steps, strict=True):
+    for axis, start, end, step in cuts:
         if found is None:
             return None
-        place = int(axis) % len(view.axes)
-        found = _pick(found, place, sliced(view.shape[place], int(start), int(end), int(step)))
+        place = axis % len(view.axes)
+        found = _pick(found, place, sliced(view.shape[place], start, end, step))
     return found
 
 

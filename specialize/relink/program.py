@@ -179,7 +179,7 @@ def parse_program(data: bytes) -> Program:
     """Return what `Program.to_bytes` wrote; the checksum was compared before.
 
     Raises:
-        ValueError: The bytes are not that.
+        ValueError, struct.error: The bytes are not that.
     """
     head, cameras, count, code_count, output_count = _header(data)
     code_size, names_size, constants_size, arena = struct.unpack_from("<4Q", data, 48)

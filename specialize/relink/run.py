@@ -6,6 +6,7 @@ processor (the sign of a zero, NaN in a maximum) is written out.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ Ints = npt.NDArray[np.int64]
 Words = tuple[int, ...]
 
 LARGEST_INT = 2.0**62
+MOST_ELEMENTS = 2**31 - 1
+"""Elements of a slot, as `relink_check.hpp` allows them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +55,7 @@ def run(
 
     Raises:
         DoesNotFitError: The tables have too few places.
+        IndexError, KeyError, MemoryError, TypeError, ValueError: It is no program that an assembler made.
     """
     machine = Machine(program, calibration, dict(given or {}))
     return {name: machine.read(slot) for name, slot in program.outputs.items()}
@@ -113,7 +117,15 @@ class Machine:
 
 
 def _strided(flat: Array, offset: int, shape: Words, strides: Words) -> Array:
-    """Return a view of a row of elements; strides and offset count elements."""
+    """Return a view of a row of elements; strides and offset count elements.
+
+    Raises:
+        ValueError: It reaches beyond the row, or repeats more than any table holds.
+    """
+    ends = [(size - 1) * stride for size, stride in zip(shape, strides, strict=True)]
+    low, high = (offset + sum(pick(end, 0) for end in ends) for pick in (min, max))
+    if min(shape, default=1) < 1 or not 0 <= low <= high < len(flat) or math.prod(shape) > MOST_ELEMENTS:
+        raise ValueError("an instruction that reads beyond its slot")
     item = flat.dtype.itemsize
     return np.lib.stride_tricks.as_strided(
         flat[offset:], tuple(shape), tuple(stride * item for stride in strides)

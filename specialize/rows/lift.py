@@ -194,6 +194,24 @@ def array_of(value: ir.Value | None) -> npt.NDArray[np.generic] | None:
     return value.const_value.numpy()
 
 
+def numbers_of(value: ir.Value | None) -> list[int] | None:
+    """Return the constant operand that lists axes, places or sizes, or None."""
+    array = array_of(value)
+    return None if array is None else [int(number) for number in array.reshape(-1)]
+
+
+def cuts_of(node: ir.Node) -> list[tuple[int, int, int, int]] | None:
+    """Return axis, start, end and step of every cut that a Slice makes; None if they are not constant."""
+    bounds = [numbers_of(value) for value in node.inputs[1:]]
+    known = [bound for bound in bounds if bound is not None]
+    if len(known) < max(2, len(bounds)) or len({len(bound) for bound in known}) > 1:
+        return None
+    count = len(known[0])
+    axes = known[2] if len(known) > 2 else list(range(count))
+    steps = known[3] if len(known) > 3 else [1] * count
+    return list(zip(axes, known[0], known[1], steps, strict=True))
+
+
 def node_axis(node: ir.Node, default: int, rank: int) -> int:
     """Return the `axis` attribute, counted from the front."""
     axis = node.attributes["axis"].as_int() if "axis" in node.attributes else default

@@ -15,7 +15,7 @@ from specialize.graph.ops import VIEWS, of, permutation, text
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.axes import Axes, Axis, Layout, by_row, row_ids, size_of
 from specialize.rows.expr import Combination, Operand, Parameter
-from specialize.rows.lift import Lifter, Rule, array_of, node_axis
+from specialize.rows.lift import Lifter, Rule, array_of, cuts_of, node_axis
 from specialize.rows.rowmap import RowMap
 
 Ints = npt.NDArray[np.int64]
@@ -88,17 +88,12 @@ def slice_(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
 
 def _slice_picks(node: ir.Node) -> dict[int, Ints] | None:
     """Return which places a Slice keeps along which axes; None if its bounds are not constant."""
-    source = node.inputs[0]
-    bounds = [array_of(value) for value in node.inputs[1:]]
-    if source is None or any(bound is None for bound in bounds):
+    source, cuts = node.inputs[0], cuts_of(node)
+    if source is None or cuts is None:
         return None
-    starts, ends = bounds[0], bounds[1]
-    assert starts is not None and ends is not None
-    touched = range(len(starts)) if len(bounds) < 3 or bounds[2] is None else bounds[2]
-    steps = np.ones(len(starts), dtype=np.int64) if len(bounds) < 4 or bounds[3] is None else bounds[3]
     return {
-        int(axis) % len(dims(source)): sliced(dims(source)[int(axis)], int(start), int(end), int(step))
-        for start, end, axis, step in zip(starts, ends, touched, steps, strict=True)
+        axis % len(dims(source)): sliced(dims(source)[axis], start, end, step)
+        for axis, start, end, step in cuts
     }
 
 
@@ -233,7 +228,7 @@ def pad(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combinati
     source, amounts, fill = node.inputs[0], array_of(node.inputs[1]), None
     if len(node.inputs) > 2 and node.inputs[2] is not None:
         fill = array_of(node.inputs[2])
-        if fill is None or float(fill) != 0.0:
+        if fill is None or fill.any():
             return Declined("pads-not-zero", "it pads with something else than zeros")
     mode = text(node, "mode")
     if mode != "constant":

@@ -18,7 +18,7 @@ from specialize.graph.ops import ALL_ZERO, ANY_ZERO, KEEPS_ZERO, OPERATORS, of
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.axes import Axis, Layout, size_of
 from specialize.rows.expr import Apply, Combination, Constant, Operand, Parameter, Prefix
-from specialize.rows.lift import Lifter, Rule, array_of, node_axis, opset_of, rows_first
+from specialize.rows.lift import Lifter, Rule, node_axis, numbers_of, opset_of, rows_first
 from specialize.rows.lift_moves import is_feature_axis, is_row_axis
 from specialize.rows.lift_product import product, sparse_matrix
 from specialize.rows.rowmap import RowMap
@@ -156,10 +156,10 @@ def reduced_axes(node: ir.Node) -> list[int] | None:
     if "axes" in node.attributes:
         found = list(node.attributes["axes"].as_ints())
     elif len(node.inputs) > 1 and node.inputs[1] is not None:
-        array = array_of(node.inputs[1])
-        if array is None:
+        given = numbers_of(node.inputs[1])
+        if given is None:
             return None
-        found = [int(axis) for axis in array]
+        found = list(given)
     else:
         found = []
     if (
@@ -168,7 +168,7 @@ def reduced_axes(node: ir.Node) -> list[int] | None:
         and node.attributes["noop_with_empty_axes"].as_int()
     ):
         return None  # nothing is reduced
-    return sorted(axis % rank for axis in found) if found else list(range(rank))
+    return sorted(axis % max(1, rank) for axis in found) if found else list(range(rank))
 
 
 def unreduced(

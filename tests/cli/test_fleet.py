@@ -130,6 +130,8 @@ def test_gc_knows_fleets(capsys: pytest.CaptureFixture[str], tmp_path: Path, sto
     run_here(capsys, *plan)
     assert "and 1 build that nothing names" in run_here(capsys, "store", "gc", "--grace", "-1").out
     assert "1 reused" in run_here(capsys, "fleet", "build", fleet).out
+    (fleet / "fleet.lock").write_bytes(b"schema \xff\n")
+    assert run_here(capsys, "store", "gc", "--grace", "-1").code == 1
 
 
 def test_a_fleet_that_is_quantized_on_noise_is_warned_of(

@@ -19,14 +19,14 @@ from specialize.calibration.camera import Camera
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.profile import CalibrationProfile
-from specialize.errors import StaleError
+from specialize.errors import InputError, StaleError
 from specialize.model import ModelSpec
 from specialize.model_kinds import KINDS
 from specialize.modes.link import RELINK, linked, read_link
 from specialize.modes.tables import program_of
 from specialize.relink.assemble import Assembler, Draft, NotPortableError
 from specialize.relink.kinds import calibration_of, input_of, sources_of
-from specialize.relink.program import DTYPES, INPUTS, Binary, Program, Reduce, Unary, parse_program
+from specialize.relink.program import DTYPES, INPUTS, Binary, Op, Program, Reduce, Unary, parse_program
 from specialize.relink.room import placed
 from specialize.relink.run import run
 from specialize.relink.sealing import sealed
@@ -348,6 +348,25 @@ def test_changed_programs_do_no_harm(builds: Mapping[str, Path], reader: Path) -
     assert said[:2] == [Reason.OK, Reason.OK]
     assert said.count(Reason.MALFORMED) > 1000
     assert said.count(Reason.OK) > 500
+
+
+def test_numpy_reads_no_memory_but_its_own(builds: Mapping[str, Path]) -> None:
+    """An instruction whose strides lead out of its slot is refused, before anything is read there."""
+    profile = load_profile(CAR42)
+    program = read_link(builds["tables"] / RELINK)
+    own, refused = program.instructions, 0
+    for place, each in enumerate(own):
+        if each.op in (Op.BINARY, Op.COPY, Op.WHERE):
+            for last in (1 << 20, -1, -(1 << 31)):
+                words = (*each.words[:-1], last)
+                changed = (*own[:place], dataclasses.replace(each, words=words), *own[place + 1 :])
+                try:
+                    linked(
+                        dataclasses.replace(program, instructions=changed), profile, profile.camera_names()
+                    )
+                except InputError:
+                    refused += 1
+    assert refused > 20
 
 
 def test_kinds_are_the_models(library: ctypes.CDLL) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import yaml
 
 from specialize.artifact.manifest import parse_manifest
 from specialize.artifact.tensors import read_tensors, tensors_bytes
@@ -32,6 +33,9 @@ from specialize.plain import is_plain, visible
 from specialize.precision.frames import read_frame
 from specialize.rows.arrange import Packing
 from specialize.store.entry import parse_entry
+from specialize.witness.frustum import frustum_of
+from specialize.witness.rig import parse_rig, sidecar_of
+from tools.fuzz import readers_of_builds as built
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CORPUS = REPOSITORY / "tests" / "fuzz" / "corpus"
@@ -80,14 +84,18 @@ def _document(data: bytes) -> str:
 
 
 def _profile(data: bytes, folder: Path) -> object:
-    return parse_profile(parse_document(_document(data), "p.yaml"), "p.yaml").image_from_lidar()
+    profile = parse_profile(parse_document(_document(data), "p.yaml"), "p.yaml")
+    return profile.image_from_lidar(), parse_rig(
+        _document(data)
+    )  # as a build reads it, and as its witness does
 
 
 def _sidecar(data: bytes, folder: Path) -> object:
     spec = parse_spec(_document(data), "m.model.yaml")
     again = parse_spec(spec.to_text(), "again")
     assert again == spec
-    return spec.constants()
+    plain = yaml.safe_load(spec.to_text())  # as the witness reads it
+    return spec.constants(), sidecar_of(plain, 6), frustum_of(plain)
 
 
 def _written(data: bytes, folder: Path, name: str) -> Path:
@@ -213,6 +221,14 @@ READERS: dict[str, Reader] = {
     "pickle": Reader(_pickled, "bytes", _infos),
     "import": Reader(_imported, "text", _calibrations),
     "checkpoint": Reader(_checkpoint, "bytes", _checkpoints),
+    "contract": Reader(built.contract, "bytes", lambda: built.seeds("contract.bin")),
+    "today": Reader(built.today, "bytes", built.todays),
+    "relink": Reader(built.relink, "bytes", lambda: built.seeds("relink.bin")),
+    "envelope": Reader(built.envelope, "bytes", lambda: built.seeds("envelope.npz")),
+    "measured": Reader(built.measured, "text", built.figures),
+    "statement": Reader(built.statement, "text", lambda: built.seeds("statement")),
+    "signature": Reader(built.signature, "text", lambda: built.seeds("bundle")),
+    "metadata": Reader(built.metadata, "onnx", built.small_models),
 }
 
 

@@ -3,7 +3,8 @@
 The points of a view transform are numbers times rows of features: depth weights times what an image shows at a pixel,
 which every depth of the pixel reads. The pixels of one column of an image see few cells, so many of its points go to
 the same one. With the weights as a matrix (cells, pixels) the column's share of its cells is one product with its
-features (pixels, channels): a row per cell that the column reaches takes the place of a row per point.
+features (pixels, channels): a row per cell that the column reaches takes the place of a row per point. A pixel that
+does not reach a cell has weight zero there, which holds for finite features.
 """
 
 from __future__ import annotations

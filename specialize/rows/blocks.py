@@ -3,7 +3,8 @@
 The rows of a cell are cut into blocks of `SIZE` rows, and every block is summed by a product with its coefficients.
 While a cell has more than `SIDE_BY_SIDE` sums they are cut into blocks again; the few that are left are gathered per
 cell and added. A place of a block without a row of its own repeats one of its rows with coefficient zero, and a block
-that is spare is read by no cell.
+that is spare is read by no cell. Zero times infinity is NaN, so this holds for finite numbers; to read a row of zeros
+instead would copy all rows once more.
 """
 
 from __future__ import annotations

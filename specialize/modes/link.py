@@ -56,7 +56,7 @@ def linked(program: Program, profile: CalibrationProfile, cameras: tuple[str, ..
     except DoesNotFitError as error:
         what = "sum" if error.is_sum else "rows"
         raise explain(NoRoomError(what, error.wanted, error.kept), profile.vehicle, cameras) from error
-    except (IndexError, KeyError, MemoryError, TypeError, ValueError) as error:
+    except (IndexError, KeyError, MemoryError, OverflowError, TypeError, ValueError) as error:
         found = str(error) or type(error).__name__
         raise InputError(RELINK, "a program that makes tables", found, "build again") from error
 

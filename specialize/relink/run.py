@@ -55,7 +55,7 @@ def run(
 
     Raises:
         DoesNotFitError: The tables have too few places.
-        IndexError, KeyError, MemoryError, TypeError, ValueError: It is no program that an assembler made.
+        IndexError, KeyError, MemoryError, OverflowError, TypeError, ValueError: No assembler made it.
     """
     machine = Machine(program, calibration, dict(given or {}))
     return {name: machine.read(slot) for name, slot in program.outputs.items()}

@@ -84,8 +84,10 @@ def _scaled(camera: Camera, image: ExpectedImage) -> Iterator[Finding]:
 def _edges(camera: Camera, image: ExpectedImage, left_over: Sequence[float]) -> Iterator[Finding]:
     """Require that the image ends with the raw one, is cut alike on both sides, or is whole and padded a little."""
     told = []
-    most = math.inf if min(map(abs, left_over)) <= ROUNDING_PX else PADDED_PX  # a letterbox fills one side
-    for what, over, crop in zip(("columns", "rows"), left_over, image.crop_px, strict=True):
+    letterbox = min(map(abs, left_over)) <= ROUNDING_PX  # it fills one side
+    parts = zip(("columns", "rows"), left_over, image.crop_px, image.size_px, strict=True)
+    for what, over, crop, size in parts:
+        most = math.inf if letterbox else min(PADDED_PX, size & -size)  # the power of two that divides it
         padded = crop <= ROUNDING_PX and -most < over < 0
         if padded or min(abs(over), abs(over - crop)) <= ROUNDING_PX:
             continue
@@ -100,6 +102,6 @@ def _edges(camera: Camera, image: ExpectedImage, left_over: Sequence[float]) -> 
         message = f"{width} x {height} times {image.scale:g} does not become {network}: {'; '.join(told)}"
         mend = (
             "correct `scale` or `crop_px` of the sidecar: an image ends with the raw one, is cut alike on both sides, "
-            f"or is whole and padded by less than {PADDED_PX}"
+            f"or is whole and padded to a multiple of at most {PADDED_PX}"
         )
         yield Finding("image-edges", "error", camera.name, message, mend)

@@ -14,7 +14,7 @@ from specialize.artifact.tensors import read_tensors, tensors_bytes
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.files import write_file
-from specialize.fitting import require_fit, require_known_codes
+from specialize.fitting import look_over, require_fit, require_known_codes
 from specialize.model import ModelSpec, parse_spec
 from specialize.modes.borderline import borderline_pairs
 from specialize.modes.disagreement import disagree
@@ -51,7 +51,7 @@ def make_table(build_dir: Path, calib: Path, output: Path, allow: tuple[str, ...
     spec = parse_spec(build.manifest.spec, f"{build_dir}: spec of the manifest")
     options = table_options(build)
     require_cameras(profile, build.manifest.cameras)
-    fit = require_fit(profile, spec, (*allow, *build.manifest.allowed), str(calib))
+    fit = require_fit(profile, spec, (*allow, *_accepted(build, spec)), str(calib))
     contents = _contents(build, spec, options, profile, read_rig(calib))
     _require_shapes(contents, read_tensors(build.file(OWN_TABLE))[0])
     data = tensors_bytes(contents, metadata_of(profile, build.manifest.digests.build))
@@ -76,6 +76,13 @@ def _borderline(
     if "declined" in options["relink"]:
         return ()
     return borderline_pairs(read_link(build.file(RELINK)), spec, profile)
+
+
+def _accepted(build: Build, spec: ModelSpec) -> list[str]:
+    """Return the errors that a person accepted of the build's own vehicle; what was allowed in vain is none of them."""
+    allowed = build.manifest.allowed
+    found = {finding.code for finding in look_over(build.calibration(), spec)} if allowed else set()
+    return [code for code in allowed if code in found]
 
 
 def _contents(

@@ -197,6 +197,18 @@ def test_a_table_is_refused_to_a_vehicle_that_does_not_fit(bench: Bench) -> None
     )  # the capacity may not be enough
 
 
+@pytest.mark.parametrize("own_has_it", [False, True])
+def test_what_a_build_allows_is_what_its_own_vehicle_has(own_has_it: bool, bench: Bench) -> None:
+    """An error that was allowed in vain is no licence for other vehicles; one that was needed is."""
+    path, table = bench.folder.parent / "car.yaml", bench.folder.parent / "car.safetensors"
+    path.write_text(dump_profile(BLUNDERS["swapped sides"][0]))
+    options = ("--mode", "tables", "--allow", "camera-swapped", "-o", bench.folder / "allowed")
+    assert bench.build(*options, "--capacity", "48", calib=path if own_has_it else CAR42).code == 0
+    ran = run_here(bench.capsys, "table", "--calib", path, "--for", bench.folder / "allowed", "-o", table)
+    assert ran.code == (0 if own_has_it else 1), ran.err
+    assert f"{'allowed ' * own_has_it}error camera-swapped" in ran.err
+
+
 def test_a_fleet_builds_nothing_for_a_vehicle_that_does_not_fit(bench: Bench) -> None:
     """`fleet plan` leaves it out and exits 1; what was planned before the profile went wrong is not built."""
     folder = bench.folder.parent / "fleet"

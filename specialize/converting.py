@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -106,7 +106,8 @@ class Conversion:
                 shutil.move(written.parent / name, room / name)
         manifest = manifest.with_passes((*manifest.passes, *self._finished(made, facts, room)))
         precision = self._described(made, wide, loss, on_target)
-        warnings = (*manifest.warnings, *_warnings(precision, target(self.target).PROFILE, made))
+        flat = self.frames.flat() if isinstance(self.frames, FrameFolder) else ()
+        warnings = (*manifest.warnings, *_warnings(precision, target(self.target).PROFILE, made, flat))
         return msgspec.structs.replace(manifest, precision=precision, warnings=warnings)
 
     def _on_target(
@@ -194,8 +195,6 @@ def plan_conversion(request: BuildRequest, compiled: Compilation) -> Conversion:
         for tensor in map(describe_tensor, compiled.graph.graph.inputs)
     }
     frames = _frames(inputs, spec, fed, request.frames_dir, request.frames, request.seed)
-    if isinstance(frames, FrameFolder):
-        frames.require_readable()
     return Conversion(
         name=request.precision,
         target=request.target,
@@ -234,7 +233,9 @@ def _frames(
     """Return the frames of a folder, or seeded ones; what calibration and tables give is not asked for."""
     free = {name: info for name, info in inputs.items() if name not in fed.cases[0]}
     if folder is not None:
-        return open_frames(folder, free, {*fed.cases[0], *spec.calibration_inputs, *spec.other_inputs})
+        given = open_frames(folder, free, {*fed.cases[0], *spec.calibration_inputs, *spec.other_inputs})
+        given.require_readable()
+        return given
     return make_frames(free, {name: rule for name, rule in spec.inputs.items() if name in free}, seed, count)
 
 
@@ -260,8 +261,10 @@ def _weights(name: str, made: Converted) -> Literal["", "per channel", "per tens
     return "per channel" if made.per_channel else "per tensor"
 
 
-def _warnings(precision: Precision, profile: Profile, made: Converted) -> list[str]:
-    """Return what a user must know before he uses a converted model."""
+def _warnings(
+    precision: Precision, profile: Profile, made: Converted, flat: Collection[str] = ()
+) -> list[str]:
+    """Return what a user must know before he uses a converted model; `flat` inputs hold one number in every frame."""
     name, said = precision.name, []
     if not made.converted:
         what = (
@@ -270,6 +273,9 @@ def _warnings(precision: Precision, profile: Profile, made: Converted) -> list[s
         said.append(f"{name}: the model has {what}: all of it still computes in float32")
     if not precision.frames_digest:
         said.append(noise_warning(name))
+    if flat:
+        what = f"{', '.join(flat)}: one number everywhere in every frame of --frames-dir"
+        said.append(f"{name}: {what}, so that neither ranges nor loss say anything of other values")
     if name == "fp16" and "float16" not in profile.floats:
         known = f"computes in {' and '.join(profile.floats)}: a smaller file, no faster run"
         unknown = "may not compute in float16, no source says that it does: ask the vendor"

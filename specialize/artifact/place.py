@@ -32,6 +32,18 @@ def folder_name(vehicle: str) -> str:
     return f"{cut}-{short(digest_bytes(vehicle.encode()))[:8]}".lstrip("-")
 
 
+def require_outside(output: Path, build: Path, hint: str) -> None:
+    """Refuse to write into a build, whose files are those of its manifest.
+
+    Raises:
+        InputError: The place is inside.
+    """
+    with explained(output):
+        inside = output.resolve().is_relative_to(build.resolve())
+    if inside:
+        raise InputError(f"-o {output}", "a place outside of the build", "one inside it", hint)
+
+
 def require_replaceable(folder: Path) -> None:
     """Refuse to put a build where files are that no build wrote: publishing would take them away.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from specialize.artifact import Build, build_digests
 from specialize.artifact.manifest import FILE_NAME
+from specialize.artifact.place import require_outside
 from specialize.attest.provenance import provenance
 from specialize.attest.results import test_result
 from specialize.attest.signature import model_statement, unsigned_bundle
@@ -55,11 +56,7 @@ def attest_build(folder: Path, output: Path, key: Path | None = None) -> Attesta
         UsageError: There is a key, and the package that signs is not installed.
     """
     build, digests = whole_build(folder)
-    with explained(output):
-        inside = output.resolve().is_relative_to(folder.resolve())
-    if inside:
-        found, hint = "one inside it", "a signature covers every file of the folder: choose one beside it"
-        raise InputError(f"-o {output}", "a folder outside of the build", found, hint)
+    require_outside(output, folder, "a signature covers every file of the folder: choose one beside it")
     made = statements(build, digests)
     signature = model_statement(build.manifest, digests)
     last, other = (UNSIGNED, SIGNED) if key is None else (SIGNED, UNSIGNED)

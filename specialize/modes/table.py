@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specialize.artifact import Build
+from specialize.artifact.place import require_outside
 from specialize.artifact.tensors import read_tensors, tensors_bytes
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
@@ -41,11 +42,13 @@ def make_table(build_dir: Path, calib: Path, output: Path, allow: tuple[str, ...
 
     Raises:
         UsageError: The build has no tables, or there is no such finding to allow.
-        InputError: The build or the profile cannot be read, or the calibration does not fit the model.
+        InputError: The build or the profile cannot be read, the calibration does not fit the model, or the output is
+            inside the build.
         StaleError: The vehicle does not fit; says by how much.
         VerificationError: The tables are not those that the witness finds.
     """
     require_known_codes(allow)
+    require_outside(output, build_dir, "a build keeps the tables of its own vehicle: choose a file beside it")
     build = Build.intact(build_dir)
     profile = load_profile(calib)
     spec = parse_spec(build.manifest.spec, f"{build_dir}: spec of the manifest")

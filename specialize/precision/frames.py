@@ -68,10 +68,23 @@ class FrameFolder(Sequence[Mapping[str, Array]]):
         """Read every frame once, so that the last one does not fail after an hour.
 
         Raises:
+            InputError: As reading a frame does; or no input varies, so that no loss could show.
+        """
+        if self.inputs and len(self.flat()) == len(self.inputs):
+            found = "one number per input in every frame"
+            raise InputError(str(self.files[0].parent), "frames in which an input varies", found, _PREPARE)
+
+    def flat(self) -> tuple[str, ...]:
+        """Return the inputs that hold one number everywhere in every frame.
+
+        Raises:
             InputError: As reading a frame does.
         """
+        held: dict[str, set[float]] = {name: set() for name in self.inputs}
         for frame in range(len(self)):
-            self[frame]
+            for name, array in self[frame].items():
+                held[name] |= {float(array.min()), float(array.max())} if array.size else set()
+        return tuple(name for name, numbers in held.items() if len(numbers) < 2)
 
 
 def open_frames(folder: Path, inputs: Mapping[str, TensorInfo], other: Collection[str] = ()) -> FrameFolder:

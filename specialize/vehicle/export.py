@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specialize.artifact import Build
+from specialize.artifact.place import require_outside
 from specialize.digest import short
 from specialize.errors import InputError
 from specialize.files import explained, publish_directory, write_file
@@ -121,11 +122,8 @@ def _require_place(build_dir: Path, output: Path) -> None:
     Raises:
         InputError: It is, or does.
     """
+    require_outside(output, build_dir, "choose a folder beside it")
     with explained(output):
-        if output.resolve().is_relative_to(build_dir.resolve()):
-            raise InputError(
-                str(output), "a folder outside of the build", "one inside it", "choose another -o"
-            )
         if output.exists() and any(output.iterdir()) and not (output / CONTRACT).is_file():
             raise InputError(
                 str(output), "an empty folder, or one written by this command", "other files in it"

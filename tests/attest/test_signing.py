@@ -324,7 +324,7 @@ def test_a_signature_does_not_go_into_the_build(
     (tmp_path / "link").symlink_to(build)
     for output in (build, build / "sub", tmp_path / "link" / "sub", tmp_path / "x" / ".." / "build"):
         ran = run_here(capsys, "attest", build, "-o", output)
-        assert (ran.code, "a folder outside of the build" in ran.err) == (1, True), ran.err
+        assert (ran.code, "a place outside of the build" in ran.err) == (1, True), ran.err
     Build.intact(build)
 
 

@@ -337,9 +337,7 @@ SOUND_PREPARATIONS: dict[str, Expected] = {
     "cropped on all sides but one": Expected(image=ExpectedImage((704, 256), scale=0.48, crop_px=(32, 176))),
     "cropped above": Expected(image=ExpectedImage((704, 256), scale=0.44, crop_px=(0, 140))),
     "letterbox, stated": Expected(image=ExpectedImage((800, 800), scale=0.5, raw_size_px=RAW)),
-    "padded on both sides, stated": Expected(
-        image=ExpectedImage((736, 416), scale=0.45, raw_size_px=RAW)
-    ),
+    "padded on both sides, stated": Expected(image=ExpectedImage((736, 416), scale=0.45, raw_size_px=RAW)),
     "padded, stated": Expected(image=ExpectedImage((1280, 736), scale=0.8, raw_size_px=RAW)),
     "cut alike above and below": Expected(
         image=ExpectedImage((800, 400), scale=0.5, crop_px=(0, 25), raw_size_px=RAW)

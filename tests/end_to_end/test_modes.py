@@ -269,6 +269,15 @@ def test_verify_of_tables_runs_the_own_table(bench: Bench) -> None:
     assert other != (bench.folder / "car42" / "table.safetensors").read_bytes()
 
 
+def test_a_table_is_written_outside_of_the_build(bench: Bench) -> None:
+    """A build keeps the tables of its own vehicle: another's in their place would damage it."""
+    assert bench.build("--mode", "tables").code == 0
+    build = bench.folder / "car42"
+    ran = run_here(bench.capsys, "table", "--calib", CAR42, "--for", build, "-o", build / "table.safetensors")
+    assert (ran.code, "a place outside of the build" in ran.err) == (1, True), ran.err
+    assert run_here(bench.capsys, "check", build, "--calib", CAR42).code == 0
+
+
 def test_a_table_for_a_build_without_tables_is_refused(bench: Bench, tmp_path: Path) -> None:
     """An exact build takes no table."""
     bench.outcome()

@@ -248,6 +248,20 @@ def test_wrong_requests_are_refused_before_anything_is_built(bench: Bench) -> No
     assert plain.code == 2
 
 
+def test_frames_without_content_show_no_loss(bench: Bench) -> None:
+    """Frames of one number per input are refused, for a build and for its verification; a single such input is told."""
+    base = bench.folder.parent
+    zeros, dark = write_frames(base / "zeros", scale=0.0), write_frames(base / "dark", scale=0.0)
+    for path in zeros.iterdir():
+        np.savez(path, **{name: np.zeros_like(array) for name, array in np.load(path).items()})
+    ran = refused(bench, "--precision", "int8", "--frames-dir", zeros)
+    assert (ran.code, "expected frames in which an input varies" in ran.err) == (1, True), ran.err
+    ran = bench.build("--precision", "fp16", "--frames-dir", dark)
+    assert (ran.code, "fp16: features: one number everywhere" in ran.err) == (0, True), ran.err
+    ran = run_here(bench.capsys, "verify", bench.folder / "car42", "--frames-dir", zeros)
+    assert (ran.code, "expected frames in which an input varies" in ran.err) == (1, True), ran.err
+
+
 @pytest.mark.parametrize(
     "mode", [("envelope", "--tolerance", "rotation=0.5deg"), ("tables",)], ids=lambda m: m[0]
 )

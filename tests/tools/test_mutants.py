@@ -131,6 +131,14 @@ def test_what_ran_again_takes_the_place_of_what_was_found() -> None:
     }
 
 
+def test_new_seeds_add_to_those_of_before() -> None:
+    """What a mutant survived before counts on where it was run with further seeds alone."""
+    name = MUTANTS[0].name
+    old, new = ({"seeds": {}, "mutants": [{"name": name, "seeds": seeds}]} for seeds in ([4, 4], [1, 2]))
+    found = json.loads(page.merged(old, new, further=True))
+    assert found["mutants"] == [{"name": name, "seeds": [5, 6]}]
+
+
 def test_the_page_is_what_was_measured() -> None:
     """The page is written from the figures; nothing escaped, and every survivor is argued."""
     data = json.loads(page.FIGURES.read_text())

@@ -1,6 +1,6 @@
 """Run the compiler with every mutant of the catalogue, and say which mutants its own checks kill.
 
-usage: python tools/mutants/campaign.py [--work FOLDER] [--jobs N] [--only WORD ...] [--every-seed]
+usage: python tools/mutants/campaign.py [--work FOLDER] [--jobs N] [--only WORD ...] [--seed NAME ...] [--every-seed]
                                         [--write FILE [--onto FILE]]
 
 A mutant is *killed* if a build or a table ends in an error, *survives* if all end well and the oracle finds every
@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "mutants", help="where files are kept")
     parser.add_argument("--jobs", type=int, default=2, help="mutants at the same time")
     parser.add_argument("--only", nargs="*", default=(), help="names, areas or files of mutants to run")
+    parser.add_argument("--seed", nargs="*", default=(), help="new seeds, tried beside those of --onto")
     parser.add_argument("--every-seed", action="store_true", help="go on after a mutant is killed")
     parser.add_argument("--write", type=Path, help="JSON file for the outcome")
     parser.add_argument("--onto", type=Path, help="earlier outcome that takes what --only runs again")
@@ -50,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.only:
         mutants = [one for one in mutants if {one.name, one.area, one.file} & set(given.only)]
     seeds = make_seeds(given.work / "seeds")
+    if given.seed:
+        seeds = [seed for seed in seeds if seed.name in given.seed]
     controls = {seed.name: prepared(seed) for seed in seeds}
     importers = runs.preload()
     control, calls = runs.run_control(seeds, given.work)
@@ -73,7 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.write:
         found = page.to_json(outcomes, control, controls, every=given.every_seed)
         if given.onto:
-            found = page.merged(json.loads(given.onto.read_text()), json.loads(found))
+            found = page.merged(
+                json.loads(given.onto.read_text()), json.loads(found), further=bool(given.seed)
+            )
         given.write.write_text(found)
     print(page.summary(outcomes))
     return int(any(one.verdict == "escaped" for one in outcomes))

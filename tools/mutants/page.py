@@ -46,9 +46,21 @@ def to_json(
     return json.dumps(data, indent=1) + "\n"
 
 
-def merged(earlier: Mapping[str, Any], later: Mapping[str, Any]) -> str:
-    """Return a campaign and a later run of some of its mutants as one: what ran again counts."""
+def merged(earlier: Mapping[str, Any], later: Mapping[str, Any], *, further: bool = False) -> str:
+    """Return a campaign and a later run of some of its mutants as one: what ran again counts.
+
+    Args:
+        earlier: The campaign.
+        later: The run.
+        further: Whether the run was one over new seeds alone, whose number adds to those before.
+    """
     again = {entry["name"] for entry in later["mutants"]}
+    if further:
+        before = {entry["name"]: entry["seeds"] for entry in earlier["mutants"]}
+        for entry in later["mutants"]:
+            entry["seeds"] = [
+                a + b for a, b in zip(entry["seeds"], before.get(entry["name"], (0, 0)), strict=True)
+            ]
     order = [one.name for one in read_catalogue()]
     entries = [entry for entry in earlier["mutants"] if entry["name"] in order and entry["name"] not in again]
     entries += later["mutants"]

@@ -51,7 +51,7 @@ def write_tables_heights(home: Path) -> None:
     style = replace(BASE, form="height_masks")
     rig, model = vehicle(style, TURN_RAD, "vehicle"), Model(style)
     more = [_wider(rig, 0.6), _wider(rig, 0.8)]
-    beyond = [_wider(rig, 0.3), _together(rig)]
+    beyond = [_wider(rig, 0.3), together(rig)]
     sidecar, exported = spec_of(style).to_text(), export(model, model.example())
     write_seed(home, exported, sidecar, rig, ("tables",), more, beyond, mode="tables")
 
@@ -62,7 +62,7 @@ def _wider(rig: CalibrationProfile, factor: float) -> CalibrationProfile:
     return _edited(rig, lambda index, lens, pose: (lens @ shorter, pose))
 
 
-def _together(rig: CalibrationProfile) -> CalibrationProfile:
+def together(rig: CalibrationProfile) -> CalibrationProfile:
     """Return a vehicle whose cameras look nearly the same way, so that all see a query that one sees."""
     first = rig.cameras[0].as_pinhole()[1]
     return _edited(rig, lambda index, lens, pose: (lens, first @ _about_z(0.03 * index)))

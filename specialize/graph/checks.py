@@ -98,6 +98,9 @@ def _check_names(model: ir.Model, path: Path) -> None:
     for graph in (model.graph, *model.graph.subgraphs()):
         names += [graph.name, graph.doc_string, *_items(graph.metadata_props), *graph.initializers]
         names += _of_values([*graph.inputs, *graph.initializers.values()])
+    for function in model.functions.values():
+        names += [*function.identifier(), *function.opset_imports, function.doc_string, *function.attributes]
+        names += [*_items(function.metadata_props), *_of_values(function.inputs)]
     for node in _all_nodes(model):
         node.device_configurations = ()  # how a node is spread over devices: nothing here keeps it
         names += [node.op_type, node.domain, node.name, node.overload, node.doc_string, *node.attributes]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from specialize.artifact import Build, BuildKey
 from specialize.artifact.measured import read_measured
-from specialize.artifact.place import folder_name, require_replaceable
+from specialize.artifact.place import folder_name, require_replaceable, require_same_model
 from specialize.calibration.folder import load_profiles
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
@@ -41,7 +41,7 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
     Raises:
         UsageError: The target does not write attention in that form.
         InputError: Profile, model or sidecar are wrong or do not fit each other, or the folder has files that
-            no build wrote.
+            no build wrote, or a build of another model that may not be replaced.
         DeclinedError: There is nothing to specialize, and `allow_unchanged` was not asked for; or the target takes
             no model in that precision.
         VerificationError: The specialized model differs from the original; nothing is left behind.
@@ -55,13 +55,13 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
     watch.lap("model")
     key = build_key(request, profile, generic)
     folder = request.output or Path("build") / folder_name(profile.vehicle)
-    require_replaceable(folder)  # before anything is written beside it
+    _require_place(request, folder, generic.name)  # before anything is written beside it
     with only_one(folder.parent / f".{folder.name}.lock", f"build {folder}", on_wait=say):
         done = _up_to_date(folder, key)
         if done is not None:
             found = read_measured(folder, done.manifest.digest)
             return BuildOutcome(build_dir=folder, up_to_date=True, manifest=done.manifest, measured=found)
-        require_replaceable(folder)
+        _require_place(request, folder, generic.name)
         with generic.unpacked(store) as parts:
             from specialize.making import prove_and_publish
             from specialize.specializing import specialize
@@ -73,6 +73,12 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
         build_dir=folder, up_to_date=False, manifest=made.manifest, seconds=watch.seconds,
         warnings=made.measured.contradictions if made.measured else (), measured=made.measured,
     )  # fmt: skip
+
+
+def _require_place(request: BuildRequest, folder: Path, model: str) -> None:
+    require_replaceable(folder)
+    if not request.replace:
+        require_same_model(folder, model)
 
 
 def costs(request: BuildRequest, say: Say = quiet) -> FormsReport:
@@ -143,6 +149,7 @@ def build_key(request: BuildRequest, profile: CalibrationProfile, generic: Gener
         profile=profile.digest,
         calibration=digest(generic.spec.calibration_arrays(profile)),
         model=generic.digest,
+        name=generic.name,
         spec=digest(generic.spec.to_text()),
         mode=request.mode,
         frames_digest=_frames_digest(request.frames_dir),

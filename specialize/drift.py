@@ -16,6 +16,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.model import ModelSpec, parse_spec
 from specialize.modes.envelope_file import pairs_outside
 from specialize.planning import resolve_spec, visible_sets
+from specialize.rebuild import rebuild
 from specialize.request import DriftOutcome, QueryChange
 from specialize.vehicle.expect import state_of
 from specialize.visibility.delta import compare_plans
@@ -34,10 +35,13 @@ def check(build_dir: Path | str, calib: Path | str) -> DriftOutcome:
     spec = parse_spec(build.manifest.spec, f"{build_dir}: spec of the manifest")
     before, after = build.calibration(), load_profile(calib)
     found = _drift(spec, (build.folder, Path(calib)), before, after)
-    own = build.manifest.source.get("kind") == "onnx"
     state, reason = state_of(build, before, after)
     drift = dataclasses.replace(
-        found.outcome, own_model=own, allowed=build.manifest.allowed, state=state, reason=reason
+        found.outcome,
+        again=rebuild(build.manifest, Path(calib), after.vehicle, build.folder),
+        allowed=build.manifest.allowed,
+        state=state,
+        reason=reason,
     )
     if build.manifest.mode == "envelope":
         return _in_envelope(build, found.plans[1], drift)
@@ -52,12 +56,10 @@ class Difference:
 
     Attributes:
         outcome: The difference.
-        vehicles: Names of the two vehicles.
         plans: The visible sets of both, one plan per grid; empty if the cameras themselves differ.
     """
 
     outcome: DriftOutcome
-    vehicles: tuple[str, str]
     plans: tuple[Plans, Plans]
 
 
@@ -125,8 +127,9 @@ def _drift(
         verdict=_verdict(delta, queries, same_inputs),
         delta=delta,
         queries=queries,
+        vehicles=(before.vehicle, after.vehicle),
     )
-    return Difference(outcome, (before.vehicle, after.vehicle), plans)
+    return Difference(outcome, plans)
 
 
 def _queries(before: Plans, after: Plans) -> tuple[QueryChange, ...]:

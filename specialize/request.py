@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from specialize.allowances import OF_A_PROOF
 from specialize.artifact.manifest import Manifest, Site
@@ -13,6 +13,9 @@ from specialize.calibration.delta import ProfileDelta
 from specialize.errors import UsageError, closest
 from specialize.fitting import require_known_codes
 from specialize.targets import TARGETS
+
+if TYPE_CHECKING:
+    from specialize.rebuild import Rebuild
 
 Mode = Literal["exact", "envelope", "tables"]
 Layout = Literal["ragged", "padded"]
@@ -107,6 +110,7 @@ class BuildRequest(BuildOptions):
         capacity_over: Further profiles that tables have room for, and folders of them.
         allow_unchanged: Build a model in which there is nothing to specialize.
         keep_every_site: Rewrite a site even if that costs more operations and bytes than it saves.
+        replace: Whether the build may take the place of a build of another model.
         measure: Whether to time original and specialized model once; no byte of the build depends on it.
     """
 
@@ -120,6 +124,7 @@ class BuildRequest(BuildOptions):
     capacity_over: tuple[Path, ...] = ()
     allow_unchanged: bool = False
     keep_every_site: bool = False
+    replace: bool = False
     measure: bool = False
 
     def __post_init__(self) -> None:
@@ -200,7 +205,8 @@ class DriftOutcome:
         queries: One entry per camera of `delta`; empty if the cameras themselves differ.
         outside: Of an envelope's build the queries that each camera sees outside, of a build with tables those beyond
             the capacity; empty otherwise.
-        own_model: Whether the first is a build of an ONNX file, which has to be named to build again.
+        vehicles: Names of the two vehicles.
+        again: How to make the build again for the second; None without a build.
         allowed: What was accepted with `--allow` when the first was built.
         state: What the guard on the vehicle says of the second, for a build; empty if no contract can hold the build.
         reason: Why the second is unusable, in the guard's word; empty if it is not.
@@ -215,7 +221,8 @@ class DriftOutcome:
     delta: ProfileDelta
     queries: tuple[QueryChange, ...] = ()
     outside: tuple[int, ...] = ()
-    own_model: bool = False
+    vehicles: tuple[str, str] = ("", "")
+    again: Rebuild | None = None
     allowed: tuple[str, ...] = ()
     state: str = ""
     reason: str = ""

@@ -19,6 +19,7 @@ class BuildKey:
         profile: Digest of the calibration profile.
         calibration: Digest of what the model's calibration inputs get.
         model: Digest of the generic model, graph and weights.
+        name: Name of the model, which the manifest and the model's metadata carry.
         spec: Digest of the model's sidecar.
         target: Toolchain that the model is lowered for.
         mode: `exact`, `envelope` or `tables`.
@@ -45,6 +46,7 @@ class BuildKey:
     calibration: str
     model: str
     spec: str
+    name: str = ""
     target: str = "onnxruntime"
     mode: str = "exact"
     layout: str = "ragged"

@@ -67,6 +67,21 @@ def require_replaceable(folder: Path) -> None:
         )
 
 
+def require_same_model(folder: Path, model: str) -> None:
+    """Refuse to put a build in the place of a build of another model; a damaged one has no model any more.
+
+    Raises:
+        InputError: The folder has a build of another model.
+    """
+    try:
+        there = read_manifest(folder).model
+    except InputError:
+        return
+    if there != model:
+        hint = "name another folder with -o, or add --replace"
+        raise InputError(str(folder), f"no build, or one of {model}", f"a build of {there}", hint)
+
+
 def _require_apart(folder: Path) -> None:
     """Refuse folders that something else depends on: the root, the home, where a shell stands, where a disk hangs."""
     with explained(folder):

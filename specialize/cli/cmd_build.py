@@ -25,6 +25,7 @@ from specialize.request import MODES, BuildRequest
 @options.layout_option
 @options.align_option
 @click.option("-o", "--output", type=options.FOLDER, help="Folder of the build [default: build/<vehicle>].")
+@click.option("--replace", is_flag=True, help="Take the place of a build of another model.")
 @options.seed_option
 @options.frames_option
 @click.option(

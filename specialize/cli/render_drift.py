@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
@@ -30,6 +29,8 @@ def check_json(outcome: DriftOutcome) -> dict[str, Any]:
         "reason": outcome.reason or None,
         "build_dir": str(outcome.before),
         "calib": str(outcome.after),
+        "vehicles": {"built": outcome.vehicles[0], "today": outcome.vehicles[1]},
+        "next": None if outcome.fresh or outcome.again is None else outcome.again.text,
         "allowed": list(outcome.allowed),
         "digests": digests,
         **_common(outcome),
@@ -60,13 +61,24 @@ def _verdict(outcome: DriftOutcome) -> RenderableType:
         return head if outcome.delta.same else stack(head, *_body(outcome))
     if outcome.fresh:
         return f"fresh: {outcome.before} was built for this calibration (profile {short(outcome.digests[0])})"
-    head = f"stale: {outcome.before} was built for another calibration: {_sentence(outcome)}"
-    after, before = command(Path(outcome.after)), command(Path(outcome.before))
-    model = "MODEL.onnx" if outcome.own_model else command(Path(outcome.model))
-    following = f"next: specialize build --calib {after} --model {model} -o {before}"
+    head = f"stale: {outcome.before} was built for {_built_for(outcome)}: {_sentence(outcome)}"
+    return stack(head, *_body(outcome), *_following(outcome))
+
+
+def _built_for(outcome: DriftOutcome) -> str:
+    built, today = outcome.vehicles
+    return "another calibration" if built == today else f"another vehicle, {built} instead of {today}"
+
+
+def _following(outcome: DriftOutcome) -> list[str]:
+    """Return the next command, and what has to be put into it."""
     if outcome.verdict == "other table":
-        following = f"next: specialize table --calib {after} --for {before} -o car.safetensors"
-    return stack(head, *_body(outcome), following)
+        words = ("table", "--calib", outcome.after, "--for", outcome.before, "-o", "car.safetensors")
+        return [f"next: {command('specialize', *words)}"]
+    if outcome.again is None:
+        return []
+    named = [f"      {word}: {what}" for word, what in outcome.again.to_name]
+    return [f"next: {outcome.again.text}", *named]
 
 
 def diff_text(outcome: DriftOutcome) -> RenderableType:

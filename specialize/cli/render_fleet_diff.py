@@ -58,7 +58,8 @@ def diff_text(found: FleetDifferences) -> RenderableType:
 def _verdict(found: FleetDifferences, apart: int) -> str:
     if not found.outliers:
         return "no camera is an outlier"
-    text = f"{apart} of {counted(len(found.vehicles), 'vehicle')} stand{'s' if apart == 1 else ''} apart"
+    outliers = "is an outlier" if apart == 1 else "are outliers"
+    text = f"{apart} of {counted(len(found.vehicles), 'vehicle')} {outliers}"
     if apart > MIXED * len(found.vehicles):
         text += "; so many that these are probably several kinds of vehicles: give each kind its own folder"
     return text

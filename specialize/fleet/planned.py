@@ -188,6 +188,7 @@ def planned_key(
         profile=first.profile,
         calibration=first.calibration,
         model=source,
+        name=Path(request.model).stem,
         spec=spec,
         mode=mode,
         frames_digest=frames,

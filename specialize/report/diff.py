@@ -29,27 +29,23 @@ _VERDICTS = {
 
 def diff_report(difference: Difference) -> str:
     """Return the HTML of what moved between two calibrations, for one model's queries."""
-    return render("diff.html", diff_page(difference.outcome, difference.vehicles, *difference.plans))
+    return render("diff.html", diff_page(difference.outcome, *difference.plans))
 
 
 def diff_page(
-    outcome: DriftOutcome,
-    vehicles: tuple[str, str],
-    before: Sequence[VisibilityPlan],
-    after: Sequence[VisibilityPlan],
+    outcome: DriftOutcome, before: Sequence[VisibilityPlan], after: Sequence[VisibilityPlan]
 ) -> DiffPage:
     """Return the page of a difference.
 
     Args:
         outcome: What moved.
-        vehicles: Names of the two vehicles.
         before: The first one's visible sets, one per grid; empty if the cameras themselves differ.
         after: The second one's.
     """
     names = [camera.name for camera in outcome.delta.cameras]
     changes = outcome.queries or (None,) * len(names)
     return DiffPage(
-        title=f"{vehicles[0]} and {vehicles[1]}",
+        title=" and ".join(outcome.vehicles),
         subtitle=f"what moved between two calibrations, and what that changes for {outcome.model}",
         facts=_facts(outcome),
         cameras=tuple(
@@ -58,7 +54,7 @@ def diff_page(
         maps=tuple(_map(old, new, names) for old, new in zip(before, after, strict=True)),
         digests=tuple(
             Pair(f"profile {vehicle}", digest)
-            for vehicle, digest in zip(vehicles, outcome.digests, strict=True)
+            for vehicle, digest in zip(outcome.vehicles, outcome.digests, strict=True)
         ),
     )
 

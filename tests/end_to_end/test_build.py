@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -418,7 +419,39 @@ def test_warnings_go_to_stderr(bench: Bench) -> None:
     assert "specializing" in ran.err
 
 
-def test_files_of_somebody_else_are_not_taken_away(bench: Bench) -> None:
+def test_the_command_of_a_check_builds_for_today(bench: Bench) -> None:
+    """Another vehicle's build, with the options of the first, beside it; the first stays."""
+    bench.outcome("--layout", "padded", "--align", "8", "--frames", "1", "--seed", "3")
+    ran = run_here(bench.capsys, "check", bench.folder / "car42", "--calib", CAR43, "--json")
+    found = json.loads(ran.out)
+    assert ran.code == 3 and found["vehicles"] == {"built": "car42", "today": "car43"}
+    words = [str(bench.model) if word == "MODEL.onnx" else word for word in shlex.split(found["next"])]
+    assert run_here(bench.capsys, *words[1:]).code == 0
+    made = Build.open(bench.folder / "car43").manifest
+    first = Build.open(bench.folder / "car42").manifest
+    own = {"vehicle", "profile", "calibration"}
+    assert {name for name in made.key if made.key[name] != first.key[name]} == own
+    assert run_here(bench.capsys, "check", bench.folder / "car43", "--calib", CAR43).code == 0
+
+
+def test_a_build_of_another_model_is_not_replaced(bench: Bench) -> None:
+    """Only if it is said; what was there is still there if not."""
+    bench.outcome()
+    other = bench.model.with_name("other.onnx")
+    shutil.copy(bench.model, other)
+    shutil.copy(bench.model.with_suffix(".model.yaml"), other.with_suffix(".model.yaml"))
+    words = [other if word == bench.model else word for word in bench.arguments()]
+    ran = run_here(bench.capsys, *words)
+    assert (
+        ran.code == 1 and f"expected no build, or one of other, got a build of {bench.model.stem}" in ran.err
+    )
+    assert "--replace" in ran.err
+    assert Build.intact(bench.folder / "car42").manifest.model == bench.model.stem
+    assert run_here(bench.capsys, *words, "--replace").code == 0
+    assert Build.intact(bench.folder / "car42").manifest.model == "other"
+
+
+def test_files_of_others_are_not_taken_away(bench: Bench) -> None:
     """A build into the model's own folder, or a vehicle named like a path, deletes nothing and stays in its place."""
     before = sorted(bench.model.parent.rglob("*"))
     ran = bench.build("-o", bench.model.parent)

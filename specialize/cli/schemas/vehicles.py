@@ -63,6 +63,18 @@ class MovedCamera(Output, frozen=True, kw_only=True):
     outside: int | None = None
 
 
+class CheckedVehicles(Output, frozen=True, kw_only=True):
+    """Names of the vehicle that a build was made for, and of today's.
+
+    Attributes:
+        built: The build's.
+        today: Today's.
+    """
+
+    built: str
+    today: str
+
+
 class CheckedDigests(Output, frozen=True, kw_only=True):
     """Digests of the calibration that a build was made for, and of today's.
 
@@ -82,6 +94,8 @@ class Check(Output, frozen=True, kw_only=True):
         fresh: Whether the build may be used.
         build_dir: Folder of the build.
         calib: The profile of today.
+        vehicles: Of both calibrations.
+        next: Command that builds for today's; words in capitals stand for files. Null if the build may be used.
         allowed: What was accepted with `--allow` when the build was made.
         digests: Of both calibrations.
         model: Name of the model.
@@ -102,6 +116,8 @@ class Check(Output, frozen=True, kw_only=True):
     reason: str | None
     build_dir: str
     calib: str
+    vehicles: CheckedVehicles
+    next: str | None
     allowed: tuple[str, ...]
     digests: CheckedDigests
     model: str

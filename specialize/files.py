@@ -94,7 +94,8 @@ def only_one(
     """Let one process at a time into the block; others wait, and learn whom for.
 
     Args:
-        lock_file: File that carries the lock; it stays behind, empty of meaning.
+        lock_file: File that carries the lock; it is removed while the lock is still held, and who waited for it
+            makes another.
         what: What is guarded, for messages: `build build/car42`.
         timeout_s: How long to wait for the other process.
         on_wait: Called once, with a sentence for people, if another process must be waited for.
@@ -119,6 +120,8 @@ def only_one(
     try:
         yield
     finally:
+        with contextlib.suppress(OSError):
+            lock_file.unlink()  # a waiting process locks a file without a name, and tries again
         lock.release()
 
 

@@ -157,8 +157,29 @@ def test_the_second_process_waits_and_names_the_first(tmp_path: Path) -> None:
     assert "hint:" in str(caught.value)
 
 
+COUNT = """
+import pathlib, sys
+from specialize.files import only_one
+count, lock = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+for _ in range(100):
+    with only_one(lock, "count"):
+        count.write_text(str(int(count.read_text()) + 1))
+"""
+
+
+def test_one_process_at_a_time_and_no_lock_file_afterwards(tmp_path: Path) -> None:
+    """Lock files come and go while three processes count; no step is lost, and only the count is left."""
+    count = tmp_path / "count"
+    count.write_text("0")
+    command = [sys.executable, "-c", COUNT, str(count), str(tmp_path / ".count.lock")]
+    processes = [subprocess.Popen(command, cwd=Path(__file__).parents[1]) for _ in range(3)]
+    assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
+    assert count.read_text() == "300"
+    assert names(tmp_path) == ["count"]
+
+
 def test_a_lock_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
-    """Where no lock file can be made there is nobody to wait for."""
+    """Where no lock file can be made no process is waited for."""
     said: list[str] = []
     with (
         pytest.raises(SpecializeError, match="lock"),
@@ -169,7 +190,7 @@ def test_a_lock_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_killed_holder_frees_the_lock(tmp_path: Path) -> None:
-    """The lock of a killed process stands in nobody's way."""
+    """The lock of a killed process is free."""
     kill(start(LOCK_AND_HANG, tmp_path / "lock"))
     entered = False
     with files.only_one(tmp_path / "lock", "build car42", timeout_s=0.3):

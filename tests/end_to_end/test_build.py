@@ -67,8 +67,8 @@ class Bench:
         return found
 
     def names(self) -> set[str]:
-        """Return what lies in the folder of builds, lock files aside."""
-        return {path.name for path in self.folder.iterdir() if not path.name.endswith(".lock")}
+        """Return what lies in the folder of builds."""
+        return {path.name for path in self.folder.iterdir()}
 
 
 @pytest.fixture

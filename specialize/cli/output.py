@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from typing import Any
@@ -18,6 +19,9 @@ from rich.text import Text
 from specialize.plain import is_plain, visible
 
 _WIDTH = 120  # where the output is no terminal
+COMMAND = "next: "
+"""What a line with the next command begins with."""
+
 _HELD = 1 << 20  # characters of JSON that are kept in memory
 _PLAIN: dict[str, Any] = {"highlight": False, "emoji": False, "markup": False}
 
@@ -103,5 +107,25 @@ class _Visible:
 
 
 def _unbroken(part: RenderableType) -> RenderableType:
-    """Return text that is never wrapped, so that a printed path or command can be copied."""
-    return Text(part, no_wrap=True, overflow="ignore") if isinstance(part, str) else part
+    return _Line(part) if isinstance(part, str) else part
+
+
+class _Line:
+    """A line of text: wrapped between words on a terminal alone, and there not if it is a command to be copied."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self._text.split("\n"):
+            whole = not console.is_terminal or line.startswith(COMMAND) or len(line) <= options.max_width
+            for part in (line,) if whole else _wrapped(line, options.max_width):
+                yield Text(part, no_wrap=True, overflow="ignore")
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    """Return a line cut between words, paths not within; its indent is kept."""
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

@@ -67,7 +67,7 @@ def _verdict(outcome: DriftOutcome) -> RenderableType:
 
 def _built_for(outcome: DriftOutcome) -> str:
     built, today = outcome.vehicles
-    return "another calibration" if built == today else f"another vehicle, {built} instead of {today}"
+    return "another calibration" if built == today else f"another vehicle, {built}, not for {today}"
 
 
 def _following(outcome: DriftOutcome) -> list[str]:
@@ -143,7 +143,7 @@ def _body(outcome: DriftOutcome) -> list[RenderableType]:
 
 
 def _cameras(outcome: DriftOutcome) -> Table:
-    heads = ("rotation\nmrad", "translation\nmm", "focal\n%", "centre\npx", "at 10 m\npx", "at 20 m\npx")
+    heads = ("rotation\nmrad", "shift\nmm", "focal\n%", "centre\npx", "10 m\npx", "20 m\npx")
     body = table("camera", *heads, "queries\ngained", "queries\nlost")
     changes = outcome.queries or (None,) * len(outcome.delta.cameras)
     for camera, change in zip(outcome.delta.cameras, changes, strict=True):

@@ -143,17 +143,43 @@ def _zoo_model(
     name: str, spec: ModelSpec, checkpoint: Path | None, seed: int, store: Store, say: Say
 ) -> GenericModel:
     weights = "" if checkpoint is None else _checkpoint_digest(checkpoint)
-    key = digest(["zoo", name, weights or seed, _zoo_version()])
-    source: dict[str, object] = {"kind": "zoo", "name": name, "checkpoint": weights, "seed": seed, "key": key}
-    source["reference"] = "its export"
-    entry = store.find_entry(KIND, key)
+    of = digest(["zoo", name, weights or seed, code_version("zoo", *_PREPARING)])
+    entry = _exported(store, of)
     if entry is None:
+        zoo.require_packages(name)
+        key = digest([of, _exporters()])
         with store.making(KIND, key, say):
-            entry = store.find_entry(KIND, key) or _export(name, checkpoint, seed, key, store, say)
+            entry = store.find_entry(KIND, key) or _export(name, checkpoint, seed, (of, key), store, say)
+    source: dict[str, object] = {"kind": "zoo", "name": name, "checkpoint": weights, "seed": seed}
+    source |= {"key": entry.key, "reference": "its export"}
     return GenericModel(name, spec, entry, source, _warnings(entry))
 
 
-def _export(name: str, checkpoint: Path | None, seed: int, key: str, store: Store, say: Say) -> Entry:
+def _exported(store: Store, of: str) -> Entry | None:
+    """Return the export of a model with these weights by the packages of this environment, or, without them, by any.
+
+    Args:
+        store: Where exports are kept.
+        of: Digest of name, weights and code.
+    """
+    versions = _exporters()
+    if versions:
+        return store.find_entry(KIND, digest([of, versions]))
+    made = (entry for entry in store.entries() if entry.kind == KIND and entry.info.get("of") == of)
+    return min(made, key=lambda entry: entry.key, default=None)
+
+
+def _exporters() -> list[str]:
+    """Return the versions of what exports models; none if one is not installed."""
+    try:
+        return [importlib.metadata.version(package) for package in ("torch", "onnxscript")]
+    except importlib.metadata.PackageNotFoundError:
+        return []
+
+
+def _export(
+    name: str, checkpoint: Path | None, seed: int, keys: tuple[str, str], store: Store, say: Say
+) -> Entry:
     from specialize.graph.io import read_graph
     from specialize.zoo.export import export_generic
 
@@ -162,7 +188,8 @@ def _export(name: str, checkpoint: Path | None, seed: int, key: str, store: Stor
         made = export_generic(name, checkpoint, folder / GRAPH, seed)
         prepare(read_graph(folder / GRAPH), folder)
         objects = {path.name: store.adopt_file(path) for path in sorted(folder.iterdir())}
-    info = {"warnings": list(made.warnings), "weights": made.weights_digest}
+    of, key = keys
+    info = {"warnings": list(made.warnings), "weights": made.weights_digest, "of": of}
     entry = Entry(kind=KIND, key=key, title=f"generic {name}", objects=objects, info=info)
     store.write_entry(entry)
     return entry
@@ -204,9 +231,3 @@ def _checkpoint_digest(checkpoint: Path) -> str:
 
 def _warnings(entry: Entry) -> tuple[str, ...]:
     return tuple(str(text) for text in entry.info.get("warnings", ()))
-
-
-def _zoo_version() -> str:
-    """Return what stands for everything that can change an export: the zoo's own code, torch and the exporters."""
-    versions = [importlib.metadata.version(package) for package in ("torch", "onnxscript")]
-    return digest([code_version("zoo", *_PREPARING), versions])

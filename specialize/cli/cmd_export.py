@@ -24,6 +24,10 @@ def command(model: str, checkpoint: Path | None, seed: int, output: Path, as_jso
 
     Zero-padded and static; the calibration is an input.
     """
+    from specialize import zoo
+
+    zoo.spec(model)  # a wrong name is told before a missing package
+    zoo.require_packages(model)
     from specialize.zoo.export import export_generic
 
     make_room(output)

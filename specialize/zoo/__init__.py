@@ -12,6 +12,7 @@ and `specs/<name>.yaml` says about the model what its graph does not. Reading a 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
@@ -49,6 +50,9 @@ MODELS: dict[str, str] = {
 # `_classes`: SurroundOcc with the index of each voxel's class beside the logits.
 # `_r50`: BEVFusion with a ResNet-50 in place of the Swin-T.
 VARIANTS = ("_aliased", "_classes", "_r50")
+
+PACKAGES = ("torch", "onnxscript", "safetensors")
+"""Of the extra `zoo`: what models are written in, exported by and read from."""
 
 _SPECS = Path(__file__).parent / "specs"
 
@@ -105,6 +109,18 @@ def spec(name: str) -> ModelSpec:
     for ending in VARIANTS:
         base = base.removesuffix(ending)
     return msgspec.structs.replace(read_spec(_SPECS / f"{base}.yaml"), name=name)
+
+
+def require_packages(name: str) -> None:
+    """Refuse to make a model of the zoo where what it is written in is not installed.
+
+    Raises:
+        UsageError: A package of the extra `zoo` is missing.
+    """
+    missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
+    if missing:
+        hint = "pip install 'specialize[zoo]', or name an ONNX file of your own with --model"
+        raise UsageError(f"--model {name}", f"the package {missing[0]}, to export it once", "none", hint)
 
 
 def _check_name(name: str) -> None:

@@ -15,7 +15,7 @@ RUNTIME_TESTS := tests/bench tests/passes tests/precision tests/targets tests/ve
 	tests/end_to_end/test_precision.py tests/end_to_end/test_round_trip.py
 HIDING := $(abspath $(VENV))/without_vnni.so
 
-.PHONY: help install demo test test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink mutants same-builds format pin wheel clean targets table
+.PHONY: help install demo test test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink mutants same-builds format pin wheel clean targets table picture
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ BASE ?= main
 
 same-builds: install ## build small models with the compiler of BASE and with this one, and name the graphs that differ
 	$(TEST_ENV) $(BIN)/python tools/same_builds.py --base $(BASE)
+
+picture: install ## what every camera of calib_profiles/car42.yaml computes, before and after: docs/pairs.svg
+	$(BIN)/python -m tools.picture
 
 table: install ## every model family on car42 and on RIG=profile.yaml, measured: the table in README.md
 	$(BIN)/python tools/model_table.py --calib calib_profiles/car42.yaml $(addprefix --calib ,$(RIG)) --write README.md

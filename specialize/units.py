@@ -59,5 +59,6 @@ def saved(before: float, after: float) -> str:
 
 
 def counted(count: int, word: str) -> str:
-    """Return `1 vehicle`, `2 vehicles`."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
+    """Return `1 vehicle`, `2 vehicles`, `2 queries`."""
+    many = f"{word[:-1]}ies" if word.endswith("ry") else f"{word}s"
+    return f"{count:,} {word if count == 1 else many}"

@@ -148,7 +148,10 @@ def headline(sites: tuple[Site, ...]) -> str:
         f"{site.rows_computed:,} rows are pooled into {site.queries:,}; no other is computed"
         for site in pooled
     ]
-    return "\n".join(lines) or "no rows to drop: what depends on the calibration alone is now constant"
+    return (
+        "\n".join(lines)
+        or "no camera attends to queries here: what depends on the calibration alone is now constant"
+    )
 
 
 def _reasons(manifest: Manifest) -> list[str]:

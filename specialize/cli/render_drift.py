@@ -13,7 +13,7 @@ from specialize.cli.tables import table
 from specialize.digest import short
 from specialize.plain import command
 from specialize.request import DriftOutcome, QueryChange
-from specialize.units import number
+from specialize.units import counted, number
 
 CHECK_SCHEMA = "specialize/check@1"
 DIFF_SCHEMA = "specialize/diff@1"
@@ -117,11 +117,11 @@ def _sentence(outcome: DriftOutcome) -> str:
     return {
         "same": "nothing moved",
         "other numbers": f"the same queries of {outcome.model} are seen, at other pixels",
-        "other queries": f"{gained:,} queries of {outcome.model} gained, {lost:,} lost",
+        "other queries": f"{counted(gained, 'query')} of {outcome.model} gained, {lost:,} lost",
         "other cameras": "the cameras are not the same",
         "other table": "its engine serves it with a table of its own",
         "beyond capacity": f"it does not fit the capacity: {_beyond(outcome) or 'too many cameras see one query'}",
-        "outside envelope": f"{sum(outcome.outside):,} queries are seen outside its envelope: {_beyond(outcome)}",
+        "outside envelope": f"{counted(sum(outcome.outside), 'query')} seen outside its envelope: {_beyond(outcome)}",
     }[outcome.verdict]
 
 

@@ -44,8 +44,9 @@ def plan_text(plan: FleetPlan, lock: Path | None) -> RenderableType:
     """Return what `specialize fleet plan` shows."""
     best = len(plan.builds) == plan.at_least
     bound = "no plan has fewer" if best else f"no plan has fewer than {plan.at_least}"
+    builds = counted(len(plan.builds), "build")
     head = (
-        f"{plan.vehicles} vehicles, {counted(len(plan.builds), 'build')} of {plan.model}{_form(plan.request)} "
+        f"{counted(plan.vehicles, 'vehicle')}, {builds} of {plan.model}{_form(plan.request)} "
         f"({bound}); planned in {plan.seconds:.1f} s"
     )
     parts: list[RenderableType] = [head, _builds(plan)]

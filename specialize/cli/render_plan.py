@@ -11,6 +11,7 @@ from specialize.cli.output import stack
 from specialize.cli.render_build import headline, sites_tables
 from specialize.digest import short
 from specialize.request import PlanOutcome
+from specialize.units import counted
 
 SCHEMA = "specialize/plan@1"
 
@@ -37,7 +38,7 @@ def plan_text(outcome: PlanOutcome) -> RenderableType:
         for counts in outcome.seen_by
     )
     doubtful = sum(outcome.borderline)
-    edge = f"; {doubtful} pairs lie within rounding of an image border" if doubtful else ""
+    edge = f"; within rounding of an image border: {counted(doubtful, 'pair')}" if doubtful else ""
     return stack(
         f"{outcome.model} for {outcome.vehicle} (plan {short(outcome.plan)})",
         headline(outcome.sites),

@@ -20,7 +20,7 @@ from specialize.cli.tables import table
 from specialize.digest import short
 from specialize.fitting import ALL_RULES
 from specialize.plain import command
-from specialize.units import number
+from specialize.units import counted, number
 
 SHOW_SCHEMA = "specialize/profile-show@1"
 CHECK_SCHEMA = "specialize/profile-check@1"
@@ -120,7 +120,7 @@ def show_text(profile: CalibrationProfile, path: Path) -> RenderableType:
         offset = number(1000 * camera.time_offset_s, 1)
         size = f"{camera.width_px} x {camera.height_px}"
         body.add_row(camera.name, size, *(number(value, 1) for value in angles), *place, offset)
-    head = f"{profile.vehicle}: {len(profile.cameras)} cameras (profile {short(profile.digest)})"
+    head = f"{profile.vehicle}: {counted(len(profile.cameras), 'camera')} (profile {short(profile.digest)})"
     frame = "places and headings in the lidar frame; heading from its x axis to its y axis, pitch upwards"
     return stack(head, body, frame, f"next: specialize plan --calib {command(Path(path))} -o plan.npz")
 

@@ -17,6 +17,7 @@ from specialize.fleet.median import Measured, Shape, measure, median_profile, sh
 from specialize.fleet.outliers import LEAST, Outlier, limits
 from specialize.model import ModelSpec
 from specialize.planning import resolve_spec, visible_sets
+from specialize.units import counted
 from specialize.visibility.delta import compare_plans
 from specialize.visibility.plan import VisibilityPlan
 
@@ -102,7 +103,7 @@ def fleet_diff(
     say(f"reading {len(files)} profiles")
     measured, failed = _measured(files, jobs)
     medians = _medians(measured)
-    say(f"comparing {len(measured)} vehicles with their median")
+    say(f"comparing {counted(len(measured), 'vehicle')} with their median")
     work = _Compare(medians, spec)
     compared = list(over_profiles([path for path, _ in measured], work, jobs))
     vehicles = tuple(one for one in compared if isinstance(one, VehicleDifference))

@@ -104,8 +104,11 @@ def test_a_build_without_sites_is_shown() -> None:
     """A build in which nothing was specialized is shown without a division by zero."""
     made = msgspec.structs.replace(manifest(), sites=(), flops={})
     text = to_text(build_text(BuildOutcome(build_dir=Path("b"), up_to_date=True, manifest=made)))
-    assert "no rows to drop" in text
-    assert headline(()) == "no rows to drop: what depends on the calibration alone is now constant"
+    assert "no camera attends to queries" in text
+    assert (
+        headline(())
+        == "no camera attends to queries here: what depends on the calibration alone is now constant"
+    )
 
 
 def test_what_became_constant_is_weighed() -> None:

@@ -50,6 +50,13 @@ def rigid_pose(value: ArrayLike, where: str) -> Matrix:
     return pose
 
 
+def rotation(value: ArrayLike, where: str) -> Matrix:
+    """Return a checked rotation (3, 3): orthonormal within tolerance, right-handed."""
+    matrix = finite(value, (3, 3), where)
+    _check_rotation(matrix, where)
+    return matrix
+
+
 def pinhole_intrinsic(value: ArrayLike, where: str) -> Matrix:
     """Return a checked intrinsic (3, 3) in px: positive focal lengths, last row (0, 0, 1)."""
     intrinsic = finite(value, (3, 3), where)

@@ -11,7 +11,8 @@
         sensor2ego: {rotation_wxyz: [...], translation_m: [...]}
 
 A camera is spelled as `lidar2img` alone, as `intrinsic` and `lidar2cam`, or as `intrinsic` and
-`sensor2ego`. Optional: `distortion`, `time_offset_s`, `tolerance`; on top also `notes`.
+`sensor2ego`; rotations of poses also as matrices and angles (`mounting`). Optional: `distortion`,
+`time_offset_s`, `tolerance`; on top also `notes`.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from specialize.calibration import checks
 from specialize.calibration.camera import DISTORTION_MODELS, Camera, Distortion
 from specialize.calibration.document import read_document
 from specialize.calibration.dump import dump_profile
+from specialize.calibration.mounting import camera_pose, lidar_pose
 from specialize.calibration.node import Node
-from specialize.calibration.pose import Matrix, inverse, product, rigid, rotation_from_quaternion
+from specialize.calibration.pose import Matrix, inverse, product
 from specialize.calibration.profile import SCHEMA, CalibrationProfile
 from specialize.calibration.tolerance import EXACT, TOLERANCE_KEYS, Tolerance
 from specialize.errors import InputError, closest
@@ -54,7 +56,7 @@ def parse_profile(document: Any, source: str) -> CalibrationProfile:
     root = Node(document, source).mapping(
         ("schema", "vehicle", "cameras"), ("lidar2ego", "tolerance", "notes")
     )
-    ego_from_lidar = _pose(root.child("lidar2ego")) if root.has("lidar2ego") else None
+    ego_from_lidar = lidar_pose(root.child("lidar2ego")) if root.has("lidar2ego") else None
     default = _tolerance(root.child("tolerance"), EXACT) if root.has("tolerance") else EXACT
     nodes = root.child("cameras").items()
     if not nodes:
@@ -142,22 +144,13 @@ def _camera_from_lidar(node: Node, ego_from_lidar: Matrix | None) -> Matrix:
     if node.has("lidar2cam"):
         pose = node.child("lidar2cam")
         return checks.rigid_pose(pose.matrix(4, 4), pose.where)
-    ego_from_camera = _pose(node.child("sensor2ego"))
+    ego_from_camera = camera_pose(node.child("sensor2ego"))
     if ego_from_lidar is None:
         where = f"{node.source}: lidar2ego"
         raise InputError(
             where, "the lidar's pose, because sensor2ego is used", "nothing there", "add `lidar2ego:`"
         )
     return product(inverse(ego_from_camera), ego_from_lidar)
-
-
-def _pose(node: Node) -> Matrix:
-    """Return the (4, 4) pose of a mapping with a quaternion and metres."""
-    node.mapping(("rotation_wxyz", "translation_m"))
-    rotation = node.child("rotation_wxyz")
-    quaternion = checks.unit_quaternion(rotation.vector(4, "(w, x, y, z)"), rotation.where)
-    translation_m = node.child("translation_m").vector(3, "(x, y, z in metres)")
-    return rigid(rotation_from_quaternion([float(value) for value in quaternion]), translation_m)
 
 
 def _size_px(node: Node) -> tuple[int, int]:

@@ -19,6 +19,11 @@ from specialize.errors import InputError
 Floats = npt.NDArray[np.float64]
 
 _ABSENT = ("", "~", "null", "Null", "NULL", None)
+_OPTICAL = ("right", "down", "forward")
+_ALONG = {
+    **dict(zip(("forward", "left", "up"), np.eye(3), strict=True)),
+    **dict(zip(("backward", "right", "down"), -np.eye(3), strict=True)),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,13 +57,13 @@ class Rig:
         vehicle: Its name.
         eyes: The cameras.
         ego_from_lidar: (4, 4) lidar to vehicle points, if the profile gives it.
-        spelled: That pose as the profile spells it, in numbers; empty without.
+        spelled: That pose as the profile spells it, words that are numbers as such; empty without.
     """
 
     vehicle: str
     eyes: tuple[Eye, ...]
     ego_from_lidar: Floats | None = None
-    spelled: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    spelled: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +164,7 @@ def rig_of(profile: Mapping[str, Any]) -> Rig:
     ego_from_lidar = _pose(profile["lidar2ego"]) if _has(profile, "lidar2ego") else None
     bounds = _bounds(profile, {})
     eyes = tuple(_eye(camera, ego_from_lidar, bounds) for camera in profile["cameras"])
-    spelled = {
-        key: list(map(float, value))
-        for key, value in (profile["lidar2ego"] if ego_from_lidar is not None else {}).items()
-    }
+    spelled = _plain(profile["lidar2ego"]) if ego_from_lidar is not None else {}
     return Rig(str(profile["vehicle"]), eyes, ego_from_lidar, spelled)
 
 
@@ -216,14 +218,54 @@ def _bounds(node: Mapping[str, Any], default: Mapping[str, float]) -> dict[str, 
 
 
 def _pose(node: Mapping[str, Any]) -> Floats:
-    """Return (4, 4) from a quaternion (w, x, y, z) of any length and metres: R = (w² - v·v) I + 2 v vᵀ + 2 w [v]×."""
-    w, *vector = map(float, node["rotation_wxyz"])
-    v = np.array(vector)
-    cross = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
+    """Return (4, 4) from a rotation in any spelling and metres; of named axes, that of right, down, forward."""
     pose = np.eye(4)
-    pose[:3, :3] = ((w * w - v @ v) * np.eye(3) + 2 * np.outer(v, v) + 2 * w * cross) / (w * w + v @ v)
+    pose[:3, :3] = _rotation(node)
+    if _has(
+        node, "axes"
+    ):  # a point in right, down, forward, then along the axes that are named, then rotated
+        names = node["axes"].split("-")
+        shares = [[float(_ALONG[name] @ _ALONG[way]) for way in _OPTICAL] for name in names]
+        pose[:3, :3] = pose[:3, :3] @ np.array(shares)
     pose[:3, 3] = list(map(float, node["translation_m"]))
     return pose
+
+
+def _rotation(node: Mapping[str, Any]) -> Floats:
+    if _has(node, "rotation"):
+        return _matrix(node["rotation"])
+    if _has(node, "rotation_wxyz"):
+        w, *vector = map(float, node["rotation_wxyz"])
+        return _of_quaternion(w, np.array(vector))
+    if _has(node, "rotation_xyzw"):
+        *vector, w = map(float, node["rotation_xyzw"])
+        return _of_quaternion(w, np.array(vector))
+    rotation = np.eye(3)
+    order = node["rotation_order"] if _has(node, "rotation_order") else "yaw-pitch-roll"
+    for name in order.split("-"):
+        axis = np.eye(3)[("roll", "pitch", "yaw").index(name)]
+        half = np.radians(float(node[f"{name}_deg"]) if _has(node, f"{name}_deg") else 0.0) / 2
+        rotation = rotation @ _of_quaternion(np.cos(half), np.sin(half) * axis)
+    return rotation
+
+
+def _of_quaternion(w: float, v: Floats) -> Floats:
+    """Return (3, 3) of a quaternion of any length: R = (w² - v·v) I + 2 v vᵀ + 2 w [v]×."""
+    cross = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
+    rotation: Floats = (w * w - v @ v) * np.eye(3) + 2 * np.outer(v, v) + 2 * w * cross
+    return rotation / (w * w + v @ v)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value whose words that are numbers are numbers."""
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(inner) for inner in value]
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None if value in _ABSENT else value
 
 
 def _matrix(rows: Sequence[Sequence[Any]]) -> Floats:

@@ -244,7 +244,7 @@ POSE_BLUNDERS = {
     ),
     "lidar pose as matrix": (
         put("lidar2ego", [[1.0]]),
-        "lidar2ego: expected a mapping with rotation_wxyz, translation_m, got a list of 1",
+        "lidar2ego: expected a mapping with pitch_deg, roll_deg, rotation, ",
     ),
     "no translation": (
         drop("lidar2ego", "translation_m"),

@@ -37,7 +37,7 @@ def size(value: float) -> str:
 
 def number(value: float | None, digits: int) -> str:
     """Return a number with a fixed count of decimals; a dash where there is none."""
-    return "-" if value is None else f"{value:,.{digits}f}"
+    return "-" if value is None else f"{round(value, digits) + 0.0:,.{digits}f}"  # and never `-0.00`
 
 
 def times(ratio: float) -> str:

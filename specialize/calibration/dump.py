@@ -13,7 +13,7 @@ def dump_profile(profile: CalibrationProfile) -> str:
 
     Cameras with an intrinsic are written as `intrinsic` + `lidar2cam`, others as `lidar2img`.
     """
-    lines = [f"schema: {profile.schema}", f"vehicle: {_word(profile.vehicle)}"]
+    lines = [f"schema: {profile.schema}", f"vehicle: {word(profile.vehicle)}"]
     if profile.notes:
         lines.append(f"notes: {_quoted(profile.notes)}")
     if profile.ego_from_lidar is not None:
@@ -33,7 +33,7 @@ def pose_lines(pose: Matrix) -> list[str]:
 
 
 def _camera_lines(camera: Camera) -> list[str]:
-    lines = [f"name: {_word(camera.name)}", f"size_px: [{camera.width_px}, {camera.height_px}]"]
+    lines = [f"name: {word(camera.name)}", f"size_px: [{camera.width_px}, {camera.height_px}]"]
     if camera.intrinsic is None or camera.camera_from_lidar is None:
         lines += _matrix_lines("lidar2img", camera.image_from_lidar)
     else:
@@ -59,7 +59,7 @@ def _row(values: Matrix | tuple[float, ...]) -> str:
     return "[" + ", ".join(repr(float(value) + 0.0) for value in values) + "]"
 
 
-def _word(text: str) -> str:
+def word(text: str) -> str:
     """Return text as YAML, quoted unless it is a plain word that reads back as itself."""
     plain = text.isascii() and text.replace("_", "").replace("-", "").replace(".", "").isalnum()
     if plain and text[0].isalnum() and scalar(text) == text:

@@ -38,7 +38,7 @@ COMMANDS = {
     "plan": Lazy("specialize.cli.cmd_plan", "Write the tables of what each camera sees."),
     "report": Lazy("specialize.cli.cmd_report", "Write a build's report: one HTML file, no network needed."),
     "diff": Lazy("specialize.cli.cmd_diff", "Show what moved between two calibrations. Exit 3 if anything."),
-    "profile": Lazy("specialize.cli.cmd_profile", "Check, show or import a calibration profile."),
+    "profile": Lazy("specialize.cli.cmd_profile", "Write, check, show or import a calibration profile."),
     "export": Lazy("specialize.cli.cmd_export", "Write the generic ONNX of a built-in model."),
     "models": Lazy("specialize.cli.cmd_models", "List the built-in models."),
     "vehicle": Lazy("specialize.cli.cmd_vehicle", "What a build needs on the car: contract, guard, tables."),

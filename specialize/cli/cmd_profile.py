@@ -7,10 +7,12 @@ from pathlib import Path
 
 import click
 
+from specialize.calibration.data_sheet import camera_from_text, data_sheet_text, lidar_from_text
+from specialize.calibration.document import parse_document
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.formats import FORMATS
 from specialize.calibration.formats.importer import description_of, options_of, read_format
-from specialize.calibration.load import load_profile
+from specialize.calibration.load import load_profile, parse_profile
 from specialize.cli import options
 from specialize.cli.output import emit
 from specialize.cli.render_import import (
@@ -22,7 +24,16 @@ from specialize.cli.render_import import (
     import_json,
     import_text,
 )
-from specialize.cli.render_profile import Checked, check_json, check_sarif, check_text, show_json, show_text
+from specialize.cli.render_profile import (
+    Checked,
+    check_json,
+    check_sarif,
+    check_text,
+    init_json,
+    init_text,
+    show_json,
+    show_text,
+)
 from specialize.errors import InputError
 from specialize.files import write_file
 from specialize.fitting import inspect_profile
@@ -32,7 +43,7 @@ from specialize.planning import resolve_spec
 
 @click.group()
 def command() -> None:
-    """Check, show or import a calibration profile."""
+    """Write, check, show or import a calibration profile."""
 
 
 @command.command()
@@ -64,6 +75,39 @@ def show(path: Path, as_json: bool) -> None:
     """Show a vehicle's cameras: where they are, where they look, how wide."""
     profile = load_profile(path)
     emit(show_json(profile, path), show_text(profile, path), as_json)
+
+
+@command.command()
+@click.option("--vehicle", required=True, help="Name of the vehicle.")
+@click.option(
+    "--camera",
+    "cameras",
+    multiple=True,
+    required=True,
+    metavar="NAME=WxH,...",
+    help="A camera, in the order of the model: NAME=1920x1080,fov_deg=65 or focal_px=1500, then where it is and "
+    "looks: x_m, y_m, z_m, yaw_deg (left), pitch_deg (down), roll_deg; 0 without.",
+)
+@click.option(
+    "--lidar",
+    default="",
+    metavar="KEY=VALUE,...",
+    help="The lidar in the vehicle: x_m, y_m, z_m, yaw_deg, pitch_deg, roll_deg. With x right: yaw_deg=-90.",
+)
+@click.option("-o", "--output", type=options.ANY_PATH, required=True, help="Profile to write.")
+@options.json_option
+def init(vehicle: str, cameras: tuple[str, ...], lidar: str, output: Path, as_json: bool) -> None:
+    """Write a profile from a data sheet: fields of view and mounts, as a commented file.
+
+    The vehicle's frame is x forward, y left, z up. Lenses are ideal; a car wants measured ones.
+    """
+    text = data_sheet_text(vehicle, [camera_from_text(one) for one in cameras], lidar_from_text(lidar))
+    profile = parse_profile(parse_document(text, str(output)), str(output))
+    if output.exists():
+        raise InputError(str(output), "a new file", "one that is there", "name another one with -o")
+    write_file(output, text)
+    made = Checked(output, profile, inspect_profile(profile))
+    emit(init_json(made), init_text(made), as_json)
 
 
 @command.command("import")

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import RenderableType
 
 from specialize.calibration.camera import Camera
 from specialize.calibration.causes import Group, grouped
 from specialize.calibration.findings import Finding, Linted, findings_to_json, findings_to_sarif
-from specialize.calibration.pose import centre_m
+from specialize.calibration.pose import Matrix, centre_m, inverse, product
 from specialize.calibration.profile import CalibrationProfile
 from specialize.cli.output import stack
 from specialize.cli.tables import table
@@ -22,6 +21,7 @@ from specialize.fitting import ALL_RULES
 from specialize.plain import command
 from specialize.units import counted, number
 
+INIT_SCHEMA = "specialize/profile-init@1"
 SHOW_SCHEMA = "specialize/profile-show@1"
 CHECK_SCHEMA = "specialize/profile-check@1"
 
@@ -98,6 +98,18 @@ def file_json(file: Checked) -> dict[str, Any]:
     }
 
 
+def init_json(made: Checked) -> dict[str, Any]:
+    """Return what `specialize profile init --json` prints."""
+    return {"schema": INIT_SCHEMA, **file_json(made)}
+
+
+def init_text(made: Checked) -> RenderableType:
+    """Return what `specialize profile init` shows: the rig, and what is odd about it."""
+    assert made.profile is not None
+    odd = [check_text((made,))] if made.findings else []
+    return stack(f"written: {made.path}", *odd, show_text(made.profile, made.path))
+
+
 def show_json(profile: CalibrationProfile, path: Path) -> dict[str, Any]:
     """Return what `specialize profile show --json` prints."""
     return {
@@ -105,39 +117,59 @@ def show_json(profile: CalibrationProfile, path: Path) -> dict[str, Any]:
         "path": str(path),
         "vehicle": profile.vehicle,
         "digest": profile.digest,
-        "cameras": [_camera_json(camera) for camera in profile.cameras],
+        "cameras": [_camera_json(camera, profile.ego_from_lidar) for camera in profile.cameras],
     }
 
 
 def show_text(profile: CalibrationProfile, path: Path) -> RenderableType:
     """Return what `specialize profile show` shows; headings count from the lidar's x axis."""
     heads = ("size\npx", "heading\ndeg", "pitch\ndeg", "width\ndeg", "x\nm", "y\nm", "z\nm", "offset\nms")
-    body = table("camera", *heads)
+    body, vehicle = table("camera", *heads), table("camera", *heads[1:3], *heads[4:7])
     for camera in profile.cameras:
-        data = _camera_json(camera)
+        data = _camera_json(camera, profile.ego_from_lidar)
         angles = (data["heading_deg"], data["pitch_deg"], data["fov_deg"])
         place = (number(value, 2) for value in data["centre_m"])
+        if data["in_vehicle"] is not None:
+            vehicle.add_row(camera.name, *_place_cells(data["in_vehicle"]))
         offset = number(1000 * camera.time_offset_s, 1)
         size = f"{camera.width_px} x {camera.height_px}"
         body.add_row(camera.name, size, *(number(value, 1) for value in angles), *place, offset)
     head = f"{profile.vehicle}: {counted(len(profile.cameras), 'camera')} (profile {short(profile.digest)})"
     frame = "places and headings in the lidar frame; heading from its x axis to its y axis, pitch upwards"
-    return stack(head, body, frame, f"next: specialize plan --calib {command(Path(path))} -o plan.npz")
+    more: list[RenderableType] = (
+        [vehicle, "the same in the vehicle: x forward, y left, z up"] if vehicle.row_count else []
+    )
+    return stack(head, body, frame, *more, f"next: specialize plan --calib {command(Path(path))} -o plan.npz")
 
 
-def _camera_json(camera: Camera) -> dict[str, Any]:
+def _place_cells(placed: dict[str, Any]) -> tuple[str, ...]:
+    angles = (placed["heading_deg"], placed["pitch_deg"])
+    return (*(number(value, 1) for value in angles), *(number(value, 2) for value in placed["centre_m"]))
+
+
+def _camera_json(camera: Camera, ego_from_lidar: Matrix | None) -> dict[str, Any]:
     pinhole = camera.as_pinhole()
-    axis = pinhole.camera_from_lidar[2, :3]  # (3,), viewing direction in the lidar frame
     focal = float(pinhole.intrinsic[0, 0])
     return {
         "name": camera.name,
         "size_px": [camera.width_px, camera.height_px],
         "focal_px": [round(focal, 3), round(float(pinhole.intrinsic[1, 1]), 3)],
-        "heading_deg": round(math.degrees(math.atan2(axis[1], axis[0])), 3),
-        "pitch_deg": round(math.degrees(math.asin(float(np.clip(axis[2], -1, 1)))), 3),
         "fov_deg": round(2 * math.degrees(math.atan(camera.width_px / 2 / focal)), 3),
-        "centre_m": [round(float(value), 4) for value in centre_m(pinhole.camera_from_lidar)],
+        **_placed(pinhole.camera_from_lidar),
+        "in_vehicle": None
+        if ego_from_lidar is None
+        else _placed(product(pinhole.camera_from_lidar, inverse(ego_from_lidar))),
         "distortion": camera.distortion.model if camera.distortion else None,
         "time_offset_s": camera.time_offset_s,
         "tolerance": camera.tolerance.to_json(),
+    }
+
+
+def _placed(camera_from: Matrix) -> dict[str, Any]:
+    """Return where a camera is and looks, in the frame that its (4, 4) pose is from."""
+    x, y, z = (float(value) for value in camera_from[2, :3])  # the viewing direction
+    return {
+        "heading_deg": round(math.degrees(math.atan2(y, x)), 3) + 0.0,
+        "pitch_deg": round(math.degrees(math.asin(min(1.0, max(-1.0, z)))), 3) + 0.0,
+        "centre_m": [round(float(value), 4) + 0.0 for value in centre_m(camera_from)],
     }

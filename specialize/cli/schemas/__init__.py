@@ -31,6 +31,7 @@ SCHEMAS: dict[str, type] = {
     "diff": vehicles.Diff,
     "profile-check": profiles.ProfileCheck,
     "profile-show": profiles.ProfileShow,
+    "profile-init": profiles.ProfileInit,
     "profile-import": profiles.ProfileImport,
     "profile-formats": profiles.ProfileFormats,
     "export": builds.Export,

@@ -7,6 +7,20 @@ from typing import Literal
 from specialize.cli.schemas.base import JsonObject, Output
 
 
+class Placed(Output, frozen=True, kw_only=True):
+    """Where a camera is and looks in the vehicle: x forward, y left, z up.
+
+    Attributes:
+        heading_deg: To the left.
+        pitch_deg: Upwards.
+        centre_m: Where it is.
+    """
+
+    heading_deg: float
+    pitch_deg: float
+    centre_m: tuple[float, float, float]
+
+
 class ShownCamera(Output, frozen=True, kw_only=True):
     """One camera of a profile, in the lidar's frame.
 
@@ -18,6 +32,7 @@ class ShownCamera(Output, frozen=True, kw_only=True):
         pitch_deg: Upwards.
         fov_deg: Horizontal field of view.
         centre_m: Where it is.
+        in_vehicle: The same in the vehicle; null if the profile does not say where its lidar is.
         distortion: Model of its distortion, if it has one.
         time_offset_s: Of its images.
         tolerance: What the profile states.
@@ -30,6 +45,7 @@ class ShownCamera(Output, frozen=True, kw_only=True):
     pitch_deg: float
     fov_deg: float
     centre_m: tuple[float, float, float]
+    in_vehicle: Placed | None
     distortion: str | None
     time_offset_s: float
     tolerance: dict[str, float]
@@ -125,6 +141,22 @@ class ProfileImport(CheckedFile, frozen=True, kw_only=True):
     schema: Literal["specialize/profile-import@1"]
     format: str
     source: str
+
+
+class ProfileInit(CheckedFile, frozen=True, kw_only=True):
+    """`specialize profile init --json`.
+
+    Attributes:
+        path: The profile that was written.
+        ok: Whether it can be used.
+        vehicle: Name of the vehicle.
+        digest: Of its physical content.
+        cameras: Number of cameras.
+        findings: What looks like a blunder.
+        error: Empty: what cannot be used is not written.
+    """
+
+    schema: Literal["specialize/profile-init@1"]
 
 
 class ProfileFormats(Output, frozen=True, kw_only=True):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 from specialize.artifact.manifest import Manifest
 from specialize.artifact.place import folder_name
-from specialize.plain import command
-from specialize.request import BuildRequest
+from specialize.request import BuildRequest, Rebuild
 
 Word = str | Path
 
@@ -43,24 +42,6 @@ NAMED_ELSEWHERE = frozenset(
     {"vehicle", "profile", "calibration", "model", "name", "spec", "allow", "compiler"}
 )
 """Fields of the key that follow from the profile, from `--model` and `--allow`, or from this package."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rebuild:
-    """How to make a build again.
-
-    Attributes:
-        words: The command.
-        to_name: What a person has to put in the place of words in capitals: the word, and what it stands for.
-    """
-
-    words: tuple[Word, ...]
-    to_name: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def text(self) -> str:
-        """The command as a shell reads it."""
-        return command(*self.words)
 
 
 def rebuild(manifest: Manifest, calib: Path, vehicle: str, folder: Path) -> Rebuild:

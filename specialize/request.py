@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from specialize.allowances import OF_A_PROOF
 from specialize.artifact.manifest import Manifest, Site
@@ -12,10 +12,8 @@ from specialize.artifact.measured import Measured
 from specialize.calibration.delta import ProfileDelta
 from specialize.errors import UsageError, closest
 from specialize.fitting import require_known_codes
+from specialize.plain import command
 from specialize.targets import TARGETS
-
-if TYPE_CHECKING:
-    from specialize.rebuild import Rebuild
 
 Mode = Literal["exact", "envelope", "tables"]
 Layout = Literal["ragged", "padded"]
@@ -187,6 +185,24 @@ class QueryChange:
     gained: int
     lost: int
     kept: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """How to make a build again.
+
+    Attributes:
+        words: The command.
+        to_name: What a person has to put in the place of words in capitals: the word, and what it stands for.
+    """
+
+    words: tuple[str | Path, ...]
+    to_name: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The command as a shell reads it."""
+        return command(*self.words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -44,6 +44,9 @@ COMMANDS = {
     "vehicle": Lazy("specialize.cli.cmd_vehicle", "What a build needs on the car: contract, guard, tables."),
     "fleet": Lazy("specialize.cli.cmd_fleet", "Compare, plan and build many vehicles."),
     "targets": Lazy("specialize.cli.cmd_targets", "List the toolchains that a build can be made for."),
+    "doctor": Lazy(
+        "specialize.cli.cmd_doctor", "Show what this installation can do, and what to install for the rest."
+    ),
     "store": Lazy("specialize.cli.cmd_store", "Look after the store of models and weights."),
 }
 

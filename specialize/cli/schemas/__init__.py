@@ -49,6 +49,7 @@ SCHEMAS: dict[str, type] = {
     "store-show": stores.StoreShow,
     "store-gc": stores.StoreGc,
     "store-check": stores.StoreCheck,
+    "doctor": toolchains.Doctor,
     "vehicle-export": vehicles.VehicleExport,
     "vehicle-pack": vehicles.VehiclePack,
     "vehicle-tool": vehicles.VehicleTool,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from specialize.cli.schemas.base import Output
+from specialize.doctor import Extra, Package, StorePlace
 
 Verdict = Literal["allowed", "cpu", "refused", "unknown"]
 
@@ -134,3 +135,28 @@ class Conformance(Output, frozen=True, kw_only=True):
     target: str
     counts: dict[str, int]
     nodes: tuple[NodeFinding, ...]
+
+
+class Doctor(Output, frozen=True, kw_only=True):
+    """`specialize doctor --json`.
+
+    Attributes:
+        ok: Whether everything is there without which nothing works.
+        version: Of this package.
+        python: Of the interpreter.
+        machine: Processor and system.
+        needed: Packages without which nothing works.
+        extras: Optional parts.
+        store: Where models and weights are kept.
+        compiler: The C++ compiler that `vehicle tool` takes; empty without.
+    """
+
+    schema: Literal["specialize/doctor@1"]
+    ok: bool
+    version: str
+    python: str
+    machine: str
+    needed: tuple[Package, ...]
+    extras: tuple[Extra, ...]
+    store: StorePlace
+    compiler: str

@@ -115,3 +115,20 @@ def test_every_decision_is_listed() -> None:
         assert f"]({page.name})" in index
         headings = re.findall(r"^## (.*)$", page.read_text(), re.MULTILINE)
         assert headings == ["Context", "Decision", "Consequences", "Non-goals"], page.name
+
+
+def test_the_architecture_names_files_that_are_there() -> None:
+    """Every module and test that the page of architecture names exists, wildcards included."""
+    text = (REPOSITORY / "docs" / "concepts" / "architecture.md").read_text()
+    names = re.findall(r"`((?:tests/)?[\w/*]+(?:\.py|\.txt|/))`", text)
+    assert len(names) > 40
+    missing = [
+        name
+        for name in names
+        if not any(
+            REPOSITORY.glob(
+                name.rstrip("/") if name.startswith("tests/") else f"specialize/{name.rstrip('/')}"
+            )
+        )
+    ]
+    assert missing == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import zipfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from specialize.visibility.grid import QueryGrid
 from specialize.visibility.plan import VisibilityPlan, plan_visibility
 from specialize.visibility.tables import plan_tables, write_npz, write_plan
 from tests import strategies
+from tests.cli.running import REPOSITORY
 
 
 def tiny_plan() -> VisibilityPlan:
@@ -74,3 +76,14 @@ def test_tables_rebuild_the_mask(rig: strategies.Rig, grid: QueryGrid) -> None:
         row[ids[:length]] = True
     assert (rebuilt == tables["seen"]).all()
     assert (tables["count"] == rebuilt.sum(axis=0)).all()
+
+
+def test_every_key_is_documented() -> None:
+    """Name and type of each array stand in the reference, and nothing else does."""
+    page = (REPOSITORY / "docs" / "reference" / "plan.md").read_text()
+    told = dict(re.findall(r"^\| `(\w+)` \| [^|]* \| (\w+) \|", page, re.MULTILINE))
+    made = {
+        key: "str" if table.dtype.kind == "U" else table.dtype.name
+        for key, table in plan_tables(tiny_plan()).items()
+    }
+    assert told == made

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 import unicodedata
+from dataclasses import dataclass
 from pathlib import Path
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
@@ -35,6 +36,24 @@ def escaped(character: str) -> str:
 def command(*words: str | Path) -> str:
     """Return a command line that a shell reads as these words; paths stay paths, also those that begin with a dash."""
     return " ".join(map(_quoted, words))
+
+
+@dataclass(frozen=True, slots=True)
+class CommandLine:
+    """A command that a person can copy, with words to put in.
+
+    Attributes:
+        words: The command.
+        to_name: What a person has to put in the place of words in capitals: the word, and what it stands for.
+    """
+
+    words: tuple[str | Path, ...]
+    to_name: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The command as a shell reads it."""
+        return command(*self.words)
 
 
 def _quoted(word: str | Path) -> str:

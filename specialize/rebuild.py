@@ -7,7 +7,8 @@ from pathlib import Path
 
 from specialize.artifact.manifest import Manifest
 from specialize.artifact.place import folder_name
-from specialize.request import BuildRequest, Rebuild
+from specialize.plain import CommandLine
+from specialize.request import BuildRequest
 
 Word = str | Path
 
@@ -44,7 +45,7 @@ NAMED_ELSEWHERE = frozenset(
 """Fields of the key that follow from the profile, from `--model` and `--allow`, or from this package."""
 
 
-def rebuild(manifest: Manifest, calib: Path, vehicle: str, folder: Path) -> Rebuild:
+def rebuild(manifest: Manifest, calib: Path, vehicle: str, folder: Path) -> CommandLine:
     """Return the command that makes a build again for a calibration.
 
     Args:
@@ -77,7 +78,7 @@ def rebuild(manifest: Manifest, calib: Path, vehicle: str, folder: Path) -> Rebu
             stand_for(option, word, what)
     for code in manifest.allowed:
         words += ["--allow", code]
-    return Rebuild((*words, "-o", output), tuple(to_name))
+    return CommandLine((*words, "-o", output), tuple(to_name))
 
 
 _DEFAULTS = {part.name: part.default for part in fields(BuildRequest) if part.default is not MISSING}

@@ -12,7 +12,7 @@ from specialize.artifact.measured import Measured
 from specialize.calibration.delta import ProfileDelta
 from specialize.errors import UsageError, closest
 from specialize.fitting import require_known_codes
-from specialize.plain import command
+from specialize.plain import CommandLine
 from specialize.targets import TARGETS
 
 Mode = Literal["exact", "envelope", "tables"]
@@ -187,24 +187,6 @@ class QueryChange:
     kept: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rebuild:
-    """How to make a build again.
-
-    Attributes:
-        words: The command.
-        to_name: What a person has to put in the place of words in capitals: the word, and what it stands for.
-    """
-
-    words: tuple[str | Path, ...]
-    to_name: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def text(self) -> str:
-        """The command as a shell reads it."""
-        return command(*self.words)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriftOutcome:
     """How two calibrations differ, for one model's geometry.
@@ -238,7 +220,7 @@ class DriftOutcome:
     queries: tuple[QueryChange, ...] = ()
     outside: tuple[int, ...] = ()
     vehicles: tuple[str, str] = ("", "")
-    again: Rebuild | None = None
+    again: CommandLine | None = None
     allowed: tuple[str, ...] = ()
     state: str = ""
     reason: str = ""

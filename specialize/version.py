@@ -1,10 +1,11 @@
-"""The version of this package, and what stands for the code that makes a build."""
+"""The version of this package, and what stands for the code that makes a build.
+
+What computes digests and versions of libraries is imported when it is asked for: on the car only `VERSION` is.
+"""
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import importlib.metadata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +32,9 @@ _ROOT = Path(__file__).resolve().parent
 
 def library_versions() -> dict[str, str]:
     """Return the version of each of `LIBRARIES` that is installed, by name."""
-    return {library: importlib.metadata.version(library) for library in LIBRARIES}
+    from importlib.metadata import version
+
+    return {library: version(library) for library in LIBRARIES}
 
 
 @functools.cache
@@ -46,9 +49,11 @@ def code_version(*parts: str) -> str:
 
 def version_of(root: Path, *parts: str) -> str:
     """Return what `code_version` returns for the package in a folder."""
-    state = hashlib.sha256()
+    from hashlib import sha256
+
+    state = sha256()
     for name, file in _files(root, parts):
-        state.update(f"{name}\0".encode() + hashlib.sha256(file.read_bytes()).digest())
+        state.update(f"{name}\0".encode() + sha256(file.read_bytes()).digest())
     for library, number in library_versions().items():
         state.update(f"{library}\0{number}\0".encode())
     return f"{VERSION}+{state.hexdigest()[:12]}"

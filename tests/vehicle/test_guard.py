@@ -157,12 +157,13 @@ def test_a_damaged_contract_is_refused(contracts: Mapping[str, Contract], librar
 
 
 def test_the_guard_imports_numpy_alone() -> None:
-    """Python on the car needs numpy and the standard library, and nothing of the compiler."""
-    guard = "from specialize.vehicle import Guard"
+    """Python on the car needs numpy and the standard library, nothing of the compiler, and no slow module."""
+    guard = "from specialize.vehicle import Guard, parse_golden, selftest"
     code = f"import sys, numpy; before = set(sys.modules); {guard}; print(*sys.modules.keys() - before)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in ran.stdout.split()} - set(sys.stdlib_module_names)
     assert loaded <= {"numpy", "specialize"}
+    assert not {"email", "hashlib", "importlib.metadata", "socket", "zipfile"} & set(ran.stdout.split())
     ours = {name for name in ran.stdout.split() if name.startswith("specialize.")}
     others = {name for name in ours if not name.startswith("specialize.vehicle")}
     assert others == {"specialize.version", "specialize.relink", "specialize.relink.sealing"}
@@ -181,17 +182,26 @@ def test_check_says_what_the_guard_says(
 
 
 def test_from_a_build_to_the_program(
-    builds: Mapping[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    builds: Mapping[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Export, pack and tool give a program whose exit code is the state's."""
     compiling.gxx()
     tool = tmp_path / "guard"
     assert run_here(capsys, "vehicle", "tool", "-o", tool, "--json").code == 0
+    monkeypatch.setenv("SPECIALIZE_STORE", str(tmp_path / "store"))
     expected = {"exact": (0, 3), "envelope": (0, 0), "tables": (0, 2)}
     for mode, folder in ((mode, builds[mode]) for mode in expected):
         car = tmp_path / mode
-        ran = run_here(capsys, "vehicle", "export", folder, "-o", car, "--json")
+        ran = run_here(capsys, "vehicle", "export", folder, "-o", car, "--golden", "--json")
         assert (ran.code, json.loads(ran.out)["mode"]) == (0, mode)
+        shown = subprocess.run(
+            [tool, "golden", car / "golden.bin"], capture_output=True, text=True, check=True
+        )
+        assert "expected is what the build's own model gave\ninput  " in shown.stdout
+        assert "output bev: float32 " in shown.stdout
         codes = []
         for calib in (CAR42, CAR43):
             run_here(capsys, "vehicle", "pack", "--calib", calib, "-o", car / "today.bin", "--json")

@@ -36,6 +36,13 @@ FIXED = {"NonZero": ir.DataType.INT64} | dict.fromkeys(
 """Operators whose results have one type."""
 
 
+def places_in(indices: Array, size: int) -> npt.NDArray[np.int64] | None:
+    """Return indices of an axis counted from its start; None if one lies outside, which no runtime computes."""
+    places = indices.astype(np.int64)
+    places = np.where(places < 0, places + size, places)
+    return None if ((places < 0) | (places >= size)).any() else places
+
+
 def can_compute(node: ir.Node) -> bool:
     """Return whether a node is shape arithmetic; `NonZero` is, whatever it reads."""
     if node.domain not in STANDARD or node.op_type not in FUNCTIONS or len(node.outputs) != 1:

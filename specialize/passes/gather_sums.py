@@ -20,6 +20,7 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.integers import places_in
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.graph.subgraphs import remove_dead
 from specialize.passes.base import Note, node_name
@@ -29,6 +30,7 @@ from specialize.passes.rewrite import remove_unused, replace
 from specialize.passes.row_pull import Ints, Rows, pull_rows, zero_rows
 from specialize.rows.blocks import factors_of
 from specialize.rows.lift import array_of, node_axis
+from specialize.rows.lift_moves import PLACES_OUTSIDE
 
 NAME = "gather_sums"
 SCATTERS = frozenset({"ScatterND", "ScatterElements"})
@@ -99,14 +101,16 @@ def _read(node: ir.Node) -> _Addition | str:
     return _Addition(data, rows, live, places[live], math.prod(dims(data)[:depth]))
 
 
-def _rows_of_nd(indices: np.ndarray, shape: tuple[int, ...]) -> Ints:
-    """Return the number of the row, over the indexed axes, that each update is added to."""
+def _rows_of_nd(indices: np.ndarray, shape: tuple[int, ...]) -> Ints | str:
+    """Return the number of the row, over the indexed axes, that each update is added to; or why there is none."""
     depth = indices.shape[-1]
-    columns = [
-        np.where(column < 0, column + size, column)
-        for column, size in zip(indices.astype(np.int64).reshape(-1, depth).T, shape, strict=False)
-    ]
-    return np.ravel_multi_index(tuple(columns), shape[:depth]).astype(np.int64)
+    rows = np.zeros(indices.size // depth, np.int64)
+    for column, size in zip(indices.reshape(-1, depth).T, shape, strict=False):
+        places = places_in(column, size)
+        if places is None:
+            return PLACES_OUTSIDE.text
+        rows = rows * size + places
+    return rows
 
 
 def _rows_of_elements(node: ir.Node) -> Ints | str:
@@ -118,8 +122,8 @@ def _rows_of_elements(node: ir.Node) -> Ints | str:
     table = indices.astype(np.int64).reshape(indices.shape[axis], -1)
     if table.size and (table != table[:, :1]).any():
         return "the places differ within a row"
-    rows = table[:, 0] if table.size else np.empty(0, np.int64)
-    return np.where(rows < 0, rows + dims(data)[axis], rows)
+    places = places_in(table[:, 0] if table.size else np.empty(0, np.int64), dims(data)[axis])
+    return PLACES_OUTSIDE.text if places is None else places
 
 
 def _write(builder: Builder, addition: _Addition) -> ir.Value:

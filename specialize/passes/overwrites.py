@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.integers import places_in
 from specialize.graph.ops import text
 from specialize.graph.shapes import dims, is_static
 from specialize.rows.lift import array_of
@@ -56,7 +57,9 @@ def read_overwrite(node: ir.Node) -> Overwrite | None:
     places = indices[..., axis].reshape(-1, indices.shape[axis])
     if (places != places[:1]).any():
         return None
-    found = np.where(places[0] < 0, places[0] + sizes[axis], places[0]).astype(np.int64)
+    found = places_in(places[0], sizes[axis])
+    if found is None:
+        return None  # outside of the axis: no runtime computes that
     if len(np.unique(found)) != len(found) or np.array_equal(found, found[0] + np.arange(len(found))):
         return None  # a range is a slice, which needs no table
     return Overwrite(node, axis, found)

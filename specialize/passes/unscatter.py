@@ -16,12 +16,14 @@ import onnx_ir as ir
 
 from specialize.graph.declined import Declined
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.integers import places_in
 from specialize.graph.ops import text
 from specialize.graph.shapes import dims, is_static
 from specialize.passes.base import Note, declined
 from specialize.passes.overwrites import chain_to, follower, read_overwrite, write_chain
 from specialize.passes.rewrite import remove_unused, replace
 from specialize.rows.lift import array_of
+from specialize.rows.lift_moves import PLACES_OUTSIDE
 
 NAME = "unscatter"
 Ints = npt.NDArray[np.int64]
@@ -53,6 +55,8 @@ def _rewrite(graph: ir.Graph, node: ir.Node) -> Note | None:
     if not (is_static(data) and is_static(updates)) or reduction not in ("none", "add"):
         return declined(NAME, where, Declined("reduction", f"reduction {reduction!r} or a dynamic shape"))
     places = _flat_places(indices, dims(data))
+    if places is None:
+        return declined(NAME, where, PLACES_OUTSIDE)
     repeated = len(np.unique(places)) != len(places)
     if repeated and reduction == "add":
         return None
@@ -76,14 +80,16 @@ def _rewrite(graph: ir.Graph, node: ir.Node) -> Note | None:
     return Note(NAME, "applied", where, told)
 
 
-def _flat_places(indices: npt.NDArray[np.generic], shape: tuple[int, ...]) -> Ints:
-    """Return the flat number, over the indexed axes, of every place that is written."""
+def _flat_places(indices: npt.NDArray[np.generic], shape: tuple[int, ...]) -> Ints | None:
+    """Return the flat number, over the indexed axes, of every place that is written; None if one lies outside."""
     depth = indices.shape[-1]
-    columns = [
-        np.where(column < 0, column + size, column)
-        for column, size in zip(indices.astype(np.int64).reshape(-1, depth).T, shape, strict=False)
-    ]
-    return np.ravel_multi_index(tuple(columns), shape[:depth]).astype(np.int64)
+    flat = np.zeros(indices.size // depth, np.int64)
+    for column, size in zip(indices.reshape(-1, depth).T, shape, strict=False):
+        places = places_in(column, size)
+        if places is None:
+            return None
+        flat = flat * size + places
+    return flat
 
 
 def _as_box(places: Ints, shape: tuple[int, ...]) -> Box | None:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.declined import Declined
-from specialize.graph.integers import sliced
+from specialize.graph.integers import places_in, sliced
 from specialize.graph.ops import VIEWS, of, permutation, text
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.axes import Axes, Axis, Layout, by_row, row_ids, size_of
@@ -21,6 +21,7 @@ from specialize.rows.rowmap import RowMap
 Ints = npt.NDArray[np.int64]
 
 
+PLACES_OUTSIDE = Declined("places-outside", "an index lies outside of the axis that it addresses")
 ROWS_AND_FEATURES = Declined("rows-and-features", "the axis that it works along holds rows and features")
 
 
@@ -156,8 +157,9 @@ def gather(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combin
     new = layout[axis : axis + index.ndim]
     before, after, size = layout[:axis], layout[axis + index.ndim :], dims(source)[axis]
     flat = tuple(factor for part in new for factor in axes.resolve(part))
-    places = index.astype(np.int64)
-    places = np.where(places < 0, places + size, places)
+    places = places_in(index, size)
+    if places is None:
+        return PLACES_OUTSIDE
     as_row = is_row_axis(axes, flat) or (not flat and _stands_outside(axes, (*before, (), *after), axis))
     if not as_row and not is_feature_axis(axes, flat):
         return ROWS_AND_FEATURES

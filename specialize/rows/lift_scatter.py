@@ -7,12 +7,13 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.declined import Declined
+from specialize.graph.integers import places_in
 from specialize.graph.ops import integer, text
 from specialize.graph.shapes import dims
 from specialize.rows.axes import Axes, Layout, by_row, row_ids, size_of
 from specialize.rows.expr import Combination
 from specialize.rows.lift import Lifter, Rule, array_of, node_axis
-from specialize.rows.lift_moves import is_feature_axis, is_row_axis
+from specialize.rows.lift_moves import PLACES_OUTSIDE, is_feature_axis, is_row_axis
 from specialize.rows.lift_sample import gather_pixels
 from specialize.rows.rowmap import RowMap
 
@@ -35,7 +36,9 @@ def scatter_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Co
     if not _rows_or_units(axes, layout[:depth]):
         return ADDRESSES_FEATURES
     own = (*(axes.row(size) for size in indices.shape[:-1]), *layout[depth:])
-    index = tuple(np.where(part < 0, part + size, part) for part, size in _index_columns(indices, dims(data)))
+    index = _index_columns(indices, dims(data))
+    if index is None:
+        return PLACES_OUTSIDE
     targets = by_row(axes, own, row_ids(axes, layout)[index])
     return _scatter(lifter, node, layout, (data, updates), own, targets)
 
@@ -57,7 +60,9 @@ def scatter_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout)
     if others != [size for place, size in enumerate(dims(data)) if place != axis]:
         return PARTLY
     own = (*layout[:axis], axes.row_like(layout[axis], indices.shape[axis]), *layout[axis + 1 :])
-    placed = np.where(placed < 0, placed + dims(data)[axis], placed)
+    placed = places_in(placed, dims(data)[axis])
+    if placed is None:
+        return PLACES_OUTSIDE
     ids = row_ids(axes, layout)
     full = np.broadcast_to(placed, [placed.shape[axis] if i == axis else n for i, n in enumerate(ids.shape)])
     targets = by_row(axes, own, np.take_along_axis(ids, full, axis=axis))
@@ -76,8 +81,10 @@ def gather_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Com
     if not _rows_or_units(axes, layout[:lead]):
         return ADDRESSES_FEATURES
     own = (*(axes.row(size) for size in dims(data)[:depth]), *layout[lead:])
+    index = _index_columns(indices, dims(data))
+    if index is None:
+        return PLACES_OUTSIDE
     value = lifter.lift(data, own)
-    index = tuple(np.where(part < 0, part + size, part) for part, size in _index_columns(indices, dims(data)))
     picked = row_ids(axes, own)[index]
     sources = by_row(axes, layout, picked)
     return value.moved(RowMap.selection(sources, size_of(axes.rows(own))), axes.rows(layout))
@@ -98,9 +105,11 @@ def gather_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout) 
     if others != [size for place, size in enumerate(dims(data)) if place != axis]:
         return PARTLY
     own = (*layout[:axis], axes.row_like(layout[axis], dims(data)[axis]), *layout[axis + 1 :])
+    placed = places_in(placed, dims(data)[axis])
+    if placed is None:
+        return PLACES_OUTSIDE
     value = lifter.lift(data, own)
     ids = row_ids(axes, own)
-    placed = np.where(placed < 0, placed + dims(data)[axis], placed)
     full = np.broadcast_to(placed, [placed.shape[axis] if i == axis else n for i, n in enumerate(ids.shape)])
     sources = by_row(axes, layout, np.take_along_axis(ids, full, axis=axis))
     return value.moved(RowMap.selection(sources, size_of(axes.rows(own))), axes.rows(layout))
@@ -133,8 +142,11 @@ def _rows_or_units(axes: Axes, layout: Layout) -> bool:
     return all(is_row_axis(axes, axis) or not axes.resolve(axis) for axis in layout)
 
 
-def _index_columns(indices: npt.NDArray[np.generic], sizes: tuple[int, ...]) -> list[tuple[Ints, int]]:
-    return [(indices[..., place].astype(np.int64), sizes[place]) for place in range(indices.shape[-1])]
+def _index_columns(indices: npt.NDArray[np.generic], sizes: tuple[int, ...]) -> tuple[Ints, ...] | None:
+    """Return the places along each axis that the last axis of indices addresses; None if one lies outside."""
+    found = [places_in(indices[..., place], sizes[place]) for place in range(indices.shape[-1])]
+    columns = tuple(part for part in found if part is not None)
+    return columns if len(columns) == len(found) else None
 
 
 def _per_row(axes: Axes, indices: npt.NDArray[np.generic], layout: Layout, axis: int) -> Ints | None:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import onnx_ir as ir
 import pytest
 
-from tests.graphs import GraphMaker, check, codes, operators, reasons
+from specialize.passes.gather_sums import gather_sums
+from specialize.passes.unscatter import unscatter
+from specialize.rows.lift_moves import PLACES_OUTSIDE
+from tests.graphs import RAGGED, GraphMaker, check, codes, operators, reasons, specialize_proto
 
 CAMERAS, QUERIES, CHANNELS = 3, 10, 8
 SEEN = np.array([[0, 0, 1, 1, 1, 0, 0, 0, 0, 0], [0, 0, 0, 1, 1, 1, 0, 0, 1, 0], [0] * 10], dtype=np.float32)
@@ -167,3 +172,51 @@ def test_a_rule_that_declines_says_why(name: str) -> None:
     assert ("no-work", code) in codes(made)
     named = [found for reason in reasons(made) for found in re.findall(r"\((\w+)(?::| is)", reason)]
     assert named and set(named) <= set(operators(made.model))
+
+
+OUTSIDE: dict[str, Graph] = {
+    "Gather": lambda g: g.op("Gather", rows(g), g.const(np.full(QUERIES, QUERIES)), axis=1),
+    "Gather, from the end": lambda g: g.op("Gather", rows(g), g.const(np.full(QUERIES, -QUERIES - 1)), axis=1),
+    "GatherND": lambda g: g.op("GatherND", rows(g), g.const(np.full((CAMERAS, QUERIES, 2), QUERIES))),
+    "GatherElements": lambda g: g.op(
+        "GatherElements", rows(g), g.const(per_row(*range(1, QUERIES + 1))), axis=1
+    ),
+    "ScatterND": lambda g: g.op(
+        "ScatterND", g.input("data", (CAMERAS, QUERIES, CHANNELS)), g.const(np.full((4, 2), QUERIES)),
+        rows(g, 4, CHANNELS),
+    ),
+    "ScatterElements": lambda g: scatter_elements(g, per_row(1, QUERIES)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+def test_an_index_outside_of_its_axis_declines(name: str) -> None:
+    """No runtime computes such a node; that is said of it, and is no bug."""
+    g = GraphMaker()
+    masked = g.op("Mul", OUTSIDE[name](g), g.const(SEEN[..., None]))
+    made = specialize_proto(g.model(out=g.op("ReduceSum", masked, g.const([0]), keepdims=0)), None, RAGGED)
+    assert made.sites == ()
+    assert ("no-work", "places-outside") in codes(made)
+
+
+@pytest.mark.parametrize("operator", ["ScatterND", "ScatterElements"])
+def test_a_sum_outside_of_its_cells_is_left_alone(operator: str) -> None:
+    """Adding to a cell that is not there stays the scatter that it is, with a reason."""
+    g = GraphMaker()
+    places = np.array([[0], [7]]) if operator == "ScatterND" else np.array([[0, 0], [7, 7]])
+    axis: dict[str, Any] = {} if operator == "ScatterND" else {"axis": 0}
+    written = g.op(
+        operator, g.input("cells", (5, 2)), g.const(places), g.input("rows", (2, 2)), reduction="add", **axis
+    )
+    model = ir.from_proto(g.model(out=written))
+    (note,) = gather_sums(model)
+    assert (note.verdict, note.reason) == ("declined", PLACES_OUTSIDE.text)
+
+
+def test_a_write_outside_of_its_axis_is_left_alone() -> None:
+    """In one table of places as in a range of them."""
+    g = GraphMaker()
+    places = np.stack(np.meshgrid(np.arange(3), [1, 9], indexing="ij"), axis=-1)
+    written = g.op("ScatterND", g.input("cells", (3, 5)), g.const(places), g.input("rows", (3, 2)))
+    (note,) = unscatter(ir.from_proto(g.model(out=written)))
+    assert (note.verdict, note.reason) == ("declined", PLACES_OUTSIDE.text)

@@ -62,6 +62,14 @@ def inspect_profile(profile: CalibrationProfile, spec: ModelSpec | None = None) 
     return lint(profile) if spec is None else look_over(profile, spec)
 
 
+def fits(profile: CalibrationProfile, spec: ModelSpec) -> bool:
+    """Return whether a profile can be used with a model as it is."""
+    try:
+        return not any(finding.severity == "error" for finding in look_over(profile, spec))
+    except InputError:
+        return False
+
+
 def require_fit(profile: CalibrationProfile, spec: ModelSpec, allow: Sequence[str], where: str) -> Fit:
     """Refuse a profile that does not fit a model.
 

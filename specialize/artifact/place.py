@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from specialize.artifact.build import MODEL, PROFILE
@@ -56,14 +56,23 @@ def require_replaceable(folder: Path) -> None:
         if not folder.is_dir():
             return
         own = _own(folder)
-        foreign = [] if own is None else list(itertools.islice(_foreign(folder, own), _SHOWN + 1))
+    if own is not None:
+        require_own(folder, own, "a build with its own files only, because a build replaces the whole folder")
+
+
+def require_own(folder: Path, own: Collection[str], expected: str) -> None:
+    """Refuse to replace a folder that has other files than these, by name below it.
+
+    Raises:
+        InputError: It has; the first ones are named.
+    """
+    with explained(folder):
+        foreign = list(itertools.islice(_foreign(folder, own), _SHOWN + 1)) if folder.is_dir() else []
     if foreign:
         more = " and more" if len(foreign) > _SHOWN else ""
+        hint = "name another folder with -o, or move these files"
         raise InputError(
-            str(folder),
-            "an empty folder, or a build with its own files only, because a build replaces the whole folder",
-            ", ".join(foreign[:_SHOWN]) + more,
-            "name another folder with -o, or move these files",
+            str(folder), f"an empty folder, or {expected}", ", ".join(foreign[:_SHOWN]) + more, hint
         )
 
 
@@ -111,7 +120,7 @@ def _own(folder: Path) -> set[str] | None:
         return None if damaged else set()
 
 
-def _foreign(folder: Path, own: set[str]) -> Iterator[str]:
+def _foreign(folder: Path, own: Collection[str]) -> Iterator[str]:
     """Yield the files below a folder that are not among its own, one by one; links are files, wherever they lead."""
     waiting = [folder]
     while waiting:

@@ -118,7 +118,7 @@ def _text(group: list[Finding], names: Sequence[str]) -> str:
     cameras = [finding.camera for finding in group if finding.camera]
     first = group[0]
     if not cameras:
-        return first.message
+        return "; ".join(dict.fromkeys(finding.message for finding in group))
     if len(cameras) == 1:
         return f"{first.camera}: {first.message}"
     who = f"all {len(names)} cameras" if set(cameras) == set(names) else ", ".join(cameras)

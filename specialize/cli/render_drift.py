@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
@@ -11,7 +12,7 @@ from specialize.calibration.delta import CameraDelta
 from specialize.cli.output import stack
 from specialize.cli.tables import table
 from specialize.digest import short
-from specialize.plain import command
+from specialize.plain import CommandLine
 from specialize.request import DriftOutcome, QueryChange
 from specialize.units import counted, number
 
@@ -30,7 +31,7 @@ def check_json(outcome: DriftOutcome) -> dict[str, Any]:
         "build_dir": str(outcome.before),
         "calib": str(outcome.after),
         "vehicles": {"built": outcome.vehicles[0], "today": outcome.vehicles[1]},
-        "next": None if outcome.fresh or outcome.again is None else outcome.again.text,
+        "next": None if outcome.fresh else _next(outcome).text or None,
         "allowed": list(outcome.allowed),
         "digests": digests,
         **_common(outcome),
@@ -72,13 +73,25 @@ def _built_for(outcome: DriftOutcome) -> str:
 
 def _following(outcome: DriftOutcome) -> list[str]:
     """Return the next command, and what has to be put into it."""
+    following = _next(outcome)
+    named = [f"      {word}: {what}" for word, what in following.to_name]
+    return [f"next: {following.text}", *named] if following.words else []
+
+
+def _next(outcome: DriftOutcome) -> CommandLine:
+    """Return the command that makes the build serve today's calibration; without words if there is none."""
     if outcome.verdict == "other table":
-        words = ("table", "--calib", outcome.after, "--for", outcome.before, "-o", "car.safetensors")
-        return [f"next: {command('specialize', *words)}"]
-    if outcome.again is None:
-        return []
-    named = [f"      {word}: {what}" for word, what in outcome.again.to_name]
-    return [f"next: {outcome.again.text}", *named]
+        words = (
+            "table",
+            "--calib",
+            Path(outcome.after),
+            "--for",
+            Path(outcome.before),
+            "-o",
+            "car.safetensors",
+        )
+        return CommandLine(("specialize", *words))
+    return outcome.again or CommandLine(())
 
 
 def diff_text(outcome: DriftOutcome) -> RenderableType:

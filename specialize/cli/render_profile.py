@@ -17,8 +17,10 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.cli.output import stack
 from specialize.cli.tables import table
 from specialize.digest import short
-from specialize.fitting import ALL_RULES
+from specialize.fitting import ALL_RULES, fits
 from specialize.plain import command
+from specialize.planning import resolve_spec
+from specialize.request import BuildOptions
 from specialize.units import counted, number
 
 INIT_SCHEMA = "specialize/profile-init@1"
@@ -139,7 +141,17 @@ def show_text(profile: CalibrationProfile, path: Path) -> RenderableType:
     more: list[RenderableType] = (
         [vehicle, "the same in the vehicle: x forward, y left, z up"] if vehicle.row_count else []
     )
-    return stack(head, body, frame, *more, f"next: specialize plan --calib {command(Path(path))} -o plan.npz")
+    return stack(head, body, frame, *more, _plan_line(profile, path))
+
+
+def _plan_line(profile: CalibrationProfile, path: Path) -> str:
+    """Return the command that plans: for the default model if the profile fits it, else for one to be named."""
+    calib = command(Path(path))
+    model = BuildOptions().model
+    if fits(profile, resolve_spec(model, None)):
+        return f"next: specialize plan --calib {calib} -o plan.npz"
+    line = f"next: specialize plan --calib {calib} --model MODEL.onnx -o plan.npz"
+    return f"{line}\n      MODEL.onnx: a model for these cameras, its sidecar beside it; {model} wants others"
 
 
 def _place_cells(placed: dict[str, Any]) -> tuple[str, ...]:

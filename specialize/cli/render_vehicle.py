@@ -11,6 +11,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.cli.output import stack
 from specialize.digest import short
 from specialize.plain import command
+from specialize.units import counted
 from specialize.vehicle.toolchain import FLAGS, compiler, include_dir, source
 
 if TYPE_CHECKING:
@@ -38,11 +39,11 @@ def export_text(data: dict[str, Any]) -> RenderableType:
     """Return what `specialize vehicle export` shows."""
     head = f"{data['output']}: what {data['build_dir']} ({data['mode']}) needs on the car"
     lines = [f"  {size:>9,}  {name}" for name, size in data["files"].items()]
-    folder = command(Path(data["output"]))
+    folder, profile = command(Path(data["output"])), command(Path(data["build_dir"]) / "profile.yaml")
     following = [
-        f"next: specialize vehicle tool -o {folder}/guard",
-        f"      specialize vehicle pack --calib today.yaml -o {folder}/today.bin",
-        f"      {folder}/guard check {folder}/contract.bin {folder}/today.bin",
+        "next: specialize vehicle tool -o guard",
+        f"      specialize vehicle pack --calib {profile} -o today.bin",
+        f"      ./guard check {folder}/contract.bin today.bin",
     ]
     expected = f"golden frame: expected is what {_REFERENCES[data['golden']]} gives" if data["golden"] else ""
     said = filter(None, (expected, *data["notes"]))
@@ -64,7 +65,7 @@ def pack_json(calib: Path, output: Path, profile: CalibrationProfile, size: int)
 
 def pack_text(data: dict[str, Any]) -> RenderableType:
     """Return what `specialize vehicle pack` shows."""
-    what = f"{data['cameras']} cameras of {data['vehicle']} (profile {short(data['profile'])})"
+    what = f"{counted(data['cameras'], 'camera')} of {data['vehicle']} (profile {short(data['profile'])})"
     return f"{data['output']}: {what}, {data['size']:,} bytes"
 
 

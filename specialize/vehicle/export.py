@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specialize.artifact import Build
-from specialize.artifact.place import require_outside
+from specialize.artifact.place import require_outside, require_own
 from specialize.digest import short
-from specialize.errors import InputError
-from specialize.files import explained, publish_directory, write_file
+from specialize.files import publish_directory, write_file
 from specialize.modes.link import GRAPH, RELINK, table_options
 from specialize.vehicle.expect import contract_of
 from specialize.vehicle.toolchain import FLAGS, include_dir, source
@@ -123,11 +122,10 @@ def _require_place(build_dir: Path, output: Path) -> None:
         InputError: It is, or does.
     """
     require_outside(output, build_dir, "choose a folder beside it")
-    with explained(output):
-        if output.exists() and any(output.iterdir()) and not (output / CONTRACT).is_file():
-            raise InputError(
-                str(output), "an empty folder, or one written by this command", "other files in it"
-            )
+    headers = output / "include" / "specialize"
+    own = {CONTRACT, GOLDEN, GRAPH, "README", *SOURCES}
+    own |= {f"include/specialize/{path.name}" for path in headers.glob("*.h*")}  # of older versions too
+    require_own(output, own, "one with what this command wrote, because it replaces the whole folder")
 
 
 def _framed(build: Build) -> Framed:

@@ -79,7 +79,10 @@ def load(path: str | Path) -> ctypes.CDLL:
     Raises:
         OSError: There is none.
     """
-    library = ctypes.CDLL(str(path))
+    place = Path(path)
+    library = ctypes.CDLL(
+        str(place.absolute() if place.exists() else path)
+    )  # a bare name is looked up elsewhere
     library.specialize_open.argtypes = [c_char_p, c_size_t, ctypes.POINTER(Contract)]
     library.specialize_open.restype = c_int
     library.specialize_check.argtypes = [ctypes.POINTER(Contract), ctypes.POINTER(TodayStruct)]

@@ -107,3 +107,12 @@ def test_names_are_data(tmp_path: Path) -> None:
     path.write_text(text)
     profile = load_profile(path)
     assert profile.vehicle == "yes: [no]" and profile.camera_names() == ("0x10",)
+
+
+def test_the_next_command_is_one_for_this_rig(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Six cameras in the usual order can be planned at once; others need a model to be named."""
+    init(capsys, tmp_path / "six.yaml", *CAR)
+    six = run_here(capsys, "profile", "show", tmp_path / "six.yaml").out
+    assert f"next: specialize plan --calib {tmp_path / 'six.yaml'} -o plan.npz" in six
+    _, two, _ = init(capsys, tmp_path / "two.yaml", *CAR[:2])
+    assert "--model MODEL.onnx -o plan.npz" in two and "wants others" in two

@@ -10,7 +10,7 @@ import pytest
 
 from specialize.calibration.causes import grouped
 from specialize.calibration.expected import Expected, ExpectedImage, ExpectedPoints, Side
-from specialize.calibration.findings import findings_to_json
+from specialize.calibration.findings import Finding, findings_to_json
 from specialize.calibration.lint import RULES, lint
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.pose import inverse
@@ -94,6 +94,16 @@ def test_figures_of_the_first_camera_stand_for_all() -> None:
     assert grouped(two, CAR42.camera_names())[0].text.startswith(
         "CAM_BACK_LEFT, CAM_BACK_RIGHT; of CAM_BACK_"
     )
+
+
+def test_findings_of_the_rig_are_all_told() -> None:
+    """Two blind sectors are one group, with both of them in its text."""
+    blind = [
+        Finding("blind-sector", "warning", "", f"no camera looks {where}", "add a camera")
+        for where in ("left", "right")
+    ]
+    (group,) = grouped(blind, CAR42.camera_names())
+    assert group.text == "no camera looks left; no camera looks right"
 
 
 def millimetres(pose: np.ndarray) -> np.ndarray:

@@ -66,6 +66,7 @@ def test_check_json_has_the_figures(capsys: pytest.CaptureFixture[str], tmp_path
     assert ran.code == 3
     assert data["fresh"] is False
     assert data["verdict"] == "other queries"
+    assert f"next: {data['next']}\n" in run_here(capsys, "check", build, "--calib", CAR43).out
     assert data["digests"] == {"built": load_profile(CAR42).digest, "today": load_profile(CAR43).digest}
     assert [camera["name"] for camera in data["cameras"]] == list(load_profile(CAR42).camera_names())
     figures = {"rotation_mrad", "translation_mm", "focal_percent", "shift_px_10m", "shift_px_20m", "queries"}

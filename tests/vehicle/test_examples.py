@@ -51,8 +51,8 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which the guide's compiler lines were run, with both runtimes as their archives have them."""
     folder = tmp_path_factory.mktemp("programs")
     (folder / "examples").symlink_to(EXAMPLES)
-    (folder / "car" / "guard42").mkdir(parents=True)
-    (folder / "car" / "guard42" / "include").symlink_to(include_dir())
+    (folder / "car").mkdir(parents=True)
+    (folder / "car" / "include").symlink_to(include_dir())
     for name in ("ort", "openvino"):
         (folder / name / "lib").mkdir(parents=True)
     ort = next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so.*"))
@@ -73,7 +73,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             line, shell=True, cwd=folder, env={**os.environ, **places}, capture_output=True, text=True
         )
         assert ran.returncode == 0, ran.stderr
-    return folder / "car"
+    return folder
 
 
 def drive(program: Path, model: Path, car: Path, today: Path) -> Ran:
@@ -93,7 +93,7 @@ def test_a_build_runs_on_its_own_car(
 ) -> None:
     """Guard, golden frame and one run, in both modes, with the numbers that Python gets."""
     for mode in ("exact", "tables"):
-        ran = drive(programs / runtime, builds[mode] / "model.onnx", cars / mode, cars / "car42.bin")
+        ran = drive(programs / f"car_{runtime}", builds[mode] / "model.onnx", cars / mode, cars / "car42.bin")
         assert (ran.returncode, ran.stderr) == (0, "")
         assert ran.stdout.splitlines()[:2] == ["guard: FRESH", "golden frame: pass"]
         golden = parse_golden((cars / mode / "golden.bin").read_bytes())
@@ -105,10 +105,12 @@ def test_another_car_is_refused_or_relinked(
     builds: Mapping[str, Path], cars: Path, programs: Path, runtime: str
 ) -> None:
     """A build in mode exact is stale; one with tables makes the other car's, whose numbers its engine then gives."""
-    stale = drive(programs / runtime, builds["exact"] / "model.onnx", cars / "exact", cars / "car43.bin")
+    stale = drive(
+        programs / f"car_{runtime}", builds["exact"] / "model.onnx", cars / "exact", cars / "car43.bin"
+    )
     assert (stale.returncode, stale.stdout) == (3, "guard: STALE\n")
     model = builds["tables"] / "model.onnx"
-    ran = drive(programs / runtime, model, cars / "tables", cars / "car43.bin")
+    ran = drive(programs / f"car_{runtime}", model, cars / "tables", cars / "car43.bin")
     assert (ran.returncode, ran.stdout.splitlines()[:2]) == (0, ["guard: RELINK", "golden frame: pass"])
     build = Build.open(builds["tables"])
     table = linked(read_link(build.file(RELINK)), load_profile(CAR43), build.manifest.cameras)
@@ -151,11 +153,11 @@ def test_another_engine_is_refused(
 ) -> None:
     """A changed weight and an engine that ignores its inputs fail the golden frame, each with its own reason."""
     model = builds["exact"] / "model.onnx"
-    wrong = drive(programs / runtime, tampered(model, tmp_path), cars / "exact", cars / "car42.bin")
+    wrong = drive(programs / f"car_{runtime}", tampered(model, tmp_path), cars / "exact", cars / "car42.bin")
     assert wrong.returncode == 5
     assert re.search(r"expected .* the engine gives other outputs for the golden frame", wrong.stderr)
     frozen = ignoring(model, cars / "exact" / "golden.bin", tmp_path)
-    blind = drive(programs / runtime, frozen, cars / "exact", cars / "car42.bin")
+    blind = drive(programs / f"car_{runtime}", frozen, cars / "exact", cars / "car42.bin")
     assert blind.returncode == 5
     assert "the engine gives the same outputs for two different frames" in blind.stderr
 
@@ -165,7 +167,7 @@ def test_what_is_wrong_with_files_is_said(
     builds: Mapping[str, Path], cars: Path, programs: Path, runtime: str, tmp_path: Path
 ) -> None:
     """A calibration that cannot be right ends with 4, another build's golden frame and a missing file with 1."""
-    model, program = builds["exact"] / "model.onnx", programs / runtime
+    model, program = builds["exact"] / "model.onnx", programs / f"car_{runtime}"
     profile = pack(load_profile(CAR42))
     profile.cameras["intrinsic"][0, 0] = np.nan
     (tmp_path / "nan.bin").write_bytes(profile.to_bytes())

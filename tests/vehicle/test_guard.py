@@ -257,3 +257,25 @@ def test_without_a_compiler(
     monkeypatch.setenv("CXX", "false")
     assert run_here(capsys, "vehicle", "tool", "-o", tmp_path / "guard").code == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_export_names_the_files_that_it_would_take_away(
+    builds: Mapping[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder that was exported, with a file more, is not replaced; without it, it is."""
+    car = tmp_path / "car"
+    assert run_here(capsys, "vehicle", "export", builds["exact"], "-o", car).code == 0
+    (car / "include" / "mine.txt").write_text("mine")
+    ran = run_here(capsys, "vehicle", "export", builds["exact"], "-o", car)
+    assert ran.code == 1 and "got include/mine.txt" in ran.err and (car / "include" / "mine.txt").exists()
+    (car / "include" / "mine.txt").unlink()
+    assert run_here(capsys, "vehicle", "export", builds["exact"], "-o", car).code == 0
+
+
+def test_a_library_in_this_folder_needs_no_path(
+    contracts: Mapping[str, Contract], library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`Guard(contract, "libspecialize.so")` as the guide has it, though loaders look such names up elsewhere."""
+    (tmp_path / "libhere.so").symlink_to(library)
+    monkeypatch.chdir(tmp_path)
+    assert Guard(contracts["exact"].to_bytes(), "libhere.so").check(car42()).state is State.FRESH

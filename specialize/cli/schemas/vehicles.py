@@ -95,7 +95,8 @@ class Check(Output, frozen=True, kw_only=True):
         build_dir: Folder of the build.
         calib: The profile of today.
         vehicles: Of both calibrations.
-        next: Command that builds for today's; words in capitals stand for files. Null if the build may be used.
+        next: Command that builds, or makes tables, for today's; words in capitals stand for files. Null if the build
+            may be used.
         allowed: What was accepted with `--allow` when the build was made.
         digests: Of both calibrations.
         model: Name of the model.

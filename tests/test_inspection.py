@@ -9,11 +9,14 @@ from pathlib import Path
 
 import onnx
 import onnx.parser
+import onnx_ir as ir
 import pytest
+from onnx import TensorProto, helper
 from rich.console import Console
 
 from specialize.cli.render_inspect import model_json, model_text
 from specialize.errors import InputError
+from specialize.graph.io import read_graph
 from specialize.inspection import inspect_model
 from specialize.model import parse_spec
 from tests.cli.running import CAR42, run_here
@@ -124,3 +127,20 @@ def test_many_masks_are_counted_not_listed(model: Path) -> None:
     text = console.export_text()
     assert "masks: mask0, mask1 and 6 more" in text and "mask2" not in text
     assert len(model_json(found)["masks"]) == 8
+
+
+@pytest.mark.parametrize("place", ["output", "inner"])
+def test_a_type_that_is_undefined_is_unknown(place: str, tmp_path: Path) -> None:
+    """A file may say of a value that its type is undefined; it is shown as one without a type."""
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2])],
+        [helper.make_tensor_value_info("y", 0 if place == "output" else TensorProto.FLOAT, [2])],
+        value_info=[helper.make_tensor_value_info("y", 0, [2])] if place == "inner" else [],
+    )
+    path = tmp_path / "m.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    model = read_graph(path)
+    assert all(value.dtype != ir.DataType.UNDEFINED for node in model.graph for value in node.outputs)
+    assert inspect_model(path).outputs[0].dtype in ("unknown", "float32")

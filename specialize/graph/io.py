@@ -59,7 +59,16 @@ def _load(path: Path) -> ir.Model:
         with _readable(path):  # a damaged part may be in the way anywhere
             ir.external_data.set_base_dir(model.graph, path.parent)
             require_sound(model, path)
+            _forget_undefined(model)
     return model
+
+
+def _forget_undefined(model: ir.Model) -> None:
+    """Leave values without a type whose type says that it is undefined, in place: it is unknown, as one not given."""
+    of_nodes = (value for node in model.graph.all_nodes() for value in node.outputs)
+    for value in (*model.graph.inputs, *model.graph.outputs, *of_nodes):
+        if value.dtype == ir.DataType.UNDEFINED:
+            value.type = None
 
 
 @contextlib.contextmanager

@@ -106,6 +106,7 @@ def test_a_processor_is_evidence_and_no_part_of_the_key(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On another processor the same inputs give the same key and files; the manifest alone says what measured."""
+    monkeypatch.setattr(loss, "processor_features", lambda: ("avx2", "avx512f"))  # one that need not be this
     bench.outcome("--precision", "int8", name="first")
     monkeypatch.setattr(loss, "processor_features", lambda: ("avx2",))
     bench.outcome("--precision", "int8", name="second")

@@ -15,6 +15,7 @@ from specialize.calibration.camera import Camera
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
+from specialize.cli.output import to_text
 from specialize.cli.render_table import table_text
 from specialize.modes.borderline import borderline_pairs
 from specialize.modes.link import RELINK, read_link
@@ -145,13 +146,9 @@ def test_few_are_named() -> None:
         size=1,
         tensors={},
     )
-    lines = said("\n".join(_lines(dataclasses.replace(outcome, borderline=pairs))))
+    lines = said(to_text(table_text(dataclasses.replace(outcome, borderline=pairs)), 400))
     assert lines == [
         "pairs within rounding of an image border: 7 (A grid 0 query 0 kept, A grid 1 query 1 left out, "
         "A grid 0 query 2 undecided, A grid 1 query 3 kept, A grid 0 query 4 left out, ...)"
     ]
-    assert not said("\n".join(_lines(outcome)))
-
-
-def _lines(outcome: TableOutcome) -> list[str]:
-    return [str(part) for part in table_text(outcome).renderables]  # type: ignore[union-attr]
+    assert not said(to_text(table_text(outcome)))

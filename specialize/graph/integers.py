@@ -43,6 +43,18 @@ def places_in(indices: Array, size: int) -> npt.NDArray[np.int64] | None:
     return None if ((places < 0) | (places >= size)).any() else places
 
 
+def flat_places(indices: Array, shape: Sequence[int]) -> npt.NDArray[np.int64] | None:
+    """Return the number, over the first axes of a shape, of each place that a row of indices names; None as above."""
+    depth = indices.shape[-1]
+    flat = np.zeros(indices.size // depth, np.int64)
+    for column, size in zip(indices.reshape(-1, depth).T, shape, strict=False):
+        places = places_in(column, size)
+        if places is None:
+            return None
+        flat = flat * size + places
+    return flat
+
+
 def can_compute(node: ir.Node) -> bool:
     """Return whether a node is shape arithmetic; `NonZero` is, whatever it reads."""
     if node.domain not in STANDARD or node.op_type not in FUNCTIONS or len(node.outputs) != 1:

@@ -20,7 +20,7 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, Builder
-from specialize.graph.integers import places_in
+from specialize.graph.integers import flat_places, places_in
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.graph.subgraphs import remove_dead
 from specialize.passes.base import Note, node_name
@@ -91,7 +91,9 @@ def _read(node: ir.Node) -> _Addition | str:
         return "the places it adds to are not constant"
     if not (is_static(data) and is_static(updates)):
         return "a shape is not known"
-    places = _rows_of_nd(indices, dims(data)) if node.op_type == "ScatterND" else _rows_of_elements(node)
+    places = flat_places(indices, dims(data)) if node.op_type == "ScatterND" else _rows_of_elements(node)
+    if places is None:
+        return PLACES_OUTSIDE.text
     if isinstance(places, str):
         return places
     depth = indices.shape[-1] if node.op_type == "ScatterND" else node_axis(node, 0, len(dims(data))) + 1
@@ -101,19 +103,8 @@ def _read(node: ir.Node) -> _Addition | str:
     return _Addition(data, rows, live, places[live], math.prod(dims(data)[:depth]))
 
 
-def _rows_of_nd(indices: np.ndarray, shape: tuple[int, ...]) -> Ints | str:
-    """Return the number of the row, over the indexed axes, that each update is added to; or why there is none."""
-    depth = indices.shape[-1]
-    rows = np.zeros(indices.size // depth, np.int64)
-    for column, size in zip(indices.reshape(-1, depth).T, shape, strict=False):
-        places = places_in(column, size)
-        if places is None:
-            return PLACES_OUTSIDE.text
-        rows = rows * size + places
-    return rows
-
-
-def _rows_of_elements(node: ir.Node) -> Ints | str:
+def _rows_of_elements(node: ir.Node) -> Ints | str | None:
+    """Return the number of the row that each update is added to; None if one lies outside, or why there is none."""
     data, indices = node.inputs[0], array_of(node.inputs[1])
     assert data is not None and indices is not None
     axis = node_axis(node, 0, indices.ndim)
@@ -122,8 +113,7 @@ def _rows_of_elements(node: ir.Node) -> Ints | str:
     table = indices.astype(np.int64).reshape(indices.shape[axis], -1)
     if table.size and (table != table[:, :1]).any():
         return "the places differ within a row"
-    places = places_in(table[:, 0] if table.size else np.empty(0, np.int64), dims(data)[axis])
-    return PLACES_OUTSIDE.text if places is None else places
+    return places_in(table[:, 0] if table.size else np.empty(0, np.int64), dims(data)[axis])
 
 
 def _write(builder: Builder, addition: _Addition) -> ir.Value:

@@ -18,12 +18,14 @@ import onnx_ir as ir
 
 from specialize.graph.custom import POOL, is_pool
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.integers import places_in
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.base import Note, node_name
 from specialize.passes.gather_sums import SCATTERS, adds
 from specialize.passes.pool_points import RESHAPES, Ints, Points, read_points
 from specialize.passes.rewrite import remove_unused, replace
 from specialize.rows.lift import array_of, node_axis
+from specialize.rows.lift_moves import PLACES_OUTSIDE
 
 NAME = "lower_pool"
 
@@ -90,7 +92,8 @@ def _read(node: ir.Node) -> tuple[Points, Ints] | str:
         return "what is added is not one number times one row of features"
     if not np.isin(points.factor, (0.0, 1.0)).all():
         return "a point has another factor than zero or one"
-    return points, np.where(cells < 0, cells + dims(node.outputs[0])[0], cells)
+    places = places_in(cells, dims(node.outputs[0])[0])
+    return PLACES_OUTSIDE.text if places is None else (points, places)
 
 
 def _cells(node: ir.Node) -> Ints | None:

@@ -17,6 +17,7 @@ import onnx_ir as ir
 
 from specialize.graph.declined import Declined
 from specialize.graph.edit import Builder
+from specialize.graph.integers import places_in
 from specialize.graph.shapes import dims, is_static
 from specialize.passes.rewrite import Outcome, Rewritten, Rule
 from specialize.rows.lift import array_of, node_axis
@@ -58,8 +59,7 @@ def _row_indices(node: ir.Node) -> npt.NDArray[np.int64] | None:
         return None
     if source.const_value is not None or node_axis(node, 0, rank) != rank - 2:
         return None
-    places = index.astype(np.int64)
-    return np.where(places < 0, places + dims(source)[-2], places)
+    return places_in(index, dims(source)[-2])
 
 
 def _sampled(node: ir.Node, index: npt.NDArray[np.int64], builder: Builder) -> ir.Value | Declined:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.edit import Builder
+from specialize.graph.integers import places_in
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.pool_points import RESHAPES
 from specialize.rows.lift import array_of, node_axis
@@ -159,8 +160,9 @@ def _through_gather(builder: Builder, node: ir.Node, rows: Rows, index: Ints) ->
     axis = node_axis(node, 0, len(shape))
     if math.prod(shape[:axis]) != 1 or math.prod(shape[axis + 1 :]) != rows.width:
         return None
-    numbers = picked.astype(np.int64).ravel()
-    numbers = np.where(numbers < 0, numbers + shape[axis], numbers)
+    numbers = places_in(picked.ravel(), shape[axis])
+    if numbers is None:
+        return None
     repeated = rows.repeated or len(np.unique(numbers)) < len(numbers)
     return pull_rows(builder, Rows(source, shape[axis], rows.width, repeated), numbers[index])
 

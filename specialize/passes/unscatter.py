@@ -16,7 +16,7 @@ import onnx_ir as ir
 
 from specialize.graph.declined import Declined
 from specialize.graph.edit import PASS_KEY, Builder
-from specialize.graph.integers import places_in
+from specialize.graph.integers import flat_places
 from specialize.graph.ops import text
 from specialize.graph.shapes import dims, is_static
 from specialize.passes.base import Note, declined
@@ -54,7 +54,7 @@ def _rewrite(graph: ir.Graph, node: ir.Node) -> Note | None:
         )
     if not (is_static(data) and is_static(updates)) or reduction not in ("none", "add"):
         return declined(NAME, where, Declined("reduction", f"reduction {reduction!r} or a dynamic shape"))
-    places = _flat_places(indices, dims(data))
+    places = flat_places(indices, dims(data))
     if places is None:
         return declined(NAME, where, PLACES_OUTSIDE)
     repeated = len(np.unique(places)) != len(places)
@@ -78,18 +78,6 @@ def _rewrite(graph: ir.Graph, node: ir.Node) -> Note | None:
     replace(graph, node.outputs[0], result)
     remove_unused(graph, node)
     return Note(NAME, "applied", where, told)
-
-
-def _flat_places(indices: npt.NDArray[np.generic], shape: tuple[int, ...]) -> Ints | None:
-    """Return the flat number, over the indexed axes, of every place that is written; None if one lies outside."""
-    depth = indices.shape[-1]
-    flat = np.zeros(indices.size // depth, np.int64)
-    for column, size in zip(indices.reshape(-1, depth).T, shape, strict=False):
-        places = places_in(column, size)
-        if places is None:
-            return None
-        flat = flat * size + places
-    return flat
 
 
 def _as_box(places: Ints, shape: tuple[int, ...]) -> Box | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph.integers import sliced
+from specialize.graph.integers import places_in, sliced
 from specialize.graph.ops import VIEWS, of, permutation
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.rows.lift import array_of, cuts_of, node_axis
@@ -202,9 +202,8 @@ def _gather(node: ir.Node, view: View, shape: tuple[int, ...]) -> View | None:
     if index is None or index.ndim > 1:
         return None
     axis = node_axis(node, 0, len(view.axes))
-    places = index.astype(np.int64).reshape(-1)
-    places = np.where(places < 0, places + view.shape[axis], places)
-    found = _pick(view, axis, places)
+    places = places_in(index.reshape(-1), view.shape[axis])
+    found = None if places is None else _pick(view, axis, places)
     return None if found is None else found.reshape(shape)
 
 

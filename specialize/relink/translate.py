@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.integers import places_in
 from specialize.graph.knowledge import Knowledge
 from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.graph.subgraphs import node_reads
@@ -190,8 +191,10 @@ def _split(translator: Translator, node: ir.Node) -> list[Draft]:
 def _gather(translator: Translator, node: ir.Node) -> list[Draft]:
     a, index = translator.operand(node, 0), translator.constant(node.inputs[1])
     axis = (node.attributes["axis"].as_int() if "axis" in node.attributes else 0) % len(a.shape)
-    places = np.where(index < 0, index + a.shape[axis], index).reshape(-1)
-    taken = translator.assembler.take(a, translator.assembler.ints([int(place) for place in places]), axis)
+    places = places_in(index.reshape(-1), a.shape[axis])
+    if places is None:
+        raise NotPortableError("an index outside of its axis")
+    taken = translator.assembler.take(a, translator.assembler.ints(places.tolist()), axis)
     shape = (*a.shape[:axis], *index.shape, *a.shape[axis + 1 :])
     return [translator.assembler.reshape(taken, shape)]
 

@@ -24,7 +24,6 @@ from specialize.vehicle.golden import MOST_AXES, MOST_NAME, TYPES, Array, Expect
 from specialize.vehicle.selftesting import difference, selftest
 from specialize.vehicle.words import MOST_TENSORS, Reason
 from specialize.verify import TensorInfo, Tolerance, make_frames, model_inputs, open_model
-from specialize.verify.scale import element_scale
 
 SEEDS = (1, 2)
 """Of the two frames; the proof of a build uses 0."""
@@ -155,7 +154,7 @@ def _golden(
 def _expected(name: str, frames: tuple[Array, Array], given: Tolerance | None) -> Expected:
     """Return one output; without a tolerance its values must be equal."""
     tolerance = given or Tolerance(0.0, 0.0)
-    first, second = (_allowed(array, tolerance) for array in frames)
+    first, second = (tolerance.allowed(array).astype(np.float32) for array in frames)
     return Expected(
         name=name,
         frames=frames,
@@ -165,11 +164,6 @@ def _expected(name: str, frames: tuple[Array, Array], given: Tolerance | None) -
         rtol=tolerance.rtol,
         atol=tolerance.atol,
     )
-
-
-def _allowed(array: Array, tolerance: Tolerance) -> np.ndarray:
-    scale = element_scale(array.astype(np.float64))
-    return (tolerance.atol + tolerance.rtol * scale).astype(np.float32).reshape(array.shape)
 
 
 def _require_held(build: Build, tensors: tuple[Given | Expected, ...]) -> None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from specialize.verify.conditioning import MOST_NOISE
-from specialize.verify.scale import element_scale
 from specialize.verify.tolerance import Tolerance
 
 
@@ -60,8 +59,7 @@ def nearer(
         The values, and the number of those where both differ.
     """
     a, b, c = (array.astype(np.float64) for array in (first, second, got))
-    allowed = (tolerance.atol + tolerance.rtol * element_scale(a)).reshape(a.shape)
     with np.errstate(invalid="ignore"):
-        unsettled = np.abs(a - b) > allowed
+        unsettled = np.abs(a - b) > tolerance.allowed(a)
         other = unsettled & (np.abs(c - b) < np.abs(c - a))
     return np.where(other, second, first), int(np.count_nonzero(unsettled))

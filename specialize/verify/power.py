@@ -14,7 +14,6 @@ import numpy as np
 
 from specialize.power import SHOWN, Influence, Kind, Power, SitePower
 from specialize.verify.conditioning import Bound
-from specialize.verify.scale import element_scale
 
 MOST = 1e9
 """Influences are not told apart beyond; that of an output that must be equal is this."""
@@ -108,9 +107,8 @@ def _factor(base: np.ndarray, changed: np.ndarray, bound: Bound) -> float:
     if tolerance.rtol == 0.0:
         return MOST if np.any(base != changed) else 0.0
     a, b = base.astype(np.float64), changed.astype(np.float64)
-    allowed = tolerance.atol + tolerance.rtol * element_scale(a)
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = np.nan_to_num(np.abs(b - a).reshape(-1) / allowed, nan=0.0, posinf=MOST)
+        shares = np.nan_to_num(np.abs(b - a) / tolerance.allowed(a), nan=0.0, posinf=MOST)
     return float(f"{min(MOST, float(shares.max())):.3g}")
 
 

@@ -27,6 +27,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from specialize.errors import UsageError
+from specialize.verify.scale import Floats, element_scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ class Tolerance:
     def to_json(self) -> dict[str, float | bool]:
         """Return the fields as plain values."""
         return asdict(self)
+
+    def allowed(self, reference: np.ndarray) -> Floats:
+        """Return how far each element of an output may be from this one, in its shape and unit."""
+        scale = element_scale(reference.astype(np.float64))
+        return (self.atol + self.rtol * scale).reshape(reference.shape)
 
 
 EXACT = Tolerance(0.0, 0.0)

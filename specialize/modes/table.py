@@ -30,7 +30,8 @@ from specialize.modes.link import (
 )
 from specialize.modes.rooms import rooms_from_json
 from specialize.modes.witnessed_tables import TablesWitness, recipe_from_json
-from specialize.request import BorderlinePair, TableOutcome
+from specialize.relink.program import Program
+from specialize.request import TableOutcome
 from specialize.rows.table import Table
 from specialize.witness.rig import Rig, read_rig
 
@@ -55,7 +56,8 @@ def make_table(build_dir: Path, calib: Path, output: Path, allow: tuple[str, ...
     options = table_options(build)
     require_cameras(profile, build.manifest.cameras)
     fit = require_fit(profile, spec, (*allow, *_accepted(build, spec)), str(calib))
-    contents = _contents(build, spec, options, profile, read_rig(calib))
+    link = None if "declined" in options["relink"] else read_link(build.file(RELINK))
+    contents = _contents(build, spec, link, options, profile, read_rig(calib))
     _require_shapes(contents, read_tensors(build.file(OWN_TABLE))[0])
     data = tensors_bytes(contents, metadata_of(profile, build.manifest.digests.build))
     write_file(output, data)
@@ -68,17 +70,8 @@ def make_table(build_dir: Path, calib: Path, output: Path, allow: tuple[str, ...
         size=len(data),
         tensors={name: (array.dtype.name, array.shape) for name, array in contents.items()},
         warnings=fit.warnings,
-        borderline=_borderline(build, spec, options, profile),
+        borderline=() if link is None else borderline_pairs(link, spec, profile),
     )
-
-
-def _borderline(
-    build: Build, spec: ModelSpec, options: Mapping[str, Any], profile: CalibrationProfile
-) -> tuple[BorderlinePair, ...]:
-    """Return the pairs that rounding decided; none where the graph itself made the tables."""
-    if "declined" in options["relink"]:
-        return ()
-    return borderline_pairs(read_link(build.file(RELINK)), spec, profile)
 
 
 def _accepted(build: Build, spec: ModelSpec) -> list[str]:
@@ -89,19 +82,22 @@ def _accepted(build: Build, spec: ModelSpec) -> list[str]:
 
 
 def _contents(
-    build: Build, spec: ModelSpec, options: Mapping[str, Any], profile: CalibrationProfile, rig: Rig
+    build: Build,
+    spec: ModelSpec,
+    link: Program | None,
+    options: Mapping[str, Any],
+    profile: CalibrationProfile,
+    rig: Rig,
 ) -> Arrays:
-    """Return the tables of a vehicle, compared with the witness."""
-    if (
-        "declined" in options["relink"] or spec.frustum is not None
-    ):  # only the graph shows which cells points reach
+    """Return the tables of a vehicle, compared with the witness; without a portable program the graph makes them."""
+    if link is None or spec.frustum is not None:  # only the graph shows which cells points reach
         from specialize.modes.tables import program_of  # compiles a graph
 
         program = program_of(build)
         contents = program.contents(profile)
         program.compare(profile, rig, contents)
         return contents
-    contents = linked(read_link(build.file(RELINK)), profile, build.manifest.cameras)
+    contents = linked(link, profile, build.manifest.cameras)
     tables = tuple(Table(entry["name"], tuple(entry["members"])) for entry in options["tables"])
     witness = TablesWitness(tables, rooms_from_json(options["rooms"]), spec, rig, contents)
     witness.require(recipe_from_json(options["witness"]))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from specialize.artifact import Build, BuildKey
 from specialize.artifact.measured import read_measured
-from specialize.artifact.place import folder_name, require_replaceable, require_same_model
+from specialize.artifact.place import folder_name, require_replaceable
 from specialize.calibration.folder import load_profiles
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
@@ -55,13 +55,14 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
     watch.lap("model")
     key = build_key(request, profile, generic)
     folder = request.output or Path("build") / folder_name(profile.vehicle)
-    _require_place(request, folder, generic.name)  # before anything is written beside it
+    replaced = None if request.replace else generic.name
+    require_replaceable(folder, replaced)  # before anything is written beside it
     with only_one(folder.parent / f".{folder.name}.lock", f"build {folder}", on_wait=say):
         done = _up_to_date(folder, key)
         if done is not None:
             found = read_measured(folder, done.manifest.digest)
             return BuildOutcome(build_dir=folder, up_to_date=True, manifest=done.manifest, measured=found)
-        _require_place(request, folder, generic.name)
+        require_replaceable(folder, replaced)
         with generic.unpacked(store) as parts:
             from specialize.making import prove_and_publish
             from specialize.specializing import specialize
@@ -73,12 +74,6 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
         build_dir=folder, up_to_date=False, manifest=made.manifest, seconds=watch.seconds,
         warnings=made.measured.contradictions if made.measured else (), measured=made.measured,
     )  # fmt: skip
-
-
-def _require_place(request: BuildRequest, folder: Path, model: str) -> None:
-    require_replaceable(folder)
-    if not request.replace:
-        require_same_model(folder, model)
 
 
 def costs(request: BuildRequest, say: Say = quiet) -> FormsReport:

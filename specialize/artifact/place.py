@@ -44,20 +44,32 @@ def require_outside(output: Path, build: Path, hint: str) -> None:
         raise InputError(f"-o {output}", "a place outside of the build", "one inside it", hint)
 
 
-def require_replaceable(folder: Path) -> None:
+def require_replaceable(folder: Path, model: str | None = None) -> None:
     """Refuse to put a build where files are that no build wrote: publishing would take them away.
 
+    Args:
+        folder: Where the build goes.
+        model: The model whose build may be replaced; by default that of any.
+
     Raises:
-        InputError: The folder cannot be replaced as a whole; it has files and is no build, or has more files than
-            those of its build.
+        InputError: The folder cannot be replaced as a whole; it has files and is no build, has more files than
+            those of its build, or has a build of another model.
     """
     _require_apart(folder)
     with explained(folder):
         if not folder.is_dir():
             return
-        own = _own(folder)
-    if own is not None:
-        require_own(folder, own, "a build with its own files only, because a build replaces the whole folder")
+        try:
+            there = read_manifest(folder)
+        except InputError:
+            if all((folder / name).is_file() for name in (FILE_NAME, MODEL, PROFILE)):
+                return  # a damaged build, which has neither files of its own nor a model any more
+            there = None
+    own = set() if there is None else {FILE_NAME, *there.files}
+    require_own(folder, own, "a build with its own files only, because a build replaces the whole folder")
+    if there is not None and model not in (None, there.model):
+        hint = "name another folder with -o, or add --replace"
+        raise InputError(str(folder), f"no build, or one of {model}", f"a build of {there.model}", hint)
 
 
 def require_own(folder: Path, own: Collection[str], expected: str) -> None:
@@ -74,21 +86,6 @@ def require_own(folder: Path, own: Collection[str], expected: str) -> None:
         raise InputError(
             str(folder), f"an empty folder, or {expected}", ", ".join(foreign[:_SHOWN]) + more, hint
         )
-
-
-def require_same_model(folder: Path, model: str) -> None:
-    """Refuse to put a build in the place of a build of another model; a damaged one has no model any more.
-
-    Raises:
-        InputError: The folder has a build of another model.
-    """
-    try:
-        there = read_manifest(folder).model
-    except InputError:
-        return
-    if there != model:
-        hint = "name another folder with -o, or add --replace"
-        raise InputError(str(folder), f"no build, or one of {model}", f"a build of {there}", hint)
 
 
 def _require_apart(folder: Path) -> None:
@@ -109,15 +106,6 @@ def _require_apart(folder: Path) -> None:
     if kind:
         expected = "a folder of its own, because a build replaces the whole folder"
         raise InputError(str(folder), expected, kind, f"name one inside it: -o {command(folder / 'NAME')}")
-
-
-def _own(folder: Path) -> set[str] | None:
-    """Return the files that a build wrote; None, for all, if it is a build whose manifest is damaged."""
-    try:
-        return {FILE_NAME, *read_manifest(folder).files}
-    except InputError:
-        damaged = all((folder / name).is_file() for name in (FILE_NAME, MODEL, PROFILE))
-        return None if damaged else set()
 
 
 def _foreign(folder: Path, own: Collection[str]) -> Iterator[str]:

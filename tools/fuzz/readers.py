@@ -224,6 +224,7 @@ READERS: dict[str, Reader] = {
     "contract": Reader(built.contract, "bytes", lambda: built.seeds("contract.bin")),
     "today": Reader(built.today, "bytes", built.todays),
     "relink": Reader(built.relink, "bytes", lambda: built.seeds("relink.bin")),
+    "golden": Reader(built.golden, "bytes", built.goldens),
     "envelope": Reader(built.envelope, "bytes", lambda: built.seeds("envelope.npz")),
     "measured": Reader(built.measured, "text", built.figures),
     "statement": Reader(built.statement, "text", lambda: built.seeds("statement")),

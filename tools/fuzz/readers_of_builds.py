@@ -14,6 +14,7 @@ from pathlib import Path
 from unittest import mock
 
 import msgspec
+import numpy as np
 import onnx
 
 from specialize.artifact.measured import Measured, MeasuredForm, MeasuredPart, measured_path, read_measured
@@ -32,8 +33,11 @@ from specialize.request import BuildRequest
 from specialize.resources import resource_dir
 from specialize.vehicle.binary import FileRefusedError, padded
 from specialize.vehicle.expect import contract_of
+from specialize.vehicle.golden import Expected, Given, Golden, parse_golden
 from specialize.vehicle.guard import Guard
 from specialize.vehicle.packing import pack
+from specialize.vehicle.selftesting import selftest
+from specialize.vehicle.words import REFERENCES
 from tests.end_to_end.tiny_model import write_tiny
 
 TOLERANCE = "rotation=0.5deg,translation=3cm,focal=0.5%,principal_point=2px"
@@ -116,6 +120,32 @@ def relink(data: bytes, folder: Path) -> object:
     """Make tables by a program."""
     profile = _car42()
     return linked(read_link(_written(data, folder, RELINK)), profile, profile.camera_names())
+
+
+def golden(data: bytes, folder: Path) -> object:
+    """Compare an engine with two frames, one that gives back what is expected first."""
+    del folder
+    try:
+        read = parse_golden(_resealed(data))
+    except FileRefusedError as error:
+        raise InputError("file", "a golden frame", str(error)) from error
+    return selftest(read, lambda given: {each.name: each.frames[0] for each in read.outputs})
+
+
+def goldens() -> Sequence[bytes]:
+    """Return two frames of a small engine."""
+    dice = np.random.default_rng(0)
+    rows, labels = dice.standard_normal((2, 3, 4), np.float32), np.arange(6).reshape(2, 3)
+    bounds, exact = np.full((3, 4), 1e-3, np.float32), np.zeros(3, np.float32)
+    made = Golden(
+        build=bytes(32), profile=bytes(32), reference=REFERENCES[0], seeds=(0, 1),
+        inputs=(Given(name="images", frames=(rows[0], rows[1])),),
+        outputs=(
+            Expected(name="bev", frames=(rows[1], rows[0]), allowed=(bounds, bounds), rtol=1e-4, atol=1e-5),
+            Expected(name="labels", frames=(labels[0], labels[1]), allowed=(exact, exact), may_differ=1),
+        ),
+    )  # fmt: skip
+    return [made.to_bytes()]
 
 
 def envelope(data: bytes, folder: Path) -> object:

@@ -15,7 +15,7 @@ RUNTIME_TESTS := tests/bench tests/passes tests/precision tests/targets tests/ve
 	tests/end_to_end/test_precision.py tests/end_to_end/test_round_trip.py
 HIDING := $(abspath $(VENV))/without_vnni.so
 
-.PHONY: help install demo test test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink mutants same-builds format pin wheel clean targets table picture
+.PHONY: help install demo test test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink mutants same-builds format pin wheel clean targets table picture lens-oracles
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -86,6 +86,11 @@ check: install ## format, lint, strict types, import contracts, architecture
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/test_architecture.py
+
+lens-oracles: ## ask OpenCV and NVIDIA NCore, in an environment of their own, where lenses put points: tests/lens/oracles.json
+	python3 -m venv build/lens-oracles
+	build/lens-oracles/bin/python -m pip install --quiet -c constraints.txt opencv-contrib-python-headless nvidia-ncore
+	PYTHONPATH=. build/lens-oracles/bin/python tools/lens_oracles.py
 
 targets: install ## compile for real with every toolchain that installs here (gigabytes, about 1.5 hours on two cores), and write docs/targets.md
 	$(BIN)/python tools/targets/builds.py

@@ -6,12 +6,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from specialize.calibration import checks
 from specialize.calibration.pose import Matrix, Pinhole, decompose, intrinsic_4x4, product
 from specialize.calibration.tolerance import EXACT, Tolerance
 from specialize.errors import InputError, closest
+from specialize.lens import Lens
 
 # How many coefficients each lens model has, in the order of its name or of OpenCV.
 DISTORTION_MODELS = {
@@ -71,6 +72,10 @@ class Camera:
         intrinsic: (3, 3) float64 in px; None where only `lidar2img` is known.
         camera_from_lidar: (4, 4) float64, m; camera axes x right, y down, z forward; None likewise.
         distortion: Lens model of the raw image, or None.
+        lens: The whole lens of the raw image, or None; then there is no `distortion`.
+        lens_size_px: Width and height of the image of the lens; of the raw image without it.
+        is_raw: Whether the model is given the lens's own images, and not undistorted ones; then the intrinsic is that
+            of the pinhole that agrees with the lens around its axis.
         time_offset_s: Exposure after the lidar's reference time; negative is before it.
         tolerance: How far the camera may be from this calibration.
     """
@@ -82,6 +87,9 @@ class Camera:
     intrinsic: Matrix | None = None
     camera_from_lidar: Matrix | None = None
     distortion: Distortion | None = None
+    lens: Lens | None = None
+    lens_size_px: tuple[int, int] | None = None
+    is_raw: bool = False
     time_offset_s: float = 0.0
     tolerance: Tolerance = EXACT
 
@@ -98,6 +106,8 @@ class Camera:
         for key in ("width_px", "height_px"):
             if getattr(self, key) < 1:
                 raise InputError(f"{where}: {key}", "at least 1 px", str(getattr(self, key)))
+        if self.lens is not None and self.distortion is not None:
+            raise InputError(where, "a lens or a distortion", "both", "a lens has its own distortion")
         if (self.intrinsic is None) != (self.camera_from_lidar is None):
             raise InputError(where, "both intrinsic and camera_from_lidar, or neither", "one of them")
         if not math.isfinite(self.time_offset_s):
@@ -118,6 +128,9 @@ class Camera:
         camera_from_lidar: ArrayLike,
         *,
         distortion: Distortion | None = None,
+        lens: Lens | None = None,
+        lens_size_px: tuple[int, int] | None = None,
+        is_raw: bool = False,
         time_offset_s: float = 0.0,
         tolerance: Tolerance = EXACT,
     ) -> Camera:
@@ -131,9 +144,29 @@ class Camera:
             intrinsic=np.asarray(intrinsic, np.float64),
             camera_from_lidar=np.asarray(camera_from_lidar, np.float64),
             distortion=distortion,
+            lens=lens,
+            lens_size_px=lens_size_px,
+            is_raw=is_raw,
             time_offset_s=time_offset_s,
             tolerance=tolerance,
         )
+
+    @classmethod
+    def through(
+        cls,
+        name: str,
+        size_px: tuple[int, int],
+        lens: Lens,
+        camera_from_lidar: ArrayLike,
+        *,
+        time_offset_s: float = 0.0,
+        tolerance: Tolerance = EXACT,
+    ) -> Camera:
+        """Make a camera of a lens, whose raw images the model is given, and a pose (4, 4) in m."""
+        return cls.pinhole(
+            name, size_px, lens.central(), camera_from_lidar,
+            lens=lens, is_raw=True, time_offset_s=time_offset_s, tolerance=tolerance,
+        )  # fmt: skip
 
     @classmethod
     def projective(
@@ -162,11 +195,38 @@ class Camera:
             return decompose(self.image_from_lidar)
         return Pinhole(self.intrinsic, self.camera_from_lidar)
 
+    def project(self, points_m: ArrayLike, nearest_m: float = 0.0) -> tuple[Matrix, NDArray[np.bool_]]:
+        """Return where points of the lidar's frame land in the images that the model is given.
+
+        Args:
+            points_m: (..., 3) in m.
+            nearest_m: Depth along the axis that a point has more of; a raw lens also sees beside and behind it.
+
+        Returns:
+            Pixels (..., 2), NaN where nothing is seen; and (...) whether there is a pixel, inside the image or not.
+        """
+        points = np.asarray(points_m, np.float64)
+        if self.is_raw and self.lens is not None and self.camera_from_lidar is not None:
+            return self.lens.project(
+                points @ self.camera_from_lidar[:3, :3].T + self.camera_from_lidar[:3, 3]
+            )
+        projected = points @ self.image_from_lidar[:3, :3].T + self.image_from_lidar[:3, 3]
+        valid = projected[..., 2] > nearest_m
+        with np.errstate(divide="ignore", invalid="ignore"):
+            pixels = projected[..., :2] / projected[..., 2:]
+        return np.where(valid[..., None], pixels, np.nan), valid
+
     def content(self) -> dict[str, object]:
         """Return what a digest covers: the matrices as given, and everything else that is physical."""
         matrices: dict[str, object] = {"image_from_lidar": self.image_from_lidar}
         if self.intrinsic is not None:
             matrices = {"intrinsic": self.intrinsic, "camera_from_lidar": self.camera_from_lidar}
+        if self.is_raw:
+            matrices = {"camera_from_lidar": self.camera_from_lidar}
+        if self.lens is not None:
+            matrices |= {
+                "lens": self.lens.content() | ({"size_px": size} if (size := self.lens_size_px) else {})
+            }
         lens = self.distortion and {
             "model": self.distortion.model,
             "coefficients": self.distortion.coefficients,

@@ -111,7 +111,7 @@ def compare_cameras(first: Camera, second: Camera) -> CameraDelta:
         shift_px_10m=_largest(ring_shifts_px(first, second, 10.0)),
         shift_px_20m=_largest(ring_shifts_px(first, second, 20.0)),
         resized=(first.width_px, first.height_px) != (second.width_px, second.height_px),
-        lens_changed=first.distortion != second.distortion,
+        lens_changed=(first.distortion, first.lens) != (second.distortion, second.lens),
         tolerance_changed=first.tolerance != second.tolerance,
         time_offset_ms=1e3 * (second.time_offset_s - first.time_offset_s),
         same=digest(first.content()) == digest(second.content()),
@@ -121,33 +121,21 @@ def compare_cameras(first: Camera, second: Camera) -> CameraDelta:
 def ring_shifts_px(first: Camera, second: Camera, radius_m: float) -> Matrix:
     """Return the movements (M,) in px of ring points that are in either image and before both cameras."""
     points = _ring(radius_m)
-    pixels_a, depth_a = _project(first.image_from_lidar, points)
-    pixels_b, depth_b = _project(second.image_from_lidar, points)
-    seen = _inside(first, pixels_a) | _inside(second, pixels_b)
-    seen &= (depth_a > MIN_DEPTH_M) & (depth_b > MIN_DEPTH_M)
+    pixels_a, before_a = first.project(points, MIN_DEPTH_M)
+    pixels_b, before_b = second.project(points, MIN_DEPTH_M)
+    seen = (_inside(first, pixels_a) | _inside(second, pixels_b)) & before_a & before_b
     shifts: Matrix = np.linalg.norm(pixels_b[seen] - pixels_a[seen], axis=1)
     return shifts
 
 
 def _ring(radius_m: float) -> Matrix:
-    """Return homogeneous points (M, 4) on circles around the lidar's z axis, in the lidar frame."""
+    """Return points (M, 3) on circles around the lidar's z axis, in the lidar frame."""
     angle = np.arange(0.0, 2 * np.pi, RING_STEP_RAD)
     rings = [
-        np.stack(
-            [radius_m * np.cos(angle), radius_m * np.sin(angle), np.full_like(angle, z), np.ones_like(angle)],
-            1,
-        )
+        np.stack([radius_m * np.cos(angle), radius_m * np.sin(angle), np.full_like(angle, z)], 1)
         for z in RING_HEIGHTS_M
     ]
     return np.concatenate(rings)
-
-
-def _project(image_from_lidar: Matrix, points: Matrix) -> tuple[Matrix, Matrix]:
-    """Return pixels (M, 2) and depths (M,) of homogeneous points (M, 4)."""
-    projected = points @ image_from_lidar.T
-    depth = projected[:, 2]
-    safe = np.where(np.abs(depth) < MIN_DEPTH_M, MIN_DEPTH_M, depth)
-    return projected[:, :2] / safe[:, None], depth
 
 
 def _inside(camera: Camera, pixels: Matrix) -> Any:

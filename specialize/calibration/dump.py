@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from specialize.calibration.camera import Camera
 from specialize.calibration.document import scalar
+from specialize.calibration.lens_node import lens_lines
 from specialize.calibration.pose import Matrix, quaternion_from_rotation
 from specialize.calibration.profile import CalibrationProfile
 
@@ -11,7 +12,7 @@ from specialize.calibration.profile import CalibrationProfile
 def dump_profile(profile: CalibrationProfile) -> str:
     """Return YAML in the spelling of the stored matrices, every number with all its digits.
 
-    Cameras with an intrinsic are written as `intrinsic` + `lidar2cam`, others as `lidar2img`.
+    Cameras with an intrinsic or a lens are written with `lidar2cam`, others as `lidar2img`.
     """
     lines = [f"schema: {profile.schema}", f"vehicle: {word(profile.vehicle)}"]
     if profile.notes:
@@ -37,7 +38,10 @@ def _camera_lines(camera: Camera) -> list[str]:
     if camera.intrinsic is None or camera.camera_from_lidar is None:
         lines += _matrix_lines("lidar2img", camera.image_from_lidar)
     else:
-        lines += _matrix_lines("intrinsic", camera.intrinsic)
+        if not camera.is_raw:
+            lines += _matrix_lines("intrinsic", camera.intrinsic)
+        if camera.lens is not None:
+            lines += lens_lines(camera.lens, camera.lens_size_px)
         lines += _matrix_lines("lidar2cam", camera.camera_from_lidar)
     if camera.distortion is not None:
         lens = camera.distortion

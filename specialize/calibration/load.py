@@ -11,20 +11,22 @@
         sensor2ego: {rotation_wxyz: [...], translation_m: [...]}
 
 A camera is spelled as `lidar2img` alone, as `intrinsic` and `lidar2cam`, or as `intrinsic` and
-`sensor2ego`; rotations of poses also as matrices and angles (`mounting`). Optional: `distortion`,
-`time_offset_s`, `tolerance`; on top also `notes`.
+`sensor2ego`; rotations of poses also as matrices and angles (`mounting`). `lens` (`lens_node`) in the place of
+`intrinsic` says that the model is given the raw images of that lens; beside it, that it is given images that were
+undistorted to the intrinsic. Optional: `distortion`, `time_offset_s`, `tolerance`; on top also `notes`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from specialize.calibration import checks
 from specialize.calibration.camera import DISTORTION_MODELS, Camera, Distortion
 from specialize.calibration.document import read_document
 from specialize.calibration.dump import dump_profile
+from specialize.calibration.lens_node import read_lens
 from specialize.calibration.mounting import camera_pose, lidar_pose
 from specialize.calibration.node import Node
 from specialize.calibration.pose import Matrix, inverse, product
@@ -35,9 +37,10 @@ from specialize.errors import InputError, closest
 __all__ = ["dump_profile", "load_profile", "parse_profile"]
 
 _OPTIONAL = ("distortion", "time_offset_s", "tolerance")
-_GEOMETRY = ("lidar2img", "intrinsic", "lidar2cam", "sensor2ego")
-_SPELLINGS = (("lidar2img",), ("intrinsic", "lidar2cam"), ("intrinsic", "sensor2ego"))
-_SPELLINGS_TEXT = "`lidar2img`, or `intrinsic` + `lidar2cam`, or `intrinsic` + `sensor2ego`"
+_GEOMETRY = ("lidar2img", "intrinsic", "lens", "lidar2cam", "sensor2ego")
+_LENSES, _POSES = (("intrinsic",), ("lens",), ("intrinsic", "lens")), ("lidar2cam", "sensor2ego")
+_SPELLINGS = (("lidar2img",), *((*lens, pose) for lens in _LENSES for pose in _POSES))
+_SPELLINGS_TEXT = "`lidar2img`, or `intrinsic` or `lens` + `lidar2cam` or `sensor2ego`"
 
 
 def load_profile(path: str | Path) -> CalibrationProfile:
@@ -116,16 +119,42 @@ def _camera(node: Node, ego_from_lidar: Matrix | None, default: Tolerance) -> Ca
             time_offset_s=time_offset_s,
             tolerance=tolerance,
         )
-    lens = node.child("intrinsic")
-    return Camera.pinhole(
-        name,
-        (width, height),
-        checks.pinhole_intrinsic(lens.matrix(3, 3), lens.where),
-        _camera_from_lidar(node, ego_from_lidar),
-        distortion=distortion,
-        time_offset_s=time_offset_s,
-        tolerance=tolerance,
-    )
+    pose = _camera_from_lidar(node, ego_from_lidar)
+    common: _Common = {"distortion": distortion, "time_offset_s": time_offset_s, "tolerance": tolerance}
+    if "lens" not in given:
+        return Camera.pinhole(name, (width, height), _intrinsic(node), pose, **common)
+    return _camera_with_lens(node, name, (width, height), pose, common)
+
+
+class _Common(TypedDict):
+    distortion: Distortion | None
+    time_offset_s: float
+    tolerance: Tolerance
+
+
+def _camera_with_lens(
+    node: Node, name: str, size_px: tuple[int, int], pose: Matrix, common: _Common
+) -> Camera:
+    """Return a camera that gives the model raw images, or, with an intrinsic, undistorted ones."""
+    lens, own = read_lens(node.child("lens")), None
+    if node.has("distortion"):
+        raise node.child("distortion").error(
+            "no distortion beside `lens`", hint="a lens has its own: keep one"
+        )
+    if node.child("lens").has("size_px"):
+        own = _size_px(node.child("lens").child("size_px"))
+    if node.has("intrinsic"):
+        return Camera.pinhole(name, size_px, _intrinsic(node), pose, lens=lens, lens_size_px=own, **common)
+    if own is not None:
+        hint = "the size of raw images is the camera's size_px; both are needed beside `intrinsic` only"
+        raise node.child("lens").child("size_px").error("no size beside `lens` alone", hint=hint)
+    offset, tolerance = common["time_offset_s"], common["tolerance"]
+    return Camera.through(name, size_px, lens, pose, time_offset_s=offset, tolerance=tolerance)
+
+
+def _intrinsic(node: Node) -> Matrix:
+    matrix = node.child("intrinsic")
+    return checks.pinhole_intrinsic(matrix.matrix(3, 3), matrix.where)
 
 
 def _hint_for(given: tuple[str, ...]) -> str:

@@ -12,6 +12,8 @@ from specialize.calibration.camera import Camera
 from specialize.calibration.pose import Matrix, centre_m, inverse, product
 from specialize.calibration.profile import CalibrationProfile
 
+NEAREST_M = 1e-5
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
@@ -38,7 +40,9 @@ class View:
 
     @property
     def hfov_rad(self) -> float:
-        """The horizontal field of view."""
+        """The horizontal field of view of the image that the model is given."""
+        if self.camera.is_raw and self.camera.lens is not None:
+            return self.camera.lens.width_rad(self.camera.width_px)
         width, fx, cx = self.camera.width_px, self.intrinsic[0, 0], self.intrinsic[0, 2]
         return math.atan2(cx, fx) + math.atan2(width - cx, fx)
 
@@ -72,13 +76,10 @@ def upright(rotation: Matrix) -> float:
 
 def sees(camera: Camera, points_m: Matrix) -> NDArray[np.bool_]:
     """Return which points (M, 3) of the lidar frame fall in the camera's raw image."""
-    homogeneous = np.concatenate([points_m, np.ones((len(points_m), 1))], axis=1)
-    projected = homogeneous @ camera.image_from_lidar.T
-    depth = projected[:, 2]
-    pixels = projected[:, :2] / np.where(depth > 1e-5, depth, np.inf)[:, None]
-    size = np.array([camera.width_px, camera.height_px])
-    inside = (pixels > 0) & (pixels < size)
-    seen: NDArray[np.bool_] = inside[:, 0] & inside[:, 1] & (depth > 1e-5)
+    pixels, valid = camera.project(points_m, NEAREST_M)
+    with np.errstate(invalid="ignore"):
+        inside = (pixels > 0) & (pixels < (camera.width_px, camera.height_px))
+    seen: NDArray[np.bool_] = inside.all(axis=-1) & valid
     return seen
 
 

@@ -34,7 +34,7 @@ FRONT = ("cameras", 0)
 TWICE = [[2.0, 0, 0, 0], [0, 2.0, 0, 0], [0, 0, 2.0, 0], [0, 0, 0, 1]]
 SINGULAR = [[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
 MIRROR = [[-1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
-ONE = "one spelling: `lidar2img`, or `intrinsic` + `lidar2cam`, or `intrinsic` + `sensor2ego`"
+ONE = "one spelling: `lidar2img`, or `intrinsic` or `lens` + `lidar2cam` or `sensor2ego`"
 
 BLUNDERS = {
     "no schema": (drop("schema"), "schema: expected 'specialize/profile@1', got nothing there"),

@@ -54,8 +54,8 @@ def linked(program: Program, profile: CalibrationProfile, cameras: tuple[str, ..
     try:
         return run(program, calibration_of(profile))
     except DoesNotFitError as error:
-        what = "sum" if error.is_sum else "rows"
-        raise explain(NoRoomError(what, error.wanted, error.kept), profile.vehicle, cameras) from error
+        short = NoRoomError(error.what, error.wanted, error.kept)
+        raise explain(short, profile.vehicle, cameras, error.size) from error
     except (IndexError, KeyError, MemoryError, OverflowError, TypeError, ValueError) as error:
         found = str(error) or type(error).__name__
         raise InputError(RELINK, "a program that makes tables", found, "build again") from error

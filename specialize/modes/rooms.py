@@ -36,8 +36,8 @@ def rooms_from_json(data: Mapping[str, Mapping[str, Sequence[Sequence[Any]]]]) -
     }
 
 
-def explain(error: NoRoomError, vehicle: str, cameras: tuple[str, ...]) -> StaleError:
-    """Return what a vehicle has too much of, in words."""
+def explain(error: NoRoomError, vehicle: str, cameras: tuple[str, ...], size: int = SIZE) -> StaleError:
+    """Return what a vehicle has too much of, in words; `size` is that of a block."""
     hint = "build again with more --capacity, or build this vehicle on its own"
     if error.what == "sum":
         expected = f"at most {error.kept[0]} cameras that see the same query"
@@ -46,8 +46,9 @@ def explain(error: NoRoomError, vehicle: str, cameras: tuple[str, ...]) -> Stale
         expected = f"at most {error.kept[0]:,} rows that are pooled into one cell"
         return StaleError(vehicle, expected, f"{error.wanted[0]:,}", hint)
     if error.what == "blocks":
+        unit = "points" if size == 1 else f"blocks of {size} rows"
         over = [
-            f"{wanted - kept:,} blocks of {SIZE} rows too many ({wanted:,} of {kept:,})"
+            f"{wanted - kept:,} {unit} too many ({wanted:,} of {kept:,})"
             for wanted, kept in zip(error.wanted, error.kept, strict=True)
             if wanted > kept
         ]

@@ -240,6 +240,24 @@ class Assembler:
         self._emit(Op.BACK, words)
         return target
 
+    def count(self, a: Draft, cells: int, most: int) -> Draft:
+        """Return (cells,), how many elements of a row of int64 are 0, 1, ...; at most `most` of each."""
+        target = self.new(INT64, (cells,))
+        self._emit(Op.COUNT, (target.number, a.number, most))
+        return target
+
+    def cut(self, a: Draft, cells: int, blocks: int, size: int) -> Draft:
+        """Return (blocks, size), the places of a row's elements by their value, one value per block; -1 elsewhere."""
+        target, scratch = self.new(INT64, (blocks, size)), self.new(INT64, (cells,))
+        self._emit(Op.CUT, (target.number, a.number, scratch.number, size))
+        return target
+
+    def listed(self, a: Draft, cells: int, width: int, spare: int) -> Draft:
+        """Return (cells, width), the places of the elements of a row that are 0, 1, ..., then `spare`."""
+        target = self.new(INT64, (cells, width))
+        self._emit(Op.LIST, (target.number, a.number, cells, width, spare))
+        return target
+
     def inverse(self, a: Draft) -> Draft:
         """Return inverses of matrices (..., 4, 4) of float64."""
         if a.shape[-2:] != (4, 4) or a.dtype != FLOAT64:

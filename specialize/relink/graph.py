@@ -16,7 +16,7 @@ import onnx_ir as ir
 
 from specialize.relink.assemble import INT64, Array, Assembler, Draft, NotPortableError
 from specialize.relink.nodes import cast, const, graph_of, ints, op, shaped, sliced, typed
-from specialize.relink.program import DTYPES, INPUTS, Binary, Reduce, Unary
+from specialize.relink.program import DTYPES, INPUTS, Binary, Op, Reduce, Unary
 from specialize.relink.strides import Shape, contiguous
 
 FITS = "fits"
@@ -27,6 +27,10 @@ _BINARY = {
     Binary.ADD: "Add", Binary.SUB: "Sub", Binary.MUL: "Mul", Binary.DIV: "Div", Binary.MOD: "Mod",
     Binary.GREATER: "Greater", Binary.LESS: "Less", Binary.GREATER_EQUAL: "GreaterOrEqual",
     Binary.LESS_EQUAL: "LessOrEqual", Binary.EQUAL: "Equal", Binary.AND: "And", Binary.OR: "Or",
+}  # fmt: skip
+_NO_GRAPH = {
+    Op.INVERSE: "an inverse of matrices", Op.COUNT: "points counted by cell", Op.CUT: "points sorted by cell",
+    Op.LIST: "points listed by cell",
 }  # fmt: skip
 _UNARY = {Unary.NOT: "Not", Unary.NEG: "Neg", Unary.ABS: "Abs", Unary.SQRT: "Sqrt", Unary.FLOOR: "Floor"}
 
@@ -136,10 +140,10 @@ class Recorder(Assembler):
         draft = Assembler.back(self, mask, lengths, fan_in)
         return self._keep(draft, [mask], lambda: self._back_of(mask, lengths, fan_in))
 
-    def inverse(self, a: Draft) -> Draft:
-        """As the assembler; no graph has one."""
-        self.lost = self.lost or "an inverse of matrices"
-        return Assembler.inverse(self, a)
+    def _emit(self, kind: Op, words: Sequence[int]) -> None:
+        """As the assembler; some operators have no graph."""
+        self.lost = self.lost or _NO_GRAPH.get(kind, "")
+        Assembler._emit(self, kind, words)
 
     # ---- Operators ---------------------------------------------------------------------------------------------
 

@@ -34,6 +34,9 @@ class Op(IntEnum):
     ROWS = 8
     BACK = 9
     INVERSE = 10
+    COUNT = 11
+    CUT = 12
+    LIST = 13
 
 
 MASKED = frozenset({Op.ROWS, Op.BACK})

@@ -56,6 +56,9 @@ _SLOTS = {
     Op.ROWS: (0, 1, 2),
     Op.BACK: (0, 1, 2),
     Op.INVERSE: (0, 1),
+    Op.COUNT: (0, 1),
+    Op.CUT: (0, 1, 2),
+    Op.LIST: (0, 1),
 }
 """Which operands are slots; the first is the target."""
 

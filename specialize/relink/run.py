@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specialize.relink.places import back_of, inverse_of, rows_of
+from specialize.relink.places import back_of, counts_of, cut_of, inverse_of, listed_of, rows_of
 from specialize.relink.program import DTYPES, Binary, Home, Op, Program, Reduce, Slot, Unary
 
 Array = npt.NDArray[Any]
@@ -255,6 +255,23 @@ def _inverse(machine: Machine, words: Words) -> None:
     machine.flat(target)[...] = np.stack([inverse_of(each) for each in x]).reshape(-1)
 
 
+def _count(machine: Machine, words: Words) -> None:
+    target, a, most = words
+    into = machine.flat(target)
+    into[...] = counts_of(machine.flat(a), len(into), most)
+
+
+def _cut(machine: Machine, words: Words) -> None:
+    target, a, scratch, size = words
+    into = machine.flat(target)
+    into[...] = cut_of(machine.flat(a), machine.slot(scratch).size, len(into), size)
+
+
+def _list(machine: Machine, words: Words) -> None:
+    target, a, cells, width, spare = words
+    machine.flat(target)[...] = listed_of(machine.flat(a), cells, width, spare).reshape(-1)
+
+
 _RUN: dict[Op, Callable[[Machine, Words], None]] = {
     Op.BINARY: _binary,
     Op.UNARY: _unary,
@@ -266,6 +283,9 @@ _RUN: dict[Op, Callable[[Machine, Words], None]] = {
     Op.ROWS: _rows,
     Op.BACK: _back,
     Op.INVERSE: _inverse,
+    Op.COUNT: _count,
+    Op.CUT: _cut,
+    Op.LIST: _list,
 }
 _FUNCTIONS = frozenset({Op.BINARY, Op.UNARY, Op.REDUCE})
 """Operators whose first operand is a function, and the second the target."""

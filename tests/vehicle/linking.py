@@ -43,6 +43,10 @@ class Misfit(ctypes.Structure):
         *((name, ctypes.c_uint32) for name in ("cameras", "cameras_per_query", "kept_per_query", "unused")),
         ("wanted", ctypes.c_uint64 * 64),
         ("kept", ctypes.c_uint64 * 64),
+        *(
+            (name, ctypes.c_uint64)
+            for name in ("rows_per_cell", "kept_rows_per_cell", "blocks", "kept_blocks", "block_rows")
+        ),
     )
 
 
@@ -124,11 +128,13 @@ def compare(linker: Linker, profile: CalibrationProfile) -> bool:
         expected = run(linker.program, calibration_of(profile))
     except DoesNotFitError as error:
         assert reason == Reason.DOES_NOT_FIT
-        if error.is_sum:
-            assert (linker.misfit.cameras_per_query, linker.misfit.kept_per_query) == (
-                *error.wanted,
-                *error.kept,
-            )
+        said, wanted = linker.misfit, (*error.wanted, *error.kept)
+        if error.what == "sum":
+            assert (said.cameras_per_query, said.kept_per_query) == wanted
+        elif error.what == "fan-in":
+            assert (said.rows_per_cell, said.kept_rows_per_cell) == wanted
+        elif error.what == "blocks":
+            assert (said.blocks, said.kept_blocks, said.block_rows) == (*wanted, error.size)
         else:
             assert tuple(linker.misfit.wanted[: len(error.wanted)]) == error.wanted
             assert tuple(linker.misfit.kept[: len(error.kept)]) == error.kept

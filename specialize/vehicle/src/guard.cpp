@@ -103,6 +103,16 @@ void explain(const specialize_contract &contract, const specialize_misfit &misfi
   if (misfit.cameras_per_query > 0)
     std::fprintf(stderr, "%u cameras see the same query, tables have room for %u\n", misfit.cameras_per_query,
                  misfit.kept_per_query);
+  const auto number = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
+  if (misfit.rows_per_cell > 0)
+    std::fprintf(stderr, "%llu rows are pooled into one cell, tables have room for %llu\n", number(misfit.rows_per_cell),
+                 number(misfit.kept_rows_per_cell));
+  if (misfit.blocks > 0) {
+    std::fprintf(stderr, "%llu ", number(misfit.blocks - misfit.kept_blocks));
+    if (misfit.block_rows == 1) std::fprintf(stderr, "points");
+    else std::fprintf(stderr, "blocks of %llu rows", number(misfit.block_rows));
+    std::fprintf(stderr, " too many (%llu of %llu)\n", number(misfit.blocks), number(misfit.kept_blocks));
+  }
 }
 
 // Writes a file whole: under another name first, then renamed.

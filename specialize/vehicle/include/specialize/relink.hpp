@@ -29,7 +29,7 @@ typedef float SPECIALIZE_ALIAS Float32;
 typedef double SPECIALIZE_ALIAS Float64;
 
 enum Type : std::uint32_t { BOOL, INT32, INT64, FLOAT32, FLOAT64 };
-enum Op : std::int32_t { BINARY = 1, UNARY, WHERE, COPY, MATMUL, REDUCE, TAKE, ROWS, BACK, INVERSE };
+enum Op : std::int32_t { BINARY = 1, UNARY, WHERE, COPY, MATMUL, REDUCE, TAKE, ROWS, BACK, INVERSE, COUNT, CUT, LIST };
 enum Function : std::int32_t { ADD, SUB, MUL, DIV, MIN, MAX, MOD, GT, LT, GE, LE, EQ, AND, OR };
 enum Unary : std::int32_t { CAST, NOT, NEG, ABS, SQRT, RECIPROCAL, FLOOR };
 enum Reduction : std::int32_t { SUM, LARGEST, SMALLEST };
@@ -361,6 +361,15 @@ inline void run_inverse(const Machine &machine, const std::int32_t *w) noexcept 
   }
 }
 
+}  // namespace program
+
+}  // namespace specialize
+
+#include "relink_pool.hpp"
+
+namespace specialize {
+namespace program {
+
 inline int run(const Machine &machine, std::int32_t op, const std::int32_t *w, specialize_misfit *misfit) noexcept {
   const Slot t = machine.slot(op == BINARY || op == UNARY || op == REDUCE ? w[1] : w[0]);
   switch (op) {
@@ -392,6 +401,9 @@ inline int run(const Machine &machine, std::int32_t op, const std::int32_t *w, s
     case TAKE: return run_take(machine, w) ? SPECIALIZE_OK : SPECIALIZE_MALFORMED;
     case ROWS: return run_rows(machine, w, misfit) ? SPECIALIZE_OK : SPECIALIZE_DOES_NOT_FIT;
     case BACK: return run_back(machine, w, misfit) ? SPECIALIZE_OK : SPECIALIZE_DOES_NOT_FIT;
+    case COUNT: return run_count(machine, w, misfit) ? SPECIALIZE_OK : SPECIALIZE_DOES_NOT_FIT;
+    case CUT: return run_cut(machine, w, misfit);
+    case LIST: return run_list(machine, w) ? SPECIALIZE_OK : SPECIALIZE_MALFORMED;
     default: run_inverse(machine, w); break;
   }
   return SPECIALIZE_OK;
@@ -406,7 +418,7 @@ inline int run(const Machine &machine, std::int32_t op, const std::int32_t *w, s
 namespace specialize {
 
 // Makes today's tables in `memory`, of relink.arena bytes and as aligned as malloc's. The calibration is taken as it is:
-// ask `check` first. SPECIALIZE_DOES_NOT_FIT says in `misfit` how many rows each camera wants.
+// ask `check` first. SPECIALIZE_DOES_NOT_FIT says in `misfit` what each camera or cell wants.
 inline int make_tables(const specialize_relink &relink, const specialize_today &today, void *memory, std::size_t size,
                        specialize_misfit *misfit) noexcept {
   *misfit = specialize_misfit{};

@@ -151,6 +151,21 @@ struct Checker {
            size(w[0]) == std::int64_t(w[2]) * 16 && size(w[1]) == size(w[0]);
   }
 
+  bool count(const std::int32_t *w, std::int32_t count) const noexcept {
+    return count == 3 && is_target(w[0]) && is_slot(w[1]) && type(w[0]) == INT64 && type(w[1]) == INT64 && w[2] >= 0;
+  }
+
+  bool cut(const std::int32_t *w, std::int32_t count) const noexcept {
+    if (count != 4 || !is_target(w[0]) || !is_slot(w[1]) || !is_target(w[2]) || w[3] < 1) return false;
+    return type(w[0]) == INT64 && type(w[1]) == INT64 && type(w[2]) == INT64 && size(w[0]) % w[3] == 0;
+  }
+
+  bool list(const std::int32_t *w, std::int32_t count) const noexcept {
+    if (count != 5 || !is_target(w[0]) || !is_slot(w[1]) || type(w[0]) != INT64 || type(w[1]) != INT64) return false;
+    const std::int32_t made[] = {w[2], w[3]};
+    return elements(2, made) == size(w[0]) && w[4] >= size(w[1]);
+  }
+
   bool is_sound(std::int32_t op, const std::int32_t *w, std::int32_t count) const noexcept {
     switch (op) {
       case BINARY: return binary(w, count);
@@ -163,6 +178,9 @@ struct Checker {
       case ROWS: return places(w, count, 5);
       case BACK: return places(w, count, 7);
       case INVERSE: return inverse(w, count);
+      case COUNT: return this->count(w, count);
+      case CUT: return cut(w, count);
+      case LIST: return list(w, count);
       default: return false;
     }
   }

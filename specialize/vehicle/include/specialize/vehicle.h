@@ -148,10 +148,13 @@ typedef struct specialize_relink {
   size_t code_at, names_at, constants_at;
 } specialize_relink;
 
-/* What does not fit: rows that each camera wants and has, or cameras that see one query. */
+/* What does not fit: rows that each camera wants and has, cameras that see one query, points that are added to one cell,
+ * or blocks of `block_rows` such points. */
 typedef struct specialize_misfit {
   uint32_t cameras, cameras_per_query, kept_per_query, unused;
   uint64_t wanted[SPECIALIZE_MOST_CAMERAS], kept[SPECIALIZE_MOST_CAMERAS];
+  uint64_t rows_per_cell, kept_rows_per_cell;
+  uint64_t blocks, kept_blocks, block_rows;
 } specialize_misfit;
 
 enum {

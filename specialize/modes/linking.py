@@ -16,6 +16,7 @@ from specialize.passes.tables import Array, read_tables
 from specialize.relink.assemble import NotPortableError
 from specialize.relink.learn import Tried, learn
 from specialize.relink.sealing import sealed
+from specialize.rows.room import Room
 from specialize.visibility.plan import VisibilityPlan
 
 
@@ -55,12 +56,24 @@ def _far(program: Program, profile: CalibrationProfile) -> Tried:
     alone = dataclasses.replace(program, packing=dataclasses.replace(program.packing, rooms=()))
     sites = alone.compile(profile)[0].sites
     most = {site.where: site.queries for site in sites}
-    rooms = make_rooms([needs_of(sites)], Capacity(), alone.packing, program.cameras, most)
+    needed = make_rooms([needs_of(sites)], Capacity(), alone.packing, program.cameras, most)
+    rooms = {site: _as_deep(room, program.packing.room(site)) for site, room in needed.items()}
     model = alone.with_rooms(rooms).compile(profile)[0].model
     names = model.graph.initializers
     if not all(any(member in names for member in table.members) for table in program.tables):
         raise NotPortableError("tables that a vehicle far away does not have")
     return Tried(profile, read_tables(model, program.tables), rooms)
+
+
+def _as_deep(room: Room, engine: Room | None) -> Room:
+    """Return a room whose sums have blocks on as many levels as those of the engine, or on more."""
+    if engine is None or len(engine.sums) != len(room.sums):
+        return room
+    sums = []
+    for own, wanted in zip(room.sums, engine.sums, strict=True):
+        missing = len(wanted.blocks) - len(own.blocks) if own.scattered and wanted.scattered else 0
+        sums.append(dataclasses.replace(own, blocks=own.blocks + (1,) * missing))
+    return Room(room.slots, tuple(sums))
 
 
 def files_of(program: Program) -> dict[str, bytes]:

@@ -23,12 +23,14 @@ import onnx_ir as ir
 from specialize.calibration.profile import CalibrationProfile
 from specialize.model import ModelSpec
 from specialize.relink.assemble import Draft, NotPortableError
-from specialize.relink.kinds import calibration_of
+from specialize.relink.pool_ways import PoolMaker
+from specialize.relink.pools import find_pools
 from specialize.relink.program import DTYPES, Program
+from specialize.relink.proof import Proof, frustum_of
 from specialize.relink.room import placed
-from specialize.relink.run import Machine
 from specialize.relink.share import Share, share_of
-from specialize.relink.ways import gives, ways_of
+from specialize.relink.way import gives
+from specialize.relink.ways import Pools, ways_of
 from specialize.rows.room import Room
 from specialize.rows.table import Table
 from specialize.visibility.plan import VisibilityPlan
@@ -84,29 +86,48 @@ def learn(
     """
     tried = (*near, *far)
     share = share_of(model, spec, [each.profile for each in tried], own)
-    outputs = {table.name: _table(share, table, len(near), tried).number for table in tables}
+    pools = _pools(share, spec, tables, tried)
+    outputs = {table.name: _table(share, pools, table, len(near), tried).number for table in tables}
     program, renamed = placed(share.assembler, outputs, len(near[0].profile.cameras))
-    masks = {grid: renamed[draft.number] for grid, draft in share.mask_drafts().items()}
+    proof = Proof(
+        program,
+        share,
+        {grid: renamed[draft.number] for grid, draft in share.mask_drafts().items()},
+        {
+            pool: renamed[draft.number]
+            for pool, draft in pools.maker.owners.items()
+            if draft.number in renamed
+        },
+        spec,
+    )
     for vehicle, each in enumerate(near):
-        _require_equal(program, share, masks, vehicle, each)
+        proof.require_equal(vehicle, each.profile, each.tables)
     for vehicle, each in enumerate(tried):
-        _require_masks(program, share, masks, vehicle, each.profile)
+        proof.require_decided(vehicle, each.profile)
     try:
         return Learned(program, share.assembler.model(outputs))
     except NotPortableError as error:
         return Learned(program, None, str(error))
 
 
-def _table(share: Share, table: Table, near: int, tried: Sequence[Tried]) -> Draft:
+def _pools(share: Share, spec: ModelSpec, tables: Sequence[Table], tried: Sequence[Tried]) -> Pools:
+    """Return what the poolings of the engine are made of."""
+    frustum = frustum_of(spec)
+    axes = () if frustum is None else (len(tried[0].profile.cameras), *frustum.shape)
+    found = find_pools(share, tables, [each.rooms for each in tried], [each.tables for each in tried], axes)
+    return Pools(PoolMaker(share), found)
+
+
+def _table(share: Share, pools: Pools, table: Table, near: int, tried: Sequence[Tried]) -> Draft:
     """Return a table as an array of the program, in the type and shape of its content."""
     contents = [each.tables[table.name] for each in tried]
     shape, dtype = contents[0].shape, contents[0].dtype.newbyteorder("<")
     elsewhere = [
-        {way.key: way for way in ways_of(table, share, each.rooms, each.tables[table.name].size)}
+        {way.key: way for way in ways_of(table, share, each.rooms, each.tables[table.name].size, pools)}
         for each in tried[near:]
     ]
     reasons = []
-    for way in ways_of(table, share, tried[0].rooms, contents[0].size):
+    for way in ways_of(table, share, tried[0].rooms, contents[0].size, pools):
         same = [way] * near + [ways[way.key] for ways in elsewhere if way.key in ways]
         if len(same) < len(tried) or not all(
             gives(each, vehicle, contents[vehicle]) for vehicle, each in enumerate(same)
@@ -122,36 +143,3 @@ def _table(share: Share, table: Table, near: int, tried: Sequence[Tried]) -> Dra
         return share.assembler.reshape(share.assembler.cast(made, DTYPES.index(dtype)), shape)
     why = "; ".join(dict.fromkeys(reasons)) or "which follows from the calibration in no way that is known"
     raise NotPortableError(f"table {table.name!r}: {why}")
-
-
-def _require_equal(
-    program: Program, share: Share, masks: Mapping[int, int], vehicle: int, tried: Tried
-) -> None:
-    """Run a program with the graph's own masks, and compare every table with the compiler's."""
-    given = {slot: share.seen[vehicle][grid] for grid, slot in masks.items()}
-    machine = Machine(program, calibration_of(tried.profile), given)
-    for name, slot in program.outputs.items():
-        found, wanted = machine.read(slot), tried.tables[name]
-        if found.shape != wanted.shape or not _alike(found, wanted):
-            raise NotPortableError(f"table {name!r}: the program gives another one than the compiler")
-
-
-def _alike(found: Array, wanted: Array) -> bool:
-    """Return whether tables are equal, floating-point numbers up to rounding."""
-    if wanted.dtype.kind != "f":
-        return np.array_equal(found, wanted)
-    scale = float(np.abs(wanted.astype(np.float64)).max(initial=0.0))
-    return np.allclose(found, wanted, rtol=1e-5, atol=1e-6 * scale)
-
-
-def _require_masks(
-    program: Program, share: Share, masks: Mapping[int, int], vehicle: int, profile: CalibrationProfile
-) -> None:
-    """Compare a program's masks with the graph's: they may differ where rounding decides."""
-    given = {slot: np.zeros_like(share.seen[vehicle][grid]) for grid, slot in masks.items()}
-    found = Machine(program, calibration_of(profile), given)
-    for grid, slot in masks.items():
-        plan = share.plans[vehicle][grid]
-        differ = found.computed[slot] != share.seen[vehicle][grid]
-        if (differ & plan.certain).any() or (differ & ~plan.superset).any():
-            raise NotPortableError("a mask that the program computes otherwise than the graph")

@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from specialize.calibration.profile import CalibrationProfile
 from specialize.graph.closure import Closure
-from specialize.graph.known import evaluate
+from specialize.graph.known import evaluate, fold
 from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.model import ModelSpec
 from specialize.passes.bind import bind, feeds_of
@@ -37,12 +37,14 @@ class Share:
         plans: Per vehicle what its cameras see, one plan per grid.
         masks: The first mask of the graph for every grid that has one.
         seen: Per vehicle the content (N, Q) of these masks.
+        shapes: Shapes that values of the whole graph have, each once.
     """
 
     assembler: Recorder
     plans: list[tuple[VisibilityPlan, ...]]
     masks: dict[int, Mask]
     seen: list[dict[int, Bools]]
+    shapes: tuple[tuple[int, ...], ...]
     _closure: Closure
     _translator: Translator
     _feeds: list[Mapping[str, Array]]
@@ -57,13 +59,14 @@ class Share:
     def floats(self, sizes: Sequence[int]) -> list[ir.Value]:
         """Return the values of the share that hold floating-point numbers, of some sizes, in the order of the graph."""
         wanted = set(sizes)
+        return [value for value in self.of_kind("f") if int(np.prod(dims(value))) in wanted]
+
+    def of_kind(self, kind: str) -> list[ir.Value]:
+        """Return the values of the share whose type is of a kind, as numpy calls kinds, in the order of the graph."""
         return [
             value
             for value in self._values.values()
-            if is_static(value)
-            and int(np.prod(dims(value))) in wanted
-            and value.dtype is not None
-            and numpy_type(value).kind == "f"
+            if is_static(value) and value.dtype is not None and numpy_type(value).kind == kind
         ]
 
     def contents(self, values: Sequence[ir.Value], vehicle: int) -> list[Array]:
@@ -122,6 +125,7 @@ def share_of(
     """
     names = {str(value.name) for value in model.graph.inputs}
     bind(model, {name: array for name, array in spec.constants().items() if name in names})
+    fold(model)  # what constants alone give is a constant to the closure too
     knowledge = evaluate(model)
     closure = Closure(model, spec.calibration_inputs)
     feeds: list[Mapping[str, Array]] = [feeds_of(model, spec, each) for each in vehicles]
@@ -139,6 +143,7 @@ def share_of(
         plans=plans,
         masks=masks,
         seen=[],
+        shapes=_shapes(model),
         _closure=closure,
         _translator=Translator(assembler, knowledge, inputs),
         _feeds=feeds,
@@ -150,6 +155,11 @@ def share_of(
         pairs = {grid: mask.pairs(array) for (grid, mask), array in zip(masks.items(), arrays, strict=True)}
         share.seen.append(pairs)
     return share
+
+
+def _shapes(model: ir.Model) -> tuple[tuple[int, ...], ...]:
+    values = (*model.graph.inputs, *(value for node in model.graph for value in node.outputs))
+    return tuple(dict.fromkeys(tuple(dims(value)) for value in values if is_static(value)))
 
 
 def _inputs(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,30 +12,19 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.relink.assemble import Draft
-from specialize.relink.places import DoesNotFitError, back_of, rows_of
+from specialize.relink.members import levels_of, site_of
+from specialize.relink.places import back_of, rows_of
+from specialize.relink.pool_ways import PoolMaker
+from specialize.relink.pools import Pool
 from specialize.relink.program import Binary
 from specialize.relink.share import Share
 from specialize.relink.strides import contiguous
+from specialize.relink.way import Way
 from specialize.rows.room import Room
 from specialize.rows.table import MADE, Table, folded_name
 
 Array = npt.NDArray[np.generic]
 Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """One way to make a table.
-
-    Attributes:
-        key: What tells it from the others, whatever room there is for rows.
-        content: Returns what it gives for a vehicle, by its number, in any shape.
-        make: Returns the same as an array of the program.
-    """
-
-    key: tuple[object, ...]
-    content: Callable[[int], Array]
-    make: Callable[[], Draft]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +42,30 @@ class Place:
     key: tuple[object, ...]
 
 
-def ways_of(table: Table, share: Share, rooms: Mapping[str, Room], size: int) -> Iterator[Way]:
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """What makes the tables of poolings.
+
+    Attributes:
+        maker: Makes them.
+        by_site: By site what may say the cells of its points.
+    """
+
+    maker: PoolMaker
+    by_site: Mapping[str, list[Pool]]
+
+
+def ways_of(table: Table, share: Share, rooms: Mapping[str, Room], size: int, pools: Pools) -> Iterator[Way]:
     """Yield the ways in which a table of `size` elements may be made, the likeliest first."""
     # a part of the model has few of the sites that share a table
-    member = next((each for each in table.members if _site(each) in rooms), table.members[0])
+    member = next((each for each in table.members if site_of(each) in rooms), table.members[0])
     label = re.sub(r"\d+$", "", member.rsplit("/", 1)[-1]) if member.startswith(MADE) else ""
     if not label:
         yield from _folded(share, member)
         return
-    room = rooms.get(_site(member))
+    room = rooms.get(site_of(member))
+    for pool in pools.by_site.get(site_of(member), ()):
+        yield from pools.maker.ways(pool, label, levels_of(room), size)
     places = list(_places(share, room)) if room is not None else []
     if label == "rows":
         for place in places:
@@ -75,10 +79,6 @@ def ways_of(table: Table, share: Share, rooms: Mapping[str, Room], size: int) ->
     if label == "table":
         for place in places:
             yield from _picked(share, place, size)
-
-
-def _site(member: str) -> str:
-    return member.removeprefix(MADE).rpartition("/")[0]
 
 
 def _folded(share: Share, member: str) -> Iterator[Way]:
@@ -219,12 +219,3 @@ def _pick(share: Share, place: Place, picked: Picked) -> Iterator[Way]:
         return share.assembler.transpose(make(), (1, 0))
 
     yield Way((*key, "turned"), lambda vehicle: content(vehicle).T, turned)
-
-
-def gives(way: Way, vehicle: int, wanted: Array) -> bool:
-    """Return whether a way gives the content of a table."""
-    try:
-        found = way.content(vehicle)
-    except DoesNotFitError:
-        return False
-    return found.size == wanted.size and bool((found.reshape(-1) == wanted.reshape(-1)).all())

@@ -1,0 +1,84 @@
+"""A lift-splat model of a few kilobytes: every pixel of a small map is lifted to some depths and added to a cell."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from specialize.model import ImagePrep, ModelSpec
+from specialize.model_parts import FrustumSpec
+from tests.graphs import GraphMaker
+
+CAMERAS, CHANNELS = 6, 4
+DEPTHS, ROWS, COLUMNS = 8, 6, 8
+WIDTH, HEIGHT = 800, 450
+X_CELLS, Y_CELLS = 8, 7
+RANGE_M = (-16.0, -14.0, -1000.0, 16.0, 14.0, 1000.0)
+SPEC = ModelSpec(
+    name="tiny_lift",
+    image=ImagePrep(size_px=(WIDTH, HEIGHT), scale=0.5),
+    calibration_inputs={"img2lidar": "img2lidar"},
+    grids=(),
+    frustum=FrustumSpec(
+        shape=(DEPTHS, ROWS, COLUMNS),
+        depth_m=(2.0, 23.0),
+        cells=(X_CELLS, Y_CELLS, 1),
+        range_m=RANGE_M,
+        cut="down",
+    ),
+)
+
+
+def write_lift(folder: Path) -> Path:
+    """Write `lift.onnx` and its sidecar into a folder; return the model's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "lift.onnx"
+    onnx.save(lift_model(), path)
+    path.with_suffix(".model.yaml").write_text(SPEC.to_text())
+    return path
+
+
+def lift_model() -> onnx.ModelProto:
+    """Return the model: weights (N, D, h, w) and features (N, C, h, w) in, sums of cells (Y * X, C) out."""
+    make, count = GraphMaker(), X_CELLS * Y_CELLS
+    weights = make.input("weights", (CAMERAS, DEPTHS, ROWS, COLUMNS))
+    features = make.input("features", (CAMERAS, CHANNELS, ROWS, COLUMNS))
+    cells = cells_of(make, make.input("img2lidar", (1, CAMERAS, 4, 4)))
+    by_pixel = make.op("Transpose", features, perm=[0, 2, 3, 1])  # (N, h, w, C)
+    product = make.op(
+        "Mul", make.op("Unsqueeze", weights, make.const([4])), make.op("Unsqueeze", by_pixel, make.const([1]))
+    )  # (N, D, h, w, C)
+    rows = make.op("Reshape", product, make.const([CAMERAS * DEPTHS * ROWS * COLUMNS, CHANNELS]))
+    zeros = make.const(np.zeros((count + 1, CHANNELS), np.float32))
+    added = make.op("ScatterND", zeros, make.op("Unsqueeze", cells, make.const([1])), rows, reduction="add")
+    return make.model(bev=make.op("Slice", added, make.const([0]), make.const([count]), make.const([0])))
+
+
+def cells_of(make: GraphMaker, img2lidar: str) -> str:
+    """Return the cell of every point (N * D * h * w,), counted y first; X * Y outside."""
+    axes = (
+        np.linspace(2.0, 23.0, DEPTHS),
+        np.linspace(0, HEIGHT - 1, ROWS),
+        np.linspace(0, WIDTH - 1, COLUMNS),
+    )
+    depth, v, u = (axis.ravel() for axis in np.meshgrid(*axes, indexing="ij"))
+    points = np.stack([u * depth, v * depth, depth, np.ones_like(depth)])  # (4, D * h * w)
+    lidar = make.op("MatMul", img2lidar, make.const(points))  # (1, N, 4, D * h * w), m
+    inside, number = "", make.const(0)
+    for row, size in ((1, Y_CELLS), (0, X_CELLS)):
+        low, high = RANGE_M[row], RANGE_M[row + 3]
+        place = make.op("Slice", lidar, make.const([row]), make.const([row + 1]), make.const([2]))
+        scaled = make.op("Div", make.op("Sub", place, make.const(low)), make.const((high - low) / size))
+        index = make.op("Cast", make.op("Floor", scaled), to=onnx.TensorProto.INT64)
+        fits = make.op(
+            "And",
+            make.op("GreaterOrEqual", index, make.const(0)),
+            make.op("Less", index, make.const(size)),
+        )
+        inside = make.op("And", inside, fits) if inside else fits
+        number = make.op("Add", make.op("Mul", number, make.const(size)), index)
+    cell = make.op("Where", inside, number, make.const(X_CELLS * Y_CELLS))
+    return make.op("Reshape", cell, make.const([CAMERAS * math.prod((DEPTHS, ROWS, COLUMNS))]))

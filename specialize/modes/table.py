@@ -29,6 +29,7 @@ from specialize.modes.link import (
     table_options,
 )
 from specialize.modes.rooms import rooms_from_json
+from specialize.modes.witnessed_pools import require_pools
 from specialize.modes.witnessed_tables import TablesWitness, recipe_from_json
 from specialize.relink.program import Program
 from specialize.request import TableOutcome
@@ -90,7 +91,9 @@ def _contents(
     rig: Rig,
 ) -> Arrays:
     """Return the tables of a vehicle, compared with the witness; without a portable program the graph makes them."""
-    if link is None or spec.frustum is not None:  # only the graph shows which cells points reach
+    recipe = recipe_from_json(options["witness"])
+    if link is None or (spec.frustum is not None and not recipe.pools):
+        # only the graph makes them, or shows which cells points reach
         from specialize.modes.tables import program_of  # compiles a graph
 
         program = program_of(build)
@@ -100,7 +103,8 @@ def _contents(
     contents = linked(link, profile, build.manifest.cameras)
     tables = tuple(Table(entry["name"], tuple(entry["members"])) for entry in options["tables"])
     witness = TablesWitness(tables, rooms_from_json(options["rooms"]), spec, rig, contents)
-    witness.require(recipe_from_json(options["witness"]))
+    witness.require(recipe)
+    require_pools(recipe.pools, spec, rig, contents)
     return contents
 
 

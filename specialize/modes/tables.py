@@ -22,6 +22,7 @@ from specialize.modes.link import GRAPH, PROGRAM, RELINK, linked, read_link, req
 from specialize.modes.rooms import Needs, explain, rooms_from_json, rooms_json
 from specialize.modes.witnessed import compare_inputs
 from specialize.modes.witnessed_frustum import Compared, compare_frustum
+from specialize.modes.witnessed_pools import learn_pools, require_pools
 from specialize.modes.witnessed_tables import Recipe, TablesWitness, compare_folded, recipe_from_json
 from specialize.passes.bind import feeds_of
 from specialize.passes.pipeline import Specialized, compact_graph
@@ -122,7 +123,9 @@ class Program:
             recipe = self.witness(rig, table).narrow(recipe)
         pooled = self.pooled(profile, rigs[0], contents)
         if isinstance(pooled, Compared):
-            recipe = dataclasses.replace(recipe, order=pooled.record.order)
+            order = pooled.record.order
+            pools = learn_pools(self.tables, dict(self.packing.rooms), self.spec, rigs[0], contents, order)
+            recipe = dataclasses.replace(recipe, order=order, pools=pools)
         return dataclasses.replace(self, recipe=recipe)
 
     def compare(self, profile: CalibrationProfile, rig: Rig, contents: Mapping[str, Array]) -> dict[str, str]:
@@ -137,6 +140,7 @@ class Program:
         witness.require(self.recipe)
         pooled = self.pooled(profile, rig, contents)
         how = {**witness.how, **compare_folded(self.path, self.tables, contents, fed)}
+        how |= require_pools(self.recipe.pools, self.spec, rig, contents)
         if not isinstance(pooled, Compared):
             return how
         if pooled.record.order != self.recipe.order:

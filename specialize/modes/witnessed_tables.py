@@ -21,6 +21,7 @@ from specialize.modes.disagreement import GRAPH_HINT, MADE, disagree, sidecar_as
 from specialize.rows.room import Room
 from specialize.rows.table import Table, folded_name
 from specialize.witness import rows
+from specialize.witness.pooling import Reading
 from specialize.witness.rig import Rig
 from specialize.witness.rows import Ints
 from specialize.witness.sight import network_from_lidar, pairs
@@ -37,22 +38,31 @@ class Recipe:
         columns: Per table of places in the image what its columns are.
         whole: Sites that compute every pair that is seen; others leave pairs out, as their model does.
         order: Order of the axes of cells that lifted points are added to; empty if that is not known.
+        pools: What the tables of poolings are; nothing where only a run of the graph shows it.
     """
 
     columns: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
     whole: frozenset[str] = frozenset()
     order: str = ""
+    pools: tuple[Reading, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return what the manifest keeps of it."""
         columns = {name: [asdict(column) for column in each] for name, each in sorted(self.columns.items())}
-        return {"columns": columns, "whole": sorted(self.whole), "order": self.order}
+        pools = [asdict(reading) for reading in self.pools]
+        return {"columns": columns, "whole": sorted(self.whole), "order": self.order, "pools": pools}
 
 
 def recipe_from_json(data: Mapping[str, Any]) -> Recipe:
     """Return what `Recipe.to_json` gave."""
     columns = {name: tuple(Column(**column) for column in each) for name, each in data["columns"].items()}
-    return Recipe(columns, frozenset(data["whole"]), data.get("order", ""))
+    pools = tuple(_reading(each) for each in data.get("pools", ()))
+    return Recipe(columns, frozenset(data["whole"]), data.get("order", ""), pools)
+
+
+def _reading(data: Mapping[str, Any]) -> Reading:
+    rows = tuple((str(name), str(axes)) for name, axes in data["rows"])
+    return Reading(tuple(data["weights"]), tuple(data["blocks"]), data["cells"], rows, data["order"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,6 +14,7 @@ from specialize.request import BuildRequest
 from specialize.vehicle.contract import Contract
 from specialize.vehicle.expect import contract_of
 from tests.cli.running import CAR42, CAR43
+from tests.end_to_end.tiny_lift import write_lift
 from tests.end_to_end.tiny_model import write_tiny
 from tests.vehicle import compiling
 
@@ -37,6 +38,18 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
             request = {"calib": CAR42, "model": model, "mode": mode, "output": folder / mode, "frames": 1}
             build(BuildRequest(**(request | extra)))  # type: ignore[arg-type]
     return {mode: folder / mode for mode in options}
+
+
+@pytest.fixture(scope="session")
+def pooled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a build in mode tables of a model that lifts and pools, for car42."""
+    folder = tmp_path_factory.mktemp("pooled_build")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPECIALIZE_STORE", str(folder / "store"))
+        model = str(write_lift(folder / "model"))
+        request = {"calib": CAR42, "model": model, "mode": "tables", "capacity_over": (CAR43,)}
+        build(BuildRequest(**request, output=folder / "build", frames=1))  # type: ignore[arg-type]
+    return folder / "build"
 
 
 @pytest.fixture(scope="session")

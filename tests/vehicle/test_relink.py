@@ -7,7 +7,7 @@ import dataclasses
 import struct
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -324,9 +324,12 @@ def one_camera() -> CalibrationProfile:
 # ---- Damaged programs --------------------------------------------------------------------------------------------
 
 
-def test_changed_programs_do_no_harm(builds: Mapping[str, Path], reader: Path) -> None:
+@pytest.mark.parametrize("kind", ["tables", "pooled"])
+def test_changed_programs_do_no_harm(
+    kind: str, builds: Mapping[str, Path], pooled: Path, reader: Path
+) -> None:
     """Any word of a program changed and sealed again: refused, or run within its own memory; the sanitizers watch."""
-    program = read_link(builds["tables"] / RELINK).to_bytes()
+    program = read_link((builds | {"pooled": pooled})[kind] / RELINK).to_bytes()
     contract = linking.contract_for(parse_program(program))
     random = np.random.default_rng(6)
     code = 80 + 48 * struct.unpack_from("<I", program, 32)[0]
@@ -348,6 +351,17 @@ def test_changed_programs_do_no_harm(builds: Mapping[str, Path], reader: Path) -
     assert said[:2] == [Reason.OK, Reason.OK]
     assert said.count(Reason.MALFORMED) > 1000
     assert said.count(Reason.OK) > 500
+    if kind == "pooled":
+        assert said.count(Reason.DOES_NOT_FIT) > 10
+        cut = [contract.to_bytes()[:-size] for size in (1, 8, 4000)]
+        assert Reason.OK not in read_programs(reader, cut)
+
+
+def read_programs(reader: Path, contracts: Sequence[bytes]) -> list[Reason]:
+    """Return what the reader says of contracts and their programs."""
+    stream = b"".join(struct.pack("<II", 2, len(data)) + data for data in contracts)
+    ran = subprocess.run([str(reader)], input=stream, capture_output=True, check=True)
+    return [Reason(int(line)) for line in ran.stdout.split()]
 
 
 def test_numpy_reads_no_memory_but_its_own(builds: Mapping[str, Path]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pytest
 import yaml
 
 from specialize.model import parse_spec
-from specialize.modes import witness_build
+from specialize.modes import linking, witness_build
+from specialize.modes import table as table_module
 from specialize.modes.tables import Program
 from specialize.passes.tables import Array
+from specialize.relink.assemble import NotPortableError
 from specialize.witness.frustum import Frustum, Landing, frustum_of, land, orders, pooled
 from specialize.witness.rig import Rig, parse_rig, sidecar_of
 from specialize.zoo import spec
@@ -197,31 +200,47 @@ def test_an_export_that_lost_its_addition_is_told(
     assert "a scatter of the export overwrites instead of adding" in ran.err
 
 
-@pytest.mark.parametrize("kind", ["cells", "rows"])
-def test_swapped_entries_of_another_vehicles_tables_are_an_error(
-    kind: str, lifting: Lifting, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("maker", ["program", "graph"])
+@pytest.mark.parametrize("kind", ["cells", "rows0", "rows1", "weights0", "weights1", "blocks"])
+def test_wrong_entries_of_another_vehicles_tables_are_an_error(
+    kind: str,
+    maker: str,
+    lifting: Lifting,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The tables of a vehicle that no model is run for are compared before they are written."""
+    """The tables of a vehicle that no model is run for are compared before they are written, whoever makes them."""
+    if maker == "graph":
+        monkeypatch.setattr(linking, "learn", _declined)
     assert _build(capsys, lifting, "--mode", "tables").code == 0
     table = lifting.model.parent / "other.safetensors"
     command = ("table", "--calib", lifting.other, "--for", lifting.model.parent / "build", "-o", table)
     assert run_here(capsys, *command).code == 0
     table.unlink()
-    honest = Program.contents
+    owner: object = Program if maker == "graph" else table_module
+    called = "contents" if maker == "graph" else "linked"
+    honest: Callable[..., dict[str, Array]] = getattr(owner, called)
 
-    def swapped(self: Program, profile: object) -> dict[str, Array]:
-        made = honest(self, profile)  # type: ignore[arg-type]
+    def swapped(*arguments: object) -> dict[str, Array]:
+        made = honest(*arguments)
         name = next(name for name in made if f".{kind}" in name)
         flat = made[name].reshape(-1).copy()
-        far = int(np.flatnonzero(flat != flat[0])[-1])
-        flat[[0, far]] = flat[[far, 0]]
+        if kind in ("cells", "rows0", "rows1"):
+            far = int(np.flatnonzero(flat != flat[0])[-1])
+            flat[[0, far]] = flat[[far, 0]]
+        else:
+            flat[0] = flat[1] if kind == "blocks" else 0.0  # a block twice, a row that is left out
         return {**made, name: flat.reshape(made[name].shape)}
 
-    monkeypatch.setattr(Program, "contents", swapped)
+    monkeypatch.setattr(owner, called, swapped)
     ran = run_here(capsys, *command)
     assert ran.code == 4, ran.err
     assert "tables of the pooling" in ran.err
     assert not table.exists()
+
+
+def _declined(*_: object) -> object:
+    raise NotPortableError("nothing here is made by a program")
 
 
 def test_the_rig_is_read_by_the_witness_alone(lifting: Lifting) -> None:

@@ -361,14 +361,10 @@ inline void run_inverse(const Machine &machine, const std::int32_t *w) noexcept 
   }
 }
 
-}  // namespace program
-
-}  // namespace specialize
-
-#include "relink_pool.hpp"
-
-namespace specialize {
-namespace program {
+// In relink_pool.hpp.
+inline bool run_count(const Machine &machine, const std::int32_t *w, specialize_misfit *misfit) noexcept;
+inline int run_cut(const Machine &machine, const std::int32_t *w, specialize_misfit *misfit) noexcept;
+inline bool run_list(const Machine &machine, const std::int32_t *w) noexcept;
 
 inline int run(const Machine &machine, std::int32_t op, const std::int32_t *w, specialize_misfit *misfit) noexcept {
   const Slot t = machine.slot(op == BINARY || op == UNARY || op == REDUCE ? w[1] : w[0]);
@@ -414,6 +410,7 @@ inline int run(const Machine &machine, std::int32_t op, const std::int32_t *w, s
 }  // namespace specialize
 
 #include "relink_check.hpp"
+#include "relink_pool.hpp"
 
 namespace specialize {
 

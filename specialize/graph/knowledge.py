@@ -44,9 +44,10 @@ class Knowledge:
         self._arrays[value] = array
 
     def defer(self, node: ir.Node) -> None:
-        """Record that a node's outputs are known, without computing them yet."""
+        """Record that a node's outputs are known, without computing them yet; one without a name is not there."""
         for output in node.outputs:
-            self._pending[output] = None
+            if output.name:
+                self._pending[output] = None
 
     def get(self, value: ir.Value) -> np.ndarray:
         """Return a known value, computing it first if need be."""

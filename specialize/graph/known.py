@@ -105,9 +105,10 @@ def _classify(node: ir.Node, knowledge: Knowledge) -> None:
     elif all(shapes.is_static(value) for value in node.outputs if value.name):
         knowledge.defer(node)
     else:
+        named = [value for value in node.outputs if value.name]
         knowledge.defer(node)
-        knowledge.compute(value for value in node.outputs if value.name)
-        for value in node.outputs:
+        knowledge.compute(named)
+        for value in named:
             shapes.set_like(value, knowledge.peek(value))
 
 

@@ -60,8 +60,10 @@ def program(
         for index, value in enumerate(node.inputs):
             if value is not None:
                 proto.input[index] = names.setdefault(value, f"v{len(names)}")
-        for index, value in enumerate(node.outputs):
-            proto.output[index] = names.setdefault(value, f"v{len(names)}") if value.name else ""
+        del proto.output[:]  # serialized without unnamed ones at the end
+        proto.output.extend(
+            names.setdefault(value, f"v{len(names)}") if value.name else "" for value in node.outputs
+        )
         for value in subgraphs.node_reads(node) if subgraphs.has_subgraph(node) else ():
             if str(value.name) not in captured:  # a subgraph reads it by its own name
                 captured.add(str(value.name))

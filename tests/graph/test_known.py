@@ -151,6 +151,18 @@ def test_constants_are_what_the_runtime_computes() -> None:
     np.testing.assert_array_equal(run(made, {})["out"], run(model, {})["out"])
 
 
+def test_a_constant_without_its_last_output() -> None:
+    """An operator whose last output has no name is computed like the others."""
+    text = """<ir_version: 8, opset_import: ["": 17]> g (float[1,1,2] x) => (float[1,1,2] out)
+    <float[1,1,4] c = {1.0, 4.0, 2.0, 3.0}> { most, where = MaxPool <kernel_shape=[2], strides=[2]> (c)
+    out = Add(x, most) }"""
+    model = onnx.parser.parse_model(text)
+    model.graph.node[0].output[1] = ""
+    made = folded(model)
+    assert operators(made) == {"Add": 1}
+    np.testing.assert_array_equal(run(made, {"x": np.ones((1, 1, 2), np.float32)})["out"], [[[5, 4]]])
+
+
 def test_randomness_is_not_folded() -> None:
     """An operator without inputs is not a constant if it gives something else each time."""
     g = GraphMaker()

@@ -59,9 +59,7 @@ def cases() -> dict[str, tuple[str, dict, float]]:
     ftheta = {"cx": 719.3, "cy": 541.2, "c": 1.0012, "d": -3e-4, "e": 2e-4}
     ncore = {
         "ftheta-angle": lens("ftheta", {**ftheta, **A_OF_ANGLE, **B_OF_PX}, wide),
-        "ftheta-pixels": lens(
-            "ftheta", {**ftheta, **A_OF_ANGLE, **B_OF_PX, "reference": "pixeldist_to_angle"}, wide
-        ),
+        "ftheta-pixels": lens("ftheta", {**ftheta, **A_OF_ANGLE, **B_OF_PX, "reference": 1.0}, wide),
         "ncore-fisheye": lens("kannala_brandt", {**FOCAL, **FISHEYE}, {**wide, **half}),
         "ncore-pinhole": lens("brown_conrady", {**FOCAL, **RATIONAL}, half),
         "windshield": lens("ftheta", {**ftheta, **A_OF_ANGLE, **B_OF_PX}, {**wide, "windshield": GLASS}),
@@ -141,15 +139,15 @@ def opencv(lens: dict, points: np.ndarray) -> np.ndarray:
 
 def ncore(lens: dict, points: np.ndarray) -> np.ndarray:
     """Return (P, 2) pixels, centres at whole coordinates; NCore's own count from the first pixel's corner."""
-    model = ncore_model(lens)
+    model, _ = ncore_model(lens)
     result = model.camera_rays_to_image_points(
         torch.tensor(points / np.linalg.norm(points, axis=-1, keepdims=True))
     )
     return result.image_points.numpy() - 0.5
 
 
-def ncore_model(lens: dict) -> object:
-    """Return NCore's own camera, in 64 bits."""
+def ncore_model(lens: dict) -> tuple[object, types.CameraModelParameters]:
+    """Return NCore's own camera, in 64 bits, and its parameters."""
     p = lens["parameters"]
     glass = glass_of(lens["windshield"]) if lens.get("windshield") else None
     shared = {
@@ -171,21 +169,21 @@ def ncore_model(lens: dict) -> object:
             max_angle=lens["max_angle_rad"],
             linear_cde=single(p, "c", "d", "e"),
         )
-        return FThetaCameraModel(parameters, "cpu", torch.float64, newton_iterations=60)
+        return FThetaCameraModel(parameters, "cpu", torch.float64, newton_iterations=60), parameters
     shared |= {**centre, "focal_length": single(p, "fx", "fy")}
     if lens["model"] == "kannala_brandt":
         radial = single(p, "k1", "k2", "k3", "k4")
         parameters = types.OpenCVFisheyeCameraModelParameters(
             **shared, radial_coeffs=radial, max_angle=lens["max_angle_rad"]
         )
-        return OpenCVFisheyeCameraModel(parameters, "cpu", torch.float64)
+        return OpenCVFisheyeCameraModel(parameters, "cpu", torch.float64), parameters
     parameters = types.OpenCVPinholeCameraModelParameters(
         **shared,
         radial_coeffs=single(p, "k1", "k2", "k3", "k4", "k5", "k6"),
         tangential_coeffs=single(p, "p1", "p2"),
         thin_prism_coeffs=single(p, "s1", "s2", "s3", "s4"),
     )
-    return NcorePinhole(parameters, "cpu", torch.float64)
+    return NcorePinhole(parameters, "cpu", torch.float64), parameters
 
 
 def glass_of(glass: dict) -> types.BivariateWindshieldModelParameters:
@@ -216,6 +214,8 @@ def main() -> int:
             f"{name}: {MANY} points up to {to_rad} rad, at most {apart:.1e} px between {oracle} and the witness"
         )
         kept = {"points_m": points[:KEPT].tolist(), "pixels": pixels[:KEPT].tolist()}
+        if oracle == "ncore":  # as NCore writes the camera, for the importer of its files
+            kept["stored"] = types.encode_camera_model_parameters(ncore_model(spelled)[1])
         records.append({"name": name, "oracle": oracle, "lens": spelled, **kept})
     packages = ("opencv-contrib-python-headless", "nvidia-ncore")
     versions = {package: version(package) for package in packages}

@@ -137,9 +137,10 @@ class DoubleSphere(Focal):
         return unit(far * a, far * b, far * z - xi)
 
     def own_limit_rad(self) -> float:
-        """Return where z = -w |p|."""
+        """Return where z = -w |p|, or where a first sphere that is farther than its radius turns away."""
         xi, w = self.parameters["xi"], _ratio(self.parameters["alpha"])
-        return math.acos(max(-1.0, -(w + xi) / math.sqrt(2 * w * xi + xi * xi + 1)))
+        second = math.acos(max(-1.0, -(w + xi) / math.sqrt(2 * w * xi + xi * xi + 1)))
+        return min(second, math.acos(-1 / xi)) if xi > 1 else second
 
 
 def _check_alpha(lens: Focal) -> None:

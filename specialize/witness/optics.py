@@ -53,7 +53,7 @@ def _slope(profile: Profile, x: Floats) -> Floats:
 
 def _first_end(positive: Callable[[Floats], Floats], end: float) -> float:
     """Return the first place in (0, end) where a function is not positive; `end` if it is everywhere."""
-    grid = (np.arange(STEPS) + 0.5) * (end / STEPS)
+    grid = np.linspace(end / STEPS / 2, end - end / STEPS / 2, STEPS)
     values = positive(grid)
     after = int(np.argmin(values > 0))
     if values[after] > 0:

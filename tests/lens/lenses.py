@@ -44,7 +44,7 @@ EVERY = {
     },
     "ftheta back": {
         "model": "ftheta",
-        "parameters": {"cx": 640.0, "cy": 480.0, "b1": 1e-3, "b3": -2e-10, "reference": "pixeldist_to_angle"},
+        "parameters": {"cx": 640.0, "cy": 480.0, "b1": 1e-3, "b3": -2e-10, "reference": 1.0},
     },
     "radial_poly": {
         "model": "radial_poly",

@@ -8,13 +8,18 @@ can set them (`importer.read_format`).
 FORMATS = {
     "argoverse2": "specialize.calibration.formats.argoverse2",
     "autoware": "specialize.calibration.formats.autoware",
+    "driveworks": "specialize.calibration.formats.driveworks",
     "kalibr": "specialize.calibration.formats.kalibr",
+    "kitti-360": "specialize.calibration.formats.kitti_360",
     "kitti-object": "specialize.calibration.formats.kitti_object",
     "kitti-raw": "specialize.calibration.formats.kitti_raw",
     "lidar2img": "specialize.calibration.formats.lidar2img",
     "mmdet3d": "specialize.calibration.formats.mmdet3d",
+    "ncore": "specialize.calibration.formats.ncore",
     "nuscenes": "specialize.calibration.formats.nuscenes",
     "opencv": "specialize.calibration.formats.opencv",
+    "openlabel": "specialize.calibration.formats.openlabel",
     "ros": "specialize.calibration.formats.ros",
     "waymo": "specialize.calibration.formats.waymo",
+    "woodscape": "specialize.calibration.formats.woodscape",
 }

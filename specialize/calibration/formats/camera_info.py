@@ -5,6 +5,8 @@ Traps:
   column is a baseline and becomes part of the pose; `rectification_matrix` (R) turns the camera.
 - K and P are those of the full resolution: binning and a region of interest change the image, not them.
 - A camera that was never calibrated has zeros everywhere.
+- Foxglove calls `equidistant` kannala_brandt, and has fisheye62 (k0 to k3, p0, p1, and the greatest angle if it likes):
+  no matrix describes its raw image, so it is a lens.
 """
 
 from __future__ import annotations
@@ -18,10 +20,12 @@ import numpy as np
 from specialize.calibration import checks
 from specialize.calibration.camera import DISTORTION_MODELS, Distortion
 from specialize.calibration.document import parse_document, read_text
+from specialize.calibration.formats.lens_words import lens_of_matrix
 from specialize.calibration.formats.source import Size
 from specialize.calibration.node import Node
 from specialize.calibration.pose import Matrix, product, rigid, split_projection
 from specialize.errors import InputError, closest
+from specialize.lens import Lens
 
 _ALIASES = {
     "width": ("image_width", "width"),
@@ -31,7 +35,12 @@ _ALIASES = {
     "r": ("rectification_matrix", "R", "r"),
     "p": ("projection_matrix", "P", "p"),
 }
-_MODELS = {"fisheye": "equidistant", "": "plumb_bob", "radial-tangential": "plumb_bob"}
+_MODELS = {
+    "fisheye": "equidistant",
+    "kannala_brandt": "equidistant",
+    "": "plumb_bob",
+    "radial-tangential": "plumb_bob",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +55,7 @@ class CameraInfo:
         image_from_camera: (4, 4) in m, from the camera's optical frame to that of the image: identity
             for raw images, rectification and baseline for rectified ones.
         distortion: Lens model of a raw image; None for a rectified one.
+        lens: The lens, for models that are given the raw image and project through it.
     """
 
     name: str
@@ -54,6 +64,7 @@ class CameraInfo:
     intrinsic: Matrix
     image_from_camera: Matrix
     distortion: Distortion | None
+    lens: Lens | None = None
 
 
 def is_camera_info(document: Any) -> bool:
@@ -67,8 +78,13 @@ def read_document_of(path: Path) -> Any:
     return parse_document(text.removesuffix("---"), str(path))
 
 
-def read_camera_info(path: Path, rectified: bool) -> CameraInfo:
+def read_camera_info(path: Path, rectified: bool, through_lens: bool = False) -> CameraInfo:
     """Return one camera of a camera_info file, for its rectified or its raw image.
+
+    Args:
+        path: The file.
+        rectified: Whether the model's images are rectified.
+        through_lens: Whether the model projects raw images through their lens, and not by their matrix.
 
     Raises:
         InputError: The file is no camera_info, or the camera was never calibrated.
@@ -85,7 +101,9 @@ def read_camera_info(path: Path, rectified: bool) -> CameraInfo:
         pose = product(offset, rigid(rotation, np.zeros(3)))
         distortion = None
     else:
-        intrinsic, pose, distortion = _numbers(root, "k", 3, 3), np.eye(4), _distortion(root)
+        intrinsic, pose = _numbers(root, "k", 3, 3), np.eye(4)
+        through_lens = through_lens or root.value.get("distortion_model") == "fisheye62"
+        distortion = None if through_lens else _distortion(root)
     intrinsic, size_px = _windowed(root, intrinsic, size_px)
     return CameraInfo(
         name=str(document.get("camera_name") or path.stem),
@@ -96,7 +114,20 @@ def read_camera_info(path: Path, rectified: bool) -> CameraInfo:
         ),
         image_from_camera=pose,
         distortion=distortion,
+        lens=_lens(root, intrinsic) if through_lens and not rectified else None,
     )
+
+
+def _lens(root: Node, intrinsic: Matrix) -> Lens:
+    """Return the whole lens of a raw image."""
+    if root.value.get("distortion_model") != "fisheye62":
+        distortion = _distortion(root)
+        words = (distortion.model, distortion.coefficients) if distortion else ("none", ())
+        return lens_of_matrix(root.source, intrinsic, *words)
+    values, node = _coefficients(root)
+    if len(values) not in (6, 7):
+        raise node.error("k0, k1, k2, k3, p0, p1 and perhaps an angle for fisheye62", str(len(values)))
+    return lens_of_matrix(root.source, intrinsic, "fisheye62", values[:6], values[6] if values[6:] else None)
 
 
 def _entry(root: Node, key: str) -> Node:
@@ -122,10 +153,7 @@ def _distortion(root: Node) -> Distortion | None:
     """Return the lens model, None if it has no effect."""
     if not any(root.has(name) for name in _ALIASES["d"]):
         return None
-    node = _entry(root, "d")
-    if isinstance(node.value, dict):
-        node = node.child("data")
-    values = [item.number() for item in node.items()]
+    values, node = _coefficients(root)
     stated = str(root.value.get("distortion_model") or "")
     model = _MODELS.get(stated, stated)
     if model == "plumb_bob" and len(values) == 4:
@@ -142,6 +170,14 @@ def _distortion(root: Node) -> Distortion | None:
     if len(values) != DISTORTION_MODELS[model]:
         raise node.error(f"{DISTORTION_MODELS[model]} coefficients for {model}", str(len(values)))
     return Distortion(model, tuple(values))
+
+
+def _coefficients(root: Node) -> tuple[list[float], Node]:
+    """Return the distortion's coefficients, and where they stand."""
+    node = _entry(root, "d")
+    if isinstance(node.value, dict):
+        node = node.child("data")
+    return [item.number() for item in node.items()], node
 
 
 def _windowed(root: Node, intrinsic: Matrix, size_px: Size) -> tuple[Matrix, Size]:

@@ -10,7 +10,9 @@ Traps:
 - `timeshift_cam_imu`: IMU time = camera time + shift.
 - Kalibr knows no lidar: `points` names the frame that the result maps from, and `transform` a file with
   the 4x4 from the model's points to that frame.
-- Only the pinhole camera model can be a matrix; omni, ds and eucm images must be undistorted first.
+- omni, eucm and ds are no matrices: such cameras have a lens, and the model is given their raw images. Their intrinsics
+  begin with xi, with alpha and beta, with xi and alpha; then fu, fv, pu, pv.
+- A pinhole camera counts as undistorted to its own matrix, unless `lens` says that the model is given raw images.
 """
 
 from __future__ import annotations
@@ -22,18 +24,27 @@ import numpy as np
 from specialize.calibration import checks
 from specialize.calibration.camera import Camera, Distortion
 from specialize.calibration.document import read_document
+from specialize.calibration.formats.lens_words import lens_at, lens_of_matrix
 from specialize.calibration.formats.source import in_order, matrix_of
 from specialize.calibration.node import Node
 from specialize.calibration.pose import Matrix, inverse, product, rotation_between_rad
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, UsageError
+from specialize.lens import Lens
 
 _LENGTHS = {"radtan": 4, "equidistant": 4, "fov": 1, "none": 0}
+_LENSES = {"omni": ("xi",), "eucm": ("alpha", "beta"), "ds": ("xi", "alpha")}
+_FOCAL = ("fu", "fv", "pu", "pv")
 AGREEMENT = 1e-3
 
 
 def read(
-    path: Path, points: str = "cam0", transform: str = "", cameras: str = "", vehicle: str = ""
+    path: Path,
+    points: str = "cam0",
+    transform: str = "",
+    cameras: str = "",
+    lens: bool = False,
+    vehicle: str = "",
 ) -> CalibrationProfile:
     """Return the calibration of one camera chain.
 
@@ -42,6 +53,7 @@ def read(
         points: `cam0` or `imu`: the frame of the points, or where `transform` leads.
         transform: YAML or JSON file with the 4x4 from the model's points (a lidar's) to that frame.
         cameras: Names (cam0, ...) in order, separated by commas; all if empty.
+        lens: Whether the model is given the raw images of pinhole cameras and projects through their distortion.
         vehicle: Name of the vehicle; the file's name if empty.
     """
     if points not in ("cam0", "imu"):
@@ -58,7 +70,7 @@ def read(
         node = Node(read_document(Path(transform)), transform)
         frame_from_points = checks.rigid_pose(matrix_of(node, 4, 4), transform)
     result = [
-        _camera(name, node, product(poses[name], frame_from_points))
+        _camera(name, node, product(poses[name], frame_from_points), lens)
         for name, node in in_order(nodes, cameras, tuple(nodes), str(path)).items()
     ]
     return CalibrationProfile(vehicle or path.stem, tuple(result))
@@ -109,24 +121,43 @@ def _pose(node: Node) -> Matrix:
     return checks.rigid_pose(matrix_of(node, 4, 4), node.where)
 
 
-def _camera(name: str, node: Node, camera_from_points: Matrix) -> Camera:
+def _camera(name: str, node: Node, camera_from_points: Matrix, raw: bool) -> Camera:
     """Return one camera of the chain."""
     for key in ("camera_model", "intrinsics", "resolution"):
         if not node.has(key):
             raise node.error(f"the key {key!r}", "nothing there")
     model = node.child("camera_model")
-    if model.value != "pinhole":
-        raise model.error("pinhole", hint="this projection is no matrix: undistort to a pinhole image first")
-    fu, fv, pu, pv = node.child("intrinsics").vector(4, "[fu, fv, pu, pv]")
+    if model.value != "pinhole" and model.value not in _LENSES:
+        raise model.error(f"pinhole, {', '.join(_LENSES)}")
     width, height = (item.count() for item in node.child("resolution").items())
+    offset_s = node.child("timeshift_cam_imu").number() if node.has("timeshift_cam_imu") else 0.0
+    if model.value != "pinhole":
+        lens = _lens(node, str(model.value))
+        return Camera.through(name, (width, height), lens, camera_from_points, time_offset_s=offset_s)
+    fu, fv, pu, pv = node.child("intrinsics").vector(4, "[fu, fv, pu, pv]")
+    intrinsic = np.array([[fu, 0.0, pu], [0.0, fv, pv], [0.0, 0.0, 1.0]])
+    distortion = _distortion(node)
+    if raw:
+        words = (distortion.model, distortion.coefficients) if distortion else ("none", ())
+        lens = lens_of_matrix(node.where, intrinsic, *words)
+        return Camera.through(name, (width, height), lens, camera_from_points, time_offset_s=offset_s)
     return Camera.pinhole(
-        name,
-        (width, height),
-        [[fu, 0.0, pu], [0.0, fv, pv], [0.0, 0.0, 1.0]],
-        camera_from_points,
-        distortion=_distortion(node),
-        time_offset_s=node.child("timeshift_cam_imu").number() if node.has("timeshift_cam_imu") else 0.0,
+        name, (width, height), intrinsic, camera_from_points, distortion=distortion, time_offset_s=offset_s
     )
+
+
+def _lens(node: Node, model: str) -> Lens:
+    """Return the lens of a camera that is no pinhole; of these, only omni may have a distortion."""
+    names = (*_LENSES[model], *_FOCAL)
+    numbers = node.child("intrinsics").vector(len(names), f"[{', '.join(names)}]")
+    parameters = dict(zip(names, numbers, strict=True))
+    distortion = _distortion(node)
+    if distortion is not None:
+        if model != "omni" or distortion.model != "radtan":
+            expected = "radtan or none" if model == "omni" else "none"
+            raise node.child("distortion_model").error(expected)
+        parameters |= dict(zip(("k1", "k2", "p1", "p2"), distortion.coefficients, strict=True))
+    return lens_at(node.where, model, parameters)
 
 
 def _distortion(node: Node) -> Distortion | None:

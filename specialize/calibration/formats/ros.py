@@ -43,6 +43,7 @@ def read(
     transforms: str = "",
     cameras: str = "",
     frames: str = "",
+    lens: bool = False,
     vehicle_frame: str = "base_link",
     vehicle: str = "",
 ) -> CalibrationProfile:
@@ -55,16 +56,23 @@ def read(
         transforms: Name of the file of transforms; any file that has `transforms` if empty.
         cameras: Camera names in order, separated by commas; sorted by file name if empty.
         frames: Optical frames of cameras as `name=frame`, separated by commas.
+        lens: Whether the model projects raw images through their lens; needs rectified=false.
         vehicle_frame: The vehicle's frame, if it is in the tree.
         vehicle: Name of the vehicle; the folder's name if empty.
     """
+    if lens and rectified:
+        raise UsageError(
+            "ros: option lens", "rectified=false beside it", "rectified images, which have no lens"
+        )
     documents = {file: read_document_of(file) for file in sorted(folder(path).glob("*.y*ml"))}
     tree = _tree(path, documents, transforms)
     if not lidar:
         hint = f"known frames: {', '.join(sorted(tree.names()))}"
         raise UsageError("ros: option lidar", "the frame of the points", "nothing", hint)
     infos = [
-        read_camera_info(file, rectified) for file, document in documents.items() if is_camera_info(document)
+        read_camera_info(file, rectified, lens)
+        for file, document in documents.items()
+        if is_camera_info(document)
     ]
     found = {info.name: info for info in infos}
     if len(found) != len(infos):
@@ -80,6 +88,8 @@ def read(
 
 def camera_of(info: CameraInfo, image_from_lidar: Matrix) -> Camera:
     """Return a camera of a lens and the pose (4, 4) from points to the image's optical frame."""
+    if info.lens is not None:
+        return Camera.through(info.name, info.size_px, info.lens, image_from_lidar)
     return Camera.pinhole(
         info.name, info.size_px, info.intrinsic, image_from_lidar, distortion=info.distortion
     )

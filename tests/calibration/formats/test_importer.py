@@ -32,6 +32,13 @@ def test_every_format_states_its_frames_and_has_plain_options(name: str) -> None
         assert f"{option}:" in (read.__doc__ or ""), option
 
 
+def test_the_reference_page_lists_every_format() -> None:
+    """docs/reference/formats.md has a row for every format, and none for another."""
+    page = (Path(__file__).parents[3] / "docs/reference/formats.md").read_text(encoding="utf-8")
+    rows = page.partition("| --- |")[2].partition("\n\n")[0].splitlines()
+    assert [row.split("`")[1] for row in rows if row.startswith("| `")] == list(FORMATS)
+
+
 def test_options_are_converted_and_unknown_ones_refused(tmp_path: Path) -> None:
     """Text becomes the option's type; a wrong name or value is a usage error."""
     assert options_of("mmdet3d")["index"] == 0

@@ -91,7 +91,12 @@ def test_a_chain_and_imu_poses_that_disagree_are_refused(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("camera_model", "ds", "cam1.camera_model: expected pinhole, got 'ds'"),
+        ("camera_model", "spline", "cam1.camera_model: expected pinhole, omni, eucm, ds, got 'spline'"),
+        (
+            "camera_model",
+            "ds",
+            r"cam1.intrinsics: expected 6 numbers \[xi, alpha, fu, fv, pu, pv\], got a list of 4",
+        ),
         ("intrinsics", [1, 2, 3], r"cam1.intrinsics: expected 4 numbers \[fu, fv, pu, pv\], got a list of 3"),
         ("distortion_model", "magic", "cam1.distortion_model: expected radtan, equidistant, fov or none"),
         ("resolution", None, "cam1: expected the key 'resolution'"),
@@ -109,6 +114,63 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path, key: str, value: object,
     document["cam1"][key] = value
     with pytest.raises(InputError, match=message):
         kalibr.read(save(tmp_path / "chain.yaml", document))
+
+
+@pytest.mark.parametrize(
+    ("model", "intrinsics", "distortion", "expected"),
+    [
+        ("omni", [1.2, 700.0, 701.0, 640.0, 400.0], "radtan", "mei"),
+        ("omni", [1.2, 700.0, 701.0, 640.0, 400.0], "none", "mei"),
+        ("eucm", [0.6, 1.1, 300.0, 301.0, 640.0, 400.0], "none", "eucm"),
+        ("ds", [-0.2, 0.6, 300.0, 301.0, 640.0, 400.0], "none", "double_sphere"),
+        ("pinhole", [300.0, 301.0, 640.0, 400.0], "equidistant", "kannala_brandt"),
+        ("pinhole", [300.0, 301.0, 640.0, 400.0], "radtan", "brown_conrady"),
+        ("pinhole", [300.0, 301.0, 640.0, 400.0], "none", "pinhole"),
+    ],
+)
+def test_cameras_of_every_model_have_a_lens(
+    tmp_path: Path, model: str, intrinsics: list[float], distortion: str, expected: str
+) -> None:
+    """The numbers before the focal lengths are the model's own, in Kalibr's order; a pinhole's lens is asked for."""
+    coefficients = [] if distortion == "none" else [-0.01, 0.002, 3e-4, -4e-4]
+    document = chain(real(OTHER))
+    for entry in document.values():
+        entry |= {"camera_model": model, "intrinsics": intrinsics}
+        entry |= {"distortion_model": distortion, "distortion_coeffs": coefficients}
+    camera = kalibr.read(save(tmp_path / "chain.yaml", document), lens=True).cameras[1]
+    assert camera.lens is not None and camera.is_raw and camera.time_offset_s == -0.004
+    assert expected == camera.lens.MODEL
+    p = camera.lens.parameters
+    assert [p["fx"], p["fy"], p["cx"], p["cy"]] == intrinsics[-4:]
+    own = {"mei": ("xi",), "eucm": ("alpha", "beta"), "double_sphere": ("xi", "alpha")}.get(expected, ())
+    assert [p[name] for name in own] == intrinsics[:-4]
+    if distortion != "none":
+        assert (p["k1"], p["k2"]) == (-0.01, 0.002)
+    flat = kalibr.read(save(tmp_path / "chain.yaml", document)).cameras[1]
+    assert (flat.lens is None) == (model == "pinhole")
+
+
+@pytest.mark.parametrize(
+    ("model", "distortion", "message"),
+    [
+        ("ds", "radtan", "cam0.distortion_model: expected none, got 'radtan'"),
+        ("omni", "equidistant", "cam0.distortion_model: expected radtan or none"),
+        ("pinhole", "fov", "expected a model that is a lens, got 'fov'"),
+    ],
+)
+def test_combinations_that_are_no_lens_are_refused(
+    tmp_path: Path, model: str, distortion: str, message: str
+) -> None:
+    """Kalibr distorts no double sphere, and the field-of-view model has no lens here."""
+    before = {"ds": [-0.2, 0.6], "omni": [1.2], "pinhole": []}[model]
+    entry = chain(real(OTHER))["cam0"] | {
+        "camera_model": model,
+        "intrinsics": [*before, 300.0, 301.0, 640.0, 400.0],
+        "distortion_model": distortion,
+        "distortion_coeffs": [0.9] if distortion == "fov" else [0.01, 0.0, 0.0, 0.0],
+    }
+    with pytest.raises(InputError, match=message):
+        kalibr.read(save(tmp_path / "chain.yaml", {"cam0": entry}), lens=True)
 
 
 def test_other_files_and_frames_are_refused(tmp_path: Path) -> None:

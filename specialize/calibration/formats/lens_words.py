@@ -1,0 +1,83 @@
+"""Lenses as calibration files spell them: a model's name, a matrix, and coefficients in the order of that model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from specialize.calibration.pose import Matrix
+from specialize.errors import InputError, closest
+from specialize.lens import Lens, lens_of
+from specialize.lens.windshield import Windshield
+
+ORDER = {
+    "none": "",
+    "radtan": "k1 k2 p1 p2",
+    "plumb_bob": "k1 k2 p1 p2 k3",
+    "rational_polynomial": "k1 k2 p1 p2 k3 k4 k5 k6",
+    "thin_prism": "k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4",
+    "equidistant": "k1 k2 k3 k4",
+    "fisheye62": "k0 k1 k2 k3 p0 p1",
+}
+"""Coefficients of each model in the order that OpenCV, ROS, Kalibr and Foxglove write them."""
+
+
+def lens_at(
+    where: str,
+    model: str,
+    parameters: Mapping[str, float],
+    *,
+    max_angle_rad: float | None = None,
+    pixel_centre: float = 0.0,
+    windshield: Windshield | None = None,
+) -> Lens:
+    """Return a lens; an error says at which place of the file its parameters stand.
+
+    Raises:
+        InputError: They describe no lens.
+    """
+    try:
+        return lens_of(
+            model,
+            parameters,
+            max_angle_rad=max_angle_rad,
+            pixel_centre=pixel_centre,
+            windshield=windshield,
+        )
+    except InputError as error:
+        raise InputError(f"{where}: {error.where}", error.expected, error.found, error.hint) from error
+
+
+def windshield_at(where: str, horizontal: Sequence[float], vertical: Sequence[float]) -> Windshield:
+    """Return a windshield; an error says at which place of the file it stands.
+
+    Raises:
+        InputError: A polynomial is not a full one.
+    """
+    try:
+        return Windshield(tuple(horizontal), tuple(vertical))
+    except InputError as error:
+        raise InputError(f"{where}: {error.where}", error.expected, error.found, error.hint) from error
+
+
+def lens_of_matrix(
+    where: str,
+    intrinsic: Matrix,
+    model: str,
+    coefficients: Sequence[float],
+    max_angle_rad: float | None = None,
+) -> Lens:
+    """Return the lens of an intrinsic (3, 3) in px and coefficients in the order of `ORDER`.
+
+    Raises:
+        InputError: The model has no lens, or another number of coefficients.
+    """
+    if model not in ORDER:
+        raise InputError(where, "a model that is a lens", repr(model), closest(model, ORDER))
+    names = ORDER[model].split()
+    if len(coefficients) != len(names):
+        raise InputError(where, f"{len(names)} coefficients of {model}", str(len(coefficients)))
+    focal = {"fx": intrinsic[0, 0], "fy": intrinsic[1, 1], "cx": intrinsic[0, 2], "cy": intrinsic[1, 2]}
+    skew = {"skew": intrinsic[0, 1]} if intrinsic[0, 1] else {}
+    named = dict(zip(names, coefficients, strict=True))
+    kind = "pinhole" if model == "none" else model
+    return lens_at(where, kind, {**focal, **skew, **named}, max_angle_rad=max_angle_rad)

@@ -21,15 +21,23 @@ from specialize.cli.render_table import table_json, table_text
     help="Build in mode `tables` whose engine it is for.",
 )
 @click.option("-o", "--output", type=options.ANY_PATH, required=True, help="File to write, *.safetensors.")
+@click.option(
+    "--bevpool",
+    is_flag=True,
+    help="Write the five arrays of the operator BEVPoolV2 instead: ranks_depth, ranks_feat, ranks_bev, "
+    "interval_starts, interval_lengths.",
+)
 @options.allow_option
 @options.json_option
-def command(calib: Path, build_dir: Path, output: Path, allow: tuple[str, ...], as_json: bool) -> None:
+def command(
+    calib: Path, build_dir: Path, output: Path, bevpool: bool, allow: tuple[str, ...], as_json: bool
+) -> None:
     """Write the tables of a vehicle for an engine that serves many. Exit 3 if it does not fit.
 
     The tensors of the file are named as the engine's inputs; no model is run.
     """
     from specialize.modes.table import make_table
 
-    outcome = make_table(build_dir, calib, output, allow)
+    outcome = make_table(build_dir, calib, output, allow, bevpool)
     warn(outcome.warnings)
     emit(table_json(outcome), table_text(outcome), as_json)

@@ -35,12 +35,17 @@ def command() -> None:
     is_flag=True,
     help="Run the models on two seeded frames and write golden.bin, to test engines with.",
 )
+@click.option(
+    "--bevpool",
+    is_flag=True,
+    help="The car makes the five arrays of the operator BEVPoolV2 instead of the engine's tables.",
+)
 @options.json_option
-def export(build_dir: Path, output: Path, golden: bool, as_json: bool) -> None:
+def export(build_dir: Path, output: Path, golden: bool, bevpool: bool, as_json: bool) -> None:
     """Write contract.bin, the guard's headers and sources into a folder for the car."""
     from specialize.vehicle.export import export_build
 
-    data = export_json(export_build(build_dir, output, golden))
+    data = export_json(export_build(build_dir, output, golden, bevpool))
     emit(data, export_text(data), as_json)
 
 

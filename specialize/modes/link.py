@@ -22,7 +22,7 @@ from specialize.relink.program import Program, parse_program
 from specialize.relink.run import run
 from specialize.rows.room import NoRoomError
 
-PROGRAM, RELINK, GRAPH = "tables.onnx", "relink.bin", "relink.onnx"
+PROGRAM, RELINK, GRAPH, BEVPOOL = "tables.onnx", "relink.bin", "relink.onnx", "bevpool.bin"
 OWN_TABLE = "table.safetensors"
 SCHEMA = "specialize/table@1"
 
@@ -41,6 +41,21 @@ def read_link(path: Path) -> Program:
         return parse_program(data)
     except (ValueError, struct.error) as error:
         raise InputError(str(path), "a program that makes tables", str(error), "build again") from error
+
+
+def read_bevpool(build: Build) -> Program:
+    """Return what makes the arrays of `BEVPoolV2` for a build.
+
+    Raises:
+        UsageError: The build has no tables, or makes no such arrays; says why.
+        InputError: The file is damaged.
+    """
+    said = table_options(build)["relink"]
+    if "bevpool" not in said:
+        why = said.get("no_bevpool") or said.get("declined") or "it was built before there were any"
+        hint = "they are made for a model that pools once, with a `frustum` in its sidecar"
+        raise UsageError("--bevpool", "a build that makes the arrays of BEVPoolV2", f"none: {why}", hint)
+    return read_link(build.file(BEVPOOL))
 
 
 def linked(program: Program, profile: CalibrationProfile, cameras: tuple[str, ...]) -> dict[str, Array]:

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from specialize.calibration.profile import CalibrationProfile
 from specialize.graph.io import read_graph
 from specialize.modes.capacity import Capacity, make_rooms, needs_of
-from specialize.modes.link import GRAPH, PROGRAM, RELINK
+from specialize.modes.link import BEVPOOL, GRAPH, PROGRAM, RELINK
 from specialize.modes.tables import Program
 from specialize.passes.tables import Array, read_tables
 from specialize.relink.assemble import NotPortableError
@@ -44,7 +44,14 @@ def linked_program(
     except NotPortableError as error:
         return dataclasses.replace(program, declined=str(error))
     graph = b"" if link.graph is None else ir.to_proto(link.graph).SerializeToString(deterministic=True)
-    return dataclasses.replace(program, link=link.program, graph=graph, no_graph=link.no_graph)
+    return dataclasses.replace(
+        program,
+        link=link.program,
+        graph=graph,
+        no_graph=link.no_graph,
+        bevpool=link.bevpool,
+        no_bevpool=link.no_bevpool,
+    )
 
 
 def _far(program: Program, profile: CalibrationProfile) -> Tried:
@@ -81,4 +88,6 @@ def files_of(program: Program) -> dict[str, bytes]:
     files = {PROGRAM: program.path.read_bytes()}
     if program.link is not None:
         files[RELINK] = sealed(program.link.to_bytes())
+    if program.bevpool is not None:
+        files[BEVPOOL] = sealed(program.bevpool.to_bytes())
     return files | ({GRAPH: program.graph} if program.graph else {})

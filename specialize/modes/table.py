@@ -24,12 +24,13 @@ from specialize.modes.link import (
     RELINK,
     linked,
     metadata_of,
+    read_bevpool,
     read_link,
     require_cameras,
     table_options,
 )
 from specialize.modes.rooms import rooms_from_json
-from specialize.modes.witnessed_pools import require_pools
+from specialize.modes.witnessed_pools import require_bevpool, require_pools
 from specialize.modes.witnessed_tables import TablesWitness, recipe_from_json
 from specialize.relink.program import Program
 from specialize.request import TableOutcome
@@ -39,11 +40,20 @@ from specialize.witness.rig import Rig, read_rig
 Arrays = dict[str, npt.NDArray[np.generic]]
 
 
-def make_table(build_dir: Path, calib: Path, output: Path, allow: tuple[str, ...] = ()) -> TableOutcome:
+def make_table(
+    build_dir: Path, calib: Path, output: Path, allow: tuple[str, ...] = (), bevpool: bool = False
+) -> TableOutcome:
     """Write the tables of a vehicle for a build's engine; no model is run.
 
+    Args:
+        build_dir: The build.
+        calib: Profile of the vehicle.
+        output: File to write.
+        allow: Codes of findings that are let pass.
+        bevpool: Whether to write the arrays of `BEVPoolV2` in the place of the tables.
+
     Raises:
-        UsageError: The build has no tables, or there is no such finding to allow.
+        UsageError: The build has no tables, or not those that are asked for, or there is no such finding to allow.
         InputError: The build or the profile cannot be read, the calibration does not fit the model, or the output is
             inside the build.
         StaleError: The vehicle does not fit; says by how much.
@@ -58,8 +68,11 @@ def make_table(build_dir: Path, calib: Path, output: Path, allow: tuple[str, ...
     require_cameras(profile, build.manifest.cameras)
     fit = require_fit(profile, spec, (*allow, *_accepted(build, spec)), str(calib))
     link = None if "declined" in options["relink"] else read_link(build.file(RELINK))
-    contents = _contents(build, spec, link, options, profile, read_rig(calib))
-    _require_shapes(contents, read_tensors(build.file(OWN_TABLE))[0])
+    if bevpool:
+        contents = _bevpool(build, spec, profile, read_rig(calib))
+    else:
+        contents = _contents(build, spec, link, options, profile, read_rig(calib))
+        _require_shapes(contents, read_tensors(build.file(OWN_TABLE))[0])
     data = tensors_bytes(contents, metadata_of(profile, build.manifest.digests.build))
     write_file(output, data)
     return TableOutcome(
@@ -71,7 +84,7 @@ def make_table(build_dir: Path, calib: Path, output: Path, allow: tuple[str, ...
         size=len(data),
         tensors={name: (array.dtype.name, array.shape) for name, array in contents.items()},
         warnings=fit.warnings,
-        borderline=() if link is None else borderline_pairs(link, spec, profile),
+        borderline=() if bevpool or link is None else borderline_pairs(link, spec, profile),
     )
 
 
@@ -80,6 +93,13 @@ def _accepted(build: Build, spec: ModelSpec) -> list[str]:
     allowed = build.manifest.allowed
     found = {finding.code for finding in look_over(build.calibration(), spec)} if allowed else set()
     return [code for code in allowed if code in found]
+
+
+def _bevpool(build: Build, spec: ModelSpec, profile: CalibrationProfile, rig: Rig) -> Arrays:
+    """Return the arrays of `BEVPoolV2` of a vehicle, compared with the witness."""
+    contents = linked(read_bevpool(build), profile, build.manifest.cameras)
+    require_bevpool(contents, spec, rig)
+    return contents
 
 
 def _contents(

@@ -18,11 +18,20 @@ from specialize.errors import StaleError
 from specialize.graph.io import read_graph
 from specialize.model import ModelSpec, parse_spec
 from specialize.modes.disagreement import disagree
-from specialize.modes.link import GRAPH, PROGRAM, RELINK, linked, read_link, require_cameras, table_options
+from specialize.modes.link import (
+    BEVPOOL,
+    GRAPH,
+    PROGRAM,
+    RELINK,
+    linked,
+    read_link,
+    require_cameras,
+    table_options,
+)
 from specialize.modes.rooms import Needs, explain, rooms_from_json, rooms_json
 from specialize.modes.witnessed import compare_inputs
 from specialize.modes.witnessed_frustum import Compared, compare_frustum
-from specialize.modes.witnessed_pools import learn_pools, require_pools
+from specialize.modes.witnessed_pools import learn_pools, require_bevpool, require_pools
 from specialize.modes.witnessed_tables import Recipe, TablesWitness, compare_folded, recipe_from_json
 from specialize.passes.bind import feeds_of
 from specialize.passes.pipeline import Specialized, compact_graph
@@ -50,6 +59,8 @@ class Program:
         declined: Why there is none.
         graph: The same as an ONNX file, when it is found; empty where that cannot be.
         no_graph: Why not.
+        bevpool: What makes the arrays of `BEVPoolV2`, when it is found; None without one.
+        no_bevpool: Why there is none.
     """
 
     path: Path
@@ -63,6 +74,8 @@ class Program:
     declined: str = ""
     graph: bytes = b""
     no_graph: str = ""
+    bevpool: portable.Program | None = None
+    no_bevpool: str = ""
 
     def with_rooms(self, rooms: Needs) -> Program:
         """Return the same with room kept for any vehicle."""
@@ -126,10 +139,14 @@ class Program:
             order = pooled.record.order
             pools = learn_pools(self.tables, dict(self.packing.rooms), self.spec, rigs[0], contents, order)
             recipe = dataclasses.replace(recipe, order=order, pools=pools)
+        if self.bevpool is not None:
+            require_bevpool(linked(self.bevpool, profile, self.cameras), self.spec, rigs[0])
         return dataclasses.replace(self, recipe=recipe)
 
     def compare(self, profile: CalibrationProfile, rig: Rig, contents: Mapping[str, Array]) -> dict[str, str]:
         """Compare the tables of a vehicle with the witness; return what each was compared with, by name.
+
+        The graph is run where the tables do not show which points they pool.
 
         Raises:
             VerificationError: They differ by more than rounding.
@@ -138,7 +155,7 @@ class Program:
         compare_inputs(self.spec, [fed], [rig])
         witness = self.witness(rig, contents)
         witness.require(self.recipe)
-        pooled = self.pooled(profile, rig, contents)
+        pooled = None if self.recipe.pools else self.pooled(profile, rig, contents)
         how = {**witness.how, **compare_folded(self.path, self.tables, contents, fed)}
         how |= require_pools(self.recipe.pools, self.spec, rig, contents)
         if not isinstance(pooled, Compared):
@@ -171,11 +188,12 @@ class Program:
             "witness": self.recipe.to_json(),
             "relink": {"declined": self.declined}
             if self.link is None
-            else {"file": RELINK} | self._graph_json(),
+            else {"file": RELINK} | self._others_json(),
         }
 
-    def _graph_json(self) -> dict[str, str]:
-        return {"graph": GRAPH} if self.graph else {"no_graph": self.no_graph}
+    def _others_json(self) -> dict[str, str]:
+        graph = {"graph": GRAPH} if self.graph else {"no_graph": self.no_graph}
+        return graph | ({"bevpool": BEVPOOL} if self.bevpool else {"no_bevpool": self.no_bevpool})
 
 
 def program_of(build: Build) -> Program:

@@ -25,6 +25,7 @@ from specialize.witness.pooling import (
     Reading,
     axes_of,
     points_of,
+    read_arrays,
     read_places,
     wrong_numbers,
     wrong_points,
@@ -126,3 +127,21 @@ def require_pools(readings: Sequence[Reading], spec: ModelSpec, rig: Rig, conten
         read = f"cells of {len(used):,} points"
         how |= dict.fromkeys((*reading.weights, *reading.blocks, reading.cells, *held), read)
     return how
+
+
+def require_bevpool(arrays: Arrays, spec: ModelSpec, rig: Rig) -> None:
+    """Compare the arrays of `BEVPoolV2` of a vehicle.
+
+    Raises:
+        VerificationError: They add a point to another cell than it lands in, or leave one out.
+    """
+    landed = _landed(spec, rig)
+    if landed is None:
+        disagree("arrays of the pooling", "a frustum, to compare them with", "none")
+    frustum, landing = landed
+    read = read_arrays(arrays, landing.cell.shape, int(np.prod(frustum.cells)))
+    if isinstance(read, str):
+        disagree("arrays of the pooling", "points sorted by cell", read)
+    wrong = wrong_points(read.points, read.cells, landing, frustum.cells, "z, y, x")
+    if wrong:
+        disagree("arrays of the pooling", "the points that land in each cell", f"{wrong:,} that do not")

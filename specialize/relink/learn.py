@@ -14,7 +14,7 @@ differ, every pair must be one that rounding decides.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -23,10 +23,11 @@ import onnx_ir as ir
 from specialize.calibration.profile import CalibrationProfile
 from specialize.model import ModelSpec
 from specialize.relink.assemble import Draft, NotPortableError
+from specialize.relink.bevpool import bevpool_drafts, capacity_of, order_of
 from specialize.relink.pool_ways import PoolMaker
 from specialize.relink.pools import find_pools
 from specialize.relink.program import DTYPES, Program
-from specialize.relink.proof import Proof, frustum_of
+from specialize.relink.proof import Proof, frustum_of, landing_of
 from specialize.relink.room import placed
 from specialize.relink.share import Share, share_of
 from specialize.relink.way import gives
@@ -55,11 +56,15 @@ class Learned:
         program: What makes the tables of any vehicle.
         graph: The same for runtimes of ONNX; None if there is no such graph.
         no_graph: Why there is none.
+        bevpool: What makes the arrays of `BEVPoolV2` of any vehicle; None if there is no such program.
+        no_bevpool: Why there is none.
     """
 
     program: Program
     graph: ir.Model | None
     no_graph: str = ""
+    bevpool: Program | None = None
+    no_bevpool: str = ""
 
 
 def learn(
@@ -104,10 +109,37 @@ def learn(
         proof.require_equal(vehicle, each.profile, each.tables)
     for vehicle, each in enumerate(tried):
         proof.require_decided(vehicle, each.profile)
+    found = Learned(program, None)
     try:
-        return Learned(program, share.assembler.model(outputs))
+        found = replace(found, graph=share.assembler.model(outputs))
     except NotPortableError as error:
-        return Learned(program, None, str(error))
+        found = replace(found, no_graph=str(error))
+    try:
+        return replace(found, bevpool=_bevpool(share, pools, spec, near[0]))
+    except NotPortableError as error:
+        return replace(found, no_bevpool=str(error))
+
+
+def _bevpool(share: Share, pools: Pools, spec: ModelSpec, first: Tried) -> Program:
+    """Return a program that makes the arrays of `BEVPoolV2`.
+
+    Raises:
+        NotPortableError: The engine does not pool once, or no frustum says what its points and cells are.
+    """
+    used = [
+        (site, pool) for site, each in pools.by_site.items() for pool in each if pool in pools.maker.owners
+    ]
+    frustum, landing = frustum_of(spec), landing_of(spec, first.profile)
+    if len(used) != 1:
+        raise NotPortableError(f"an engine with {len(used)} poolings, where one was expected")
+    if frustum is None or landing is None:
+        raise NotPortableError("no frustum is declared that says what points and cells are")
+    ((site, pool),) = used
+    order = order_of(pool.owner(share, 0), landing, frustum)
+    room = capacity_of(first.rooms[site], pool.cells)
+    made = bevpool_drafts(pools.maker, pool, order, frustum.cells, room)
+    outputs = {name: draft.number for name, draft in made.items()}
+    return placed(share.assembler, outputs, len(first.profile.cameras))[0]
 
 
 def _pools(share: Share, spec: ModelSpec, tables: Sequence[Table], tried: Sequence[Tried]) -> Pools:

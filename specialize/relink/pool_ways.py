@@ -119,10 +119,11 @@ class PoolMaker:
     def _rows(self, of: Blocks | PoolDrafts, axes: Sequence[int], order: Sequence[int]) -> Any:
         points = of.places[0]
         if isinstance(points, Draft):
-            return self._renumbered(points, axes, order)
+            return self.renumbered(points, axes, order)
         return renumbered(points, axes, order)
 
-    def _renumbered(self, points: Draft, axes: Sequence[int], order: Sequence[int]) -> Draft:
+    def renumbered(self, points: Draft, axes: Sequence[int], order: Sequence[int]) -> Draft:
+        """Return the numbers of points if only some axes count, in another order; points are not below 0."""
         make, total = self.share.assembler, None
         for divisor, modulus, factor in _digits(axes, order):
             part = points

@@ -34,6 +34,16 @@ def frustum_of(spec: ModelSpec) -> witness.Frustum | None:
     return witness.frustum_of(yaml.safe_load(spec.to_text()))
 
 
+def landing_of(spec: ModelSpec, profile: CalibrationProfile) -> witness.Landing | None:
+    """Return where the witness says that lifted points land; None if no frustum is declared, or without poses."""
+    frustum = frustum_of(spec)
+    if frustum is None:
+        return None
+    sidecar = sidecar_of(yaml.safe_load(spec.to_text()), len(profile.cameras))
+    landing = witness.land(parse_rig(dump_profile(profile)), sidecar, frustum)
+    return None if isinstance(landing, str) else landing
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Proof:
     """A program, and what is put in the place of its own.
@@ -88,12 +98,10 @@ class Proof:
 
     def _require_doubtful(self, differ: npt.NDArray[np.bool_], profile: CalibrationProfile) -> None:
         told = f"cells of {int(differ.sum())} points that the program computes otherwise than the graph"
-        frustum = frustum_of(self.spec)
-        if frustum is None:
+        landing = landing_of(self.spec, profile)
+        if landing is None:
             raise NotPortableError(f"{told}, and no frustum is declared that says whether rounding decides")
-        sidecar = sidecar_of(yaml.safe_load(self.spec.to_text()), len(profile.cameras))
-        landing = witness.land(parse_rig(dump_profile(profile)), sidecar, frustum)
-        if isinstance(landing, str) or (differ & ~landing.doubtful.reshape(-1)).any():
+        if (differ & ~landing.doubtful.reshape(-1)).any():
             raise NotPortableError(told)
 
 

@@ -10,7 +10,7 @@ from specialize.artifact import Build
 from specialize.artifact.place import require_outside, require_own
 from specialize.digest import short
 from specialize.files import publish_directory, write_file
-from specialize.modes.link import GRAPH, RELINK, table_options
+from specialize.modes.link import BEVPOOL, GRAPH, RELINK, read_bevpool, table_options
 from specialize.vehicle.expect import contract_of
 from specialize.vehicle.toolchain import FLAGS, include_dir, source
 
@@ -65,15 +65,17 @@ class Exported:
     notes: tuple[str, ...] = ()
 
 
-def export_build(build_dir: Path, output: Path, golden: bool = False) -> Exported:
+def export_build(build_dir: Path, output: Path, golden: bool = False, bevpool: bool = False) -> Exported:
     """Write what a build needs on the vehicle into a folder, which is replaced.
 
     Args:
         build_dir: The build.
         output: The folder.
         golden: Whether to run the models on two frames and write these as well.
+        bevpool: Whether the car is to make the arrays of `BEVPoolV2` in the place of the engine's tables.
 
     Raises:
+        UsageError: The build does not make these arrays.
         InputError: The build is damaged, or has names or numbers that a contract cannot hold; or the folder is inside
             the build, or holds something else.
         VerificationError: The golden frame shows nothing, or the build's model gives other outputs than the original.
@@ -81,7 +83,7 @@ def export_build(build_dir: Path, output: Path, golden: bool = False) -> Exporte
     build = Build.intact(build_dir)
     _require_place(build_dir, output)
     manifest = build.manifest
-    relink, graph, notes = _relink(build)
+    relink, graph, notes = _bevpool(build) if bevpool else _relink(build)
     contract = contract_of(build, build.calibration(), relink)
     framed = _framed(build) if golden else None
     readme = _README.format(
@@ -132,6 +134,16 @@ def _framed(build: Build) -> Framed:
     from specialize.vehicle.framing import frame_build  # opens runtimes
 
     return frame_build(build)
+
+
+def _bevpool(build: Build) -> tuple[bytes, bytes, tuple[str, ...]]:
+    """Return the program that makes the arrays of `BEVPoolV2` instead.
+
+    Raises:
+        UsageError: There is none.
+    """
+    read_bevpool(build)
+    return build.file(BEVPOOL).read_bytes(), b"", ("the car makes the arrays of BEVPoolV2, no tables",)
 
 
 def _relink(build: Build) -> tuple[bytes, bytes, tuple[str, ...]]:

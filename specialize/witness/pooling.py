@@ -157,3 +157,43 @@ def wrong_points(points: Ints, cells: Ints, landing: Landing, counts: Sequence[i
     doubtful = landing.doubtful.reshape(-1)
     possible = (found < 0) | touched[np.maximum(found, 0)]
     return twice + int(np.where(doubtful, ~possible, found != wanted).sum())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Added:
+    """Which points are added to which cells: numbers of points, and the cell of each."""
+
+    points: Ints
+    cells: Ints
+
+
+def read_arrays(arrays: Arrays, sizes: Sequence[int], cells: int) -> Added | str:
+    """Return what the five arrays of `BEVPoolV2` add up, as its kernel reads them; or why that cannot be read.
+
+    An interval that stands twice writes the same sum twice.
+
+    Args:
+        arrays: The arrays, by name.
+        sizes: Cameras, depths, rows and columns of the points.
+        cells: Number of cells.
+    """
+    depth, feature, bev, starts, lengths = (
+        arrays[name].reshape(-1).astype(np.int64)
+        for name in ("ranks_depth", "ranks_feat", "ranks_bev", "interval_starts", "interval_lengths")
+    )
+    if any((each < 0).any() for each in (depth, feature, bev, starts, lengths)):
+        return "a number below zero"
+    if (depth >= math.prod(sizes)).any() or (bev >= cells).any() or (starts + lengths > len(depth)).any():
+        return "a number that is too large"
+    camera, _, row, column = np.unravel_index(depth, sizes)
+    if (feature != (camera * sizes[2] + row) * sizes[3] + column).any():
+        return "pixels that are not those of the points"
+    once = np.unique(np.stack([starts, lengths]), axis=1)
+    within = np.arange(int(once[1].sum())) - np.repeat(np.cumsum(once[1]) - once[1], once[1])
+    places = np.repeat(once[0], once[1]) + within
+    written = bev[once[0]]
+    if len(np.unique(written)) != len(written) or (np.diff(bev) < 0).any():
+        return "a cell that is written twice, or cells that do not ascend"
+    if (bev[places] != np.repeat(written, once[1])).any():
+        return "an interval of several cells"
+    return Added(depth[places], bev[places])

@@ -32,21 +32,25 @@ SPEC = ModelSpec(
 )
 
 
-def write_lift(folder: Path) -> Path:
-    """Write `lift.onnx` and its sidecar into a folder; return the model's path."""
+def write_lift(folder: Path, order: str = "yx") -> Path:
+    """Write `lift.onnx` and its sidecar into a folder; return the model's path; cells are counted in an order."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "lift.onnx"
-    onnx.save(lift_model(), path)
+    onnx.save(lift_model(order), path)
     path.with_suffix(".model.yaml").write_text(SPEC.to_text())
     return path
 
 
-def lift_model() -> onnx.ModelProto:
-    """Return the model: weights (N, D, h, w) and features (N, C, h, w) in, sums of cells (Y * X, C) out."""
+def lift_model(order: str = "yx") -> onnx.ModelProto:
+    """Return the model: weights (N, D, h, w) and features (N, C, h, w) in, sums of cells (cells, C) out.
+
+    Args:
+        order: The axes that cells are counted by, slowest first.
+    """
     make, count = GraphMaker(), X_CELLS * Y_CELLS
     weights = make.input("weights", (CAMERAS, DEPTHS, ROWS, COLUMNS))
     features = make.input("features", (CAMERAS, CHANNELS, ROWS, COLUMNS))
-    cells = cells_of(make, make.input("img2lidar", (1, CAMERAS, 4, 4)))
+    cells = cells_of(make, make.input("img2lidar", (1, CAMERAS, 4, 4)), order)
     by_pixel = make.op("Transpose", features, perm=[0, 2, 3, 1])  # (N, h, w, C)
     product = make.op(
         "Mul", make.op("Unsqueeze", weights, make.const([4])), make.op("Unsqueeze", by_pixel, make.const([1]))
@@ -57,8 +61,8 @@ def lift_model() -> onnx.ModelProto:
     return make.model(bev=make.op("Slice", added, make.const([0]), make.const([count]), make.const([0])))
 
 
-def cells_of(make: GraphMaker, img2lidar: str) -> str:
-    """Return the cell of every point (N * D * h * w,), counted y first; X * Y outside."""
+def cells_of(make: GraphMaker, img2lidar: str, order: str) -> str:
+    """Return the cell of every point (N * D * h * w,), counted in an order; X * Y outside."""
     axes = (
         np.linspace(2.0, 23.0, DEPTHS),
         np.linspace(0, HEIGHT - 1, ROWS),
@@ -68,7 +72,7 @@ def cells_of(make: GraphMaker, img2lidar: str) -> str:
     points = np.stack([u * depth, v * depth, depth, np.ones_like(depth)])  # (4, D * h * w)
     lidar = make.op("MatMul", img2lidar, make.const(points))  # (1, N, 4, D * h * w), m
     inside, number = "", make.const(0)
-    for row, size in ((1, Y_CELLS), (0, X_CELLS)):
+    for row, size in (("xy".index(axis), {"x": X_CELLS, "y": Y_CELLS}[axis]) for axis in order):
         low, high = RANGE_M[row], RANGE_M[row + 3]
         place = make.op("Slice", lidar, make.const([row]), make.const([row + 1]), make.const([2]))
         scaled = make.op("Div", make.op("Sub", place, make.const(low)), make.const((high - low) / size))

@@ -43,10 +43,20 @@ def builds(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 @pytest.fixture(scope="session")
 def pooled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a build in mode tables of a model that lifts and pools, for car42."""
+    return _pooled(tmp_path_factory, "yx")
+
+
+@pytest.fixture(scope="session")
+def pooled_x_first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the same of a model that counts cells along x first."""
+    return _pooled(tmp_path_factory, "xy")
+
+
+def _pooled(tmp_path_factory: pytest.TempPathFactory, order: str) -> Path:
     folder = tmp_path_factory.mktemp("pooled_build")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPECIALIZE_STORE", str(folder / "store"))
-        model = str(write_lift(folder / "model"))
+        model = str(write_lift(folder / "model", order))
         request = {"calib": CAR42, "model": model, "mode": "tables", "capacity_over": (CAR43,)}
         build(BuildRequest(**request, output=folder / "build", frames=1))  # type: ignore[arg-type]
     return folder / "build"

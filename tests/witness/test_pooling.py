@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from specialize.witness.frustum import Landing
-from specialize.witness.pooling import axes_of, cell_of_places, points_of, wrong_numbers, wrong_points
+from specialize.witness.pooling import (
+    axes_of,
+    cell_of_places,
+    points_of,
+    read_arrays,
+    wrong_numbers,
+    wrong_points,
+)
 
 WEIGHTS = (np.array([[1.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array([[1.0, 1.0]]))
 BLOCKS = (np.array([0, 1]),)
@@ -71,3 +78,38 @@ def test_points_are_added_where_they_land() -> None:
     assert wrong(points[1:], [1, 5]) == 1  # left out
     assert wrong(np.array([0, 1, 2]), [0, 1, 4]) == 1  # lands nowhere
     assert wrong(np.array([0, 1, 1]), [0, 1, 1]) == 1  # twice
+
+
+ARRAYS = {
+    "ranks_depth": np.array([5, 8, 0, 0]),
+    "ranks_feat": np.array([1, 4, 0, 0]),
+    "ranks_bev": np.array([0, 0, 2, 2]),
+    "interval_starts": np.array([0, 2, 2]),
+    "interval_lengths": np.array([2, 1, 1]),
+}
+"""Two points in cell 0, one in cell 2, a place and an interval to spare; 2 cameras, 2 depths, 1 row, 4 columns."""
+
+
+def test_arrays_are_read_as_the_operator_reads_them() -> None:
+    """Places that no interval reads add nothing, and an interval that stands twice counts once."""
+    found = read_arrays(ARRAYS, (2, 2, 1, 4), 3)
+    assert not isinstance(found, str)
+    assert (found.points.tolist(), found.cells.tolist()) == ([5, 8, 0], [0, 0, 2])
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "told"),
+    [
+        ("ranks_depth", [5, 8, -1, 0], "a number below zero"),
+        ("ranks_depth", [5, 16, 0, 0], "a number that is too large"),
+        ("ranks_bev", [0, 0, 2, 3], "a number that is too large"),
+        ("interval_lengths", [2, 1, 3], "a number that is too large"),
+        ("ranks_feat", [1, 5, 0, 0], "pixels that are not those of the points"),
+        ("ranks_bev", [0, 2, 1, 2], "a cell that is written twice, or cells that do not ascend"),
+        ("interval_lengths", [2, 1, 2], "a cell that is written twice, or cells that do not ascend"),
+        ("interval_lengths", [3, 1, 1], "an interval of several cells"),
+    ],
+)
+def test_wrong_arrays_are_told(name: str, changed: list[int], told: str) -> None:
+    """Each of the five."""
+    assert read_arrays(ARRAYS | {name: np.array(changed)}, (2, 2, 1, 4), 3) == told

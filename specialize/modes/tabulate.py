@@ -119,7 +119,9 @@ def tabulate(
     program = linked_program(compiling, near, expected, _far(profile), tuple(plans))
     engine = engines[0][0]
     compiled = Specialized(engine.model, engine.sites, (*engine.notes, *externalize(engine.model, tables)))
-    vehicles = tuple((each, program.contents(each)) for each in (profile, *over[: MOST_VEHICLES - 1]))
+    # rounding moves points of a pooling to other cells, and sums with them: it is proven with the graph's own
+    proven = compiling if any(pools(room) for room in rooms.values()) else program
+    vehicles = tuple((each, proven.contents(each)) for each in (profile, *over[: MOST_VEHICLES - 1]))
     held = capacity_json(engine.sites, rooms, plans, sum(array.nbytes for array in vehicles[0][1].values()))
     return Tabulated(
         compiled=tidied(compiled),

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
+from specialize.artifact import Build
+from specialize.artifact.tensors import read_tensors
+from specialize.calibration.load import load_profile
+from specialize.calibration.profile import CalibrationProfile
 from specialize.compiler import build
+from specialize.model import ModelSpec
+from specialize.modes import tables
+from specialize.modes.link import OWN_TABLE, RELINK, linked, read_link
+from specialize.modes.tables import program_of
+from specialize.relink import proof
 from specialize.relink import run as numpy_twin
 from specialize.relink.pool_ways import renumbered
 from specialize.relink.pools import blocks_of
 from specialize.relink.program import Unary
 from specialize.request import BuildRequest
 from specialize.rows.blocks import blocks_needed, cut
+from specialize.witness.frustum import Landing
 from tests.cli.running import CAR42
 from tests.end_to_end.tiny_lift import SPEC, write_lift
 
@@ -70,6 +81,33 @@ def test_a_program_that_cuts_otherwise_is_none(
     said = json.loads((tmp_path / "b" / "manifest.json").read_text())["options"]["tables"]["relink"]
     assert "points that the program computes otherwise than the graph" in said["declined"]
     assert ("no frustum is declared" in said["declined"]) is not declared
+
+
+def test_an_engine_is_proven_with_the_cells_of_its_graph(
+    tmp_path: Path, store_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where rounding may move points, here any point anywhere, the build's own table is the compiler's.
+
+    With the program's, one of whose points is in another cell, sums would differ from the original's.
+    """
+    honest = proof.landing_of
+
+    def doubtful(spec: ModelSpec, profile: CalibrationProfile) -> Landing | None:
+        landing = honest(spec, profile)
+        assert landing is not None
+        return replace(landing, doubtful=np.ones_like(landing.doubtful))
+
+    monkeypatch.setattr(proof, "landing_of", doubtful)
+    monkeypatch.setattr(tables, "require_bevpool", lambda *_: None)  # those are wrong here, and told
+    monkeypatch.setitem(numpy_twin._UNARY, Unary.FLOOR, lambda x, dtype: np.ceil(x))
+    model = write_lift(tmp_path / "model")
+    build(BuildRequest(calib=CAR42, model=str(model), mode="tables", output=tmp_path / "b", frames=1))
+    profile = load_profile(CAR42)
+    own, _ = read_tensors(tmp_path / "b" / OWN_TABLE)
+    program = linked(read_link(tmp_path / "b" / RELINK), profile, profile.camera_names())
+    compiled = replace(program_of(Build.open(tmp_path / "b")), link=None).contents(profile)
+    assert all(np.array_equal(own[name], compiled[name]) for name in own)
+    assert not np.array_equal(own["table.cells0"], program["table.cells0"])
 
 
 def test_a_model_without_a_frustum_has_a_program(tmp_path: Path, store_dir: Path) -> None:

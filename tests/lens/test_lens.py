@@ -154,14 +154,15 @@ def test_the_central_pinhole_agrees_around_the_axis(name: str) -> None:
     assert np.abs(one.project(points)[0] - straight[:, :2] / straight[:, 2:]).max() < 1e-3
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", [name for name in ALL if name != "ftheta_inverse"])
 def test_a_formula_bounds_its_own_rounding(name: str) -> None:
-    """Evaluated in float32 a formula is never further off than its bound, and the bound is no empty promise."""
+    """Evaluated in float32 a formula is never further off than its bound, and the bound is no empty promise.
+
+    The inverse of a polynomial is an iteration, not a formula: its graph is another one in every model.
+    """
     one = lens(name)
     rays = _directions(POINTS, 5) * 7.0
     rays = rays[one.project(rays)[1]]
-    if one.MODEL == "ftheta" and one.parameters["reference"]:
-        pytest.skip("an iteration, not a formula: its graph is another one in every model")
     small = [np.asarray(column, np.float32) for column in rays.T]
     exact = one.formula(*(column.astype(np.float64) for column in small))
     rough = one.formula(*small)  # numpy keeps float32 with Python's constants

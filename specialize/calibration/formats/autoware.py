@@ -14,6 +14,7 @@ Traps:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ from specialize.calibration.formats.source import folder, in_order
 from specialize.calibration.node import Node
 from specialize.calibration.pose import OPTICAL_FROM_BODY, product, rigid, rotation_from_rpy
 from specialize.calibration.profile import CalibrationProfile
-from specialize.errors import InputError
+from specialize.errors import InputError, UsageError
 
 FILES = ("sensors_calibration.yaml", "sensor_kit_calibration.yaml")
 _LINK = "/camera_link"
@@ -44,6 +45,7 @@ def read(
     rectified: bool = True,
     camera_info: str = "camera_info",
     cameras: str = "",
+    lens: bool = False,
     vehicle: str = "",
 ) -> CalibrationProfile:
     """Return the calibration of one vehicle.
@@ -54,8 +56,13 @@ def read(
         rectified: Whether the model sees rectified images.
         camera_info: Folder with the intrinsics, inside `path` or anywhere.
         cameras: Names in order, separated by commas; the file's order if empty.
+        lens: Whether the model projects raw images through their lens; needs rectified=false.
         vehicle: Name of the vehicle; the folder's name if empty.
     """
+    if lens and rectified:
+        raise UsageError(
+            "autoware: option lens", "rectified=false beside it", "rectified images, which have no lens"
+        )
     tree = FrameTree(str(folder(path)))
     names = []
     for name in FILES:
@@ -69,7 +76,7 @@ def read(
     optical_from_link = rigid(OPTICAL_FROM_BODY, np.zeros(3))
     result = []
     for name, link in in_order(links, cameras, (), str(path)).items():
-        info = _lens(path / camera_info, name, rectified)
+        info = _lens(path / camera_info, name, rectified, lens)
         optical_from_points = product(optical_from_link, tree.between(link, points))
         camera = camera_of(info, product(info.image_from_camera, optical_from_points))
         result.append(camera)
@@ -88,14 +95,11 @@ def _add_children(tree: FrameTree, node: Node, parent: str) -> list[str]:
     return [str(child) for child in node.value]
 
 
-def _lens(root: Path, name: str, rectified: bool) -> CameraInfo:
+def _lens(root: Path, name: str, rectified: bool, through_lens: bool) -> CameraInfo:
     """Return the lens of a camera, under the camera's name."""
     candidates = [root / f"{name}.yaml", *sorted((root / name).glob("*.yaml"))]
     for file in candidates:
         if file.is_file() and is_camera_info(read_document_of(file)):
-            info = read_camera_info(file, rectified)
-            return CameraInfo(
-                name, info.frame, info.size_px, info.intrinsic, info.image_from_camera, info.distortion
-            )
+            return replace(read_camera_info(file, rectified, through_lens), name=name)
     hint = f"put it at {root / name}.yaml, or name the folder with the option camera_info"
     raise InputError(str(root), f"a camera_info of {name!r}", "none", hint)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from specialize.calibration.formats import ros
+from specialize.calibration.formats import autoware, ros
 from specialize.calibration.formats.camera_info import read_camera_info
 from specialize.errors import InputError, UsageError
 from tests.calibration.formats.rigs import OTHER, real, write
-from tests.calibration.formats.test_ros import calibration_file, folder
+from tests.calibration.formats.test_ros import calibration_file, folder, vehicle_folder
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,20 @@ def test_fisheye62_wants_six_coefficients_or_seven(tmp_path: Path) -> None:
         read_camera_info(
             write(tmp_path / "a.yaml", yaml.safe_dump(calibration_file(camera, **changes))), False
         )
+
+
+@pytest.mark.parametrize("stated", ["fisheye62", "equidistant"])
+def test_autoware_keeps_lenses_as_ros_does(tmp_path: Path, stated: str) -> None:
+    """The camera of Autoware's folder has its own name, the lens of its camera_info, and no distortion beside it."""
+    rig = real(OTHER)
+    path = vehicle_folder(tmp_path, rig)
+    coefficients = [0.02, -0.01, 0.001, -2e-4, 1e-4, -3e-4][: 6 if stated == "fisheye62" else 4]
+    changes = {"distortion_model": stated, "distortion_coefficients": coefficients}
+    for file in path.glob("camera_info/**/*.yaml"):
+        write(file, yaml.safe_dump(calibration_file(rig.cameras[0], **changes)))
+    camera = autoware.read(path, rectified=False, lens=True).cameras[0]
+    assert camera.name == "camera0" and camera.lens is not None and camera.distortion is None
+    flat = autoware.read(path, rectified=False).cameras[0]
+    assert (flat.lens is None) == (stated == "equidistant") == (flat.distortion is not None)
+    with pytest.raises(UsageError, match="rectified=false"):
+        autoware.read(path, lens=True)

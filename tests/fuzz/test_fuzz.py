@@ -12,7 +12,7 @@ from specialize.graph import budget
 from tools.fuzz.mutate import mutated
 from tools.fuzz.readers import READERS, Reader, corpus, refused
 
-TRIES = {"checkpoint": 30, "inspect": 20, "onnx": 60, "import": 60}
+TRIES = {"checkpoint": 30, "inspect": 20, "onnx": 60, "import": 60, "rigs": 60}
 SLOW_TO_IMPORT = {"checkpoint"}
 
 NAMES = [pytest.param(name, marks=[pytest.mark.torch] * (name in SLOW_TO_IMPORT)) for name in READERS]

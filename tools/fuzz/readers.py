@@ -36,6 +36,7 @@ from specialize.store.entry import parse_entry
 from specialize.witness.frustum import frustum_of
 from specialize.witness.rig import parse_rig, sidecar_of
 from tools.fuzz import readers_of_builds as built
+from tools.fuzz.rigs import read_rig, rigs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CORPUS = REPOSITORY / "tests" / "fuzz" / "corpus"
@@ -220,6 +221,7 @@ READERS: dict[str, Reader] = {
     "frame": Reader(lambda data, folder: read_frame(_written(data, folder, "f.npz")), "bytes", _frames),
     "pickle": Reader(_pickled, "bytes", _infos),
     "import": Reader(_imported, "text", _calibrations),
+    "rigs": Reader(read_rig, "text", rigs),
     "checkpoint": Reader(_checkpoint, "bytes", _checkpoints),
     "contract": Reader(built.contract, "bytes", lambda: built.seeds("contract.bin")),
     "today": Reader(built.today, "bytes", built.todays),

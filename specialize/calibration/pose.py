@@ -16,6 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from specialize.errors import InputError
+
 Matrix = NDArray[np.float64]
 
 # Camera axes (x right, y down, z forward) from body axes (x forward, y left, z up), which Waymo and
@@ -119,7 +121,14 @@ def split_projection(projection: Matrix) -> Pinhole:
     """Take a projection (3, 4) with an upper triangular left part apart: KITTI's P2, ROS's P.
 
     Its last column moves the camera: `projection = intrinsic @ [I | t]`, and the pose is that `t`.
+
+    Raises:
+        InputError: A focal length is 0, as in files of cameras that were never calibrated.
     """
+    if not np.diagonal(projection[:, :3]).all():
+        raise InputError(
+            "projection", "focal lengths above 0", str([float(f) for f in np.diagonal(projection)])
+        )
     intrinsic, (px, py, pz) = projection[:, :3], (float(value) for value in projection[:, 3])
     z = pz / float(intrinsic[2, 2])
     y = (py - float(intrinsic[1, 2]) * z) / float(intrinsic[1, 1])

@@ -17,7 +17,9 @@ from specialize.calibration.pose import (
     rigid,
     rotation_between_rad,
     rotation_from_quaternion,
+    split_projection,
 )
+from specialize.errors import InputError
 from tests.strategies import Rig, rigs, rotation
 
 ANGLE = st.floats(-math.pi, math.pi)
@@ -58,6 +60,12 @@ def test_a_projection_comes_apart_into_lens_and_pose(rig: Rig, scale: float) -> 
     np.testing.assert_allclose(
         lens.camera_from_lidar[:3, :3], rig.camera_from_lidar[0][:3, :3], rtol=0, atol=1e-9
     )
+
+
+def test_a_projection_without_a_focal_length_is_refused() -> None:
+    """Files of cameras that were never calibrated hold zeros; that is said, and nothing is divided by them."""
+    with pytest.raises(InputError, match="focal lengths above 0"):
+        split_projection(np.zeros((3, 4)))
 
 
 @given(angle=st.floats(1e-7, math.pi))

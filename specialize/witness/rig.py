@@ -18,6 +18,9 @@ from specialize.errors import InputError
 
 Floats = npt.NDArray[np.float64]
 
+_LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+"""Of the parser that the profile's loader has: the other one refuses tabs where this one reads them."""
+
 _ABSENT = ("", "~", "null", "Null", "NULL", None)
 _OPTICAL = ("right", "down", "forward")
 _ALONG = {
@@ -156,7 +159,7 @@ def read_rig(path: Path) -> Rig:
 
 def parse_rig(text: str) -> Rig:
     """Return the rig of a profile's text."""
-    return rig_of(yaml.load(text, Loader=yaml.BaseLoader))  # words alone: numbers are made of them here
+    return rig_of(yaml.load(text, Loader=_LOADER))  # words alone: numbers are made of them here
 
 
 def rig_of(profile: Mapping[str, Any]) -> Rig:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specialize import zoo
+from specialize.calibration.document import parse_document
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.errors import InputError
 from specialize.model import InputKind, ModelSpec
@@ -19,7 +20,17 @@ from specialize.model_kinds import cut
 from specialize.planning import visible_sets
 from specialize.resources import resource_dir
 from specialize.witness.inputs import NAMES, Fed, compare, matrices_of
-from specialize.witness.rig import Grid, Preparation, Rig, Sidecar, Wanted, read_rig, rig_of, sidecar_of
+from specialize.witness.rig import (
+    Grid,
+    Preparation,
+    Rig,
+    Sidecar,
+    Wanted,
+    parse_rig,
+    read_rig,
+    rig_of,
+    sidecar_of,
+)
 from specialize.witness.sight import network_from_lidar, pairs, sight
 from tests import strategies
 from tests.shared_files import calibrations, profile_document
@@ -56,6 +67,15 @@ def test_packaged_profiles_give_the_same_matrices(path: Path) -> None:
         found = matrices_of(kind, rig, sidecar(SPEC, len(rig.eyes)))
         assert found is not None
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11 * np.abs(expected).max())
+
+
+def test_a_tab_between_numbers_is_read_by_both() -> None:
+    """What the loader takes for a blank, the witness does as well."""
+    path = resource_dir("calib_profiles") / "car42.yaml"
+    text = path.read_text().replace("[1253.33, 0.00, 808.40]", "[1253.33, 0.00, 808.40\t]")
+    profile = parse_profile(parse_document(text, "p.yaml"), "p.yaml")
+    assert profile.digest == load_profile(path).digest
+    assert np.array_equal(parse_rig(text).eyes[0].image_from_lidar, read_rig(path).eyes[0].image_from_lidar)
 
 
 def _fed_with(kind: str) -> ModelSpec:

@@ -88,8 +88,9 @@ check: install ## format, lint, strict types, import contracts, architecture
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
 lens-oracles: ## ask OpenCV and NVIDIA NCore, in an environment of their own, where lenses put points: tests/lens/oracles.json
-	python3 -m venv build/lens-oracles
-	build/lens-oracles/bin/python -m pip install --quiet -c constraints.txt opencv-contrib-python-headless nvidia-ncore
+	$(PYTHON) -m venv build/lens-oracles
+	build/lens-oracles/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	  opencv-contrib-python-headless==5.0.0.93 nvidia-ncore==19.8.3
 	PYTHONPATH=. build/lens-oracles/bin/python tools/lens_oracles.py
 
 targets: install ## compile for real with every toolchain that installs here (gigabytes, about 1.5 hours on two cores), and write docs/targets.md

@@ -15,6 +15,7 @@ from specialize.graph.knowledge import Knowledge
 from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.graph.subgraphs import node_reads
 from specialize.relink.assemble import (
+    FLOAT64,
     Assembler,
     Draft,
     NotPortableError,
@@ -220,10 +221,21 @@ def _matmul(translator: Translator, node: ir.Node) -> list[Draft]:
 
 
 def _inverse(translator: Translator, node: ir.Node) -> list[Draft]:
-    """Matrices are inverted in float64: then rounding is the same to within the result's own."""
-    a = translator.operand(node, 0)
-    wide = translator.assembler.cast(a, DTYPES.index(np.dtype("<f8")))
-    return [translator.assembler.cast(translator.assembler.inverse(wide), a.dtype)]
+    """Matrices are inverted in float64: then rounding is the same to within the result's own.
+
+    Smaller ones than 4x4 stand in the corner of the identity: their columns have the same pivots.
+    """
+    a, make = translator.operand(node, 0), translator.assembler
+    wide, (*lead, k, _) = make.cast(a, FLOAT64), a.shape
+    if k > 4:
+        raise NotPortableError(f"an inverse of {k}x{k}")
+    count = int(np.prod(lead, dtype=np.int64))
+    if k < 4:
+        right, below = np.zeros((count, k, 4 - k)), np.eye(4)[k:] + np.zeros((count, 1, 1))
+        rows = make.concat([make.reshape(wide, (count, k, k)), make.constant(right)], 2)
+        wide = make.concat([rows, make.constant(below)], 1)
+    inverse = make.copy(make.inverse(make.reshape(wide, (count, 4, 4))), (count, k, k), (16, 4, 1))
+    return [make.reshape(make.cast(inverse, a.dtype), a.shape)]
 
 
 RULES: Mapping[str, Rule] = {

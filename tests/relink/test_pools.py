@@ -17,7 +17,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.compiler import build
 from specialize.model import ModelSpec
 from specialize.modes import tables
-from specialize.modes.link import OWN_TABLE, RELINK, linked, read_link
+from specialize.modes.link import BEVPOOL, OWN_TABLE, RELINK, linked, read_link
 from specialize.modes.tables import program_of
 from specialize.relink import proof
 from specialize.relink import run as numpy_twin
@@ -27,8 +27,9 @@ from specialize.relink.program import Unary
 from specialize.request import BuildRequest
 from specialize.rows.blocks import blocks_needed, cut
 from specialize.witness.frustum import Landing
-from tests.cli.running import CAR42
+from tests.cli.running import CAR42, CAR43
 from tests.end_to_end.tiny_lift import SPEC, write_lift
+from tests.relink.bevdet import write_bevdet
 
 
 @pytest.mark.parametrize("spread", [3, 40, 400])
@@ -81,6 +82,20 @@ def test_a_program_that_cuts_otherwise_is_none(
     said = json.loads((tmp_path / "b" / "manifest.json").read_text())["options"]["tables"]["relink"]
     assert "points that the program computes otherwise than the graph" in said["declined"]
     assert ("no frustum is declared" in said["declined"]) is not declared
+
+
+def test_bevdet_has_a_program(tmp_path: Path, store_dir: Path) -> None:
+    """Rotations, translations and intrinsics apart, inverted in the graph; cells along z, y and x: as the compiler."""
+    model = write_bevdet(tmp_path / "model")
+    build(BuildRequest(calib=CAR42, model=str(model), mode="tables", output=tmp_path / "b", frames=1))
+    program = program_of(Build.open(tmp_path / "b"))
+    assert program.link is not None, program.declined
+    assert (tmp_path / "b" / BEVPOOL).exists()
+    for calib in (CAR42, CAR43):
+        profile = load_profile(calib)
+        compiled = replace(program, link=None).contents(profile)
+        for name, table in program.contents(profile).items():
+            np.testing.assert_array_equal(table, compiled[name], err_msg=name)
 
 
 def test_an_engine_is_proven_with_the_cells_of_its_graph(

@@ -2,7 +2,7 @@
 
 Both packages stay out of the repository's environment (opencv-contrib has 170 MB, nvidia-ncore brings zarr and its
 codecs), so the tests read a few points per lens as these packages gave them. This script also compares
-`specialize.witness` with them on 100,000 points per lens, and fails where they differ by more than 1e-9 px.
+`specialize.lens` and `specialize.witness` with them on 100,000 points per lens, and fails beyond 1e-9 px.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from ncore.impl.data import types
 from ncore.sensors import FThetaCameraModel, OpenCVFisheyeCameraModel
 from ncore.sensors import OpenCVPinholeCameraModel as NcorePinhole
 
+from specialize.lens import lens_of as compilers_lens_of
+from specialize.lens.windshield import Windshield
 from specialize.witness.lens import lens_of, seen_through
 
 HERE = Path(__file__).parent.parent / "tests/lens/oracles.json"
@@ -193,6 +195,26 @@ def glass_of(glass: dict) -> types.BivariateWindshieldModelParameters:
     return types.BivariateWindshieldModelParameters(forward, horizontal, vertical, horizontal, vertical)
 
 
+def by_witness(lens: dict, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (P, 2) pixels and (P,) whether there are any."""
+    return seen_through(lens_of(lens), points)
+
+
+def by_compiler(lens: dict, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return (P, 2) pixels and (P,) whether there are any."""
+    glass = lens.get("windshield")
+    own = compilers_lens_of(
+        lens["model"],
+        lens["parameters"],
+        max_angle_rad=lens.get("max_angle_rad"),
+        pixel_centre=lens.get("pixel_centre", 0.0),
+        windshield=Windshield(tuple(glass["horizontal_poly"]), tuple(glass["vertical_poly"]))
+        if glass
+        else None,
+    )
+    return own.project(points)
+
+
 def single(parameters: dict, *names: str) -> np.ndarray:
     """Return parameters as NCore keeps them."""
     return np.array([parameters.get(name, 0.0) for name in names], np.float32)
@@ -207,12 +229,13 @@ def main() -> int:
     for name, (oracle, spelled, to_rad) in cases().items():
         points = points_within(to_rad, MANY)
         pixels = {"opencv": opencv, "ncore": ncore}[oracle](spelled, points)
-        own, valid = seen_through(lens_of(spelled), points)
-        apart = float(np.abs(own - pixels).max()) if valid.all() else math.inf
-        worst = max(worst, apart)
-        print(
-            f"{name}: {MANY} points up to {to_rad} rad, at most {apart:.1e} px between {oracle} and the witness"
-        )
+        for who, see in (("the witness", by_witness), ("the compiler", by_compiler)):
+            own, valid = see(spelled, points)
+            apart = float(np.abs(own - pixels).max()) if valid.all() else math.inf
+            worst = max(worst, apart)
+            print(
+                f"{name}: {MANY} points up to {to_rad} rad, at most {apart:.1e} px between {oracle} and {who}"
+            )
         kept = {"points_m": points[:KEPT].tolist(), "pixels": pixels[:KEPT].tolist()}
         if oracle == "ncore":  # as NCore writes the camera, for the importer of its files
             kept["stored"] = types.encode_camera_model_parameters(ncore_model(spelled)[1])

@@ -1,94 +1,29 @@
 """BEVFormer, the whole detector: images of N cameras to BEV features and boxes.
 
-The three public sizes are three values of `BEVFormerConfig`. Parameter names are those of the public
+The three public sizes are three values of `bevformer_config.CONFIGS`. Parameter names are those of the public
 checkpoints. Calibration is an input (`lidar2img`); the cross-attention is in its zero-padded form, so that
 every shape is static.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from specialize.zoo.backbone import ResNet, Style
+from specialize.zoo.backbone import ResNet
+from specialize.zoo.bevformer_config import CONFIGS, LENSES, BEVFormerConfig
 from specialize.zoo.bevformer_decoder import Decoder, box_branch, boxes_m, class_branch, refine
-from specialize.zoo.bevformer_encoder import Encoder, History, RangeM, cell_centres, encoder_layers
-from specialize.zoo.deformable_attention import LevelShapes, level_shapes
+from specialize.zoo.bevformer_encoder import Encoder, History, cell_centres, encoder_layers
 from specialize.zoo.ego_motion import BevRotation, bev_shift
 from specialize.zoo.layers import LearnedPositions
+from specialize.zoo.lens_sight import PARAMETERS
 from specialize.zoo.neck import FPN
-
-ShiftRule = Literal["previous", "aliased"]
 
 CAN_BUS_NUMBERS = 18
 EMBEDDED_LEVELS = 4  # checkpoints carry embeddings for four levels even where one is used
 BOX_WEIGHTS = (1.0,) * 8 + (0.2, 0.2)  # of the training loss; part of the checkpoints
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BEVFormerConfig:
-    """What makes one BEVFormer differ from another.
-
-    Attributes:
-        bev_shape: Height and width of the BEV grid in cells.
-        image_px: Width and height of the network's image, padding included.
-        depth: Of the ResNet.
-        style: Of the ResNet.
-        stages: ResNet stages used, 1 (stride 8) to 3 (stride 32).
-        dcn_stages: ResNet stages with deformable convolutions.
-        levels: Number of feature maps that the encoder reads.
-        layers: Encoder layers.
-        shift: Which reference points of temporal self-attention follow the vehicle: those of the previous BEV
-            (the published code), or of both (`aliased`: the releases v1.0 and v2.0).
-        range_m: The grid's x, y, z minima, then maxima, in the lidar frame.
-    """
-
-    bev_shape: tuple[int, int]
-    image_px: tuple[int, int]
-    depth: int
-    style: Style
-    stages: tuple[int, ...]
-    dcn_stages: tuple[int, ...] = ()
-    levels: int = 1
-    layers: int = 3
-    shift: ShiftRule = "previous"
-    range_m: RangeM = (-51.2, -51.2, -5.0, 51.2, 51.2, 3.0)
-    cameras: int = 6
-    anchors: int = 4
-    dims: int = 256
-    heads: int = 8
-    decoder_layers: int = 6
-    objects: int = 900
-    classes: int = 10
-
-    def level_shapes(self) -> LevelShapes:
-        """Returns (height, width) of every feature map that the encoder reads."""
-        first = 4 * 2 ** self.stages[0]
-        return level_shapes(self.image_px, [first * 2**level for level in range(self.levels)])
-
-
-CONFIGS = {
-    "bevformer_tiny": BEVFormerConfig(
-        bev_shape=(50, 50), image_px=(800, 480), depth=50, style="pytorch", stages=(3,)
-    ),
-    "bevformer_small": BEVFormerConfig(
-        bev_shape=(150, 150), image_px=(1280, 736), depth=101, style="caffe", stages=(3,), dcn_stages=(2, 3)
-    ),
-    "bevformer_base": BEVFormerConfig(
-        bev_shape=(200, 200),
-        image_px=(1600, 928),
-        depth=101,
-        style="caffe",
-        stages=(1, 2, 3),
-        dcn_stages=(2, 3),
-        levels=4,
-        layers=6,
-    ),
-}
-CONFIGS |= {f"{name}_aliased": replace(config, shift="aliased") for name, config in CONFIGS.items()}
 
 
 class Prediction(NamedTuple):
@@ -118,7 +53,9 @@ class PerceptionTransformer(nn.Module):
         self.level_embeds = nn.Parameter(torch.zeros(EMBEDDED_LEVELS, dims))
         self.cams_embeds = nn.Parameter(torch.zeros(config.cameras, dims))
         layers = encoder_layers(config.layers, dims, config.heads, config.bev_shape, levels, config.anchors)
-        self.encoder = Encoder(layers, config.bev_shape, config.range_m, config.anchors, config.image_px)
+        self.encoder = Encoder(
+            layers, config.bev_shape, config.range_m, config.anchors, config.image_px, config.lens
+        )
         self.decoder = Decoder(config.decoder_layers, dims, config.heads, config.bev_shape)
         self.reference_points = nn.Linear(dims, 3)
         self.can_bus_mlp = nn.Sequential(
@@ -180,10 +117,10 @@ class BEVFormerHead(nn.Module):
         prev_bev: Tensor,
         can_bus: Tensor,
         use_prev_bev: Tensor,
-        lidar2img: Tensor,
+        *calibration: Tensor,
     ) -> Prediction:
         """Maps features (N, C, h, w) per level and the detector's other inputs to a prediction."""
-        bev = self.encode(maps, prev_bev, can_bus, use_prev_bev, lidar2img)
+        bev = self.encode(maps, prev_bev, can_bus, use_prev_bev, *calibration)
         scores, boxes = self.decode(bev)
         return Prediction(bev.transpose(0, 1), scores, boxes)
 
@@ -193,14 +130,14 @@ class BEVFormerHead(nn.Module):
         prev_bev: Tensor,
         can_bus: Tensor,
         use_prev_bev: Tensor,
-        lidar2img: Tensor,
+        *calibration: Tensor,
     ) -> Tensor:
         """Returns the BEV features (1, Q, C)."""
         transformer = self.transformer
         query = self.bev_embedding.weight[None] + transformer.can_bus_mlp(can_bus[None, None])
         history = transformer.history(query, prev_bev, can_bus, use_prev_bev)
         value = transformer.flatten(maps)
-        return transformer.encoder(query, self.positional_encoding(), history, value, lidar2img)  # type: ignore[no-any-return]
+        return transformer.encoder(query, self.positional_encoding(), history, value, *calibration)  # type: ignore[no-any-return]
 
     def decode(self, bev: Tensor) -> tuple[Tensor, Tensor]:
         """Returns scores and boxes of every decoder layer, from BEV features (1, Q, C)."""
@@ -248,9 +185,35 @@ class BEVFormer(nn.Module):
         return self.pts_bbox_head(maps, prev_bev, can_bus, use_prev_bev, lidar2img)  # type: ignore[no-any-return]
 
 
+class LensBEVFormer(BEVFormer):
+    """The same on raw images, through lenses."""
+
+    def forward(  # type: ignore[override]
+        self,
+        img: Tensor,
+        prev_bev: Tensor,
+        can_bus: Tensor,
+        use_prev_bev: Tensor,
+        lidar2cam: Tensor,
+        lens: Tensor,
+    ) -> Prediction:
+        """Detects objects in one frame.
+
+        Args:
+            img: (1, N, 3, height, width), normalised.
+            prev_bev: (Q, 1, C), the previous frame's `bev_embed`.
+            can_bus: (18,), see `ego_motion`.
+            use_prev_bev: (1,) one if there is a previous frame, else zero.
+            lidar2cam: (1, N, 4, 4), lidar frame to camera frame, m.
+            lens: (1, N, K), the numbers that `lens_sight.PARAMETERS` names.
+        """
+        maps = self.img_neck(self.img_backbone(img[0]))
+        return self.pts_bbox_head(maps, prev_bev, can_bus, use_prev_bev, lidar2cam, lens)  # type: ignore[no-any-return]
+
+
 def build(name: str) -> BEVFormer:
     """Returns the model `name` of `CONFIGS`, its weights not yet set."""
-    return BEVFormer(CONFIGS[name])
+    return LensBEVFormer(CONFIGS[name]) if name in LENSES else BEVFormer(CONFIGS[name])
 
 
 def example_inputs(name: str) -> dict[str, Tensor]:
@@ -262,8 +225,15 @@ def example_inputs(name: str) -> dict[str, Tensor]:
         "prev_bev": torch.zeros(height * width, 1, config.dims),
         "can_bus": torch.zeros(CAN_BUS_NUMBERS),
         "use_prev_bev": torch.zeros(1),
-        "lidar2img": torch.zeros(1, config.cameras, 4, 4),
-    }
+    } | _calibration(config)
+
+
+def _calibration(config: BEVFormerConfig) -> dict[str, Tensor]:
+    """Returns zeros of the shape of every calibration input."""
+    poses = torch.zeros(1, config.cameras, 4, 4)
+    if not config.lens:
+        return {"lidar2img": poses}
+    return {"lidar2cam": poses, "lens": torch.zeros(1, config.cameras, len(PARAMETERS[config.lens]))}
 
 
 def output_names(name: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from specialize.zoo.deformable_attention import (
     sample_levels,
 )
 from specialize.zoo.layers import FeedForward
+from specialize.zoo.lens_sight import look_through
 from specialize.zoo.sight import Sight, look
 
 QUEUE = 2  # the previous and the current BEV
@@ -103,26 +104,34 @@ class Encoder(nn.Module):
         range_m: RangeM,
         anchors: int,
         image_px: tuple[int, int],
+        lens: str = "",
     ) -> None:
         super().__init__()
-        self.anchors = anchors
+        self.anchors, self.lens = anchors, lens
         self.layers = nn.ModuleList(layers)
         self.register_buffer("points_m", pillar_points_m(bev_shape, range_m, anchors), persistent=False)
         size = torch.tensor(image_px, dtype=torch.float32).reshape(2, 1)
         self.register_buffer("image_px", size, persistent=False)
 
     def forward(
-        self, x: Tensor, position: Tensor, history: History, value: Tensor, lidar2img: Tensor
+        self, x: Tensor, position: Tensor, history: History, value: Tensor, *calibration: Tensor
     ) -> Tensor:
-        """Maps queries (1, Q, C) to (1, Q, C); value (N, S, C), lidar2img (1, N, 4, 4) to network px."""
-        sight = self.look(lidar2img)
+        """Maps queries (1, Q, C) to (1, Q, C); value (N, S, C), calibration as `look` takes it."""
+        sight = self.look(*calibration)
         for layer in self.layers:
             x = layer(x, position, history, value, sight)
         return x
 
-    def look(self, lidar2img: Tensor) -> Sight:
-        """Projects every anchor of every query into every camera, in float32; lidar2img (1, N, 4, 4)."""
-        return look(self.points_m, lidar2img, self.image_px, self.anchors)
+    def look(self, *calibration: Tensor) -> Sight:
+        """Projects every anchor of every query into every camera, in float32.
+
+        Calibration is `lidar2img` (1, N, 4, 4) to network px; with lenses `lidar2cam` (1, N, 4, 4) and `lens`.
+        """
+        if not self.lens:
+            (lidar2img,) = calibration
+            return look(self.points_m, lidar2img, self.image_px, self.anchors)
+        lidar2cam, lens = calibration
+        return look_through(self.points_m, lidar2cam, lens, self.image_px, self.anchors, self.lens)
 
 
 def pillar_points_m(bev_shape: tuple[int, int], range_m: RangeM, anchors: int) -> Tensor:

@@ -18,6 +18,7 @@ import numpy as np
 
 from specialize.calibration.pose import Matrix, intrinsic_4x4, inverse, product, rigid
 from specialize.calibration.pose import quaternion_from_rotation as quaternion_of
+from tests.calibration.authored_lenses import lens_files
 
 PROFILES = Path(__file__).parents[2] / "calib_profiles"
 
@@ -205,6 +206,7 @@ differ by.""",
         "car43.yaml": by_sensor_pose(car43),
         "reference/ring7.yaml": by_transform(RING7),
         "reference/wide4.yaml": by_projection(WIDE4),
+        **lens_files(),
     }
     for number in range(1, 9):
         van = dataclasses.replace(

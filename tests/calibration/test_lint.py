@@ -16,6 +16,7 @@ from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.pose import inverse
 from specialize.calibration.profile import CalibrationProfile
 from tests.calibration.authored import PROFILES
+from tests.calibration.authored_lenses import STEREO
 from tests.calibration.rig_blunders import BLUNDERS, PREPARATIONS, SOUND_PREPARATIONS
 from tests.calibration.wrong_rigs import CAR42, HALF, MODEL, TO_BODY, everywhere, w_last, with_lens, x_forward
 from tests.shared_files import calibrations, profile_document, raw_calibration
@@ -125,8 +126,10 @@ def test_a_distorted_image_is_noted() -> None:
 
 @pytest.mark.parametrize("path", sorted(PROFILES.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_authored_rigs_are_clean(path: object) -> None:
-    """The shipped profiles have nothing to complain about."""
-    assert lint(load_profile(path)) == ()  # type: ignore[arg-type]
+    """The shipped profiles have nothing to complain about, but for pairs that look the same way on purpose."""
+    profile = load_profile(path)  # type: ignore[arg-type]
+    expected = ["camera-twins"] if profile.vehicle in STEREO else []
+    assert [finding.code for finding in lint(profile)] == expected
 
 
 def test_real_rigs_raise_only_what_is_true_of_them() -> None:

@@ -14,7 +14,8 @@ from specialize.calibration.findings import Finding
 from specialize.calibration.lint import RULES, lint
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, UsageError, closest
-from specialize.model import ImagePrep, ModelSpec
+from specialize.model import ModelSpec
+from specialize.model_parts import ImagePrep
 from specialize.plausibility import VALUE_RULES, constant_findings, see_points, values_findings
 
 ALL_RULES = {**RULES, **VALUE_RULES}
@@ -41,6 +42,7 @@ def expected_of(spec: ModelSpec) -> Expected:
         image=_image(spec.image),
         images=tuple(_image(image) for image in spec.images),
         points=None if points is None else ExpectedPoints(points.x, points.origin, points.height_m),
+        lens="" if spec.lens is None else spec.lens.model,
     )
 
 

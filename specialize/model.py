@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 import numpy as np
@@ -18,69 +17,18 @@ import numpy as np
 from specialize import sidecar
 from specialize.calibration import checks
 from specialize.calibration.document import read_text
-from specialize.calibration.expected import Side
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, closest
-from specialize.model_kinds import KINDS, Rig, matrices_of
-from specialize.model_parts import FrustumSpec, Part
+from specialize.lens import Lens
+from specialize.model_kinds import KINDS, VECTORS, Rig, matrices_of
+from specialize.model_lenses import parameters_of, raw_lens
+from specialize.model_parts import FrustumSpec, ImagePrep, InputRule, LensSpec, Part, PointsSpec
+from specialize.visibility.curved import Curved
 from specialize.visibility.grid import QueryGrid, VisibilityRule
+from specialize.visibility.projection import Projection, Straight
 
 SCHEMA = "specialize/model@1"
-LARGEST_SIDE_PX = 1 << 16
 MOST_REPEATS = 1 << 20
-LARGEST_NUMBER = float(np.finfo(np.float32).max)
-
-
-class ImagePrep(Part, frozen=True, kw_only=True):
-    """How a raw image becomes the network's image: `network = scale * raw - crop`, then padding to `size_px`.
-
-    Attributes:
-        size_px: Width and height of the network's input, padding included.
-        scale: Factor applied to the raw image.
-        crop_px: Columns and rows cut off at the left and top, in scaled pixels.
-        raw_size_px: Width and height of the raw images that scale and crop are for; None if any size will do.
-    """
-
-    size_px: tuple[int, int]
-    scale: float = 1.0
-    crop_px: tuple[float, float] = (0.0, 0.0)
-    raw_size_px: tuple[int, int] | None = None
-
-    def __post_init__(self) -> None:
-        for name, size in (("size_px", self.size_px), ("raw_size_px", self.raw_size_px)):
-            if size is not None and not all(0 < side <= LARGEST_SIDE_PX for side in size):
-                expected = f"[width, height] from 1 to {LARGEST_SIDE_PX}"
-                raise ValueError(f"{name}: expected {expected}, got {list(size)}")
-        if not (math.isfinite(self.scale) and self.scale > 0):
-            raise ValueError(f"scale: expected a number above 0, got {self.scale}")
-        if not all(map(math.isfinite, self.crop_px)):
-            raise ValueError(f"crop_px: expected two finite numbers, got {list(self.crop_px)}")
-
-    def network_from_raw(self) -> np.ndarray:
-        """Return the (4, 4) float64 matrix that takes raw to network pixels (homogeneous, last axis kept)."""
-        matrix = np.diag([self.scale, self.scale, 1.0, 1.0])
-        matrix[0, 2], matrix[1, 2] = -self.crop_px[0], -self.crop_px[1]
-        return matrix
-
-
-class PointsSpec(Part, frozen=True, kw_only=True):
-    """The frame of the model's points; z points up.
-
-    Attributes:
-        x: Where the x axis points, seen from the driver: `forward` (then y is left), `right` (y is forward), ...
-        origin: What the points are measured from: the `lidar`, or the vehicle's frame on the ground, `ego`.
-        height_m: Least and greatest height of the origin above the ground.
-    """
-
-    x: Side
-    origin: Literal["lidar", "ego"] = "lidar"
-    height_m: tuple[float, float] | None = None
-
-    def __post_init__(self) -> None:
-        if self.height_m is None:
-            return
-        if not (all(map(math.isfinite, self.height_m)) and self.height_m[0] <= self.height_m[1]):
-            raise ValueError(f"height_m: expected [least, greatest] in metres, got {list(self.height_m)}")
 
 
 class GridSpec(Part, frozen=True, kw_only=True):
@@ -115,25 +63,6 @@ class RuleSpec(Part, frozen=True, kw_only=True):
             raise ValueError(f"min_depth_m: expected a finite number >= 0, got {self.min_depth_m}")
 
 
-class InputRule(Part, frozen=True, kw_only=True):
-    """How verification makes an input: normal noise times `scale`, or one of `values` in turn, frame by frame."""
-
-    scale: float = 1.0
-    offset: float = 0.0
-    low: float | None = None
-    high: float | None = None
-    values: tuple[float, ...] = ()
-
-    def __post_init__(self) -> None:
-        numbers = {"scale": self.scale, "offset": self.offset, "low": self.low, "high": self.high}
-        numbers |= {f"values[{index}]": value for index, value in enumerate(self.values)}
-        for key, number in numbers.items():
-            if number is not None and not abs(number) <= LARGEST_NUMBER:
-                raise ValueError(f"{key}: expected a finite number of float32, got {number}")
-        if self.low is not None and self.high is not None and self.low > self.high:
-            raise ValueError(f"low: expected at most `high`, {self.high}, got {self.low}")
-
-
 class InputKind(Part, frozen=True, kw_only=True):
     """Which matrix an input wants, where its pixels are not the network's or it holds each matrix several times.
 
@@ -141,25 +70,31 @@ class InputKind(Part, frozen=True, kw_only=True):
         kind: One of `model_kinds.KINDS`.
         stride: How many pixels of the network's image a pixel of the matrix is wide, 8 for a feature map of 1/8.
         repeat: How many times in a row the input holds each camera's matrix: once per image token, for instance.
+        parameters: Names of a lens's parameters, in the order of the input, for the kinds that are no matrices.
     """
 
     kind: str
     stride: float = 1.0
     repeat: int = 1
+    parameters: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"no kind is called {self.kind!r}; {closest(self.kind, KINDS)}")
+        if self.kind not in KINDS and self.kind not in VECTORS:
+            raise ValueError(f"no kind is called {self.kind!r}; {closest(self.kind, [*KINDS, *VECTORS])}")
+        if bool(self.parameters) != (self.kind in VECTORS):
+            expected = f"names for the kinds {', '.join(VECTORS)}, and for no other"
+            raise ValueError(f"parameters: expected {expected}, got {list(self.parameters)} for {self.kind}")
         if not (math.isfinite(self.stride) and self.stride > 0):
             raise ValueError(f"stride: expected a number above 0, got {self.stride}")
-        if self.stride != 1.0 and not KINDS[self.kind].pixels:
+        if self.stride != 1.0 and (self.kind in VECTORS or not KINDS[self.kind].pixels):
             raise ValueError(f"stride: {self.kind} is not in pixels of the network's image")
         if not 1 <= self.repeat <= MOST_REPEATS:
             raise ValueError(f"repeat: expected a whole number from 1 to {MOST_REPEATS}, got {self.repeat}")
 
     def __str__(self) -> str:
         stride = "" if self.stride == 1.0 else f", stride {self.stride:g}"
-        return self.kind + stride + ("" if self.repeat == 1 else f", repeat {self.repeat}")
+        kind = self.kind + (f" ({', '.join(self.parameters)})" if self.parameters else "")
+        return kind + stride + ("" if self.repeat == 1 else f", repeat {self.repeat}")
 
 
 class ModelSpec(Part, frozen=True, kw_only=True):
@@ -173,6 +108,7 @@ class ModelSpec(Part, frozen=True, kw_only=True):
         grids: One per kind of query site; empty if the graph alone must do.
         frustum: What the model lifts and pools; None if it does not, or if it is not known.
         rule: The visibility rule of the model.
+        lens: The lens that the graph projects through; None if it projects by matrices.
         cameras: Names in the order of training; empty if any order will do.
         other_inputs: ONNX input name -> constant that it is bound to at build time.
         inputs: How verification makes each remaining input.
@@ -187,6 +123,7 @@ class ModelSpec(Part, frozen=True, kw_only=True):
     grids: tuple[GridSpec, ...] = ()
     frustum: FrustumSpec | None = None
     rule: RuleSpec = RuleSpec()
+    lens: LensSpec | None = None
     cameras: tuple[str, ...] = ()
     other_inputs: dict[str, object] = msgspec.field(default_factory=dict)
     inputs: dict[str, InputRule] = msgspec.field(default_factory=dict)
@@ -214,7 +151,8 @@ class ModelSpec(Part, frozen=True, kw_only=True):
 
     def visibility_rule(self) -> VisibilityRule:
         """Return the rule as the visibility plan wants it."""
-        return VisibilityRule(min_depth=self.rule.min_depth_m)
+        domain = "angle" if self.lens is None else self.lens.domain
+        return VisibilityRule(min_depth=self.rule.min_depth_m, domain=domain)
 
     def image_of(self, camera: int) -> ImagePrep:
         """Return the image preparation of one camera."""
@@ -230,18 +168,51 @@ class ModelSpec(Part, frozen=True, kw_only=True):
         raw = profile.image_from_lidar()
         return np.stack([self.image_of(index).network_from_raw() @ raw[index] for index in range(len(raw))])
 
-    def calibration_arrays(self, profile: CalibrationProfile) -> dict[str, np.ndarray]:
-        """Return what every calibration input gets: (N, 4, 4) float64, by ONNX input name."""
+    def projection(self, profile: CalibrationProfile) -> Projection:
+        """Return how a vehicle's cameras map lidar points (m) to network pixels, as the graph does it.
+
+        Raises:
+            InputError: The profile does not have the cameras or the lenses that the model wants.
+        """
+        if self.lens is None:
+            matrices = self.network_from_lidar(profile)
+            return Straight.of(matrices, self.sizes_px(len(matrices)))
         rig = self.rig(profile)
-        kinds = {name: self.kind_of(name) for name in self.calibration_inputs}
-        return {name: matrices_of(each.kind, each.stride, rig) for name, each in kinds.items()}
+        return Curved.of(
+            rig.lenses(prepared=True), rig.camera_from_lidar(), self.sizes_px(len(profile.cameras))
+        )
+
+    def calibration_arrays(self, profile: CalibrationProfile) -> dict[str, np.ndarray]:
+        """Return what every calibration input gets, by ONNX input name, float64.
+
+        Matrices are (N, 4, 4), parameters of lenses (N, their number).
+        """
+        rig = self.rig(profile)
+        return {name: self._array(self.kind_of(name), rig) for name in self.calibration_inputs}
+
+    def _array(self, kind: InputKind, rig: Rig) -> np.ndarray:
+        if kind.kind in VECTORS:
+            return parameters_of(rig.lenses(prepared=kind.kind == "network_lens"), kind.parameters)
+        return matrices_of(kind.kind, kind.stride, rig)
 
     def rig(self, profile: CalibrationProfile) -> Rig:
         """Return a vehicle as this model sees it, with the images that it prepares."""
         projections = self.network_from_lidar(profile)
         count = len(projections)
         prepared = np.stack([self.image_of(index).network_from_raw() for index in range(count)])
-        return Rig(profile, prepared, projections)
+        return Rig(profile, prepared, projections, self._lenses)
+
+    def _lenses(self, profile: CalibrationProfile, prepared: bool) -> tuple[Lens, ...]:
+        if self.lens is None:
+            hint = "add `lens: {model: ...}` to the sidecar: what the graph projects through"
+            raise InputError(f"{self.name}: lens", "a lens, whose parameters an input wants", "none", hint)
+        found = [raw_lens(camera, self.lens.model) for camera in profile.cameras]
+        images = [self.image_of(index) for index in range(len(found))]
+        if not prepared:
+            return tuple(found)
+        return tuple(
+            lens.prepared(image.scale, image.crop_px) for lens, image in zip(found, images, strict=True)
+        )
 
     def constants(self) -> dict[str, np.ndarray]:
         """Return what is held constant beside the calibration, by ONNX input name."""

@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError
+from specialize.lens import Lens
+from specialize.model_lenses import matrices_of_lenses
 
 Floats = npt.NDArray[np.float64]
 Form = tuple[int, ...]
@@ -35,11 +37,17 @@ class Rig:
         profile: The vehicle.
         network_from_raw: (N, 4, 4) image preparation per camera, from raw to network pixels times depth.
         network_from_lidar: (N, 4, 4) lidar points (m) to network pixels times depth.
+        lenses_of: Returns the lenses that the model projects through, of raw or of prepared images.
     """
 
     profile: CalibrationProfile
     network_from_raw: Floats
     network_from_lidar: Floats
+    lenses_of: Callable[[CalibrationProfile, bool], tuple[Lens, ...]]
+
+    def lenses(self, *, prepared: bool) -> tuple[Lens, ...]:
+        """Return the lenses that the model projects through, of raw images or of those that it prepares."""
+        return self.lenses_of(self.profile, prepared)
 
     def intrinsic(self) -> Floats:
         """Return (N, 4, 4), camera points (m) to raw pixels times depth."""
@@ -145,6 +153,14 @@ def _network_intrinsic(rig: Rig) -> Floats:
     return rig.network_from_raw @ rig.intrinsic()
 
 
+def _lens_matrix(rig: Rig) -> Floats:
+    return matrices_of_lenses(rig.lenses(prepared=False))
+
+
+def _network_lens_matrix(rig: Rig) -> Floats:
+    return matrices_of_lenses(rig.lenses(prepared=True))
+
+
 _PX, _RAW = "network pixels times depth", "raw pixels times depth"
 
 KINDS: Mapping[str, Kind] = {
@@ -176,11 +192,21 @@ KINDS: Mapping[str, Kind] = {
     "inverse_image_aug": Kind("inverse of `image_aug`", POSE, _inverse(Rig.image_aug)),
     "raw2network": Kind("raw to network pixels: scale, and minus crop in the third column", LENS, _prepared),
     "network2raw": Kind("inverse of `raw2network`", LENS, _inverse(_prepared)),
+    "lens_matrix": Kind("focal lengths, skew and centre of a lens, raw pixels", LENS, _lens_matrix),
+    "network_lens_matrix": Kind(
+        "the same of the lens of the model's image, network pixels", LENS, _network_lens_matrix
+    ),
     "lidar2ego": Kind("lidar to vehicle, m", POSE, Rig.ego_from_lidar, shared=True),
     "ego2lidar": Kind("vehicle to lidar, m", POSE, _inverse(Rig.ego_from_lidar), shared=True),
     "identity": Kind("no change, for augmentation that deployment does not use", POSE, _unit, shared=True),
 }
 """Every kind by its name; `2` reads "to". A shared kind may also be held once for all cameras."""
+
+VECTORS: Mapping[str, str] = {
+    "lens": "parameters of a lens by name, raw pixels",
+    "network_lens": "parameters of the lens of the model's image by name, network pixels",
+}
+"""Kinds that are no matrices: `parameters` names what an input holds of each camera, (N, their number)."""
 
 
 def matrices_of(kind: str, stride: float, rig: Rig) -> Floats:

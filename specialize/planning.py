@@ -14,7 +14,7 @@ from specialize.files import explained, make_room
 from specialize.fitting import require_fit, require_known_codes
 from specialize.model import ModelSpec, read_spec
 from specialize.request import PlanOutcome
-from specialize.visibility.plan import VisibilityPlan, plan_visibility
+from specialize.visibility.plan import VisibilityPlan, plan_of
 from specialize.visibility.tables import write_plan
 
 
@@ -38,10 +38,8 @@ def visible_sets(spec: ModelSpec, profile: CalibrationProfile) -> tuple[Visibili
     Raises:
         InputError: The profile does not have the cameras that the model wants.
     """
-    matrices = spec.network_from_lidar(profile)  # (N, 4, 4), lidar frame (m) to network pixels
-    sizes = spec.sizes_px(len(matrices))
-    rule = spec.visibility_rule()
-    return tuple(plan_visibility(matrices, sizes, grid.grid(), rule) for grid in spec.grids)
+    projection, rule = spec.projection(profile), spec.visibility_rule()
+    return tuple(plan_of(projection, grid.grid(), rule) for grid in spec.grids)
 
 
 def plans_digest(plans: tuple[VisibilityPlan, ...]) -> str:

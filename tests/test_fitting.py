@@ -15,7 +15,9 @@ from specialize.calibration.dump import dump_profile
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.errors import InputError, UsageError
 from specialize.fitting import ALL_RULES, look_over, require_fit, require_known_codes
-from specialize.model import ImagePrep, ModelSpec, PointsSpec
+from specialize.model import ModelSpec
+from specialize.model_parts import ImagePrep, PointsSpec
+from specialize.resources import resource_dir
 from tests.calibration.rig_blunders import BLUNDERS
 from tests.calibration.test_lint import ON_GROUND, X_AXIS
 from tests.calibration.wrong_rigs import CAR42, everywhere, inverse, resized, turned
@@ -31,10 +33,18 @@ def codes(profile: object, spec: ModelSpec = TINY, severity: str = "error") -> s
     return {finding.code for finding in found if finding.severity == severity}
 
 
+WIDE_RIGS = {"mei": "fisheye4.yaml", "ftheta": "ftheta4.yaml"}
+"""A rig for every lens of a shipped model."""
+
+
 @pytest.mark.parametrize("name", sorted(zoo.MODELS))
 def test_shipped_models_state_what_they_expect_and_nuscenes_cars_fit(name: str) -> None:
     """Raw size and points' frame are in every shipped sidecar with a calibration; car42 fits all of them."""
     spec = zoo.spec(name)
+    if spec.lens is not None:
+        wide = load_profile(resource_dir("calib_profiles") / WIDE_RIGS[spec.lens.model])
+        assert spec.points is not None and look_over(wide, spec) == ()
+        return
     assert spec.image.raw_size_px == (1600, 900)
     assert (spec.points is not None) == bool(spec.calibration_inputs)
     if spec.calibration_inputs:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from specialize.errors import InputError
-from specialize.model import InputRule, ModelSpec, parse_spec, read_spec
+from specialize.model import ModelSpec, parse_spec, read_spec
+from specialize.model_parts import InputRule
 from specialize.verify.frames import TensorInfo, make_frames
 from tests.calibration.test_document import bomb
 from tests.cli.running import run_here

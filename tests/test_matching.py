@@ -13,7 +13,8 @@ from specialize.calibration.load import load_profile
 from specialize.errors import InputError
 from specialize.graph.known import fold
 from specialize.matching import require_matching
-from specialize.model import GridSpec, ImagePrep, ModelSpec
+from specialize.model import GridSpec, ModelSpec
+from specialize.model_parts import ImagePrep
 from specialize.passes.bind import feeds_of
 from specialize.passes.pipeline import specialize_graph
 from specialize.planning import visible_sets

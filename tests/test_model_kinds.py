@@ -11,8 +11,9 @@ import pytest
 
 from specialize.calibration.load import load_profile
 from specialize.errors import InputError
-from specialize.model import ImagePrep, InputKind, ModelSpec, parse_spec
+from specialize.model import InputKind, ModelSpec, parse_spec
 from specialize.model_kinds import KINDS
+from specialize.model_parts import ImagePrep, LensSpec
 from specialize.passes.bind import feeds_of
 from tests.cli.running import CAR42
 from tests.graphs import GraphMaker
@@ -26,7 +27,8 @@ def fed(kind: str | InputKind, *shape: int) -> np.ndarray:
     """Return what an input of a shape gets, in float64, for car42."""
     g = GraphMaker()
     model = ir.from_proto(g.model(out=g.op("Neg", g.input("matrix", shape))))
-    spec = ModelSpec(image=PREP, calibration_inputs={"matrix": kind})
+    lens = LensSpec(model="pinhole") if "lens" in str(kind) else None
+    spec = ModelSpec(image=PREP, calibration_inputs={"matrix": kind}, lens=lens)
     return feeds_of(model, spec, load_profile(CAR42))["matrix"].astype(np.float64)
 
 
@@ -45,6 +47,55 @@ def test_a_kind_has_every_shape_that_it_says(kind: str) -> None:
             close(part, np.diagonal(whole, axis1=1, axis2=2)[:, :2])
         else:
             close(part, whole[:, :3, 3] if form == (3,) else whole[:, : form[0], : form[1]])
+
+
+def test_parameters_of_a_lens_are_fed_by_name() -> None:
+    """An input gets the parameters that the sidecar names, in its order, of the raw or of the network's image."""
+    k = np.stack([camera.intrinsic for camera in load_profile(CAR42).cameras])  # type: ignore[misc]
+    names = ("xi", "cx", "fy", "max_angle")
+    lens = LensSpec(model="mei")
+    for kind, scale, crop in (("lens", 1.0, 0.0), ("network_lens", 0.48, 32.0)):
+        wanted = InputKind(kind=kind, parameters=names)
+        g = GraphMaker()
+        model = ir.from_proto(g.model(out=g.op("Neg", g.input("numbers", (1, 6, 4)))))
+        spec = ModelSpec(image=PREP, calibration_inputs={"numbers": wanted}, lens=lens)
+        found = feeds_of(model, spec, load_profile(CAR42))["numbers"][0]
+        expected = [np.zeros(6), scale * k[:, 0, 2] - crop, scale * k[:, 1, 1], np.full(6, np.pi / 2)]
+        close(found, np.stack(expected, axis=1))
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ({"kind": "lens"}, "parameters: expected names for the kinds lens, network_lens"),
+        ({"kind": "lidar2img", "parameters": ["fx"]}, "parameters: expected names for the kinds"),
+        ({"kind": "lens", "parameters": ["fx"], "stride": 8.0}, "stride: lens is not in pixels"),
+        ({"kind": "lenses", "parameters": ["fx"]}, "did you mean 'lens'"),
+    ],
+)
+def test_a_kind_without_its_parameters_is_refused(kind: dict[str, object], said: str) -> None:
+    """Names belong to the kinds that are no matrices, and to no others."""
+    with pytest.raises(ValueError, match=said):
+        InputKind(**kind)  # type: ignore[arg-type]
+
+
+def test_a_lens_that_the_camera_does_not_have_is_told() -> None:
+    """A pinhole is no Kannala-Brandt lens; a model without a lens has no parameters to feed."""
+    spec = ModelSpec(image=PREP, calibration_inputs={}, lens=LensSpec(model="kannala_brandt"))
+    with pytest.raises(
+        InputError, match="a kannala_brandt lens, through which the model projects, got a pinhole"
+    ):
+        spec.projection(load_profile(CAR42))
+    bare = ModelSpec(image=PREP, calibration_inputs={"k": "lens_matrix"})
+    with pytest.raises(InputError, match="expected a lens, whose parameters an input wants, got none"):
+        bare.calibration_arrays(load_profile(CAR42))
+    unknown = ModelSpec(
+        image=PREP,
+        calibration_inputs={"k": InputKind(kind="lens", parameters=("k9",))},
+        lens=LensSpec(model="mei"),
+    )
+    with pytest.raises(InputError, match="names of a mei lens, got 'k9'"):
+        unknown.calibration_arrays(load_profile(CAR42))
 
 
 def test_the_frustum_of_a_lift_is_what_the_parts_say() -> None:

@@ -46,12 +46,14 @@ class Expected:
         image: Image preparation of every camera.
         images: One entry per camera, in order, where they differ.
         points: The frame of the points.
+        lens: The model of the lens that the graph projects through; empty if it projects by matrices.
     """
 
     cameras: tuple[str, ...] = ()
     image: ExpectedImage | None = None
     images: tuple[ExpectedImage, ...] = ()
     points: ExpectedPoints | None = None
+    lens: str | None = None
 
     def image_of(self, camera: int) -> ExpectedImage | None:
         """Return the image preparation of one camera; None where nothing is known of it."""

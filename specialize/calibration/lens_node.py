@@ -14,6 +14,7 @@ from __future__ import annotations
 from specialize.calibration.node import Node
 from specialize.errors import InputError
 from specialize.lens import Lens, lens_of
+from specialize.lens.radial import FTheta
 from specialize.lens.windshield import Windshield
 
 _KEYS = ("max_angle_rad", "pixel_centre", "size_px", "windshield")
@@ -29,7 +30,7 @@ def read_lens(node: Node) -> Lens:
     model, given = node.child("model").text(), node.child("parameters")
     if not isinstance(given.value, dict):
         raise given.error("a mapping of parameters by name")
-    parameters = {str(name): given.child(name).number() for name in given.value}
+    parameters = {str(name): _number(given.child(name)) for name in given.value}
     try:
         return lens_of(
             model,
@@ -42,6 +43,12 @@ def read_lens(node: Node) -> Lens:
         place = error.where.removeprefix("lens").lstrip(".")
         where = f"{node.where}.{place}" if place else node.where
         raise InputError(where, error.expected, error.found, error.hint) from error
+
+
+def _number(node: Node) -> float:
+    """Return a parameter; the reference polynomial of an f-theta lens may be given by its name."""
+    names = FTheta.REFERENCES
+    return float(names.index(node.value)) if node.value in names else node.number()
 
 
 def _windshield(node: Node) -> Windshield:

@@ -16,6 +16,7 @@ from specialize.calibration.expected import ANYTHING, Expected
 from specialize.calibration.findings import Finding
 from specialize.calibration.lint_frame import FRAME_RULES, check_frame
 from specialize.calibration.lint_image import IMAGE_RULES, check_images
+from specialize.calibration.lint_lens import LENS_RULES, check_lenses
 from specialize.calibration.lint_pose import POSE_RULES, check_orientation
 from specialize.calibration.lint_quaternion import QUATERNION_RULES, check_quaternions
 from specialize.calibration.lint_rig import RIG_RULES, check_rig
@@ -41,6 +42,7 @@ RULES = {
     **SIDE_RULES,
     **FRAME_RULES,
     **IMAGE_RULES,
+    **LENS_RULES,
 }
 
 
@@ -62,6 +64,7 @@ def lint(profile: CalibrationProfile, expected: Expected = ANYTHING) -> tuple[Fi
     found.extend(check_sides(profile, views, expected.points))
     found.extend(check_frame(profile, views, expected.points))
     found.extend(check_images(profile, expected))
+    found.extend(check_lenses(profile, views, expected))
     return with_causes(found)
 
 
@@ -74,7 +77,7 @@ def _lens(view: View, profile: CalibrationProfile) -> Iterator[Finding]:
         mend = "if the image was resized, both axes must have been scaled by their own factor"
         yield Finding("pixel-aspect", "warning", name, message, mend)
     hfov_deg = math.degrees(view.hfov_rad)
-    if not 15 <= hfov_deg <= 150:
+    if not 15 <= hfov_deg <= (360 if view.camera.is_raw else 150):
         message = f"the horizontal field of view is {hfov_deg:.1f} degrees"
         mend = (
             "check that focal length and size_px are in the same pixels; wider lenses need undistortion first"

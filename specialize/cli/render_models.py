@@ -11,7 +11,8 @@ from rich.table import Table
 
 from specialize.cli.output import stack
 from specialize.cli.tables import table
-from specialize.model import ImagePrep, ModelSpec
+from specialize.model import ModelSpec
+from specialize.model_parts import ImagePrep
 from specialize.units import scaled
 from specialize.zoo.about import About
 

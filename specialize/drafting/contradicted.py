@@ -71,7 +71,12 @@ def kinds_findings(prepared: Path, spec: ModelSpec, known: bool = False) -> tupl
         prepared: The graph, folded, its calibration still an input.
         spec: Its sidecar.
         known: Whether it is a built-in model's own, so that nothing is left for a person to decide.
+
+    Returns:
+        Nothing for a model that projects through lenses: what is tried are matrices.
     """
+    if spec.lens is not None:
+        return ()
     declared = {name: spec.kind_of(name).kind for name in spec.calibration_inputs}  # in pixels of any map
     model = read_graph(prepared)
     inputs = tuple(describe_tensor(value) for value in model.graph.inputs)

@@ -10,8 +10,9 @@ import numpy as np
 
 from specialize.calibration.camera import Camera
 from specialize.calibration.profile import CalibrationProfile
-from specialize.model import ImagePrep, ModelSpec
+from specialize.model import ModelSpec
 from specialize.model_kinds import Rig
+from specialize.model_parts import ImagePrep
 
 _AWAY_M = 300.0
 

@@ -61,7 +61,9 @@ class ProjectedPoints:
 
 
 def projected_points(model: ir.Model, spec: ModelSpec, cameras: int) -> ProjectedPoints:
-    """Return the points that a graph projects, in the lidar frame; none where its calibration is about the vehicle.
+    """Return the points that a graph projects, in the lidar frame.
+
+    None where its calibration is about the vehicle, or has lenses: what is tried are matrices of the lidar.
 
     Args:
         model: The graph, folded, its calibration still an input.
@@ -70,7 +72,7 @@ def projected_points(model: ir.Model, spec: ModelSpec, cameras: int) -> Projecte
     """
     kinds = {name: spec.kind_of(name).kind for name in spec.calibration_inputs}
     nodes = {node_name(node): node for node in model.graph}
-    if not kinds or any("ego" in kind for kind in kinds.values()):
+    if not kinds or spec.lens is not None or any("ego" in kind for kind in kinds.values()):
         return ProjectedPoints({}, nodes)
     layout = layout_of([describe_tensor(value) for value in model.graph.inputs])
     trials = Trials(model, list(kinds), replace(layout, cameras=cameras))

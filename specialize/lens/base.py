@@ -23,6 +23,10 @@ LARGEST = 1e9
 """Beyond this a parameter is a mistake: a focal length has thousands of pixels."""
 
 
+RIM = 1e-7
+"""How far inside the limit, as a share of it, the rim is drawn."""
+
+
 class Lens(ABC):
     """One lens: immutable, compared by `content`.
 
@@ -180,7 +184,11 @@ class Lens(ABC):
 
     def like(self, parameters: Mapping[str, float]) -> Lens:
         """Return a lens of this model with other parameters."""
-        return type(self)(
+        return self.like_model(type(self), parameters)
+
+    def like_model(self, model: type[Lens], parameters: Mapping[str, float]) -> Lens:
+        """Return a lens of another model, with the same given limit, pixel centre and windshield."""
+        return model(
             parameters,
             max_angle_rad=self.max_angle_rad,
             pixel_centre=self.pixel_centre,
@@ -191,6 +199,14 @@ class Lens(ABC):
         """Return the (3, 3) intrinsic of the parameters: focal lengths, skew and centre, px."""
         p = self.parameters
         return np.array([[p["fx"], p["skew"], p["cx"]], [0.0, p["fy"], p["cy"]], [0.0, 0.0, 1.0]])
+
+    def rim(self, count: int) -> Floats:
+        """Return unit rays (count, 3) just inside the limit, in order around it."""
+        around = np.linspace(0.0, 2 * math.pi, count)
+        angle = np.full(count, self.limit_rad * (1 - RIM))
+        return np.stack(
+            [np.sin(angle) * np.cos(around), np.sin(angle) * np.sin(around), np.cos(angle)], axis=-1
+        )
 
     def central(self) -> Floats:
         """Return the (3, 3) intrinsic of the pinhole that agrees with the lens around its axis, raw px.

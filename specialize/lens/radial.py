@@ -6,13 +6,14 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
 
 from specialize.lens.base import TINY, Floats, Focal, Lens
 from specialize.lens.bend import Bend
 from specialize.lens.monotonic import first_turn, inverse, slope_of
+from specialize.lens.rounding import through
 from specialize.lens.windshield import polynomial
 
 
@@ -159,10 +160,7 @@ class FTheta(Radial):
     IN_PIXELS: ClassVar[Mapping[str, int]] = MappingProxyType(
         dict.fromkeys(("cx", "cy", *_TO_DISTANCE), 1) | {name: -power for power, name in enumerate(_TO_ANGLE)}
     )
-    REFERENCES: ClassVar[tuple[Literal["angle_to_pixeldist"], Literal["pixeldist_to_angle"]]] = (
-        "angle_to_pixeldist",
-        "pixeldist_to_angle",
-    )
+    REFERENCES: ClassVar[tuple[str, ...]] = ("angle_to_pixeldist", "pixeldist_to_angle")
 
     def check(self) -> None:
         """Check the reference, its polynomial, and the linear map."""
@@ -232,12 +230,17 @@ class FTheta(Radial):
 
     def _solved(self, theta: Floats) -> Floats:
         slope = slope_of(self.coefficients())
-        return inverse(
-            lambda px: polynomial(self.coefficients(), px),
-            lambda px: polynomial(slope, px),
-            theta,
-            self._farthest_px(),
-        )
+
+        def solved(angle: Floats) -> Floats:
+            return inverse(
+                lambda px: polynomial(self.coefficients(), px),
+                lambda px: polynomial(slope, px),
+                angle,
+                self._farthest_px(),
+            )
+
+        found: Floats = through(theta, solved, lambda angle: 1 / polynomial(slope, solved(angle)))
+        return found
 
 
 def _odd(coefficients: Iterable[float]) -> tuple[float, ...]:

@@ -15,6 +15,9 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 Floats = npt.NDArray[np.float64]
 
+ITERATION = 32
+"""Roundings of the result that an iteration may be off by."""
+
 
 class Rounded(NDArrayOperatorsMixin):
     """Values and bounds on their errors.
@@ -86,3 +89,15 @@ RULES: dict[np.ufunc, Rule] = {
     np.sign: lambda x, e: np.where(np.abs(x[0]) > e[0], 0.0, 2.0),
 }
 """How the errors of operands become that of a result, for every operation that formulas use."""
+
+
+def through(values: Any, function: Callable[[Floats], Floats], slope: Callable[[Floats], Floats]) -> Any:
+    """Return a function of values that is no single operation, such as an iteration; errors go by its slope.
+
+    A graph may go about it in many ways; it is given `ITERATION` roundings of the result.
+    """
+    if not isinstance(values, Rounded):
+        return function(values)
+    found = function(values.value)
+    error = 2 * np.abs(slope(values.value)) * values.error + ITERATION * values.unit * np.abs(found)
+    return Rounded(found, np.where(np.isnan(error), np.inf, error), values.unit)

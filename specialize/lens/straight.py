@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from specialize.lens.base import TINY, Floats, Focal, unit
+from specialize.lens.base import RIM, TINY, Floats, Focal, unit
 from specialize.lens.bend import Bend
 
 
@@ -84,6 +84,16 @@ class Cylindrical(Focal):
     def angle_rad(self, x: Floats, y: Floats, z: Floats) -> Floats:
         """Return the angle around the vertical axis."""
         return np.arctan2(np.sqrt(x * x), z)
+
+    def rim(self, count: int) -> Floats:
+        """Return unit rays just inside the limit: on both sides up the cylinder, where it is not closed."""
+        half = count // 2
+        up = np.linspace(-math.pi / 2, math.pi / 2, half)
+        sides = [
+            np.stack([np.cos(up) * np.sin(a), np.sin(up), np.cos(up) * np.cos(a)], axis=-1)
+            for a in (-self.limit_rad * (1 - RIM), self.limit_rad * (1 - RIM))
+        ]
+        return np.concatenate(sides)
 
     def own_limit_rad(self) -> float:
         """Return half a turn: the cylinder is closed."""

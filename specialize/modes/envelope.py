@@ -21,7 +21,7 @@ from specialize.model import ModelSpec
 from specialize.modes.witnessed_envelope import Edge, try_the_edge
 from specialize.planning import visible_sets
 from specialize.request import BuildRequest
-from specialize.visibility.envelope import certified_superset, deviations
+from specialize.visibility.envelope import deviations, superset_within
 from specialize.visibility.plan import VisibilityPlan
 from specialize.visibility.pyramid import Deviation
 from specialize.witness.rig import Rig, read_rig
@@ -131,7 +131,7 @@ def reach_of(
     allowed = deviations(profile, scales, tolerance)
     if all(each == Deviation() for each in allowed):
         return plan.superset  # what is certified for no deviation is a few pairs of rounding more
-    return certified_superset(plan.image_from_lidar, plan.size_px, plan.grid, allowed, plan.rule)
+    return superset_within(plan, allowed)
 
 
 def _examples(given: Sequence[Example], edge: Edge) -> tuple[Example, ...]:

@@ -22,7 +22,8 @@ from specialize.rows.lift import array_of
 from specialize.visibility.plan import VisibilityPlan
 from specialize.witness import inputs, rows
 from specialize.witness.rig import Rig
-from specialize.witness.sight import Bools, Pairs, network_from_lidar, pairs
+from specialize.witness.sight import Bools, Pairs
+from specialize.witness.through import seen_pairs
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 SiteConstants = Mapping[str, Arrays]
@@ -31,8 +32,7 @@ SiteConstants = Mapping[str, Arrays]
 def seen_by_witness(rig: Rig, spec: ModelSpec) -> tuple[Pairs, ...]:
     """Return what the cameras see of each grid, by the witness."""
     sidecar = sidecar_as_written(spec, len(rig.eyes))
-    matrices = network_from_lidar(rig, sidecar)
-    return tuple(pairs(matrices, sidecar, grid) for grid in sidecar.grids)
+    return tuple(seen_pairs(rig, sidecar, grid) for grid in sidecar.grids)
 
 
 def compare_inputs(

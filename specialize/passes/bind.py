@@ -20,7 +20,7 @@ from specialize.graph.provenance import mark
 from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.graph.subgraphs import fresh_name
 from specialize.model import ModelSpec
-from specialize.model_kinds import cut, cut_as, kinds_of, trailing
+from specialize.model_kinds import VECTORS, cut, cut_as, kinds_of, trailing
 from specialize.passes.base import Note
 
 NAME = "bind"
@@ -71,7 +71,11 @@ def feeds_of(model: ir.Model, spec: ModelSpec, profile: CalibrationProfile) -> d
     for name, array in found.items():
         if name in inputs:
             kind, value = spec.kind_of(name), inputs[name]
-            part = cut(kind.kind, array, _static(value), kind.repeat)
+            part = (
+                np.repeat(array, kind.repeat, axis=0)
+                if kind.kind in VECTORS
+                else cut(kind.kind, array, _static(value), kind.repeat)
+            )
             if part is None:
                 raise _unfit(name, f"{kind} for {len(array)} cameras", _static(value), len(array))
             found[name] = fitted(value, part)

@@ -16,7 +16,7 @@ from specialize.calibration.findings import Finding
 from specialize.model import GridSpec, ModelSpec
 from specialize.plausibility.explain import explanation
 from specialize.plausibility.record import MaskSight, Pooled
-from specialize.plausibility.sight import Bools, Floats, seen_queries
+from specialize.plausibility.sight import Bools, Floats, Through, View, seen, seen_queries
 from specialize.plausibility.values import Sight
 from specialize.witness.rig import Grid
 from specialize.witness.sight import reach_of
@@ -24,6 +24,8 @@ from specialize.witness.sight import sight as witness_sight
 
 LEAST_AGREEMENT = 0.98
 """What differs beyond the rounding of float32 is doubtful; below this share of pairs, or explained, it is an error."""
+LENS_SLACK_PX = 0.5
+"""How far float32 may move a pixel through a lens, for points of an arm's length and more."""
 LEAST_KEPT = 0.1
 """Of the points of a frustum most fall into the grid of a real model. Where cameras are pooled that each see 1/N of
 what is around the car, half of that is enough."""
@@ -128,7 +130,7 @@ def _closest(site: SiteMask, spec: ModelSpec, sight: Sight) -> int:
 def _projected(grid: GridSpec, spec: ModelSpec, sight: Sight) -> Bools:
     """Return (N, Q) which queries of a grid the cameras see, by the independent projection."""
     points = Grid(tuple(grid.shape), tuple(grid.range_m), grid.anchors, grid.order).points()
-    return seen_queries(sight.matrices, sight.sizes_px, points, spec.rule.min_depth_m)
+    return seen_queries(sight.views, sight.sizes_px, points, spec.rule.min_depth_m)
 
 
 def _compare(
@@ -144,7 +146,7 @@ def _compare(
     kept = np.logical_or.reduce([site.seen for site in sites])
     declared = Grid(tuple(grid.shape), tuple(grid.range_m), grid.anchors, grid.order)
     points, depth_m = declared.points(), spec.rule.min_depth_m
-    projected = seen_queries(sight.matrices, sight.sizes_px, points, depth_m)
+    projected = seen_queries(sight.views, sight.sizes_px, points, depth_m)
     projected = _rounded(projected, kept, points, sight, depth_m)
     both, either = int((kept & projected).sum()), int((kept | projected).sum())
     whole = either if exact else int(projected.sum())
@@ -162,7 +164,8 @@ def _compare(
         f"the graph keeps {mask.pairs:,} pairs of camera and query, the cameras see {mask.projected:,} of the declared "
         f"grid, {both:,} of them the same"
     )
-    why = explanation(kept, declared, sight, depth_m, fed) if exact else ""
+    straight = not any(isinstance(view, Through) for view in sight.views)
+    why = explanation(kept, declared, sight, depth_m, fed) if exact and straight else ""
     severity = "error" if agreement < LEAST_AGREEMENT or why else "warning"
     mend = (
         "correct `grids`, `image` or `calibration_inputs` in the sidecar; without `grids` nothing is compared"
@@ -174,13 +177,25 @@ def _compare(
 def _rounded(projected: Bools, kept: Bools, points: Floats, sight: Sight, depth_m: float) -> Bools:
     """Return the projection's pairs (N, Q), with the graph's own answer where float32 may round either way."""
     settled = projected.copy()
-    for index, (matrix, size) in enumerate(zip(sight.matrices, sight.sizes_px, strict=True)):
+    for index, (view, size) in enumerate(zip(sight.views, sight.sizes_px, strict=True)):
         queries = np.flatnonzero(projected[index] != kept[index])
         if len(queries):
-            near = witness_sight(matrix, points[queries], size, depth_m, reach_of(points))
-            chosen = queries[near.possibly.any(-1) & ~near.surely.any(-1)]
-            settled[index, chosen] = kept[index, chosen]
+            near = _either(view, points[queries], size, depth_m, reach_of(points))
+            settled[index, queries[near]] = kept[index, queries[near]]
     return settled
+
+
+def _either(view: View, points: Floats, size_px: tuple[int, int], depth_m: float, reach_m: Floats) -> Bools:
+    """Return (Q,) which queries, of points (Q, D, 3), float32 may count as seen or as not seen."""
+    if isinstance(view, Through):
+        flat = points.reshape(-1, 3)
+        least, most = (
+            seen(view, size_px, flat, depth_m, slack).reshape(points.shape[:2]).any(-1)
+            for slack in (-LENS_SLACK_PX, LENS_SLACK_PX)
+        )
+        return np.asarray(most & ~least)
+    near = witness_sight(view, points, size_px, depth_m, reach_m)
+    return np.asarray(near.possibly.any(-1) & ~near.surely.any(-1))
 
 
 def _unseen(sites: Sequence[SiteMask], sight: Sight) -> Iterator[Finding]:

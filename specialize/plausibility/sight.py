@@ -1,7 +1,7 @@
 """What cameras see, by the mathematics alone: float64, nothing shared with the plans and passes that it checks.
 
 A point p of the lidar frame projects to (u, v) = (a / d, b / d) with (a, b, d) the first three rows of a 4x4 matrix
-times (p, 1). It is seen if d is above the least depth and 0 < u < width, 0 < v < height.
+times (p, 1); or through a lens. It is seen if d is above the least depth and 0 < u < width, 0 < v < height.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from specialize.lens import Lens
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -19,14 +21,56 @@ RADII_M = (5.0, 7.0, 10.0, 14.0, 20.0, 28.0, 40.0)
 BEARINGS = 90
 
 
-def seen(matrix: Floats, size_px: Sequence[int], points: Floats, least_depth_m: float = 1e-5) -> Bools:
-    """Return (P,) which points (P, 3) a camera with a (4, 4) matrix to pixels sees in an image of that size."""
-    image = points @ matrix[:3, :3].T + matrix[:3, 3]  # (P, 3)
-    depth = image[:, 2]
-    ahead = depth > least_depth_m
-    depth = np.where(ahead, depth, 1.0)
-    u, v = image[:, 0] / depth, image[:, 1] / depth
-    return ahead & (u > 0) & (u < size_px[0]) & (v > 0) & (v < size_px[1])
+@dataclass(frozen=True, slots=True, eq=False)
+class Through:
+    """A camera with a lens.
+
+    Attributes:
+        lens: Of the image in question.
+        camera_from_lidar: (4, 4), m.
+        by_formula: Whether what the formula gives beyond the lens's limit counts as seen.
+    """
+
+    lens: Lens
+    camera_from_lidar: Floats
+    by_formula: bool = False
+
+    def pixels(self, points: Floats, least_depth_m: float) -> tuple[Floats, Floats, Bools]:
+        """Return columns, rows and whether there is a pixel, (P,) each, of points (P, 3) of the lidar frame."""
+        inside = points @ self.camera_from_lidar[:3, :3].T + self.camera_from_lidar[:3, 3]
+        pixels, valid = self.lens.project(inside)
+        if self.by_formula:
+            entered = self.lens.entering(*inside.T)
+            with np.errstate(all="ignore"):
+                pixels = np.stack(self.lens.formula(*entered), axis=-1) - self.lens.pixel_centre
+                valid = self.lens.depth(*entered) > least_depth_m
+        return pixels[:, 0], pixels[:, 1], valid
+
+    def beyond(self, points: Floats) -> Bools:
+        """Return (P,) which points lie at or beyond the lens's limit."""
+        inside = points @ self.camera_from_lidar[:3, :3].T + self.camera_from_lidar[:3, 3]
+        return np.asarray(self.lens.angle_rad(*self.lens.entering(*inside.T)) >= self.lens.limit_rad)
+
+
+View = Floats | Through
+"""A camera: the (4, 4) matrix from lidar points to pixels, or a lens."""
+
+
+def seen(
+    view: View, size_px: Sequence[int], points: Floats, least_depth_m: float = 1e-5, slack_px: float = 0.0
+) -> Bools:
+    """Return (P,) which points (P, 3) a camera sees in an image of that size, widened by a slack on all sides."""
+    if isinstance(view, Through):
+        u, v, ahead = view.pixels(points, least_depth_m)
+    else:
+        image = points @ view[:3, :3].T + view[:3, 3]  # (P, 3)
+        depth = image[:, 2]
+        ahead = depth > least_depth_m
+        depth = np.where(ahead, depth, 1.0)
+        u, v = image[:, 0] / depth, image[:, 1] / depth
+    low, wide, high = -slack_px, size_px[0] + slack_px, size_px[1] + slack_px
+    with np.errstate(invalid="ignore"):
+        return ahead & (u > low) & (u < wide) & (v > low) & (v < high)
 
 
 def ring_points(height_m: float) -> Floats:
@@ -38,20 +82,20 @@ def ring_points(height_m: float) -> Floats:
 
 
 def seen_queries(
-    matrices: Floats, sizes_px: Sequence[Sequence[int]], points: Floats, least_depth_m: float
+    views: Sequence[View] | Floats, sizes_px: Sequence[Sequence[int]], points: Floats, least_depth_m: float
 ) -> Bools:
     """Return (N, Q) which queries each camera sees: those with a point (Q, D, 3) that it sees.
 
     Args:
-        matrices: (N, 4, 4) lidar points to network pixels.
+        views: The cameras, N of them.
         sizes_px: Width and height of each network image.
         points: (Q, D, 3) in the lidar frame, m.
         least_depth_m: Least depth, not included.
     """
     flat = points.reshape(-1, 3)
     rows = [
-        seen(matrix, size, flat, least_depth_m).reshape(points.shape[:2]).any(axis=1)
-        for matrix, size in zip(matrices, sizes_px, strict=True)
+        seen(view, size, flat, least_depth_m).reshape(points.shape[:2]).any(axis=1)
+        for view, size in zip(views, sizes_px, strict=True)
     ]
     return np.stack(rows)
 

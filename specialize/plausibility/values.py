@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -12,7 +13,7 @@ import numpy as np
 from specialize.calibration.findings import Finding
 from specialize.calibration.profile import CalibrationProfile
 from specialize.model import GridSpec, ModelSpec
-from specialize.plausibility.sight import Bools, Fed, Floats, ring_points, seen, seen_queries
+from specialize.plausibility.sight import Bools, Fed, Floats, Through, View, ring_points, seen, seen_queries
 from specialize.witness.rig import Grid, Preparation
 
 VALUE_RULES = {
@@ -21,6 +22,7 @@ VALUE_RULES = {
     "cameras-alike": "Two cameras are fed the same matrices",
     "constant-calibration": "The sidecar holds what differs between cameras",
     "image-size": "The image input of the graph has not the size that the sidecar states, or a feature map has it",
+    "lens-fold": "The model counts points as visible that lie beyond the lens's limit",
     "input-kind": "The graph uses a calibration input as another matrix than the sidecar says",
     "kind-open": "The graph fits another matrix as well as the one that the sidecar says, or shows none",
     "mask-differs": "The graph's own mask is not that of the declared grid",
@@ -34,6 +36,7 @@ GRID_SIDE = 25
 LEAST_SHARE, DOUBTFUL_SHARE = 0.4, 0.7
 """Of what the lens sees of the surroundings, the network's image must see so much; crops of real models cut the sky."""
 DOUBTFUL_EXCESS = 0.3
+MOST_GHOSTS = 0.01
 ALIKE = 1e-9
 _MOST_COLOURS = 4
 _MAP_MEND = "write the image's own size, and `{kind: ..., stride: ...}` for matrices in pixels of the map"
@@ -53,6 +56,7 @@ class Sight:
         matrices: (N, 4, 4) lidar points to network pixels, as fed.
         sizes_px: (N, 2) of the network's images.
         raw: (N, 4, 4) lidar points to raw pixels.
+        views: The cameras as the network's images have them; matrices, or lenses.
         points: (P, 3) the points around the car.
     """
 
@@ -64,6 +68,7 @@ class Sight:
     sizes_px: tuple[tuple[int, int], ...]
     raw: Floats
     points: Floats
+    views: tuple[View, ...]
 
 
 def see_points(spec: ModelSpec, profile: CalibrationProfile) -> Sight:
@@ -82,16 +87,38 @@ def see_points(spec: ModelSpec, profile: CalibrationProfile) -> Sight:
     points = ring_points(_ground_m(spec, profile))
     raw_sizes = [(camera.width_px, camera.height_px) for camera in profile.cameras]
     depth_m = spec.rule.min_depth_m
+    own, views = _views(spec, profile, raw, matrices)
     return Sight(
         cameras=profile.camera_names(),
-        lens=np.stack([seen(m, size, points) for m, size in zip(raw, raw_sizes, strict=True)]),
-        network=np.stack([seen(m, size, points, depth_m) for m, size in zip(matrices, sizes, strict=True)]),
-        grids=tuple(_grid_shares(grid, matrices, sizes, depth_m) for grid in spec.grids),
+        lens=np.stack([seen(view, size, points) for view, size in zip(own, raw_sizes, strict=True)]),
+        network=np.stack(
+            [seen(view, size, points, depth_m) for view, size in zip(views, sizes, strict=True)]
+        ),
+        grids=tuple(_grid_shares(grid, views, sizes, depth_m) for grid in spec.grids),
         matrices=matrices,
         sizes_px=sizes,
         raw=raw,
         points=points,
+        views=views,
     )
+
+
+def _views(
+    spec: ModelSpec, profile: CalibrationProfile, raw: Floats, matrices: Floats
+) -> tuple[tuple[View, ...], tuple[View, ...]]:
+    """Return the cameras as their own images have them, and as the network's images do."""
+    own = tuple(
+        Through(camera.lens, camera.camera_from_lidar)
+        if camera.is_raw and camera.lens is not None and camera.camera_from_lidar is not None
+        else matrix
+        for camera, matrix in zip(profile.cameras, raw, strict=True)
+    )
+    if spec.lens is None:
+        return own, tuple(matrices)
+    rig = spec.rig(profile)
+    by_formula = spec.lens.domain == "formula"
+    lenses = zip(rig.lenses(prepared=True), rig.camera_from_lidar(), strict=True)
+    return own, tuple(Through(lens, pose, by_formula) for lens, pose in lenses)
 
 
 def values_findings(sight: Sight) -> Iterator[Finding]:
@@ -100,6 +127,7 @@ def values_findings(sight: Sight) -> Iterator[Finding]:
         finding = _nothing(sight, index) or _share(sight, index)
         if finding is not None:
             yield Finding(finding.code, finding.severity, name, finding.message, finding.mend)
+        yield from _ghosts(sight, index)
     for first, second in combinations(range(len(sight.cameras)), 2):
         one, other = sight.matrices[first], sight.matrices[second]
         alike = np.abs(one - other).max() <= ALIKE * np.abs(one).max()
@@ -143,8 +171,25 @@ def _share(sight: Sight, index: int) -> Finding | None:
     return Finding("view-share", severity, "", told + guess, mend)  # type: ignore[arg-type]
 
 
+def _ghosts(sight: Sight, index: int) -> Iterator[Finding]:
+    """Yield what is said of a camera of which the model counts points as seen that its lens cannot see."""
+    view, network = sight.views[index], sight.network[index]
+    if not isinstance(view, Through) or not network.any():
+        return
+    share = float((network & view.beyond(sight.points)).sum()) / float(network.sum())
+    if share > MOST_GHOSTS:
+        message = (
+            f"{100 * share:.0f} % of the points that the model counts as visible lie beyond the lens's limit of "
+            f"{math.degrees(view.lens.limit_rad):.0f} degrees: the formula maps points behind the camera into the image"
+        )
+        mend = "the build reproduces the model's rule; train and export it with a mask that tests the angle"
+        yield Finding("lens-fold", "warning", sight.cameras[index], message, mend)
+
+
 def _fitting_scale(sight: Sight, index: int) -> float:
     """Return the factor on the scale with which the network's image sees what the lens sees; 0 if there is none."""
+    if isinstance(sight.views[index], Through):
+        return 0.0
     for factor in (0.5, 2.0, 0.25, 4.0, 2 / 3, 1.5):
         matrix = np.diag([factor, factor, 1.0, 1.0]) @ sight.matrices[index]
         network, lens = seen(matrix, sight.sizes_px[index], sight.points), sight.lens[index]
@@ -162,7 +207,7 @@ def _fed(spec: ModelSpec, profile: CalibrationProfile) -> Fed:
         {
             kind.kind: np.asarray(arrays[name], np.float64)
             for name, kind in kinds.items()
-            if kind.stride == 1.0
+            if kind.stride == 1.0 and not kind.parameters
         },
         None if ego is None else np.broadcast_to(ego, (len(profile.cameras), 4, 4)),
     )
@@ -179,11 +224,11 @@ def _ground_m(spec: ModelSpec, profile: CalibrationProfile) -> float:
 
 
 def _grid_shares(
-    grid: GridSpec, matrices: Floats, sizes_px: tuple[tuple[int, int], ...], depth_m: float
+    grid: GridSpec, views: Sequence[View], sizes_px: tuple[tuple[int, int], ...], depth_m: float
 ) -> Floats:
     """Return (N,) the share of a grid's queries that each camera sees, of a coarser grid of the same range."""
     points = _coarse_points(tuple(grid.shape), tuple(grid.range_m), grid.anchors, grid.order)
-    return np.asarray(seen_queries(matrices, sizes_px, points, depth_m).mean(axis=1), np.float64)
+    return np.asarray(seen_queries(views, sizes_px, points, depth_m).mean(axis=1), np.float64)
 
 
 @functools.lru_cache(maxsize=16)

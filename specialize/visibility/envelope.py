@@ -26,8 +26,8 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.tolerance import Tolerance
 from specialize.errors import InputError
 from specialize.visibility.grid import Bools, Floats, QueryGrid, VisibilityRule
-from specialize.visibility.plan import DEFAULT_RULE, plan_visibility
-from specialize.visibility.pyramid import Deviation, camera_centre, widened_pyramid
+from specialize.visibility.plan import DEFAULT_RULE, VisibilityPlan, plan_visibility
+from specialize.visibility.pyramid import Deviation, camera_centre
 
 
 def certified_superset(
@@ -49,16 +49,21 @@ def certified_superset(
     Raises:
         InputError: A matrix has no camera centre, or the numbers of cameras differ.
     """
-    nominal = plan_visibility(image_from_lidar, size_px, grid, rule)
+    return superset_within(plan_visibility(image_from_lidar, size_px, grid, rule), allowed)
+
+
+def superset_within(nominal: VisibilityPlan, allowed: Sequence[Deviation]) -> Bools:
+    """Return (N, Q): every pair that a graph may see with any calibration within the bounds around a plan's.
+
+    Raises:
+        InputError: A matrix has no camera centre, or the numbers of cameras differ.
+    """
     if len(allowed) != len(nominal.seen):
         raise InputError("tolerance", f"one deviation per camera ({len(nominal.seen)})", str(len(allowed)))
     kept = nominal.superset
     for index, deviation in enumerate(allowed):
-        pyramid = widened_pyramid(
-            nominal.image_from_lidar[index], nominal.size_px[index], deviation, grid, rule
-        )
-        reached = pyramid.reaches(grid, deviation.rotation_rad, deviation.translation_m)
-        kept[index] |= grid.by_query(reached).any(axis=-1)
+        reached = nominal.projection.reached(index, deviation, nominal.grid, nominal.rule)
+        kept[index] |= nominal.grid.by_query(reached).any(axis=-1)
     return kept
 
 

@@ -112,11 +112,14 @@ class VisibilityRule:
         min_depth: Least depth along the camera's axis, metres, not included.
         border: `open` if a point on the image's border is outside (BEVFormer, SurroundOcc).
         dtype: Precision in which the model's own graph computes its mask.
+        domain: Where a lens sees: up to its `angle`, or wherever its `formula` has a positive depth. Straight cameras
+            have no other domain than the depth.
     """
 
     min_depth: float = 1e-5
     border: Literal["open", "closed"] = "open"
     dtype: Literal["float32", "float64"] = "float32"
+    domain: Literal["angle", "formula"] = "angle"
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.min_depth) and self.min_depth >= 0):

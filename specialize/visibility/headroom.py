@@ -1,8 +1,8 @@
 """Headroom: how far each camera may still turn or shift before it can see something outside an envelope.
 
-From `pyramid`: a camera turned by rho may see a point at distance |x| that is D outside the worst of its
-half-spaces only if `D <= |x| sin(rho)`, and a camera displaced by tau only if `D <= tau`. So the least
-asin(D / |x|) and the least D over all points outside the envelope are certified, in closed form. Each holds
+From `pyramid` (for lenses from `curved`, with angles): a camera turned by rho may see a point at distance |x| that is
+D outside the worst of its half-spaces only if `D <= |x| sin(rho)`, and a camera displaced by tau only if `D <= tau`. So
+the least asin(D / |x|) and the least D over all points outside the envelope are certified, in closed form. Each holds
 alone: a camera may turn by the one or shift by the other, not both at once.
 """
 
@@ -11,12 +11,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from specialize.errors import InputError
 from specialize.visibility.grid import Bools, Floats
 from specialize.visibility.plan import VisibilityPlan
-from specialize.visibility.pyramid import Deviation, camera_centre, widened_pyramid
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +50,5 @@ def _of_camera(plan: VisibilityPlan, index: int, points: Floats, outside: int) -
     """Return the headroom of one camera, given the points (K, D, 3) of the queries outside its envelope."""
     if outside or not len(points):
         return Headroom(0.0, 0.0, outside) if outside else Headroom(math.pi, math.inf, 0)
-    matrix, size = plan.image_from_lidar[index], plan.size_px[index]
-    distance = np.linalg.norm(points - camera_centre(matrix), axis=-1)  # (K, D)
-    anywhere = Deviation(translation_m=float(distance.max()))  # rounding grows with the displacement
-    pyramid = widened_pyramid(matrix, size, anywhere, plan.grid, plan.rule)
-    excess = np.maximum(pyramid.outside(points), 0.0)
-    sine = np.divide(excess, distance, out=np.zeros_like(excess), where=distance > 0)
-    return Headroom(math.asin(min(1.0, float(sine.min()))), float(excess.min()), 0)
+    room = plan.projection.room(index, points, plan.grid, plan.rule)
+    return Headroom(room.rotation_rad, room.translation_m, 0)

@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from specialize.digest import digest
-from specialize.errors import InputError
 from specialize.visibility.grid import UPRIGHT, Bools, Floats, Ints, QueryGrid, VisibilityRule
-from specialize.visibility.spans import between, fill, rounding_slack, row_spans
+from specialize.visibility.projection import Projection, Straight
 
 SCHEMA = "specialize/plan@1"
 DEFAULT_RULE = VisibilityRule()
@@ -26,25 +25,28 @@ class VisibilityPlan:
     """The visible sets of N cameras over Q queries; compared by digest.
 
     Attributes:
-        image_from_lidar: (N, 4, 4) float64, lidar frame to network pixels.
-        size_px: (N, 2) int64, width and height of the network's images, padding included.
+        projection: How the cameras map points to network pixels.
         grid: The queries.
         rule: When a point is seen.
         seen: (N, Q) bool, by exact arithmetic.
         borderline: (B, 2) int64, camera and query, sorted: pairs that the graph's rounding decides.
     """
 
-    image_from_lidar: Floats
-    size_px: Ints
+    projection: Projection
     grid: QueryGrid
     rule: VisibilityRule
     seen: Bools
     borderline: Ints
 
     def __post_init__(self) -> None:
-        for name in ("image_from_lidar", "size_px", "seen", "borderline"):
+        for name in ("seen", "borderline"):
             array = getattr(self, name)
             array.flags.writeable = False
+
+    @property
+    def size_px(self) -> Ints:
+        """Width and height of the network's images, padding included, (N, 2) int64."""
+        return self.projection.size_px
 
     @property
     def lengths(self) -> Ints:
@@ -99,7 +101,8 @@ class VisibilityPlan:
                 "schema": SCHEMA,
                 "grid": {"shape": grid.shape, "range_m": grid.range_m, "anchors": grid.anchors}
                 | ({} if grid.is_usual else {"order": grid.order}),
-                "rule": {"min_depth": rule.min_depth, "border": rule.border, "dtype": rule.dtype},
+                "rule": {"min_depth": rule.min_depth, "border": rule.border, "dtype": rule.dtype}
+                | ({} if rule.domain == "angle" else {"domain": rule.domain}),
                 "size_px": self.size_px,
                 "seen": np.packbits(self.seen, axis=1),
                 "borderline": self.borderline,
@@ -122,33 +125,25 @@ class VisibilityPlan:
     def reference_points(self) -> Floats:
         """Return (N, Q, D, 2) float64: where each point falls in the image, u / width and v / height.
 
-        As in BEVFormer the depth is held at `min_depth` from below, so points behind a camera get a
-        (meaningless, finite) place too.
+        Points that a camera cannot see get a (meaningless, finite) place too.
         """
-        x, y, z = self.grid.axes()
-        matrix = self.image_from_lidar[:, :3, :, None, None, None]  # (N, 3, 4, 1, 1, 1)
-        rows = matrix[:, :, 0] * x + matrix[:, :, 1] * y[:, None]
-        rows = rows + matrix[:, :, 2] * z[:, None, None] + matrix[:, :, 3]  # (N, 3, Z, Y, X)
-        depth = np.maximum(rows[:, 2], max(self.rule.min_depth, np.finfo(np.float64).tiny))
-        scaled = rows[:, :2] / depth[:, None] / self.size_px[:, :, None, None, None]  # (N, 2, Z, Y, X)
+        scaled = self.projection.places(self.grid, self.rule)  # (N, 2, Z, Y, X)
         return np.moveaxis(self.grid.by_query(scaled), 1, -1)  # (N, 2, Q, D) -> (N, Q, D, 2)
 
     def points_seen(self) -> Bools:
         """Return (N, Q, D) bool: which points of each query are seen, by exact arithmetic."""
-        functionals = self.rule.functionals(self.image_from_lidar, self.size_px)
-        slack = rounding_slack(self.image_from_lidar, self.size_px, self.grid, self.rule)
-        lattice, doubtful = _lattice(functionals, slack, self.grid)
-        lattice[tuple(doubtful.T)] = _exactly(functionals, doubtful, self.grid, self.rule)
+        lattice, doubtful = self.projection.lattice(self.grid, self.rule)
+        lattice[tuple(doubtful.T)] = self.projection.decide(doubtful, self.grid, self.rule)
         return self.grid.by_query(lattice)
 
 
 def plan_visibility(
-    image_from_lidar: Floats,
+    image_from_lidar: npt.ArrayLike,
     size_px: npt.ArrayLike,
     grid: QueryGrid,
     rule: VisibilityRule = DEFAULT_RULE,
 ) -> VisibilityPlan:
-    """Compute what each camera sees.
+    """Compute what each camera sees whose image a matrix describes.
 
     Args:
         image_from_lidar: (N, 4, 4) float64, lidar frame (metres) to network pixels.
@@ -159,38 +154,19 @@ def plan_visibility(
     Raises:
         InputError: The matrices or the sizes have the wrong shape, or hold numbers that cannot be.
     """
-    matrices, sizes = _checked(image_from_lidar, size_px)
-    functionals = rule.functionals(matrices, sizes)
-    lattice, doubtful = _lattice(functionals, rounding_slack(matrices, sizes, grid, rule), grid)
+    return plan_of(Straight.of(image_from_lidar, size_px), grid, rule)
+
+
+def plan_of(projection: Projection, grid: QueryGrid, rule: VisibilityRule = DEFAULT_RULE) -> VisibilityPlan:
+    """Compute what each camera of a projection sees."""
+    lattice, doubtful = projection.lattice(grid, rule)
     seen = _any_point(lattice, grid)
     pairs = np.column_stack([doubtful[:, 0], _query_of(doubtful, grid)])  # (B, 2)
     undecided = ~seen[tuple(pairs.T)]
     borderline = np.unique(pairs[undecided], axis=0)
-    inside = _exactly(functionals, doubtful[undecided], grid, rule)
+    inside = projection.decide(doubtful[undecided], grid, rule)
     seen[tuple(pairs[undecided][inside].T)] = True
-    return VisibilityPlan(matrices, sizes, grid, rule, seen, borderline)
-
-
-def _checked(image_from_lidar: npt.ArrayLike, size_px: npt.ArrayLike) -> tuple[Floats, Ints]:
-    matrices = np.array(image_from_lidar, dtype=np.float64)
-    if matrices.ndim != 3 or matrices.shape[1:] != (4, 4) or not len(matrices):
-        raise InputError("image_from_lidar", "an array (N, 4, 4), N >= 1", str(matrices.shape))
-    if not np.isfinite(matrices).all():
-        raise InputError("image_from_lidar", "finite numbers", "NaN or infinity")
-    sizes = np.array(size_px, dtype=np.int64)
-    if sizes.shape != (len(matrices), 2):
-        raise InputError("size_px", f"an array ({len(matrices)}, 2) of width and height", str(sizes.shape))
-    if sizes.min() <= 0:
-        raise InputError("size_px", "widths and heights above 0", str(int(sizes.min())))
-    return matrices, sizes
-
-
-def _lattice(functionals: Floats, slack: Floats, grid: QueryGrid) -> tuple[Bools, Ints]:
-    """Return the points surely inside, (N, Z, Y, X), and those in doubt, (B, 4) positions in it."""
-    inner = row_spans(functionals, slack, grid)
-    outer = row_spans(functionals, -slack, grid)
-    columns = grid.count("x")
-    return fill(*inner, columns), between(inner, outer, columns)
+    return VisibilityPlan(projection, grid, rule, seen, borderline)
 
 
 def _any_point(lattice: Bools, grid: QueryGrid) -> Bools:
@@ -206,11 +182,3 @@ def _query_of(position: Ints, grid: QueryGrid) -> Ints:
     """Return the flat query (B,) of lattice positions (B, 4): camera, and places on z, y and x."""
     places = [position[:, 1 + UPRIGHT.index(axis)] for axis in grid.axes_order]
     return np.asarray(np.ravel_multi_index(places, grid.shape), np.int64)
-
-
-def _exactly(functionals: Floats, position: Ints, grid: QueryGrid, rule: VisibilityRule) -> Bools:
-    """Return (B,) the rule's float64 verdict on lattice positions (B, 4): camera, height, row, column."""
-    x, y, z = grid.axes()
-    camera, height, row, column = position.T
-    point = np.stack([x[column], y[row], z[height], np.ones(len(position))], axis=-1)  # (B, 4)
-    return rule.holds(np.einsum("bfc,bc->bf", functionals[camera], point))

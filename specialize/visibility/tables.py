@@ -11,6 +11,7 @@ Keys, in the field's words (N cameras, Q queries, D points per query, L the long
     reference_points_cam  (N, Q, D, 2) float32   u / width, v / height
     borderline            (B, 2)    int32    camera and query of pairs that the model's rounding decides
     lidar2img             (N, 4, 4) float64  lidar frame to network pixels
+    lidar2cam, lens_*     in its place where cameras have lenses: poses, models, limits and parameters
     size_px               (N, 2)    int32    width and height of the network's images
     grid_shape            (2,) or (3,) int32
     grid_order            ()        str      axes that the shape counts, slowest first: `yx`, `zyx` or another
@@ -49,12 +50,12 @@ def plan_tables(plan: VisibilityPlan, align: int = 1) -> dict[str, Table]:
         "count": plan.count.astype(np.int32),
         "reference_points_cam": plan.reference_points().astype(np.float32),
         "borderline": plan.borderline.astype(np.int32),
-        "lidar2img": plan.image_from_lidar,
         "size_px": plan.size_px.astype(np.int32),
         "grid_shape": np.array(plan.grid.shape, np.int32),
         "grid_range_m": np.array(plan.grid.range_m),
         "grid_order": np.array(plan.grid.axes_order),
         "digest": np.array(plan.digest),
+        **plan.projection.tables(),
     }
 
 

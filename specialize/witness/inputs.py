@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specialize.witness.rig import Eye, Floats, Preparation, Rig, Sidecar, Wanted
+from specialize.witness.through import fed_parameters, lens_matrix
 
 ALLOWED = 1e-9
 """Largest difference of a float64 entry, relative to the largest of its matrix: inverses lose digits, poses do not."""
@@ -34,6 +35,11 @@ class Fed:
 def compare(fed: npt.NDArray[np.generic], wanted: Wanted, rig: Rig, sidecar: Sidecar) -> Fed | str:
     """Compare an input, in the shape in which it is fed, with the witness; return why it cannot be where it cannot."""
     kind, repeat = wanted.kind, wanted.repeat
+    if wanted.parameters:
+        expected = np.repeat(
+            fed_parameters(rig, sidecar, wanted.parameters, kind == "network_lens"), repeat, axis=0
+        )
+        return _deviation(fed, expected, np.abs(expected), repeat)
     matrices = matrices_of(kind, rig, sidecar, wanted.stride)
     if matrices is None:
         return f"kind {kind!r}" + (" of a camera without intrinsic or pose" if kind in NAMES else "")
@@ -47,13 +53,19 @@ def compare(fed: npt.NDArray[np.generic], wanted: Wanted, rig: Rig, sidecar: Sid
         expected = np.stack([matrices[:, 0, 0], matrices[:, 1, 1]], axis=1)
     else:
         return f"shape {list(fed.shape)}"
+    scale = np.maximum(np.abs(matrices[:, :3]).max(axis=(1, 2)), 1e-300)[:, None]
+    return _deviation(fed, expected, scale, repeat)
+
+
+def _deviation(fed: npt.NDArray[np.generic], expected: Floats, scale: Floats, repeat: int) -> Fed | str:
+    """Compare what is fed with (N, entries), by a scale of each entry or of each camera."""
     if fed.size not in (expected.size, expected[0].size) or fed.dtype.kind != "f":
         return f"shape {list(fed.shape)} of {fed.dtype.name}"
     given = np.broadcast_to(fed.reshape(-1, expected.shape[1]).astype(np.float64), expected.shape)
     difference = np.abs(given - expected)  # (N, entries)
-    scale = np.maximum(np.abs(matrices[:, :3]).max(axis=(1, 2)), 1e-300)[:, None]
     slack = ALLOWED * scale + float(np.finfo(fed.dtype.name).eps) * np.abs(expected)
-    worst = np.where(np.isfinite(difference), difference, np.inf) / scale
+    worst = np.where(np.isfinite(difference), difference, np.inf) / np.maximum(scale, 1e-300)
+    worst[difference == 0] = 0.0
     camera = int(worst.max(axis=1).argmax()) // repeat
     return Fed(float(worst.max()), camera, bool((difference <= slack).all()))
 
@@ -68,11 +80,14 @@ def matrices_of(kind: str, rig: Rig, sidecar: Sidecar, stride: float = 1.0) -> F
         stride: Width of a pixel of the matrix in network pixels.
     """
     forward = INVERSES.get(kind, kind)
-    if forward not in KINDS or (stride != 1.0 and forward not in PIXELS):
+    if forward not in NAMES or (stride != 1.0 and forward not in PIXELS):
         return None
     made = []
     for eye, prep in zip(rig.eyes, sidecar.preparations, strict=True):
-        matrix = KINDS[forward](rig, eye, prep)
+        if forward in LENS_KINDS:
+            matrix: Floats | None = lens_matrix(eye, prep, sidecar.lens, forward.startswith("network"))
+        else:
+            matrix = KINDS[forward](rig, eye, prep)
         if matrix is None:
             return None
         strided = np.diag([1 / stride, 1 / stride, 1.0, 1.0]) @ matrix
@@ -136,5 +151,8 @@ INVERSES: Mapping[str, str] = {
 PIXELS = frozenset({"lidar2img", "ego2img", "first2img", "network_intrinsic"})
 """Kinds that give network pixels, which may be counted in strides of a feature map."""
 
-NAMES = frozenset(KINDS) | frozenset(INVERSES)
+LENS_KINDS = frozenset({"lens_matrix", "network_lens_matrix"})
+"""Kinds that are matrices of a lens's parameters."""
+
+NAMES = frozenset(KINDS) | frozenset(INVERSES) | LENS_KINDS
 """All kinds that are witnessed."""

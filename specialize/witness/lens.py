@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from specialize.errors import InputError
-from specialize.witness.optics import IMAGES, Bools, Floats
+from specialize.witness.optics import IMAGES, Bools, Floats, depth_of
 
 _ABSENT = ("", "~", "null", "Null", "NULL", None)
 _ALIKE = {
@@ -95,12 +95,16 @@ def lens_of(mapping: Mapping[str, Any]) -> EyeLens:
     )
 
 
-def seen_through(lens: EyeLens, points: Floats) -> tuple[Floats, Bools]:
+def seen_through(
+    lens: EyeLens, points: Floats, *, by_formula: bool = False, least_m: float = 0.0
+) -> tuple[Floats, Bools]:
     """Return where points land in the raw image, and which the lens images at all, inside of the image or not.
 
     Args:
         lens: The lens.
         points: (..., 3) in the camera's frame, metres.
+        by_formula: Whether what the formula alone gives counts, where its denominator is greater than `least_m`.
+        least_m: Least denominator, not included.
 
     Returns:
         (..., 2) pixels, NaN where nothing is seen; (...) whether something is.
@@ -112,6 +116,8 @@ def seen_through(lens: EyeLens, points: Floats) -> tuple[Floats, Bools]:
         w, z = rays[..., 0] + 1j * rays[..., 1], rays[..., 2]  # (...) across the axis, and along it
         places, valid = IMAGES[lens.model](lens.values, w, z, lens.widest_rad)
         uv = np.stack([places.real, places.imag], axis=-1) - lens.centre
+        if by_formula:
+            valid = depth_of(lens.model, lens.values, w, z) * np.linalg.norm(points, axis=-1) > least_m
     valid = valid & np.isfinite(uv).all(axis=-1)
     return np.where(valid[..., None], uv, np.nan), np.asarray(valid)
 

@@ -180,3 +180,17 @@ IMAGES: Mapping[str, Image] = {
     "radial_poly": _radial,
     "cylindrical": _cylinder,
 }
+
+
+def depth_of(model: str, v: Mapping[str, float], w: Complexes, z: Floats) -> Floats:
+    """Return what a model's formula divides unit rays by; 1 for those that go by the angle."""
+    if model in ("pinhole", "brown_conrady"):
+        return z
+    if model == "mei":
+        return z + v["xi"]
+    if model == "eucm":
+        return np.asarray(v["alpha"] * np.sqrt(v["beta"] * np.abs(w) ** 2 + z * z) + (1 - v["alpha"]) * z)
+    if model == "double_sphere":
+        deep = v["xi"] + z
+        return np.asarray(v["alpha"] * np.sqrt(np.abs(w) ** 2 + deep * deep) + (1 - v["alpha"]) * deep)
+    return np.asarray(np.hypot(w.real, z)) if model == "cylindrical" else np.ones_like(z)

@@ -15,18 +15,13 @@ import numpy.typing as npt
 import yaml
 
 from specialize.errors import InputError
+from specialize.witness.lens import EyeLens, lens_of
+from specialize.witness.pose import ABSENT, has, matrix_of, pose_of
 
 Floats = npt.NDArray[np.float64]
 
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 """Of the parser that the profile's loader has: the other one refuses tabs where this one reads them."""
-
-_ABSENT = ("", "~", "null", "Null", "NULL", None)
-_OPTICAL = ("right", "down", "forward")
-_ALONG = {
-    **dict(zip(("forward", "left", "up"), np.eye(3), strict=True)),
-    **dict(zip(("backward", "right", "down"), -np.eye(3), strict=True)),
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +36,7 @@ class Eye:
         camera_from_lidar: (4, 4); None for a bare `lidar2img`.
         time_offset_s: Exposure after the lidar's reference time.
         tolerance: Bounds by their keys in the profile, such as `rotation_deg`.
+        lens: Of the raw image, where that is what the model is given; there are no matrices to pixels then.
     """
 
     name: str
@@ -50,6 +46,7 @@ class Eye:
     camera_from_lidar: Floats | None = None
     time_offset_s: float = 0.0
     tolerance: Mapping[str, float] = field(default_factory=dict)
+    lens: EyeLens | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,11 +125,13 @@ class Wanted:
         kind: Which matrix.
         stride: Width of a pixel of the matrix in network pixels.
         repeat: How often in a row each camera's matrix stands there.
+        parameters: Names of a lens's parameters, for kinds that are no matrices.
     """
 
     kind: str
     stride: float = 1.0
     repeat: int = 1
+    parameters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +143,16 @@ class Sidecar:
         grids: The grids of queries.
         min_depth_m: Least depth of a point that is seen.
         inputs: Name of a calibration input to what it wants.
+        lens: Model of the lens that the graph projects through; empty for matrices.
+        by_formula: Whether what that lens's formula gives beyond its limit counts as seen.
     """
 
     preparations: tuple[Preparation, ...]
     grids: tuple[Grid, ...]
     min_depth_m: float
     inputs: Mapping[str, Wanted]
+    lens: str = ""
+    by_formula: bool = False
 
 
 def read_rig(path: Path) -> Rig:
@@ -164,7 +167,7 @@ def parse_rig(text: str) -> Rig:
 
 def rig_of(profile: Mapping[str, Any]) -> Rig:
     """Return the rig of a profile's plain values; numbers may be words."""
-    ego_from_lidar = _pose(profile["lidar2ego"]) if _has(profile, "lidar2ego") else None
+    ego_from_lidar = pose_of(profile["lidar2ego"]) if has(profile, "lidar2ego") else None
     bounds = _bounds(profile, {})
     eyes = tuple(_eye(camera, ego_from_lidar, bounds) for camera in profile["cameras"])
     spelled = _plain(profile["lidar2ego"]) if ego_from_lidar is not None else {}
@@ -185,25 +188,31 @@ def sidecar_of(spec: Mapping[str, Any], cameras: int) -> Sidecar:
     ]
     min_depth = float((spec.get("rule") or {}).get("min_depth_m", 1e-5))
     inputs = {str(name): _wanted(kind) for name, kind in (spec.get("calibration_inputs") or {}).items()}
-    return Sidecar(tuple(map(_preparation, images)), tuple(grids), min_depth, inputs)
+    lens = spec.get("lens") or {}
+    return Sidecar(
+        tuple(map(_preparation, images)),
+        tuple(grids),
+        min_depth,
+        inputs,
+        str(lens.get("model", "")),
+        lens.get("domain") == "formula",
+    )
 
 
 def _eye(camera: Mapping[str, Any], ego_from_lidar: Floats | None, bounds: Mapping[str, float]) -> Eye:
-    intrinsic = pose = None
-    if _has(camera, "lidar2img"):
-        image_from_lidar = _matrix(camera["lidar2img"])
+    intrinsic = pose = lens = None
+    if has(camera, "lidar2img"):
+        image_from_lidar = matrix_of(camera["lidar2img"])
     else:
-        intrinsic = np.eye(4)
-        intrinsic[:3, :3] = _matrix(camera["intrinsic"])
-        if _has(camera, "lidar2cam"):
-            pose = _matrix(camera["lidar2cam"])
-        elif ego_from_lidar is not None:
-            pose = np.linalg.inv(_pose(camera["sensor2ego"])) @ ego_from_lidar
+        pose = _camera_from_lidar(camera, ego_from_lidar)
+        if has(camera, "intrinsic"):
+            intrinsic = np.eye(4)
+            intrinsic[:3, :3] = matrix_of(camera["intrinsic"])
+            image_from_lidar = intrinsic @ pose
         else:
-            raise InputError(f"camera {camera['name']}", "`lidar2ego:`, because sensor2ego is used", "none")
-        image_from_lidar = intrinsic @ pose
+            lens, image_from_lidar = lens_of(camera["lens"]), np.full((4, 4), np.nan)
     width, height = map(int, camera["size_px"])
-    offset = float(camera["time_offset_s"]) if _has(camera, "time_offset_s") else 0.0
+    offset = float(camera["time_offset_s"]) if has(camera, "time_offset_s") else 0.0
     return Eye(
         str(camera["name"]),
         (width, height),
@@ -212,51 +221,21 @@ def _eye(camera: Mapping[str, Any], ego_from_lidar: Floats | None, bounds: Mappi
         pose,
         offset,
         _bounds(camera, bounds),
+        lens,
     )
 
 
+def _camera_from_lidar(camera: Mapping[str, Any], ego_from_lidar: Floats | None) -> Floats:
+    if has(camera, "lidar2cam"):
+        return matrix_of(camera["lidar2cam"])
+    if ego_from_lidar is None:
+        raise InputError(f"camera {camera['name']}", "`lidar2ego:`, because sensor2ego is used", "none")
+    return np.asarray(np.linalg.inv(pose_of(camera["sensor2ego"])) @ ego_from_lidar)
+
+
 def _bounds(node: Mapping[str, Any], default: Mapping[str, float]) -> dict[str, float]:
-    given = node["tolerance"] if _has(node, "tolerance") else {}
-    return {**default, **{key: float(value) for key, value in given.items() if value not in _ABSENT}}
-
-
-def _pose(node: Mapping[str, Any]) -> Floats:
-    """Return (4, 4) from a rotation in any spelling and metres; of named axes, that of right, down, forward."""
-    pose = np.eye(4)
-    pose[:3, :3] = _rotation(node)
-    if _has(
-        node, "axes"
-    ):  # a point in right, down, forward, then along the axes that are named, then rotated
-        names = node["axes"].split("-")
-        shares = [[float(_ALONG[name] @ _ALONG[way]) for way in _OPTICAL] for name in names]
-        pose[:3, :3] = pose[:3, :3] @ np.array(shares)
-    pose[:3, 3] = list(map(float, node["translation_m"]))
-    return pose
-
-
-def _rotation(node: Mapping[str, Any]) -> Floats:
-    if _has(node, "rotation"):
-        return _matrix(node["rotation"])
-    if _has(node, "rotation_wxyz"):
-        w, *vector = map(float, node["rotation_wxyz"])
-        return _of_quaternion(w, np.array(vector))
-    if _has(node, "rotation_xyzw"):
-        *vector, w = map(float, node["rotation_xyzw"])
-        return _of_quaternion(w, np.array(vector))
-    rotation = np.eye(3)
-    order = node["rotation_order"] if _has(node, "rotation_order") else "yaw-pitch-roll"
-    for name in order.split("-"):
-        axis = np.eye(3)[("roll", "pitch", "yaw").index(name)]
-        half = np.radians(float(node[f"{name}_deg"]) if _has(node, f"{name}_deg") else 0.0) / 2
-        rotation = rotation @ _of_quaternion(np.cos(half), np.sin(half) * axis)
-    return rotation
-
-
-def _of_quaternion(w: float, v: Floats) -> Floats:
-    """Return (3, 3) of a quaternion of any length: R = (w² - v·v) I + 2 v vᵀ + 2 w [v]×."""
-    cross = np.array([[0, -v[2], v[1]], [v[2], 0, -v[0]], [-v[1], v[0], 0]])
-    rotation: Floats = (w * w - v @ v) * np.eye(3) + 2 * np.outer(v, v) + 2 * w * cross
-    return rotation / (w * w + v @ v)
+    given = node["tolerance"] if has(node, "tolerance") else {}
+    return {**default, **{key: float(value) for key, value in given.items() if value not in ABSENT}}
 
 
 def _plain(value: Any) -> Any:
@@ -268,16 +247,13 @@ def _plain(value: Any) -> Any:
     try:
         return float(value)
     except (TypeError, ValueError):
-        return None if value in _ABSENT else value
-
-
-def _matrix(rows: Sequence[Sequence[Any]]) -> Floats:
-    return np.array([[float(value) for value in row] for row in rows], np.float64)
+        return None if value in ABSENT else value
 
 
 def _wanted(kind: Any) -> Wanted:
     if isinstance(kind, Mapping):
-        return Wanted(str(kind["kind"]), float(kind.get("stride", 1.0)), int(kind.get("repeat", 1)))
+        names = tuple(map(str, kind.get("parameters") or ()))
+        return Wanted(str(kind["kind"]), float(kind.get("stride", 1.0)), int(kind.get("repeat", 1)), names)
     return Wanted(str(kind))
 
 
@@ -285,8 +261,3 @@ def _preparation(image: Mapping[str, Any]) -> Preparation:
     left, top = map(float, image.get("crop_px") or (0.0, 0.0))
     width, height = map(int, image["size_px"])
     return Preparation((width, height), float(image.get("scale", 1.0)), (left, top))
-
-
-def _has(node: Mapping[str, Any], key: str) -> bool:
-    value = node.get(key)
-    return value is not None and not (isinstance(value, str) and value in _ABSENT)

@@ -10,6 +10,7 @@ from specialize.calibration.camera import Camera
 from specialize.calibration.expected import Expected, ExpectedImage
 from specialize.calibration.pose import inverse
 from specialize.calibration.profile import CalibrationProfile
+from specialize.lens import lens_of
 from tests.calibration.wrong_rigs import (
     CAR42,
     HALF,
@@ -35,6 +36,9 @@ from tests.calibration.wrong_rigs import (
     x_forward,
 )
 
+FOCAL = {"fx": 500.0, "fy": 500.0, "cx": 800.0, "cy": 450.0}
+WIDE, NARROW = lens_of("kannala_brandt", FOCAL), lens_of("kannala_brandt", FOCAL, max_angle_rad=0.9)
+
 BLUNDERS: dict[str, tuple[CalibrationProfile, str, str, str]] = {
     "half resolution": (
         with_lens(lambda k: HALF @ k),
@@ -59,6 +63,33 @@ BLUNDERS: dict[str, tuple[CalibrationProfile, str, str, str]] = {
         "field-of-view",
         "warning",
         "the horizontal field of view is 168.6 degrees",
+    ),
+    "a pinhole as wide as a fisheye": (
+        with_lens(lambda k: np.array([[400, 0, 800], [0, 400, 450], [0, 0, 1.0]])),
+        "wide-pinhole",
+        "warning",
+        "a pinhole with 127 degrees across",
+    ),
+    "raw images of a fisheye": (
+        changed(0, lambda c: Camera.through(c.name, (1600, 900), WIDE, c.camera_from_lidar)),
+        "lens-not-in-model",
+        "error",
+        "its images are those of a kannala_brandt lens, and the model projects by matrices",
+    ),
+    "undistorted farther than the lens sees": (
+        changed(
+            0,
+            lambda c: Camera.pinhole(
+                c.name,
+                (1600, 900),
+                [[300, 0, 800], [0, 300, 450], [0, 0, 1.0]],
+                c.camera_from_lidar,
+                lens=NARROW,
+            ),
+        ),
+        "lens-no-content",
+        "warning",
+        "of the undistorted image are outside of the raw image",
     ),
     "scaled projection": (
         changed(

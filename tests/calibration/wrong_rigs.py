@@ -21,6 +21,7 @@ MODEL = Expected(
     cameras=ORDER,
     image=ExpectedImage((800, 480), scale=0.5, raw_size_px=(1600, 900)),
     points=ExpectedPoints("right", "lidar", (1.3, 2.4)),
+    lens="",
 )
 TO_BODY = np.array([[0.0, 0, 1, 0], [-1, 0, 0, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 

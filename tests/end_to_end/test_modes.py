@@ -20,7 +20,8 @@ from specialize.modes.envelope_file import FILE_NAME, pairs_outside, read_supers
 from specialize.planning import visible_sets
 from specialize.visibility.envelope import deviations
 from specialize.visibility.perturb import at_the_edge
-from specialize.visibility.plan import VisibilityPlan, plan_visibility
+from specialize.visibility.plan import VisibilityPlan, plan_of
+from specialize.visibility.projection import Straight
 from specialize.visibility.pyramid import Deviation
 from tests import shared_files
 from tests.cli.running import CAR42, CAR43, Ran, run_here
@@ -114,11 +115,11 @@ def test_a_build_finds_out_once_what_the_cameras_see(
     """No two plans of one build are made of the same matrices."""
     made: list[bytes] = []
 
-    def counted(matrices: np.ndarray, *others: object) -> VisibilityPlan:
-        made.append(np.asarray(matrices).tobytes())
-        return plan_visibility(matrices, *others)  # type: ignore[arg-type]
+    def counted(projection: Straight, *others: object) -> VisibilityPlan:
+        made.append(projection.image_from_lidar.tobytes())
+        return plan_of(projection, *others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("specialize.planning.plan_visibility", counted)
+    monkeypatch.setattr("specialize.planning.plan_of", counted)
     options = ("--tolerance", TOLERANCE) if mode == "envelope" else ()
     bench.outcome("--mode", mode, *options)
     assert made and len(set(made)) == len(made)

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from specialize.model import GridSpec, ImagePrep, InputRule, ModelSpec
+from specialize.model import GridSpec, ModelSpec
+from specialize.model_parts import ImagePrep, InputRule
 from specialize.visibility.grid import QueryGrid
 from tests.graphs import GraphMaker
 

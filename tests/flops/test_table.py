@@ -7,7 +7,8 @@ from pathlib import Path
 from specialize.calibration.load import load_profile
 from specialize.flops.closed import DeformableSite
 from specialize.flops.table import page
-from specialize.model import GridSpec, ImagePrep, ModelSpec
+from specialize.model import GridSpec, ModelSpec
+from specialize.model_parts import ImagePrep
 from specialize.resources import resource_dir
 from specialize.visibility.plan import plan_visibility
 

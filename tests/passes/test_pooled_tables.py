@@ -15,7 +15,8 @@ import torch
 
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import StaleError
-from specialize.model import ImagePrep, ModelSpec
+from specialize.model import ModelSpec
+from specialize.model_parts import ImagePrep
 from specialize.modes.rooms import explain
 from specialize.modes.tables import Program
 from specialize.modes.tabulate import Tabulated, tabulate

@@ -18,7 +18,7 @@ from specialize.passes.pipeline import Specialized, specialize_graph
 from specialize.passes.superset import OUTSIDE, restrict
 from specialize.planning import visible_sets
 from specialize.rows.arrange import Packing
-from specialize.visibility.envelope import certified_superset
+from specialize.visibility.envelope import superset_within
 from specialize.visibility.grid import QueryGrid
 from tests.graphs import PADDED, RAGGED, assert_static, operators, run
 from tests.synthetic.attention import Model, Style
@@ -55,7 +55,7 @@ def superset_of(style: Style) -> np.ndarray:
     """Return the pairs that a vehicle within `BOUNDS` may see."""
     (plan,) = visible_sets(spec_of(style), vehicle(style, TURN_RAD))
     allowed = [BOUNDS] * style.cameras
-    return certified_superset(plan.image_from_lidar, plan.size_px, plan.grid, allowed, plan.rule)
+    return superset_within(plan, allowed)
 
 
 def enveloped(

@@ -9,7 +9,8 @@ from specialize.artifact.manifest import Digests, Manifest, PassNote, Site, Site
 from specialize.artifact.witness import Witness, WitnessedGrid, WitnessedInput, WitnessedSite
 from specialize.calibration.load import load_profile
 from specialize.flops import compare_forms, count
-from specialize.model import GridSpec, ImagePrep, ModelSpec
+from specialize.model import GridSpec, ModelSpec
+from specialize.model_parts import ImagePrep
 from specialize.planning import visible_sets
 from specialize.resources import resource_dir
 from specialize.verify import TOLERANCES, VerifyReport, compare_arrays

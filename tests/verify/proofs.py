@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper
 
 from specialize.calibration.load import load_profile
 from specialize.evidence import Shown
-from specialize.model import InputRule
+from specialize.model_parts import InputRule
 from specialize.modes.binding import bind_model
 from specialize.planning import visible_sets
 from specialize.request import BuildRequest

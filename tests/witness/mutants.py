@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from specialize.calibration.profile import CalibrationProfile
-from specialize.model import ImagePrep, ModelSpec
+from specialize.model import ModelSpec
+from specialize.model_parts import ImagePrep
 from specialize.modes import envelope_file, table
 from specialize.modes.tables import Program
 from specialize.passes import superset

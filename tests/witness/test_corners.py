@@ -15,7 +15,7 @@ from specialize.calibration.tolerance import TOLERANCE_KEYS, parse_tolerance
 from specialize.errors import InputError
 from specialize.planning import visible_sets
 from specialize.resources import resource_dir
-from specialize.visibility.envelope import certified_superset, deviations
+from specialize.visibility.envelope import deviations, superset_within
 from specialize.witness.corners import adverse_rigs, search
 from specialize.witness.moves import Bounds, bounds_of, moved_rig, taken_apart, written_tolerance
 from specialize.witness.rig import Rig, read_rig, rig_of, sidecar_of
@@ -61,7 +61,7 @@ def test_a_certificate_that_is_too_small_is_found(text: str) -> None:
             dataclasses.replace(one, **{key: share * value for key, value in dataclasses.asdict(one).items()})
             for one in allowed
         ]
-        superset = certified_superset(plan.image_from_lidar, plan.size_px, plan.grid, less, plan.rule)
+        superset = superset_within(plan, less)
         found = [
             search(rig, camera, SIDECAR, SIDECAR.grids[0], bounds[camera], superset[camera])
             for camera in range(6)

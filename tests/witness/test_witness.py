@@ -17,6 +17,7 @@ from specialize.errors import InputError
 from specialize.model import InputKind, ModelSpec
 from specialize.model_kinds import KINDS as BOUND
 from specialize.model_kinds import cut
+from specialize.model_parts import LensSpec
 from specialize.planning import visible_sets
 from specialize.resources import resource_dir
 from specialize.witness.inputs import NAMES, Fed, compare, matrices_of
@@ -62,7 +63,8 @@ def test_packaged_profiles_give_the_same_matrices(path: Path) -> None:
     """Every spelling that the packaged profiles use gives the same matrices to the last digits."""
     rig, profile = read_rig(path), load_profile(path)
     assert tuple(eye.name for eye in rig.eyes) == profile.camera_names()
-    for kind in ("lidar2img", "img2lidar"):
+    raw = any(camera.is_raw for camera in profile.cameras)
+    for kind in ("lidar2cam", "cam2lidar") if raw else ("lidar2img", "img2lidar"):
         expected = _fed_with(kind).calibration_arrays(profile)["m"]
         found = matrices_of(kind, rig, sidecar(SPEC, len(rig.eyes)))
         assert found is not None
@@ -91,7 +93,8 @@ def test_every_kind_is_the_same_matrix(kind: str, stride: float) -> None:
         return
     path = resource_dir("calib_profiles") / "car42.yaml"
     image, wanted = zoo.spec("bevfusion_camera").image, InputKind(kind=kind, stride=stride)
-    spec = ModelSpec(image=image, calibration_inputs={"m": wanted}, cameras=SPEC.cameras)
+    lens = LensSpec(model="pinhole") if "lens" in kind else None
+    spec = ModelSpec(image=image, calibration_inputs={"m": wanted}, cameras=SPEC.cameras, lens=lens)
     rig, own = read_rig(path), sidecar(spec, 6)
     assert own.inputs["m"] == Wanted(kind, stride)
     matrices = spec.calibration_arrays(load_profile(path))["m"]
@@ -184,7 +187,8 @@ def test_the_border_is_outside() -> None:
 @given(rig=strategies.rigs(), data=st.data())
 def test_random_rigs_see_the_same(rig: strategies.Rig, data: st.DataObject) -> None:
     """For cameras in any pose the plan and the witness differ only where rounding may decide."""
-    from specialize.model import GridSpec, ImagePrep
+    from specialize.model import GridSpec
+    from specialize.model_parts import ImagePrep
 
     scale = data.draw(st.sampled_from([1.0, 0.5, 0.44]))
     size = (int(rig.size_px[:, 0].max()), int(rig.size_px[:, 1].max()))

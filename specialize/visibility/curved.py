@@ -1,0 +1,264 @@
+"""Cameras whose images are those of a lens: visible points, borderline ones, and what a moved camera may see.
+
+**Rounding.** A graph computes coordinates, then the lens's formula, in its own precision. Coordinates are off by at
+most the share of `spans` of what is added up for them. The formula is evaluated a second time with bounds on its
+rounding (`lens.rounding`) wherever a point is near a border of the image, of the angle, or of the depth; a point is in
+doubt if a border lies within the bound. Errors grow from the centre of an image to its border, so that points far from
+all borders need no bound of their own; if any bound near a border is not small against what counts as near, every
+point gets one. Whole blocks of points are settled where the centre's pixel is farther from all borders than the image
+can move between the centre and any point of the block.
+
+**A camera that moves.** Within bounds its intrinsics give the pixel c + d + (1 + e)(p - c) in the place of p, for the
+centre c, |e| at most the focal ratio and |d| at most the shift of the principal point: what is seen has p in a larger
+rectangle R. Let W be the set of directions that the nominal lens maps into R. A camera turned by at most rho and
+displaced by at most tau sees a point at x only if a direction of W is within alpha = rho + asin(tau / |x|) of x (the
+argument of `pyramid`), that is if x is in W, or within alpha of its border. The border consists of what R's border
+shows and of the lens's rim inside R; it is sampled, and the largest gap between samples is added to alpha.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from specialize.lens import Lens, Rounded
+from specialize.visibility.blocks import Settle, settle_blocks
+from specialize.visibility.grid import Bools, Floats, Ints, QueryGrid, VisibilityRule
+from specialize.visibility.outline import border_of, speeds_of
+from specialize.visibility.projection import Room, checked_sizes
+from specialize.visibility.pyramid import Deviation
+from specialize.visibility.spans import ROUNDINGS, rounding_ratio
+
+NEAR_PX, NEAR_RAD, NEAR_DEPTH = 2.0, 2e-3, 1e-2
+"""How near to a border a point gets a bound of its own; the depth by share of the distance."""
+SURE = 1 / 2
+"""Share of that which a bound may be, for points farther away to need none."""
+_WIDEST = 0.5
+"""Angular radius in radians of blocks that are looked at as a whole."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curved:
+    """Cameras with lenses.
+
+    Attributes:
+        lenses: Of the network's images, one per camera.
+        camera_from_lidar: (N, 4, 4) float64, m.
+        size_px: (N, 2) int64, width and height of the network's images, padding included.
+    """
+
+    lenses: tuple[Lens, ...]
+    camera_from_lidar: Floats
+    size_px: Ints
+
+    @classmethod
+    def of(cls, lenses: tuple[Lens, ...], camera_from_lidar: npt.ArrayLike, size_px: npt.ArrayLike) -> Curved:
+        """Return read-only copies."""
+        poses = np.array(camera_from_lidar, np.float64)
+        poses.flags.writeable = False
+        return cls(lenses, poses, checked_sizes(size_px, len(lenses)))
+
+    def lattice(self, grid: QueryGrid, rule: VisibilityRule) -> tuple[Bools, Ints]:
+        """Return the points surely visible, and those in doubt."""
+        found = [self._of_camera(camera, grid, rule) for camera in range(len(self.lenses))]
+        doubtful = [
+            np.column_stack([np.full(len(places), camera), places])
+            for camera, (_, places) in enumerate(found)
+        ]
+        return np.stack([inside for inside, _ in found]), np.concatenate(doubtful).astype(np.int64)
+
+    def decide(self, position: Ints, grid: QueryGrid, rule: VisibilityRule) -> Bools:
+        """Return the verdict of the formula in float64."""
+        axes = grid.axes()
+        verdict = np.zeros(len(position), bool)
+        for camera in range(len(self.lenses)):
+            here = position[:, 0] == camera
+            x, y, z = (axis[position[here, 3 - place]] for place, axis in enumerate(axes))
+            margins = self._margins(camera, self._moved(camera, x, y, z), rule)
+            verdict[here] = _holds(margins, rule)
+        return verdict
+
+    def places(self, grid: QueryGrid, rule: VisibilityRule) -> Floats:
+        """Return the scaled pixels by the formula, finite everywhere; beyond the limit they mean nothing."""
+        found = []
+        for camera, lens in enumerate(self.lenses):
+            with np.errstate(all="ignore"):
+                u, v = lens.formula(*lens.entering(*self._points(camera, grid)))
+            pixels = np.nan_to_num(np.stack([u, v]) - lens.pixel_centre, posinf=0.0, neginf=0.0)
+            found.append(pixels / self.size_px[camera][:, None, None, None])
+        return np.stack(found)
+
+    def reached(self, camera: int, deviation: Deviation, grid: QueryGrid, rule: VisibilityRule) -> Bools:
+        """Return what any camera within the bounds may see; see the module's argument."""
+        points = np.stack(np.broadcast_arrays(*self._points(camera, grid)), axis=-1)  # (Z, Y, X, 3)
+        distance = np.linalg.norm(points, axis=-1)
+        shift = deviation.translation_m + float(np.linalg.norm(self._coordinate_errors(camera, grid, rule)))
+        inside, away = self._away(camera, deviation, points)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            alpha = deviation.rotation_rad + np.arcsin(np.minimum(shift / distance, 1.0))
+        return np.asarray(inside | (away <= alpha) | (distance <= shift) | (alpha >= math.pi))
+
+    def room(self, camera: int, points: Floats, grid: QueryGrid, rule: VisibilityRule) -> Room:
+        """Return the least movement that brings a point into view; rounding is taken off."""
+        pose = self.camera_from_lidar[camera]
+        seen_from = points @ pose[:3, :3].T + pose[:3, 3]
+        inside, away = self._away(camera, Deviation(), seen_from)
+        if inside.any():
+            return Room(0.0, 0.0)
+        distance = np.linalg.norm(seen_from, axis=-1)
+        error = float(np.linalg.norm(self._coordinate_errors(camera, grid, rule)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            turn = away - np.arcsin(np.minimum(error / distance, 1.0))
+        shift = distance * np.sin(np.minimum(away, math.pi / 2)) - error
+        return Room(max(0.0, float(turn.min())), max(0.0, float(shift.min())))
+
+    def tables(self) -> Mapping[str, npt.NDArray[np.generic]]:
+        """Return `lidar2cam`, the names of the models, and their parameters under `lens_parameters/<name>`."""
+        names = sorted({name for lens in self.lenses for name in lens.parameters})
+        return {
+            "lidar2cam": self.camera_from_lidar,
+            "lens_model": np.array([lens.MODEL for lens in self.lenses]),
+            "lens_limit_rad": np.array([lens.limit_rad for lens in self.lenses]),
+        } | {
+            f"lens_parameters/{name}": np.array([lens.parameters.get(name, np.nan) for lens in self.lenses])
+            for name in names
+        }
+
+    def _points(self, camera: int, grid: QueryGrid) -> tuple[Floats, Floats, Floats]:
+        x, y, z = grid.axes()
+        return self._moved(camera, x, y[:, None], z[:, None, None])
+
+    def _moved(self, camera: int, x: Floats, y: Floats, z: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return points of the lidar frame in a camera's."""
+        a, b, c = (
+            row[0] * x + (row[1] * y + (row[2] * z + row[3])) for row in self.camera_from_lidar[camera][:3]
+        )
+        return a, b, c
+
+    def _coordinate_errors(self, camera: int, grid: QueryGrid, rule: VisibilityRule) -> Floats:
+        """Return (3,) how far a graph's coordinates in the camera's frame may be from exact ones, m."""
+        x0, y0, z0, x1, y1, z1 = grid.range_m
+        largest = [max(abs(a), abs(b), b - a) for a, b in ((x0, x1), (y0, y1), (z0, z1))] + [1.0]
+        return np.asarray(
+            np.abs(self.camera_from_lidar[camera][:3]) @ np.array(largest) * rounding_ratio(rule)
+        )
+
+    def _of_camera(self, camera: int, grid: QueryGrid, rule: VisibilityRule) -> tuple[Bools, Ints]:
+        """Return the points surely visible (Z, Y, X), and positions (B, 3) of those in doubt."""
+        x, y, z = grid.axes()
+        inside, open_at = settle_blocks((x, y, z), self._settler(camera, rule))
+        points = np.stack(self._moved(camera, x[open_at[:, 2]], y[open_at[:, 1]], z[open_at[:, 0]]))  # (3, P)
+        margins = self._margins(camera, tuple(points), rule)
+        inside[tuple(open_at.T)] = _holds(margins, rule)
+        errors = self._coordinate_errors(camera, grid, rule)
+        near = np.flatnonzero(np.abs(_least(margins)) * np.minimum(1.0, np.linalg.norm(points, axis=0)) < 1.0)
+        undecided, share = self._in_doubt(camera, points[:, near], errors, rule)
+        doubtful = open_at[near[undecided]]
+        if share > SURE:
+            every = np.stack(np.broadcast_arrays(*self._points(camera, grid)))
+            undecided, _ = self._in_doubt(camera, every.reshape(3, -1), errors, rule)
+            doubtful = np.argwhere(undecided.reshape(every.shape[1:]))
+        inside[tuple(doubtful.T)] = False
+        return inside, doubtful
+
+    def _settler(self, camera: int, rule: VisibilityRule) -> Settle:
+        """Return what decides blocks: their centre's margins, against how fast the image moves with the direction."""
+        lens, size = self.lenses[camera], self.size_px[camera].astype(np.float64)
+        angles, speed = speeds_of(lens)
+
+        def settle(centres: Floats, radii: Floats) -> tuple[Bools, Bools]:
+            x, y, z = self._moved(camera, *centres)
+            distance = np.sqrt(x * x + y * y + z * z)
+            with np.errstate(all="ignore"):
+                spread = np.arcsin(np.minimum(radii / distance, 1.0))
+                u, v = lens.formula(x, y, z)
+                angle = np.arctan2(np.sqrt(x * x + y * y), z)
+                moved = spread * np.interp(angle + spread, angles, speed)
+                margin = np.minimum.reduce([u, size[0] - u, v, size[1] - v]) - lens.pixel_centre * np.sign(u)
+            ahead = (angle + spread < angles[-1]) & (spread < _WIDEST)
+            whole = ahead & (margin > moved + 2 * NEAR_PX)
+            none = ahead & (margin < -moved - 2 * NEAR_PX)
+            if rule.domain == "angle":
+                none |= (angle - spread > lens.limit_rad + 2 * NEAR_RAD) & (spread < _WIDEST)
+            return whole, none
+
+        return settle
+
+    def _in_doubt(
+        self, camera: int, points: Floats, errors: Floats, rule: VisibilityRule
+    ) -> tuple[Bools, float]:
+        """Return which points (3, P) rounding decides, and the largest bound near a border by what counts as near."""
+        unit = ROUNDINGS / 12 * float(np.finfo(rule.dtype).eps) / 2
+        rounded = tuple(Rounded(axis, error, unit) for axis, error in zip(points, errors, strict=True))
+        margins = self._margins(camera, rounded, rule)
+        low, high = (
+            np.min([each.value + sign * each.error for each in margins], axis=0) for sign in (-1.0, 1.0)
+        )
+        low, high = (np.where(np.isnan(each), fill, each) for each, fill in ((low, -np.inf), (high, np.inf)))
+        undecided = (high >= 0) & (low <= 0)
+        shown = np.max([each.error for each in margins], axis=0)[high >= 0]
+        return undecided, float(shown.max(initial=0.0))
+
+    def _margins(self, camera: int, points: Any, rule: VisibilityRule) -> list[Any]:
+        """Return how far points are inside each border, by what counts as near: image (4), angle, depth."""
+        lens, (width, height) = self.lenses[camera], self.size_px[camera]
+        with np.errstate(all="ignore"):
+            entered = lens.entering(*points)
+            u, v = lens.formula(*entered)
+            u, v = u - lens.pixel_centre, v - lens.pixel_centre
+            depth = (
+                (lens.depth(*entered) - rule.min_depth)
+                / np.sqrt(sum(axis * axis for axis in points))
+                / NEAR_DEPTH
+            )
+            sides = [u / NEAR_PX, (float(width) - u) / NEAR_PX, v / NEAR_PX, (float(height) - v) / NEAR_PX]
+            if rule.domain == "formula":
+                return [*sides, depth]
+            return [*sides, (lens.limit_rad - lens.angle_rad(*entered)) / NEAR_RAD, depth]
+
+    def _away(self, camera: int, deviation: Deviation, points: Floats) -> tuple[Bools, Floats]:
+        """Return which points (..., 3) of the camera's frame a widened image holds, and their angle from its border."""
+        from scipy.spatial import cKDTree  # slow to import, and needed for tolerances only
+
+        lens = self.lenses[camera]
+        low, high = self._rectangle(camera, deviation)
+        pixels, valid = lens.project(points)
+        with np.errstate(invalid="ignore"):
+            inside = valid & ((pixels >= low) & (pixels <= high)).all(axis=-1)
+        border, gap = border_of(lens, low, high)
+        if not len(border):
+            return inside, np.full(inside.shape, math.pi)
+        with np.errstate(invalid="ignore"):
+            unit = points / np.linalg.norm(points, axis=-1, keepdims=True)
+        chord, _ = cKDTree(border).query(np.nan_to_num(unit).reshape(-1, 3))
+        angle = 2 * np.arcsin(np.minimum(chord / 2, 1.0)).reshape(inside.shape)
+        return inside, np.maximum(angle - gap, 0.0)
+
+    def _rectangle(self, camera: int, deviation: Deviation) -> tuple[Floats, Floats]:
+        """Return the corners of the nominal pixels that a camera within the bounds may show, rounding included."""
+        lens, size = self.lenses[camera], self.size_px[camera].astype(np.float64)
+        centre = np.array([lens.parameters["cx"], lens.parameters["cy"]]) - lens.pixel_centre
+        low, high = np.full(2, np.inf), np.full(2, -np.inf)
+        for ratio in (-deviation.focal_ratio, deviation.focal_ratio):
+            for shift in (-deviation.principal_point_px, deviation.principal_point_px):
+                low = np.minimum(low, centre + (0.0 - centre - shift) / (1 + ratio))
+                high = np.maximum(high, centre + (size - centre - shift) / (1 + ratio))
+        return low - NEAR_PX * SURE, high + NEAR_PX * SURE
+
+
+def _least(margins: list[Floats]) -> Floats:
+    with np.errstate(invalid="ignore"):
+        least = np.min(margins, axis=0)
+    return np.where(np.isnan(least), 0.0, least)
+
+
+def _holds(margins: list[Floats], rule: VisibilityRule) -> Bools:
+    """Return whether points are seen, from their margins: strictly inside, or on a border that is closed."""
+    with np.errstate(invalid="ignore"):
+        borders = [each >= 0 if rule.border == "closed" else each > 0 for each in margins[:4]]
+        return np.asarray(np.logical_and.reduce([*borders, *(each > 0 for each in margins[4:])]), bool)

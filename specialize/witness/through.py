@@ -1,0 +1,131 @@
+"""Which pairs are seen through lenses, and the numbers of a lens that a model is fed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from specialize.witness.lens import EyeLens, seen_through
+from specialize.witness.rig import Eye, Floats, Grid, Preparation, Rig, Sidecar
+from specialize.witness.sight import FLOAT32_ROUNDINGS, Bools, Pairs, network_from_lidar, pairs, reach_of
+
+FORMULA_PX = 0.02
+"""How far a float32 graph may be off in the lens's formula alone, for exact coordinates, in network pixels."""
+WIDER = 4.0
+"""Factor on the roundings of coordinates: a graph may add them up in any order, and normalise them."""
+
+_PINHOLE_IN = {
+    "brown_conrady": {},
+    "mei": {"xi": 0.0},
+    "eucm": {"alpha": 0.0, "beta": 1.0},
+    "double_sphere": {"xi": 0.0, "alpha": 0.0},
+}
+_POWERS_OF_PX = {
+    **dict.fromkeys(("fx", "fy", "cx", "cy", "skew", *(f"a{power}" for power in range(6))), 1),
+    **{f"b{power}": -power for power in range(6)},
+}
+
+
+def seen_pairs(rig: Rig, sidecar: Sidecar, grid: Grid) -> Pairs:
+    """Return what every camera sees of a grid's queries, by matrices or through lenses, as the model does it."""
+    if not sidecar.lens:
+        return pairs(network_from_lidar(rig, sidecar), sidecar, grid)
+    points = grid.points()
+    every = [
+        _pairs_of(eye, prep, points, sidecar)
+        for eye, prep in zip(rig.eyes, sidecar.preparations, strict=True)
+    ]
+    surely, possibly, outside = (np.stack(each) for each in zip(*every, strict=True))
+    return Pairs(surely, possibly, outside)
+
+
+def _pairs_of(eye: Eye, prep: Preparation, points: Floats, sidecar: Sidecar) -> tuple[Bools, Bools, Floats]:
+    """Return (Q,) what one camera surely and possibly sees, and how far its innermost point is outside, px.
+
+    A point is looked at where it is, and moved along each axis by what rounding may move its coordinates.
+    """
+    lens, pose = lens_for(eye, sidecar.lens), eye.camera_from_lidar
+    assert pose is not None
+    inside = points @ pose[:3, :3].T + pose[:3, 3]
+    moved = WIDER * FLOAT32_ROUNDINGS * 2.0**-24 * (np.abs(pose[:3]) @ np.append(reach_of(points), 1.0))
+    steps = [
+        np.zeros(3),
+        *(sign * size * axis for size, axis in zip(moved, np.eye(3), strict=True) for sign in (-1, 1)),
+    ]
+    outside = np.stack([_outside_px(lens, prep, inside + step, sidecar) for step in steps])  # (7, Q, D)
+    surely = np.logical_and.reduce(outside < -FORMULA_PX).any(axis=-1)
+    possibly = np.logical_or.reduce(outside < FORMULA_PX).any(axis=-1)
+    return np.asarray(surely), np.asarray(possibly), outside[0].min(axis=-1)
+
+
+def _outside_px(lens: EyeLens, prep: Preparation, points: Floats, sidecar: Sidecar) -> Floats:
+    """Return (...) how far outside of the network's image points fall; infinite where nothing is seen."""
+    raw, valid = seen_through(lens, points, by_formula=sidecar.by_formula, least_m=sidecar.min_depth_m)
+    (left, top), (width, height) = prep.crop_px, prep.size_px
+    u, v = prep.scale * raw[..., 0] - left, prep.scale * raw[..., 1] - top
+    with np.errstate(invalid="ignore"):
+        outside = np.maximum.reduce([-u, u - width, -v, v - height])
+    return np.where(valid & np.isfinite(outside), outside, np.inf)
+
+
+def lens_for(eye: Eye, model: str) -> EyeLens:
+    """Return the lens of a camera as one of the model that the graph projects through."""
+    own = eye.lens
+    if own is None:
+        k = eye.intrinsic
+        assert k is not None
+        own = EyeLens(
+            "pinhole", {"fx": k[0, 0], "fy": k[1, 1], "cx": k[0, 2], "cy": k[1, 2], "skew": k[0, 1]}
+        )
+    if own.model == model or model not in _PINHOLE_IN:
+        return own
+    nothing = {**dict.fromkeys(("k1", "k2", "k3", "p1", "p2"), 0.0), **_PINHOLE_IN[model]}
+    return replace(own, model=model, values={**nothing, **own.values})
+
+
+def fed_parameters(rig: Rig, sidecar: Sidecar, names: Sequence[str], prepared: bool) -> Floats:
+    """Return (N, len(names)) parameters of every camera's lens, of its raw or of its network image."""
+    rows = []
+    for eye, prep in zip(rig.eyes, sidecar.preparations, strict=True):
+        lens = lens_for(eye, sidecar.lens)
+        values = dict(_prepared(lens, prep) if prepared else lens.values)
+        rows.append([limit_rad(lens) if name == "max_angle" else values[name] for name in names])
+    return np.array(rows, np.float64)
+
+
+def lens_matrix(eye: Eye, prep: Preparation, model: str, prepared: bool) -> Floats:
+    """Return (4, 4) with focal lengths, skew and centre of a camera's lens."""
+    lens = lens_for(eye, model)
+    v = _prepared(lens, prep) if prepared else lens.values
+    found = np.eye(4)
+    found[0, :3], found[1, 1:3] = (v["fx"], v["skew"], v["cx"]), (v["fy"], v["cy"])
+    return found
+
+
+def limit_rad(lens: EyeLens) -> float:
+    """Return the angle up to which a lens sees, by bisection along its columns."""
+    low, high = 0.0, np.pi
+    if _sees(lens, high * (1 - 1e-15)):
+        return min(high, lens.widest_rad)
+    for _ in range(70):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _sees(lens, middle) else (low, middle)
+    return (low + high) / 2
+
+
+def _sees(lens: EyeLens, angle: float) -> bool:
+    ray = np.array([np.sin(angle), 0.0, np.cos(angle)])
+    return bool(seen_through(lens, ray)[1])
+
+
+def _prepared(lens: EyeLens, prep: Preparation) -> Mapping[str, float]:
+    powers = dict(_POWERS_OF_PX) | (
+        dict.fromkeys(("k1", "k2", "k3", "k4"), 1) if lens.model == "radial_poly" else {}
+    )
+    values = {name: value * prep.scale ** powers.get(name, 0) for name, value in lens.values.items()}
+    half = lens.centre * (1 - prep.scale)
+    return values | {
+        name: values[name] + half - crop for name, crop in zip(("cx", "cy"), prep.crop_px, strict=True)
+    }

@@ -61,6 +61,8 @@ FAR_VEHICLES = 3
 _FAR = Deviation(rotation_rad=0.3, translation_m=0.5, focal_ratio=0.1, principal_point_px=5.0)
 """How far the vehicles are from the build's own that tell tables apart which are equal by chance."""
 
+_SUPERFLUOUS = "rows that the calibration makes superfluous"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Tabulated:
@@ -98,19 +100,18 @@ def tabulate(
         StaleError: A vehicle of `--capacity-over` has other cameras.
     """
     over = load_profiles(request.capacity_over)
-    packing = Packing(request.layout, request.align, many=True)
-    whole = Program(prepared, spec, profile.camera_names(), packing)
+    packing, names = Packing(request.layout, request.align, many=True), profile.camera_names()
+    whole = Program(prepared, spec, names, packing)
     alone = whole.compile(profile)[0]
     if not alone.sites:
-        hint = "use --mode exact"
-        raise DeclinedError(request.model, "rows that the calibration makes superfluous", "none", hint)
+        raise DeclinedError(request.model, _SUPERFLUOUS, "none", "use --mode exact")
     cutter = _Cutter(whole, alone)
     part = cutter.cut(alone.sites)
     near = _near(profile)
     needs = _needs(part, alone, over, near)
     capacity = parse_capacity(request.capacity, over=bool(over))
     most = {site.where: site.queries for site in alone.sites}
-    rooms = make_rooms(needs, capacity, packing, profile.camera_names(), most)
+    rooms = make_rooms(needs, capacity, packing, names, most)
     engines = [whole.with_rooms(rooms).compile(each) for each in near]
     tables = _tables(part, [engine.model for engine, _ in engines], engines[0][1], profile, cutter.origins())
     require_alike([engine.model for engine, _ in engines], tables, engines[0][1])
@@ -118,13 +119,13 @@ def tabulate(
     compiling = _program(cutter, rooms, tables, near, expected)
     program = linked_program(compiling, near, expected, _far(profile), tuple(plans))
     engine = engines[0][0]
-    compiled = Specialized(engine.model, engine.sites, (*engine.notes, *externalize(engine.model, tables)))
+    notes = (*engine.notes, *externalize(engine.model, tables))
     # rounding moves points of a pooling to other cells, and sums with them: it is proven with the graph's own
     proven = compiling if any(pools(room) for room in rooms.values()) else program
     vehicles = tuple((each, proven.contents(each)) for each in (profile, *over[: MOST_VEHICLES - 1]))
     held = capacity_json(engine.sites, rooms, plans, sum(array.nbytes for array in vehicles[0][1].values()))
     return Tabulated(
-        compiled=tidied(compiled),
+        compiled=tidied(Specialized(engine.model, engine.sites, notes)),
         files=files_of(program),
         tables=tables,
         vehicles=vehicles,

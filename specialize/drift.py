@@ -116,7 +116,10 @@ def _drift(
     delta = compare(before, after)
     comparable = not _other_cameras(delta)
     same_inputs = comparable and _same_inputs(spec, before, after)
-    plans = (visible_sets(spec, before), visible_sets(spec, after)) if comparable else ((), ())
+    through = spec.lens is not None or not any(
+        camera.is_raw for each in (before, after) for camera in each.cameras
+    )
+    plans = (visible_sets(spec, before), visible_sets(spec, after)) if comparable and through else ((), ())
     queries = _queries(*plans)
     outcome = DriftOutcome(
         before=places[0],

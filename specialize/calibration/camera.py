@@ -195,6 +195,14 @@ class Camera:
             return decompose(self.image_from_lidar)
         return Pinhole(self.intrinsic, self.camera_from_lidar)
 
+    def width_rad(self) -> float:
+        """Return the angle between what the first and the last column of the image show, at the height of the axis."""
+        if self.is_raw and self.lens is not None:
+            return self.lens.width_rad(self.width_px)
+        intrinsic = self.as_pinhole().intrinsic
+        focal, centre = float(intrinsic[0, 0]), float(intrinsic[0, 2])
+        return math.atan2(centre, focal) + math.atan2(self.width_px - centre, focal)
+
     def project(self, points_m: ArrayLike, nearest_m: float = 0.0) -> tuple[Matrix, NDArray[np.bool_]]:
         """Return where points of the lidar's frame land in the images that the model is given.
 

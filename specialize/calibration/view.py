@@ -41,10 +41,7 @@ class View:
     @property
     def hfov_rad(self) -> float:
         """The horizontal field of view of the image that the model is given."""
-        if self.camera.is_raw and self.camera.lens is not None:
-            return self.camera.lens.width_rad(self.camera.width_px)
-        width, fx, cx = self.camera.width_px, self.intrinsic[0, 0], self.intrinsic[0, 2]
-        return math.atan2(cx, fx) + math.atan2(width - cx, fx)
+        return self.camera.width_rad()
 
     @property
     def centre_m(self) -> Matrix:

@@ -127,6 +127,8 @@ def _query_json(change: QueryChange) -> dict[str, int]:
 def _sentence(outcome: DriftOutcome) -> str:
     gained = sum(change.gained for change in outcome.queries)
     lost = sum(change.lost for change in outcome.queries)
+    if outcome.verdict == "other numbers" and not outcome.queries:
+        return f"the cameras give {outcome.model} other numbers; it has no queries to compare for them"
     return {
         "same": "nothing moved",
         "other numbers": f"the same queries of {outcome.model} are seen, at other pixels",

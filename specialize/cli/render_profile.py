@@ -166,12 +166,13 @@ def _camera_json(camera: Camera, ego_from_lidar: Matrix | None) -> dict[str, Any
         "name": camera.name,
         "size_px": [camera.width_px, camera.height_px],
         "focal_px": [round(focal, 3), round(float(pinhole.intrinsic[1, 1]), 3)],
-        "fov_deg": round(2 * math.degrees(math.atan(camera.width_px / 2 / focal)), 3),
+        "fov_deg": round(math.degrees(camera.width_rad()), 3),
         **_placed(pinhole.camera_from_lidar),
         "in_vehicle": None
         if ego_from_lidar is None
         else _placed(product(pinhole.camera_from_lidar, inverse(ego_from_lidar))),
         "distortion": camera.distortion.model if camera.distortion else None,
+        "lens": camera.lens.MODEL if camera.lens else None,
         "time_offset_s": camera.time_offset_s,
         "tolerance": camera.tolerance.to_json(),
     }

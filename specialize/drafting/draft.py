@@ -12,6 +12,8 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.drafting.entries import Entry, draft_entries
 from specialize.drafting.grids import WITHOUT, Place, described, places_of
 from specialize.drafting.image import ImageDraft, draft_image
+from specialize.drafting.layout import layout_of
+from specialize.drafting.lens_numbers import lens_numbers
 from specialize.drafting.points import Typed
 from specialize.drafting.size import image_size
 from specialize.drafting.text import entry_text, sidecar_text
@@ -81,6 +83,7 @@ def draft_sidecar(
         given: Whether the vehicle is the user's own.
     """
     entries, trials = draft_entries(model, inputs)
+    entries += lens_numbers(inputs, layout_of(inputs).cameras, {entry.name for entry in entries})
     kinds = {entry.name: entry.kinds[0] for entry in entries if entry.kinds}
     frame = next((each for each in ("first", "ego") if any(each in kind for kind in kinds.values())), "lidar")
     projected, lifted, pixels = _found(trials, kinds, frame) if trials is not None and kinds else ((), (), ())

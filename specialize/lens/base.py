@@ -182,6 +182,21 @@ class Lens(ABC):
         moved["cx"], moved["cy"] = moved["cx"] + shift - crop_px[0], moved["cy"] + shift - crop_px[1]
         return self.like(moved)
 
+    def refocused(self, focal_ratio: tuple[float, float], centre_px: tuple[float, float]) -> Lens:
+        """Return a lens whose image is (1 + ratio) times as large around its centre, which has moved.
+
+        Lenses without a focal length per axis follow the first ratio on both.
+        """
+        grown = {
+            name: value * (1 + focal_ratio[0]) ** self.IN_PIXELS.get(name, 0)
+            for name, value in self.parameters.items()
+        }
+        if "fy" in grown:
+            grown["fy"] = self.parameters["fy"] * (1 + focal_ratio[1])
+        for name, shift in zip(("cx", "cy"), centre_px, strict=True):
+            grown[name] = self.parameters[name] + shift
+        return self.like(grown)
+
     def like(self, parameters: Mapping[str, float]) -> Lens:
         """Return a lens of this model with other parameters."""
         return self.like_model(type(self), parameters)

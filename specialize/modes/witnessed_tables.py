@@ -24,8 +24,8 @@ from specialize.witness import rows
 from specialize.witness.pooling import Reading
 from specialize.witness.rig import Rig
 from specialize.witness.rows import Ints
-from specialize.witness.sight import network_from_lidar, pairs
 from specialize.witness.tables import Column, Marks, columns_of, marks_of, narrowed, wrong_places
+from specialize.witness.through import seen_pairs
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
@@ -158,13 +158,12 @@ class TablesWitness:
 
     def _hold(self, table: str, where: str, rooms: Mapping[str, Room]) -> _Held | None:
         sums, lengths = self.contents[table], _lengths(rooms.get(where), len(self._rig.eyes))
-        matrices = network_from_lidar(self._rig, self._sidecar)
         for grid in self._sidecar.grids if lengths else ():
             queries = int(np.prod(grid.shape))
             reader = rows.query_of_places(sums, queries, lengths)
             if isinstance(reader, str):
                 continue
-            seen = pairs(matrices, self._sidecar, grid)
+            seen = seen_pairs(self._rig, self._sidecar, grid)
             read = rows.pairs_of_places(reader, queries, lengths)
             if (wrong := int((read & ~seen.possibly).sum())) > 0:
                 disagree(

@@ -19,7 +19,7 @@ _VERDICTS = {
     "same": ("Nothing", "both have the same digest; a build for one is a build for the other", "good"),
     "other numbers": (
         "Numbers, not queries",
-        "the same queries are visible; the baked geometry is another",
+        "the baked geometry is another; where queries were compared, the same ones are visible",
         "bad",
     ),
     "other queries": ("Queries", "cameras see other queries: a build for one is wrong for the other", "bad"),

@@ -19,8 +19,15 @@ def pack(
     """Return a profile as what the vehicle reads.
 
     Raises:
-        InputError: A name is too long, or there are too many cameras.
+        InputError: A name is too long, there are too many cameras, or one gives raw images of a lens: the vehicle
+            compares matrices, and would not see another lens.
     """
+    raw = next((camera.name for camera in profile.cameras if camera.is_raw), "")
+    if raw:
+        hint = "build again for another calibration; `specialize check` compares lenses as well"
+        raise InputError(
+            f"{profile.vehicle}: camera {raw!r}", "a matrix, which the vehicle can compare", "a lens", hint
+        )
     count = len(profile.cameras)
     if count > MOST_CAMERAS:
         raise InputError(profile.vehicle, f"at most {MOST_CAMERAS} cameras", str(count))

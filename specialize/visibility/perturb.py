@@ -74,15 +74,26 @@ def _moved(camera: Camera, move: Move) -> Camera:
     pose = pinhole.camera_from_lidar.copy()
     pose[:3, 3] -= move.translation_m
     turn = rotation(move.rotation_rad)
+    if camera.is_raw and camera.lens is not None:
+        lens = camera.lens.refocused(_two(move.focal_ratio), _two(move.principal_point_px))
+        offset, tolerance = camera.time_offset_s, camera.tolerance
+        size = camera.width_px, camera.height_px
+        return Camera.through(camera.name, size, lens, turn @ pose, time_offset_s=offset, tolerance=tolerance)
     return Camera.pinhole(
         camera.name,
         (camera.width_px, camera.height_px),
         intrinsic,
         turn @ pose,
         distortion=camera.distortion,
+        lens=camera.lens,
+        lens_size_px=camera.lens_size_px,
         time_offset_s=camera.time_offset_s,
         tolerance=camera.tolerance,
     )
+
+
+def _two(values: Floats) -> tuple[float, float]:
+    return float(values[0]), float(values[1])
 
 
 def rotation(axis_angle: Floats) -> Floats:

@@ -16,6 +16,7 @@ import numpy as np
 from specialize.witness.moves import Bounds, Moves, bounds_of, moved, taken_apart
 from specialize.witness.rig import Eye, Floats, Grid, Preparation, Rig, Sidecar
 from specialize.witness.sight import Bools, reach_of, sight
+from specialize.witness.through import FORMULA_PX, moved_outside_px, pairs_of
 
 NEAREST = 1500
 """Candidate points of a camera and grid that no vehicle within the tolerance should see, nearest first."""
@@ -47,36 +48,51 @@ def search(rig: Rig, camera: int, sidecar: Sidecar, grid: Grid, bounds: Bounds, 
     """Search for moves of one camera; `superset` (Q,) are the queries that it may come to see."""
     eye, prep = rig.eyes[camera], sidecar.preparations[camera]
     points = grid.points()
-    nominal = sight(prep.matrix() @ eye.image_from_lidar, points, prep.size_px, sidecar.min_depth_m)
+    already = _nominal(eye, prep, points, sidecar)
     order = np.argsort(-_nearness(eye, prep, points, bounds), axis=None, kind="stable")
     query, anchor = np.unravel_index(order, points.shape[:2])
     outside = ~superset[query]
-    already = nominal.queries()
     ring = superset[query] & ~already[query]
     chosen = np.concatenate([np.flatnonzero(outside)[:NEAREST], np.flatnonzero(ring)[:GAINED]])
     query, outside = query[chosen], outside[chosen]
     candidates = points[query, anchor[chosen]]  # (P, 3)
     moves = _towards(eye, rig.ego_from_lidar, prep, candidates, bounds)  # (T, P)
-    lens, pose = moved(eye, rig.ego_from_lidar, moves)
-    found = sight(
-        prep.matrix() @ lens @ pose, candidates, prep.size_px, sidecar.min_depth_m, reach_of(points)
-    )
-    distance = np.where(outside, found.outside_px, np.inf)  # (T, P)
-    worst = [_most_adverse(near, every) for near, every in zip(distance, found.outside_px, strict=True)]
+    outside_px, surely = _shown(eye, rig, prep, sidecar, candidates, moves, reach_of(points))
+    distance = np.where(outside, outside_px, np.inf)  # (T, P)
+    worst = [_most_adverse(near, every) for near, every in zip(distance, outside_px, strict=True)]
     best = Moves(
         *(
             np.stack(part)
             for part in zip(*(_fields(moves, row, at) for row, at in enumerate(worst)), strict=True)
         )
     )
-    shown = _pairs_shown(eye, rig.ego_from_lidar, prep, points, best, sidecar.min_depth_m)
+    shown = _pairs_shown(eye, rig.ego_from_lidar, prep, points, best, sidecar)
     return Corners(
-        tried=int(found.surely.size),
-        lost=tuple(int(index) for index in np.unique(query[(found.surely & outside).any(axis=0)])),
+        tried=int(surely.size),
+        lost=tuple(int(index) for index in np.unique(query[(surely & outside).any(axis=0)])),
         margin_px=float(distance.min(initial=np.inf)),
         moves=best,
         gained=tuple(int((one & ~already).sum()) for one in shown),
     )
+
+
+def _nominal(eye: Eye, prep: Preparation, points: Floats, sidecar: Sidecar) -> Bools:
+    """Return (Q,) which queries the camera surely sees as it is calibrated."""
+    if eye.lens is not None or sidecar.lens:
+        return pairs_of(eye, prep, points, sidecar)[0]
+    return sight(prep.matrix() @ eye.image_from_lidar, points, prep.size_px, sidecar.min_depth_m).queries()
+
+
+def _shown(
+    eye: Eye, rig: Rig, prep: Preparation, sidecar: Sidecar, points: Floats, moves: Moves, reach_m: Floats
+) -> tuple[Floats, Bools]:
+    """Return how far outside of the image points (P, 3) are after moves (T, P), px, and which are surely seen."""
+    lens, pose = moved(eye, rig.ego_from_lidar, moves)
+    if sidecar.lens:
+        outside = moved_outside_px(eye, prep, sidecar, points, pose, moves)
+        return outside, np.asarray(outside < -FORMULA_PX)
+    found = sight(prep.matrix() @ lens @ pose, points, prep.size_px, sidecar.min_depth_m, reach_m)
+    return found.outside_px, found.surely
 
 
 def _fields(moves: Moves, row: int, at: int) -> list[Floats]:
@@ -94,7 +110,12 @@ def _most_adverse(outside: Floats, every: Floats) -> int:
 
 
 def _normals(eye: Eye, prep: Preparation, focal_ratio: float) -> Floats:
-    """Return the inward normals (4, 3) of the image's side planes in camera axes: left, right, top, bottom."""
+    """Return the inward normals (4, 3) of the image's side planes in camera axes: left, right, top, bottom.
+
+    The image of a lens has no planes; its points are brought nearer by turning them straight across.
+    """
+    if eye.lens is not None:
+        return np.array([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, -1.0, 0.0]])
     lens = taken_apart(eye)[0][:3, :3].copy()
     lens[0, :2] *= 1 + focal_ratio
     lens[1, 1] *= 1 + focal_ratio
@@ -109,6 +130,8 @@ def _nearness(eye: Eye, prep: Preparation, points: Floats, bounds: Bounds) -> Fl
     pose = taken_apart(eye)[1]
     seen_from = points @ pose[:3, :3].T + pose[:3, 3]
     distance = np.maximum(np.linalg.norm(seen_from, axis=-1), 1e-9)
+    if eye.lens is not None:  # by what is off the axis: what is missing to a border, few points decide
+        return np.asarray(seen_from[..., 2] / distance + (bounds.shift_m + bounds.ego_shift_m) / distance)
     sines = (seen_from @ _normals(eye, prep, 0.0).T / distance[..., None]).min(axis=-1)
     return np.asarray(sines + (bounds.shift_m + bounds.ego_shift_m) / distance)
 
@@ -170,12 +193,16 @@ def _pairs_shown(
     prep: Preparation,
     points: Floats,
     moves: Moves,
-    min_depth_m: float,
+    sidecar: Sidecar,
 ) -> list[Bools]:
     """Return for each move (M,) the queries (Q,) that the camera surely sees."""
     lens, pose = moved(eye, ego_from_lidar, moves)
+    if sidecar.lens:
+        each = range(len(pose))
+        outside = [moved_outside_px(eye, prep, sidecar, points, pose[at], moves.at(at)) for at in each]
+        return [np.asarray((one < -FORMULA_PX).any(axis=-1)) for one in outside]
     every = prep.matrix() @ lens @ pose  # (M, 4, 4)
-    return [sight(every[at], points, prep.size_px, min_depth_m).queries() for at in range(len(every))]
+    return [sight(every[at], points, prep.size_px, sidecar.min_depth_m).queries() for at in range(len(every))]
 
 
 def adverse_rigs(corners: Sequence[Sequence[Corners]], count: int) -> list[list[Moves]]:

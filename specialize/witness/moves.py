@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from specialize.errors import InputError
+from specialize.witness.lens import EyeLens
 from specialize.witness.rig import Eye, Floats, Rig
 
 _WRITTEN: Mapping[str, tuple[str, Mapping[str, float]]] = {
@@ -105,6 +106,8 @@ def taken_apart(eye: Eye) -> tuple[Floats, Floats]:
 
     A bare matrix is taken apart by its Gram matrix: with M = [s K R | t], M Mᵀ = s² K Kᵀ and K is upper triangular.
     """
+    if eye.lens is not None and eye.camera_from_lidar is not None:
+        return np.eye(4), eye.camera_from_lidar  # its image is no matrix; moves of the lens are `refocused`
     if eye.intrinsic is not None and eye.camera_from_lidar is not None:
         return eye.intrinsic, eye.camera_from_lidar
     left = eye.image_from_lidar[:3, :3]
@@ -138,7 +141,10 @@ def moved_rig(rig: Rig, moves: Sequence[Moves]) -> dict[str, Any]:
     for eye, move in zip(rig.eyes, moves, strict=True):
         lens, pose = moved(eye, rig.ego_from_lidar, move)
         camera: dict[str, Any] = {"name": eye.name, "size_px": list(eye.size_px)}
-        if eye.intrinsic is None:
+        if eye.lens is not None:
+            camera["lens"] = refocused(eye.lens, move.focal_ratio, move.centre_px)
+            camera["lidar2cam"] = _rows(pose)
+        elif eye.intrinsic is None:
             camera["lidar2img"] = _rows(lens @ pose)
         else:
             camera["intrinsic"] = _rows(lens[:3, :3])
@@ -147,6 +153,31 @@ def moved_rig(rig: Rig, moves: Sequence[Moves]) -> dict[str, Any]:
     return {"vehicle": rig.vehicle, "cameras": cameras} | (
         {"lidar2ego": dict(rig.spelled)} if rig.spelled else {}
     )
+
+
+def refocused(lens: EyeLens, ratio: Floats, centre_px: Floats) -> dict[str, Any]:
+    """Return the document of a lens whose focal lengths and centre have changed."""
+    along = dict.fromkeys(("fx", "skew", *(f"a{power}" for power in range(6))), 1)
+    along |= {f"b{power}": -power for power in range(6)}
+    along |= dict.fromkeys(("k1", "k2", "k3", "k4"), 1) if lens.model == "radial_poly" else {}
+    values = {
+        name: value * (1 + float(ratio[0])) ** along.get(name, 0) for name, value in lens.values.items()
+    }
+    if "fy" in values:
+        values["fy"] = lens.values["fy"] * (1 + float(ratio[1]))
+    values |= {"cx": values["cx"] + float(centre_px[0]), "cy": values["cy"] + float(centre_px[1])}
+    found: dict[str, Any] = {
+        "model": lens.model,
+        "parameters": {name: float(f"{value:.12g}") for name, value in values.items()},
+        "pixel_centre": lens.centre,
+    }
+    if np.isfinite(lens.widest_rad):
+        found["max_angle_rad"] = lens.widest_rad
+    if lens.glass:
+        found["windshield"] = dict(
+            zip(("horizontal_poly", "vertical_poly"), map(list, lens.glass), strict=True)
+        )
+    return found
 
 
 def _rows(matrix: Floats) -> list[list[float]]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from specialize.witness.rig import Floats, Grid, Rig, Sidecar
+from specialize.witness.rig import Eye, Floats, Grid, Preparation, Rig, Sidecar
 from specialize.witness.rows import Ints, camera_of_places
-from specialize.witness.sight import FLOAT32_ROUNDINGS, Bools, network_from_lidar, reach_of, sight
+from specialize.witness.sight import FLOAT32_ROUNDINGS, Bools, reach_of, sight
+from specialize.witness.through import places_of
 
 ROUNDING = 4e-6
 """Roundings that a float32 graph may make between a place in the image and a table, relative to what is added up."""
@@ -54,18 +55,29 @@ class Marks:
 
 def marks_of(rig: Rig, sidecar: Sidecar, grid: Grid, reader: Ints, lengths: Sequence[int]) -> Marks:
     """Return where the points fall of the pairs that `reader` (places,) says are held."""
-    points, matrices = grid.points(), network_from_lidar(rig, sidecar)
+    points = grid.points()
     used = np.flatnonzero(reader >= 0)
     camera, query = camera_of_places(lengths)[used], reader[used]
     shares, slack = np.zeros((len(used), points.shape[1], 2)), np.zeros((len(used), points.shape[1]))
     reached = {reach: np.zeros(slack.shape, np.bool_) for reach in REACHES}
-    for index, prep in enumerate(sidecar.preparations):
+    for index, (eye, prep) in enumerate(zip(rig.eyes, sidecar.preparations, strict=True)):
         mine = camera == index
-        found = projected(matrices[index], points, prep.size_px, sidecar.min_depth_m)
+        found = (
+            _through(eye, prep, points, sidecar)
+            if sidecar.lens
+            else projected(prep.matrix() @ eye.image_from_lidar, points, prep.size_px, sidecar.min_depth_m)
+        )
         shares[mine], slack[mine] = found.shares[query[mine]], found.slack[query[mine]]
         for reach in REACHES:
             reached[reach][mine] = found.reached[reach][query[mine]]
     return Marks(used, shares, slack, reached)
+
+
+def _through(eye: Eye, prep: Preparation, points: Floats, sidecar: Sidecar) -> Marks:
+    """Return where points (Q, D, 3) fall in one camera's image through its lens."""
+    found = places_of(eye, prep, points, sidecar)
+    reached = {"inside": found.inside, "ahead": found.imaged, "all": found.imaged}
+    return Marks(np.arange(len(points)), found.shares, found.slack, reached)
 
 
 def projected(matrix: Floats, points: Floats, size_px: Sequence[int], min_depth_m: float) -> Marks:

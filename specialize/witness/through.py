@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from specialize.witness.lens import EyeLens, seen_through
+from specialize.witness.moves import Moves
 from specialize.witness.rig import Eye, Floats, Grid, Preparation, Rig, Sidecar
 from specialize.witness.sight import FLOAT32_ROUNDINGS, Bools, Pairs, network_from_lidar, pairs, reach_of
 
@@ -34,14 +35,13 @@ def seen_pairs(rig: Rig, sidecar: Sidecar, grid: Grid) -> Pairs:
         return pairs(network_from_lidar(rig, sidecar), sidecar, grid)
     points = grid.points()
     every = [
-        _pairs_of(eye, prep, points, sidecar)
-        for eye, prep in zip(rig.eyes, sidecar.preparations, strict=True)
+        pairs_of(eye, prep, points, sidecar) for eye, prep in zip(rig.eyes, sidecar.preparations, strict=True)
     ]
     surely, possibly, outside = (np.stack(each) for each in zip(*every, strict=True))
     return Pairs(surely, possibly, outside)
 
 
-def _pairs_of(eye: Eye, prep: Preparation, points: Floats, sidecar: Sidecar) -> tuple[Bools, Bools, Floats]:
+def pairs_of(eye: Eye, prep: Preparation, points: Floats, sidecar: Sidecar) -> tuple[Bools, Bools, Floats]:
     """Return (Q,) what one camera surely and possibly sees, and how far its innermost point is outside, px.
 
     A point is looked at where it is, and moved along each axis by what rounding may move its coordinates.
@@ -60,9 +60,47 @@ def _pairs_of(eye: Eye, prep: Preparation, points: Floats, sidecar: Sidecar) -> 
     return np.asarray(surely), np.asarray(possibly), outside[0].min(axis=-1)
 
 
-def _outside_px(lens: EyeLens, prep: Preparation, points: Floats, sidecar: Sidecar) -> Floats:
+def _looked_at(eye: Eye, points: Floats, sidecar: Sidecar) -> tuple[EyeLens, Floats, Floats]:
+    """Return a camera's lens, points in its frame, and (7, 3) what rounding may move these by, none first."""
+    pose = eye.camera_from_lidar
+    assert pose is not None
+    inside = points @ pose[:3, :3].T + pose[:3, 3]
+    moved = WIDER * FLOAT32_ROUNDINGS * 2.0**-24 * (np.abs(pose[:3]) @ np.append(reach_of(points), 1.0))
+    steps = np.concatenate([np.zeros((1, 3)), np.diag(moved), -np.diag(moved)])
+    return lens_for(eye, sidecar.lens), inside, steps
+
+
+def moved_outside_px(
+    eye: Eye, prep: Preparation, sidecar: Sidecar, points: Floats, poses: Floats, moves: Moves
+) -> Floats:
+    """Return (...) how far outside of a moved camera's image points (..., 3) fall; infinite where nothing is seen.
+
+    Args:
+        eye: The camera, with a lens.
+        prep: Its image preparation.
+        sidecar: The model.
+        points: In the lidar frame, m.
+        poses: (..., 4, 4) camera_from_lidar after the moves, which broadcast against the points.
+        moves: Whose focal lengths and principal points count here.
+    """
+    lens = lens_for(eye, sidecar.lens)
+    inside = np.einsum("...ij,...j->...i", poses[..., :3, :3], points) + poses[..., :3, 3]
+    return _outside_px(lens, prep, inside, sidecar, moves.focal_ratio, moves.centre_px)
+
+
+def _outside_px(
+    lens: EyeLens,
+    prep: Preparation,
+    points: Floats,
+    sidecar: Sidecar,
+    focal_ratio: Floats | None = None,
+    centre_px: Floats | None = None,
+) -> Floats:
     """Return (...) how far outside of the network's image points fall; infinite where nothing is seen."""
     raw, valid = seen_through(lens, points, by_formula=sidecar.by_formula, least_m=sidecar.min_depth_m)
+    if focal_ratio is not None and centre_px is not None:
+        centre = np.array([lens.values["cx"], lens.values["cy"]]) - lens.centre
+        raw = centre + centre_px + (1 + focal_ratio) * (raw - centre)
     (left, top), (width, height) = prep.crop_px, prep.size_px
     u, v = prep.scale * raw[..., 0] - left, prep.scale * raw[..., 1] - top
     with np.errstate(invalid="ignore"):
@@ -129,3 +167,38 @@ def _prepared(lens: EyeLens, prep: Preparation) -> Mapping[str, float]:
     return values | {
         name: values[name] + half - crop for name, crop in zip(("cx", "cy"), prep.crop_px, strict=True)
     }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Where points (Q, D) fall in one camera's network image.
+
+    Attributes:
+        shares: (Q, D, 2) u / width and v / height; 0 where nothing is seen.
+        slack: (Q, D) how far rounding may move that.
+        inside: (Q, D) surely inside the image.
+        imaged: (Q, D) surely imaged by the lens, inside the image or not.
+    """
+
+    shares: Floats
+    slack: Floats
+    inside: Bools
+    imaged: Bools
+
+
+def places_of(eye: Eye, prep: Preparation, points: Floats, sidecar: Sidecar) -> Places:
+    """Return where points (Q, D, 3) of the lidar frame fall, looked at as `pairs_of` looks at them."""
+    lens, inside, steps = _looked_at(eye, points, sidecar)
+    size = np.array(prep.size_px, np.float64)
+    every = [
+        seen_through(lens, inside + step, by_formula=sidecar.by_formula, least_m=sidecar.min_depth_m)
+        for step in steps
+    ]
+    raw, valid = np.stack([each[0] for each in every]), np.stack([each[1] for each in every])
+    shares = (prep.scale * raw - np.array(prep.crop_px)) / size  # (7, Q, D, 2)
+    with np.errstate(invalid="ignore"):
+        spread = np.abs(shares - shares[0]).max(axis=(0, -1)) * 2 + FORMULA_PX / size.min()
+        within = ((shares > FORMULA_PX / size) & (shares < 1 - FORMULA_PX / size)).all(axis=-1)
+    imaged = np.asarray(np.logical_and.reduce(valid))
+    inside_all = np.asarray(np.logical_and.reduce(within)) & imaged
+    return Places(np.nan_to_num(shares[0]), np.where(imaged, spread, 0.0), inside_all, imaged)

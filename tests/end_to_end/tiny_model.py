@@ -39,12 +39,26 @@ def tiny_model(wide: bool = False) -> onnx.ModelProto:
     Args:
         wide: Whether the places are float64, as exporters leave them, so that no runtime opens the model.
     """
-    make, queries = GraphMaker(), GRID.queries
-    query = make.input("query", (1, queries, CHANNELS))
+    make = GraphMaker()
+    query = make.input("query", (1, GRID.queries, CHANNELS))
     features = make.input("features", (CAMERAS, CHANNELS, ROWS, COLUMNS))
     seen, places = sample_points(make, make.input("lidar2img", (1, CAMERAS, 4, 4)))
+    return make.model(bev=attention(make, query, features, seen, places, wide))
+
+
+def attention(
+    make: GraphMaker,
+    query: str,
+    features: str,
+    seen: str,
+    places: str,
+    wide: bool = False,
+    cameras: int = CAMERAS,
+) -> str:
+    """Return (Q, C): one point of deformable attention per pair, the mean over the cameras that see a query."""
+    queries = GRID.queries
     random = np.random.default_rng(7)
-    rows = make.op("Expand", query, make.const([CAMERAS, queries, CHANNELS]))
+    rows = make.op("Expand", query, make.const([cameras, queries, CHANNELS]))
     offsets = make.op("MatMul", rows, make.const(0.1 * random.standard_normal((CHANNELS, 2))))  # (N, Q, 2)
     where = make.op("Unsqueeze", make.op("Add", places, offsets), make.const([2]))  # (N, Q, 1, 2)
     if wide:
@@ -56,7 +70,7 @@ def tiny_model(wide: bool = False) -> onnx.ModelProto:
     mixed = make.op("MatMul", worked, make.const(random.standard_normal((CHANNELS, CHANNELS))))
     total = make.op("ReduceSum", make.op("Mul", mixed, seen), make.const([0]), keepdims=0)  # (Q, C)
     count = make.op("ReduceSum", seen, make.const([0]), keepdims=0)  # (Q, 1)
-    return make.model(bev=make.op("Div", total, make.op("Max", count, make.const(1.0))))
+    return make.op("Div", total, make.op("Max", count, make.const(1.0)))
 
 
 def sample_points(make: GraphMaker, lidar2img: str) -> tuple[str, str]:

@@ -34,6 +34,7 @@ class ShownCamera(Output, frozen=True, kw_only=True):
         centre_m: Where it is.
         in_vehicle: The same in the vehicle; null if the profile does not say where its lidar is.
         distortion: Model of its distortion, if it has one.
+        lens: Model of its lens, if the profile gives one.
         time_offset_s: Of its images.
         tolerance: What the profile states.
     """
@@ -47,6 +48,7 @@ class ShownCamera(Output, frozen=True, kw_only=True):
     centre_m: tuple[float, float, float]
     in_vehicle: Placed | None
     distortion: str | None
+    lens: str | None
     time_offset_s: float
     tolerance: dict[str, float]
 

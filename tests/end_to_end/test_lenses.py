@@ -1,0 +1,185 @@
+"""Models that project through lenses, end to end: every mode, rigs that mix lenses, and what must be noticed."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from specialize.artifact import Build
+from specialize.artifact.tensors import read_tensors
+from specialize.calibration.load import load_profile
+from specialize.lens.sphere import Mei
+from specialize.passes.bind import feeds_of
+from specialize.resources import resource_dir
+from tests.cli.running import Ran, run_here
+from tests.end_to_end.lens_model import CAMERAS, Rule, spec, write_lens_model
+from tests.end_to_end.tiny_model import CHANNELS, COLUMNS, GRID, ROWS
+
+PROFILES = resource_dir("calib_profiles")
+FISHEYE4, KITTI360 = PROFILES / "fisheye4.yaml", PROFILES / "kitti360_like.yaml"
+Build_ = Callable[..., Ran]
+TOLERANCE = "rotation=1deg,translation=3cm,focal=0.5%,principal_point=2px"
+
+
+@pytest.fixture
+def build(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Build_:
+    """Return what builds the model by a rule for a rig, with a store of its own."""
+    monkeypatch.setenv("SPECIALIZE_STORE", str(tmp_path / "store"))
+
+    def made(rule: Rule, calib: Path, *more: str, name: str = "build") -> Ran:
+        model = write_lens_model(tmp_path, rule)
+        return run_here(
+            capsys, "build", "--calib", calib, "--model", model, "--frames", "1", "-o", tmp_path / name, *more
+        )
+
+    return made
+
+
+def changed(folder: Path, calib: Path, pattern: str, text: str) -> Path:
+    """Return a copy of a profile with one place changed."""
+    path = folder / f"changed-{calib.name}"
+    words, count = re.subn(pattern, text, calib.read_text(), count=1)
+    assert count == 1
+    path.write_text(words)
+    return path
+
+
+def outputs(model: Path, feeds: dict[str, np.ndarray]) -> np.ndarray:
+    """Return what a model computes of features and queries that are always the same."""
+    dice = np.random.default_rng(5)
+    query = dice.standard_normal((1, GRID.queries, CHANNELS), np.float32)
+    features = dice.standard_normal((CAMERAS, CHANNELS, ROWS, COLUMNS), np.float32)
+    session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {"query": query, "features": features, **feeds})[0])
+
+
+def original(folder: Path, rule: Rule, calib: Path) -> np.ndarray:
+    """Return what the original computes for a rig."""
+    import onnx_ir as ir
+
+    path = write_lens_model(folder, rule)
+    fed = feeds_of(ir.load(path), spec(rule), load_profile(calib))
+    return outputs(path, {name: array.astype(np.float32) for name, array in fed.items()})
+
+
+@pytest.mark.parametrize("rule", ["angle", "formula"])
+@pytest.mark.parametrize("calib", [FISHEYE4, KITTI360], ids=lambda path: path.stem)
+def test_a_model_with_lenses_is_built_exactly(rule: Rule, calib: Path, build: Build_, tmp_path: Path) -> None:
+    """Pinholes and fisheyes in one rig: the witness sees the same pairs by its own optics, and outputs are equal."""
+    ran = build(rule, calib, "--json")
+    assert ran.code == 0, ran.err
+    manifest = json.loads((tmp_path / "build" / "manifest.json").read_text())
+    (grid,) = manifest["witness"]["grids"]
+    assert grid["pairs"] > 60 and grid["differing"] == 0
+    assert {entry["name"] for entry in manifest["witness"]["inputs"]} == {"lidar2cam", "K", "D"}
+    found = outputs(tmp_path / "build" / "model.onnx", {})
+    np.testing.assert_allclose(found, original(tmp_path, rule, calib), rtol=0, atol=1e-5)
+
+
+def test_ghosts_are_reproduced_and_told(build: Build_, tmp_path: Path) -> None:
+    """A mask of the denominator counts points behind a lens with xi 2.2; the build computes them, and says so."""
+    by_formula, by_angle = build("formula", KITTI360), build("angle", KITTI360, name="angle")
+    assert by_formula.code == by_angle.code == 0
+    assert re.search(
+        r"lens-fold: image_02, image_03; of image_02: \d\d % of the points .* limit of 117 degrees",
+        by_formula.err,
+    )
+    assert "lens-fold" not in by_angle.err
+    pairs = [
+        sum(site.pairs for site in Build.intact(tmp_path / name).manifest.sites)
+        for name in ("build", "angle")
+    ]
+    assert pairs[0] > 1.2 * pairs[1]
+
+
+def test_an_envelope_of_lenses_holds(
+    build: Build_, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Moved cameras stay inside, and one engine computes what the original does for them; a knocked one is told."""
+    ran = build("angle", FISHEYE4, "--mode", "envelope", "--tolerance", TOLERANCE)
+    assert ran.code == 0, ran.err
+    assert re.search(r"nothing outside the envelope comes nearer than \d+", ran.out)
+    near = changed(tmp_path, FISHEYE4, r"yaw_deg: 91\.3", "yaw_deg: 92.1")
+    far = changed(tmp_path / "store", FISHEYE4, r"yaw_deg: 91\.3", "yaw_deg: 109.0")
+    assert run_here(capsys, "check", tmp_path / "build", "--calib", near).code == 0
+    assert run_here(capsys, "check", tmp_path / "build", "--calib", far).code == 3
+    model = tmp_path / "build" / "model.onnx"
+    import onnx_ir as ir
+
+    fed = feeds_of(ir.load(model), spec("angle"), load_profile(near))
+    names = {value.name for value in ir.load(model).graph.inputs}
+    found = outputs(model, {name: array.astype(np.float32) for name, array in fed.items() if name in names})
+    np.testing.assert_allclose(found, original(tmp_path, "angle", near), rtol=0, atol=1e-5)
+
+
+def test_tables_serve_another_rig_of_lenses(
+    build, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The engine of one car with the tables of another computes what the original does for that one."""
+    ran = build("angle", FISHEYE4, "--mode", "tables")
+    assert ran.code == 0, ran.err
+    other = changed(tmp_path, FISHEYE4, r"xi: 1\.051", "xi: 1.062")
+    table = tmp_path / "other.safetensors"
+    made = run_here(capsys, "table", "--for", tmp_path / "build", "--calib", other, "-o", table)
+    assert made.code == 0, made.err
+    tensors, _ = read_tensors(table)
+    found = outputs(tmp_path / "build" / "model.onnx", dict(tensors))
+    np.testing.assert_allclose(found, original(tmp_path, "angle", other), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"xi: 1\.051", "xi: 1.0511"),
+        (r"k2: 0\.0102", "k2: 0.0103"),
+        (r"max_angle_rad: 1\.68", "max_angle_rad: 1.67"),
+    ],
+)
+def test_another_lens_is_another_calibration(
+    pattern: str, text: str, build: Build_, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One parameter of one lens makes a build stale, and the difference says that a lens changed."""
+    assert build("angle", FISHEYE4).code == 0
+    other = changed(tmp_path, FISHEYE4, pattern, text)
+    assert run_here(capsys, "check", tmp_path / "build", "--calib", other).code == 3
+    compared = json.loads(run_here(capsys, "diff", FISHEYE4, other, "--json").out)
+    assert sum(camera["lens_changed"] for camera in compared["cameras"]) == 1
+
+
+def test_a_lens_that_is_computed_wrongly_is_found(build: Build_, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two implementations that share no code must agree: half a pixel in one of them ends the build."""
+    right = Mei.matrix
+
+    def shifted(self: Mei) -> np.ndarray:
+        found = right(self)
+        found[0, 2] += 0.5
+        return found
+
+    monkeypatch.setattr(Mei, "matrix", shifted)
+    ran = build("angle", FISHEYE4)
+    assert ran.code == 4 and "witness: input 'K'" in ran.err
+
+
+def test_the_vehicle_refuses_lenses(
+    build: Build_, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The guard compares matrices: it would call another lens fresh, so that it is given none."""
+    assert build("angle", FISHEYE4).code == 0
+    exported = run_here(capsys, "vehicle", "export", tmp_path / "build", "-o", tmp_path / "car")
+    packed = run_here(capsys, "vehicle", "pack", "--calib", FISHEYE4, "-o", tmp_path / "today.bin")
+    for ran in (exported, packed):
+        assert ran.code == 1 and "expected a matrix, which the vehicle can compare, got a lens" in ran.err
+
+
+def test_raw_images_for_a_model_of_matrices_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A profile of fisheyes and a model that projects by matrices do not fit."""
+    ran = run_here(capsys, "plan", "--calib", FISHEYE4, "--model", "bevformer_tiny", "-o", tmp_path / "p.npz")
+    assert ran.code == 1 and "lens-not-in-model" in ran.err

@@ -153,7 +153,7 @@ def _no_seeds() -> Sequence[bytes]:
 
 
 def _profiles() -> Sequence[bytes]:
-    return [path.read_bytes() for path in sorted((REPOSITORY / "calib_profiles").glob("car4*.yaml"))]
+    return [path.read_bytes() for path in sorted((REPOSITORY / "calib_profiles").glob("*.yaml"))]
 
 
 def _sidecars() -> Sequence[bytes]:

@@ -8,6 +8,7 @@ from specialize import zoo
 from specialize.artifact.manifest import Site, SiteCamera
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
+from specialize.content import pairs_without_content
 from specialize.digest import digest
 from specialize.errors import InputError, UsageError
 from specialize.files import explained, make_room
@@ -81,6 +82,7 @@ def write_tables(
         sites=tuple(_site(plan, profile, align) for plan in plans),
         seen_by=tuple(tuple(int(count) for count in plan.seen_by_k) for plan in plans),
         borderline=tuple(len(plan.borderline) for plan in plans),
+        without_content=pairs_without_content(spec, profile, plans),
         warnings=fit.warnings,
     )
 

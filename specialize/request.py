@@ -283,6 +283,7 @@ class PlanOutcome:
         sites: One entry per grid of the model.
         seen_by: Per grid, number of queries seen by 0, 1, 2, ... cameras.
         borderline: Per grid, number of points within rounding of an image border.
+        without_content: Per camera, visible pairs whose pixels undistortion leaves without content.
         warnings: What a person should know about the calibration.
     """
 
@@ -294,4 +295,5 @@ class PlanOutcome:
     sites: tuple[Site, ...]
     seen_by: tuple[tuple[int, ...], ...]
     borderline: tuple[int, ...]
+    without_content: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -27,6 +27,7 @@ def plan_json(outcome: PlanOutcome) -> dict[str, Any]:
         "sites": msgspec.to_builtins(outcome.sites),
         "seen_by": [list(counts) for counts in outcome.seen_by],
         "borderline": list(outcome.borderline),
+        "without_content": list(outcome.without_content),
         "warnings": list(outcome.warnings),
     }
 
@@ -44,5 +45,17 @@ def plan_text(outcome: PlanOutcome) -> RenderableType:
         headline(outcome.sites),
         *sites_tables(outcome.sites),
         f"{coverage}{edge}",
+        *_black(outcome),
         f"written: {outcome.output}",
     )
+
+
+def _black(outcome: PlanOutcome) -> list[str]:
+    """Return what is said of pairs that look at pixels without content, by camera."""
+    cameras = [camera.name for camera in outcome.sites[0].cameras]
+    counts = [
+        f"{count:,} of {name}" for name, count in zip(cameras, outcome.without_content, strict=True) if count
+    ]
+    if not counts:
+        return []
+    return [f"pairs at pixels that undistortion leaves without content: {', '.join(counts)}"]

@@ -191,6 +191,7 @@ class Plan(Output, frozen=True, kw_only=True):
         sites: One entry per grid of the model.
         seen_by: Per grid, queries seen by 0, 1, 2, ... cameras.
         borderline: Per grid, points within rounding of an image border.
+        without_content: Per camera, visible pairs whose pixels undistortion leaves without content.
         warnings: What a person should know about the calibration.
     """
 
@@ -202,6 +203,7 @@ class Plan(Output, frozen=True, kw_only=True):
     sites: tuple[Site, ...]
     seen_by: tuple[tuple[int, ...], ...]
     borderline: tuple[int, ...]
+    without_content: tuple[int, ...]
     warnings: tuple[str, ...]
 
 

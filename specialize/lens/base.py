@@ -46,6 +46,8 @@ class Lens(ABC):
     OPTIONAL: ClassVar[Mapping[str, float]] = MappingProxyType({})
     IN_PIXELS: ClassVar[Mapping[str, int]] = MappingProxyType({})
     """Parameters whose unit has this power of a pixel; they follow when an image is scaled."""
+    IS_ROUND: ClassVar[bool] = True
+    """Whether the limit is an angle from the axis, and not around another one."""
 
     def __init__(
         self,

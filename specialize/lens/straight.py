@@ -66,6 +66,7 @@ class Cylindrical(Focal):
     """A virtual camera on a cylinder: columns are angles around the vertical axis."""
 
     MODEL = "cylindrical"
+    IS_ROUND: ClassVar[bool] = False
     OPTIONAL: ClassVar[Mapping[str, float]] = MappingProxyType({"skew": 0.0})
 
     def plane(self, x: Floats, y: Floats, z: Floats) -> tuple[Floats, Floats]:

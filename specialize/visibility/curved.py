@@ -176,14 +176,15 @@ class Curved:
             distance = np.sqrt(x * x + y * y + z * z)
             with np.errstate(all="ignore"):
                 spread = np.arcsin(np.minimum(radii / distance, 1.0))
-                u, v = lens.formula(x, y, z)
-                angle = np.arctan2(np.sqrt(x * x + y * y), z)
+                entered = lens.entering(x, y, z)
+                u, v = (each - lens.pixel_centre for each in lens.formula(*entered))
+                angle = np.arctan2(np.hypot(*entered[:2]), entered[2])
                 moved = spread * np.interp(angle + spread, angles, speed)
-                margin = np.minimum.reduce([u, size[0] - u, v, size[1] - v]) - lens.pixel_centre * np.sign(u)
+                margin = np.minimum.reduce([u, size[0] - u, v, size[1] - v])
             ahead = (angle + spread < angles[-1]) & (spread < _WIDEST)
             whole = ahead & (margin > moved + 2 * NEAR_PX)
             none = ahead & (margin < -moved - 2 * NEAR_PX)
-            if rule.domain == "angle":
+            if rule.domain == "angle" and lens.IS_ROUND:
                 none |= (angle - spread > lens.limit_rad + 2 * NEAR_RAD) & (spread < _WIDEST)
             return whole, none
 

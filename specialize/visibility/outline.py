@@ -25,8 +25,10 @@ def speeds_of(lens: Lens) -> tuple[Floats, Floats]:
     across = np.stack(np.broadcast_arrays(-np.sin(around), np.cos(around), 0 * cosine))
     along = np.stack(np.broadcast_arrays(cosine * np.cos(around), cosine * np.sin(around), -sine))
     with np.errstate(all="ignore"):
-        here = np.stack(lens.formula(*out))
-        steps = [np.stack(lens.formula(*(out + _STEP * side))) - here for side in (across, along)]
+        here = np.stack(lens.formula(*lens.entering(*out)))
+        steps = [
+            np.stack(lens.formula(*lens.entering(*(out + _STEP * side)))) - here for side in (across, along)
+        ]
     speed = np.sqrt(sum((step**2).sum(axis=0) for step in steps)).max(axis=0) / _STEP  # (64,)
     fast = np.maximum.accumulate(np.where(np.isfinite(speed), speed, np.inf))
     fast = np.append(fast[1:], fast[-1])  # of the next angle as well

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from specialize.lens import lens_of
+from specialize.lens.windshield import Windshield
 from specialize.visibility.curved import Curved
 from specialize.visibility.envelope import superset_within
 from specialize.visibility.grid import QueryGrid, VisibilityRule
@@ -56,6 +57,30 @@ def test_a_plan_sees_what_the_lens_sees(name: str) -> None:
     assert 0.02 < wanted.mean() < 0.98
     assert (plan.seen == wanted).all()
     assert (plan.certain <= wanted).all() and (wanted <= plan.superset).all()
+
+
+def test_a_cylinder_ends_around_its_own_axis() -> None:
+    """Its limit is about columns: points high above it are seen as far as those on the horizon."""
+    tall = QueryGrid((40, 40), (-6.0, -6.0, -3.0, 6.0, 6.0, 30.0), 8)
+    one = lens_of("cylindrical", SPELLED["cylindrical"][1] | {"fy": 60.0}, max_angle_rad=0.5)
+    cameras = Curved.of((one,), _pose(0.2)[None], [SIZE])
+    plan = plan_of(cameras, tall, RULE)
+    assert (plan.seen[0] == _seen(cameras, 0, _pose(0.2), tall)).all() and plan.pairs
+
+
+def test_a_plan_sees_through_a_windshield() -> None:
+    """Glass that moves the image by tens of pixels moves the plan as well, also where whole blocks are settled."""
+    glass = Windshield((0.05, 1.0, 0.02, 0.03, 0.0, 0.0), (-0.04, 0.01, 0.0, 0.99, 0.01, 0.0))
+    model, parameters = SPELLED["ftheta"]
+    grid = QueryGrid((120, 120), (-30.0, -30.0, -3.0, 30.0, 30.0, 2.0), 2)
+    for centre in (0.0, 0.5):
+        one = lens_of(model, parameters, windshield=glass, max_angle_rad=1.1, pixel_centre=centre)
+        cameras = Curved.of((one,), _pose(0.4)[None], [SIZE])
+        plan = plan_of(cameras, grid, RULE)
+        assert (plan.seen[0] == _seen(cameras, 0, _pose(0.4), grid)).all()
+        assert (
+            plan.seen != plan_of(Curved.of((lens("ftheta"),), _pose(0.4)[None], [SIZE]), grid, RULE).seen
+        ).any()
 
 
 @pytest.mark.parametrize("name", EASY)

@@ -161,9 +161,7 @@ class Lens(ABC):
         """
         u, v = np.moveaxis(np.asarray(pixels, np.float64) + self.pixel_centre, -1, 0)
         with np.errstate(all="ignore"):
-            rays = self.rays(u, v)
-            if self.windshield is not None:
-                rays = self.windshield.before(rays)
+            rays = self.outside(self.rays(u, v))
             again, valid = self.project(rays)
             wanted = np.asarray(pixels, np.float64)
             valid &= (np.abs(again - wanted) <= 1e-9 * np.maximum(1.0, np.abs(wanted))).all(axis=-1)
@@ -217,13 +215,16 @@ class Lens(ABC):
         p = self.parameters
         return np.array([[p["fx"], p["skew"], p["cx"]], [0.0, p["fy"], p["cy"]], [0.0, 0.0, 1.0]])
 
+    def outside(self, rays: Floats) -> Floats:
+        """Return the rays (..., 3) before the windshield that enter the lens as these."""
+        return rays if self.windshield is None else self.windshield.before(rays)
+
     def rim(self, count: int) -> Floats:
-        """Return unit rays (count, 3) just inside the limit, in order around it."""
+        """Return unit rays (count, 3) before the windshield that enter just inside the limit, in order around it."""
         around = np.linspace(0.0, 2 * math.pi, count)
         angle = np.full(count, self.limit_rad * (1 - RIM))
-        return np.stack(
-            [np.sin(angle) * np.cos(around), np.sin(angle) * np.sin(around), np.cos(angle)], axis=-1
-        )
+        sine = np.sin(angle)
+        return self.outside(np.stack([sine * np.cos(around), sine * np.sin(around), np.cos(angle)], axis=-1))
 
     def central(self) -> Floats:
         """Return the (3, 3) intrinsic of the pinhole that agrees with the lens around its axis, raw px.

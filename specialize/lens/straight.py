@@ -94,7 +94,7 @@ class Cylindrical(Focal):
             np.stack([np.cos(up) * np.sin(a), np.sin(up), np.cos(up) * np.cos(a)], axis=-1)
             for a in (-self.limit_rad * (1 - RIM), self.limit_rad * (1 - RIM))
         ]
-        return np.concatenate(sides)
+        return self.outside(np.concatenate(sides))
 
     def own_limit_rad(self) -> float:
         """Return half a turn: the cylinder is closed."""

@@ -73,17 +73,17 @@ def _moved(camera: Camera, move: Move) -> Camera:
     intrinsic[:2, 2] += move.principal_point_px
     pose = pinhole.camera_from_lidar.copy()
     pose[:3, 3] -= move.translation_m
-    turn = rotation(move.rotation_rad)
+    pose = rotation(move.rotation_rad) @ pose
     if camera.is_raw and camera.lens is not None:
         lens = camera.lens.refocused(_two(move.focal_ratio), _two(move.principal_point_px))
         offset, tolerance = camera.time_offset_s, camera.tolerance
         size = camera.width_px, camera.height_px
-        return Camera.through(camera.name, size, lens, turn @ pose, time_offset_s=offset, tolerance=tolerance)
+        return Camera.through(camera.name, size, lens, pose, time_offset_s=offset, tolerance=tolerance)
     return Camera.pinhole(
         camera.name,
         (camera.width_px, camera.height_px),
         intrinsic,
-        turn @ pose,
+        pose,
         distortion=camera.distortion,
         lens=camera.lens,
         lens_size_px=camera.lens_size_px,

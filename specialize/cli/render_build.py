@@ -94,13 +94,16 @@ def build_text(outcome: BuildOutcome) -> RenderableType:
                 ties(manifest),
             ]
         ),
-        "\n".join(
-            [
-                f"next: specialize check {command(outcome.build_dir, '--calib', outcome.build_dir / 'profile.yaml')}",
-                f"      specialize vehicle export {command(outcome.build_dir)} -o car",
-            ]
-        ),
+        "\n".join(_next(outcome)),
     )
+
+
+def _next(outcome: BuildOutcome) -> list[str]:
+    """Return the commands that come next; lenses are nothing that the vehicle compares yet."""
+    folder = outcome.build_dir
+    lines = [f"next: specialize check {command(folder, '--calib', folder / 'profile.yaml')}"]
+    through = any(line.startswith("lens:") for line in outcome.manifest.spec.splitlines())
+    return lines if through else [*lines, f"      specialize vehicle export {command(folder)} -o car"]
 
 
 def _conformance(outcome: BuildOutcome) -> list[str]:

@@ -22,6 +22,8 @@ from specialize.calibration.pose import (
     rotation_from_quaternion,
 )
 from specialize.calibration.profile import CalibrationProfile
+from specialize.lens import Lens
+from specialize.lens.windshield import Windshield
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +32,14 @@ STEP_RAD = 1e-10
 # Rotations closer than this to the median weigh alike, or a rotation that is the median would weigh infinitely.
 NEAR_RAD = 1e-9
 
-Shape = tuple[tuple[str, int, int], ...]
+LensShape = tuple[type[Lens], float, Windshield | None]
+"""What two lenses have in common whose parameters can be compared: model, pixel centre and windshield."""
+
+CameraShape = tuple[str, int, int, LensShape | None]
+Shape = tuple[CameraShape, ...]
+
+POSE = 7
+"""Numbers of a camera's pose, before those of its intrinsic or its lens."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,9 +47,10 @@ class Measured:
     """One vehicle's cameras as numbers.
 
     Attributes:
-        shape: Name, width and height of each camera, in order; only vehicles of one shape are comparable.
-        values: (N, 12) float64: quaternion of the camera in the lidar frame (w, x, y, z), centre (3, m), fx, skew,
-            fy, cx, cy (px).
+        shape: Name, width and height of each camera, in order, and the kind of its lens; only vehicles of one shape are
+            comparable.
+        values: (N, 12 or more) float64: quaternion of the camera in the lidar frame (w, x, y, z), centre (3, m), then
+            fx, skew, fy, cx, cy (px); of a lens its largest angle and its parameters in the order of their names.
     """
 
     shape: Shape
@@ -53,14 +63,24 @@ def measure(profile: CalibrationProfile) -> Measured:
     for camera in profile.cameras:
         pinhole = camera.as_pinhole()
         k, pose = pinhole.intrinsic, pinhole.camera_from_lidar
-        quaternion = quaternion_from_rotation(pose[:3, :3])
-        rows.append([*quaternion, *centre_m(pose), k[0, 0], k[0, 1], k[1, 1], k[0, 2], k[1, 2]])
-    return Measured(shape_of(profile), np.array(rows))
+        numbers = [k[0, 0], k[0, 1], k[1, 1], k[0, 2], k[1, 2]]
+        if camera.is_raw and camera.lens is not None:
+            numbers = [camera.lens.limit_rad, *(value for _, value in sorted(camera.lens.parameters.items()))]
+        rows.append([*quaternion_from_rotation(pose[:3, :3]), *centre_m(pose), *numbers])
+    width = max(map(len, rows))
+    return Measured(shape_of(profile), np.array([[*row, *[0.0] * (width - len(row))] for row in rows]))
 
 
 def shape_of(profile: CalibrationProfile) -> Shape:
-    """Return what must agree for two vehicles to be compared: names and image sizes of the cameras, in order."""
-    return tuple((camera.name, camera.width_px, camera.height_px) for camera in profile.cameras)
+    """Return what must agree for two vehicles to be compared: names, image sizes and kinds of lenses, in order."""
+    return tuple(
+        (camera.name, camera.width_px, camera.height_px, _lens_shape(camera)) for camera in profile.cameras
+    )
+
+
+def _lens_shape(camera: Camera) -> LensShape | None:
+    lens = camera.lens if camera.is_raw else None
+    return None if lens is None else (type(lens), lens.pixel_centre, lens.windshield)
 
 
 def median_profile(shape: Shape, values: Floats, name: str) -> CalibrationProfile:
@@ -68,7 +88,7 @@ def median_profile(shape: Shape, values: Floats, name: str) -> CalibrationProfil
 
     Args:
         shape: The cameras.
-        values: (V, N, 12), the rows of `Measured` of V vehicles.
+        values: (V, N, 12 or more), the rows of `Measured` of V vehicles.
         name: What to call it.
     """
     return CalibrationProfile(
@@ -77,13 +97,22 @@ def median_profile(shape: Shape, values: Floats, name: str) -> CalibrationProfil
     )
 
 
-def _median_camera(camera: tuple[str, int, int], values: Floats) -> Camera:
-    """Return the median of one camera from its rows (V, 12)."""
+def _median_camera(camera: CameraShape, values: Floats) -> Camera:
+    """Return the median of one camera from its rows (V, 12 or more)."""
     rotation = rotation_from_quaternion([float(part) for part in median_quaternion(values[:, :4])])
-    centre, (fx, skew, fy, cx, cy) = np.median(values[:, 4:7], axis=0), np.median(values[:, 7:], axis=0)
+    centre, numbers = np.median(values[:, 4:POSE], axis=0), np.median(values[:, POSE:], axis=0)
+    name, width, height, kind = camera
+    pose = rigid(rotation, -rotation @ centre)
+    if kind is not None:
+        model, pixel_centre, windshield = kind
+        names = sorted((*model.REQUIRED, *model.OPTIONAL))
+        parameters = dict(zip(names, map(float, numbers[1:]), strict=False))
+        limit = float(numbers[0])
+        lens = model(parameters, max_angle_rad=limit, pixel_centre=pixel_centre, windshield=windshield)
+        return Camera.through(name, (width, height), lens, pose)
+    fx, skew, fy, cx, cy = numbers[:5]
     intrinsic = np.array([[fx, skew, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
-    name, width, height = camera
-    return Camera.pinhole(name, (width, height), intrinsic, rigid(rotation, -rotation @ centre))
+    return Camera.pinhole(name, (width, height), intrinsic, pose)
 
 
 def median_quaternion(quaternions: Floats) -> Floats:

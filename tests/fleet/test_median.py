@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from specialize.calibration.delta import compare
+from specialize.calibration.document import parse_document
+from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.pose import quaternion_from_rotation, rotation_from_quaternion, rotation_from_rpy
 from specialize.fleet.median import Floats, measure, median_profile, median_quaternion
+from specialize.resources import resource_dir
 from tests.calibration import authored
 from tests.fleet.fleets import profile_of
 
@@ -85,3 +90,22 @@ def test_only_the_shape_is_compared_by_name() -> None:
     """Two vehicles have one shape if names and sizes of their cameras agree in order."""
     shapes = [measure(profile_of(rig)).shape for rig in (authored.CAR42, authored.VAN, authored.RING7)]
     assert shapes[0] == shapes[1] != shapes[2]
+
+
+def test_cameras_with_lenses_have_a_median_lens() -> None:
+    """Parameters of lenses are medians one by one; a lens that is off shows against the others, and its queries too."""
+    text = (resource_dir("calib_profiles") / "fisheye4.yaml").read_text()
+    rigs = [
+        parse_profile(parse_document(text.replace("xi: 1.051", f"xi: {xi}"), "r.yaml"), "r.yaml")
+        for xi in (1.05, 1.051, 1.052, 1.2)
+    ]
+    measured = [measure(rig) for rig in rigs]
+    assert len({one.shape for one in measured}) == 1
+    found = median_profile(measured[0].shape, np.stack([one.values for one in measured]), "median")
+    lens = found.cameras[1].lens
+    assert found.cameras[1].is_raw and lens is not None
+    assert lens.parameters["xi"] == pytest.approx(1.0515) and lens.max_angle_rad == pytest.approx(1.68)
+    off = [compare(found, rig).cameras[1].shift_px_10m or 0.0 for rig in rigs]
+    assert max(off[:3]) < 2 and off[3] > 20
+    pinhole = load_profile(resource_dir("calib_profiles") / "kitti360_like.yaml")
+    assert measure(pinhole).shape != measured[0].shape

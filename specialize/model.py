@@ -21,7 +21,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, closest
 from specialize.lens import Lens
 from specialize.model_kinds import KINDS, VECTORS, Rig, matrices_of
-from specialize.model_lenses import parameters_of, raw_lens
+from specialize.model_lenses import parameters_of, raw_lens, require_carried
 from specialize.model_parts import FrustumSpec, ImagePrep, InputRule, LensSpec, Part, PointsSpec
 from specialize.visibility.curved import Curved
 from specialize.visibility.grid import QueryGrid, VisibilityRule
@@ -178,6 +178,10 @@ class ModelSpec(Part, frozen=True, kw_only=True):
             matrices = self.network_from_lidar(profile)
             return Straight.of(matrices, self.sizes_px(len(matrices)))
         rig = self.rig(profile)
+        carried = [self.kind_of(name) for name in self.calibration_inputs]
+        require_carried(
+            profile, rig.lenses(prepared=False), [(each.kind, each.parameters) for each in carried]
+        )
         return Curved.of(
             rig.lenses(prepared=True), rig.camera_from_lidar(), self.sizes_px(len(profile.cameras))
         )
@@ -206,7 +210,8 @@ class ModelSpec(Part, frozen=True, kw_only=True):
         if self.lens is None:
             hint = "add `lens: {model: ...}` to the sidecar: what the graph projects through"
             raise InputError(f"{self.name}: lens", "a lens, whose parameters an input wants", "none", hint)
-        found = [raw_lens(camera, self.lens.model) for camera in profile.cameras]
+        centre = self.lens.pixel_centre
+        found = [raw_lens(camera, self.lens.model).centred(centre) for camera in profile.cameras]
         images = [self.image_of(index) for index in range(len(found))]
         if not prepared:
             return tuple(found)

@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from specialize.calibration.camera import Camera
+from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError
 from specialize.lens import LENSES, Lens, lens_of
 
 Floats = npt.NDArray[np.float64]
 
+_MATRIX = ("fx", "fy", "cx", "cy", "skew")
 LIMIT = "max_angle"
 """Name, among parameters, of the angle at and beyond which a lens sees nothing, in radians."""
 
@@ -66,6 +68,43 @@ def parameters_of(lenses: Sequence[Lens], names: Sequence[str]) -> Floats:
     return np.array(
         [[lens.limit_rad if name == LIMIT else lens.parameters[name] for name in names] for lens in lenses]
     ).reshape(len(lenses), len(names))
+
+
+def require_carried(
+    profile: CalibrationProfile, lenses: Sequence[Lens], kinds: Sequence[tuple[str, Sequence[str]]]
+) -> None:
+    """Refuse lenses of which a graph is not told all: it would project through others.
+
+    Args:
+        profile: The vehicle, whose cameras are named.
+        lenses: As the graph projects through them.
+        kinds: Of the model's calibration inputs, with the parameters that they name.
+
+    Raises:
+        InputError: A lens has a windshield, or a parameter that is not its default, and no input takes it.
+    """
+    carried = {name for _, names in kinds for name in names}
+    if any(kind.endswith("lens_matrix") for kind, _ in kinds):
+        carried |= set(_MATRIX)
+    for camera, lens in zip(profile.cameras, lenses, strict=True):
+        left = [
+            f"{name} {value:g}" for name, value in lens.parameters.items() if _is_left(lens, name, carried)
+        ]
+        left += ["a windshield"] if lens.windshield is not None else []
+        if left:
+            where = f"{profile.vehicle}: camera {camera.name!r}"
+            hint = "the graph would project through another lens: name it in `parameters` of an input that takes it"
+            raise InputError(
+                where,
+                "a lens whose numbers the model is fed",
+                f"{', '.join(left)}, which no input takes",
+                hint,
+            )
+
+
+def _is_left(lens: Lens, name: str, carried: set[str]) -> bool:
+    default = lens.OPTIONAL.get(name)
+    return default is not None and name not in carried and lens.parameters[name] != default
 
 
 def matrices_of_lenses(lenses: Sequence[Lens]) -> Floats:

@@ -68,10 +68,12 @@ class LensSpec(Part, frozen=True, kw_only=True):
         model: Name of the lens's model; cameras without a lens are taken for it where it has them as a special case.
         domain: Where the graph's own mask lets a lens see: up to its limiting `angle`, or wherever the `formula` has a
             depth above the least one, whether light comes from there or not.
+        pixel_centre: Where the graph counts the centre of a pixel: at 0 or 0.5 of it.
     """
 
     model: str
     domain: Literal["angle", "formula"] = "angle"
+    pixel_centre: float = 0.0
 
     def __post_init__(self) -> None:
         if self.model not in LENSES:

@@ -128,7 +128,7 @@ def _sentence(outcome: DriftOutcome) -> str:
     gained = sum(change.gained for change in outcome.queries)
     lost = sum(change.lost for change in outcome.queries)
     if outcome.verdict == "other numbers" and not outcome.queries:
-        return f"the cameras give {outcome.model} other numbers; it has no queries to compare for them"
+        return f"the cameras give other numbers; no queries of {outcome.model} were compared"
     return {
         "same": "nothing moved",
         "other numbers": f"the same queries of {outcome.model} are seen, at other pixels",
@@ -154,6 +154,8 @@ def _body(outcome: DriftOutcome) -> list[RenderableType]:
     ]
     if outcome.delta.reordered:
         notes.append("the cameras stand in another order")
+    if changed := [camera.name for camera in outcome.delta.cameras if camera.lens_changed]:
+        notes.append(f"another lens or distortion: {', '.join(changed)}")
     return [*notes, _cameras(outcome)] if outcome.delta.cameras else notes
 
 

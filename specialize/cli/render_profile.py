@@ -141,7 +141,20 @@ def show_text(profile: CalibrationProfile, path: Path) -> RenderableType:
     more: list[RenderableType] = (
         [vehicle, "the same in the vehicle: x forward, y left, z up"] if vehicle.row_count else []
     )
-    return stack(head, body, frame, *more, _plan_line(profile, path))
+    return stack(head, body, frame, *more, *_lenses(profile), _plan_line(profile, path))
+
+
+def _lenses(profile: CalibrationProfile) -> list[str]:
+    """Return which lenses the cameras have, how far they see, and which images the model is given."""
+    lines = []
+    for camera in profile.cameras:
+        if camera.lens is not None:
+            given = "raw images" if camera.is_raw else "undistorted images"
+            limit = math.degrees(camera.lens.limit_rad)
+            lines.append(
+                f"{camera.name}: {camera.lens.MODEL} lens up to {limit:.0f} degrees off its axis, {given}"
+            )
+    return ["\n".join(lines)] if lines else []
 
 
 def _plan_line(profile: CalibrationProfile, path: Path) -> str:

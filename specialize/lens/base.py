@@ -182,6 +182,16 @@ class Lens(ABC):
         moved["cx"], moved["cy"] = moved["cx"] + shift - crop_px[0], moved["cy"] + shift - crop_px[1]
         return self.like(moved)
 
+    def centred(self, at: float) -> Lens:
+        """Return the same lens with parameters that count the centre of a pixel at 0 or 0.5, as a model's graph does.
+
+        What `project` returns counts like the parameters then.
+        """
+        moved = dict(self.parameters)
+        for name in ("cx", "cy"):
+            moved[name] += at - self.pixel_centre
+        return type(self)(moved, max_angle_rad=self.max_angle_rad, windshield=self.windshield)
+
     def refocused(self, focal_ratio: tuple[float, float], centre_px: tuple[float, float]) -> Lens:
         """Return a lens whose image is (1 + ratio) times as large around its centre, which has moved.
 

@@ -11,6 +11,8 @@ Floats = npt.NDArray[np.float64]
 
 STEPS = 80
 ROOT_TOLERANCE = 1e-9
+NOTHING = 1e-200
+"""Share of the largest coefficient below which one of the highest powers is none."""
 
 
 def first_turn(coefficients: Sequence[float], most: float) -> float:
@@ -29,7 +31,9 @@ def slope_of(coefficients: Sequence[float]) -> tuple[float, ...]:
 
 def real_zeros(coefficients: npt.ArrayLike) -> Floats:
     """Return the real zeros of a polynomial, lowest power first; double ones, which rounding moves aside, as well."""
-    roots = np.atleast_1d(np.polynomial.Polynomial(np.atleast_1d(coefficients)).trim().roots())
+    known = np.atleast_1d(np.asarray(coefficients, np.float64))
+    trimmed = np.polynomial.polynomial.polytrim(known, NOTHING * float(np.abs(known).max()))
+    roots = np.atleast_1d(np.polynomial.Polynomial(trimmed).roots())
     return np.asarray(
         roots.real[np.abs(roots.imag) <= ROOT_TOLERANCE * np.maximum(1.0, np.abs(roots))], np.float64
     )

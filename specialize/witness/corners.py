@@ -56,6 +56,9 @@ def search(rig: Rig, camera: int, sidecar: Sidecar, grid: Grid, bounds: Bounds, 
     chosen = np.concatenate([np.flatnonzero(outside)[:NEAREST], np.flatnonzero(ring)[:GAINED]])
     query, outside = query[chosen], outside[chosen]
     candidates = points[query, anchor[chosen]]  # (P, 3)
+    if not len(candidates):  # the camera sees every query already
+        still = _still(1, bounds, 0.0, np.zeros(3))
+        return Corners(tried=0, lost=(), margin_px=np.inf, moves=still, gained=(0,))
     moves = _towards(eye, rig.ego_from_lidar, prep, candidates, bounds)  # (T, P)
     outside_px, surely = _shown(eye, rig, prep, sidecar, candidates, moves, reach_of(points))
     distance = np.where(outside, outside_px, np.inf)  # (T, P)

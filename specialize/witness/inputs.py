@@ -85,7 +85,7 @@ def matrices_of(kind: str, rig: Rig, sidecar: Sidecar, stride: float = 1.0) -> F
     made = []
     for eye, prep in zip(rig.eyes, sidecar.preparations, strict=True):
         if forward in LENS_KINDS:
-            matrix: Floats | None = lens_matrix(eye, prep, sidecar.lens, forward.startswith("network"))
+            matrix: Floats | None = lens_matrix(eye, prep, sidecar, forward.startswith("network"))
         else:
             matrix = KINDS[forward](rig, eye, prep)
         if matrix is None:

@@ -145,6 +145,7 @@ class Sidecar:
         inputs: Name of a calibration input to what it wants.
         lens: Model of the lens that the graph projects through; empty for matrices.
         by_formula: Whether what that lens's formula gives beyond its limit counts as seen.
+        centre: Where the graph counts the centre of a pixel.
     """
 
     preparations: tuple[Preparation, ...]
@@ -153,6 +154,7 @@ class Sidecar:
     inputs: Mapping[str, Wanted]
     lens: str = ""
     by_formula: bool = False
+    centre: float = 0.0
 
 
 def read_rig(path: Path) -> Rig:
@@ -196,6 +198,7 @@ def sidecar_of(spec: Mapping[str, Any], cameras: int) -> Sidecar:
         inputs,
         str(lens.get("model", "")),
         lens.get("domain") == "formula",
+        float(lens.get("pixel_centre") or 0.0),
     )
 
 

@@ -46,7 +46,7 @@ def pairs_of(eye: Eye, prep: Preparation, points: Floats, sidecar: Sidecar) -> t
 
     A point is looked at where it is, and moved along each axis by what rounding may move its coordinates.
     """
-    lens, pose = lens_for(eye, sidecar.lens), eye.camera_from_lidar
+    lens, pose = lens_for(eye, sidecar), eye.camera_from_lidar
     assert pose is not None
     inside = points @ pose[:3, :3].T + pose[:3, 3]
     moved = WIDER * FLOAT32_ROUNDINGS * 2.0**-24 * (np.abs(pose[:3]) @ np.append(reach_of(points), 1.0))
@@ -67,7 +67,7 @@ def _looked_at(eye: Eye, points: Floats, sidecar: Sidecar) -> tuple[EyeLens, Flo
     inside = points @ pose[:3, :3].T + pose[:3, 3]
     moved = WIDER * FLOAT32_ROUNDINGS * 2.0**-24 * (np.abs(pose[:3]) @ np.append(reach_of(points), 1.0))
     steps = np.concatenate([np.zeros((1, 3)), np.diag(moved), -np.diag(moved)])
-    return lens_for(eye, sidecar.lens), inside, steps
+    return lens_for(eye, sidecar), inside, steps
 
 
 def moved_outside_px(
@@ -83,7 +83,7 @@ def moved_outside_px(
         poses: (..., 4, 4) camera_from_lidar after the moves, which broadcast against the points.
         moves: Whose focal lengths and principal points count here.
     """
-    lens = lens_for(eye, sidecar.lens)
+    lens = lens_for(eye, sidecar)
     inside = np.einsum("...ij,...j->...i", poses[..., :3, :3], points) + poses[..., :3, 3]
     return _outside_px(lens, prep, inside, sidecar, moves.focal_ratio, moves.centre_px)
 
@@ -108,15 +108,18 @@ def _outside_px(
     return np.where(valid & np.isfinite(outside), outside, np.inf)
 
 
-def lens_for(eye: Eye, model: str) -> EyeLens:
-    """Return the lens of a camera as one of the model that the graph projects through."""
-    own = eye.lens
+def lens_for(eye: Eye, sidecar: Sidecar) -> EyeLens:
+    """Return the lens of a camera as one of the model that the graph projects through, pixels counted as it does."""
+    own, model = eye.lens, sidecar.lens
     if own is None:
         k = eye.intrinsic
         assert k is not None
         own = EyeLens(
             "pinhole", {"fx": k[0, 0], "fy": k[1, 1], "cx": k[0, 2], "cy": k[1, 2], "skew": k[0, 1]}
         )
+    shift = sidecar.centre - own.centre
+    moved = {name: own.values[name] + shift for name in ("cx", "cy")}
+    own = replace(own, values={**own.values, **moved}, centre=0.0)
     if own.model == model or model not in _PINHOLE_IN:
         return own
     nothing = {**dict.fromkeys(("k1", "k2", "k3", "p1", "p2"), 0.0), **_PINHOLE_IN[model]}
@@ -127,15 +130,15 @@ def fed_parameters(rig: Rig, sidecar: Sidecar, names: Sequence[str], prepared: b
     """Return (N, len(names)) parameters of every camera's lens, of its raw or of its network image."""
     rows = []
     for eye, prep in zip(rig.eyes, sidecar.preparations, strict=True):
-        lens = lens_for(eye, sidecar.lens)
+        lens = lens_for(eye, sidecar)
         values = dict(_prepared(lens, prep) if prepared else lens.values)
         rows.append([limit_rad(lens) if name == "max_angle" else values[name] for name in names])
     return np.array(rows, np.float64)
 
 
-def lens_matrix(eye: Eye, prep: Preparation, model: str, prepared: bool) -> Floats:
+def lens_matrix(eye: Eye, prep: Preparation, sidecar: Sidecar, prepared: bool) -> Floats:
     """Return (4, 4) with focal lengths, skew and centre of a camera's lens."""
-    lens = lens_for(eye, model)
+    lens = lens_for(eye, sidecar)
     v = _prepared(lens, prep) if prepared else lens.values
     found = np.eye(4)
     found[0, :3], found[1, 1:3] = (v["fx"], v["skew"], v["cx"]), (v["fy"], v["cy"])

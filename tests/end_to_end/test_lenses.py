@@ -43,6 +43,7 @@ def build(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
 
 def changed(folder: Path, calib: Path, pattern: str, text: str) -> Path:
     """Return a copy of a profile with one place changed."""
+    folder.mkdir(exist_ok=True)
     path = folder / f"changed-{calib.name}"
     words, count = re.subn(pattern, text, calib.read_text(), count=1)
     assert count == 1
@@ -148,8 +149,55 @@ def test_another_lens_is_another_calibration(
     assert build("angle", FISHEYE4).code == 0
     other = changed(tmp_path, FISHEYE4, pattern, text)
     assert run_here(capsys, "check", tmp_path / "build", "--calib", other).code == 3
+    told = run_here(capsys, "diff", FISHEYE4, other).out
+    assert (
+        "another lens or distortion: FISHEYE_" in told
+        and "no queries of bevformer_tiny were compared" in told
+    )
     compared = json.loads(run_here(capsys, "diff", FISHEYE4, other, "--json").out)
     assert sum(camera["lens_changed"] for camera in compared["cameras"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (r"xi: 1.051, k3: 0.05", "k3 0.05, which no input takes"),
+        (
+            r"xi: 1.051}\n      windshield: {horizontal_poly: [0.0, 1.0, 0.01], vertical_poly: [0.0, 0.0, 1.0]}",
+            "a windshield",
+        ),
+    ],
+)
+def test_what_the_model_is_not_fed_is_refused(text: str, said: str, build: Build_, tmp_path: Path) -> None:
+    """A lens with more than the graph is told of would be planned as it is and computed as another."""
+    pattern = r"xi: 1\.051[^}]*}" if "windshield" in text else r"xi: 1\.051"
+    ran = build("angle", changed(tmp_path / "store", FISHEYE4, pattern, text))
+    assert ran.code == 1 and "a lens whose numbers the model is fed" in ran.err and said in ran.err
+
+
+def test_pixels_are_counted_as_the_graph_does(build: Build_, tmp_path: Path) -> None:
+    """Parameters that count pixel centres at halves are converted: the same cameras give the same model."""
+    assert build("angle", FISHEYE4).code == 0
+    half = tmp_path / "half.yaml"
+    text = re.sub(r"(c[xy]: )([\d.]+)", lambda m: f"{m[1]}{float(m[2]) + 0.5}", FISHEYE4.read_text())
+    half.write_text(text.replace("      max_angle_rad", "      pixel_centre: 0.5\n      max_angle_rad"))
+    assert build("angle", half, name="half").code == 0
+    whole, other = (outputs(tmp_path / name / "model.onnx", {}) for name in ("build", "half"))
+    np.testing.assert_array_equal(whole, other)
+
+
+def test_no_envelope_of_what_no_lens_sees(build: Build_) -> None:
+    """What a formula makes of points behind the camera has no bound: such an envelope is refused before it is made."""
+    ran = build("formula", KITTI360, "--mode", "envelope", "--tolerance", TOLERANCE)
+    assert ran.code == 1 and "expected angle in mode envelope, got formula" in ran.err
+
+
+def test_an_envelope_of_a_camera_that_sees_all(build: Build_, tmp_path: Path) -> None:
+    """Where a camera has no query left to gain, the search for its moves has nothing to do."""
+    wide = changed(tmp_path, FISHEYE4, r"fx: 722\.4, fy: 721\.8", "fx: 60.0, fy: 60.0")
+    rig = changed(tmp_path / "rig", wide, r"max_angle_rad: 1\.68", "max_angle_rad: 3.0")
+    ran = build("angle", rig, "--mode", "envelope", "--tolerance", "rotation=1deg")
+    assert ran.code == 0, ran.err
 
 
 def test_a_lens_that_is_computed_wrongly_is_found(build: Build_, monkeypatch: pytest.MonkeyPatch) -> None:

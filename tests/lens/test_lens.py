@@ -198,6 +198,13 @@ def test_a_lens_that_cannot_be_is_refused(model: str, parameters: dict[str, floa
         lens_of(model, parameters)
 
 
+def test_a_coefficient_that_is_next_to_nothing() -> None:
+    """Numbers at the end of float64 are no coefficients: the fold is found without them."""
+    for name in ("k1", "k2", "k3"):
+        assert lens_of("plumb_bob", K | {name: 1e-320}).limit_rad == math.pi / 2
+        assert lens_of("equidistant", K | {name: 1e-320}).limit_rad == math.pi
+
+
 def test_a_width_is_the_angle_between_the_borders() -> None:
     """The field of view of a pinhole is that of its borders; a lens whose circle is inside the image has its limit."""
     assert lens_of("pinhole", K).width_rad(1280) == pytest.approx(2 * math.atan(640 / 600))

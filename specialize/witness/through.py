@@ -46,14 +46,7 @@ def pairs_of(eye: Eye, prep: Preparation, points: Floats, sidecar: Sidecar) -> t
 
     A point is looked at where it is, and moved along each axis by what rounding may move its coordinates.
     """
-    lens, pose = lens_for(eye, sidecar), eye.camera_from_lidar
-    assert pose is not None
-    inside = points @ pose[:3, :3].T + pose[:3, 3]
-    moved = WIDER * FLOAT32_ROUNDINGS * 2.0**-24 * (np.abs(pose[:3]) @ np.append(reach_of(points), 1.0))
-    steps = [
-        np.zeros(3),
-        *(sign * size * axis for size, axis in zip(moved, np.eye(3), strict=True) for sign in (-1, 1)),
-    ]
+    lens, inside, steps = _looked_at(eye, points, sidecar)
     outside = np.stack([_outside_px(lens, prep, inside + step, sidecar) for step in steps])  # (7, Q, D)
     surely = np.logical_and.reduce(outside < -FORMULA_PX).any(axis=-1)
     possibly = np.logical_or.reduce(outside < FORMULA_PX).any(axis=-1)

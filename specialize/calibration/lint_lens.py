@@ -14,6 +14,7 @@ from specialize.calibration.findings import Finding
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.view import View
 from specialize.lens import Lens, lens_of
+from specialize.lens.kinds import COEFFICIENTS
 
 LENS_RULES = {
     "lens-not-in-model": "The camera gives raw images of a lens, and the model projects by matrices",
@@ -23,18 +24,10 @@ LENS_RULES = {
 
 WIDEST_PINHOLE_DEG = 120.0
 LEAST_EMPTY = 0.05
+RECORDED = {**COEFFICIENTS, "radial": ("k1", "k2", "k3")}
+"""Coefficients of the distortions that a profile records beside an intrinsic; "fov" is no lens that is known here."""
 SAMPLES = 33
 """Columns, and rows, of an undistorted image that are looked at."""
-
-_AS_LENS = {
-    "radial": ("k1", "k2", "k3"),
-    "radtan": ("k1", "k2", "p1", "p2"),
-    "plumb_bob": ("k1", "k2", "p1", "p2", "k3"),
-    "rational_polynomial": ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"),
-    "thin_prism": ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6", "s1", "s2", "s3", "s4"),
-    "equidistant": ("k1", "k2", "k3", "k4"),
-}
-"""Distortions that are recorded beside an intrinsic, as parameters of a lens."""
 
 
 def check_lenses(
@@ -60,7 +53,7 @@ def raw_lens_of(camera: Camera) -> Lens | None:
     """Return the lens of a camera's raw image, whole or as a recorded distortion; None if it has none that is known."""
     if camera.lens is not None or camera.intrinsic is None or camera.distortion is None:
         return camera.lens
-    names = _AS_LENS.get(camera.distortion.model)
+    names = RECORDED.get(camera.distortion.model)
     if names is None or not any(camera.distortion.coefficients):
         return None
     k = camera.intrinsic

@@ -48,6 +48,20 @@ PARAMETER_ALIASES: Mapping[str, str] = MappingProxyType(
 """Names of parameters in the formats of others."""
 
 
+COEFFICIENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "none": (),
+        "radtan": ("k1", "k2", "p1", "p2"),
+        "plumb_bob": ("k1", "k2", "p1", "p2", "k3"),
+        "rational_polynomial": ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6"),
+        "thin_prism": ("k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6", "s1", "s2", "s3", "s4"),
+        "equidistant": ("k1", "k2", "k3", "k4"),
+        "fisheye62": ("k0", "k1", "k2", "k3", "p0", "p1"),
+    }
+)
+"""Coefficients of each distortion in the order that OpenCV, ROS, Kalibr and Foxglove write them."""
+
+
 def lens_of(
     model: str,
     parameters: Mapping[str, float],

@@ -7,18 +7,8 @@ from collections.abc import Mapping, Sequence
 from specialize.calibration.pose import Matrix
 from specialize.errors import InputError, closest
 from specialize.lens import Lens, lens_of
+from specialize.lens.kinds import COEFFICIENTS
 from specialize.lens.windshield import Windshield
-
-ORDER = {
-    "none": "",
-    "radtan": "k1 k2 p1 p2",
-    "plumb_bob": "k1 k2 p1 p2 k3",
-    "rational_polynomial": "k1 k2 p1 p2 k3 k4 k5 k6",
-    "thin_prism": "k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4",
-    "equidistant": "k1 k2 k3 k4",
-    "fisheye62": "k0 k1 k2 k3 p0 p1",
-}
-"""Coefficients of each model in the order that OpenCV, ROS, Kalibr and Foxglove write them."""
 
 
 def lens_at(
@@ -66,14 +56,14 @@ def lens_of_matrix(
     coefficients: Sequence[float],
     max_angle_rad: float | None = None,
 ) -> Lens:
-    """Return the lens of an intrinsic (3, 3) in px and coefficients in the order of `ORDER`.
+    """Return the lens of an intrinsic (3, 3) in px and coefficients in the order of `COEFFICIENTS`.
 
     Raises:
         InputError: The model has no lens, or another number of coefficients.
     """
-    if model not in ORDER:
-        raise InputError(where, "a model that is a lens", repr(model), closest(model, ORDER))
-    names = ORDER[model].split()
+    if model not in COEFFICIENTS:
+        raise InputError(where, "a model that is a lens", repr(model), closest(model, COEFFICIENTS))
+    names = COEFFICIENTS[model]
     if len(coefficients) != len(names):
         raise InputError(where, f"{len(names)} coefficients of {model}", str(len(coefficients)))
     focal = {"fx": intrinsic[0, 0], "fy": intrinsic[1, 1], "cx": intrinsic[0, 2], "cy": intrinsic[1, 2]}

@@ -23,13 +23,14 @@ import numpy as np
 from specialize.calibration import checks
 from specialize.calibration.camera import Camera, Distortion
 from specialize.calibration.formats.frames import FrameTree
-from specialize.calibration.formats.lens_words import ORDER, lens_at, lens_of_matrix
+from specialize.calibration.formats.lens_words import lens_at, lens_of_matrix
 from specialize.calibration.formats.source import in_order, read_json
 from specialize.calibration.node import Node
 from specialize.calibration.pose import Matrix, product, rigid, rotation_from_quaternion, rotation_from_rpy
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import UsageError
 from specialize.lens import Lens
+from specialize.lens.kinds import COEFFICIENTS
 
 VEHICLE = ("vehicle-iso8855", "iso8855-1", "base", "odom")
 
@@ -114,7 +115,7 @@ def _camera(name: str, node: Node, camera_from_points: Matrix, centre: str, raw:
     rows = np.array(_either(inner, "camera_matrix", "camera_matrix_3x4").vector(12, "(3x4, row by row)"))
     intrinsic = rows.reshape(3, 4)[:, :3]
     numbers = _distortion(inner)
-    model = next((known for known, names in ORDER.items() if len(names.split()) == len(numbers)), "")
+    model = next((known for known, names in COEFFICIENTS.items() if len(names) == len(numbers)), "")
     if numbers and model not in ("radtan", "plumb_bob", "rational_polynomial", "thin_prism"):
         raise inner.error("4, 5, 8 or 12 distortion coefficients", str(len(numbers)))
     if raw:

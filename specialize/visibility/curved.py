@@ -32,7 +32,7 @@ from specialize.visibility.grid import Bools, Floats, Ints, QueryGrid, Visibilit
 from specialize.visibility.outline import border_of, speeds_of
 from specialize.visibility.projection import Room, checked_sizes
 from specialize.visibility.pyramid import Deviation
-from specialize.visibility.spans import ROUNDINGS, rounding_ratio
+from specialize.visibility.spans import ROUNDINGS, largest_coordinates, rounding_ratio
 
 NEAR_PX, NEAR_RAD, NEAR_DEPTH = 2.0, 2e-3, 1e-2
 """How near to a border a point gets a bound of its own; the depth by share of the distance."""
@@ -142,11 +142,8 @@ class Curved:
 
     def _coordinate_errors(self, camera: int, grid: QueryGrid, rule: VisibilityRule) -> Floats:
         """Return (3,) how far a graph's coordinates in the camera's frame may be from exact ones, m."""
-        x0, y0, z0, x1, y1, z1 = grid.range_m
-        largest = [max(abs(a), abs(b), b - a) for a, b in ((x0, x1), (y0, y1), (z0, z1))] + [1.0]
-        return np.asarray(
-            np.abs(self.camera_from_lidar[camera][:3]) @ np.array(largest) * rounding_ratio(rule)
-        )
+        moved = np.abs(self.camera_from_lidar[camera][:3])
+        return np.asarray(moved @ largest_coordinates(grid) * rounding_ratio(rule))
 
     def _of_camera(self, camera: int, grid: QueryGrid, rule: VisibilityRule) -> tuple[Bools, Ints]:
         """Return the points surely visible (Z, Y, X), and positions (B, 3) of those in doubt."""

@@ -33,12 +33,20 @@ def rounding_ratio(rule: VisibilityRule) -> float:
     return ROUNDINGS * float(np.finfo(rule.dtype).eps) / 2 + OWN_ROUNDINGS * 2.0**-53
 
 
+def largest_coordinates(grid: QueryGrid) -> Floats:
+    """Return (4,): M of x, y and z, the largest magnitudes among bounds and extent of the grid in metres, and a one."""
+    x0, y0, z0, x1, y1, z1 = grid.range_m
+    return np.array([max(abs(a), abs(b), b - a) for a, b in ((x0, x1), (y0, y1), (z0, z1))] + [1.0])
+
+
 def rounding_slack(
-    image_from_lidar: Floats, size_px: npt.NDArray[np.generic], grid: QueryGrid, rule: VisibilityRule
+    image_from_lidar: Floats,
+    size_px: npt.NDArray[np.integer | np.floating],
+    grid: QueryGrid,
+    rule: VisibilityRule,
 ) -> Floats:
     """Return (N, 5): how far from zero a functional of the rule may be and still change sign by rounding."""
-    x0, y0, z0, x1, y1, z1 = grid.range_m
-    largest = np.array([max(abs(a), abs(b), b - a) for a, b in ((x0, x1), (y0, y1), (z0, z1))] + [1.0])
+    largest = largest_coordinates(grid)
     across, down, depth = (np.abs(image_from_lidar[:, row]) @ largest for row in range(3))  # (N,) each
     width, height = size_px[:, 0] * depth, size_px[:, 1] * depth
     sums = np.stack(

@@ -11,6 +11,7 @@ from specialize.calibration.camera import Camera
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError
 from specialize.lens import LENSES, Lens, lens_of
+from specialize.lens.kinds import matrix_parameters
 
 Floats = npt.NDArray[np.float64]
 
@@ -115,9 +116,8 @@ def matrices_of_lenses(lenses: Sequence[Lens]) -> Floats:
 
 
 def _pinhole(camera: Camera) -> dict[str, float]:
-    k = camera.intrinsic
-    assert k is not None
-    return {"fx": k[0, 0], "fy": k[1, 1], "cx": k[0, 2], "cy": k[1, 2], "skew": k[0, 1]}
+    assert camera.intrinsic is not None
+    return matrix_parameters(camera.intrinsic)
 
 
 def _has_only(lens: Lens, names: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ from specialize.calibration.findings import Finding
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.view import View
 from specialize.lens import Lens, lens_of
-from specialize.lens.kinds import COEFFICIENTS
+from specialize.lens.kinds import COEFFICIENTS, matrix_parameters
 
 LENS_RULES = {
     "lens-not-in-model": "The camera gives raw images of a lens, and the model projects by matrices",
@@ -56,8 +56,7 @@ def raw_lens_of(camera: Camera) -> Lens | None:
     names = RECORDED.get(camera.distortion.model)
     if names is None or not any(camera.distortion.coefficients):
         return None
-    k = camera.intrinsic
-    focal = {"fx": k[0, 0], "fy": k[1, 1], "cx": k[0, 2], "cy": k[1, 2], "skew": k[0, 1]}
+    focal = matrix_parameters(camera.intrinsic)
     model = "kannala_brandt" if camera.distortion.model == "equidistant" else "brown_conrady"
     return lens_of(model, focal | dict(zip(names, camera.distortion.coefficients, strict=True)))
 

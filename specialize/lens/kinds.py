@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from specialize.errors import InputError, closest
-from specialize.lens.base import Lens
+from specialize.lens.base import Floats, Lens
 from specialize.lens.radial import Fisheye62, FTheta, KannalaBrandt, RadialPoly
 from specialize.lens.sphere import DoubleSphere, Eucm, Mei
 from specialize.lens.straight import BrownConrady, Cylindrical, Pinhole
@@ -60,6 +60,12 @@ COEFFICIENTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Coefficients of each distortion in the order that OpenCV, ROS, Kalibr and Foxglove write them."""
+
+
+def matrix_parameters(intrinsic: Floats) -> dict[str, float]:
+    """Return the parameters that an intrinsic (3, 3) in px gives a lens: the inverse of `Lens.matrix`."""
+    k = intrinsic
+    return {"fx": k[0, 0], "fy": k[1, 1], "cx": k[0, 2], "cy": k[1, 2], "skew": k[0, 1]}
 
 
 def lens_of(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from specialize.calibration.pose import Matrix
 from specialize.errors import InputError, closest
 from specialize.lens import Lens, lens_of
-from specialize.lens.kinds import COEFFICIENTS
+from specialize.lens.kinds import COEFFICIENTS, matrix_parameters
 from specialize.lens.windshield import Windshield
 
 
@@ -66,8 +66,6 @@ def lens_of_matrix(
     names = COEFFICIENTS[model]
     if len(coefficients) != len(names):
         raise InputError(where, f"{len(names)} coefficients of {model}", str(len(coefficients)))
-    focal = {"fx": intrinsic[0, 0], "fy": intrinsic[1, 1], "cx": intrinsic[0, 2], "cy": intrinsic[1, 2]}
-    skew = {"skew": intrinsic[0, 1]} if intrinsic[0, 1] else {}
     named = dict(zip(names, coefficients, strict=True))
     kind = "pinhole" if model == "none" else model
-    return lens_at(where, kind, {**focal, **skew, **named}, max_angle_rad=max_angle_rad)
+    return lens_at(where, kind, matrix_parameters(intrinsic) | named, max_angle_rad=max_angle_rad)

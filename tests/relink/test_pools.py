@@ -72,7 +72,7 @@ def test_a_program_that_cuts_otherwise_is_none(
 ) -> None:
     """Rounding up instead of down puts points into other cells than rounding can: the build says so.
 
-    Without a declared frustum nobody says which points rounding decides, and none may differ.
+    Without a declared frustum it is not known which points rounding decides, and none may differ.
     """
     model = write_lift(tmp_path / "model")
     if not declared:

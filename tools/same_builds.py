@@ -48,6 +48,7 @@ def _built(home: Path, scratch: Path) -> Iterator[tuple[str, str]]:
     from specialize.request import BuildRequest
 
     options = json.loads((home / "seed.json").read_text())["options"]
+    allow = (*ALLOWED.get(home.name, ()), *options.pop("allow", ()))
     others = sorted((home / "others").glob("*.yaml"))[:1] if options.get("mode") == "tables" else []
     asked = [("own", options)]
     for layout, align in LAYOUTS:
@@ -58,7 +59,7 @@ def _built(home: Path, scratch: Path) -> Iterator[tuple[str, str]]:
         folder = scratch / name
         request = BuildRequest(
             calib=home / "vehicle.yaml", model=str(home / "model.onnx"), output=folder, frames=2,
-            capacity_over=tuple(others), allow=ALLOWED.get(home.name, ()), **more,
+            capacity_over=tuple(others), allow=allow, **more,
         )  # fmt: skip
         build(request)
         for path in sorted([*folder.glob("*.onnx"), *folder.glob("*.safetensors")]):

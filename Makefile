@@ -87,7 +87,7 @@ check: install ## format, lint, strict types, import contracts, architecture
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/test_architecture.py
 
-lens-oracles: ## ask OpenCV and NVIDIA NCore, in an environment of their own, where lenses put points: tests/lens/oracles.json
+lens-oracles: ## ask OpenCV and NVIDIA NCore, in an environment of their own, where lenses put points: tests/calibration/lens/oracles.json
 	$(PYTHON) -m venv build/lens-oracles
 	build/lens-oracles/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
 	  opencv-contrib-python-headless==5.0.0.93 nvidia-ncore==19.8.3

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):
     sys.path.insert(0, str(ROOT))
 
-from specialize.scratch import temporary_folder  # noqa: E402  the checkout, not an installed package
+from specialize.files.scratch import temporary_folder  # noqa: E402  the checkout, not an installed package
 from specialize.version import VERSION  # noqa: E402  the checkout, not an installed package
 
 CAR42, CAR43 = (str(ROOT / "calib_profiles" / f"{name}.yaml") for name in ("car42", "car43"))

@@ -22,7 +22,7 @@ if __package__ in (None, ""):
 
 from benchmarks.run import CAR42, CAR43, RESULTS, machine  # noqa: E402  the checkout
 from specialize.calibration.load import load_profile  # noqa: E402  the checkout, not an installed package
-from specialize.scratch import temporary_folder  # noqa: E402  the checkout, not an installed package
+from specialize.files.scratch import temporary_folder  # noqa: E402  the checkout, not an installed package
 from specialize.vehicle.export import export_build  # noqa: E402  the checkout, not an installed package
 from specialize.vehicle.packing import pack  # noqa: E402  the checkout, not an installed package
 from specialize.vehicle.toolchain import FLAGS, build_tool, compiler, include_dir  # noqa: E402  the checkout

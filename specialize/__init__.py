@@ -19,17 +19,17 @@ from specialize.version import VERSION as __version__
 if TYPE_CHECKING:
     from specialize import zoo
     from specialize.calibration.load import load_profile
-    from specialize.compiler import build
-    from specialize.drift import check, diff
+    from specialize.compiler.build import build
+    from specialize.explain.drift import check, diff
     from specialize.request import BuildRequest
 
 __all__ = ["BuildRequest", "__version__", "build", "check", "diff", "load_profile", "zoo"]
 
 _HOMES = {
     "BuildRequest": "specialize.request",
-    "build": "specialize.compiler",
-    "check": "specialize.drift",
-    "diff": "specialize.drift",
+    "build": "specialize.compiler.build",
+    "check": "specialize.explain.drift",
+    "diff": "specialize.explain.drift",
     "load_profile": "specialize.calibration.load",
 }
 

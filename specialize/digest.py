@@ -19,7 +19,7 @@ from typing import Protocol
 
 import numpy as np
 
-from specialize.regular import open_regular
+from specialize.files.regular import open_regular
 
 UNSEALED = f"sha256:{'0' * 64}"
 """What stands in a document in the place of its own digest while that is computed."""

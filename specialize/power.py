@@ -9,6 +9,14 @@ from typing import Literal
 
 import msgspec
 
+ILL_CONDITIONED = "ill-conditioned"
+"""`--allow`: outputs that rounding alone moves by more than a comparison could see."""
+
+EMPTY_PROOF = "empty-proof"
+"""`--allow`: a comparison that could not have failed."""
+
+OF_A_PROOF = (EMPTY_PROOF, ILL_CONDITIONED)
+
 SHOWN = 10.0
 """A change that moves an output by this many times of what is allowed cannot hide in it."""
 

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from specialize.allowances import OF_A_PROOF
 from specialize.artifact.manifest import Manifest, Site
 from specialize.artifact.measured import Measured
 from specialize.calibration.delta import ProfileDelta
 from specialize.errors import UsageError, closest
-from specialize.fitting import require_known_codes
-from specialize.plain import CommandLine
+from specialize.plausibility.fit import require_known_codes
+from specialize.power import OF_A_PROOF
 from specialize.targets import TARGETS
+from specialize.text.terminal import CommandLine
 
 Mode = Literal["exact", "envelope", "tables"]
 Layout = Literal["ragged", "padded"]

@@ -15,11 +15,9 @@ NOT_IN_A_BUILD = {
     "__main__.py": "starts the command line",
     "attest": "tells others what builds are",
     "cli": "parses and prints",
-    "comparing.py": "compares costs of models",
+    "explain": "describes and compares",
     "fleet": "asks for builds",
-    "inspection.py": "describes models",
     "store": "keeps builds",
-    "timing.py": "times builds",
     "zoo": "makes models, whose digests are in the key",
 }
 """Files and folders of the package that no byte of a build depends on, and what they do instead."""
@@ -64,7 +62,7 @@ def _files(root: Path, parts: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
     for file in sorted(root.rglob("*")):
         name = file.relative_to(root).as_posix()
         first = name.partition("/")[0]
-        counts = first in parts if parts else first not in (*NOT_IN_A_BUILD, "_data")
+        counts = (first in parts or name in parts) if parts else first not in (*NOT_IN_A_BUILD, "_data")
         if counts and file.is_file() and "__pycache__" not in name:
             yield name, file
     for file in sorted(_templates(root).rglob("*")) if not parts else ():

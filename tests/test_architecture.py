@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import specialize.errors
-from specialize.resources import resource_dir
+from specialize.files.resources import resource_dir
 from tests import architecture
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -15,7 +15,7 @@ FILES = architecture.python_files(PACKAGE)
 TESTS = architecture.python_files(REPOSITORY / "tests")
 NAMELESS = [
     path
-    for part in ("compiler", "passes", "rows", "graph", "verify", "flops")
+    for part in ("compiler", "attention", "binding", "lowering", "passes", "rows", "graph", "verify", "costs")
     for path in FILES
     if path.relative_to(PACKAGE).parts[0].removesuffix(".py") == part
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from specialize.fitting import ALL_RULES
+from specialize.plausibility.fit import ALL_RULES
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "findings.md"
 

@@ -62,7 +62,7 @@ def test_the_package_reaches_the_wheel(unpacked: Path) -> None:
 
 def test_the_wheel_finds_its_data(unpacked: Path) -> None:
     """An installed package finds the data inside itself, and its commands run."""
-    script = "from specialize.resources import resource_dir; print(resource_dir('calib_profiles'))"
+    script = "from specialize.files.resources import resource_dir; print(resource_dir('calib_profiles'))"
     env = {**os.environ, "PYTHONPATH": str(unpacked)}
     run = {"env": env, "cwd": unpacked, "capture_output": True, "text": True, "check": True}
     found = subprocess.run([sys.executable, "-c", script], **run).stdout.strip()

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from specialize.scratch import temporary_folder
+from specialize.files.scratch import temporary_folder
 from tools.families_table import of_build, of_draft, table, troubles
 
 REPOSITORY = Path(__file__).parents[1]

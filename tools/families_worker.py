@@ -21,10 +21,10 @@ from specialize.artifact import Build
 from specialize.artifact.build import MODEL
 from specialize.bench import Subject, bench_models
 from specialize.calibration.load import load_profile
+from specialize.compiler.generic import model_again
 from specialize.graph.io import read_graph
-from specialize.model import ModelSpec, parse_spec
+from specialize.model.spec import ModelSpec, parse_spec
 from specialize.passes.bind import feeds_of
-from specialize.sources import model_again
 from specialize.store import open_store
 from specialize.verify import make_frames, model_inputs
 from specialize.verify.runtime import open_onnxruntime

@@ -24,12 +24,12 @@ import onnx_ir as ir
 
 from specialize.bench import Subject, bench_models
 from specialize.bench.worker import open_onnxruntime
+from specialize.files.scratch import temporary_folder
 from specialize.graph.io import read_graph, write_graph
-from specialize.passes.affine import fold_affine
 from specialize.passes.bind import bind
+from specialize.passes.fold_affine import fold_affine
 from specialize.passes.pipeline import specialize_graph
 from specialize.rows.arrange import Packing
-from specialize.scratch import temporary_folder
 from tests.synthetic.exporting import export, simplified
 from tools.forms_worker import silent
 

@@ -21,7 +21,7 @@ import onnxsim
 
 from specialize.bench.worker import peak_bytes
 from specialize.graph.io import read_graph, write_graph
-from specialize.passes.affine import fold_affine
+from specialize.passes.fold_affine import fold_affine
 from specialize.passes.pipeline import specialize_graph
 from specialize.rows.arrange import Packing
 

@@ -1,8 +1,8 @@
-"""What OpenCV and NVIDIA NCore say of lenses, written into tests/lens/oracles.json: `make lens-oracles`.
+"""What OpenCV and NVIDIA NCore say of lenses, written into tests/calibration/lens/oracles.json: `make lens-oracles`.
 
 Both packages stay out of the repository's environment (opencv-contrib has 170 MB, nvidia-ncore brings zarr and its
 codecs), so the tests read a few points per lens as these packages gave them. This script also compares
-`specialize.lens` and `specialize.witness` with them on 100,000 points per lens, and fails beyond 1e-9 px.
+`specialize.calibration.lens` and `specialize.witness` with them on 100,000 points per lens, and fails beyond 1e-9 px.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ncore.impl.data import types
 from ncore.sensors import FThetaCameraModel, OpenCVFisheyeCameraModel
 from ncore.sensors import OpenCVPinholeCameraModel as NcorePinhole
 
-from specialize.lens import lens_of as compilers_lens_of
-from specialize.lens.windshield import Windshield
+from specialize.calibration.lens import lens_of as compilers_lens_of
+from specialize.calibration.lens.windshield import Windshield
 from specialize.witness.lens import lens_of, seen_through
 
-HERE = Path(__file__).parent.parent / "tests/lens/oracles.json"
+HERE = Path(__file__).parent.parent / "tests/calibration/lens/oracles.json"
 MANY, KEPT, AGREEMENT_PX = 100_000, 128, 1e-9
 SIZE = np.array([8000, 8000], np.uint64)
 NOWHERE = np.zeros((3, 1))

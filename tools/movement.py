@@ -28,18 +28,18 @@ from specialize.bench import Subject
 from specialize.bench.once import ratio, run_once
 from specialize.bench.worker import open_onnxruntime
 from specialize.calibration.load import load_profile
-from specialize.flops import CostReport, count
-from specialize.flops.predict import RATES, predicted_ns, quantities
+from specialize.compiler.generic import generic_model
+from specialize.compiler.laps import Watch
+from specialize.compiler.measure import site_subjects, whole_subjects
+from specialize.compiler.original import count_original
+from specialize.compiler.specialize import specialize
+from specialize.costs import CostReport, count
+from specialize.costs.predict import RATES, predicted_ns, quantities
+from specialize.files.scratch import temporary_folder
 from specialize.graph.io import read_graph, write_graph
-from specialize.measuring import site_subjects, whole_subjects
-from specialize.original import count_original
 from specialize.request import BuildRequest
-from specialize.scratch import temporary_folder
-from specialize.sources import generic_model
-from specialize.specializing import specialize
 from specialize.store import open_store
 from specialize.version import VERSION
-from specialize.watch import Watch
 from tools.movement_cases import CASES, Case
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -1,4 +1,4 @@
-"""Single operators, each of a kind of work: what the rates of `specialize.flops.predict` are measured with.
+"""Single operators, each of a kind of work: what the rates of `specialize.costs.predict` are measured with.
 
 No case is taken from a model, so that models can show whether the rates hold.
 """

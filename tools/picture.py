@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from specialize.calibration.load import load_profile
-from specialize.planning import resolve_spec, visible_sets
+from specialize.explain.plan import resolve_spec
+from specialize.model.visible import visible_sets
 from specialize.visibility.plan import VisibilityPlan
 
 REPOSITORY = Path(__file__).parents[1]

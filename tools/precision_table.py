@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from specialize.scratch import temporary_folder
+from specialize.files.scratch import temporary_folder
 
 REPOSITORY = Path(__file__).parents[1]
 RESULTS = REPOSITORY / "docs" / "precision.json"

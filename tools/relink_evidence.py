@@ -23,13 +23,13 @@ if __package__ in (None, ""):
 
 from benchmarks.run import CAR42, RESULTS, machine  # noqa: E402  the checkout
 from benchmarks.vehicle import instructions  # noqa: E402  the checkout
+from specialize.binding.relink.program import Program  # noqa: E402  the checkout
+from specialize.binding.shared_engine import Tabulated, tabulate  # noqa: E402  the checkout
 from specialize.calibration.load import load_profile  # noqa: E402  the checkout
-from specialize.modes.tabulate import Tabulated, tabulate  # noqa: E402  the checkout
-from specialize.planning import visible_sets  # noqa: E402  the checkout
-from specialize.relink.program import Program  # noqa: E402  the checkout
+from specialize.compiler.generic import PREPARED, generic_model  # noqa: E402  the checkout
+from specialize.files.scratch import temporary_folder  # noqa: E402  the checkout
+from specialize.model.visible import visible_sets  # noqa: E402  the checkout
 from specialize.request import LAYOUTS, BuildRequest  # noqa: E402  the checkout
-from specialize.scratch import temporary_folder  # noqa: E402  the checkout
-from specialize.sources import PREPARED, generic_model  # noqa: E402  the checkout
 from specialize.store import open_store  # noqa: E402  the checkout
 from specialize.vehicle.packing import pack  # noqa: E402  the checkout
 from specialize.vehicle.toolchain import FLAGS, compiler, include_dir  # noqa: E402  the checkout

@@ -44,7 +44,7 @@ def digests_of(models: Path, only: Sequence[str] = ()) -> dict[str, str]:
 
 def _built(home: Path, scratch: Path) -> Iterator[tuple[str, str]]:
     """Yield the graphs of one seed: its own build, those in other layouts, and what targets get."""
-    from specialize.compiler import build
+    from specialize.compiler.build import build
     from specialize.request import BuildRequest
 
     options = json.loads((home / "seed.json").read_text())["options"]
@@ -74,7 +74,7 @@ def _lowered(folder: Path) -> Iterator[tuple[str, str]]:
 
     from specialize.errors import SpecializeError
     from specialize.targets import TARGETS, target
-    from specialize.targets.finish import lower
+    from specialize.targets.lower import lower
 
     for name in TARGETS:
         profile = target(name).PROFILE

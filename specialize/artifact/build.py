@@ -14,7 +14,7 @@ from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.digest import digest_file, short
 from specialize.errors import InputError
-from specialize.files import explained
+from specialize.files.atomic import explained
 
 MODEL = "model.onnx"
 PROFILE = "profile.yaml"

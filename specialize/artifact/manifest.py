@@ -16,10 +16,10 @@ from specialize.artifact.precision import Precision
 from specialize.artifact.witness import Witness
 from specialize.digest import UNSEALED, digest, seal, sealed_digest
 from specialize.errors import InputError
-from specialize.files import explained, write_file
+from specialize.files.atomic import explained, write_file
+from specialize.files.regular import read_regular
 from specialize.plausibility.record import Plausibility
 from specialize.power import Power
-from specialize.regular import read_regular
 from specialize.version import VERSION
 
 SCHEMA = "specialize/manifest@1"

@@ -11,8 +11,8 @@ from typing import Literal
 import msgspec
 
 from specialize.errors import InputError
-from specialize.files import write_file
-from specialize.regular import read_regular
+from specialize.files.atomic import write_file
+from specialize.files.regular import read_regular
 
 SUFFIX = ".measured.json"
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specialize.errors import InputError
-from specialize.files import explained
-from specialize.protobuf import field_of_file, fields
+from specialize.files.atomic import explained
+from specialize.files.protobuf import field_of_file, fields
 from specialize.version import VERSION
 
 SCHEMA = "specialize/onnx@1"

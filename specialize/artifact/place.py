@@ -11,8 +11,8 @@ from specialize.artifact.build import MODEL, PROFILE
 from specialize.artifact.manifest import FILE_NAME, read_manifest
 from specialize.digest import digest_bytes, short
 from specialize.errors import InputError
-from specialize.files import explained
-from specialize.plain import command
+from specialize.files.atomic import explained
+from specialize.text.terminal import command
 
 LONGEST_NAME = 100
 """Bytes of a vehicle's name that a folder takes over; file systems allow 255, and siblings have longer names."""

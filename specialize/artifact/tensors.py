@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from specialize.digest import digest
 from specialize.errors import InputError
-from specialize.files import explained
-from specialize.regular import read_regular
+from specialize.files.atomic import explained
+from specialize.files.regular import read_regular
 
 Array = npt.NDArray[np.generic]
 

@@ -16,7 +16,7 @@ from specialize.attest.signature import model_statement, unsigned_bundle
 from specialize.attest.signing import signed_bundle
 from specialize.attest.statement import Statement, statement_text
 from specialize.errors import InputError
-from specialize.files import explained, write_file
+from specialize.files.atomic import explained, write_file
 
 PROVENANCE, TEST_RESULT = "provenance.intoto.json", "test-result.intoto.json"
 UNSIGNED, SIGNED = "model.sig.unsigned.json", "model.sig"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from specialize.errors import InputError, UsageError, VerificationError
-from specialize.scratch import temporary_folder
+from specialize.files.scratch import temporary_folder
 
 if TYPE_CHECKING:
     from model_signing import hashing

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from specialize.errors import InputError
-from specialize.files import explained
+from specialize.files.atomic import explained
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 CONTENT_DIGEST = "specializeContent"

@@ -26,7 +26,7 @@ import numpy as np
 from specialize.bench.report import BenchReport, FormTime
 from specialize.bench.worker import OPEN
 from specialize.errors import InputError, closest
-from specialize.scratch import temporary_folder
+from specialize.files.scratch import temporary_folder
 
 _PAUSE_S = 0.02  # between two runs, so that the threads of the one before have gone to sleep
 SHARE_OF_MEMORY = 0.5

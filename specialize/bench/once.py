@@ -15,7 +15,7 @@ import numpy as np
 
 from specialize.bench import measure
 from specialize.bench.measure import Subject, Worker
-from specialize.scratch import temporary_folder
+from specialize.files.scratch import temporary_folder
 
 THREADS = 1
 ROUNDS = 5

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from specialize.scratch import temporary_folder
+from specialize.files.scratch import temporary_folder
 from specialize.verify.runtime import CRASHING
 
 Run = Callable[[], object]

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from specialize.calibration import checks
+from specialize.calibration.lens import Lens
 from specialize.calibration.pose import Matrix, Pinhole, decompose, intrinsic_4x4, product
 from specialize.calibration.tolerance import EXACT, Tolerance
 from specialize.errors import InputError, closest
-from specialize.lens import Lens
 
 # How many coefficients each lens model has, in the order of its name or of OpenCV.
 DISTORTION_MODELS = {

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from specialize.calibration.pose import Matrix, rotation_defect
 from specialize.errors import InputError
-from specialize.plain import is_plain
+from specialize.text.terminal import is_plain
 
 # Matrices written with four decimals are orthonormal to about 2e-4, real rigs to 1e-4 and better.
 ROTATION_TOLERANCE = 5e-4

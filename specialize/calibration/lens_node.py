@@ -11,11 +11,11 @@ lens:
 
 from __future__ import annotations
 
+from specialize.calibration.lens import Lens, lens_of
+from specialize.calibration.lens.radial import FTheta
+from specialize.calibration.lens.windshield import Windshield
 from specialize.calibration.node import Node
 from specialize.errors import InputError
-from specialize.lens import Lens, lens_of
-from specialize.lens.radial import FTheta
-from specialize.lens.windshield import Windshield
 
 _KEYS = ("max_angle_rad", "pixel_centre", "size_px", "windshield")
 

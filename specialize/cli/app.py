@@ -110,7 +110,9 @@ def _confess(error: Exception) -> int:
 
 
 def _visible(text: str) -> str:
-    from specialize.plain import visible  # names in an error come from files: no terminal may obey them
+    from specialize.text.terminal import (
+        visible,  # names in an error come from files: no terminal may obey them
+    )
 
     return visible(text)
 

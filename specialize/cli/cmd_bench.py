@@ -24,7 +24,7 @@ def command(build_dir: Path, as_json: bool, **given: Any) -> None:
     The forms are the original, re-batched and specialized. Each runs in a process of its own, and they take
     turns. Ratios are what one takes home: milliseconds are of this machine.
     """
-    from specialize.timing import Timing, bench_build
+    from specialize.explain.bench import Timing, bench_build
 
     data = bench_build(build_dir, Timing(**given), say).to_json()
     emit(data, bench_text(data, str(build_dir)), as_json)

@@ -68,7 +68,7 @@ def command(as_json: bool, **given: Any) -> None:
     Binds the calibration, computes only what the cameras see, proves that the outputs are the same,
     and writes the model with its manifest.
     """
-    from specialize.compiler import build
+    from specialize.compiler.build import build
 
     outcome = build(BuildRequest(**given), say)
     warn((*outcome.manifest.warnings, *outcome.warnings))

@@ -9,7 +9,7 @@ import click
 from specialize.cli import options
 from specialize.cli.output import emit
 from specialize.cli.render_drift import check_json, check_text
-from specialize.drift import check
+from specialize.explain.drift import check
 
 
 @click.command()

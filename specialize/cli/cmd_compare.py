@@ -39,8 +39,8 @@ def command(
     re-batched and specialized; with --time also how much faster the largest site is, and how much less memory
     it takes.
     """
-    from specialize.comparing import compare
-    from specialize.timing import Timing
+    from specialize.explain.bench import Timing
+    from specialize.explain.compare import compare
 
     data = compare_json(compare(models, calibs, Timing(**given) if measured else None, say, allow))
     emit(data, compare_markdown(data) if markdown else compare_text(data), as_json)

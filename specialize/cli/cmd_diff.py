@@ -9,8 +9,8 @@ import click
 from specialize.cli import options
 from specialize.cli.output import emit, say
 from specialize.cli.render_drift import diff_json, diff_text
-from specialize.drift import Difference, difference
-from specialize.files import write_file
+from specialize.explain.drift import Difference, difference
+from specialize.files.atomic import write_file
 
 
 @click.command()
@@ -42,5 +42,5 @@ def command(
 def _write(report: Path, found: Difference) -> None:
     from specialize.report import diff_report
 
-    write_file(report, diff_report(found))
+    write_file(report, diff_report(found.outcome, *found.plans))
     say(f"report: {report}")

@@ -16,7 +16,7 @@ def command(as_json: bool) -> int:
     Exit 1 if a package is missing without which nothing works.
     """
     from specialize.cli.render_doctor import doctor_json, doctor_text
-    from specialize.doctor import examine
+    from specialize.explain.doctor import examine
 
     found = examine()
     emit(doctor_json(found), doctor_text(found), as_json)

@@ -8,7 +8,7 @@ import click
 
 from specialize.cli import options
 from specialize.cli.output import emit, say, warn
-from specialize.files import make_room
+from specialize.files.atomic import make_room
 
 SCHEMA = "specialize/export@1"
 

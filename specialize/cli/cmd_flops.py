@@ -30,7 +30,7 @@ def command(as_json: bool, **given: Any) -> None:
 
     Zero-padded, re-batched and specialized, each counted on its real graph; a multiply-add counts as two.
     """
-    from specialize.compiler import costs
+    from specialize.compiler.build import costs
 
     request = BuildRequest(**given)
     data = costs(request, say).to_json()

@@ -91,7 +91,7 @@ def _model(
     path: Path, model_spec: Path | None, calib: Path | None, draft: Path | None, as_json: bool
 ) -> None:
     from specialize.cli.render_inspect import model_json, model_text
-    from specialize.inspection import inspect_model, save_draft
+    from specialize.explain.inspect import inspect_model, save_draft
 
     found = inspect_model(path, model_spec, calib)
     if draft is not None:

@@ -9,7 +9,7 @@ import click
 from specialize.cli import options
 from specialize.cli.output import emit, warn
 from specialize.cli.render_plan import plan_json, plan_text
-from specialize.planning import write_tables
+from specialize.explain.plan import write_tables
 
 
 @click.command()

@@ -35,10 +35,10 @@ from specialize.cli.render_profile import (
     show_text,
 )
 from specialize.errors import InputError
-from specialize.files import write_file
-from specialize.fitting import inspect_profile
-from specialize.model import ModelSpec
-from specialize.planning import resolve_spec
+from specialize.explain.plan import resolve_spec
+from specialize.files.atomic import write_file
+from specialize.model.spec import ModelSpec
+from specialize.plausibility.fit import inspect_profile
 
 
 @click.group()

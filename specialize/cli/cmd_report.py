@@ -36,6 +36,6 @@ def command(build_dir: Path, output: Path | None, measured: bool, as_json: bool,
 
 
 def _measure(build_dir: Path, **given: Any) -> Any:
-    from specialize.timing import Timing, bench_build
+    from specialize.explain.bench import Timing, bench_build
 
     return bench_build(build_dir, Timing(whole_model=True, **given), say)

@@ -65,7 +65,7 @@ def pack(
 ) -> None:
     """Write a profile as today.bin, which the guard reads without YAML."""
     from specialize.calibration.load import load_profile
-    from specialize.files import write_file
+    from specialize.files.atomic import write_file
     from specialize.vehicle.packing import pack as pack_profile
 
     profile = load_profile(calib)

@@ -16,7 +16,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.segment import Segment
 from rich.text import Text
 
-from specialize.plain import is_plain, visible
+from specialize.text.terminal import is_plain, visible
 
 _WIDTH = 120  # where the output is no terminal
 COMMAND = "next: "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import RenderableType
 
 from specialize.cli.output import stack
-from specialize.plain import command
+from specialize.text.terminal import command
 
 if TYPE_CHECKING:
     from specialize.attest import Attestation, Attested

@@ -11,8 +11,8 @@ from rich.table import Table
 from specialize.cli.output import stack
 from specialize.cli.render_costs import FORMS
 from specialize.cli.tables import table
-from specialize.plain import command
-from specialize.units import size
+from specialize.text.terminal import command
+from specialize.text.units import size
 
 PARTS = {"rows": "work on rows", "site": "site with projections", "model": "whole model"}
 _SHOWN_SHARES = 5

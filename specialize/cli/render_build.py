@@ -15,10 +15,10 @@ from specialize.cli.render_measured import measured_lines
 from specialize.cli.render_precision import precision_lines
 from specialize.cli.tables import table
 from specialize.digest import short
-from specialize.plain import command
 from specialize.power import Power
 from specialize.request import BuildOutcome
-from specialize.units import counted, times
+from specialize.text.terminal import command
+from specialize.text.units import counted, times
 
 SCHEMA = "specialize/build@1"
 TARGET = "target"

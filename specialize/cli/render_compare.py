@@ -9,12 +9,12 @@ from rich.console import RenderableType
 from specialize.cli.output import stack
 from specialize.cli.render_costs import MOVES, in_order, known
 from specialize.cli.tables import table
-from specialize.units import saved, scaled
+from specialize.text.units import saved, scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from specialize.comparing import Comparison
+    from specialize.explain.compare import Comparison
 
 SCHEMA = "specialize/compare@1"
 _FORMS = "original / re-batched, / specialized"

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from specialize.cli.output import stack
 from specialize.cli.tables import table
-from specialize.units import saved, scaled, size
+from specialize.text.units import saved, scaled, size
 
 FORMS = {"original": "original", "rebatched": "re-batched", "specialized": "specialized"}
 MOVES = ("sorted", "scanned", "gathered", "scattered")

@@ -9,8 +9,8 @@ from rich.console import RenderableType
 
 from specialize.cli.output import stack
 from specialize.cli.tables import table
-from specialize.doctor import Extra, Installation, StorePlace
-from specialize.units import size
+from specialize.explain.doctor import Extra, Installation, StorePlace
+from specialize.text.units import size
 
 SCHEMA = "specialize/doctor@1"
 

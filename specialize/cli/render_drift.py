@@ -12,9 +12,9 @@ from specialize.calibration.delta import CameraDelta
 from specialize.cli.output import stack
 from specialize.cli.tables import table
 from specialize.digest import short
-from specialize.plain import CommandLine
 from specialize.request import DriftOutcome, QueryChange
-from specialize.units import counted, number
+from specialize.text.terminal import CommandLine
+from specialize.text.units import counted, number
 
 CHECK_SCHEMA = "specialize/check@1"
 DIFF_SCHEMA = "specialize/diff@1"

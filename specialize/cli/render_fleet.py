@@ -11,8 +11,8 @@ from specialize.cli.output import stack
 from specialize.cli.tables import table
 from specialize.digest import short
 from specialize.fleet.planned import FleetPlan, FleetRequest, Member, PlannedBuild
-from specialize.plain import command
-from specialize.units import counted, number
+from specialize.text.terminal import command
+from specialize.text.units import counted, number
 
 PLAN_SCHEMA = "specialize/fleet-plan@1"
 

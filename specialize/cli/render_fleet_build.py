@@ -12,8 +12,8 @@ from specialize.cli.tables import table
 from specialize.digest import short
 from specialize.fleet.built import BuiltBuild, FleetBuilt
 from specialize.fleet.status import STATES, FleetStatus, VehicleState
-from specialize.plain import command
-from specialize.units import counted, number, size
+from specialize.text.terminal import command
+from specialize.text.units import counted, number, size
 
 BUILD_SCHEMA = "specialize/fleet-build@1"
 STATUS_SCHEMA = "specialize/fleet-status@1"

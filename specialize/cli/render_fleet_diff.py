@@ -12,7 +12,7 @@ from specialize.cli.output import stack
 from specialize.cli.tables import table
 from specialize.fleet.differences import COLUMNS, MOVED, FleetDifferences, Group, VehicleDifference
 from specialize.fleet.outliers import FEWEST, LEAST, MIXED, Outlier
-from specialize.units import counted, number
+from specialize.text.units import counted, number
 
 SCHEMA = "specialize/fleet-diff@1"
 

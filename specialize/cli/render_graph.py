@@ -13,7 +13,7 @@ from specialize.artifact.drawing import Drawing, Step
 from specialize.cli.output import stack
 from specialize.cli.render_build import title
 from specialize.cli.tables import table
-from specialize.units import scaled
+from specialize.text.units import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ from specialize.cli.output import stack
 from specialize.cli.render_profile import Checked, check_text, file_json
 from specialize.cli.tables import table
 from specialize.fleet.importing import FleetImported
-from specialize.plain import command
-from specialize.units import counted
+from specialize.text.terminal import command
+from specialize.text.units import counted
 
 IMPORT_SCHEMA = "specialize/profile-import@1"
 FLEET_SCHEMA = "specialize/fleet-import@1"

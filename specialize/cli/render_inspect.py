@@ -17,11 +17,11 @@ from specialize.cli.render_build import headline, proof, sites_tables, ties, tit
 from specialize.cli.render_costs import forms_table
 from specialize.cli.render_precision import precision_lines
 from specialize.cli.tables import table
-from specialize.plain import command
-from specialize.units import size
+from specialize.text.terminal import command
+from specialize.text.units import size
 
 if TYPE_CHECKING:
-    from specialize.inspection import ModelInspection
+    from specialize.explain.inspect import ModelInspection
 
 SCHEMA = "specialize/inspect@1"
 

@@ -6,7 +6,7 @@ from rich.console import RenderableType
 
 from specialize.artifact.measured import Measured, MeasuredPart
 from specialize.cli.tables import table
-from specialize.units import saved, size
+from specialize.text.units import saved, size
 
 PARTS = {"sites": "sites with projections", "model": "whole model"}
 

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from specialize.cli.output import stack
 from specialize.cli.tables import table
-from specialize.model import ModelSpec
-from specialize.model_parts import ImagePrep
-from specialize.units import scaled
+from specialize.model.parts import ImagePrep
+from specialize.model.spec import ModelSpec
+from specialize.text.units import scaled
 from specialize.zoo.about import About
 
 SCHEMA = "specialize/models@1"

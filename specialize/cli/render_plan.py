@@ -11,7 +11,7 @@ from specialize.cli.output import stack
 from specialize.cli.render_build import headline, sites_tables
 from specialize.digest import short
 from specialize.request import PlanOutcome
-from specialize.units import counted
+from specialize.text.units import counted
 
 SCHEMA = "specialize/plan@1"
 

@@ -6,7 +6,7 @@ from rich.console import RenderableType
 
 from specialize.artifact.precision import Precision
 from specialize.cli.tables import table
-from specialize.units import size
+from specialize.text.units import size
 
 
 def precision_lines(precision: Precision | None) -> list[RenderableType]:

@@ -10,18 +10,18 @@ from typing import Any
 from rich.console import RenderableType
 
 from specialize.calibration.camera import Camera
-from specialize.calibration.causes import Group, grouped
-from specialize.calibration.findings import Finding, Linted, findings_to_json, findings_to_sarif
+from specialize.calibration.lint.causes import Group, grouped
+from specialize.calibration.lint.findings import Finding, Linted, findings_to_json, findings_to_sarif
 from specialize.calibration.pose import Matrix, centre_m, inverse, product
 from specialize.calibration.profile import CalibrationProfile
 from specialize.cli.output import stack
 from specialize.cli.tables import table
 from specialize.digest import short
-from specialize.fitting import ALL_RULES, fits
-from specialize.plain import command
-from specialize.planning import resolve_spec
+from specialize.explain.plan import resolve_spec
+from specialize.plausibility.fit import ALL_RULES, fits
 from specialize.request import BuildOptions
-from specialize.units import counted, number
+from specialize.text.terminal import command
+from specialize.text.units import counted, number
 
 INIT_SCHEMA = "specialize/profile-init@1"
 SHOW_SCHEMA = "specialize/profile-show@1"

@@ -13,7 +13,7 @@ from specialize.cli.tables import table
 from specialize.digest import short
 from specialize.store import Collected, Entry, Store
 from specialize.store.check import Checked
-from specialize.units import counted, size
+from specialize.text.units import counted, size
 
 LS_SCHEMA = "specialize/store-ls@1"
 SHOW_SCHEMA = "specialize/store-show@1"

@@ -10,8 +10,8 @@ from rich.console import RenderableType
 from specialize.calibration.profile import CalibrationProfile
 from specialize.cli.output import stack
 from specialize.digest import short
-from specialize.plain import command
-from specialize.units import counted
+from specialize.text.terminal import command
+from specialize.text.units import counted
 from specialize.vehicle.toolchain import FLAGS, compiler, include_dir, source
 
 if TYPE_CHECKING:

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import onnx_ir as ir
 
+from specialize.artifact.describe import describe_tensor
 from specialize.artifact.manifest import Tensor
-from specialize.calibration.findings import Finding
-from specialize.describe import describe_tensor
+from specialize.calibration.lint.findings import Finding
 from specialize.drafting.entries import candidates, sound_kinds, usual
 from specialize.drafting.layout import layout_of
 from specialize.drafting.trial import Assignment, Trials
 from specialize.graph.io import read_graph
-from specialize.model import ModelSpec
-from specialize.model_kinds import KINDS
+from specialize.model.kinds import KINDS
+from specialize.model.spec import ModelSpec
 
 CODE, OPEN_CODE = "input-kind", "kind-open"
 _TRAINING = (

@@ -19,8 +19,8 @@ from specialize.drafting.size import image_size
 from specialize.drafting.text import entry_text, sidecar_text
 from specialize.drafting.trial import Assignment, Trials
 from specialize.drafting.use import Pixels, pixels_of
-from specialize.model import InputKind, ModelSpec
-from specialize.model_kinds import KINDS
+from specialize.model.kinds import KINDS
+from specialize.model.spec import InputKind, ModelSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from specialize.drafting.names import Suggestion, suggestion
 from specialize.drafting.points import Typed
 from specialize.drafting.trial import Assignment, Trials
 from specialize.drafting.use import is_projected, pixels_of
-from specialize.model_kinds import KINDS, trailing
+from specialize.model.kinds import KINDS, trailing
 
 _MOST_TRIALS = 256
 _BY_NAME_ALONE = ("first",)

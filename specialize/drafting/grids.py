@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from specialize.drafting.points import Floats, Typed
-from specialize.model import GridSpec
+from specialize.model.spec import GridSpec
 from specialize.visibility.grid import FLAT, UPRIGHT, QueryGrid
 
 _HALF_M = 0.5  # from the lowest point of a pillar to the floor of its box, as in `QueryGrid.axes`

@@ -11,7 +11,7 @@ import numpy as np
 from specialize.artifact.manifest import Tensor
 from specialize.calibration.profile import CalibrationProfile
 from specialize.drafting.points import Floats, Typed
-from specialize.model_parts import ImagePrep
+from specialize.model.parts import ImagePrep
 
 _MOST_PADDING = 32
 _COLOURS = 3

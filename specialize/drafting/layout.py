@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from specialize.artifact.manifest import Tensor
-from specialize.model_kinds import kinds_of, trailing
+from specialize.model.kinds import kinds_of, trailing
 
 MOST_CAMERAS = 32
 _LEAST_AXES = 4

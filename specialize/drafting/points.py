@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specialize.drafting.layout import Layout
-from specialize.model_kinds import KINDS, Rig, matrices_of
+from specialize.model.kinds import KINDS, Rig, matrices_of
 
 Floats = npt.NDArray[np.float64]
 

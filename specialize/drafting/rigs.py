@@ -10,9 +10,9 @@ import numpy as np
 
 from specialize.calibration.camera import Camera
 from specialize.calibration.profile import CalibrationProfile
-from specialize.model import ModelSpec
-from specialize.model_kinds import Rig
-from specialize.model_parts import ImagePrep
+from specialize.model.kinds import Rig
+from specialize.model.parts import ImagePrep
+from specialize.model.spec import ModelSpec
 
 _AWAY_M = 300.0
 

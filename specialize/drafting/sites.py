@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 
 import onnx_ir as ir
 
-from specialize.describe import describe_tensor
+from specialize.artifact.describe import describe_tensor
 from specialize.drafting.grids import holds
 from specialize.drafting.layout import layout_of
 from specialize.drafting.points import Typed
 from specialize.drafting.trial import Trials
 from specialize.graph.closure import Closure
+from specialize.graph.notes import node_name
 from specialize.graph.subgraphs import node_reads
-from specialize.model import ModelSpec
-from specialize.passes.base import node_name
+from specialize.model.spec import ModelSpec
 from specialize.visibility.grid import QueryGrid
 
 

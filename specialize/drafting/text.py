@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from specialize.drafting.entries import Entry
 from specialize.drafting.grids import Place
 from specialize.drafting.image import ImageDraft
-from specialize.model import SCHEMA
-from specialize.sidecar import GUESS
+from specialize.model.sidecar import GUESS
+from specialize.model.spec import SCHEMA
 
 _CAMERAS = "the order of training, so that a rig in another order is noticed; [] if any order will do"
 

@@ -14,7 +14,7 @@ from specialize.errors import InputError
 from specialize.graph.closure import Closure
 from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.graph.subgraphs import node_reads
-from specialize.model_kinds import cut, matrices_of
+from specialize.model.kinds import cut, matrices_of
 from specialize.passes.bind import fit
 
 _ENDS = 4

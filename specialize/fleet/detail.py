@@ -17,8 +17,8 @@ from specialize.fleet.clustering import Limit
 from specialize.fleet.footprint import WORD, Cover, Footprint, Ints, Survey
 from specialize.fleet.load import Failed, over_profiles
 from specialize.fleet.planned import CameraRoom
-from specialize.model import ModelSpec
-from specialize.planning import visible_sets
+from specialize.model.spec import ModelSpec
+from specialize.model.visible import visible_sets
 from specialize.request import Mode
 from specialize.visibility.envelope import certified_superset
 from specialize.visibility.headroom import headroom

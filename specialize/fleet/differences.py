@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from specialize.calibration.delta import compare
 from specialize.calibration.profile import CalibrationProfile
+from specialize.explain.plan import resolve_spec
 from specialize.fleet.load import Failed, UniqueNames, fleet_files, over_profiles
 from specialize.fleet.median import Measured, Shape, measure, median_profile, shape_of
 from specialize.fleet.outliers import LEAST, Outlier, limits
-from specialize.model import ModelSpec
-from specialize.planning import resolve_spec, visible_sets
-from specialize.units import counted
+from specialize.model.spec import ModelSpec
+from specialize.model.visible import visible_sets
+from specialize.text.units import counted
 from specialize.visibility.delta import compare_plans
 from specialize.visibility.plan import VisibilityPlan
 

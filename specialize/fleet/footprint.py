@@ -18,13 +18,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from specialize.binding.envelope import reach_of
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.tolerance import Tolerance
 from specialize.digest import digest
-from specialize.fitting import require_fit
-from specialize.model import ModelSpec
-from specialize.modes.envelope import reach_of
-from specialize.planning import plans_digest, visible_sets
+from specialize.model.spec import ModelSpec
+from specialize.model.visible import plans_digest, visible_sets
+from specialize.plausibility.fit import require_fit
 from specialize.request import Layout
 from specialize.visibility.plan import VisibilityPlan
 

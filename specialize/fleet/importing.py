@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specialize.calibration.dump import dump_profile
-from specialize.calibration.findings import Severity
 from specialize.calibration.formats.importer import option_values, read_format
-from specialize.calibration.lint import lint
+from specialize.calibration.lint.findings import Severity
+from specialize.calibration.lint.rules import lint
 from specialize.errors import InputError
-from specialize.files import write_file
+from specialize.files.atomic import write_file
 from specialize.fleet.load import Failed, UniqueNames, over_paths
 
 

@@ -21,9 +21,9 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from specialize.errors import InputError
-from specialize.files import write_file
+from specialize.files.atomic import write_file
+from specialize.files.regular import read_regular
 from specialize.fleet.planned import FleetPlan, FleetRequest, PlannedBuild
-from specialize.regular import read_regular
 from specialize.request import MODES, Mode
 from specialize.version import VERSION
 

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specialize.calibration.camera import Camera
+from specialize.calibration.lens import Lens
+from specialize.calibration.lens.windshield import Windshield
 from specialize.calibration.pose import (
     Matrix,
     centre_m,
@@ -22,8 +24,6 @@ from specialize.calibration.pose import (
     rotation_from_quaternion,
 )
 from specialize.calibration.profile import CalibrationProfile
-from specialize.lens import Lens
-from specialize.lens.windshield import Windshield
 
 Floats = NDArray[np.float64]
 

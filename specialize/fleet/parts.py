@@ -11,10 +11,10 @@ from pathlib import Path
 
 from specialize.artifact import place
 from specialize.artifact.build import Build
+from specialize.compiler.generic import PREPARED_WEIGHTS
 from specialize.digest import short
 from specialize.errors import InputError
-from specialize.files import publish_directory
-from specialize.sources import PREPARED_WEIGHTS
+from specialize.files.atomic import publish_directory
 from specialize.store import Entry, Store
 
 KIND = "build"

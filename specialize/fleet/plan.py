@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from specialize.binding.capacity import LEAST_FAN_IN
 from specialize.calibration.tolerance import parse_tolerance
 from specialize.digest import digest, digest_file
 from specialize.errors import InputError
+from specialize.explain.plan import resolve_spec
 from specialize.fleet.clustering import Cells, Limit, cluster
 from specialize.fleet.detail import SAMPLED, envelope_room, tables_room, what_each_adds
 from specialize.fleet.footprint import (
@@ -33,12 +35,10 @@ from specialize.fleet.planned import (
     PlannedBuild,
     planned_key,
 )
-from specialize.model import ModelSpec
-from specialize.modes.capacity import LEAST_FAN_IN
-from specialize.planning import resolve_spec
+from specialize.model.spec import ModelSpec
 from specialize.precision.frames import frames_digest
 from specialize.request import Mode
-from specialize.targets.taken import require_taken
+from specialize.targets.refuse_early import require_taken
 
 Say = Callable[[str], None]
 

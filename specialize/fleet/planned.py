@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from specialize.artifact import BuildKey
+from specialize.binding.capacity import LEAST_FAN_IN
 from specialize.digest import digest
 from specialize.errors import UsageError
-from specialize.fitting import require_known_codes
 from specialize.fleet.load import Failed
-from specialize.modes.capacity import LEAST_FAN_IN
+from specialize.plausibility.fit import require_known_codes
 from specialize.precision import noise_warning
 from specialize.request import BuildOptions, Mode, require_choice
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from specialize.digest import short
-from specialize.files import write_file
+from specialize.files.atomic import write_file
 from specialize.fleet.differences import FleetDifferences, fleet_diff
 from specialize.fleet.load import Failed
 from specialize.fleet.planned import CameraRoom, FleetPlan, PlannedBuild

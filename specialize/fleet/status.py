@@ -10,21 +10,22 @@ from typing import Literal
 import numpy as np
 
 from specialize.artifact.build import PROFILE
+from specialize.binding.envelope_file import FILE_NAME, pairs_outside
 from specialize.calibration.delta import compare
 from specialize.calibration.document import parse_document
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.digest import digest
 from specialize.errors import InputError
+from specialize.explain.plan import resolve_spec
+from specialize.files.scratch import work_folder
 from specialize.fleet.kept import TABLE_KIND, table_key
 from specialize.fleet.load import Failed, UniqueNames, fleet_files, over_profiles
 from specialize.fleet.lock import FleetLock, LockedBuild, LockedVehicle, read_lock
 from specialize.fleet.parts import KIND, read_part
 from specialize.fleet.plan import survey_of
-from specialize.model import ModelSpec
-from specialize.modes.envelope_file import FILE_NAME, pairs_outside
-from specialize.planning import resolve_spec, visible_sets
-from specialize.scratch import work_folder
+from specialize.model.spec import ModelSpec
+from specialize.model.visible import visible_sets
 from specialize.store import Entry, Store, damages, open_store
 
 State = Literal["fresh", "stale", "missing", "damaged", "unused"]

@@ -10,15 +10,15 @@ from pathlib import Path
 from specialize.artifact.build import Build
 from specialize.artifact.manifest import FILE_NAME, parse_manifest
 from specialize.artifact.tensors import tensors_bytes
+from specialize.binding.table_inputs import Program, program_of
+from specialize.binding.table_program import PROGRAM, RELINK, metadata_of
+from specialize.compiler.generic import PREPARED_WEIGHTS
 from specialize.errors import InputError, SpecializeError
-from specialize.files import write_file
+from specialize.files.atomic import write_file
+from specialize.files.scratch import work_folder
 from specialize.fleet.kept import TABLE_KIND, table_key
 from specialize.fleet.parts import KIND, PACKED, read_part
 from specialize.fleet.task import Car, opened, profile_of
-from specialize.modes.link import PROGRAM, RELINK, metadata_of
-from specialize.modes.tables import Program, program_of
-from specialize.scratch import work_folder
-from specialize.sources import PREPARED_WEIGHTS
 from specialize.store import Entry, Store, is_intact
 from specialize.witness.rig import parse_rig
 

@@ -20,13 +20,13 @@ from specialize.artifact import Build, BuildKey
 from specialize.calibration.document import parse_document
 from specialize.calibration.load import parse_profile
 from specialize.calibration.profile import CalibrationProfile
-from specialize.compiler import build, build_key
+from specialize.compiler.build import build, build_key
+from specialize.compiler.generic import generic_model
 from specialize.errors import SpecializeError
+from specialize.files.scratch import work_folder
 from specialize.fleet.parts import KIND, put_parts
 from specialize.fleet.planned import OWN_TOLERANCE, FleetRequest
 from specialize.request import BuildOptions, BuildRequest, Mode
-from specialize.scratch import work_folder
-from specialize.sources import generic_model
 from specialize.store import Entry, Store, is_intact, open_store
 from specialize.store.location import VARIABLE
 

@@ -10,13 +10,13 @@ from specialize.calibration.dump import dump_profile
 from specialize.calibration.load import load_profile
 from specialize.digest import digest
 from specialize.errors import InputError, SpecializeError
-from specialize.fitting import require_fit
+from specialize.explain.plan import resolve_spec
 from specialize.fleet.built import BuiltBuild
 from specialize.fleet.lock import FleetLock, LockedBuild, LockedVehicle
 from specialize.fleet.planned import FleetRequest
 from specialize.fleet.task import Car, Task
-from specialize.model import ModelSpec
-from specialize.planning import resolve_spec
+from specialize.model.spec import ModelSpec
+from specialize.plausibility.fit import require_fit
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import onnx_ir.passes.common as common
 from onnx import version_converter
 
 from specialize.errors import InputError
-from specialize.files import explained
+from specialize.files.atomic import explained
 from specialize.graph.checks import require_sound, require_whole
 from specialize.graph.custom import is_plugin
 from specialize.graph.operators import require_operators

@@ -16,12 +16,12 @@ import onnx_ir as ir
 
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, closest
+from specialize.graph.notes import Note
 from specialize.graph.provenance import mark
 from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.graph.subgraphs import fresh_name
-from specialize.model import ModelSpec
-from specialize.model_kinds import VECTORS, cut, cut_as, kinds_of, trailing
-from specialize.passes.base import Note
+from specialize.model.kinds import VECTORS, cut, cut_as, kinds_of, trailing
+from specialize.model.spec import ModelSpec
 
 NAME = "bind"
 

@@ -20,14 +20,14 @@ import onnx_ir as ir
 
 from specialize.graph.declined import Declined
 from specialize.graph.edit import PASS_KEY, SITE_KEY, Builder
+from specialize.graph.notes import Note, declined, node_name
 from specialize.graph.ops import WRITES
 from specialize.graph.provenance import any_bound
+from specialize.graph.rewrite import remove_unused, replace
 from specialize.graph.shapes import dims, numpy_type
 from specialize.passes.alive import Alive
-from specialize.passes.base import Note, declined, node_name
-from specialize.passes.rewrite import remove_unused, replace
+from specialize.passes.cost_model import cost, superseded
 from specialize.passes.site import CompactedSite, describe
-from specialize.passes.worth import cost, superseded
 from specialize.rows import (
     emit_sample,
     emit_work,

@@ -12,15 +12,15 @@ from specialize.errors import InputError
 from specialize.graph import known
 from specialize.graph.budget import VALUE_BYTES
 from specialize.graph.declined import Declined
+from specialize.graph.notes import Note, declined
 from specialize.graph.running import NotComputableError
 from specialize.graph.shapes import ShapeError
-from specialize.passes.base import Note, declined
 from specialize.passes.bind import bind
+from specialize.passes.clean_up import tidy
 from specialize.passes.compact import compact
-from specialize.passes.narrow import narrow
+from specialize.passes.conv_sums import restore_sums, show_sums
+from specialize.passes.demote_float64 import narrow
 from specialize.passes.site import CompactedSite
-from specialize.passes.sums import restore_sums, show_sums
-from specialize.passes.tidy import tidy
 from specialize.passes.unscatter import unscatter
 from specialize.rows.arrange import Packing
 from specialize.rows.gating import Gate

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from specialize.passes.base import node_name
+from specialize.graph.notes import node_name
 from specialize.rows.arrange import Arrangement, group_of
 from specialize.rows.axes import Axes, Axis, size_of
 from specialize.rows.emit import Emitter

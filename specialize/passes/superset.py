@@ -18,12 +18,12 @@ import onnx_ir as ir
 from specialize.errors import DeclinedError
 from specialize.graph.closure import Closure
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.notes import Note, node_name
 from specialize.graph.ops import ALL_ZERO, ANY_ZERO, OPERATORS, of
 from specialize.graph.provenance import mark
 from specialize.graph.shapes import dims, is_static, numpy_type
-from specialize.passes.base import Note, node_name
+from specialize.passes.freeze_indices import pin
 from specialize.passes.masks import Bools, Mask
-from specialize.passes.pinned import pin
 from specialize.rows.gating import Gate
 from specialize.rows.sinks import WHOLE
 

@@ -17,11 +17,11 @@ import onnx_ir as ir
 from specialize.graph.declined import Declined
 from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.integers import flat_places
+from specialize.graph.notes import Note, declined
 from specialize.graph.ops import text
+from specialize.graph.rewrite import remove_unused, replace
 from specialize.graph.shapes import dims, is_static
-from specialize.passes.base import Note, declined
 from specialize.passes.overwrites import chain_to, follower, read_overwrite, write_chain
-from specialize.passes.rewrite import remove_unused, replace
 from specialize.rows.lift import array_of
 from specialize.rows.lift_moves import PLACES_OUTSIDE
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from specialize.calibration.findings import Finding
+from specialize.calibration.lint.findings import Finding
 
 
 def constant_findings(constants: Mapping[str, np.ndarray], cameras: int) -> Iterator[Finding]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specialize.calibration.findings import Finding
+from specialize.calibration.lint.findings import Finding
 from specialize.calibration.profile import CalibrationProfile
-from specialize.model import ModelSpec
+from specialize.model.spec import ModelSpec
 from specialize.plausibility.masks import SiteMask, judge_masks
 from specialize.plausibility.record import CameraSight, Plausibility, shares
 from specialize.plausibility.values import Sight, image_findings, see_points, values_findings

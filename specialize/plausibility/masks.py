@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specialize.calibration.findings import Finding
-from specialize.model import GridSpec, ModelSpec
+from specialize.calibration.lint.findings import Finding
+from specialize.model.spec import GridSpec, ModelSpec
 from specialize.plausibility.explain import explanation
 from specialize.plausibility.record import MaskSight, Pooled
 from specialize.plausibility.sight import Bools, Floats, Through, View, seen, seen_queries

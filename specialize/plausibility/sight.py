@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from specialize.lens import Lens
+from specialize.calibration.lens import Lens
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]

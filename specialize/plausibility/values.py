@@ -10,9 +10,9 @@ from itertools import combinations
 
 import numpy as np
 
-from specialize.calibration.findings import Finding
+from specialize.calibration.lint.findings import Finding
 from specialize.calibration.profile import CalibrationProfile
-from specialize.model import GridSpec, ModelSpec
+from specialize.model.spec import GridSpec, ModelSpec
 from specialize.plausibility.sight import Bools, Fed, Floats, Through, View, ring_points, seen, seen_queries
 from specialize.witness.rig import Grid, Preparation
 

@@ -11,8 +11,8 @@ from collections.abc import Collection
 import onnx
 import onnx_ir as ir
 
+from specialize.graph.rewrite import replace
 from specialize.graph.subgraphs import fresh_name
-from specialize.passes.rewrite import replace
 from specialize.precision.repair import from_converter, to_converter
 
 _FLOAT, _HALF = ir.DataType.FLOAT, ir.DataType.FLOAT16

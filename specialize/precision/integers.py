@@ -10,9 +10,9 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.errors import InternalError
+from specialize.files.scratch import temporary_folder
 from specialize.graph.ops import of
 from specialize.precision.repair import from_converter, to_converter
-from specialize.scratch import temporary_folder
 from specialize.targets.base import Int8
 
 Arrays = Mapping[str, np.ndarray]

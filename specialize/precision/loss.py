@@ -16,7 +16,7 @@ from specialize.errors import VerificationError
 from specialize.graph.custom import is_foreign
 from specialize.graph.io import read_as_written, write_graph
 from specialize.precision.rounded import computes_in_half, rounded
-from specialize.targets.finish import runnable_copy
+from specialize.targets.lower import runnable_copy
 from specialize.verify import TOLERANCES, OutputReport, Tolerance, compare_models, open_model
 from specialize.verify.machine import architecture, is_installed, processor_features, version_of
 from specialize.verify.report import plain

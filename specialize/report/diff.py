@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from specialize.calibration.delta import CameraDelta
-from specialize.drift import Difference
 from specialize.report.draw import cells_path, top_view
 from specialize.report.numbers import count, percent, plural
 from specialize.report.page import ChangeMap, ChangeView, DiffPage, Fact, MovedCamera, Pair
@@ -27,9 +26,11 @@ _VERDICTS = {
 }
 
 
-def diff_report(difference: Difference) -> str:
-    """Return the HTML of what moved between two calibrations, for one model's queries."""
-    return render("diff.html", diff_page(difference.outcome, *difference.plans))
+def diff_report(
+    outcome: DriftOutcome, before: Sequence[VisibilityPlan], after: Sequence[VisibilityPlan]
+) -> str:
+    """Return the HTML of what moved between two calibrations, for one model's queries; see `diff_page`."""
+    return render("diff.html", diff_page(outcome, before, after))
 
 
 def diff_page(

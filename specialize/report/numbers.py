@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from specialize import units
-from specialize.units import scaled, size, three
+from specialize.text import units
+from specialize.text.units import scaled, size, three
 
 __all__ = [
     "count",

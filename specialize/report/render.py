@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import jinja2
 
+from specialize.files.resources import resource_dir
 from specialize.report.fleet_page import FleetPage
 from specialize.report.page import BuildPage, DiffPage
-from specialize.resources import resource_dir
 
 
 def render(template: str, page: BuildPage | DiffPage | FleetPage) -> str:

@@ -9,9 +9,9 @@ from specialize.artifact.build import Build
 from specialize.artifact.manifest import Manifest
 from specialize.artifact.measured import Measured, read_measured
 from specialize.bench.report import BuildBench
-from specialize.files import write_file
-from specialize.model import parse_spec
-from specialize.planning import visible_sets
+from specialize.files.atomic import write_file
+from specialize.model.spec import parse_spec
+from specialize.model.visible import visible_sets
 from specialize.report.build import build_page
 from specialize.report.render import render
 from specialize.visibility.plan import VisibilityPlan

@@ -8,7 +8,7 @@ from specialize.artifact import Build
 from specialize.artifact.manifest import FILE_NAME
 from specialize.artifact.place import require_replaceable
 from specialize.errors import InputError
-from specialize.files import publish_directory
+from specialize.files.atomic import publish_directory
 from specialize.store.entry import Entry
 from specialize.store.local import Store
 

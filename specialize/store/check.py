@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from specialize.errors import InputError
-from specialize.files import explained
+from specialize.files.atomic import explained
 from specialize.store.damage import Damage, damages
 from specialize.store.entry import Entry, read_entry
 from specialize.store.local import Store

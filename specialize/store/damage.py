@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from specialize.digest import digest_file
-from specialize.files import explained
+from specialize.files.atomic import explained
 from specialize.store.entry import Entry
 from specialize.store.local import Store
 

@@ -9,8 +9,8 @@ import msgspec
 
 from specialize.digest import UNSEALED, seal, sealed_digest
 from specialize.errors import InputError
-from specialize.files import explained
-from specialize.regular import read_regular
+from specialize.files.atomic import explained
+from specialize.files.regular import read_regular
 
 REPAIR = "`specialize store check --repair` moves it aside; then it is made again when needed"
 """What to do about a damaged object or entry."""

@@ -23,9 +23,9 @@ from pathlib import Path
 
 from specialize.digest import digest_bytes, digest_file
 from specialize.errors import InputError
-from specialize.files import explained, only_one, require_space, write_file
-from specialize.regular import read_regular
-from specialize.scratch import work_folder
+from specialize.files.atomic import explained, only_one, require_space, write_file
+from specialize.files.regular import read_regular
+from specialize.files.scratch import work_folder
 from specialize.store.entry import REPAIR, Entry, entry_text, parse_entry, read_entry
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")

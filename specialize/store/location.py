@@ -8,8 +8,8 @@ from pathlib import Path
 import platformdirs
 
 from specialize.digest import digest_bytes
-from specialize.files import explained
-from specialize.scratch import remove_orphans
+from specialize.files.atomic import explained
+from specialize.files.scratch import remove_orphans
 from specialize.store.local import Store
 
 VARIABLE = "SPECIALIZE_STORE"

@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 
 from specialize.errors import InputError
-from specialize.scratch import work_folder
+from specialize.files.scratch import work_folder
 from specialize.store.entry import Entry
 from specialize.store.local import Store
 from specialize.store.remote import Remote

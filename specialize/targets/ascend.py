@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from specialize.targets.base import ALLOWED, Evidence, FileFacts, Profile, Rule, table
-from specialize.targets.keys import check_flags, known
+from specialize.targets.config_keys import check_flags, known
 from specialize.targets.render import HEADER, header, named_shapes, render
 
 _LISTED = "CANN 5.0.4: list of supported ONNX operators"

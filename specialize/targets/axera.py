@@ -6,7 +6,7 @@ import json
 
 from specialize.targets.attributes import AllInts, CountsPadding, IsOne, NearestMode, NoInput
 from specialize.targets.base import ALLOWED, VENDOR_QUANTIZES, Evidence, FileFacts, Int8, Profile, Rule, table
-from specialize.targets.keys import check_keys, known
+from specialize.targets.config_keys import check_keys, known
 from specialize.targets.limits import CastTo, IndexRank, LastAxis, Limit, OneOf, ScalarInput
 from specialize.targets.operators import STANDARD_MSDA
 from specialize.targets.render import HEADER, header, named_shapes, render

@@ -12,8 +12,8 @@ import onnx_ir as ir
 from specialize.errors import DeclinedError
 from specialize.graph import known
 from specialize.graph.io import read_as_written
+from specialize.graph.notes import Note, node_name
 from specialize.graph.shapes import STANDARD, is_static
-from specialize.passes.base import Note, node_name
 from specialize.targets import target
 from specialize.targets.base import VERDICTS, Profile, Rule, Verdict
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from specialize.graph.custom import CUSTOM, Role, roles_of
-from specialize.passes.base import node_name
-from specialize.passes.view import MOVES
+from specialize.graph.notes import node_name
+from specialize.passes.strides import MOVES
 
 PLACES: tuple[Role, ...] = ("locations", "reference", "offsets")
 """Inputs of custom operators that tell where to sample."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from specialize.targets.base import ALLOWED, VENDOR_QUANTIZES, Evidence, FileFacts, Int8, Profile, Rule, table
-from specialize.targets.keys import check_keys, known
+from specialize.targets.config_keys import check_keys, known
 from specialize.targets.limits import (
     IndexRank,
     LastAxis,

@@ -7,7 +7,7 @@ import json
 import yaml
 
 from specialize.targets.base import VENDOR_QUANTIZES, Evidence, FileFacts, Int8, Profile, Rule, table
-from specialize.targets.keys import check_keys, known
+from specialize.targets.config_keys import check_keys, known
 from specialize.targets.render import HEADER, header, render
 
 _DOC = "HorizonRobotics/OE-Skills: horizon/docs/oe_code_chunk_*.md"

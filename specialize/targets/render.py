@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import jinja2
 
 from specialize.errors import InputError
-from specialize.resources import resource_dir
+from specialize.files.resources import resource_dir
 from specialize.targets.base import FileFacts, TensorFacts
 
 HEADER = "specialize_model.h"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from specialize.targets.base import ALLOWED, VENDOR_QUANTIZES, Evidence, FileFacts, Int8, Profile, Rule, table
-from specialize.targets.keys import check_arguments, known
+from specialize.targets.config_keys import check_arguments, known
 from specialize.targets.limits import CastTo, ConstantInputs, MostAxesIfBroadcast
 from specialize.targets.operators import STANDARD_MSDA
 from specialize.targets.render import HEADER, header, render

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
-from specialize.targets.keys import check_flags, known
+from specialize.targets.config_keys import check_flags, known
 from specialize.targets.limits import ConstantInputs, MostAxes, OneOf
 from specialize.targets.operators import COMMON
 from specialize.targets.render import HEADER, header, render

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from specialize.artifact import Build
+from specialize.binding.envelope_file import read_supersets
 from specialize.calibration.camera import Camera
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.tolerance import Tolerance
 from specialize.errors import InputError
-from specialize.model import ModelSpec, parse_spec
-from specialize.modes.envelope_file import read_supersets
+from specialize.model.spec import ModelSpec, parse_spec
 from specialize.vehicle.binary import raw_digest
 from specialize.vehicle.contract import CAMERA, HAS_EGO, READS_APART, READS_EGO, Contract, Grid
 from specialize.vehicle.packing import name_field, pack

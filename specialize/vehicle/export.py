@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from specialize.artifact import Build
 from specialize.artifact.place import require_outside, require_own
+from specialize.binding.table_program import BEVPOOL, GRAPH, RELINK, read_bevpool, table_options
 from specialize.digest import short
-from specialize.files import publish_directory, write_file
-from specialize.modes.link import BEVPOOL, GRAPH, RELINK, read_bevpool, table_options
+from specialize.files.atomic import publish_directory, write_file
 from specialize.vehicle.expect import contract_of
 from specialize.vehicle.toolchain import FLAGS, include_dir, source
 

@@ -10,14 +10,14 @@ import numpy as np
 
 from specialize.artifact import Build
 from specialize.artifact.tensors import read_tensors
+from specialize.binding import envelope_file
+from specialize.binding.modes import Fed, fed_to
+from specialize.binding.table_program import OWN_TABLE
+from specialize.compiler.generic import PREPARED, kept_model
 from specialize.errors import InputError, VerificationError
-from specialize.model import ModelSpec, parse_spec
-from specialize.modes import envelope_file
-from specialize.modes.binding import Fed, fed_to
-from specialize.modes.link import OWN_TABLE
+from specialize.files.scratch import temporary_folder
+from specialize.model.spec import ModelSpec, parse_spec
 from specialize.precision.loss import allowed, measurable
-from specialize.scratch import temporary_folder
-from specialize.sources import PREPARED, kept_model
 from specialize.store import open_store
 from specialize.vehicle.binary import raw_digest
 from specialize.vehicle.golden import MOST_AXES, MOST_NAME, TYPES, Array, Expected, Given, Golden

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from specialize.errors import InputError, UsageError
-from specialize.files import explained, make_room
+from specialize.files.atomic import explained, make_room
 
 FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti")
 """What the same bits on every machine and small programs ask for; the sources compile without warnings."""

@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from specialize.errors import InputError, closest
 from specialize.graph.batch import bind_batch
-from specialize.model_parts import InputRule
+from specialize.model.parts import InputRule
 
 
 @dataclass(frozen=True, slots=True)

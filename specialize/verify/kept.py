@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from specialize.scratch import temporary_folder
+from specialize.files.scratch import temporary_folder
 from specialize.verify.scale import output_scale
 
 _KEEP_BYTES = 512 * 2**20

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from specialize.allowances import ILL_CONDITIONED
-from specialize.power import Power
-from specialize.scratch import temporary_folder
+from specialize.files.scratch import temporary_folder
+from specialize.power import ILL_CONDITIONED, Power
 from specialize.verify.conditioning import Bound
 from specialize.verify.exact_sums import is_settled, judge_original, write_exact
 from specialize.verify.kept import Kept

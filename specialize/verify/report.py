@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from specialize.allowances import EMPTY_PROOF, ILL_CONDITIONED
 from specialize.errors import VerificationError
-from specialize.power import Conditioning, Power
+from specialize.power import EMPTY_PROOF, ILL_CONDITIONED, Conditioning, Power
 from specialize.verify.tolerance import Tolerance
 
 SCHEMA = "specialize/verify@1"

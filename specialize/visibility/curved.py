@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from specialize.lens import Lens, Rounded
+from specialize.calibration.lens import Lens, Rounded
 from specialize.visibility.blocks import Settle, settle_blocks
 from specialize.visibility.grid import Bools, Floats, Ints, QueryGrid, VisibilityRule
 from specialize.visibility.outline import border_of, speeds_of

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from specialize.lens import Lens
+from specialize.calibration.lens import Lens
 from specialize.visibility.grid import Bools, Floats
 
 SAMPLES = 2048

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import msgspec
 
 from specialize.errors import UsageError, closest
-from specialize.model import ModelSpec, read_spec
+from specialize.model.spec import ModelSpec, read_spec
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

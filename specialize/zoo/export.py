@@ -21,8 +21,8 @@ from torch import nn
 
 from specialize.digest import digest, short
 from specialize.errors import InternalError
-from specialize.files import explained
-from specialize.scratch import work_folder
+from specialize.files.atomic import explained
+from specialize.files.scratch import work_folder
 from specialize.zoo import create, zoo_module
 from specialize.zoo.deform_conv import DEFORM_CONV_OPSET, ModulatedDeformConv2d
 

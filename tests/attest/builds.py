@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from specialize.compiler import build
+from specialize.compiler.build import build
 from specialize.request import BuildRequest
 from tests.cli.running import CAR42, CAR43
 from tests.end_to_end.tiny_model import write_tiny

@@ -13,7 +13,7 @@ import pytest
 from specialize.bench import BenchReport, FormTime, Spread, Subject, bench_models, extract_site, measure
 from specialize.errors import InputError
 from specialize.verify.runtime import open_model
-from tests.flops.graphs import Builder, cross_attention
+from tests.costs.graphs import Builder, cross_attention
 
 
 def _attention(path: Path, rows: int) -> Subject:

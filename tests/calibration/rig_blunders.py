@@ -7,10 +7,10 @@ import dataclasses
 import numpy as np
 
 from specialize.calibration.camera import Camera
-from specialize.calibration.expected import Expected, ExpectedImage
+from specialize.calibration.lens import lens_of
+from specialize.calibration.lint.expected import Expected, ExpectedImage
 from specialize.calibration.pose import inverse
 from specialize.calibration.profile import CalibrationProfile
-from specialize.lens import lens_of
 from tests.calibration.wrong_rigs import (
     CAR42,
     HALF,

@@ -12,7 +12,8 @@ import pytest
 from specialize.calibration.data_sheet import camera_from_text, data_sheet_text, lidar_from_text
 from specialize.calibration.load import load_profile
 from specialize.errors import UsageError
-from specialize.planning import resolve_spec, visible_sets
+from specialize.explain.plan import resolve_spec
+from specialize.model.visible import visible_sets
 from tests.cli.running import CAR42, run_here
 
 # What the comments of car42.yaml say of its cameras, roll and the last centimetres left out.

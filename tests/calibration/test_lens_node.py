@@ -11,7 +11,7 @@ from specialize.calibration.document import parse_document
 from specialize.calibration.load import dump_profile, parse_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError
-from tests.lens.rigs import SPELLED
+from tests.calibration.lens.rigs import SPELLED
 
 LENS = """
 model: mei

@@ -9,7 +9,7 @@ import numpy as np
 import yaml
 
 from specialize.calibration.camera import Camera
-from specialize.calibration.expected import Expected, ExpectedImage, ExpectedPoints
+from specialize.calibration.lint.expected import Expected, ExpectedImage, ExpectedPoints
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.pose import inverse, product
 from specialize.calibration.profile import CalibrationProfile

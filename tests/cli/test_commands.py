@@ -11,12 +11,12 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from specialize import drift
 from specialize.artifact import build as artifact_build
 from specialize.calibration.load import load_profile
 from specialize.digest import digest_bytes
 from specialize.errors import UsageError
-from specialize.passes.lower import FORMS
+from specialize.explain import drift
+from specialize.lowering.attention import FORMS
 from specialize.store import Entry, open_store
 from specialize.targets import TARGETS, target
 from tests.cli.builds import make_build

@@ -11,9 +11,9 @@ from hypothesis import example, given
 from specialize.artifact.manifest import Site, SiteCamera
 from specialize.cli.render_build import flops_json, headline, sites_tables
 from specialize.cli.render_compare import compare_markdown
-from specialize.flops import KINDS, Movement
-from specialize.flops.forms import FormCost, FormsReport
-from specialize.flops.movement import Amount
+from specialize.costs import KINDS, Movement
+from specialize.costs.forms import FormCost, FormsReport
+from specialize.costs.movement import Amount
 from specialize.report.costs import cost_table
 from tests.cost_rules import SHOWN, told_wrong
 

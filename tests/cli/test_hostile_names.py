@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from specialize.plain import is_plain
+from specialize.text.terminal import is_plain
 from tests.cli.running import CAR42, CAR43, run_here
 from tests.end_to_end.tiny_model import write_tiny
 

@@ -8,17 +8,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from specialize.artifact.describe import describe_notes
 from specialize.artifact.manifest import PassNote, Site, SiteCamera
 from specialize.cli.output import emit, stack, to_json, to_text
 from specialize.cli.render_build import build_json, build_text, headline, proof, sites_tables
 from specialize.cli.render_costs import costs_text, exchanged
 from specialize.cli.render_verify import verify_text
 from specialize.cli.tables import table
-from specialize.describe import describe_notes
-from specialize.passes.base import Note
+from specialize.graph.notes import Note
 from specialize.request import BuildOutcome
 from specialize.targets.conformance import NOTES
-from specialize.units import saved
+from specialize.text.units import saved
 from tests.artifact.examples import manifest, measured
 from tests.golden_files import check_golden
 

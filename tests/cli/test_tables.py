@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from specialize.cli.output import _PLAIN, _print, stack, to_text
 from specialize.cli.render_drift import diff_text
 from specialize.cli.tables import table
-from specialize.drift import diff
+from specialize.explain.drift import diff
 from tests.cli.running import CAR42, CAR43
 from tests.golden_files import check_golden
 

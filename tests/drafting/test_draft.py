@@ -14,8 +14,8 @@ from specialize.calibration.load import load_profile
 from specialize.drafting.image import draft_image
 from specialize.drafting.points import Typed
 from specialize.errors import InputError
-from specialize.inspection import ModelInspection, inspect_model
-from specialize.model import GridSpec, ModelSpec, parse_spec
+from specialize.explain.inspect import ModelInspection, inspect_model
+from specialize.model.spec import GridSpec, ModelSpec, parse_spec
 from specialize.visibility.grid import QueryGrid
 from tests.cli.running import CAR42, run_here
 from tests.drafting.deciding import decided

@@ -7,8 +7,8 @@ import onnx
 import onnx_ir as ir
 import pytest
 
+from specialize.artifact.describe import describe_tensor
 from specialize.artifact.manifest import Tensor
-from specialize.describe import describe_tensor
 from specialize.drafting.entries import draft_entries
 from specialize.drafting.layout import layout_of
 from specialize.drafting.names import suggestion

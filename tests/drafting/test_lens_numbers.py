@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from specialize.inspection import inspect_model
+from specialize.explain.inspect import inspect_model
 from tests.end_to_end.lens_model import write_lens_model
 
 

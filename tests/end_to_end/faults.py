@@ -136,10 +136,6 @@ def main() -> None:
     import onnxruntime  # noqa: F401
     import scipy.sparse  # noqa: F401
 
-    import specialize.compiler
-    import specialize.fleet.build
-    import specialize.making  # noqa: F401
-
     request = json.loads(Path(sys.argv[1]).read_text())
     found = {
         fault: campaign(request["arguments"], fault, tries, Path(request["folder"]))

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 import onnx
 
-from specialize.model import GridSpec, InputKind, ModelSpec
-from specialize.model_parts import ImagePrep, InputRule, LensSpec
+from specialize.model.parts import ImagePrep, InputRule, LensSpec
+from specialize.model.spec import GridSpec, InputKind, ModelSpec
 from tests.end_to_end.tiny_model import CHANNELS, COLUMNS, GRID, ROWS, attention
 from tests.graphs import GraphMaker
 

@@ -12,13 +12,13 @@ import pytest
 
 from specialize.artifact import Build
 from specialize.calibration.load import load_profile
-from specialize.compiler import build
-from specialize.drift import check
-from specialize.model import ModelSpec, parse_spec
-from specialize.planning import visible_sets
+from specialize.compiler.build import build
+from specialize.compiler.generic import GRAPH, generic_model
+from specialize.explain.drift import check
+from specialize.files.resources import resource_dir
+from specialize.model.spec import ModelSpec, parse_spec
+from specialize.model.visible import visible_sets
 from specialize.request import BuildRequest
-from specialize.resources import resource_dir
-from specialize.sources import GRAPH, generic_model
 from specialize.store import Store, open_store
 from specialize.verify import VerifyReport, compare_models, make_frames, model_inputs
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from specialize.compiler import build, verify
-from specialize.drift import check
+from specialize.binding.table import make_table
+from specialize.compiler.build import build, verify
 from specialize.errors import InputError
-from specialize.modes.table import make_table
+from specialize.explain.drift import check
 from specialize.report import write_build_report
 from specialize.request import BuildRequest
 from specialize.store import open_store

@@ -18,25 +18,27 @@ import onnxruntime
 import pytest
 import yaml
 
-from specialize import making, specializing
 from specialize.artifact import Build, read_metadata
 from specialize.artifact.witness import Witness
+from specialize.binding import modes as binding
 from specialize.calibration.load import load_profile
-from specialize.modes import binding
+from specialize.compiler import publish
+from specialize.compiler import specialize as specializing
+from specialize.model.visible import visible_sets
 from specialize.passes.pipeline import Specialized, specialize_graph
-from specialize.planning import visible_sets
 from tests.cli.running import CAR42, CAR43, REPOSITORY, Ran, run_here, run_process
 from tests.end_to_end.tiny_model import SPEC, write_tiny
 from tests.graphs import GraphMaker
 
 HANG_BEFORE_THE_MANIFEST = """
 import sys, time
-from specialize import making, specializing
+from specialize.compiler import publish
+from specialize.compiler import specialize as specializing
 from specialize.cli.app import run
 def hang(*_):
     print("ready", flush=True)
     time.sleep(60)
-making.write_manifest = hang
+publish.write_manifest = hang
 run(sys.argv[1:])
 """
 
@@ -271,7 +273,7 @@ def test_a_full_disk_leaves_no_build(bench: Bench, monkeypatch: pytest.MonkeyPat
         raise OSError(errno.ENOSPC, "no space left")
 
     bench.outcome(name="other")  # the store has the model already
-    monkeypatch.setattr(making, "write_graph", full)
+    monkeypatch.setattr(publish, "write_graph", full)
     ran = bench.build()
     assert ran.code == 1
     assert "free disk space" in ran.err

@@ -9,9 +9,9 @@ import onnx
 import pytest
 
 from specialize.artifact import Build
+from specialize.compiler.generic import generic_model, model_again
 from specialize.digest import digest, digest_bytes
 from specialize.request import BuildRequest
-from specialize.sources import generic_model, model_again
 from specialize.store import open_store
 from tests.cli.running import CAR42, CAR43, run_here
 from tests.end_to_end.tiny_model import SPEC, tiny_model

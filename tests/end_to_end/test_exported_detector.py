@@ -10,18 +10,18 @@ import pytest
 
 from specialize.artifact import Build
 from specialize.artifact.tensors import read_tensors
+from specialize.binding.envelope_file import read_supersets
+from specialize.binding.modes import Fed
+from specialize.binding.table import make_table
 from specialize.calibration.load import load_profile
-from specialize.compiler import build
-from specialize.evidence import compare_with_original
+from specialize.compiler.build import build
+from specialize.compiler.generic import sidecar_of
+from specialize.compiler.prove import compare_with_original
 from specialize.graph.io import read_graph
-from specialize.modes.binding import Fed
-from specialize.modes.envelope_file import read_supersets
-from specialize.modes.table import make_table
+from specialize.model.visible import visible_sets
 from specialize.passes.pipeline import Specialized, specialize_graph
-from specialize.planning import visible_sets
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
-from specialize.sources import sidecar_of
 from specialize.verify import compare_models, make_frames, model_inputs
 from specialize.zoo import spec
 from tests.graphs import assert_static, operators

@@ -13,10 +13,10 @@ import pytest
 
 from specialize.artifact import Build
 from specialize.artifact.tensors import read_tensors
+from specialize.calibration.lens.sphere import Mei
 from specialize.calibration.load import load_profile
-from specialize.lens.sphere import Mei
+from specialize.files.resources import resource_dir
 from specialize.passes.bind import feeds_of
-from specialize.resources import resource_dir
 from tests.cli.running import Ran, run_here
 from tests.end_to_end.lens_model import CAMERAS, Rule, spec, write_lens_model
 from tests.end_to_end.tiny_model import CHANNELS, COLUMNS, GRID, ROWS

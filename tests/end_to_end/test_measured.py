@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from specialize import measuring
 from specialize.artifact import read_manifest
 from specialize.artifact.measured import Measured, measured_path
 from specialize.bench import Subject
+from specialize.compiler import measure
 from specialize.errors import InputError
 from tests.cli.running import CAR42, Ran, run_here
 from tests.end_to_end.tiny_model import write_tiny
@@ -67,7 +67,7 @@ def test_what_cannot_be_measured_is_said_and_the_build_is_made(
     def fail(_: dict[str, Subject]) -> None:
         raise InputError("form 'original'", "a model that opens and runs", "out of memory", "a hint")
 
-    monkeypatch.setattr(measuring, "run_once", fail)
+    monkeypatch.setattr(measure, "run_once", fail)
     ran = run(capsys, model, tmp_path / "car42", "--measure")
     assert ran.code == 0
     assert "not measured: model: form 'original': expected a model that opens and runs" in ran.out
@@ -78,9 +78,7 @@ def test_a_contradiction_is_a_warning(
 ) -> None:
     """It is on stderr, in the text and in the file."""
     line = "contradiction: sites: one, other"
-    monkeypatch.setattr(
-        measuring, "contradiction", lambda forms, part, ratio: line if part == "sites" else ""
-    )
+    monkeypatch.setattr(measure, "contradiction", lambda forms, part, ratio: line if part == "sites" else "")
     ran = run(capsys, model, tmp_path / "car42", "--measure")
     assert line in ran.err and line in ran.out
     found = json.loads(measured_path(tmp_path / "car42").read_text())

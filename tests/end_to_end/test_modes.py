@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 from specialize.artifact.tensors import read_tensors
+from specialize.binding.envelope_file import FILE_NAME, pairs_outside, read_supersets
 from specialize.calibration.folder import load_profiles
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
-from specialize.modes.envelope_file import FILE_NAME, pairs_outside, read_supersets
-from specialize.planning import visible_sets
+from specialize.model.visible import visible_sets
 from specialize.visibility.envelope import deviations
 from specialize.visibility.perturb import at_the_edge
 from specialize.visibility.plan import VisibilityPlan, plan_of
@@ -119,7 +119,7 @@ def test_a_build_finds_out_once_what_the_cameras_see(
         made.append(projection.image_from_lidar.tobytes())
         return plan_of(projection, *others)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("specialize.planning.plan_of", counted)
+    monkeypatch.setattr("specialize.model.visible.plan_of", counted)
     options = ("--tolerance", TOLERANCE) if mode == "envelope" else ()
     bench.outcome("--mode", mode, *options)
     assert made and len(set(made)) == len(made)

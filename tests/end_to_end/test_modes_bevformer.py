@@ -9,18 +9,18 @@ import pytest
 
 from specialize.artifact import Build
 from specialize.artifact.tensors import read_tensors
+from specialize.binding.envelope_file import read_supersets
+from specialize.binding.modes import Fed
+from specialize.binding.table import make_table
 from specialize.calibration.load import load_profile
-from specialize.compiler import build
-from specialize.evidence import compare_with_original
+from specialize.compiler.build import build
+from specialize.compiler.generic import GRAPH, PREPARED, generic_model
+from specialize.compiler.prove import compare_with_original
 from specialize.graph.io import read_graph
-from specialize.model import parse_spec
-from specialize.modes.binding import Fed
-from specialize.modes.envelope_file import read_supersets
-from specialize.modes.table import make_table
+from specialize.model.spec import parse_spec
+from specialize.model.visible import visible_sets
 from specialize.passes.bind import feeds_of
-from specialize.planning import visible_sets
 from specialize.request import BuildRequest
-from specialize.sources import GRAPH, PREPARED, generic_model
 from specialize.store import open_store
 from tests.cli.running import CAR42, CAR43
 

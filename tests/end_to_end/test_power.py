@@ -11,7 +11,7 @@ import pytest
 
 from specialize.artifact import read_manifest
 from specialize.calibration.load import load_profile
-from specialize.model_parts import InputRule
+from specialize.model.parts import InputRule
 from specialize.power import Power
 from tests.cli.running import CAR42, Ran, run_here
 from tests.end_to_end.tiny_model import SPEC, write_tiny

@@ -11,10 +11,10 @@ import onnx
 import onnxruntime
 import pytest
 
-from specialize import converting
 from specialize.artifact import Build, write_manifest
 from specialize.artifact.precision import Precision
 from specialize.artifact.tensors import read_tensors
+from specialize.compiler import convert
 from specialize.precision import loss
 from specialize.targets import TARGETS
 from tests.cli.running import CAR42, CAR43, Ran, run_here, run_process
@@ -92,7 +92,7 @@ def test_a_runtime_that_is_not_here_is_announced(bench: Bench, monkeypatch: pyte
     """Without the target's runtime the build warns on what it was measured; a target with none here likewise."""
     said = "int8: the loss was measured with ONNX Runtime, as the file is written, and not on "
     assert "it does not run here" in bench.build("--precision", "int8", "--target", "tvm", name="tvm").err
-    monkeypatch.setattr(converting, "runs_here", lambda runtime: False)
+    monkeypatch.setattr(convert, "runs_here", lambda runtime: False)
     ran = bench.build("--precision", "int8", "--target", "openvino", name="openvino")
     assert "openvino is not installed; its kernels may compute something else" in " ".join(ran.err.split())
     assert precision_of(bench.folder / "openvino").on_target is None
@@ -357,7 +357,7 @@ def test_values_beyond_16_bits_stay_in_float32(bench: Bench) -> None:
 
 def test_an_output_that_is_not_finite_fails_the_build(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """If they are converted all the same, the outputs are infinite: an error that names one, and nothing is left."""
-    monkeypatch.setattr(converting, "beyond_half", lambda runnable, frames: frozenset())
+    monkeypatch.setattr(convert, "beyond_half", lambda runnable, frames: frozenset())
     frames = write_frames(bench.folder.parent / "frames", scale=3e4)
     ran = refused(bench, "--precision", "fp16", "--frames-dir", frames)
     assert ran.code == 4

@@ -11,15 +11,15 @@ import pytest
 
 from specialize import targets
 from specialize.artifact import Build
-from specialize.compiler import build
+from specialize.attention.operator import DOMAIN, OPERATOR
+from specialize.compiler.build import build
 from specialize.errors import UsageError
+from specialize.explain.inspect import inspect_model
 from specialize.graph import known
 from specialize.graph.io import read_as_written, write_graph
-from specialize.inspection import inspect_model
-from specialize.passes.attention import DOMAIN, OPERATOR
 from specialize.request import BuildRequest, Precision
 from specialize.targets.conformance import operator_of
-from specialize.targets.finish import lower
+from specialize.targets.lower import lower
 from tests.cli.running import CAR42
 from tests.end_to_end.tiny_model import (
     CAMERAS,
@@ -32,7 +32,7 @@ from tests.end_to_end.tiny_model import (
     write_tiny,
 )
 from tests.graphs import GraphMaker
-from tests.passes.test_lower_rotate import by_places
+from tests.lowering.test_rotate import by_places
 
 POINTS = 2
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from specialize.model import ImagePrep, ModelSpec
-from specialize.model_parts import FrustumSpec
+from specialize.model.parts import FrustumSpec
+from specialize.model.spec import ImagePrep, ModelSpec
 from tests.graphs import GraphMaker
 
 CAMERAS, CHANNELS = 6, 4

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from specialize.model import GridSpec, ModelSpec
-from specialize.model_parts import ImagePrep, InputRule
+from specialize.model.parts import ImagePrep, InputRule
+from specialize.model.spec import GridSpec, ModelSpec
 from specialize.visibility.grid import QueryGrid
 from tests.graphs import GraphMaker
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from specialize.artifact import Build
-from specialize.drift import check
 from specialize.errors import DeclinedError, InputError, UsageError, VerificationError
+from specialize.explain.drift import check
 from specialize.fleet import task as task_module
 from specialize.fleet.build import build_fleet
 from specialize.fleet.built import FleetBuilt

@@ -13,8 +13,8 @@ from specialize.calibration.delta import compare
 from specialize.calibration.document import parse_document
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.pose import quaternion_from_rotation, rotation_from_quaternion, rotation_from_rpy
+from specialize.files.resources import resource_dir
 from specialize.fleet.median import Floats, measure, median_profile, median_quaternion
-from specialize.resources import resource_dir
 from tests.calibration import authored
 from tests.fleet.fleets import profile_of
 

@@ -10,9 +10,10 @@ import pytest
 
 from specialize.calibration.load import load_profile
 from specialize.errors import InputError, UsageError
+from specialize.explain.plan import resolve_spec
 from specialize.fleet.plan import plan_fleet
 from specialize.fleet.planned import FleetPlan, FleetRequest, PlanMode
-from specialize.planning import resolve_spec, visible_sets
+from specialize.model.visible import visible_sets
 from specialize.version import code_version
 from tests.calibration import authored
 from tests.fleet.fleets import FOREIGN, mixed_fleet, write_fleet, write_rig

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from specialize.files.resources import resource_dir
 from specialize.fleet.differences import fleet_diff
 from specialize.fleet.plan import plan_fleet
 from specialize.fleet.planned import FleetPlan, FleetRequest
 from specialize.fleet.report import fleet_page, fleet_report
-from specialize.resources import resource_dir
-from specialize.units import three
+from specialize.text.units import three
 from tests.calibration import authored
 from tests.cli.running import run_here
 from tests.fleet.fleets import FOREIGN, mixed_fleet, write_fleet, write_rig

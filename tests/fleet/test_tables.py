@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from specialize.binding.table import make_table
 from specialize.fleet.build import build_fleet
 from specialize.fleet.kept import builds_named
 from specialize.fleet.lock import NAME, lock_of, read_lock, write_lock
 from specialize.fleet.plan import plan_fleet
 from specialize.fleet.status import fleet_status
-from specialize.modes.table import make_table
 from specialize.store import collect, open_store
 from tests.calibration import authored
 from tests.fleet.fleets import write_rig

@@ -11,7 +11,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from specialize.flops.formulas import FORMULAS
+from specialize.costs.formulas import FORMULAS
 from specialize.graph import ops
 from specialize.passes.compact import HANDLERS, RULES
 from tests import row_graphs

@@ -6,8 +6,8 @@ import numpy as np
 import onnx
 import pytest
 
+from specialize.artifact.describe import describe_site
 from specialize.cli.render_build import headline, sites_tables
-from specialize.describe import describe_site
 from tests.graphs import RAGGED, GraphMaker, run, specialize_proto
 
 CAMERAS, QUERIES, CHANNELS = 3, 8, 4

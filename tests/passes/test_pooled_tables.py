@@ -13,15 +13,15 @@ import onnxruntime
 import pytest
 import torch
 
+from specialize.binding.fits import explain
+from specialize.binding.shared_engine import Tabulated, tabulate
+from specialize.binding.table_inputs import Program
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import StaleError
-from specialize.model import ModelSpec
-from specialize.model_parts import ImagePrep
-from specialize.modes.rooms import explain
-from specialize.modes.tables import Program
-from specialize.modes.tabulate import Tabulated, tabulate
+from specialize.model.parts import ImagePrep
+from specialize.model.spec import ModelSpec
+from specialize.model.visible import visible_sets
 from specialize.passes.pipeline import specialize_graph
-from specialize.planning import visible_sets
 from specialize.request import BuildRequest
 from specialize.rows.room import NoRoomError, Room, Sum
 from specialize.visibility.grid import QueryGrid

@@ -12,11 +12,11 @@ import pytest
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import DeclinedError
 from specialize.graph.closure import Closure
+from specialize.model.visible import visible_sets
 from specialize.passes.bind import feeds_of
 from specialize.passes.masks import Mask, Trial, find_masks
 from specialize.passes.pipeline import Specialized, specialize_graph
 from specialize.passes.superset import OUTSIDE, restrict
-from specialize.planning import visible_sets
 from specialize.rows.arrange import Packing
 from specialize.visibility.envelope import superset_within
 from specialize.visibility.grid import QueryGrid

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from specialize import zoo
-from specialize.model import GridSpec, ModelSpec
-from specialize.model_parts import ImagePrep
-from specialize.planning import visible_sets
+from specialize.model.parts import ImagePrep
+from specialize.model.spec import GridSpec, ModelSpec
+from specialize.model.visible import visible_sets
 from specialize.plausibility import SiteMask, see_points
 from specialize.plausibility.masks import Masks, judge_masks
 from specialize.plausibility.sight import seen_queries

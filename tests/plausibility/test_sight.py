@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from specialize import zoo
-from specialize.model import InputKind
+from specialize.model.spec import InputKind
 from specialize.plausibility import see_points
 from specialize.plausibility.sight import Fed, ring_points, seen
 from tests.calibration.wrong_rigs import CAR42

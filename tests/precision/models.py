@@ -9,8 +9,8 @@ import onnx
 import onnx_ir as ir
 
 from specialize.graph import known
-from specialize.passes.lower_grid import GATHERED_SAMPLES
-from specialize.passes.rewrite import apply
+from specialize.graph.rewrite import apply
+from specialize.lowering.grid_sample import GATHERED_SAMPLES
 from specialize.verify import TensorInfo, make_frames, model_inputs
 from specialize.verify.frames import Frames
 from tests.graphs import GraphMaker

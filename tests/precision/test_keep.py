@@ -8,10 +8,10 @@ import onnx_ir as ir
 import pytest
 
 from specialize import targets
-from specialize.passes.attention import DOMAIN, OPERATOR
+from specialize.attention.operator import DOMAIN, OPERATOR
 from specialize.precision.keep import kept_nodes
 from specialize.targets.coordinates import coordinate_branches, sampling_places
-from specialize.targets.finish import lower
+from specialize.targets.lower import lower
 from tests.graphs import GraphMaker
 from tests.precision.models import as_graph, gathering_model, sampling_model
 

@@ -8,14 +8,14 @@ from specialize.artifact.drawing import Drawing, Step
 from specialize.artifact.manifest import Digests, Manifest, PassNote, Site, SiteCamera, Tensor
 from specialize.artifact.witness import Witness, WitnessedGrid, WitnessedInput, WitnessedSite
 from specialize.calibration.load import load_profile
-from specialize.flops import compare_forms, count
-from specialize.model import GridSpec, ModelSpec
-from specialize.model_parts import ImagePrep
-from specialize.planning import visible_sets
-from specialize.resources import resource_dir
+from specialize.costs import compare_forms, count
+from specialize.files.resources import resource_dir
+from specialize.model.parts import ImagePrep
+from specialize.model.spec import GridSpec, ModelSpec
+from specialize.model.visible import visible_sets
 from specialize.verify import TOLERANCES, VerifyReport, compare_arrays
 from specialize.visibility.plan import VisibilityPlan
-from tests.flops.graphs import cross_attention
+from tests.costs.graphs import cross_attention
 
 
 def plans(

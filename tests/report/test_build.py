@@ -16,10 +16,10 @@ from specialize.artifact import record_files, write_manifest
 from specialize.bench import BenchReport, BuildBench, FormTime
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.load import load_profile
-from specialize.model import GridSpec, ModelSpec
-from specialize.model_parts import ImagePrep
+from specialize.files.resources import resource_dir
+from specialize.model.parts import ImagePrep
+from specialize.model.spec import GridSpec, ModelSpec
 from specialize.report import build_page, render, write_build_report
-from specialize.resources import resource_dir
 from specialize.verify import TOLERANCES, VerifyReport, compare_arrays
 from tests.artifact.examples import model_of
 from tests.report import pages

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from specialize import drift
-from specialize.drift import difference
+from specialize.explain import drift
+from specialize.explain.drift import difference
+from specialize.files.resources import resource_dir
 from specialize.report import diff_report
-from specialize.resources import resource_dir
 from specialize.visibility.delta import compare_plans
 from tests.cli.running import CAR42, CAR43, run_here
 from tests.report import pages
@@ -83,7 +83,7 @@ def test_the_command_computes_everything_once(
             calls[name] += 1
             return function(*given)
 
-        monkeypatch.setattr(f"specialize.drift.{name}", counted)
+        monkeypatch.setattr(f"specialize.explain.drift.{name}", counted)
         monkeypatch.setattr(f"specialize.report.diff.{name}", counted, raising=False)
     assert run_here(capsys, "diff", CAR42, CAR43, "--report", tmp_path / "diff.html").code == 3
     assert calls == {"load_profile": 2, "visible_sets": 2}

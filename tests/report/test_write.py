@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from specialize.artifact import Build, write_manifest
-from specialize.compiler import build
+from specialize.compiler.build import build
 from specialize.report import build_report
 from specialize.request import BuildRequest
 from tests.cli.running import CAR42, run_here

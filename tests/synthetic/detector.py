@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from specialize.calibration.load import load_profile
-from specialize.resources import resource_dir
+from specialize.files.resources import resource_dir
 from specialize.zoo import create, spec, zoo_module
 from specialize.zoo.bevformer import CONFIGS
 from specialize.zoo.bevformer_encoder import pillar_points_m

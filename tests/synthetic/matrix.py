@@ -10,15 +10,15 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from specialize.binding.modes import Binding, bind_model
+from specialize.binding.witnessed.build import witness_build
 from specialize.calibration.dump import dump_profile
 from specialize.graph.io import read_graph
 from specialize.graph.known import fold
-from specialize.modes.binding import Binding, bind_model
-from specialize.modes.witness_build import witness_build
-from specialize.passes.affine import fold_affine
-from specialize.passes.lower import has_custom, runnable
-from specialize.passes.tidy import tidy
-from specialize.planning import visible_sets
+from specialize.lowering.attention import has_custom, runnable
+from specialize.model.visible import visible_sets
+from specialize.passes.clean_up import tidy
+from specialize.passes.fold_affine import fold_affine
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
 from specialize.visibility.pyramid import Deviation

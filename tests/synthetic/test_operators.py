@@ -10,14 +10,14 @@ import onnx_ir as ir
 import pytest
 import torch
 
+from specialize.attention.operator import is_attention
+from specialize.attention.recognise import recognise
 from specialize.graph import known
-from specialize.passes.attention import is_attention
+from specialize.lowering.attention import lower_deformable_attention
 from specialize.passes.bind import bind
+from specialize.passes.clean_up import tidy
 from specialize.passes.compact import compact
-from specialize.passes.lower import lower_deformable_attention
 from specialize.passes.pipeline import Specialized
-from specialize.passes.recognise import recognise
-from specialize.passes.tidy import tidy
 from specialize.passes.unscatter import unscatter
 from specialize.rows.arrange import Packing
 from tests.graphs import PADDED, RAGGED, assert_static, run

@@ -8,8 +8,8 @@ import numpy as np
 
 from specialize.calibration.camera import Camera
 from specialize.calibration.profile import CalibrationProfile
-from specialize.model import GridSpec, ModelSpec
-from specialize.model_parts import ImagePrep
+from specialize.model.parts import ImagePrep
+from specialize.model.spec import GridSpec, ModelSpec
 from specialize.visibility.perturb import at_the_edge
 from specialize.visibility.pyramid import Deviation
 from tests.strategies import ring

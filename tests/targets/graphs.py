@@ -7,8 +7,8 @@ import onnx_ir as ir
 
 from specialize.graph import known
 from specialize.targets.base import BuildFacts
+from tests.attention.graphs import Maker
 from tests.graphs import GraphMaker
-from tests.passes.attention_graphs import Maker
 
 FACTS = BuildFacts(
     vehicle="van 'quoted' 12", cameras=("front", "rear left"), lengths=((3, 2), (4, 4)), profile="sha256:ab",

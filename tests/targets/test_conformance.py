@@ -14,7 +14,7 @@ from specialize import targets
 from specialize.errors import DeclinedError, UsageError
 from specialize.targets.base import VERDICTS
 from specialize.targets.conformance import check
-from specialize.targets.finish import finish
+from specialize.targets.lower import finish
 from tests.graphs import GraphMaker
 from tests.targets import graphs
 
@@ -168,7 +168,7 @@ def test_every_node_has_a_finding() -> None:
 @pytest.mark.parametrize("name", targets.TARGETS)
 def test_profiles_say_how_they_are_known(name: str) -> None:
     """Every target names its evidence and a source; its form is one that can be written; its files are announced."""
-    from specialize.passes.lower import FORMS
+    from specialize.lowering.attention import FORMS
 
     profile = targets.target(name).PROFILE
     assert profile.name == name and profile.evidence and profile.source and profile.title

@@ -18,9 +18,9 @@ from specialize.errors import InputError, InternalError
 from specialize.graph.io import write_graph
 from specialize.targets import ascend, horizon_j5, qnn, rknn, tensorrt
 from specialize.targets.base import TensorFacts
+from specialize.targets.config_keys import check_arguments, check_flags, check_keys, known
 from specialize.targets.conformance import check
-from specialize.targets.finish import file_facts, finish
-from specialize.targets.keys import check_arguments, check_flags, check_keys, known
+from specialize.targets.lower import file_facts, finish
 from tests.targets.graphs import FACTS, attention_block
 
 TOOLCHAINS = Path(__file__).parents[2] / ".targets"

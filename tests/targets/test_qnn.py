@@ -15,7 +15,7 @@ import pytest
 
 from specialize.graph import known
 from specialize.targets import qnn
-from specialize.targets.finish import finish, lower
+from specialize.targets.lower import finish, lower
 from tests.graphs import GraphMaker
 from tests.targets.graphs import FACTS, attention_block
 from tools.targets import run as tool

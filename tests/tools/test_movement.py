@@ -8,8 +8,8 @@ from pathlib import Path
 import onnx_ir as ir
 import pytest
 
-from specialize.flops import count
-from specialize.flops.predict import RATES, predicted_ns, quantities
+from specialize.costs import count
+from specialize.costs.predict import RATES, predicted_ns, quantities
 from tools.movement import LEAST_OFF, RESULTS, Site, sites_of, table, written_into
 from tools.movement_cases import CASES, Case
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from specialize.artifact import Build
-from specialize.compiler import build
+from specialize.compiler.build import build
 from specialize.request import BuildRequest
 from specialize.vehicle.contract import Contract
 from specialize.vehicle.expect import contract_of

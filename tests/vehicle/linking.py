@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from specialize.binding.relink.kinds import calibration_of
+from specialize.binding.relink.places import DoesNotFitError
+from specialize.binding.relink.program import DTYPES, Program
+from specialize.binding.relink.run import run
+from specialize.binding.relink.sealing import sealed
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
-from specialize.relink.kinds import calibration_of
-from specialize.relink.places import DoesNotFitError
-from specialize.relink.program import DTYPES, Program
-from specialize.relink.run import run
-from specialize.relink.sealing import sealed
 from specialize.vehicle import native
 from specialize.vehicle.contract import CAMERA, Contract
 from specialize.vehicle.packing import pack

@@ -12,13 +12,13 @@ import onnxruntime
 import pytest
 
 from specialize.artifact.tensors import read_tensors
+from specialize.binding import table as table_module
+from specialize.binding.relink.program import Program
+from specialize.binding.table_program import BEVPOOL, linked, read_link
 from specialize.calibration.camera import Camera
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import StaleError, VerificationError
-from specialize.modes import table as table_module
-from specialize.modes.link import BEVPOOL, linked, read_link
-from specialize.relink.program import Program
 from tests.cli.running import CAR42, CAR43, run_here
 from tests.end_to_end.tiny_lift import (
     CAMERAS,

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from specialize.artifact import Build
+from specialize.binding.borderline import borderline_pairs
+from specialize.binding.table_program import RELINK, read_link
 from specialize.calibration.camera import Camera
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.cli.output import to_text
 from specialize.cli.render_table import table_text
-from specialize.modes.borderline import borderline_pairs
-from specialize.modes.link import RELINK, read_link
-from specialize.planning import visible_sets
+from specialize.model.visible import visible_sets
 from specialize.request import BorderlinePair, TableOutcome
 from specialize.vehicle.packing import pack
 from tests.cli.running import CAR42, run_here

@@ -17,8 +17,8 @@ import pytest
 from onnx import numpy_helper
 
 from specialize.artifact import Build
+from specialize.binding.table_program import RELINK, linked, read_link
 from specialize.calibration.load import load_profile
-from specialize.modes.link import RELINK, linked, read_link
 from specialize.vehicle import parse_golden
 from specialize.vehicle.export import export_build
 from specialize.vehicle.packing import pack

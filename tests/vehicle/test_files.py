@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from specialize.binding.relink.sealing import checksum, sealed
 from specialize.calibration.load import load_profile
-from specialize.relink.sealing import checksum, sealed
 from specialize.vehicle.binary import FileRefusedError
 from specialize.vehicle.contract import Contract, parse_contract
 from specialize.vehicle.packing import pack

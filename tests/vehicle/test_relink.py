@@ -15,21 +15,30 @@ import numpy as np
 import pytest
 
 from specialize.artifact import Build
+from specialize.binding.relink.assemble import Assembler, Draft, NotPortableError
+from specialize.binding.relink.kinds import calibration_of, input_of, sources_of
+from specialize.binding.relink.program import (
+    DTYPES,
+    INPUTS,
+    Binary,
+    Op,
+    Program,
+    Reduce,
+    Unary,
+    parse_program,
+)
+from specialize.binding.relink.room import placed
+from specialize.binding.relink.run import run
+from specialize.binding.relink.sealing import sealed
+from specialize.binding.table_inputs import program_of
+from specialize.binding.table_program import RELINK, linked, read_link
 from specialize.calibration.camera import Camera
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, StaleError
-from specialize.model import ModelSpec
-from specialize.model_kinds import KINDS
-from specialize.modes.link import RELINK, linked, read_link
-from specialize.modes.tables import program_of
-from specialize.relink.assemble import Assembler, Draft, NotPortableError
-from specialize.relink.kinds import calibration_of, input_of, sources_of
-from specialize.relink.program import DTYPES, INPUTS, Binary, Op, Program, Reduce, Unary, parse_program
-from specialize.relink.room import placed
-from specialize.relink.run import run
-from specialize.relink.sealing import sealed
+from specialize.model.kinds import KINDS
+from specialize.model.spec import ModelSpec
 from specialize.vehicle import export
 from specialize.vehicle.packing import pack
 from specialize.vehicle.words import Reason

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from specialize.artifact import Build
-from specialize.modes.link import RELINK, read_link
-from specialize.relink.program import Program
+from specialize.binding.relink.program import Program
+from specialize.binding.table_program import RELINK, read_link
 from tests.vehicle import linking
 from tools import relink_evidence
 

@@ -11,13 +11,13 @@ import onnxruntime
 import pytest
 
 from specialize.artifact import Build
+from specialize.binding.relink.graph import FITS
+from specialize.binding.relink.kinds import calibration_of
+from specialize.binding.relink.places import DoesNotFitError
+from specialize.binding.relink.program import INPUTS, Program
+from specialize.binding.relink.run import run
+from specialize.binding.table_program import GRAPH, RELINK, read_link
 from specialize.calibration.profile import CalibrationProfile
-from specialize.modes.link import GRAPH, RELINK, read_link
-from specialize.relink.graph import FITS
-from specialize.relink.kinds import calibration_of
-from specialize.relink.places import DoesNotFitError
-from specialize.relink.program import INPUTS, Program
-from specialize.relink.run import run
 from tests.cli.running import run_here
 from tests.vehicle.linking import vehicles
 from tests.vehicle.test_borderline import on_the_border

@@ -13,17 +13,17 @@ import onnxruntime
 import pytest
 
 from specialize.artifact import Build
+from specialize.binding.relink.kinds import calibration_of
+from specialize.binding.relink.places import DoesNotFitError
+from specialize.binding.relink.program import Op
+from specialize.binding.relink.run import run
+from specialize.binding.table_inputs import program_of
+from specialize.binding.table_program import RELINK, linked, read_link
 from specialize.calibration.camera import Camera
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import StaleError
-from specialize.modes.link import RELINK, linked, read_link
-from specialize.modes.tables import program_of
-from specialize.relink.kinds import calibration_of
-from specialize.relink.places import DoesNotFitError
-from specialize.relink.program import Op
-from specialize.relink.run import run
 from specialize.vehicle.words import Reason
 from tests import shared_files
 from tests.cli.running import CAR42, CAR43, run_here

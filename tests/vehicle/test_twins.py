@@ -12,11 +12,11 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
+from specialize.binding.modes import _trials
 from specialize.graph.closure import Closure
 from specialize.graph.io import read_graph
-from specialize.modes.binding import _trials
+from specialize.model.visible import visible_sets
 from specialize.passes.masks import find_masks
-from specialize.planning import visible_sets
 from specialize.vehicle.contract import HAS_EGO, READS_APART, READS_EGO, Contract
 from specialize.vehicle.twin import Batch, judge
 from specialize.vehicle.words import Reason, State

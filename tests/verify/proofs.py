@@ -11,11 +11,11 @@ import onnx
 import onnx_ir as ir
 from onnx import helper, numpy_helper
 
+from specialize.binding.modes import bind_model
 from specialize.calibration.load import load_profile
-from specialize.evidence import Shown
-from specialize.model_parts import InputRule
-from specialize.modes.binding import bind_model
-from specialize.planning import visible_sets
+from specialize.compiler.prove import Shown
+from specialize.model.parts import InputRule
+from specialize.model.visible import visible_sets
 from specialize.request import BuildRequest
 from specialize.verify import SiteRows, Subject, VerifyReport, make_frames, model_inputs, prove
 from specialize.verify.models import Progress

@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from specialize.errors import InputError, VerificationError
-from specialize.model_parts import InputRule
+from specialize.model.parts import InputRule
 from specialize.verify import TensorInfo, Tolerance, compare_models, make_frames, model_inputs
 from specialize.verify import kept as kept_outputs
 from specialize.verify.runtime import open_model

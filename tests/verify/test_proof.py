@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from specialize.errors import VerificationError
-from specialize.model_parts import InputRule
+from specialize.model.parts import InputRule
 from specialize.verify import compare_arrays, compare_models, require_power, study
 from specialize.verify.conditioning import Noise, bound_of, nudged
 from specialize.verify.either import nearer

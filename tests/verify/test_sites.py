@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from specialize.model_parts import InputRule
+from specialize.model.parts import InputRule
 from specialize.power import Influence
 from specialize.verify.opened import open_at
 from tests.verify.proofs import Pair, leak_features, tiny_pair

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from specialize.lens import lens_of
-from specialize.lens.windshield import Windshield
+from specialize.calibration.lens import lens_of
+from specialize.calibration.lens.windshield import Windshield
 from specialize.visibility.curved import Curved
 from specialize.visibility.envelope import superset_within
 from specialize.visibility.grid import QueryGrid, VisibilityRule
@@ -16,7 +16,7 @@ from specialize.visibility.headroom import headroom
 from specialize.visibility.perturb import rotation
 from specialize.visibility.plan import plan_of, plan_visibility
 from specialize.visibility.pyramid import Deviation
-from tests.lens.rigs import SPELLED, lens
+from tests.calibration.lens.rigs import SPELLED, lens
 
 GRID = QueryGrid((60, 50), (-30.0, -25.0, -3.0, 30.0, 25.0, 2.0), 4)
 RULE = VisibilityRule()

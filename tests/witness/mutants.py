@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from specialize.binding import envelope_file, table
+from specialize.binding.table_inputs import Program
 from specialize.calibration.profile import CalibrationProfile
-from specialize.model import ModelSpec
-from specialize.model_parts import ImagePrep
-from specialize.modes import envelope_file, table
-from specialize.modes.tables import Program
+from specialize.model.parts import ImagePrep
+from specialize.model.spec import ModelSpec
 from specialize.passes import superset
-from specialize.passes.tables import Array
+from specialize.passes.externalize import Array
 from specialize.visibility import envelope
 from specialize.visibility.pyramid import Deviation
 

@@ -13,8 +13,8 @@ from specialize import zoo
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.tolerance import TOLERANCE_KEYS, parse_tolerance
 from specialize.errors import InputError
-from specialize.planning import visible_sets
-from specialize.resources import resource_dir
+from specialize.files.resources import resource_dir
+from specialize.model.visible import visible_sets
 from specialize.visibility.envelope import deviations, superset_within
 from specialize.witness.corners import adverse_rigs, search
 from specialize.witness.moves import Bounds, bounds_of, moved_rig, taken_apart, written_tolerance

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import yaml
 
-from specialize.model import parse_spec
-from specialize.modes import linking, witness_build
-from specialize.modes import table as table_module
-from specialize.modes.tables import Program
-from specialize.passes.tables import Array
-from specialize.relink.assemble import NotPortableError
+from specialize.binding import learn_program as linking
+from specialize.binding import table as table_module
+from specialize.binding.relink.assemble import NotPortableError
+from specialize.binding.table_inputs import Program
+from specialize.binding.witnessed import build as witness_build
+from specialize.model.spec import parse_spec
+from specialize.passes.externalize import Array
 from specialize.witness.frustum import Frustum, Landing, frustum_of, land, orders, pooled
 from specialize.witness.rig import Rig, parse_rig, sidecar_of
 from specialize.zoo import spec

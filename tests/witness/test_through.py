@@ -12,7 +12,7 @@ from specialize.witness.lens import lens_of
 from specialize.witness.rig import Eye, Grid, Preparation, Rig, Sidecar
 from specialize.witness.sight import Pairs
 from specialize.witness.through import limit_rad, seen_pairs
-from tests.lens.rigs import SPELLED, lens
+from tests.calibration.lens.rigs import SPELLED, lens
 
 SIZE, SCALE, CROP = (640, 400), 0.5, (3.0, 2.0)
 RANGE = (-20.0, -20.0, -2.0, 20.0, 20.0, 2.0)

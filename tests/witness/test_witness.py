@@ -14,12 +14,12 @@ from specialize import zoo
 from specialize.calibration.document import parse_document
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.errors import InputError
-from specialize.model import InputKind, ModelSpec
-from specialize.model_kinds import KINDS as BOUND
-from specialize.model_kinds import cut
-from specialize.model_parts import LensSpec
-from specialize.planning import visible_sets
-from specialize.resources import resource_dir
+from specialize.files.resources import resource_dir
+from specialize.model.kinds import KINDS as BOUND
+from specialize.model.kinds import cut
+from specialize.model.parts import LensSpec
+from specialize.model.spec import InputKind, ModelSpec
+from specialize.model.visible import visible_sets
 from specialize.witness.inputs import NAMES, Fed, compare, matrices_of
 from specialize.witness.rig import (
     Grid,
@@ -187,8 +187,8 @@ def test_the_border_is_outside() -> None:
 @given(rig=strategies.rigs(), data=st.data())
 def test_random_rigs_see_the_same(rig: strategies.Rig, data: st.DataObject) -> None:
     """For cameras in any pose the plan and the witness differ only where rounding may decide."""
-    from specialize.model import GridSpec
-    from specialize.model_parts import ImagePrep
+    from specialize.model.parts import ImagePrep
+    from specialize.model.spec import GridSpec
 
     scale = data.draw(st.sampled_from([1.0, 0.5, 0.44]))
     size = (int(rig.size_px[:, 0].max()), int(rig.size_px[:, 1].max()))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from specialize.resources import resource_dir
+from specialize.files.resources import resource_dir
 from tools import evidence_models
 from tools.evidence_models import Evidence, as_table, measure
 

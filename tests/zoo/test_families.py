@@ -9,9 +9,9 @@ import pytest
 
 import specialize
 from specialize import zoo
-from specialize.compiler import build
+from specialize.compiler.build import build
+from specialize.files.resources import resource_dir
 from specialize.request import BuildRequest
-from specialize.resources import resource_dir
 from tests.zoo import fifth_family
 
 CAR42 = resource_dir("calib_profiles") / "car42.yaml"

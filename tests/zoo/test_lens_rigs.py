@@ -9,8 +9,8 @@ import pytest
 
 from specialize import zoo
 from specialize.calibration.load import load_profile
-from specialize.planning import visible_sets
-from specialize.resources import resource_dir
+from specialize.files.resources import resource_dir
+from specialize.model.visible import visible_sets
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "guides" / "lenses.md").read_text(encoding="utf-8")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from specialize.resources import resource_dir
+from specialize.files.resources import resource_dir
 from tools import precision_table
 from tools.precision_table import BEGIN, END, GUIDE, MODELS, PRECISIONS, RESULTS, measured, rows, write_guide
 

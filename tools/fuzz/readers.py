@@ -23,16 +23,16 @@ from specialize.calibration.formats.importer import read_format
 from specialize.calibration.formats.safe_pickle import read_pickle
 from specialize.calibration.load import parse_profile
 from specialize.errors import InputError, SpecializeError
+from specialize.explain.inspect import inspect_model
 from specialize.fleet.lock import parse_lock
 from specialize.graph.io import read_graph, write_graph
 from specialize.graph.known import fold
-from specialize.inspection import inspect_model
-from specialize.model import parse_spec
+from specialize.model.spec import parse_spec
 from specialize.passes.pipeline import specialize_graph
-from specialize.plain import is_plain, visible
 from specialize.precision.frames import read_frame
 from specialize.rows.arrange import Packing
 from specialize.store.entry import parse_entry
+from specialize.text.terminal import is_plain, visible
 from specialize.witness.frustum import frustum_of
 from specialize.witness.rig import parse_rig, sidecar_of
 from tools.fuzz import readers_of_builds as built

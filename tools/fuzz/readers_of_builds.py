@@ -22,15 +22,15 @@ from specialize.artifact.metadata import read_metadata, read_props
 from specialize.attest.making import statements, whole_build
 from specialize.attest.signature import model_statement, signed_digests, unsigned_bundle
 from specialize.attest.statement import named_digests, read_json, statement_text
+from specialize.binding.envelope_file import read_cases, read_supersets
+from specialize.binding.relink.sealing import sealed
+from specialize.binding.table_program import RELINK, linked, read_link
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
-from specialize.compiler import build as compile_model
+from specialize.compiler.build import build as compile_model
 from specialize.errors import InputError
-from specialize.modes.envelope_file import read_cases, read_supersets
-from specialize.modes.link import RELINK, linked, read_link
-from specialize.relink.sealing import sealed
+from specialize.files.resources import resource_dir
 from specialize.request import BuildRequest
-from specialize.resources import resource_dir
 from specialize.vehicle.binary import FileRefusedError, padded
 from specialize.vehicle.expect import contract_of
 from specialize.vehicle.golden import Expected, Given, Golden, parse_golden

@@ -236,7 +236,7 @@ def _try(seed: judge.Seed, home: Path) -> Try:
 
 def _built(seed: judge.Seed, build: Path) -> dict[str, Path]:
     """Build a seed, and make the tables of its further vehicles; return the tables by vehicle."""
-    from specialize.compiler import build as compile_model
+    from specialize.compiler.build import build as compile_model
     from specialize.request import BuildRequest
 
     over = {
@@ -247,8 +247,8 @@ def _built(seed: judge.Seed, build: Path) -> dict[str, Path]:
     compile_model(BuildRequest(calib=calib, model=model, output=build, frames=2, **over, **seed.options))
     if seed.mode != "tables":
         return {}
+    from specialize.binding.table import make_table
     from specialize.errors import StaleError
-    from specialize.modes.table import make_table
 
     tables = {"vehicle": build / "table.safetensors"}
     for path in seed.others():

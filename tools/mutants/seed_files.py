@@ -13,7 +13,7 @@ import onnx
 
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.profile import CalibrationProfile
-from specialize.resources import resource_dir
+from specialize.files.resources import resource_dir
 
 
 def write_seed(

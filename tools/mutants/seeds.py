@@ -18,7 +18,7 @@ import yaml
 from torch import Tensor, nn
 
 from specialize.calibration.load import load_profile
-from specialize.resources import resource_dir
+from specialize.files.resources import resource_dir
 from specialize.visibility.grid import QueryGrid
 from specialize.visibility.perturb import at_the_edge
 from specialize.visibility.plan import plan_visibility
@@ -145,7 +145,7 @@ def _kinds(home: Path) -> None:
     inputs: dict[str, object] = {"lidar2img": "lidar2img", **{name: name for name in KINDS}}
     inputs["smaller"] = {"kind": "img2lidar", "stride": 8.0}
     sidecar = _sidecar(CAR42, inputs)
-    from specialize.model import parse_spec
+    from specialize.model.spec import parse_spec
     from specialize.passes.bind import fit
 
     example = Model(CAR42).example()

@@ -19,7 +19,7 @@ from typing import Any
 import onnx
 import onnx_ir as ir
 
-from specialize.compiler import build
+from specialize.compiler.build import build
 from specialize.errors import SpecializeError
 from specialize.graph.custom import is_foreign, is_plugin
 from specialize.graph.io import with_domains

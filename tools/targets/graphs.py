@@ -21,13 +21,13 @@ from specialize import zoo
 from specialize.calibration.load import load_profile
 from specialize.errors import SpecializeError
 from specialize.graph import known
+from specialize.model.visible import visible_sets
 from specialize.passes.bind import bind
+from specialize.passes.clean_up import tidy
 from specialize.passes.pipeline import specialize_graph
-from specialize.passes.tidy import tidy
-from specialize.planning import visible_sets
 from specialize.rows.arrange import Packing
 from specialize.targets.base import BuildFacts
-from specialize.targets.finish import finish
+from specialize.targets.lower import finish
 from specialize.zoo.deformable_attention import SpatialCrossAttention
 
 if __package__ in (None, ""):

@@ -3,8 +3,8 @@
 usage: python tools/targets/plugin_kernels.py CHECKOUT
 
 CHECKOUT is a clone of DerryHub/BEVFormer_tensorrt. Its kernels are taken from there and compiled for this CPU, one
-thread after the other; a graph of each operator is run on ONNX Runtime as `specialize.passes.lower.runnable` writes
-it. Needs a C++ compiler.
+thread after the other; a graph of each operator is run on ONNX Runtime as `runnable` of
+`specialize.lowering.attention` writes it. Needs a C++ compiler.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import onnxruntime
 from onnx import helper, numpy_helper
 
 from specialize.graph import known
-from specialize.passes.lower import runnable
+from specialize.lowering.attention import runnable
 
 SOURCES = {
     "rotate/rotateKernel.cu": (

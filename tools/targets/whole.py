@@ -18,20 +18,20 @@ import onnx_ir as ir
 from onnx.utils import Extractor
 
 from specialize.calibration.load import load_profile
+from specialize.compiler.generic import PREPARED, generic_model
+from specialize.compiler.laps import Watch
+from specialize.compiler.specialize import specialize
 from specialize.errors import SpecializeError
 from specialize.graph import known
 from specialize.graph.io import read_graph
 from specialize.passes.bind import bind, feeds_of
-from specialize.passes.narrow import narrow
-from specialize.passes.tidy import tidy
+from specialize.passes.clean_up import tidy
+from specialize.passes.demote_float64 import narrow
 from specialize.request import BuildRequest
-from specialize.sources import PREPARED, generic_model
-from specialize.specializing import specialize
 from specialize.store import open_store
 from specialize.targets.base import BuildFacts
-from specialize.targets.finish import finish
+from specialize.targets.lower import finish
 from specialize.verify import make_frames, model_inputs
-from specialize.watch import Watch
 
 if __package__ in (None, ""):
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))

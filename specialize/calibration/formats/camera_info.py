@@ -22,10 +22,10 @@ from specialize.calibration.camera import DISTORTION_MODELS, Distortion
 from specialize.calibration.document import parse_document, read_text
 from specialize.calibration.formats.lens_words import lens_of_matrix
 from specialize.calibration.formats.source import Size
+from specialize.calibration.lens import Lens
 from specialize.calibration.node import Node
 from specialize.calibration.pose import Matrix, product, rigid, split_projection
 from specialize.errors import InputError, closest
-from specialize.lens import Lens
 
 _ALIASES = {
     "width": ("image_width", "width"),

@@ -25,6 +25,7 @@ from specialize.calibration import checks
 from specialize.calibration.camera import Camera
 from specialize.calibration.formats.lens_words import lens_at
 from specialize.calibration.formats.source import in_order, read_json
+from specialize.calibration.lens import Lens
 from specialize.calibration.node import Node
 from specialize.calibration.pose import (
     Matrix,
@@ -36,7 +37,6 @@ from specialize.calibration.pose import (
 )
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import UsageError, closest
-from specialize.lens import Lens
 
 FLU_FROM_CAMERA = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 _TYPES = {"pixeldistance-to-angle": ("b", 1.0), "angle-to-pixeldistance": ("a", 0.0)}

@@ -26,11 +26,11 @@ from specialize.calibration.camera import Camera, Distortion
 from specialize.calibration.document import read_document
 from specialize.calibration.formats.lens_words import lens_at, lens_of_matrix
 from specialize.calibration.formats.source import in_order, matrix_of
+from specialize.calibration.lens import Lens
 from specialize.calibration.node import Node
 from specialize.calibration.pose import Matrix, inverse, product, rotation_between_rad
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, UsageError
-from specialize.lens import Lens
 
 _LENGTHS = {"radtan": 4, "equidistant": 4, "fov": 1, "none": 0}
 _LENSES = {"omni": ("xi",), "eucm": ("alpha", "beta"), "ds": ("xi", "alpha")}

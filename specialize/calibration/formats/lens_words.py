@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from specialize.calibration.lens import Lens, lens_of
+from specialize.calibration.lens.kinds import COEFFICIENTS, matrix_parameters
+from specialize.calibration.lens.windshield import Windshield
 from specialize.calibration.pose import Matrix
 from specialize.errors import InputError, closest
-from specialize.lens import Lens, lens_of
-from specialize.lens.kinds import COEFFICIENTS, matrix_parameters
-from specialize.lens.windshield import Windshield
 
 
 def lens_at(

@@ -26,12 +26,12 @@ from specialize.calibration import checks
 from specialize.calibration.camera import Camera
 from specialize.calibration.formats.lens_words import lens_at, windshield_at
 from specialize.calibration.formats.source import in_order, matrix_of, read_json
+from specialize.calibration.lens import Lens
+from specialize.calibration.lens.windshield import Windshield
 from specialize.calibration.node import Node
 from specialize.calibration.pose import Matrix, inverse, product
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import UsageError, closest
-from specialize.lens import Lens
-from specialize.lens.windshield import Windshield
 
 _REFERENCES = {"PIXELDIST_TO_ANGLE": 1.0, "ANGLE_TO_PIXELDIST": 0.0}
 _RADIAL = {"opencv-pinhole": 6, "opencv-fisheye": 4}

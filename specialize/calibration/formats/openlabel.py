@@ -25,12 +25,12 @@ from specialize.calibration.camera import Camera, Distortion
 from specialize.calibration.formats.frames import FrameTree
 from specialize.calibration.formats.lens_words import lens_at, lens_of_matrix
 from specialize.calibration.formats.source import in_order, read_json
+from specialize.calibration.lens import Lens
+from specialize.calibration.lens.kinds import COEFFICIENTS
 from specialize.calibration.node import Node
 from specialize.calibration.pose import Matrix, product, rigid, rotation_from_quaternion, rotation_from_rpy
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import UsageError
-from specialize.lens import Lens
-from specialize.lens.kinds import COEFFICIENTS
 
 VEHICLE = ("vehicle-iso8855", "iso8855-1", "base", "odom")
 

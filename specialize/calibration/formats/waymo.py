@@ -24,7 +24,7 @@ from specialize.calibration.formats.source import in_order, read_json, require
 from specialize.calibration.pose import OPTICAL_FROM_BODY, Matrix, inverse, product, rigid
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError
-from specialize.protobuf import doubles, fields, first
+from specialize.files.protobuf import doubles, fields, first
 
 NAMES = {
     1: "FRONT",

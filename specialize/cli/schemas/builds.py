@@ -11,7 +11,7 @@ from specialize.artifact.precision import Precision
 from specialize.artifact.witness import Witness
 from specialize.cli.schemas.base import JsonObject, Output
 from specialize.cli.schemas.numbers import Bench, Flops, Movement, Verify
-from specialize.model import ModelSpec
+from specialize.model.spec import ModelSpec
 from specialize.plausibility.record import Plausibility
 from specialize.power import Power
 from specialize.zoo.about import About

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from specialize.cli.schemas.base import Output
-from specialize.doctor import Extra, Package, StorePlace
+from specialize.explain.doctor import Extra, Package, StorePlace
 
 Verdict = Literal["allowed", "cpu", "refused", "unknown"]
 

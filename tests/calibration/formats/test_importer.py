@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specialize.calibration.expected import Expected
 from specialize.calibration.formats import FORMATS
 from specialize.calibration.formats.importer import description_of, options_of, read_format
-from specialize.calibration.lint import lint
+from specialize.calibration.lint.expected import Expected
+from specialize.calibration.lint.rules import lint
 from specialize.calibration.load import dump_profile, load_profile
 from specialize.errors import InputError, UsageError
 from tests.calibration.formats.rigs import OTHER, real, write

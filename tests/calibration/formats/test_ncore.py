@@ -13,7 +13,7 @@ from specialize.calibration.formats import ncore
 from specialize.errors import InputError, UsageError
 from tests.calibration.formats.poses import optical, pose
 from tests.calibration.formats.rigs import write
-from tests.lens.test_oracles import ORACLES
+from tests.calibration.lens.test_oracles import ORACLES
 
 STORED = [oracle for oracle in ORACLES if oracle["oracle"] == "ncore"]
 LEFT = optical(pose((0.0, 0.1, 1.5), (1.0, 0.9, 1.1)))

@@ -6,7 +6,7 @@
 //   specialize_table table;
 //   for (uint32_t k = 0; k < relink.tables; ++k) specialize::read_table(relink, memory, k, &table);
 //
-// docs/reference/relink.md defines every operator; `specialize/relink/run.py` is the same in numpy.
+// docs/reference/relink.md defines every operator; `specialize/binding/relink/run.py` is the same in numpy.
 #ifndef SPECIALIZE_RELINK_HPP
 #define SPECIALIZE_RELINK_HPP
 

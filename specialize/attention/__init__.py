@@ -1,0 +1,1 @@
+"""Deformable attention: one internal operator, recognised in every spelling that exporters and vendors have for it."""

@@ -1,0 +1,1 @@
+"""What the compiler computes of the geometry, compared with the witness."""

@@ -1,0 +1,103 @@
+"""Numbers with a bound on what rounding may have done to them, so that a formula states its own error.
+
+A formula of a lens takes these in the place of arrays. Every operation adds the rounding of its result, in the
+precision of the model's graph, to what the errors of its operands become (running error analysis).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+Floats = npt.NDArray[np.float64]
+
+ITERATION = 32
+"""Roundings of the result that an iteration may be off by."""
+
+
+class Rounded(NDArrayOperatorsMixin):
+    """Values and bounds on their errors.
+
+    Attributes:
+        value: (...) as exact arithmetic has it, up to float64.
+        error: (...) how far a graph's own value may be from it.
+        unit: Unit roundoff of the graph: 2**-24 for float32.
+    """
+
+    def __init__(self, value: npt.ArrayLike, error: npt.ArrayLike, unit: float) -> None:
+        """Keep the arrays."""
+        self.value, self.error = np.broadcast_arrays(
+            np.asarray(value, np.float64), np.asarray(error, np.float64)
+        )
+        self.unit = unit
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        """Apply an operation of numpy; one that has no rule here is refused."""
+        rule = RULES.get(ufunc)
+        if rule is None or method != "__call__" or options:
+            return NotImplemented
+        values = [
+            each.value if isinstance(each, Rounded) else np.asarray(each, np.float64) for each in inputs
+        ]
+        errors = [
+            each.error if isinstance(each, Rounded) else self.unit * np.abs(each) for each in inputs
+        ]  # constants of a formula round as well
+        with np.errstate(all="ignore"):
+            found = ufunc(*values)
+            error = rule(values, errors) + 2 * self.unit * np.abs(found)
+        return Rounded(found, np.where(np.isnan(error), np.inf, error), self.unit)
+
+
+Rule = Callable[[list[Floats], list[Floats]], Floats]
+
+
+def _divide(x: list[Floats], e: list[Floats]) -> Floats:
+    smallest = np.abs(x[1]) - e[1]  # a denominator that may be 0 makes any quotient
+    return np.where(smallest > 0, (e[0] + np.abs(x[0] / x[1]) * e[1]) / smallest, np.inf)
+
+
+def _sqrt(x: list[Floats], e: list[Floats]) -> Floats:
+    return np.minimum(np.sqrt(e[0]), e[0] / np.maximum(np.sqrt(np.maximum(x[0] - e[0], 0.0)), 1e-300))
+
+
+def _arctan2(x: list[Floats], e: list[Floats]) -> Floats:
+    nearest = np.hypot(*x) - np.hypot(*e)
+    return np.where(nearest > 0, np.hypot(*e) / nearest, np.inf)
+
+
+def _arcsin(x: list[Floats], e: list[Floats]) -> Floats:
+    room = 1 - np.minimum(np.abs(x[0]) + e[0], 1.0) ** 2
+    return np.where(room > 0, e[0] / np.sqrt(np.maximum(room, 1e-300)), np.inf)
+
+
+RULES: dict[np.ufunc, Rule] = {
+    np.add: lambda x, e: e[0] + e[1],
+    np.subtract: lambda x, e: e[0] + e[1],
+    np.multiply: lambda x, e: np.abs(x[0]) * e[1] + np.abs(x[1]) * e[0] + e[0] * e[1],
+    np.divide: _divide,
+    np.negative: lambda x, e: e[0],
+    np.sqrt: _sqrt,
+    np.arctan2: _arctan2,
+    np.arcsin: _arcsin,
+    np.sin: lambda x, e: e[0],
+    np.cos: lambda x, e: e[0],
+    np.maximum: lambda x, e: np.maximum(e[0], e[1]),
+    np.sign: lambda x, e: np.where(np.abs(x[0]) > e[0], 0.0, 2.0),
+}
+"""How the errors of operands become that of a result, for every operation that formulas use."""
+
+
+def through(values: Any, function: Callable[[Floats], Floats], slope: Callable[[Floats], Floats]) -> Any:
+    """Return a function of values that is no single operation, such as an iteration; errors go by its slope.
+
+    A graph may go about it in many ways; it is given `ITERATION` roundings of the result.
+    """
+    if not isinstance(values, Rounded):
+        return function(values)
+    found = function(values.value)
+    error = 2 * np.abs(slope(values.value)) * values.error + ITERATION * values.unit * np.abs(found)
+    return Rounded(found, np.where(np.isnan(error), np.inf, error), values.unit)

@@ -1,0 +1,92 @@
+"""Lint rules about lenses: whether the model can have their images, and what undistorting them leaves out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specialize.calibration.camera import Camera
+from specialize.calibration.lens import Lens, lens_of
+from specialize.calibration.lens.kinds import COEFFICIENTS, matrix_parameters
+from specialize.calibration.lint.expected import Expected
+from specialize.calibration.lint.findings import Finding
+from specialize.calibration.profile import CalibrationProfile
+from specialize.calibration.view import View
+
+LENS_RULES = {
+    "lens-not-in-model": "The camera gives raw images of a lens, and the model projects by matrices",
+    "lens-no-content": "The lens shows nothing where the undistorted image has pixels",
+    "wide-pinhole": "A pinhole of more than 120 degrees",
+}
+
+WIDEST_PINHOLE_DEG = 120.0
+LEAST_EMPTY = 0.05
+RECORDED = {**COEFFICIENTS, "radial": ("k1", "k2", "k3")}
+"""Coefficients of the distortions that a profile records beside an intrinsic; "fov" is no lens that is known here."""
+SAMPLES = 33
+"""Columns, and rows, of an undistorted image that are looked at."""
+
+
+def check_lenses(
+    profile: CalibrationProfile, views: tuple[View, ...], expected: Expected
+) -> Iterator[Finding]:
+    """Yield what does not fit between the profile's lenses and the images that the model wants."""
+    for camera, view in zip(profile.cameras, views, strict=True):
+        if camera.is_raw and camera.lens is not None and expected.lens == "":
+            message = (
+                f"its images are those of a {camera.lens.MODEL} lens, and the model projects by matrices"
+            )
+            mend = "add `intrinsic:` of the undistorted images beside `lens`, or use a model whose sidecar has `lens:`"
+            yield Finding("lens-not-in-model", "error", camera.name, message, mend)
+        hfov_deg = math.degrees(view.hfov_rad)
+        if raw_lens_of(camera) is None and hfov_deg > WIDEST_PINHOLE_DEG:
+            message = f"a pinhole with {hfov_deg:.0f} degrees across; lenses of this width are no pinholes"
+            mend = "give the camera's `lens`, and beside it the intrinsic if images are undistorted for the model"
+            yield Finding("wide-pinhole", "warning", camera.name, message, mend)
+        yield from _empty(camera)
+
+
+def raw_lens_of(camera: Camera) -> Lens | None:
+    """Return the lens of a camera's raw image, whole or as a recorded distortion; None if it has none that is known."""
+    if camera.lens is not None or camera.intrinsic is None or camera.distortion is None:
+        return camera.lens
+    names = RECORDED.get(camera.distortion.model)
+    if names is None or not any(camera.distortion.coefficients):
+        return None
+    focal = matrix_parameters(camera.intrinsic)
+    model = "kannala_brandt" if camera.distortion.model == "equidistant" else "brown_conrady"
+    return lens_of(model, focal | dict(zip(names, camera.distortion.coefficients, strict=True)))
+
+
+def with_content(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which pixels (..., 2) of the images that the model is given show something that the raw image has.
+
+    All of them for raw images, and for cameras whose lens is not known.
+    """
+    lens = raw_lens_of(camera)
+    if camera.is_raw or lens is None or camera.intrinsic is None:
+        return np.ones(pixels.shape[:-1], bool)
+    whole = np.concatenate([pixels, np.ones((*pixels.shape[:-1], 1))], axis=-1)
+    raw, valid = lens.project(whole @ np.linalg.inv(camera.intrinsic).T)
+    size = camera.lens_size_px or (camera.width_px, camera.height_px)
+    with np.errstate(invalid="ignore"):
+        found: NDArray[np.bool_] = valid & ((raw > -0.5) & (raw < np.array(size) - 0.5)).all(axis=-1)
+    return found
+
+
+def _empty(camera: Camera) -> Iterator[Finding]:
+    """Yield what is said of an undistorted image with pixels that the raw image does not have."""
+    if camera.lens is None or camera.is_raw:
+        return
+    across, down = np.linspace(0, camera.width_px, SAMPLES), np.linspace(0, camera.height_px, SAMPLES)
+    pixels = np.stack(np.meshgrid(across, down), axis=-1)
+    share = 1.0 - float(with_content(camera, pixels).mean())
+    if share > LEAST_EMPTY:
+        message = f"{100 * share:.0f} % of the undistorted image are outside of the raw image, and stay black"
+        mend = (
+            "the model sees nothing there: choose the undistorted intrinsic with less of it (alpha, balance)"
+        )
+        yield Finding("lens-no-content", "warning", camera.name, message, mend)

@@ -1,0 +1,144 @@
+"""Anatomy of a model without a description: its masks, and the form of each site."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from specialize.calibration.profile import CalibrationProfile
+from specialize.graph.closure import Closure
+from specialize.graph.custom import is_view
+from specialize.graph.notes import node_name
+from specialize.graph.ops import SAMPLERS, of
+from specialize.graph.subgraphs import node_reads
+from specialize.model.spec import ModelSpec
+from specialize.model.visible import visible_sets
+from specialize.passes.bind import feeds_of
+from specialize.passes.masks import Trial, find_masks
+from specialize.passes.site import CompactedSite
+
+ZERO_PADDED, REBATCHED, LOOPED = "zero-padded", "re-batched", "one camera after the other"
+TABLES, POOLED = "tables from outside", "points pooled into cells"
+PICKS = of("gather") | {"GridSample"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteForm:
+    """How a site is written.
+
+    Attributes:
+        where: The node at which rows are dropped.
+        form: Zero-padded, re-batched, one camera after the other, tables from outside, or points pooled into cells.
+        sampling: What its samples are read by, and how many nodes that are.
+        rows: Rows that it computes as it is: all cameras, all queries, unless it is re-batched already.
+    """
+
+    where: str
+    form: str
+    sampling: str
+    rows: int
+
+
+def mask_names(model: ir.Model, spec: ModelSpec, profiles: Sequence[CalibrationProfile]) -> tuple[str, ...]:
+    """Return the names of the values that say what the cameras see, as a sidecar's grids have it."""
+    if not spec.grids:
+        return ()
+    closure = Closure(model, spec.calibration_inputs)
+    trials = [Trial(feeds_of(model, spec, each), visible_sets(spec, each)) for each in profiles]
+    return tuple(str(value.name) for value in find_masks(closure, trials))
+
+
+def site_forms(
+    original: ir.Model, bound: Collection[str], sites: Sequence[CompactedSite], cameras: int
+) -> tuple[SiteForm, ...]:
+    """Return how each site of a graph is written.
+
+    Args:
+        original: The graph as it was read.
+        bound: Inputs that are calibration, or tables.
+        sites: What compaction found.
+        cameras: Number of cameras.
+    """
+    nodes = {node_name(node): node for node in original.graph}
+    share = _Share(original.graph, bound)
+    custom = [node for node in original.graph if is_view(node)]
+    found = []
+    for site in sites:
+        own = [nodes[name] for name in sorted(site.replaced) if name in nodes]
+        samplers = [node for node in own if share.samples(node)] or custom[: len(custom) // len(sites)]
+        by_camera = site.by_camera(cameras).kind == "camera"
+        form = _form(own, len(samplers), share, cameras) if by_camera else POOLED
+        if by_camera and not samplers:  # the calibration alone says where it samples
+            samplers = [node for node in own if share.picks(node)]
+        found.append(
+            SiteForm(
+                where=site.where,
+                form=form,
+                sampling=_sampling(samplers),
+                rows=site.rows_before,
+            )
+        )
+    return tuple(found)
+
+
+class _Share:
+    """What a graph computes from some of its inputs alone, its shapes aside."""
+
+    def __init__(self, graph: ir.Graph, bound: Collection[str]) -> None:
+        self._live = {value for value in graph.inputs if value.name not in bound}
+        self._bound = {value for value in graph.inputs if value.name in bound}
+        for node in graph:
+            reads = node_reads(node)
+            if node.op_type not in ("Shape", "Size") and any(value in self._live for value in reads):
+                self._live.update(node.outputs)
+            elif any(value in self._bound for value in reads):
+                self._bound.update(node.outputs)
+
+    def samples(self, node: ir.Node) -> bool:
+        """Return whether a node reads images at places that the rest of the model computes."""
+        return (node.op_type in SAMPLERS or is_view(node)) and not self.picks(node)
+
+    def picks(self, node: ir.Node) -> bool:
+        """Return whether a node picks rows by a table that is given, or computed from what is given.
+
+        A `GridSample` that interpolates does not pick: it samples images at places that the calibration determines.
+        """
+        return (
+            node.op_type in PICKS
+            and len(node.inputs) > 1
+            and node.inputs[1] in self._bound
+            and _is_whole(node)
+        )
+
+    def above(self, nodes: Sequence[ir.Node]) -> Counter[str]:
+        """Return the operators that compute, from what is given alone, what some nodes read."""
+        found: dict[ir.Node, None] = {}
+        stack = list(nodes)
+        while stack:
+            for value in node_reads(stack.pop()):
+                made = value.producer()
+                if made is not None and value in self._bound and made not in found:
+                    found[made] = None
+                    stack.append(made)
+        return Counter(node.op_type for node in found)
+
+
+def _is_whole(node: ir.Node) -> bool:
+    """Return whether a node reads whole entries, and interpolates between none."""
+    if node.op_type != "GridSample":
+        return True
+    return "mode" in node.attributes and node.attributes["mode"].as_string() == "nearest"
+
+
+def _form(own: Sequence[ir.Node], samplers: int, share: _Share, cameras: int) -> str:
+    if share.above(own)["NonZero"]:
+        return LOOPED if cameras > 1 and samplers >= cameras else REBATCHED
+    return TABLES if any(share.picks(node) for node in own) else ZERO_PADDED
+
+
+def _sampling(samplers: Sequence[ir.Node]) -> str:
+    names = Counter(f"{node.domain}::{node.op_type}" if node.domain else node.op_type for node in samplers)
+    return ", ".join(f"{name} x{count}" for name, count in sorted(names.items())) or "nothing"

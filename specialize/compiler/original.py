@@ -1,0 +1,85 @@
+"""The original that a specialization is compared with: counted as it was written, and named after its form."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+
+from specialize.compiler.forms import site_forms
+from specialize.costs import CostReport, FormsReport, count
+from specialize.graph.batch import bind_batch
+from specialize.graph.equal import with_equals
+from specialize.graph.io import read_graph
+from specialize.graph.known import evaluate, fold
+from specialize.passes.bind import bind
+from specialize.passes.site import CompactedSite
+
+
+def read_original(path: Path) -> ir.Model:
+    """Return the graph of a model in which only what depends on weights alone is computed, as by every runtime.
+
+    Equal nodes stay apart, so it has what a frame really computes; the prepared graph has each of them once.
+
+    Args:
+        path: The model that a proof compares with.
+
+    Raises:
+        InputError: The file is no model, or contradicts itself.
+    """
+    model = read_graph(path)
+    bind_batch(model)
+    fold(model)
+    return model
+
+
+def count_original(
+    path: Path, constants: Mapping[str, np.ndarray], attention: Collection[str] = ()
+) -> CostReport:
+    """Count every node of the original, those that compute its geometry included.
+
+    The shapes of a re-batched or boolean-masked export depend on the calibration, so it is bound first, on a copy;
+    nothing is removed. What runs once per graph, the branch of an `If` that is not taken, is not counted.
+
+    Args:
+        path: The model that a proof compares with; or the prepared graph, whose equal nodes are merged.
+        constants: What is bound, by input name.
+        attention: Names of the nodes that belong to an attention site; nodes equal to them belong to it, too.
+
+    Raises:
+        InputError: The constants do not fit the graph.
+    """
+    model = read_original(path)
+    bind(model, constants)
+    evaluate(model)
+    return count(model, with_equals(model.graph, attention))
+
+
+GROWTH = 1.1
+"""How many times more bytes a specialization may move before that is a warning."""
+
+
+def losses(forms: FormsReport) -> tuple[str, ...]:
+    """Return a warning if a specialization moves more bytes and its operations fall by less than those grow."""
+    first, last = forms.forms["original"], forms.forms["specialized"]
+    bytes_grow = 1 / max(forms.ratio("specialized", "model_bytes"), 1e-9)
+    flops_fall = forms.ratio("specialized", "model_flops")
+    if not bytes_grow > max(GROWTH, flops_fall):
+        return ()
+    constants = last.constant_bytes - first.constant_bytes
+    more = f" and has {constants:,} bytes more of constants" if constants > 0 else ""
+    operations = (
+        "operations are not counted" if flops_fall != flops_fall else f"operations fall {flops_fall:.2f}x"
+    )
+    return (
+        f"the specialized model moves {bytes_grow:.2f}x the bytes of the original{more}, while {operations}: "
+        "it may be slower; `specialize bench BUILD --whole-model` measures it",
+    )
+
+
+def form_of(prepared: Path, bound: Collection[str], sites: Sequence[CompactedSite], cameras: int) -> str:
+    """Return how the sites of the original are written, the most frequent form first; empty without sites."""
+    forms = [form.form for form in site_forms(read_graph(prepared), bound, sites, cameras)]
+    return ", ".join(sorted(dict.fromkeys(forms), key=lambda form: (-forms.count(form), form)))

@@ -1,0 +1,288 @@
+"""Specializing one model for one calibration: from prepared graph to specialized graph, checked and described."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx_ir as ir
+
+from specialize.artifact import BuildKey, Digests, Manifest, ModelTie, contract_digest
+from specialize.artifact.describe import describe_notes, describe_site, describe_tensor
+from specialize.artifact.witness import Witness
+from specialize.binding.modes import Binding, bind_model
+from specialize.binding.witnessed.build import witness_build
+from specialize.calibration.profile import CalibrationProfile
+from specialize.compiler.generic import PREPARED, GenericModel
+from specialize.compiler.laps import Watch
+from specialize.compiler.match_plans import require_matching
+from specialize.compiler.original import count_original
+from specialize.costs import count
+from specialize.digest import digest
+from specialize.drafting.contradicted import kinds_findings
+from specialize.errors import DeclinedError, InputError
+from specialize.graph.custom import POOL
+from specialize.graph.io import read_graph
+from specialize.graph.notes import Note
+from specialize.model.spec import ModelSpec
+from specialize.model.visible import plans_digest, visible_sets
+from specialize.passes.fold_affine import fold_affine
+from specialize.passes.gather_sums import gather_sums
+from specialize.passes.pipeline import Specialized, specialize_graph
+from specialize.passes.site import CompactedSite
+from specialize.plausibility import Judged, Plausibility, SiteMask, judge_build
+from specialize.plausibility.fit import Fit, judged, look_over
+from specialize.request import BuildRequest
+from specialize.rows.arrange import Packing
+from specialize.targets import target
+from specialize.targets.base import RUNS_ANYWHERE
+from specialize.version import library_versions
+from specialize.visibility.plan import VisibilityPlan
+
+LEAST_SAVING = 0.005
+"""Share of a model's operations or of the bytes it moves that must fall away if there is no site: less is not worth
+a build per vehicle."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Compilation:
+    """One model, specialized for one calibration, not yet proven.
+
+    Attributes:
+        profile: The calibration.
+        generic: The model.
+        parts: Folder with the model's original and prepared graph, for as long as the compilation is used.
+        constants: What the exact mode binds, by input name.
+        binding: What the mode makes of it.
+        plans: What the cameras see, one per grid of the sidecar.
+        graph: The specialized graph.
+        sites: Where rows were dropped, in graph order.
+        notes: What every pass did or declined.
+        fit: How the calibration fits the model.
+        plausibility: What was seen in the values that the model is fed.
+        witness: What was compared with the second computation of the geometry.
+    """
+
+    profile: CalibrationProfile
+    generic: GenericModel
+    parts: Path
+    constants: dict[str, np.ndarray]
+    binding: Binding
+    plans: tuple[VisibilityPlan, ...]
+    graph: ir.Model
+    sites: tuple[CompactedSite, ...]
+    notes: tuple[Note, ...]
+    fit: Fit
+    plausibility: Plausibility
+    witness: Witness
+
+    @property
+    def original(self) -> Path:
+        """The model that a proof compares with, in the folder of its parts."""
+        return self.generic.reference(self.parts)
+
+
+def specialize(
+    request: BuildRequest, profile: CalibrationProfile, generic: GenericModel, parts: Path, watch: Watch
+) -> Compilation:
+    """Bind, fold and compact the prepared graph of a model for one calibration.
+
+    Raises:
+        InputError: The profile or the sidecar do not fit the model.
+        DeclinedError: There is nothing to specialize, and `allow_unchanged` was not asked for.
+        VerificationError: The witness computes another geometry.
+    """
+    spec, where = generic.spec, str(request.calib)
+    _require_usual_grids(spec, request.mode)
+    _require_bounded(spec, request.mode)
+    known = generic.source["kind"] == "zoo" and request.model_spec is None
+    found = (*look_over(profile, spec), *kinds_findings(parts / PREPARED, spec, known))
+    # before anything is bound: under wrong kinds that ends in errors about nodes
+    judged(found, profile, request.allow, where, spec.name)
+    plans = visible_sets(spec, profile)
+    binding = bind_model(request, profile, spec, parts / PREPARED, plans)
+    compiled = _settled(binding.compiled, request)
+    compiled = replace(compiled, sites=tuple(site.by_camera(len(profile.cameras)) for site in compiled.sites))
+    if not compiled.sites and not request.allow_unchanged:
+        _require_saving(request.model, parts / PREPARED, bound_constants(spec, profile), compiled)
+    values = _judged_values(request, profile, spec, compiled)
+    fit = judged((*found, *values.findings), profile, request.allow, where, spec.name)
+    if request.mode == "exact":
+        require_matching(compiled.sites, plans, read_graph(parts / PREPARED), spec)
+    witness = witness_build(request, spec, plans, binding)
+    watch.lap("compile")
+    return Compilation(
+        profile=profile,
+        generic=generic,
+        parts=parts,
+        constants=bound_constants(spec, profile),
+        binding=binding,
+        plans=plans,
+        graph=compiled.model,
+        sites=compiled.sites,
+        notes=compiled.notes,
+        fit=fit,
+        plausibility=values.record,
+        witness=witness,
+    )
+
+
+def _require_usual_grids(spec: ModelSpec, mode: str) -> None:
+    """Refuse grids with an order of their own in modes whose vehicles compute pairs, which know the usual order alone.
+
+    Raises:
+        InputError: There is one.
+    """
+    for index, each in enumerate(spec.grids):
+        if mode != "exact" and not each.grid().is_usual:
+            raise InputError(
+                f"{spec.name}: grids[{index}].order",
+                f"the usual order in mode {mode}: the vehicle knows no other",
+                each.order,
+                "leave this grid out of the sidecar: the model's own masks decide; or build in mode exact",
+            )
+
+
+def _require_bounded(spec: ModelSpec, mode: str) -> None:
+    """Refuse an envelope of a model that takes for visible what its lens cannot see: no bound is known for that.
+
+    Raises:
+        InputError: It is one.
+    """
+    if mode == "envelope" and spec.lens is not None and spec.lens.domain == "formula":
+        hint = "use --mode exact or tables; or a model whose mask tests the angle"
+        raise InputError(f"{spec.name}: lens.domain", "angle in mode envelope", "formula", hint)
+
+
+def _judged_values(
+    request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, compiled: Specialized
+) -> Judged:
+    """Judge what the model is fed and what its graph makes of that."""
+    masks = [SiteMask(site.where, site.seen, site.rows_before, site.pairs) for site in compiled.sites]
+    inputs = {tensor.name: tensor.shape for tensor in map(describe_tensor, compiled.model.graph.inputs)}
+    return judge_build(spec, profile, masks, inputs, request.mode)
+
+
+def bound_constants(spec: ModelSpec, profile: CalibrationProfile) -> dict[str, np.ndarray]:
+    """Return what is bound, by input name: the calibration, and what the sidecar holds constant.
+
+    The matrices are (N, 4, 4) float64, or (N * repeat, 4, 4) for an input that holds each camera's several times.
+    """
+    arrays = spec.calibration_arrays(profile)
+    held = {name: np.repeat(array, spec.kind_of(name).repeat, axis=0) for name, array in arrays.items()}
+    return held | spec.constants()
+
+
+def rebatched(
+    prepared: Path, constants: Mapping[str, np.ndarray], left: frozenset[str] = frozenset()
+) -> Specialized:
+    """Return the re-batched form that others are compared with: every camera as long as the longest one.
+
+    It is what `--layout padded` builds, so that a comparison is about rows and about nothing else.
+
+    Args:
+        prepared: The prepared graph.
+        constants: What is bound, by input name.
+        left: Names of the sites that the build left as they were; see `left_for_cost`.
+    """
+    packing = Packing("padded", every_site=True, left=left)
+    found = specialize_graph(read_graph(prepared), constants, packing)
+    return replace(found, notes=(*found.notes, *fold_affine(found.model), *gather_sums(found.model)))
+
+
+def describe(request: BuildRequest, compiled: Compilation, key: BuildKey) -> Manifest:
+    """Return the manifest of a compilation, the evidence still missing."""
+    plans, sites = compiled.plans, compiled.sites
+    cameras = compiled.profile.camera_names()
+    return Manifest(
+        vehicle=compiled.profile.vehicle,
+        model=compiled.generic.name,
+        target=request.target,
+        mode=request.mode,
+        layout=request.layout,
+        align=request.align,
+        cameras=cameras,
+        spec=compiled.generic.spec.to_text(),
+        key=key.to_json(),
+        libraries=library_versions(),
+        source=compiled.generic.source,
+        digests=Digests(
+            profile=compiled.profile.digest,
+            plan=plans_digest(plans) if plans else digest([site.seen for site in sites]),
+            model=compiled.generic.digest,
+            build=key.digest(),
+        ),
+        sites=tuple(describe_site(site, cameras) for site in sites),
+        inputs=tuple(describe_tensor(value) for value in compiled.graph.graph.inputs),
+        outputs=tuple(describe_tensor(value) for value in compiled.graph.graph.outputs),
+        passes=describe_notes((*_prior(compiled.generic), *compiled.notes)),
+        warnings=(
+            *compiled.generic.warnings,
+            *(f"profile {compiled.profile.vehicle}: {text}" for text in compiled.fit.warnings),
+        ),
+        allowed=tuple(sorted(set(request.allow))),
+        options=dict(compiled.binding.options)
+        | ({"attention": request.attention} if request.attention else {}),
+        plausibility=compiled.plausibility,
+        witness=compiled.witness,
+        verify={},
+        flops={},
+    )
+
+
+def _prior(generic: GenericModel) -> tuple[Note, ...]:
+    """Return what was done to the user's graph when it was read."""
+    return tuple(Note(by, "applied", where, what) for by, where, what in generic.notes)
+
+
+def tie(manifest: Manifest, sites: tuple[CompactedSite, ...]) -> ModelTie:
+    """Return what the specialized ONNX says about itself."""
+    digests = manifest.digests
+    return ModelTie(
+        vehicle=manifest.vehicle,
+        mode=manifest.mode,
+        layout=manifest.layout,
+        cameras=manifest.cameras,
+        lengths=tuple(site.lengths for site in sites),
+        profile=digests.profile,
+        plan=digests.plan,
+        model=digests.model,
+        build=digests.build,
+        contract=contract_digest(manifest),
+    )
+
+
+def _settled(compiled: Specialized, request: BuildRequest) -> Specialized:
+    """Write what any runtime takes, in place: constants folded into tables, sums without a scatter.
+
+    A target that wants an operator with the tables inside, or has one that pools, gets the form that it is read from.
+    """
+    profile, notes = target(request.target).PROFILE, compiled.notes
+    if (request.attention or profile.form) in RUNS_ANYWHERE:
+        notes = (*notes, *fold_affine(compiled.model))
+    if profile.operators.get(POOL, profile.unlisted).verdict != "allowed":
+        notes = (*notes, *gather_sums(compiled.model))
+    return replace(compiled, notes=notes)
+
+
+def _require_saving(
+    model: str, prepared: Path, constants: Mapping[str, np.ndarray], compiled: Specialized
+) -> None:
+    """Refuse a model without sites in which the calibration alone determines next to nothing.
+
+    A position embedding that depends on calibration alone is no site, but folding it away is worth a build; so is
+    leaving out the cells of a million points.
+    """
+    before, after = count_original(prepared, constants).total(), count(compiled.model).total()
+    flops, moved = before.flops - after.flops, before.moved_bytes - after.moved_bytes
+    if flops >= LEAST_SAVING * before.flops or moved >= LEAST_SAVING * before.moved_bytes:
+        return
+    reasons = sorted({note.reason for note in compiled.notes if note.verdict == "declined"})
+    why = "; ".join(reasons) or "no sum over cameras, no gather and no scatter with constant places"
+    found = (
+        f"{flops:,} of {before.flops:,} FLOPs that depend on calibration alone, and no rows to drop ({why})"
+    )
+    hint = "`specialize inspect` shows what was found; --allow-unchanged builds the model all the same"
+    raise DeclinedError(model, "work that the calibration makes superfluous", found, hint)

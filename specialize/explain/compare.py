@@ -1,0 +1,115 @@
+"""Compare models on vehicles: what each costs in its three forms, counted and, if wanted, measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from specialize.artifact.describe import describe_site, left_for_cost
+from specialize.artifact.manifest import Site
+from specialize.bench import BuildBench
+from specialize.calibration.load import load_profile
+from specialize.compiler.build import require_fits
+from specialize.compiler.generic import Say, generic_model
+from specialize.compiler.laps import Watch
+from specialize.compiler.measure import Form, marked
+from specialize.compiler.prove import count_forms
+from specialize.compiler.specialize import Compilation, bound_constants, specialize
+from specialize.costs import FormsReport
+from specialize.explain.bench import Timing, bench_forms_of, write_forms
+from specialize.graph.io import write_graph
+from specialize.request import BuildRequest
+from specialize.store import open_store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """One model on one vehicle.
+
+    Attributes:
+        model: Name of the model.
+        vehicle: Name of the vehicle.
+        sites: Its attention sites, in graph order.
+        forms: Costs of the three forms.
+        bench: Their times at the largest site, if they were measured.
+    """
+
+    model: str
+    vehicle: str
+    sites: tuple[Site, ...]
+    forms: FormsReport
+    bench: BuildBench | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Return plain values; `time_ratio` and `memory_ratio` are of the largest site with its projections."""
+        measured: dict[str, object] = {}
+        if self.bench is not None:
+            site = self.bench.parts["site"]
+            measured = {
+                "time_ratio": site.ratio("specialized").median,
+                "memory_ratio": site.memory_ratio("specialized"),
+                "bench": self.bench.to_json(),
+            }
+        return {
+            "model": self.model,
+            "vehicle": self.vehicle,
+            "sites": msgspec.to_builtins(self.sites),
+            "flops": self.forms.to_json(),
+            **measured,
+        }
+
+
+def compare(
+    models: Sequence[str],
+    calibs: Sequence[Path],
+    timing: Timing | None,
+    say: Say,
+    allow: tuple[str, ...] = (),
+) -> tuple[Comparison, ...]:
+    """Compare every model on every vehicle; each model is exported at most once.
+
+    Raises:
+        InputError: A profile does not fit a model, and the codes of what is wrong are not in `allow`.
+        DeclinedError: There is nothing to specialize in a model.
+    """
+    return tuple(
+        _compare(BuildRequest(calib=calib, model=model, allow=allow), timing, say)
+        for model in models
+        for calib in calibs
+    )
+
+
+def _compare(request: BuildRequest, timing: Timing | None, say: Say) -> Comparison:
+    profile = load_profile(request.calib)
+    require_fits(request, profile)
+    store = open_store()
+    generic = generic_model(request, store, say)
+    with generic.unpacked(store) as parts:
+        say(f"specializing {generic.name} for {profile.vehicle}")
+        compiled = specialize(request, profile, generic, parts, Watch())
+        forms = count_forms(compiled)
+        bench = _measure(compiled, timing, say) if timing is not None and compiled.sites else None
+    names = profile.camera_names()
+    return Comparison(
+        model=generic.name,
+        vehicle=profile.vehicle,
+        sites=tuple(describe_site(site, names) for site in compiled.sites),
+        forms=forms,
+        bench=bench,
+    )
+
+
+def _measure(compiled: Compilation, timing: Timing, say: Say) -> BuildBench:
+    spec, sites = compiled.generic.spec, compiled.sites
+    left = left_for_cost(compiled.notes)
+    constants = bound_constants(spec, compiled.profile)
+    forms = write_forms(compiled.parts, compiled.original, constants, left)
+    path = compiled.parts / "specialized.onnx"
+    nodes = marked(compiled.graph.graph, len(sites))
+    write_graph(compiled.graph, path)
+    forms["specialized"] = Form(path, nodes, tuple(site.rows_computed for site in sites))
+    name, vehicle = compiled.generic.name, compiled.profile.vehicle
+    return bench_forms_of(name, vehicle, forms, spec, compiled.binding.fed.cases[0], timing, say)

@@ -1,0 +1,88 @@
+"""Plan: the visible sets of a vehicle for a model, without the model itself; and what is known of a model by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from specialize import zoo
+from specialize.artifact.manifest import Site, SiteCamera
+from specialize.calibration.load import load_profile
+from specialize.calibration.profile import CalibrationProfile
+from specialize.errors import InputError, UsageError
+from specialize.files.atomic import explained, make_room
+from specialize.model.content import pairs_without_content
+from specialize.model.spec import ModelSpec, read_spec
+from specialize.model.visible import plans_digest, visible_sets
+from specialize.plausibility.fit import require_fit, require_known_codes
+from specialize.request import PlanOutcome
+from specialize.visibility.npz import write_plan
+from specialize.visibility.plan import VisibilityPlan
+
+
+def resolve_spec(model: str, model_spec: Path | None = None) -> ModelSpec:
+    """Return what is known about a built-in model, or about an ONNX file from its sidecar.
+
+    Raises:
+        UsageError: There is no such built-in model.
+        InputError: The sidecar is missing or wrong.
+    """
+    if model_spec is not None:
+        return read_spec(model_spec)
+    if model.endswith(".onnx"):
+        return read_spec(Path(model).with_suffix(".model.yaml"))
+    return zoo.spec(model)
+
+
+def write_tables(
+    calib: Path,
+    model: str,
+    output: Path,
+    model_spec: Path | None = None,
+    align: int = 1,
+    allow: tuple[str, ...] = (),
+) -> PlanOutcome:
+    """Write the visible sets of a vehicle for a model as an `.npz` of tables.
+
+    Raises:
+        InputError: Profile or sidecar are wrong or do not fit each other, or the sidecar names no grid.
+        UsageError: There is no such built-in model or finding, or `align` is no number of at least 1.
+    """
+    if align < 1:
+        raise UsageError("--align", "a number of at least 1", str(align))
+    require_known_codes(allow)
+    profile, spec = load_profile(calib), resolve_spec(model, model_spec)
+    fit = require_fit(profile, spec, allow, str(calib))
+    make_room(output)
+    plans = visible_sets(spec, profile)
+    if not plans:
+        raise InputError(spec.name, "a grid of queries in its sidecar", "none", "add `grids:` to the sidecar")
+    with explained(output):
+        write_plan(plans[0] if len(plans) == 1 else _named(plans), output, align)
+    return PlanOutcome(
+        output=output,
+        model=spec.name,
+        vehicle=profile.vehicle,
+        profile=profile.digest,
+        plan=plans_digest(plans),
+        sites=tuple(_site(plan, profile, align) for plan in plans),
+        seen_by=tuple(tuple(int(count) for count in plan.seen_by_k) for plan in plans),
+        borderline=tuple(len(plan.borderline) for plan in plans),
+        without_content=pairs_without_content(spec, profile, plans),
+        warnings=fit.warnings,
+    )
+
+
+def _named(plans: tuple[VisibilityPlan, ...]) -> dict[str, VisibilityPlan]:
+    return {f"grid{index}": plan for index, plan in enumerate(plans)}
+
+
+def _site(plan: VisibilityPlan, profile: CalibrationProfile, align: int) -> Site:
+    lengths = [int(length) for length in plan.lengths]
+    cameras = zip(profile.camera_names(), lengths, strict=True)
+    return Site(
+        queries=plan.grid.queries,
+        cameras=tuple(SiteCamera(name=name, visible=length) for name, length in cameras),
+        longest=plan.longest,
+        pairs=plan.pairs,
+        rows_computed=sum(-(-length // align) * align for length in lengths),
+    )

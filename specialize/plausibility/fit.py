@@ -1,0 +1,131 @@
+"""Whether a calibration fits a model: what is found is told by cause, and errors refuse unless a person allows them.
+
+Asked before anything is exported or run. What a person allows is named by the code of the finding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from specialize.calibration.lint.causes import grouped, with_causes
+from specialize.calibration.lint.expected import Expected, ExpectedImage, ExpectedPoints
+from specialize.calibration.lint.findings import Finding
+from specialize.calibration.lint.rules import RULES, lint
+from specialize.calibration.profile import CalibrationProfile
+from specialize.errors import InputError, UsageError, closest
+from specialize.model.parts import ImagePrep
+from specialize.model.spec import ModelSpec
+from specialize.plausibility import VALUE_RULES, constant_findings, see_points, values_findings
+
+ALL_RULES = {**RULES, **VALUE_RULES}
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a calibration fits a model, with errors only if they are allowed.
+
+    Attributes:
+        findings: Everything that was found.
+        warnings: The same for people, grouped by cause, notes left out.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def expected_of(spec: ModelSpec) -> Expected:
+    """Return what a model says that a profile must be like."""
+    points = spec.points
+    return Expected(
+        cameras=spec.cameras,
+        image=_image(spec.image),
+        images=tuple(_image(image) for image in spec.images),
+        points=None if points is None else ExpectedPoints(points.x, points.origin, points.height_m),
+        lens="" if spec.lens is None else spec.lens.model,
+    )
+
+
+def look_over(profile: CalibrationProfile, spec: ModelSpec) -> tuple[Finding, ...]:
+    """Return everything suspicious about a profile for a model: about the profile, and about what its cameras see."""
+    held = constant_findings(spec.constants(), len(profile.cameras))
+    found = (*lint(profile, expected_of(spec)), *held)
+    if spec.images and len(spec.images) != len(profile.cameras):
+        return found  # the model has no matrices for these cameras; what needs them says so
+    return with_causes((*found, *values_findings(see_points(spec, profile))))
+
+
+def inspect_profile(profile: CalibrationProfile, spec: ModelSpec | None = None) -> tuple[Finding, ...]:
+    """Return everything suspicious about a profile, for a model if one is named.
+
+    Raises:
+        InputError: The profile lacks a matrix that the model wants.
+    """
+    return lint(profile) if spec is None else look_over(profile, spec)
+
+
+def fits(profile: CalibrationProfile, spec: ModelSpec) -> bool:
+    """Return whether a profile can be used with a model as it is."""
+    try:
+        return not any(finding.severity == "error" for finding in look_over(profile, spec))
+    except InputError:
+        return False
+
+
+def require_fit(profile: CalibrationProfile, spec: ModelSpec, allow: Sequence[str], where: str) -> Fit:
+    """Refuse a profile that does not fit a model.
+
+    Args:
+        profile: The calibration.
+        spec: The model.
+        allow: Codes of findings that a person allows.
+        where: Names the profile in errors.
+
+    Raises:
+        InputError: There are errors beyond what is allowed.
+    """
+    return judged(look_over(profile, spec), profile, allow, where, spec.name)
+
+
+def judged(
+    findings: Sequence[Finding], profile: CalibrationProfile, allow: Sequence[str], where: str, model: str
+) -> Fit:
+    """Return findings as a fit.
+
+    Raises:
+        InputError: There are errors beyond what is allowed; they are told by cause.
+    """
+    names = profile.camera_names()
+    wrong = [finding for finding in findings if finding.severity == "error" and finding.code not in allow]
+    if wrong:
+        codes = list(dict.fromkeys(finding.code for finding in wrong))
+        groups = grouped(with_causes(wrong), names)
+        told = "".join(f"\n  {line}" for group in groups for line in str(group).splitlines())
+        allowed = " ".join(f"--allow {code}" for code in codes)
+        hint = f"correct the profile or the sidecar; {allowed} goes on in spite of it, for a person who knows better"
+        found = f"{len(groups)} {'error' if len(groups) == 1 else 'errors'}:{told}"
+        raise InputError(where, f"a calibration that fits {model}", found, hint)
+    shown = [finding for finding in findings if finding.severity != "note"]
+    return Fit(tuple(findings), tuple(_warning(group) for group in grouped(shown, names)))
+
+
+def require_known_codes(allow: Sequence[str], others: Sequence[str] = ()) -> None:
+    """Refuse codes that no finding has; `others` may be named as well.
+
+    Raises:
+        UsageError: There is no such finding.
+    """
+    known = (*ALL_RULES, *others)
+    for code in allow:
+        if code not in known:
+            raise UsageError("--allow", "the code of a finding", repr(code), closest(code, known))
+
+
+def _warning(group: object) -> str:
+    """Return a group for people; an error can only be here because it was allowed."""
+    severity, _, text = str(group).partition(" ")
+    return f"allowed error {text}" if severity == "error" else text
+
+
+def _image(image: ImagePrep) -> ExpectedImage:
+    return ExpectedImage(image.size_px, image.scale, image.crop_px, image.raw_size_px)

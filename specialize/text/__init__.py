@@ -1,0 +1,1 @@
+"""Text that people read: numbers with units, and foreign text that a terminal must not obey."""

@@ -48,7 +48,7 @@ for turn in range(10_000):
 def start(script: str, argument: Path) -> subprocess.Popen[str]:
     """Start a process that runs `script` and wait until it says that it is ready."""
     command = [sys.executable, "-c", script, str(argument)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     return process
@@ -172,7 +172,7 @@ def test_one_process_at_a_time_and_no_lock_file_afterwards(tmp_path: Path) -> No
     count = tmp_path / "count"
     count.write_text("0")
     command = [sys.executable, "-c", COUNT, str(count), str(tmp_path / ".count.lock")]
-    processes = [subprocess.Popen(command, cwd=Path(__file__).parents[1]) for _ in range(3)]
+    processes = [subprocess.Popen(command, cwd=Path(__file__).parents[2]) for _ in range(3)]
     assert [process.wait(timeout=120) for process in processes] == [0, 0, 0]
     assert count.read_text() == "300"
     assert names(tmp_path) == ["count"]

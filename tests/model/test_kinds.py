@@ -18,7 +18,7 @@ from specialize.passes.bind import feeds_of
 from tests.cli.running import CAR42
 from tests.graphs import GraphMaker
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "model-spec.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "model-spec.md"
 PREP = ImagePrep(size_px=(704, 256), scale=0.48, crop_px=(32.0, 176.0))
 CROP = np.array([32.0, 176.0])
 

@@ -24,10 +24,16 @@ def _text(html: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
 
 
+def _page(first: Path | str, second: Path | str) -> str:
+    """Return the report of the difference between two calibrations for BEVFormer-tiny."""
+    found = difference(first, second, "bevformer_tiny")
+    return diff_report(found.outcome, *found.plans)
+
+
 @pytest.fixture(scope="module")
 def html() -> str:
     """Return the report of the difference between car42 and car43."""
-    return diff_report(difference(PROFILES / "car42.yaml", PROFILES / "car43.yaml", "bevformer_tiny"))
+    return _page(PROFILES / "car42.yaml", PROFILES / "car43.yaml")
 
 
 def test_two_cars_of_one_type_differ_in_queries(html: str) -> None:
@@ -45,21 +51,19 @@ def test_it_stands_alone_and_repeats(html: str) -> None:
     """Nothing is loaded from anywhere, no path is inside, and the same profiles give the same bytes."""
     assert not re.search(r"""(src|href)=["'](?!#|data:)""", html)
     assert str(PROFILES) not in html
-    assert diff_report(difference(PROFILES / "car42.yaml", PROFILES / "car43.yaml", "bevformer_tiny")) == html
+    assert _page(PROFILES / "car42.yaml", PROFILES / "car43.yaml") == html
 
 
 def test_the_same_calibration_changes_nothing() -> None:
     """A profile against itself is the same, and one build serves both."""
-    text = _text(diff_report(difference(PROFILES / "car42.yaml", PROFILES / "car42.yaml", "bevformer_tiny")))
+    text = _text(_page(PROFILES / "car42.yaml", PROFILES / "car42.yaml"))
     assert "What differs? Nothing" in text and "May one build serve both? Yes" in text
     assert text.count("the same cells") == 6
 
 
 def test_other_cameras_are_not_compared_cell_by_cell() -> None:
     """Rigs with other cameras get a verdict and no map."""
-    html = diff_report(
-        difference(PROFILES / "car42.yaml", PROFILES / "reference" / "wide4.yaml", "bevformer_tiny")
-    )
+    html = _page(PROFILES / "car42.yaml", PROFILES / "reference" / "wide4.yaml")
     assert "the cameras themselves differ" in html and "nothing to compare cell by cell" in html
 
 
@@ -68,7 +72,7 @@ def test_a_hostile_name_is_text(tmp_path: Path) -> None:
     hostile = tmp_path / "a.yaml"
     text = (PROFILES / "car42.yaml").read_text(encoding="utf-8")
     hostile.write_text(re.sub(r"(?m)^vehicle:.*$", 'vehicle: "<b>x</b>"', text), encoding="utf-8")
-    html = diff_report(difference(hostile, PROFILES / "car43.yaml", "bevformer_tiny"))
+    html = _page(hostile, PROFILES / "car43.yaml")
     assert "<b>x</b>" not in html and "&lt;b&gt;x" in html
 
 
@@ -94,4 +98,4 @@ def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixtu
     ran = run_here(capsys, "diff", CAR42, CAR43, "--report", tmp_path / "diff.html", "--json")
     assert ran.code == 3 and f"report: {tmp_path / 'diff.html'}" in ran.err
     text = (tmp_path / "diff.html").read_text(encoding="utf-8")
-    assert text == diff_report(difference(CAR42, CAR43, "bevformer_tiny")) and "Cells gained and lost" in text
+    assert text == _page(CAR42, CAR43) and "Cells gained and lost" in text

@@ -1,11 +1,14 @@
 """Make the tables of thousands of random vehicles on both executors, for a built-in model, and time the one in C++.
 
 usage: python tools/relink_evidence.py MODEL [--layout ragged|padded] [--count N] [--rounds N] [--results FOLDER]
+           [--kept FOLDER] [--program FILE]
 
-The engine is compiled but not proven: `specialize build` does that. What is compared are the bytes of every table, or
-the rows that a camera has too many. Figures go to `relink.json`, beside those of other models. Times are the least
-processor time of `rounds`, for two sets of flags in turn; instructions are those of checking and relinking once, as
-valgrind counts them (null without it). The exit code is 1 if the executors differ, or if there is no program.
+The engine is compiled but not proven: `specialize build` does that, and FILE is the `relink.bin` of such a build, or
+one that an earlier run left beside its batches. What is compared are the bytes of every table, or the rows that a
+camera has too many. With --kept a run that was interrupted goes on where it stood, and a larger N adds to it.
+Figures go to `relink.json`, beside those of other models. Times are the least processor time of `rounds`, for two sets
+of flags in turn; instructions are those of checking and relinking once, as valgrind counts them (null without it). The
+exit code is 1 if the executors differ, or if there is no program.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ if __package__ in (None, ""):
 
 from benchmarks.run import CAR42, RESULTS, machine  # noqa: E402  the checkout
 from benchmarks.vehicle import instructions  # noqa: E402  the checkout
-from specialize.binding.relink.program import Program  # noqa: E402  the checkout
+from specialize.binding.relink.program import Program, parse_program  # noqa: E402  the checkout
 from specialize.binding.shared_engine import Tabulated, tabulate  # noqa: E402  the checkout
 from specialize.calibration.load import load_profile  # noqa: E402  the checkout
 from specialize.compiler.generic import PREPARED, generic_model  # noqa: E402  the checkout
@@ -34,6 +37,7 @@ from specialize.store import open_store  # noqa: E402  the checkout
 from specialize.vehicle.packing import pack  # noqa: E402  the checkout
 from specialize.vehicle.toolchain import FLAGS, compiler, include_dir  # noqa: E402  the checkout
 from tests.vehicle import linking  # noqa: E402  the checkout
+from tools.relink_batches import compare  # noqa: E402  the checkout
 
 SCHEMA = "specialize/relink-evidence@1"
 OPTIMISED = ("-O2", "-O3")
@@ -49,15 +53,12 @@ def engine_of(model: str, layout: str) -> Tabulated:
         return tabulate(request, profile, generic.spec, parts / PREPARED, plans)
 
 
-def compare(program: Program, room: Path, count: int) -> dict[str, int]:
-    """Return how many vehicles were compared and how many fit.
-
-    Raises:
-        AssertionError: The executors differ.
-    """
-    linker = linking.Linker(linking.compiled(room), program)
-    fits = sum(linking.compare(linker, profile) for profile in linking.vehicles(count, seed=5000))
-    return {"compared": count, "fit": fits, "refused": count - fits}
+def program_of(model: str, layout: str, path: Path | None) -> Program | str:
+    """Return the program of a file, or of an engine that is compiled; why there is none otherwise."""
+    if path is not None:
+        return parse_program(path.read_bytes())
+    maker = engine_of(model, layout).maker
+    return maker.link or str(maker.declined)
 
 
 def measure(program: Program, room: Path, rounds: int) -> dict[str, Any]:
@@ -107,22 +108,29 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--kept", type=Path, help="folder in which finished batches are kept")
+    parser.add_argument(
+        "--program", type=Path, help="relink.bin of a build, in the place of compiling the model"
+    )
     given = parser.parse_args()
-    engine = engine_of(given.model, given.layout)
-    program = engine.maker.link
-    if program is None:
-        figure: dict[str, Any] = {"declined": engine.maker.declined}
+    program = program_of(given.model, given.layout, given.program)
+    if isinstance(program, str):
+        figure: dict[str, Any] = {"declined": program}
     else:
+        kept = given.kept and given.kept / f"{given.model}-{given.layout}.json"
+        if given.kept:
+            given.kept.mkdir(parents=True, exist_ok=True)
+            kept.with_suffix(".bin").write_bytes(program.to_bytes())
         with temporary_folder("relink") as room:
             figure = {
                 "program_bytes": len(program.to_bytes()),
                 "arena_bytes": program.arena,
                 "instructions": len(program.instructions),
-                **compare(program, room, given.count),
+                **compare(program, room, given.count, kept),
                 "flags": measure(program, room, given.rounds),
             }
     print(write(given.results, given.model, given.layout, figure), json.dumps(figure))
-    return int(program is None)
+    return int(isinstance(program, str))
 
 
 if __name__ == "__main__":

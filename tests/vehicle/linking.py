@@ -113,12 +113,14 @@ class Linker:
         return self.make(pack(profile))
 
 
-def vehicles(count: int, seed: int) -> list[CalibrationProfile]:
-    """Return calibrations around car42, a third of them far away."""
+def vehicles(count: int, seed: int, first: int = 0) -> list[CalibrationProfile]:
+    """Return calibrations around car42 from number `first` on, a third of them far away."""
     near, far = Deviation(0.02, 0.1, 0.02, 5.0), Deviation(0.6, 0.5, 0.3, 40.0)
     own = load_profile(CAR42)
-    bounds = [[far if number % 3 == 0 else near] * 6 for number in range(count)]
-    return [next(iter(at_the_edge(own, each, 1, seed=seed + number))) for number, each in enumerate(bounds)]
+    return [
+        next(iter(at_the_edge(own, [near if number % 3 else far] * 6, 1, seed=seed + number)))
+        for number in range(first, first + count)
+    ]
 
 
 def compare(linker: Linker, profile: CalibrationProfile) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 from specialize.artifact import Build
 from specialize.binding.relink.program import Program
 from specialize.binding.table_program import RELINK, read_link
+from specialize.calibration.profile import CalibrationProfile
 from tests.vehicle import linking
-from tools import relink_evidence
+from tools import relink_batches, relink_evidence
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +25,7 @@ def program(builds: Mapping[str, Path]) -> Program:
 
 def test_vehicles_are_counted(program: Program, tmp_path: Path) -> None:
     """Each is compared, and fits or is refused."""
-    said = relink_evidence.compare(program, tmp_path, 12)
+    said = relink_batches.compare(program, tmp_path, 12)
     assert said["compared"] == said["fit"] + said["refused"] == 12
     assert 0 < said["fit"] < 12
 
@@ -39,7 +41,51 @@ def test_a_difference_ends_it(program: Program, tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(linking, "run", wrong)
     with pytest.raises(AssertionError):
-        relink_evidence.compare(program, tmp_path, 3)
+        relink_batches.compare(program, tmp_path, 3)
+
+
+def test_interrupted_runs_add_up(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is done is not done again; a run that goes on counts the same vehicles as one that was not interrupted."""
+    monkeypatch.setattr(relink_batches, "BATCH", 4)
+    whole = relink_batches.compare(program, tmp_path, 11)
+    kept, honest, compared = tmp_path / "kept.json", linking.compare, []
+
+    def interrupted(linker: linking.Linker, profile: CalibrationProfile) -> bool:
+        if len(compared) == 6:
+            raise KeyboardInterrupt
+        compared.append(profile.digest)
+        return honest(linker, profile)
+
+    monkeypatch.setattr(linking, "compare", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        relink_batches.compare(program, tmp_path, 11, kept)
+    kept_batches = json.loads(kept.read_text())["batches"]
+    assert {first: batch["compared"] for first, batch in kept_batches.items()} == {"0": 4}
+    again: list[str] = []
+
+    def counted(linker: linking.Linker, profile: CalibrationProfile) -> bool:
+        again.append(profile.digest)
+        return honest(linker, profile)
+
+    monkeypatch.setattr(linking, "compare", counted)
+    assert relink_batches.compare(program, tmp_path, 11, kept) == whole
+    assert len(again) == 7
+    assert len({*compared[:4], *again}) == 11
+    assert relink_batches.compare(program, tmp_path, 12, kept)["compared"] == 12  # the last batch grew
+    assert len(again) == 11
+
+
+def test_batches_of_another_program_do_not_count(program: Program, tmp_path: Path) -> None:
+    """Another program, or another executor, begins again."""
+    kept = tmp_path / "kept.json"
+    relink_batches.compare(program, tmp_path, 2, kept)
+    said = json.loads(kept.read_text())
+    said["executors"] = said["executors"][::-1]
+    said["batches"]["0"]["fit"] = 77
+    kept.write_text(json.dumps(said))
+    assert relink_batches.compare(program, tmp_path, 2, kept)["fit"] <= 2
+    shorter = dataclasses.replace(program, instructions=program.instructions[:-1])
+    assert relink_batches.executors(shorter) != relink_batches.executors(program)
 
 
 def test_times_are_of_both_flags(program: Program, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
-#include <string>
 #include <vector>
 
 #include "specialize/golden.hpp"
@@ -50,22 +49,16 @@ struct Car {
     require(reason, "the engine", 5);
     std::printf("golden frame: pass\n");
     // Your cameras' images belong here, in mode envelope today's calibration too; the example takes the golden frame's.
-    std::vector<specialize_tensor> tensors(golden.inputs + golden.outputs);
-    for (std::uint32_t k = 0; k < tensors.size(); ++k) specialize::golden_tensor(golden, k, 0, &tensors[k]);
+    specialize_tensor in[SPECIALIZE_MOST_TENSORS], out[SPECIALIZE_MOST_TENSORS];
+    specialize::golden_frame(golden, 0, in, out);
     specialize_relink relink = {};
     specialize_misfit misfit;
     if (contract.mode == 2) require(specialize::open_relink(contract, &relink), contract_path);
     std::vector<std::uint64_t> memory(relink.arena / 8 + 1);
     if (contract.mode == 2)
       require(specialize::make_tables(relink, today, memory.data(), relink.arena, &misfit), today_path, 3);
-    for (std::uint32_t k = 0; k < relink.tables; ++k) {
-      specialize_table table;
-      specialize::read_table(relink, memory.data(), k, &table);
-      for (specialize_tensor &each : tensors)
-        if (std::string(each.name) == std::string(table.name, table.name_bytes)) each.data = table.data;
-    }
-    specialize_tensor *out = tensors.data() + golden.inputs;
-    require(run(engine, tensors.data(), golden.inputs, out, golden.outputs) == 0, "the engine", "it fails");
+    require(specialize::bind_tables(relink, memory.data(), in, golden.inputs), "the engine's tables");
+    require(run(engine, in, golden.inputs, out, golden.outputs) == 0, "the engine", "it fails");
     const auto *values = static_cast<const unsigned char *>(out->data);
     std::printf("ran: %s begins with %.6g\n", out->name, specialize::frame::element(out->type, values));
   }

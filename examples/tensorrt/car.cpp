@@ -7,6 +7,7 @@
 #include <cuda_runtime_api.h>
 
 #include <map>
+#include <string>
 
 #include "../car.hpp"
 

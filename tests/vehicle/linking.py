@@ -24,6 +24,7 @@ from specialize.visibility.perturb import at_the_edge
 from specialize.visibility.pyramid import Deviation
 from tests.cli.running import CAR42
 from tests.vehicle import compiling
+from tests.vehicle.engines import Tensor
 
 
 class Relink(ctypes.Structure):
@@ -107,6 +108,14 @@ class Linker:
             tables[name] = room[at : at + slot.nbytes].view(DTYPES[slot.dtype]).reshape(slot.shape)
             at += slot.nbytes
         return Reason(reason), tables
+
+    def bind(self, inputs: dict[str, tuple[int, int]]) -> tuple[Reason, list[int]]:
+        """Return where in the arena inputs find their table, -1 for none; they have a type and a size, by name."""
+        tensors, places = (Tensor * len(inputs))(), (ctypes.c_ssize_t * len(inputs))()
+        for tensor, (name, (dtype, size)) in zip(tensors, inputs.items(), strict=True):
+            tensor.name, tensor.type, tensor.bytes = name.encode(), dtype, size
+        reason = self.library.relink_bind(ctypes.byref(self.relink), tensors, len(inputs), places)
+        return Reason(reason), list(places)
 
     def of(self, profile: CalibrationProfile) -> tuple[Reason, dict[str, np.ndarray]]:
         """Return the tables of a profile."""

@@ -31,4 +31,15 @@ int relink_make(const specialize_relink *relink, const unsigned char *today_byte
   std::free(memory);
   return reason;
 }
+
+// Binds a program's tables in memory of their own to inputs; returns the reason, and where in that memory each lies.
+int relink_bind(const specialize_relink *relink, specialize_tensor *inputs, std::uint32_t count, std::ptrdiff_t *at) {
+  auto *memory = static_cast<char *>(std::malloc(relink->arena ? relink->arena : 1));
+  if (memory == nullptr) return SPECIALIZE_NO_ROOM;
+  const int reason = specialize::bind_tables(*relink, memory, inputs, count);
+  for (std::uint32_t k = 0; k < count; ++k)
+    at[k] = inputs[k].data ? static_cast<const char *>(inputs[k].data) - memory : -1;
+  std::free(memory);
+  return reason;
+}
 }

@@ -92,6 +92,21 @@ def test_real_rigs(build: Build, library: ctypes.CDLL) -> None:
     assert compared > 50
 
 
+def test_tables_are_bound_by_name(build: Build, library: ctypes.CDLL) -> None:
+    """Every table to its own input; a missing one, another type or size, and a longer name are refused."""
+    linker = Linker(library, read_link(build.file(RELINK)))
+    slots = {name: linker.program.slots[slot] for name, slot in linker.program.outputs.items()}
+    inputs = {"img": (3, 64), **{name: (slot.dtype, slot.nbytes) for name, slot in slots.items()}}
+    assert linker.bind(inputs) == (Reason.OK, [-1, *(slot.at for slot in slots.values())])
+    last = list(slots)[-1]
+    dtype, size = inputs[last]
+    for wrong in ((dtype ^ 1, size), (dtype, size + 4)):
+        assert linker.bind({**inputs, last: wrong})[0] is Reason.MALFORMED
+    renamed = {f"{name}2" if name == last else name: each for name, each in inputs.items()}
+    assert linker.bind(renamed)[0] is Reason.MALFORMED
+    assert linker.bind({})[0] is Reason.MALFORMED
+
+
 def test_the_program_gives_what_the_compiler_gives(build: Build) -> None:
     """Compiling the model's part for a vehicle gives the same tables, up to rounding of places."""
     program = program_of(build)

@@ -38,6 +38,11 @@ int specialize_read_table(const specialize_relink *relink, void *memory, uint32_
   return specialize::read_table(*relink, memory, number, table);
 }
 
+int specialize_bind_tables(const specialize_relink *relink, void *memory, specialize_tensor *inputs,
+                           uint32_t input_count) {
+  return specialize::bind_tables(*relink, memory, inputs, input_count);
+}
+
 int specialize_open_golden(const void *data, size_t size, const specialize_contract *contract,
                            specialize_golden *golden) {
   return specialize::open_golden(data, size, contract, golden);
@@ -46,6 +51,11 @@ int specialize_open_golden(const void *data, size_t size, const specialize_contr
 int specialize_golden_tensor(const specialize_golden *golden, uint32_t number, uint32_t frame,
                              specialize_tensor *tensor) {
   return specialize::golden_tensor(*golden, number, frame, tensor);
+}
+
+int specialize_golden_frame(const specialize_golden *golden, uint32_t frame, specialize_tensor *inputs,
+                            specialize_tensor *outputs) {
+  return specialize::golden_frame(*golden, frame, inputs, outputs);
 }
 
 int specialize_selftest(const specialize_golden *golden, specialize_engine run, void *user,

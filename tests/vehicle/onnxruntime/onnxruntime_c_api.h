@@ -17,7 +17,6 @@ typedef struct OrtSessionOptions OrtSessionOptions;
 typedef struct OrtRunOptions OrtRunOptions;
 typedef struct OrtMemoryInfo OrtMemoryInfo;
 typedef struct OrtValue OrtValue;
-typedef struct OrtTensorTypeAndShapeInfo OrtTensorTypeAndShapeInfo;
 
 typedef enum OrtLoggingLevel { ORT_LOGGING_LEVEL_WARNING = 2 } OrtLoggingLevel;
 typedef enum OrtAllocatorType { OrtArenaAllocator = 1 } OrtAllocatorType;
@@ -50,19 +49,10 @@ typedef struct OrtApi {
   void *before_49[38];
   OrtStatus *(*CreateTensorWithDataAsOrtValue)(const OrtMemoryInfo *, void *data, size_t bytes, const int64_t *shape,
                                                size_t rank, ONNXTensorElementDataType, OrtValue **); /* 49 */
-  void *before_51[1];
-  OrtStatus *(*GetTensorMutableData)(OrtValue *, void **);                                      /* 51 */
-  void *before_60[8];
-  OrtStatus *(*GetTensorElementType)(const OrtTensorTypeAndShapeInfo *, ONNXTensorElementDataType *); /* 60 */
-  void *before_64[3];
-  OrtStatus *(*GetTensorShapeElementCount)(const OrtTensorTypeAndShapeInfo *, size_t *);        /* 64 */
-  OrtStatus *(*GetTensorTypeAndShape)(const OrtValue *, OrtTensorTypeAndShapeInfo **);          /* 65 */
-  void *before_69[3];
+  void *before_69[19];
   OrtStatus *(*CreateCpuMemoryInfo)(OrtAllocatorType, OrtMemType, OrtMemoryInfo **);            /* 69 */
   void *before_96[26];
   void (*ReleaseValue)(OrtValue *);                                                             /* 96 */
-  void *before_99[2];
-  void (*ReleaseTensorTypeAndShapeInfo)(OrtTensorTypeAndShapeInfo *);                           /* 99 */
 } OrtApi;
 
 typedef struct OrtApiBase {

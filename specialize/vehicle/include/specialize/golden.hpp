@@ -131,6 +131,14 @@ inline int golden_tensor(const specialize_golden &golden, std::uint32_t number, 
   return SPECIALIZE_OK;
 }
 
+inline int golden_frame(const specialize_golden &golden, std::uint32_t frame, specialize_tensor *inputs,
+                        specialize_tensor *outputs) noexcept {
+  if (frame > 1) return SPECIALIZE_MALFORMED;
+  for (std::uint32_t k = 0; k < golden.inputs; ++k) golden_tensor(golden, k, frame, inputs + k);
+  for (std::uint32_t k = 0; k < golden.outputs; ++k) golden_tensor(golden, golden.inputs + k, frame, outputs + k);
+  return SPECIALIZE_OK;
+}
+
 inline int open_golden(const void *memory, std::size_t size, const specialize_contract *contract,
                        specialize_golden *golden) noexcept {
   const auto *data = static_cast<const unsigned char *>(memory);
@@ -155,11 +163,8 @@ inline int selftest(const specialize_golden &golden, specialize_engine run, void
   specialize_difference other;
   for (std::uint32_t frame = 0; frame < 2; ++frame) {
     *first = {std::int32_t(frame), -1, -1, 0, 0.0, 0.0, 0.0};
-    for (std::uint32_t k = 0; k < golden.inputs; ++k) golden_tensor(golden, k, frame, inputs + k);
-    for (std::uint32_t k = 0; k < golden.outputs; ++k) {
-      golden_tensor(golden, golden.inputs + k, frame, outputs + k);
-      outputs[k].data = nullptr;
-    }
+    golden_frame(golden, frame, inputs, outputs);
+    for (std::uint32_t k = 0; k < golden.outputs; ++k) outputs[k].data = nullptr;
     if (run(user, inputs, golden.inputs, outputs, golden.outputs) != 0) return SPECIALIZE_ENGINE_FAILED;
     bool same = true, swapped = true;
     for (std::uint32_t k = 0; k < golden.outputs; ++k) {

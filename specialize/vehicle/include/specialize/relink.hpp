@@ -3,8 +3,7 @@
 //   specialize_relink relink;
 //   specialize::open_relink(contract, &relink);                      // once: checks every instruction
 //   int reason = specialize::make_tables(relink, today, memory, size, &misfit);   // `memory` of relink.arena bytes
-//   specialize_table table;
-//   for (uint32_t k = 0; k < relink.tables; ++k) specialize::read_table(relink, memory, k, &table);
+//   specialize::bind_tables(relink, memory, inputs, input_count);    // or one by one, with read_table
 //
 // docs/reference/relink.md defines every operator; `specialize/binding/relink/run.py` is the same in numpy.
 #ifndef SPECIALIZE_RELINK_HPP
@@ -459,6 +458,22 @@ inline int read_table(const specialize_relink &relink, void *memory, std::uint32
   *table = {reinterpret_cast<const char *>(entry + 8), bytes::u32(entry + 4), slot.type, bytes::u32(record + 4), 0, {},
             slot.data, slot.size * program::width(slot.type)};
   for (std::uint32_t k = 0; k < table->rank; ++k) table->shape[k] = bytes::u32(record + 8 + 4 * k);
+  return SPECIALIZE_OK;
+}
+
+// Points the engine's inputs to today's tables, by name; SPECIALIZE_MALFORMED if a table has no input of its type and size.
+inline int bind_tables(const specialize_relink &relink, void *memory, specialize_tensor *inputs,
+                       std::uint32_t input_count) noexcept {
+  for (std::uint32_t number = 0; number < relink.tables; ++number) {
+    specialize_table table;
+    read_table(relink, memory, number, &table);
+    std::uint32_t k = 0;
+    while (k < input_count && (std::strlen(inputs[k].name) != table.name_bytes ||
+                               std::memcmp(inputs[k].name, table.name, table.name_bytes) != 0))
+      ++k;
+    if (k == input_count || inputs[k].type != table.type || inputs[k].bytes != table.bytes) return SPECIALIZE_MALFORMED;
+    inputs[k].data = table.data;
+  }
   return SPECIALIZE_OK;
 }
 

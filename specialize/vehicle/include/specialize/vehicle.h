@@ -232,6 +232,15 @@ int specialize_open_golden(const void *data, size_t size, const specialize_contr
 int specialize_golden_tensor(const specialize_golden *golden, uint32_t number, uint32_t frame,
                              specialize_tensor *tensor);
 
+/* Describes all inputs and outputs in frame 0 or 1; room for golden->inputs and golden->outputs of them. */
+int specialize_golden_frame(const specialize_golden *golden, uint32_t frame, specialize_tensor *inputs,
+                            specialize_tensor *outputs);
+
+/* Points the engine's inputs to today's tables, by name, after specialize_make_tables. SPECIALIZE_MALFORMED: a table
+ * whose input is missing, or is of another type or size. */
+int specialize_bind_tables(const specialize_relink *relink, void *memory, specialize_tensor *inputs,
+                           uint32_t input_count);
+
 /* Runs the engine on both frames. SPECIALIZE_OK, SPECIALIZE_GOLDEN_DIFFERS, SPECIALIZE_GOLDEN_BLIND (it gives the
  * outputs of the other frame), or SPECIALIZE_ENGINE_FAILED. */
 int specialize_selftest(const specialize_golden *golden, specialize_engine run, void *user,

@@ -29,7 +29,7 @@ from specialize.bench.once import ratio, run_once
 from specialize.bench.worker import open_onnxruntime
 from specialize.calibration.load import load_profile
 from specialize.compiler.generic import generic_model
-from specialize.compiler.laps import Watch
+from specialize.compiler.laps import Laps
 from specialize.compiler.measure import site_subjects, whole_subjects
 from specialize.compiler.original import count_original
 from specialize.compiler.specialize import specialize
@@ -144,7 +144,7 @@ def measured(folder: Path, part: str) -> Site:
     store = open_store()
     generic = generic_model(request, store, _say)
     with generic.unpacked(store) as parts:
-        compiled = specialize(request, load_profile(request.calib), generic, parts, Watch())
+        compiled = specialize(request, load_profile(request.calib), generic, parts, Laps())
         path = parts / "specialized.onnx"
         write_graph(compiled.graph, path)
         subjects = (site_subjects if part == "sites" else whole_subjects)(compiled, path)

@@ -6,6 +6,7 @@ Hashed content: no time, no host, no path. What a build took is printed, not kep
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -166,9 +167,11 @@ class Manifest(_Part, frozen=True, kw_only=True):
     drawings: tuple[Drawing, ...] = ()
     precision: Precision | None = None
 
-    def with_passes(self, passes: tuple[PassNote, ...]) -> Manifest:
-        """Return the manifest with other notes of passes."""
-        return msgspec.structs.replace(self, passes=passes)
+    def extended(self, passes: Sequence[PassNote], warnings: Sequence[str]) -> Manifest:
+        """Return the manifest with further notes of passes and warnings behind those that it has."""
+        return msgspec.structs.replace(
+            self, passes=(*self.passes, *passes), warnings=(*self.warnings, *warnings)
+        )
 
     def with_evidence(
         self, verify: JsonObject, flops: JsonObject, drawings: tuple[Drawing, ...] = ()

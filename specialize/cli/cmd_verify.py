@@ -41,7 +41,7 @@ def command(
     """
     if signature or public_key or statements:
         return _attested(build_dir, signature, public_key, statements, as_json)
-    from specialize.compiler.build import verify
+    from specialize.compiler.verify import verify
 
     report = verify(build_dir, frames, say, frames_dir)
     data = report.to_json()

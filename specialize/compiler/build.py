@@ -1,7 +1,8 @@
-"""The compiler: from a calibration and a model to a build that is proven and tied to both.
+"""Build: from a calibration and a model to a folder that is proven and tied to both.
 
-`build` is the whole flow; `Compilation` is what it hands from step to step. Nothing here knows a model by name.
-What needs a graph or a runtime is imported when it is needed: a build that is up to date says so without.
+`build` reads and decides whether there is anything to do; `_make` calls one stage after the other. `Compilation` is
+what they hand on. Nothing here knows a model by name. What needs a graph or a runtime is imported only when a build
+is made: one that is up to date says so without.
 """
 
 from __future__ import annotations
@@ -10,25 +11,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specialize.artifact import Build, BuildKey
-from specialize.artifact.measured import read_measured
+from specialize.artifact.measured import read_measured, write_measured
 from specialize.artifact.place import folder_name, require_replaceable
 from specialize.calibration.folder import load_profiles
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
-from specialize.compiler.generic import PREPARED, GenericModel, Say, generic_model, model_again, spec_of
-from specialize.compiler.laps import Watch
+from specialize.compiler.generic import GenericModel, Say, generic_model, spec_of
+from specialize.compiler.laps import Laps
 from specialize.digest import digest
-from specialize.errors import InputError, UsageError
-from specialize.files.atomic import only_one
-from specialize.model.spec import parse_spec
+from specialize.errors import InputError
+from specialize.files.atomic import only_one, publish_directory
 from specialize.plausibility.fit import require_fit
 from specialize.request import BuildOutcome, BuildRequest
 from specialize.store import open_store
 from specialize.targets.refuse_early import require_taken
 
 if TYPE_CHECKING:
+    from specialize.compiler.specialize import Compilation
     from specialize.costs import FormsReport
-    from specialize.verify import VerifyReport
 
 
 def quiet(line: str) -> None:
@@ -46,13 +46,13 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
             no model in that precision.
         VerificationError: The specialized model differs from the original; nothing is left behind.
     """
-    watch = Watch()
+    laps = Laps()
     profile = load_profile(request.calib)
     require_taken(request.target, request.attention, request.precision)
     require_fits(request, profile)
     store = open_store()
     generic = generic_model(request, store, say)
-    watch.lap("model")
+    laps.lap("model")
     key = build_key(request, profile, generic)
     folder = request.output or Path("build") / folder_name(profile.vehicle)
     replaced = None if request.replace else generic.name
@@ -64,15 +64,47 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
             return BuildOutcome(build_dir=folder, up_to_date=True, manifest=done.manifest, measured=found)
         require_replaceable(folder, replaced)
         with generic.unpacked(store) as parts:
-            from specialize.compiler.publish import prove_and_publish
             from specialize.compiler.specialize import specialize
 
             say(f"specializing {generic.name} for {profile.vehicle}")
-            compiled = specialize(request, profile, generic, parts, watch)
-            made = prove_and_publish(request, compiled, key, folder, watch, say)
+            compiled = specialize(request, profile, generic, parts, laps)
+            return _make(request, compiled, key, folder, laps, say)
+
+
+def _make(
+    request: BuildRequest, compiled: Compilation, key: BuildKey, folder: Path, laps: Laps, say: Say
+) -> BuildOutcome:
+    """Count, lower, prove, measure, convert and publish; the folder appears only if all of that succeeds."""
+    from specialize.compiler.convert import plan_conversion
+    from specialize.compiler.drawing import draw_largest
+    from specialize.compiler.lower import lower
+    from specialize.compiler.measure import measure_once
+    from specialize.compiler.prove import count_forms, prove_equal
+    from specialize.compiler.publish import publish
+
+    conversion = plan_conversion(request, compiled)
+    forms, drawings = count_forms(compiled), draw_largest(compiled)
+    laps.lap("count")
+    with publish_directory(folder) as room:
+        lowered = lower(request, compiled, key, forms, room)
+        laps.lap("write")
+        proof = prove_equal(request, compiled, lowered.candidate, say)
+        laps.lap("verify")
+        measured = measure_once(compiled, lowered.candidate, forms, say) if request.measure else None
+        laps.lap("measure")
+        manifest = lowered.manifest
+        if conversion is not None:
+            manifest = conversion.carry_out(
+                manifest, lowered.facts, room, lowered.candidate, compiled.parts, say
+            )
+            laps.lap("convert")
+        manifest = publish(room, manifest, compiled, forms, drawings, proof)
+        laps.lap("report")
+    if measured is not None:
+        measured = write_measured(folder, manifest.digest, measured)
     return BuildOutcome(
-        build_dir=folder, up_to_date=False, manifest=made.manifest, seconds=watch.seconds,
-        warnings=made.measured.contradictions if made.measured else (), measured=made.measured,
+        build_dir=folder, up_to_date=False, manifest=manifest, seconds=laps.seconds,
+        warnings=measured.contradictions if measured else (), measured=measured,
     )  # fmt: skip
 
 
@@ -91,49 +123,7 @@ def costs(request: BuildRequest, say: Say = quiet) -> FormsReport:
     store = open_store()
     generic = generic_model(request, store, say)
     with generic.unpacked(store) as parts:
-        return count_forms(specialize(request, profile, generic, parts, Watch()))
-
-
-def verify(
-    build_dir: Path, frames: int = 4, say: Say = quiet, frames_dir: Path | None = None
-) -> VerifyReport:
-    """Compare a build with the model that it was made from, once more.
-
-    Args:
-        build_dir: Folder of the build.
-        frames: Number of seeded frames to compare.
-        say: Says what is done.
-        frames_dir: Of a converted build: frames to compare instead of seeded ones.
-
-    Raises:
-        InputError: The build is damaged, or its original cannot be had any more.
-        VerificationError: The comparison could not have failed.
-    """
-    from specialize.binding.modes import fed_to
-    from specialize.compiler.prove import compare_with_original
-    from specialize.targets.lower import runnable_file
-    from specialize.verify import require_power
-
-    made = Build.intact(build_dir)
-    if frames_dir is not None and made.manifest.precision is None:
-        raise UsageError("--frames-dir", "a build of another precision than float32", str(build_dir))
-    spec = parse_spec(made.manifest.spec, f"{build_dir}: spec of the manifest")
-    store = open_store()
-    generic = model_again(made.manifest.source, spec, store, say)
-    if generic.digest != made.manifest.digests.model:
-        raise InputError(f"{build_dir}: model", made.manifest.digests.model, generic.digest, "build again")
-    with generic.unpacked(store) as parts:
-        fed = fed_to(made, spec, parts / PREPARED)
-        if made.manifest.precision is not None:
-            from specialize.compiler.convert import verify_converted
-
-            return verify_converted(made, generic.reference(parts), spec, fed, frames, frames_dir, say)
-        candidate = runnable_file(made.model, parts / "runnable.onnx")
-        cameras, allowed = made.manifest.cameras, made.manifest.allowed
-        original = generic.reference(parts)
-        report = compare_with_original(original, candidate, spec, fed, frames, 0, say, cameras, allowed)
-        require_power(report, allowed)
-        return report
+        return count_forms(specialize(request, profile, generic, parts, Laps()))
 
 
 def build_key(request: BuildRequest, profile: CalibrationProfile, generic: GenericModel) -> BuildKey:

@@ -104,11 +104,11 @@ class Conversion:
             (room / name).unlink(missing_ok=True)
             if (written.parent / name).exists():
                 shutil.move(written.parent / name, room / name)
-        manifest = manifest.with_passes((*manifest.passes, *self._finished(made, facts, room)))
+        notes = self._finished(made, facts, room)
         precision = self._described(made, wide, loss, on_target)
         flat = self.frames.flat() if isinstance(self.frames, FrameFolder) else ()
-        warnings = (*manifest.warnings, *_warnings(precision, target(self.target).PROFILE, made, flat))
-        return msgspec.structs.replace(manifest, precision=precision, warnings=warnings)
+        manifest = manifest.extended(notes, _warnings(precision, target(self.target).PROFILE, made, flat))
+        return msgspec.structs.replace(manifest, precision=precision)
 
     def _on_target(
         self, proven: Path, converted: Path, shown: Shown, loss: dict[str, OutputLoss], say: Say
@@ -182,13 +182,14 @@ def _hold_constants(program: Path) -> None:
     write_graph(model, program)
 
 
-def plan_conversion(request: BuildRequest, compiled: Compilation) -> Conversion:
-    """Return the conversion that a request asks for, after a look at every frame.
+def plan_conversion(request: BuildRequest, compiled: Compilation) -> Conversion | None:
+    """Return the conversion that a request asks for, after a look at every frame; None for float32.
 
     Raises:
         InputError: A frame is not what the model wants.
     """
-    assert request.precision != "float32"
+    if request.precision == "float32":
+        return None
     fed, spec = compiled.binding.fed, compiled.generic.spec
     inputs = {
         tensor.name: TensorInfo(tensor.shape, tensor.dtype)

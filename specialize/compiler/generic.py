@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specialize import zoo
+from specialize.artifact import Build
 from specialize.compiler.adopt import GRAPH as GRAPH
 from specialize.compiler.adopt import KIND, ORIGINAL, adopt, prepare
 from specialize.compiler.adopt import PREPARED as PREPARED
@@ -21,7 +22,7 @@ from specialize.errors import InputError
 from specialize.files.scratch import work_folder
 from specialize.model.spec import ModelSpec, read_spec
 from specialize.request import BuildRequest
-from specialize.store import Store
+from specialize.store import Store, open_store
 from specialize.store.entry import REPAIR, Entry
 from specialize.text.terminal import command
 from specialize.version import code_version
@@ -133,6 +134,22 @@ def model_again(source: dict[str, object], spec: ModelSpec, store: Store, say: S
         hint = "build again with --checkpoint, which puts it back"
         raise InputError(f"store {store.root}", f"{source['name']} with its checkpoint", "none", hint)
     return _zoo_model(str(source["name"]), spec, None, int(str(source["seed"])), store, say)
+
+
+@contextlib.contextmanager
+def original_of(made: Build, spec: ModelSpec, say: Say) -> Iterator[tuple[Path, Path]]:
+    """Yield a folder with the generic model of a build, and what a proof compares with, for as long as the block lasts.
+
+    Raises:
+        InputError: It is not what the build was made from.
+    """
+    store = open_store()
+    generic = model_again(made.manifest.source, spec, store, say)
+    if generic.digest != made.manifest.digests.model:
+        expected = made.manifest.digests.model
+        raise InputError(f"{made.folder}: model", expected, generic.digest, "build again")
+    with generic.unpacked(store) as parts:
+        yield parts, generic.reference(parts)
 
 
 def kept_model(source: dict[str, object], spec: ModelSpec, store: Store) -> GenericModel | None:

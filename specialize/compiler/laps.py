@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Watch:
+class Laps:
     """A stopwatch with laps; what it shows is printed and never kept."""
 
     seconds: dict[str, float] = field(default_factory=dict)

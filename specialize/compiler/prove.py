@@ -1,4 +1,4 @@
-"""Evidence for a build: both models run on the same frames, and all forms counted on their real graphs."""
+"""Prove a build: both models run on the same frames; and count all forms on their real graphs."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from specialize.compiler.specialize import Compilation, rebatched
 from specialize.costs import FormsReport, compare_forms, count
 from specialize.model.spec import ModelSpec
 from specialize.passes.site import CompactedSite
+from specialize.request import BuildRequest
 from specialize.verify import (
     Frames,
     SiteRows,
@@ -29,6 +30,7 @@ from specialize.verify import (
     model_inputs,
     prove,
     require_free,
+    require_power,
 )
 
 THREADS = 2
@@ -71,6 +73,27 @@ class Shown(Sequence[Mapping[str, np.ndarray]]):
 
     def __getitem__(self, frame: Any) -> Any:
         return {**self.frames[frame], **self.cases[frame % len(self.cases)]}
+
+
+def prove_equal(request: BuildRequest, compiled: Compilation, candidate: Path, say: Say) -> VerifyReport:
+    """Return the comparison of the specialized model with the original.
+
+    Args:
+        request: What was asked for.
+        compiled: The compilation.
+        candidate: The specialized model as it was written, in a form that ONNX Runtime runs.
+        say: Says what is done.
+
+    Raises:
+        VerificationError: Both differ, or the comparison could not have failed.
+    """
+    report = compare_with_original(
+        compiled.original, candidate, compiled.generic.spec, compiled.binding.fed, request.frames, request.seed,
+        say, compiled.profile.camera_names(), request.allow, () if request.mode == "envelope" else compiled.sites,
+    )  # fmt: skip
+    report.require_passed()
+    require_power(report, request.allow)
+    return report
 
 
 def compare_with_original(

@@ -16,7 +16,7 @@ from specialize.binding.modes import Binding, bind_model
 from specialize.binding.witnessed.build import witness_build
 from specialize.calibration.profile import CalibrationProfile
 from specialize.compiler.generic import PREPARED, GenericModel
-from specialize.compiler.laps import Watch
+from specialize.compiler.laps import Laps
 from specialize.compiler.match_plans import require_matching
 from specialize.compiler.original import count_original
 from specialize.costs import count
@@ -85,7 +85,7 @@ class Compilation:
 
 
 def specialize(
-    request: BuildRequest, profile: CalibrationProfile, generic: GenericModel, parts: Path, watch: Watch
+    request: BuildRequest, profile: CalibrationProfile, generic: GenericModel, parts: Path, laps: Laps
 ) -> Compilation:
     """Bind, fold and compact the prepared graph of a model for one calibration.
 
@@ -112,7 +112,7 @@ def specialize(
     if request.mode == "exact":
         require_matching(compiled.sites, plans, read_graph(parts / PREPARED), spec)
     witness = witness_build(request, spec, plans, binding)
-    watch.lap("compile")
+    laps.lap("compile")
     return Compilation(
         profile=profile,
         generic=generic,

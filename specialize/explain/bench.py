@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,14 +13,13 @@ from specialize.artifact import Build
 from specialize.artifact.describe import left_for_cost
 from specialize.bench import PARTS, BenchReport, BuildBench, Subject, bench_models, extract_sites
 from specialize.binding.modes import fed_to
-from specialize.compiler.generic import PREPARED, Say, model_again
+from specialize.compiler.generic import PREPARED, Say, original_of
 from specialize.compiler.measure import Form, feed_of, marked, projected, write_original
 from specialize.compiler.specialize import bound_constants, rebatched
 from specialize.errors import InputError
 from specialize.graph.io import read_graph, write_graph
 from specialize.lowering.attention import has_custom
 from specialize.model.spec import ModelSpec, parse_spec
-from specialize.store import open_store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,22 +76,6 @@ def bench_forms_of(
     site, reports = bench_forms(forms, feeds, timing, say)
     rows = {form: found.rows[site] for form, found in forms.items()}
     return BuildBench(model=model, vehicle=vehicle, site=site, rows=rows, parts=reports)
-
-
-@contextmanager
-def original_of(made: Build, spec: ModelSpec, say: Say) -> Iterator[tuple[Path, Path]]:
-    """Yield a folder with the generic model of a build, and what a proof compares with, for as long as the block lasts.
-
-    Raises:
-        InputError: It is not what the build was made from.
-    """
-    store = open_store()
-    generic = model_again(made.manifest.source, spec, store, say)
-    if generic.digest != made.manifest.digests.model:
-        expected = made.manifest.digests.model
-        raise InputError(f"{made.folder}: model", expected, generic.digest, "build again")
-    with generic.unpacked(store) as parts:
-        yield parts, generic.reference(parts)
 
 
 def write_forms(

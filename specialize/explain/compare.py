@@ -14,7 +14,7 @@ from specialize.bench import BuildBench
 from specialize.calibration.load import load_profile
 from specialize.compiler.build import require_fits
 from specialize.compiler.generic import Say, generic_model
-from specialize.compiler.laps import Watch
+from specialize.compiler.laps import Laps
 from specialize.compiler.measure import Form, marked
 from specialize.compiler.prove import count_forms
 from specialize.compiler.specialize import Compilation, bound_constants, specialize
@@ -89,7 +89,7 @@ def _compare(request: BuildRequest, timing: Timing | None, say: Say) -> Comparis
     generic = generic_model(request, store, say)
     with generic.unpacked(store) as parts:
         say(f"specializing {generic.name} for {profile.vehicle}")
-        compiled = specialize(request, profile, generic, parts, Watch())
+        compiled = specialize(request, profile, generic, parts, Laps())
         forms = count_forms(compiled)
         bench = _measure(compiled, timing, say) if timing is not None and compiled.sites else None
     names = profile.camera_names()

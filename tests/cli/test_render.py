@@ -62,7 +62,7 @@ def test_what_a_toolchain_does_is_said_once() -> None:
         Note(NOTES, "applied", "qnn", reason)
         for reason in ("9 nodes allowed", "unknown: 1 Log", "unknown: 1 Log")
     ]
-    made = msgspec.structs.replace(OUTCOME.manifest, target="qnn").with_passes(describe_notes(notes))
+    made = msgspec.structs.replace(OUTCOME.manifest, target="qnn", passes=describe_notes(notes))
     lines = to_text(build_text(replace(OUTCOME, manifest=made))).splitlines()
     first = lines.index("qnn: 9 nodes allowed")
     assert lines[first + 1 : first + 3] == [

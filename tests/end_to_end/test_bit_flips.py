@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from specialize.binding.table import make_table
-from specialize.compiler.build import build, verify
+from specialize.compiler.build import build
+from specialize.compiler.verify import verify
 from specialize.errors import InputError
 from specialize.explain.drift import check
 from specialize.report import write_build_report

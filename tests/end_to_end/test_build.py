@@ -22,7 +22,7 @@ from specialize.artifact import Build, read_metadata
 from specialize.artifact.witness import Witness
 from specialize.binding import modes as binding
 from specialize.calibration.load import load_profile
-from specialize.compiler import publish
+from specialize.compiler import lower
 from specialize.compiler import specialize as specializing
 from specialize.model.visible import visible_sets
 from specialize.passes.pipeline import Specialized, specialize_graph
@@ -273,7 +273,7 @@ def test_a_full_disk_leaves_no_build(bench: Bench, monkeypatch: pytest.MonkeyPat
         raise OSError(errno.ENOSPC, "no space left")
 
     bench.outcome(name="other")  # the store has the model already
-    monkeypatch.setattr(publish, "write_graph", full)
+    monkeypatch.setattr(lower, "write_graph", full)
     ran = bench.build()
     assert ran.code == 1
     assert "free disk space" in ran.err

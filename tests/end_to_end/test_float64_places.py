@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from specialize.artifact import Build
-from specialize.compiler.build import verify
+from specialize.compiler.verify import verify
 from specialize.explain.inspect import inspect_model
 from tests.cli.running import CAR42, run_here
 from tests.end_to_end.tiny_model import tiny_model, write_tiny

@@ -19,7 +19,7 @@ from onnx.utils import Extractor
 
 from specialize.calibration.load import load_profile
 from specialize.compiler.generic import PREPARED, generic_model
-from specialize.compiler.laps import Watch
+from specialize.compiler.laps import Laps
 from specialize.compiler.specialize import specialize
 from specialize.errors import SpecializeError
 from specialize.graph import known
@@ -63,7 +63,7 @@ def main() -> None:
         wanted = model_inputs(folder / "padded.onnx")
         rules = {name: rule for name, rule in generic.spec.inputs.items() if name in wanted}
         np.savez(folder / "feeds.npz", **make_frames(wanted, rules, 0, FRAME + 1)[FRAME])
-        compiled = specialize(request, profile, generic, parts, Watch())
+        compiled = specialize(request, profile, generic, parts, Laps())
         lengths = tuple(site.lengths for site in compiled.sites)
         facts = BuildFacts(vehicle=profile.vehicle, cameras=profile.camera_names(), lengths=lengths)
         for name in names:

@@ -1,0 +1,45 @@
+"""Prove a build once more: its files against the model that it was made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from specialize.artifact import Build
+from specialize.binding.modes import fed_to
+from specialize.compiler.convert import verify_converted
+from specialize.compiler.generic import PREPARED, Say, original_of
+from specialize.compiler.prove import compare_with_original
+from specialize.errors import UsageError
+from specialize.model.spec import parse_spec
+from specialize.targets.lower import runnable_file
+from specialize.verify import VerifyReport, require_power
+
+
+def verify(
+    build_dir: Path, frames: int = 4, say: Say = lambda line: None, frames_dir: Path | None = None
+) -> VerifyReport:
+    """Compare a build with the model that it was made from, once more.
+
+    Args:
+        build_dir: Folder of the build.
+        frames: Number of seeded frames to compare.
+        say: Says what is done.
+        frames_dir: Of a converted build: frames to compare instead of seeded ones.
+
+    Raises:
+        InputError: The build is damaged, or its original cannot be had any more.
+        VerificationError: The comparison could not have failed.
+    """
+    made = Build.intact(build_dir)
+    if frames_dir is not None and made.manifest.precision is None:
+        raise UsageError("--frames-dir", "a build of another precision than float32", str(build_dir))
+    spec = parse_spec(made.manifest.spec, f"{build_dir}: spec of the manifest")
+    with original_of(made, spec, say) as (parts, original):
+        fed = fed_to(made, spec, parts / PREPARED)
+        if made.manifest.precision is not None:
+            return verify_converted(made, original, spec, fed, frames, frames_dir, say)
+        candidate = runnable_file(made.model, parts / "runnable.onnx")
+        cameras, allowed = made.manifest.cameras, made.manifest.allowed
+        report = compare_with_original(original, candidate, spec, fed, frames, 0, say, cameras, allowed)
+        require_power(report, allowed)
+        return report

@@ -12,9 +12,10 @@ from specialize.artifact.describe import describe_notes
 from specialize.artifact.tensors import tensors_bytes
 from specialize.binding.table_program import OWN_TABLE, metadata_of
 from specialize.calibration.dump import dump_profile
+from specialize.compiler.describe import describe, tie
 from specialize.compiler.generic import PREPARED_WEIGHTS
 from specialize.compiler.original import losses
-from specialize.compiler.specialize import Compilation, describe, tie
+from specialize.compiler.specialize import Compilation
 from specialize.costs import FormsReport
 from specialize.files.atomic import write_file
 from specialize.graph.io import write_graph

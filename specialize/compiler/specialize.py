@@ -1,4 +1,4 @@
-"""Specializing one model for one calibration: from prepared graph to specialized graph, checked and described."""
+"""Specialize one model for one calibration: from prepared graph to specialized graph, judged and witnessed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
-from specialize.artifact import BuildKey, Digests, Manifest, ModelTie, contract_digest
-from specialize.artifact.describe import describe_notes, describe_site, describe_tensor
+from specialize.artifact.describe import describe_tensor
 from specialize.artifact.witness import Witness
 from specialize.binding.modes import Binding, bind_model
 from specialize.binding.witnessed.build import witness_build
@@ -20,14 +19,13 @@ from specialize.compiler.laps import Laps
 from specialize.compiler.match_plans import require_matching
 from specialize.compiler.original import count_original
 from specialize.costs import count
-from specialize.digest import digest
 from specialize.drafting.contradicted import kinds_findings
 from specialize.errors import DeclinedError, InputError
 from specialize.graph.custom import POOL
 from specialize.graph.io import read_graph
 from specialize.graph.notes import Note
 from specialize.model.spec import ModelSpec
-from specialize.model.visible import plans_digest, visible_sets
+from specialize.model.visible import visible_sets
 from specialize.passes.fold_affine import fold_affine
 from specialize.passes.gather_sums import gather_sums
 from specialize.passes.pipeline import Specialized, specialize_graph
@@ -38,7 +36,6 @@ from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
 from specialize.targets import target
 from specialize.targets.base import RUNS_ANYWHERE
-from specialize.version import library_versions
 from specialize.visibility.plan import VisibilityPlan
 
 LEAST_SAVING = 0.005
@@ -190,68 +187,6 @@ def rebatched(
     packing = Packing("padded", every_site=True, left=left)
     found = specialize_graph(read_graph(prepared), constants, packing)
     return replace(found, notes=(*found.notes, *fold_affine(found.model), *gather_sums(found.model)))
-
-
-def describe(request: BuildRequest, compiled: Compilation, key: BuildKey) -> Manifest:
-    """Return the manifest of a compilation, the evidence still missing."""
-    plans, sites = compiled.plans, compiled.sites
-    cameras = compiled.profile.camera_names()
-    return Manifest(
-        vehicle=compiled.profile.vehicle,
-        model=compiled.generic.name,
-        target=request.target,
-        mode=request.mode,
-        layout=request.layout,
-        align=request.align,
-        cameras=cameras,
-        spec=compiled.generic.spec.to_text(),
-        key=key.to_json(),
-        libraries=library_versions(),
-        source=compiled.generic.source,
-        digests=Digests(
-            profile=compiled.profile.digest,
-            plan=plans_digest(plans) if plans else digest([site.seen for site in sites]),
-            model=compiled.generic.digest,
-            build=key.digest(),
-        ),
-        sites=tuple(describe_site(site, cameras) for site in sites),
-        inputs=tuple(describe_tensor(value) for value in compiled.graph.graph.inputs),
-        outputs=tuple(describe_tensor(value) for value in compiled.graph.graph.outputs),
-        passes=describe_notes((*_prior(compiled.generic), *compiled.notes)),
-        warnings=(
-            *compiled.generic.warnings,
-            *(f"profile {compiled.profile.vehicle}: {text}" for text in compiled.fit.warnings),
-        ),
-        allowed=tuple(sorted(set(request.allow))),
-        options=dict(compiled.binding.options)
-        | ({"attention": request.attention} if request.attention else {}),
-        plausibility=compiled.plausibility,
-        witness=compiled.witness,
-        verify={},
-        flops={},
-    )
-
-
-def _prior(generic: GenericModel) -> tuple[Note, ...]:
-    """Return what was done to the user's graph when it was read."""
-    return tuple(Note(by, "applied", where, what) for by, where, what in generic.notes)
-
-
-def tie(manifest: Manifest, sites: tuple[CompactedSite, ...]) -> ModelTie:
-    """Return what the specialized ONNX says about itself."""
-    digests = manifest.digests
-    return ModelTie(
-        vehicle=manifest.vehicle,
-        mode=manifest.mode,
-        layout=manifest.layout,
-        cameras=manifest.cameras,
-        lengths=tuple(site.lengths for site in sites),
-        profile=digests.profile,
-        plan=digests.plan,
-        model=digests.model,
-        build=digests.build,
-        contract=contract_digest(manifest),
-    )
 
 
 def _settled(compiled: Specialized, request: BuildRequest) -> Specialized:

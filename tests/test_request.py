@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from specialize.errors import UsageError
-from specialize.fleet.planned import FleetRequest
+from specialize.fleet.request import FleetRequest
 from specialize.request import BuildRequest
 
 WRONG = {
@@ -29,7 +29,7 @@ def test_one_build_and_a_fleet_refuse_the_same(option: str) -> None:
     value, told = WRONG[option]
     for refused in (
         lambda: BuildRequest(calib=Path("car.yaml"), **{option: value}),  # type: ignore[arg-type]
-        lambda: FleetRequest(folder=Path("cars"), **{option: value}),  # type: ignore[arg-type]
+        lambda: FleetRequest.of(folder=Path("cars"), **{option: value}),  # type: ignore[arg-type]
     ):
         with pytest.raises(UsageError) as raised:
             refused()

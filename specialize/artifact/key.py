@@ -70,9 +70,12 @@ class BuildKey:
         """Return the digest that names the build."""
         return digest((_SCHEMA, *astuple(self)))
 
-    def of_any_vehicle(self) -> BuildKey:
-        """Return the key without the vehicle that a build with tables was made with: its engine serves every one."""
-        return replace(self, vehicle="", profile="", calibration="")
+    def identity(self) -> BuildKey:
+        """Return what all builds agree in that may stand for each other.
+
+        An engine with tables serves every vehicle, whichever it was made with.
+        """
+        return replace(self, vehicle="", profile="", calibration="") if self.mode == "tables" else self
 
     def to_json(self) -> dict[str, object]:
         """Return plain values, as the manifest keeps them."""

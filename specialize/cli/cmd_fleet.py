@@ -13,7 +13,7 @@ from specialize.cli.output import emit, say, warn
 from specialize.cli.shares import SHARE
 
 if TYPE_CHECKING:
-    from specialize.fleet.planned import FleetPlan
+    from specialize.fleet.builds import FleetPlan
 
 ENGINES = ("local", "dask")
 MODES = ("auto", "exact", "envelope", "tables")
@@ -135,9 +135,9 @@ def plan(
     from specialize.cli.render_fleet import plan_json, plan_text
     from specialize.fleet.lock import NAME, lock_of, write_lock
     from specialize.fleet.plan import plan_fleet
-    from specialize.fleet.planned import FleetRequest
+    from specialize.fleet.request import FleetRequest
 
-    found = plan_fleet(FleetRequest(**given), jobs, say)
+    found = plan_fleet(FleetRequest.of(**given), jobs, say)
     warn(found.request.warnings())
     lock = None if dry_run else output or found.request.folder / NAME
     if lock is not None:

@@ -54,7 +54,7 @@ def gc(dry_run: bool, grace: float, fleet: tuple[Path, ...], as_json: bool) -> N
 
     Builds of fleets are kept as long as a fleet.lock names them.
     """
-    from specialize.fleet.kept import builds_named
+    from specialize.fleet.retention import builds_named
 
     store = open_store()
     done = collect(store, builds_named(store, fleet), dry_run=dry_run, grace_s=grace)

@@ -10,7 +10,8 @@ from rich.console import RenderableType
 from specialize.cli.output import stack
 from specialize.cli.tables import table
 from specialize.digest import short
-from specialize.fleet.planned import FleetPlan, FleetRequest, Member, PlannedBuild
+from specialize.fleet.builds import FleetPlan, Member, PlannedBuild
+from specialize.fleet.request import FleetRequest
 from specialize.text.terminal import command
 from specialize.text.units import counted, number
 
@@ -27,9 +28,9 @@ def plan_json(plan: FleetPlan, lock: Path | None) -> dict[str, Any]:
         "folder": str(plan.request.folder),
         "model": plan.model,
         "mode": plan.request.mode,
-        "target": plan.request.target,
-        "attention": plan.request.attention,
-        "precision": plan.request.precision,
+        "target": plan.request.build.target,
+        "attention": plan.request.build.attention,
+        "precision": plan.request.build.precision,
         "max_overhead": plan.request.max_overhead,
         "vehicles": plan.vehicles,
         "at_least": plan.at_least,
@@ -64,9 +65,9 @@ def plan_text(plan: FleetPlan, lock: Path | None) -> RenderableType:
 def _form(request: FleetRequest) -> str:
     """Return what is asked of every build beside its model, as far as it is not what builds are without options."""
     asked = (
-        (request.target != "onnxruntime", f" for {request.target}"),
-        (bool(request.attention), f" with attention as {request.attention}"),
-        (request.precision != "float32", f" in {request.precision}"),
+        (request.build.target != "onnxruntime", f" for {request.build.target}"),
+        (bool(request.build.attention), f" with attention as {request.build.attention}"),
+        (request.build.precision != "float32", f" in {request.build.precision}"),
     )
     return "".join(words for given, words in asked if given)
 

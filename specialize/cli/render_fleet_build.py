@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from specialize.cli.output import stack
 from specialize.cli.tables import table
 from specialize.digest import short
-from specialize.fleet.built import BuiltBuild, FleetBuilt
+from specialize.fleet.builds import BuiltBuild, FleetBuilt
 from specialize.fleet.status import STATES, FleetStatus, VehicleState
 from specialize.text.terminal import command
 from specialize.text.units import counted, number, size

@@ -16,9 +16,9 @@ from specialize.artifact.place import folder_name, require_replaceable
 from specialize.calibration.folder import load_profiles
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
-from specialize.compiler.generic import GenericModel, Say, generic_model, spec_of
+from specialize.compiler.generic import Say, generic_model, spec_of
+from specialize.compiler.key import build_key
 from specialize.compiler.laps import Laps
-from specialize.digest import digest
 from specialize.errors import InputError
 from specialize.files.atomic import only_one, publish_directory
 from specialize.plausibility.fit import require_fit
@@ -126,28 +126,6 @@ def costs(request: BuildRequest, say: Say = quiet) -> FormsReport:
         return count_forms(specialize(request, profile, generic, parts, Laps()))
 
 
-def build_key(request: BuildRequest, profile: CalibrationProfile, generic: GenericModel) -> BuildKey:
-    """Return the key of a build: everything that can change a byte of it."""
-    return BuildKey(
-        **request.in_key(),
-        vehicle=profile.vehicle,
-        profile=profile.digest,
-        calibration=digest(generic.spec.calibration_arrays(profile)),
-        model=generic.digest,
-        name=generic.name,
-        spec=digest(generic.spec.to_text()),
-        mode=request.mode,
-        frames_digest=_frames_digest(request.frames_dir),
-        tolerance=request.tolerance or "",
-        capacity=request.capacity or "",
-        envelope_over=tuple(profile.digest for profile in load_profiles(request.envelope_over)),
-        count_outside=request.count_outside,
-        capacity_over=tuple(profile.digest for profile in load_profiles(request.capacity_over)),
-        allow_unchanged=request.allow_unchanged,
-        keep_every_site=request.keep_every_site,
-    )
-
-
 def require_fits(request: BuildRequest, profile: CalibrationProfile) -> None:
     """Refuse calibrations that do not fit the model, before anything is exported or run.
 
@@ -158,15 +136,6 @@ def require_fits(request: BuildRequest, profile: CalibrationProfile) -> None:
     require_fit(profile, spec, request.allow, str(request.calib))
     for other in (*load_profiles(request.envelope_over), *load_profiles(request.capacity_over)):
         require_fit(other, spec, request.allow, f"profile of {other.vehicle}")
-
-
-def _frames_digest(folder: Path | None) -> str:
-    """Return the digest of a folder of frames; empty without a folder."""
-    if folder is None:
-        return ""
-    from specialize.precision.frames import frames_digest
-
-    return frames_digest(folder)
 
 
 def _up_to_date(folder: Path, key: BuildKey) -> Build | None:

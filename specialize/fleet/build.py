@@ -9,14 +9,14 @@ from pathlib import Path
 
 from specialize.digest import digest
 from specialize.errors import SpecializeError
-from specialize.fleet.built import BuiltBuild, FleetBuilt
+from specialize.fleet.builds import BuiltBuild, FleetBuilt, failed
 from specialize.fleet.engines import Engine, Local
-from specialize.fleet.kept import FLEET_KIND
 from specialize.fleet.lock import FleetLock, lock_text, read_lock
-from specialize.fleet.parts import KIND, folder_name, unpack_build
-from specialize.fleet.tabling import Tabled, TablesTask, chunks, make_tables, write_table
-from specialize.fleet.task import Done, Task, carry_out
-from specialize.fleet.work import in_order, work_of
+from specialize.fleet.retention import FLEET_KIND
+from specialize.fleet.storage import KIND, folder_name, unpack_build
+from specialize.fleet.tasks import Task, Work, work_of
+from specialize.fleet.vehicle_tables import CHUNK, make_tables, without_tables, write_table
+from specialize.fleet.worker import carry_out
 from specialize.store import Entry, Store, open_store
 
 Watch = Callable[[BuiltBuild, int, int], None]
@@ -41,11 +41,11 @@ def build_fleet(
     register(store, lock, lock_file)
     work = work_of(lock, _place_of(store))
     results: list[BuiltBuild] = []
-    for built in _all(lock, work.failed, work.tasks, engine or Local(), store):
-        results.append(built if output is None else _laid_out(built, lock, work.left_out, store, output))
+    for built in _all(work, engine or Local()):
+        results.append(built if output is None else _laid_out(built, work.left_out, store, output))
         if watch is not None:
             watch(results[-1], len(results), len(lock.builds))
-    order = {key: number for number, key in enumerate(in_order(lock))}
+    order = {build.key: number for number, build in enumerate(lock.in_order())}
     return FleetBuilt(
         lock=lock_file,
         store=_place_of(store),
@@ -69,57 +69,42 @@ def register(store: Store, lock: FleetLock, lock_file: Path) -> None:
     store.write_entry(entry)
 
 
-def _all(
-    lock: FleetLock, failed: tuple[BuiltBuild, ...], tasks: tuple[Task, ...], engine: Engine, store: Store
-) -> Iterator[BuiltBuild]:
+def _all(work: Work, engine: Engine) -> Iterator[BuiltBuild]:
     """Yield every build as it finishes; engines with tables after the others, with the tables of their vehicles."""
-    yield from failed
-    cars = {task.key: task.cars for task in tasks}
+    yield from work.failed
+    tasks = {task.build.key: task for task in work.tasks}
     waiting = []
-    for done in engine.run(carry_out, tasks, _lost):
-        built = _built(lock, done)
+    for built in engine.run(carry_out, work.tasks, _lost):
         if built.mode != "tables" or built.status == "failed":
             yield built
         else:
             waiting.append(built)
     for built in waiting:
         start = time.perf_counter()
-        parts = tuple(chunks(built.key, cars[built.key], _place_of(store)))
-        tabled = list(engine.run(make_tables, parts, _lost_tables))
+        parts = tuple(tasks[built.key].chunks(CHUNK))
+        tabled = list(engine.run(make_tables, parts, without_tables))
         yield _with_tables(built, tabled, time.perf_counter() - start)
 
 
-def _built(lock: FleetLock, done: Done) -> BuiltBuild:
-    return BuiltBuild(
-        key=done.key, mode=lock.builds[done.key].mode, vehicles=tuple(one.vehicle for one in lock.served(done.key)),
-        status=done.status, reason=done.reason, exit_code=done.exit_code, seconds=done.seconds,
-    )  # fmt: skip
-
-
-def _with_tables(built: BuiltBuild, tabled: list[Tabled], seconds: float) -> BuiltBuild:
+def _with_tables(built: BuiltBuild, parts: list[BuiltBuild], seconds: float) -> BuiltBuild:
     """Return an engine with what became of its vehicles' tables."""
-    failed = tuple(sorted(pair for part in tabled for pair in part.failed))
-    made = sum(part.made for part in tabled)
+    unserved = tuple(sorted(pair for part in parts for pair in part.unserved))
     return dataclasses.replace(
         built,
-        status="built" if made else built.status,
-        unserved=failed,
-        exit_code=1 if failed else 0,
+        status="built" if any(part.status == "built" for part in parts) else built.status,
+        unserved=unserved,
+        exit_code=1 if unserved else 0,
         seconds=built.seconds + seconds,
-        tables=made + sum(part.reused for part in tabled),
+        tables=sum(part.tables for part in parts),
     )
 
 
-def _lost(task: Task, reason: str) -> Done:
-    return Done(key=task.key, status="failed", reason=reason, exit_code=1)
-
-
-def _lost_tables(task: TablesTask, reason: str) -> Tabled:
-    return Tabled(task.build, 0, 0, tuple((car.vehicle, reason) for car in task.cars))
+def _lost(task: Task, reason: str) -> BuiltBuild:
+    return failed(task.build, reason)
 
 
 def _laid_out(
-    built: BuiltBuild, lock: FleetLock, left_out: tuple[tuple[str, str], ...], store: Store, output: Path
+    built: BuiltBuild, left_out: tuple[tuple[str, str], ...], store: Store, output: Path
 ) -> BuiltBuild:
     """Return a build with its folder, the tables of its vehicles beside it; one that cannot be laid out has failed."""
     if built.status == "failed":
@@ -128,11 +113,11 @@ def _laid_out(
     try:
         unpack_build(store, built.key, folder)
         unserved = {vehicle for vehicle, _ in (*built.unserved, *left_out)}
-        for one in lock.served(built.key) if built.tables else ():
+        for one in built.members if built.tables else ():
             if one.vehicle in unserved:
                 continue
             path = output / f"{folder_name(built.key, (one.vehicle,))}.safetensors"
-            write_table(store, built.key, one.profile, one.calibration, path)
+            write_table(store, built.key, one, path)
     except SpecializeError as error:
         return dataclasses.replace(built, status="failed", reason=str(error), exit_code=error.exit_code)
     return dataclasses.replace(built, folder=folder)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from specialize.binding.envelope import reach_of
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.tolerance import Tolerance
-from specialize.digest import digest
+from specialize.fleet.vehicle import Vehicle, identify
 from specialize.model.spec import ModelSpec
 from specialize.model.visible import plans_digest, visible_sets
 from specialize.plausibility.fit import require_fit
@@ -111,11 +111,7 @@ class Footprint:
     """What one vehicle makes a build compute.
 
     Attributes:
-        vehicle: Its name.
-        path: Its profile.
-        profile: Digest of its profile.
-        plan: Digest of its visible sets.
-        calibration: Digest of what the model is fed: not the profile's, which leaves out the vehicle's frame.
+        vehicle: Which one.
         cameras: Names of its cameras, in order.
         own: (G, N) queries that each camera sees, by exact arithmetic: what its own build would compute.
         reach: (G, N) queries that each camera may see: rounding, and a tolerance if one was asked for.
@@ -123,11 +119,7 @@ class Footprint:
         bits: The reach as the cover of `EnvelopeSpace`; None where only numbers are wanted.
     """
 
-    vehicle: str
-    path: Path
-    profile: str
-    plan: str
-    calibration: str
+    vehicle: Vehicle
     cameras: tuple[str, ...]
     own: Ints
     reach: Ints
@@ -157,11 +149,7 @@ class Survey:
         reach = [self._reach(plan, profile) for plan in plans]  # per grid (N, Q)
         count = len(profile.cameras)
         return Footprint(
-            vehicle=profile.vehicle,
-            path=path,
-            profile=profile.digest,
-            plan=plans_digest(plans) if plans else "",
-            calibration=digest(self.spec.calibration_arrays(profile)),
+            vehicle=identify(path, profile, self.spec, plans_digest(plans) if plans else ""),
             cameras=profile.camera_names(),
             own=np.array([plan.lengths for plan in plans], np.int64).reshape(-1, count),
             reach=np.array([kept.sum(axis=1) for kept in reach], np.int64).reshape(-1, count),

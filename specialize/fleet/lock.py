@@ -14,7 +14,6 @@ Paths are relative to the lock.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -23,42 +22,19 @@ from urllib.parse import quote, unquote
 from specialize.errors import InputError
 from specialize.files.atomic import write_file
 from specialize.files.regular import read_regular
-from specialize.fleet.planned import FleetPlan, FleetRequest, PlannedBuild
-from specialize.request import MODES, Mode
+from specialize.fleet.builds import FleetBuild, FleetPlan, locked
+from specialize.fleet.request import FleetRequest
+from specialize.fleet.vehicle import Vehicle
+from specialize.request import MODES, BuildOptions
 from specialize.version import VERSION
 
 SCHEMA = "specialize/fleet-lock@1"
 NAME = "fleet.lock"
 
 _SAFE = "!#$&'()*+,-./:;<>?@[]^_`{|}~"
+_OWN = tuple(part for part in fields(FleetRequest) if part.name != "build")
+_OPTIONS = (*fields(BuildOptions), *_OWN)
 _PATHS = ("folder", "model_spec", "checkpoint", "frames_dir")
-
-
-@dataclass(frozen=True, slots=True)
-class LockedBuild:
-    """One build: its key, how it binds, whose profile it carries, and the rows it computes per grid and camera."""
-
-    key: str
-    mode: Mode
-    made_from: str
-    lengths: tuple[tuple[int, ...], ...]
-
-    @property
-    def pairs(self) -> int:
-        """Rows that it computes."""
-        return sum(map(sum, self.lengths))
-
-
-@dataclass(frozen=True, slots=True)
-class LockedVehicle:
-    """One vehicle: its profile; digests of that, of its visible sets and of what its model is fed; its build's key."""
-
-    vehicle: str
-    path: Path
-    profile: str
-    plan: str
-    calibration: str
-    build: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,41 +45,31 @@ class FleetLock:
         request: What was asked for.
         spec: Digest of what was known about the model.
         source: What named its weights.
-        builds: By key.
-        vehicles: By name, sorted.
+        builds: By key; the vehicles of each begin with the one whose profile it carries, then follow by their files.
         compiler: Version that made the plan.
     """
 
     request: FleetRequest
     spec: str
     source: str
-    builds: dict[str, LockedBuild]
-    vehicles: dict[str, LockedVehicle]
+    builds: dict[str, FleetBuild]
     compiler: str = VERSION
 
-    def served(self, key: str) -> tuple[LockedVehicle, ...]:
-        """Return the vehicles of one build: the one whose profile it carries, then by their files."""
-        first = self.builds[key].made_from
-        return tuple(
-            sorted(
-                (one for one in self.vehicles.values() if one.build == key),
-                key=lambda one: (one.vehicle != first, str(one.path)),
-            )
-        )
+    @property
+    def vehicles(self) -> dict[str, Vehicle]:
+        """The vehicles by name, sorted."""
+        served = [one for build in self.builds.values() for one in build.members]
+        return {one.vehicle: one for one in sorted(served, key=lambda one: one.vehicle)}
+
+    def in_order(self) -> list[FleetBuild]:
+        """Return the builds in the order of the first names among the vehicles that they serve."""
+        return sorted(self.builds.values(), key=lambda one: (min(one.vehicles, default=""), one.key))
 
 
 def lock_of(plan: FleetPlan) -> FleetLock:
     """Return a plan as a lock."""
-    return FleetLock(
-        request=plan.request,
-        spec=plan.spec,
-        source=plan.source,
-        builds={
-            build.key: LockedBuild(build.key, build.mode, build.made_from, build.lengths)
-            for build in plan.builds
-        },
-        vehicles={vehicle.vehicle: vehicle for build in plan.builds for vehicle in _vehicles(build)},
-    )
+    builds = {build.key: locked(build) for build in plan.builds}
+    return FleetLock(request=plan.request, spec=plan.spec, source=plan.source, builds=builds)
 
 
 def write_lock(lock: FleetLock, path: Path) -> None:
@@ -141,7 +107,8 @@ def lock_text(lock: FleetLock, folder: Path) -> str:
         f"source {_quoted(lock.source)}",
     ]
     lines += [_build_line(lock.builds[key]) for key in sorted(lock.builds)]
-    lines += [_vehicle_line(lock.vehicles[name], folder) for name in sorted(lock.vehicles)]
+    homes = {one.vehicle: build.key for build in lock.builds.values() for one in build.members}
+    lines += [_vehicle_line(one, homes[name], folder) for name, one in lock.vehicles.items()]
     return "\n".join(lines) + "\n"
 
 
@@ -157,63 +124,64 @@ def parse_lock(text: str, path: Path) -> FleetLock:
         raise InputError(f"{path}: line 1", f"schema {SCHEMA}", repr(found), "plan the fleet again")
     try:
         once = {words[0]: words[1:] for words in lines if words[0] not in ("build", "vehicle")}
-        builds = [_parse_build(words[1:]) for words in lines if words[0] == "build"]
         vehicles = [_parse_vehicle(words[1:], path.parent) for words in lines if words[0] == "vehicle"]
+        served: dict[str, list[Vehicle]] = {}
+        for one, key in vehicles:
+            served.setdefault(key, []).append(one)
+        builds = [_parse_build(words[1:], served) for words in lines if words[0] == "build"]
         lock = FleetLock(
             request=_parse_request(once["request"], path.parent),
             spec=once["spec"][0],
             source=unquote(once["source"][0]),
             builds={build.key: build for build in builds},
-            vehicles={one.vehicle: one for one in sorted(vehicles, key=lambda one: one.vehicle)},
             compiler=once["compiler"][0],
         )
     except (KeyError, IndexError, ValueError) as error:
         raise InputError(
             str(path), "a whole lock", f"{type(error).__name__}: {error}", "plan again"
         ) from error
-    for one in lock.vehicles.values():
-        if one.build not in lock.builds:
-            raise InputError(f"{path}: {one.vehicle}", "a build of this lock", one.build, "plan again")
+    for one, key in vehicles:
+        if key not in lock.builds:
+            raise InputError(f"{path}: {one.vehicle}", "a build of this lock", key, "plan again")
     return lock
 
 
-def _vehicles(build: PlannedBuild) -> Iterable[LockedVehicle]:
-    for one in build.members:
-        yield LockedVehicle(one.vehicle, one.path, one.profile, one.plan, one.calibration, build.key)
-
-
-def _build_line(build: LockedBuild) -> str:
+def _build_line(build: FleetBuild) -> str:
     lengths = ";".join(",".join(map(str, row)) for row in build.lengths)
     return (
         f"build {build.key} {build.mode} for={_quoted(build.made_from)} pairs={build.pairs} lengths={lengths}"
     )
 
 
-def _parse_build(words: list[str]) -> LockedBuild:
+def _parse_build(words: list[str], served: dict[str, list[Vehicle]]) -> FleetBuild:
     key, mode, made_from, _, lengths = words
     if mode not in MODES:
         raise ValueError(mode)
     rows = lengths.removeprefix("lengths=").split(";") if lengths != "lengths=" else []
-    first = unquote(made_from.removeprefix("for="))
-    return LockedBuild(key, mode, first, tuple(tuple(int(n) for n in row.split(",")) for row in rows))  # type: ignore[arg-type]
+    return locked(FleetBuild(
+        key=key, mode=mode, made_from=unquote(made_from.removeprefix("for=")), members=tuple(served.get(key, ())),  # type: ignore[arg-type]
+        lengths=tuple(tuple(int(n) for n in row.split(",")) for row in rows),
+    ))  # fmt: skip
 
 
-def _vehicle_line(one: LockedVehicle, folder: Path) -> str:
+def _vehicle_line(one: Vehicle, build: str, folder: Path) -> str:
     path = _quoted(_relative(one.path, folder))
-    digests = f"{one.profile} {one.plan or '-'} {one.calibration} {one.build}"
+    digests = f"{one.profile} {one.plan or '-'} {one.calibration} {build}"
     return f"vehicle {_quoted(one.vehicle)} {path} {digests}"
 
 
-def _parse_vehicle(words: list[str], folder: Path) -> LockedVehicle:
+def _parse_vehicle(words: list[str], folder: Path) -> tuple[Vehicle, str]:
     name, path, profile, plan, calibration, build = words
     plan = "" if plan == "-" else plan
-    return LockedVehicle(unquote(name), folder / unquote(path), profile, plan, calibration, build)
+    return Vehicle(
+        vehicle=unquote(name), path=folder / unquote(path), profile=profile, plan=plan, calibration=calibration
+    ), build  # fmt: skip
 
 
 def _request_words(request: FleetRequest, folder: Path) -> str:
     words = []
-    for part in fields(FleetRequest):
-        value = getattr(request, part.name)
+    for part in _OPTIONS:
+        value = getattr(request if part in _OWN else request.build, part.name)
         if part.name in _PATHS and value is not None:
             value = _relative(value, folder)
         elif part.name == "model" and value.endswith(".onnx"):
@@ -233,7 +201,7 @@ _LATER = ("attention", "precision", "frames_dir", "allow")
 def _parse_request(words: list[str], folder: Path) -> FleetRequest:
     given = {key: unquote(value) for key, _, value in (word.partition("=") for word in words)}
     values: dict[str, Any] = {}
-    for part in fields(FleetRequest):
+    for part in _OPTIONS:
         if part.name in _LATER and part.name not in given:
             continue
         text = given[part.name]
@@ -245,7 +213,7 @@ def _parse_request(words: list[str], folder: Path) -> FleetRequest:
             values["allow"] = tuple(text.split(","))
         else:
             values[part.name] = _KINDS.get(part.name, str)(text)
-    return FleetRequest(**values)
+    return FleetRequest.of(**values)
 
 
 _KINDS: dict[str, type] = {"max_overhead": float, "spare": float, "align": int, "seed": int, "frames": int}

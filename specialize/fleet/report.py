@@ -7,9 +7,9 @@ from pathlib import Path
 
 from specialize.digest import short
 from specialize.files.atomic import write_file
+from specialize.fleet.builds import CameraRoom, FleetPlan, PlannedBuild
 from specialize.fleet.differences import FleetDifferences, fleet_diff
 from specialize.fleet.load import Failed
-from specialize.fleet.planned import CameraRoom, FleetPlan, PlannedBuild
 from specialize.fleet.report_apart import apart_remark, apart_views, outlier_rows
 from specialize.fleet.report_builds import build_detail, build_row, per_cent
 from specialize.report.fleet_page import FleetPage, Names
@@ -45,7 +45,7 @@ def fleet_page(plan: FleetPlan, found: FleetDifferences) -> FleetPage:
     return FleetPage(
         title=f"{plan.request.folder.resolve().name}: {plural(plan.vehicles, 'vehicle')}, "
         f"{plural(len(plan.builds), 'build')}",
-        subtitle=f"fleet plan for {plan.model}, mode {request.mode}, {request.layout} layout, "
+        subtitle=f"fleet plan for {plan.model}, mode {request.mode}, {request.build.layout} layout, "
         f"at most {_allowed(plan)} overhead",
         warnings=tuple(f"Not in the plan: {_without_folder(failed)}" for failed in plan.failed),
         facts=_facts(plan, found),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from specialize.digest import short
-from specialize.fleet.planned import FleetPlan, Member, PlannedBuild
+from specialize.fleet.builds import FleetPlan, Member, PlannedBuild
 from specialize.report.fleet_page import BuildDetail, BuildRow, Growth, MemberRow, RoomRow
 from specialize.report.numbers import count, plural, three, width
 from specialize.report.page import Bar

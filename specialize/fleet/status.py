@@ -15,15 +15,16 @@ from specialize.calibration.delta import compare
 from specialize.calibration.document import parse_document
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.profile import CalibrationProfile
-from specialize.digest import digest
 from specialize.errors import InputError
 from specialize.explain.plan import resolve_spec
 from specialize.files.scratch import work_folder
-from specialize.fleet.kept import TABLE_KIND, table_key
+from specialize.fleet.builds import FleetBuild
+from specialize.fleet.grouping import survey_of
 from specialize.fleet.load import Failed, UniqueNames, fleet_files, over_profiles
-from specialize.fleet.lock import FleetLock, LockedBuild, LockedVehicle, read_lock
-from specialize.fleet.parts import KIND, read_part
-from specialize.fleet.plan import survey_of
+from specialize.fleet.lock import FleetLock, read_lock
+from specialize.fleet.retention import TABLE_KIND, table_key
+from specialize.fleet.storage import KIND, read_part
+from specialize.fleet.vehicle import Vehicle, identify
 from specialize.model.spec import ModelSpec
 from specialize.model.visible import visible_sets
 from specialize.store import Entry, Store, damages, open_store
@@ -104,23 +105,13 @@ def fleet_status(folder: Path, lock_file: Path, jobs: int | None = None) -> Flee
 
 
 @dataclass(frozen=True, slots=True)
-class _Today:
-    """A vehicle's file, name, and digests of its profile and of what its model is fed."""
-
-    path: Path
-    vehicle: str
-    profile: str
-    calibration: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Identify:
     """Reads which vehicle a profile is of, and what is true of it today; runs in other processes."""
 
     spec: ModelSpec
 
-    def __call__(self, path: Path, profile: CalibrationProfile) -> _Today:
-        return _Today(path, profile.vehicle, profile.digest, digest(self.spec.calibration_arrays(profile)))
+    def __call__(self, path: Path, profile: CalibrationProfile) -> Vehicle:
+        return identify(path, profile, self.spec)
 
 
 def _unused(lock: FleetLock, present: set[str], broken: set[Path]) -> Iterable[VehicleState]:
@@ -135,39 +126,39 @@ class _States:
     def __init__(self, lock: FleetLock, store: Store) -> None:
         self.lock = lock
         self.store = store
-        self.spec = resolve_spec(lock.request.model, lock.request.model_spec)
+        self.spec = resolve_spec(lock.request.build.model, lock.request.build.model_spec)
         self.damaged: dict[str, str] = {}
         self.entries = {key: self._found(KIND, key) for key in lock.builds}
+        self.known = {one.vehicle: (one, build) for build in lock.builds.values() for one in build.members}
 
-    def of(self, today: _Today) -> VehicleState:
+    def of(self, today: Vehicle) -> VehicleState:
         """Return the state of a vehicle."""
-        vehicle = today.vehicle
-        locked = self.lock.vehicles.get(vehicle)
-        if locked is None:
-            return VehicleState(
-                vehicle=vehicle, state="missing", reason="not in the lock: plan the fleet again"
-            )
-        entry = self.entries[locked.build]
-        if locked.build in self.damaged:
-            return VehicleState(vehicle=vehicle, state="damaged", reason=self.damaged[locked.build])
-        if (today.profile, today.calibration) != (locked.profile, locked.calibration):
-            return self._moved(today.path, locked, entry)
-        if entry is None:
-            return VehicleState(vehicle=vehicle, state="missing", reason="its build is not in the store")
-        if self.lock.builds[locked.build].mode == "tables":
-            return self._tabled(locked, entry)
-        return VehicleState(vehicle=vehicle, state="fresh")
+        state, reason = self._judged(today)
+        return VehicleState(vehicle=today.vehicle, state=state, reason=reason)
 
-    def _tabled(self, locked: LockedVehicle, entry: Entry) -> VehicleState:
+    def _judged(self, today: Vehicle) -> tuple[State, str]:
+        """Return the state of a vehicle, and why."""
+        if today.vehicle not in self.known:
+            return "missing", "not in the lock: plan the fleet again"
+        locked, build = self.known[today.vehicle]
+        entry = self.entries[build.key]
+        if build.key in self.damaged:
+            return "damaged", self.damaged[build.key]
+        if today.numbers != locked.numbers:
+            return self._moved(today.path, build, entry)
+        if entry is None:
+            return "missing", "its build is not in the store"
+        return self._tabled(locked, entry) if build.mode == "tables" else ("fresh", "")
+
+    def _tabled(self, locked: Vehicle, entry: Entry) -> tuple[State, str]:
         """Return the state of a vehicle by its tables, which must be for its engine as it is now."""
-        key = table_key(locked.build, locked.profile, locked.calibration)
+        key = table_key(entry.key, locked)
         table = self._found(TABLE_KIND, key)
         if key in self.damaged:
-            return VehicleState(vehicle=locked.vehicle, state="damaged", reason=self.damaged[key])
+            return "damaged", self.damaged[key]
         if table is None or table.info.get("build") != entry.info.get("manifest"):
-            reason = "its tables are not in the store"
-            return VehicleState(vehicle=locked.vehicle, state="missing", reason=reason)
-        return VehicleState(vehicle=locked.vehicle, state="fresh")
+            return "missing", "its tables are not in the store"
+        return "fresh", ""
 
     def _found(self, kind: str, key: str) -> Entry | None:
         """Return an entry whose parts are what was written; what is damaged is kept in `damaged`, with the reason."""
@@ -180,28 +171,25 @@ class _States:
             self.damaged[key] = f"{damage.where} is damaged; {_REPAIR}"
         return entry
 
-    def _moved(self, path: Path, locked: LockedVehicle, entry: Entry | None) -> VehicleState:
+    def _moved(self, path: Path, build: FleetBuild, entry: Entry | None) -> tuple[State, str]:
         """Return the state of a vehicle whose profile is not the one of the lock."""
-        build, vehicle = self.lock.builds[locked.build], locked.vehicle
         if entry is None:
-            return VehicleState(
-                vehicle=vehicle, state="stale", reason="its profile is not the one of the lock"
-            )
+            return "stale", "its profile is not the one of the lock"
         today = load_profile(path)
         moved = _what_moved(self._built_for(entry), today, named=build.mode == "exact")
         if moved:
-            return VehicleState(vehicle=vehicle, state="stale", reason=moved)
+            return "stale", moved
         if build.mode == "tables":
-            return VehicleState(vehicle=vehicle, state="stale", reason=self._needs_tables(path, today, build))
+            return "stale", self._needs_tables(path, today, build)
         if self._inside(today, entry):
-            return VehicleState(vehicle=vehicle, state="fresh", reason="it moved inside its envelope")
-        return VehicleState(vehicle=vehicle, state="stale", reason="it sees queries outside its envelope")
+            return "fresh", "it moved inside its envelope"
+        return "stale", "it sees queries outside its envelope"
 
     def _built_for(self, entry: Entry) -> CalibrationProfile:
         text = read_part(self.store, entry, PROFILE).decode()
         return parse_profile(parse_document(text, PROFILE), PROFILE)
 
-    def _needs_tables(self, path: Path, today: CalibrationProfile, build: LockedBuild) -> str:
+    def _needs_tables(self, path: Path, today: CalibrationProfile, build: FleetBuild) -> str:
         """Return what a vehicle that moved needs, one that is served by tables."""
         reach = survey_of(self.lock.request, self.spec)(path, today).reach
         if reach.shape == np.shape(build.lengths) and (reach <= np.array(build.lengths)).all():

@@ -15,15 +15,15 @@ import pytest
 from specialize.artifact import Build
 from specialize.errors import DeclinedError, InputError, UsageError, VerificationError
 from specialize.explain.drift import check
-from specialize.fleet import task as task_module
+from specialize.fleet import worker as worker_module
 from specialize.fleet.build import build_fleet
-from specialize.fleet.built import FleetBuilt
+from specialize.fleet.builds import FleetBuilt
 from specialize.fleet.engines import Dask, Local, engine_of
-from specialize.fleet.kept import builds_named
 from specialize.fleet.lock import NAME, lock_of, read_lock, write_lock
-from specialize.fleet.parts import unpack_build
 from specialize.fleet.plan import plan_fleet
-from specialize.fleet.planned import FleetRequest, PlanMode
+from specialize.fleet.request import FleetRequest, PlanMode
+from specialize.fleet.retention import builds_named
+from specialize.fleet.storage import unpack_build
 from specialize.store import Store, collect, damages, open_store
 from tests.calibration import authored
 from tests.cli.running import REPOSITORY
@@ -58,7 +58,7 @@ def locked(folder: Path, mode: PlanMode = "exact", count: int = 3, **options: ob
     model = write_tiny(folder / "model")
     fleet = folder / "fleet"
     write_fleet(fleet, authored.CAR42, count)
-    request = FleetRequest(folder=fleet, model=str(model), mode=mode, frames=1, **options)  # type: ignore[arg-type]
+    request = FleetRequest.of(folder=fleet, model=str(model), mode=mode, frames=1, **options)  # type: ignore[arg-type]
     write_lock(lock_of(plan_fleet(request, jobs=1)), fleet / NAME)
     return fleet / NAME
 
@@ -74,7 +74,9 @@ def test_a_fleet_for_a_chip(mode: PlanMode, tmp_path: Path, store_dir: Path) -> 
     )
     asked = {"target": "axera", "attention": "decomposed", "precision": "int8", "frames_dir": frames}
     lock = locked(tmp_path, mode, count=2, **asked)
-    assert read_lock(lock).request.precision == "int8" and read_lock(lock).request.target == "axera"
+    assert (
+        read_lock(lock).request.build.precision == "int8" and read_lock(lock).request.build.target == "axera"
+    )
     built = build_fleet(lock, output=tmp_path / "out")
     assert set(statuses(built)) == {"built"}
     for one in built.builds:
@@ -166,7 +168,7 @@ def test_an_envelope_serves_all_with_one_build(tmp_path: Path, store_dir: Path, 
 def test_a_failure_stops_nobody(tmp_path: Path, store_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A build that is not equal to its original fails with exit code 4; a bug with 70; the others are made."""
     lock = locked(tmp_path)
-    real = task_module.build
+    real = worker_module.build
 
     def broken(request: object, *rest: object) -> object:
         text = request.calib.read_text()  # type: ignore[attr-defined]
@@ -176,13 +178,13 @@ def test_a_failure_stops_nobody(tmp_path: Path, store_dir: Path, monkeypatch: py
             raise ZeroDivisionError("oh")
         return real(request, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(task_module, "build", broken)
+    monkeypatch.setattr(worker_module, "build", broken)
     built = build_fleet(lock)
     assert statuses(built) == ["built", "failed", "failed"]
     assert [build.exit_code for build in built.builds] == [0, 4, 70]
     assert "equal outputs" in built.builds[1].reason
     assert built.exit_code == 70
-    monkeypatch.setattr(task_module, "build", real)
+    monkeypatch.setattr(worker_module, "build", real)
     assert statuses(build_fleet(lock)) == ["reused", "built", "built"]
 
 

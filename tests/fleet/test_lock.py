@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 
 from specialize.errors import InputError
+from specialize.fleet.builds import FleetPlan
 from specialize.fleet.lock import NAME, SCHEMA, lock_of, lock_text, parse_lock, read_lock, write_lock
 from specialize.fleet.plan import plan_fleet
-from specialize.fleet.planned import FleetPlan, FleetRequest
+from specialize.fleet.request import FleetRequest
 from tests.calibration import authored
 from tests.fleet.fleets import FOREIGN, mixed_fleet, write_fleet, write_rig
 
 
 def planned(folder: Path) -> FleetPlan:
     """Return the plan of a folder."""
-    return plan_fleet(FleetRequest(folder=folder, model="bevformer_tiny", allow=FOREIGN), jobs=1)
+    return plan_fleet(FleetRequest.of(folder=folder, model="bevformer_tiny", allow=FOREIGN), jobs=1)
 
 
 def test_a_lock_reads_back_as_it_was_written(tmp_path: Path) -> None:
@@ -29,7 +30,7 @@ def test_a_lock_reads_back_as_it_was_written(tmp_path: Path) -> None:
     found = read_lock(tmp_path / "fleet.lock")
     assert lock_text(found, tmp_path) == (tmp_path / "fleet.lock").read_text()
     assert found.builds == lock.builds
-    assert found.request.allow == FOREIGN
+    assert found.request.build.allow == FOREIGN
     assert [one.path.resolve() for one in found.vehicles.values()] == [
         lock.vehicles[name].path.resolve() for name in sorted(lock.vehicles)
     ]
@@ -64,12 +65,12 @@ def test_lines_are_sorted_and_one_change_is_few_lines(tmp_path: Path) -> None:
 
 
 def test_a_lock_knows_whom_a_build_serves(tmp_path: Path) -> None:
-    """`served` lists the vehicles of a build in the order of their profiles."""
+    """A lock lists the vehicles of a build in the order of their profiles."""
     mixed_fleet(tmp_path)
     plan = planned(tmp_path)
     lock = lock_of(plan)
     for build in plan.builds:
-        assert [one.vehicle for one in lock.served(build.key)] == [member.vehicle for member in build.members]
+        assert lock.builds[build.key].vehicles == build.vehicles
 
 
 def damaged(text: str, how: str) -> str:
@@ -110,4 +111,4 @@ def test_a_lock_of_before_targets_is_read(tmp_path: Path) -> None:
     older = re.sub(r" (attention|precision|frames_dir)=\S*", "", text)
     assert older != text
     found = parse_lock(older, tmp_path / NAME).request
-    assert (found.attention, found.precision, found.frames_dir) == ("", "float32", None)
+    assert (found.build.attention, found.build.precision, found.build.frames_dir) == ("", "float32", None)

@@ -11,8 +11,9 @@ import pytest
 from specialize.calibration.load import load_profile
 from specialize.errors import InputError, UsageError
 from specialize.explain.plan import resolve_spec
+from specialize.fleet.builds import FleetPlan
 from specialize.fleet.plan import plan_fleet
-from specialize.fleet.planned import FleetPlan, FleetRequest, PlanMode
+from specialize.fleet.request import FleetRequest, PlanMode
 from specialize.model.visible import visible_sets
 from specialize.version import code_version
 from tests.calibration import authored
@@ -23,7 +24,7 @@ MODEL = "bevformer_tiny"
 
 def planned(folder: Path, mode: PlanMode = "auto", **options: object) -> FleetPlan:
     """Return the plan of a folder in this process."""
-    return plan_fleet(FleetRequest(folder=folder, model=MODEL, mode=mode, **options), jobs=1)  # type: ignore[arg-type]
+    return plan_fleet(FleetRequest.of(folder=folder, model=MODEL, mode=mode, **options), jobs=1)  # type: ignore[arg-type]
 
 
 def union_of(plan: FleetPlan, index: int) -> np.ndarray:
@@ -128,7 +129,7 @@ def test_layout_and_alignment_are_paid_for(tmp_path: Path) -> None:
 def test_plans_are_the_same_every_time(tmp_path: Path) -> None:
     """The same fleet gives the same builds and keys, with any number of processes."""
     mixed_fleet(tmp_path)
-    request = FleetRequest(folder=tmp_path, model=MODEL, mode="envelope", max_overhead=0.01, allow=FOREIGN)
+    request = FleetRequest.of(folder=tmp_path, model=MODEL, mode="envelope", max_overhead=0.01, allow=FOREIGN)
     assert plan_fleet(request, jobs=1).builds == plan_fleet(request, jobs=2).builds
 
 

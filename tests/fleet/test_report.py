@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from specialize.files.resources import resource_dir
+from specialize.fleet.builds import FleetPlan
 from specialize.fleet.differences import fleet_diff
 from specialize.fleet.plan import plan_fleet
-from specialize.fleet.planned import FleetPlan, FleetRequest
 from specialize.fleet.report import fleet_page, fleet_report
+from specialize.fleet.request import FleetRequest
 from specialize.text.units import three
 from tests.calibration import authored
 from tests.cli.running import run_here
@@ -28,7 +29,7 @@ def _text(html: str) -> str:
 @pytest.fixture(scope="module")
 def plan() -> FleetPlan:
     """Return the plan of the demonstration fleet with an envelope that has room."""
-    return plan_fleet(FleetRequest(folder=DEMO, mode="envelope", tolerance="rotation=0.1deg"))
+    return plan_fleet(FleetRequest.of(folder=DEMO, mode="envelope", tolerance="rotation=0.1deg"))
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_it_stands_alone_and_repeats(plan: FleetPlan, html: str) -> None:
 def test_several_kinds_of_vehicles_are_told_apart(tmp_path: Path) -> None:
     """A mixed folder is called one, and a vehicle without a peer has no median."""
     folder = mixed_fleet(tmp_path / "mixed")
-    page = fleet_page(plan_fleet(FleetRequest(folder=folder, allow=FOREIGN)), fleet_diff(folder))
+    page = fleet_page(plan_fleet(FleetRequest.of(folder=folder, allow=FOREIGN)), fleet_diff(folder))
     assert "several kinds of vehicles" in page.apart_remark
     assert "1 vehicle with fewer than 4 of a kind" in page.apart_remark
     assert [group.title for group in page.apart] == ["9 vehicles with 6 cameras"]
@@ -105,7 +106,7 @@ def test_several_kinds_of_vehicles_are_told_apart(tmp_path: Path) -> None:
 def test_exact_builds_have_no_room(tmp_path: Path) -> None:
     """A fleet of exact builds says that nothing is shared and that any change breaks a build."""
     write_fleet(tmp_path / "cars", authored.CAR42, 3)
-    text = _text(fleet_report(plan_fleet(FleetRequest(folder=tmp_path / "cars", mode="exact"))))
+    text = _text(fleet_report(plan_fleet(FleetRequest.of(folder=tmp_path / "cars", mode="exact"))))
     assert "How many builds? 3 for 3 vehicles" in text and "What does sharing cost? nothing" in text
     assert "How far may a camera turn? not at all" in text and "Which vehicles are outliers? none" in text
 
@@ -114,7 +115,7 @@ def test_a_profile_that_cannot_be_used_is_a_warning(tmp_path: Path) -> None:
     """The page names the file that is not in the plan and why, without where it lies."""
     write_rig(tmp_path, authored.CAR42)
     (tmp_path / "broken.yaml").write_text("schema: specialize/profile@1\n", encoding="utf-8")
-    html = fleet_report(plan_fleet(FleetRequest(folder=tmp_path)))
+    html = fleet_report(plan_fleet(FleetRequest.of(folder=tmp_path)))
     assert "Not in the plan: broken.yaml: expected the key" in html and str(tmp_path) not in html
 
 
@@ -126,7 +127,7 @@ def test_a_hostile_name_is_text(tmp_path: Path) -> None:
         (tmp_path / f"{number}.yaml").write_text(
             hostile.replace("CAM_BACK\n", '"<i>y</i>"\n'), encoding="utf-8"
         )
-    html = fleet_report(plan_fleet(FleetRequest(folder=tmp_path)))
+    html = fleet_report(plan_fleet(FleetRequest.of(folder=tmp_path)))
     assert "<b>x" not in html and "&lt;b&gt;x" in html
     assert "<i>y" not in html and "&lt;i&gt;y" in html
 
@@ -136,4 +137,4 @@ def test_the_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixtu
     ran = run_here(capsys, "fleet", "plan", DEMO, "--dry-run", "--report", tmp_path / "fleet.html", "--json")
     assert ran.code == 0 and f"report: {tmp_path / 'fleet.html'}" in ran.err
     text = (tmp_path / "fleet.html").read_text(encoding="utf-8")
-    assert text == fleet_report(plan_fleet(FleetRequest(folder=DEMO)))
+    assert text == fleet_report(plan_fleet(FleetRequest.of(folder=DEMO)))

@@ -13,7 +13,7 @@ from specialize.errors import InputError
 from specialize.fleet.build import build_fleet
 from specialize.fleet.lock import NAME, lock_of, write_lock
 from specialize.fleet.plan import plan_fleet
-from specialize.fleet.planned import FleetRequest, PlanMode
+from specialize.fleet.request import FleetRequest, PlanMode
 from specialize.fleet.status import FleetStatus, fleet_status
 from specialize.store import open_store
 from tests.calibration import authored
@@ -109,7 +109,9 @@ def test_a_lidar_that_moved_in_the_vehicles_frame_matters_to_models_that_are_fed
     )
     fleet = tmp_path / "fleet"
     path = write_rig(fleet, authored.CAR42)
-    write_lock(lock_of(plan_fleet(FleetRequest(folder=fleet, model=str(model), mode="exact"))), fleet / NAME)
+    write_lock(
+        lock_of(plan_fleet(FleetRequest.of(folder=fleet, model=str(model), mode="exact"))), fleet / NAME
+    )
     assert states(fleet_status(fleet, fleet / NAME)) == {"car42": "missing"}
     profile = load_profile(path)
     assert profile.ego_from_lidar is not None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from specialize.fleet.kept import TABLE_KIND
+from specialize.fleet.retention import TABLE_KIND
 from specialize.store import Store
 from tests.calibration import authored
 from tests.cli.running import REPOSITORY, run_process

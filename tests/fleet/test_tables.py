@@ -6,9 +6,9 @@ from pathlib import Path
 
 from specialize.binding.table import make_table
 from specialize.fleet.build import build_fleet
-from specialize.fleet.kept import builds_named
 from specialize.fleet.lock import NAME, lock_of, read_lock, write_lock
 from specialize.fleet.plan import plan_fleet
+from specialize.fleet.retention import builds_named
 from specialize.fleet.status import fleet_status
 from specialize.store import collect, open_store
 from tests.calibration import authored

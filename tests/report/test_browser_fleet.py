@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from specialize.fleet.plan import plan_fleet
-from specialize.fleet.planned import FleetRequest
 from specialize.fleet.report import fleet_report
+from specialize.fleet.request import FleetRequest
 from tests.fleet.fleets import FOREIGN, mixed_fleet
 from tests.report.browsing import least_contrast, open_report, overflow_px
 
@@ -21,7 +21,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the report of a fleet with several kinds of vehicles, on disk."""
     folder = mixed_fleet(tmp_path_factory.mktemp("fleet") / "mixed")
     plan = plan_fleet(
-        FleetRequest(folder=folder, mode="envelope", tolerance="rotation=0.1deg", allow=FOREIGN)
+        FleetRequest.of(folder=folder, mode="envelope", tolerance="rotation=0.1deg", allow=FOREIGN)
     )
     path = tmp_path_factory.mktemp("report") / "fleet.html"
     path.write_text(fleet_report(plan), encoding="utf-8")

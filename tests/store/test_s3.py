@@ -9,7 +9,7 @@ import pytest
 
 from specialize.digest import digest_bytes
 from specialize.fleet.build import build_fleet
-from specialize.fleet.parts import unpack_build
+from specialize.fleet.storage import unpack_build
 from specialize.store import Entry, Store, open_store
 from specialize.store.remote import open_remote
 from tests.fleet.test_build import locked, statuses

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError
+from specialize.fleet.builds import CameraRoom
 from specialize.fleet.clustering import Limit
 from specialize.fleet.footprint import WORD, Cover, Footprint, Ints, Survey
 from specialize.fleet.load import Failed, over_profiles
-from specialize.fleet.planned import CameraRoom
 from specialize.model.spec import ModelSpec
 from specialize.model.visible import visible_sets
 from specialize.request import Mode
@@ -48,10 +48,11 @@ def what_each_adds(
 
 def _bits(footprints: Sequence[Footprint], survey: Survey, jobs: int | None) -> Iterator[Cover]:
     """Yield the pairs of each vehicle once more: keeping them all would fill the memory."""
-    paths = [one.path for one in footprints]
-    for known, again in zip(footprints, over_profiles(paths, survey, jobs), strict=True):
-        if isinstance(again, Failed) or again.profile != known.profile or again.bits is None:
-            raise InputError(str(known.path), "the same profile while the plan is made", "another one")
+    known = [one.vehicle for one in footprints]
+    paths = [vehicle.path for vehicle in known]
+    for before, again in zip(known, over_profiles(paths, survey, jobs), strict=True):
+        if isinstance(again, Failed) or again.vehicle.profile != before.profile or again.bits is None:
+            raise InputError(str(before.path), "the same profile while the plan is made", "another one")
         yield again.bits
 
 
@@ -65,7 +66,7 @@ def tables_room(footprints: Sequence[Footprint], capacity: Ints, spec: ModelSpec
     neediest = spare.argmin(axis=0)
     room = []
     for index, name in enumerate(footprints[0].cameras):
-        path, left = footprints[neediest[index]].path, int(spare[neediest[index], index])
+        path, left = footprints[neediest[index]].vehicle.path, int(spare[neediest[index], index])
         turn, shift = _certain(load_profile(path), index, capacity[:, index], spec) if left else (0.0, 0.0)
         room.append(
             CameraRoom(camera=name, rotation_mrad=1e3 * turn, translation_mm=1e3 * shift, queries=left)
@@ -105,7 +106,7 @@ def envelope_room(
     footprints: Sequence[Footprint], cover: Cover, spec: ModelSpec, sample: int, jobs: int | None
 ) -> tuple[tuple[CameraRoom, ...], int]:
     """Return the least headroom of each camera over a sample of the vehicles, and the sample's size."""
-    paths = [one.path for one in footprints[:: -(-len(footprints) // sample)]]
+    paths = [one.vehicle.path for one in footprints[:: -(-len(footprints) // sample)]]
     found = [one for one in over_profiles(paths, _Room(spec, cover), jobs) if not isinstance(one, Failed)]
     least = np.min(found, axis=0)  # (N, 2): rad, m
     room = tuple(

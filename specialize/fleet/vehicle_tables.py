@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from specialize.artifact.build import Build
@@ -16,9 +15,12 @@ from specialize.compiler.generic import PREPARED_WEIGHTS
 from specialize.errors import InputError, SpecializeError
 from specialize.files.atomic import write_file
 from specialize.files.scratch import work_folder
-from specialize.fleet.kept import TABLE_KIND, table_key
-from specialize.fleet.parts import KIND, PACKED, read_part
-from specialize.fleet.task import Car, opened, profile_of
+from specialize.fleet.builds import BuiltBuild, done
+from specialize.fleet.retention import TABLE_KIND, table_key
+from specialize.fleet.storage import KIND, PACKED, read_part
+from specialize.fleet.tasks import Task
+from specialize.fleet.vehicle import Vehicle
+from specialize.fleet.worker import opened, parse
 from specialize.store import Entry, Store, is_intact
 from specialize.witness.rig import parse_rig
 
@@ -26,68 +28,50 @@ TABLE = "table.safetensors"
 CHUNK = 64
 
 
-@dataclass(frozen=True, slots=True)
-class TablesTask:
-    """Some vehicles of one engine: its key in the store, the vehicles, and the store."""
-
-    build: str
-    cars: tuple[Car, ...]
-    store: str
-
-
-@dataclass(frozen=True, slots=True)
-class Tabled:
-    """What became of them: the engine, how many tables were made and reused, and why others were not."""
-
-    build: str
-    made: int
-    reused: int
-    failed: tuple[tuple[str, str], ...]
-
-
-def chunks(build: str, cars: Sequence[Car], store: str) -> Iterator[TablesTask]:
-    """Yield tasks that many workers can share."""
-    for start in range(0, len(cars), CHUNK):
-        yield TablesTask(build, tuple(cars[start : start + CHUNK]), store)
-
-
-def make_tables(task: TablesTask) -> Tabled:
-    """Make the tables of some vehicles unless the store has them; a vehicle that does not fit stops no other."""
-    made = reused = 0
-    failed = []
+def make_tables(task: Task) -> BuiltBuild:
+    """Make the tables of a task's vehicles unless the store has them; one that does not fit stops no other."""
+    made, there = 0, 0
+    unserved = []
     with (
         opened(task.store) as store,
         work_folder(store.scratch(), "tables") as folder,
     ):
         try:
-            engine, build = _engine(store, task.build), _program(store, task.build, folder)
+            engine, build = _engine(store, task.build.key), _program(store, task.build.key, folder)
         except SpecializeError as error:
-            return Tabled(task.build, 0, 0, tuple((car.vehicle, str(error)) for car in task.cars))
-        for car in task.cars:
+            return without_tables(task, str(error))
+        for vehicle in task.members:
             try:
-                fresh = _table(car, engine, build, store)
+                fresh = _table(vehicle, task.profiles[vehicle.vehicle], engine, build, store)
             except SpecializeError as error:
-                failed.append((car.vehicle, str(error)))
+                unserved.append((vehicle.vehicle, str(error)))
                 continue
-            made, reused = made + fresh, reused + (not fresh)
-    return Tabled(task.build, made, reused, tuple(failed))
+            made, there = made + fresh, there + 1
+    built = done(task.build, "built" if made else "reused")
+    return dataclasses.replace(built, tables=there, unserved=tuple(unserved))
 
 
-def read_table(store: Store, build: str, profile: str, calibration: str) -> bytes:
-    """Return the tables of a calibration, as a file of safetensors.
+def without_tables(task: Task, reason: str) -> BuiltBuild:
+    """Return a task whose vehicles have no tables, all for one reason."""
+    unserved = tuple((name, reason) for name in task.profiles)
+    return dataclasses.replace(done(task.build, "reused"), unserved=unserved)
+
+
+def read_table(store: Store, build: str, vehicle: Vehicle) -> bytes:
+    """Return the tables of a vehicle's calibration, as a file of safetensors.
 
     Raises:
         InputError: The store does not have them, or they were damaged.
     """
-    entry = store.find_entry(TABLE_KIND, table_key(build, profile, calibration))
+    entry = store.find_entry(TABLE_KIND, table_key(build, vehicle))
     if entry is None:
         raise InputError(f"store {store.root}", "the tables of this vehicle", "none", "build the fleet again")
     return read_part(store, entry, TABLE)
 
 
-def write_table(store: Store, build: str, profile: str, calibration: str, path: Path) -> None:
-    """Write the tables of a calibration to a file."""
-    write_file(path, read_table(store, build, profile, calibration))
+def write_table(store: Store, build: str, vehicle: Vehicle, path: Path) -> None:
+    """Write the tables of a vehicle's calibration to a file."""
+    write_file(path, read_table(store, build, vehicle))
 
 
 def _engine(store: Store, key: str) -> Entry:
@@ -110,21 +94,21 @@ def _program(store: Store, key: str, folder: Path) -> tuple[Build, Program]:
     return build, program_of(build)
 
 
-def _table(car: Car, engine: Entry, made_for: tuple[Build, Program], store: Store) -> bool:
+def _table(vehicle: Vehicle, text: str, engine: Entry, made_for: tuple[Build, Program], store: Store) -> bool:
     """Put the tables of one vehicle into the store; return whether there was something to do."""
     build, program = made_for
-    profile = profile_of(car)
-    key = table_key(engine.key, profile.digest, car.calibration)
+    profile = parse(text, vehicle.vehicle)
+    key = table_key(engine.key, vehicle)
     entry = store.find_entry(TABLE_KIND, key)
     if entry is not None and entry.info.get("build") == engine.info["manifest"] and is_intact(store, entry):
         return False
     metadata = metadata_of(profile, build.manifest.digests.build)
     contents = program.contents(profile)
-    program.compare(profile, parse_rig(car.profile), contents)
+    program.compare(profile, parse_rig(text), contents)
     data = tensors_bytes(contents, metadata)
     objects = {TABLE + PACKED: store.put_bytes(zlib.compress(data, 6))}
-    info = {"build": engine.info["manifest"], "vehicle": car.vehicle}
+    info = {"build": engine.info["manifest"], "vehicle": vehicle.vehicle}
     store.write_entry(
-        Entry(kind=TABLE_KIND, key=key, title=f"tables of {car.vehicle}", objects=objects, info=info)
+        Entry(kind=TABLE_KIND, key=key, title=f"tables of {vehicle.vehicle}", objects=objects, info=info)
     )
     return True

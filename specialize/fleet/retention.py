@@ -7,14 +7,15 @@ from pathlib import Path
 
 from specialize.digest import digest
 from specialize.fleet.lock import FleetLock, parse_lock, read_lock
+from specialize.fleet.vehicle import Vehicle
 from specialize.store import Entry, Store
 
 FLEET_KIND, TABLE_KIND = "fleet", "table"
 
 
-def table_key(build: str, profile: str, calibration: str) -> str:
-    """Return the name in the store of the tables of one calibration for one engine."""
-    return digest([TABLE_KIND, build, profile, calibration])
+def table_key(build: str, vehicle: Vehicle) -> str:
+    """Return the name in the store of the tables of a vehicle's calibration for one engine."""
+    return digest([TABLE_KIND, build, *vehicle.numbers])
 
 
 def builds_named(store: Store, locks: Iterable[Path] = ()) -> frozenset[str] | None:
@@ -46,9 +47,6 @@ def _as_built(store: Store, entry: Entry) -> FleetLock:
 
 def _named(lock: FleetLock) -> set[str]:
     """Return the keys of a lock's builds, and of the tables of its vehicles."""
-    tables = {
-        table_key(one.build, one.profile, one.calibration)
-        for one in lock.vehicles.values()
-        if lock.builds[one.build].mode == "tables"
-    }
+    engines = [build for build in lock.builds.values() if build.mode == "tables"]
+    tables = {table_key(build.key, one) for build in engines for one in build.members}
     return set(lock.builds) | tables

@@ -1,0 +1,124 @@
+"""The key of a build, put together in one place: for the compiler, and for a fleet's plan, which has no graph yet.
+
+Both name the same inputs. A plan names its model by what the graph will be exported from, and by digests what an
+envelope covers and tables hold; a worker compares the compiler's key with the one that the build in the store has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from specialize.artifact import BuildKey
+from specialize.calibration.folder import load_profiles
+from specialize.calibration.profile import CalibrationProfile
+from specialize.digest import digest
+from specialize.model.spec import ModelSpec
+from specialize.request import BuildOptions, BuildRequest, Mode
+
+if TYPE_CHECKING:
+    from specialize.compiler.generic import GenericModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibrationName:
+    """What stands for a calibration in a key.
+
+    Attributes:
+        vehicle: Name of the vehicle.
+        profile: Digest of its profile.
+        calibration: Digest of what the model is fed: not the profile's, which leaves out the vehicle's frame.
+    """
+
+    vehicle: str
+    profile: str
+    calibration: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """What stands for a model: its name, digests of graph and weights, or of what makes them, and of its sidecar."""
+
+    name: str
+    model: str
+    spec: str
+
+
+def calibration_name(profile: CalibrationProfile, spec: ModelSpec) -> CalibrationName:
+    """Return what stands for a calibration that is fed to a model."""
+    fed = digest(spec.calibration_arrays(profile))
+    return CalibrationName(vehicle=profile.vehicle, profile=profile.digest, calibration=fed)
+
+
+def model_name(name: str, model: str, spec: ModelSpec) -> ModelName:
+    """Return what stands for a model of this name and digest, with its sidecar."""
+    return ModelName(name, model, digest(spec.to_text()))
+
+
+def build_key(request: BuildRequest, profile: CalibrationProfile, generic: GenericModel) -> BuildKey:
+    """Return the key of a build: everything that can change a byte of it."""
+    return _key(
+        request,
+        calibration_name(profile, generic.spec),
+        model_name(generic.name, generic.digest, generic.spec),
+        request.mode,
+        frames_name(request.frames_dir),
+        tolerance=request.tolerance or "",
+        capacity=request.capacity or "",
+        envelope_over=tuple(profile.digest for profile in load_profiles(request.envelope_over)),
+        count_outside=request.count_outside,
+        capacity_over=tuple(profile.digest for profile in load_profiles(request.capacity_over)),
+        allow_unchanged=request.allow_unchanged,
+        keep_every_site=request.keep_every_site,
+    )
+
+
+def planned_key(
+    options: BuildOptions,
+    mode: Mode,
+    served: Sequence[CalibrationName],
+    model: ModelName,
+    lengths: tuple[tuple[int, ...], ...],
+    fan_in: int,
+    tolerance: str = "",
+    frames: str = "",
+) -> BuildKey:
+    """Return the key of a build that a plan knows: the calibrations that it serves, and how many rows it computes.
+
+    Args:
+        options: What the build is asked for.
+        mode: How calibration is bound.
+        served: The calibrations, the one that the build carries first.
+        model: The model, by what its graph will be made from.
+        lengths: Per grid, rows computed per camera.
+        fan_in: For how many cameras that see one query tables have room.
+        tolerance: What an envelope covers beyond these calibrations.
+        frames: Digest of the frames of a folder; empty without.
+    """
+    bound: dict[str, Any] = {}
+    if mode == "envelope":
+        over = sorted({f"{one.profile} {one.calibration}" for one in served})
+        bound = {"tolerance": tolerance, "envelope_over": tuple(over)}
+    elif mode == "tables":
+        bound = {"capacity": digest((lengths, fan_in))}
+    return _key(options, served[0], model, mode, frames, **bound).identity()
+
+
+def frames_name(folder: Path | None) -> str:
+    """Return the digest of a folder of frames; empty without a folder."""
+    if folder is None:
+        return ""
+    from specialize.precision.frames import frames_digest
+
+    return frames_digest(folder)
+
+
+def _key(
+    options: BuildOptions, first: CalibrationName, model: ModelName, mode: Mode, frames: str, **bound: Any
+) -> BuildKey:
+    return BuildKey(
+        **options.in_key(), vehicle=first.vehicle, profile=first.profile, calibration=first.calibration,
+        name=model.name, model=model.model, spec=model.spec, mode=mode, frames_digest=frames, **bound,
+    )  # fmt: skip

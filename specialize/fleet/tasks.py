@@ -1,0 +1,137 @@
+"""From a lock to tasks: what is to be done, what cannot be, and which vehicles are left out.
+
+A task holds the text of its profiles, not their paths: a worker elsewhere needs the store, the package, and for a
+model of one's own its file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from specialize.calibration.dump import dump_profile
+from specialize.calibration.load import load_profile
+from specialize.digest import digest
+from specialize.errors import InputError, SpecializeError
+from specialize.explain.plan import resolve_spec
+from specialize.fleet.builds import BuiltBuild, FleetBuild, failed
+from specialize.fleet.lock import FleetLock
+from specialize.fleet.request import FleetRequest
+from specialize.fleet.vehicle import Vehicle, identify
+from specialize.model.spec import ModelSpec
+from specialize.plausibility.fit import require_fit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One build as any machine can make it, or the tables of some of its vehicles.
+
+    Attributes:
+        build: The build.
+        profiles: The text of the profile of each vehicle that takes part, by its name, in the order of the build.
+        request: What was asked for; its paths are absolute.
+        store: Folder or URL of the store.
+    """
+
+    build: FleetBuild
+    profiles: dict[str, str]
+    request: FleetRequest
+    store: str
+
+    @property
+    def members(self) -> tuple[Vehicle, ...]:
+        """The vehicles that take part."""
+        return tuple(one for one in self.build.members if one.vehicle in self.profiles)
+
+    def chunks(self, size: int) -> Iterator[Task]:
+        """Yield the same for up to `size` vehicles at a time."""
+        items = iter(self.profiles.items())
+        while part := dict(itertools.islice(items, size)):
+            yield dataclasses.replace(self, profiles=part)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A lock as work.
+
+    Attributes:
+        tasks: Builds to be made, in the order of their first vehicles.
+        failed: Builds that cannot be made.
+        left_out: Vehicles whose profile is not the one of the lock, and why.
+    """
+
+    tasks: tuple[Task, ...]
+    failed: tuple[BuiltBuild, ...]
+    left_out: tuple[tuple[str, str], ...]
+
+
+def work_of(lock: FleetLock, store: str) -> Work:
+    """Return a lock as work, for a store at a place.
+
+    Raises:
+        InputError: The model's sidecar is not what it was when the plan was made.
+    """
+    tasks: list[Task] = []
+    undone: list[BuiltBuild] = []
+    left_out: list[tuple[str, str]] = []
+    spec = _spec(lock)
+    request = _absolute(lock.request)
+    for build in lock.in_order():
+        profiles, wrong = _profiles(build.members, spec, request.build.allow)
+        left_out += wrong
+        if not profiles or (wrong and build.mode == "envelope"):
+            undone.append(failed(build, wrong[0][1]))
+            continue
+        tasks.append(Task(build=build, profiles=profiles, request=request, store=store))
+    return Work(tuple(tasks), tuple(undone), tuple(left_out))
+
+
+def _profiles(
+    members: tuple[Vehicle, ...], spec: ModelSpec, allow: tuple[str, ...]
+) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Return the text of each profile that is the one of the lock and fits the model, and why others do not."""
+    texts: dict[str, str] = {}
+    wrong: list[tuple[str, str]] = []
+    for one in members:
+        try:
+            profile = load_profile(one.path)
+            same = identify(one.path, profile, spec).numbers == one.numbers
+            if same:
+                require_fit(profile, spec, allow, one.vehicle)
+        except SpecializeError as error:
+            wrong.append((one.vehicle, str(error)))
+            continue
+        if same:
+            texts[one.vehicle] = dump_profile(profile)
+        else:
+            wrong.append((one.vehicle, f"{one.path}: changed since the plan was made; plan the fleet again"))
+    return texts, wrong
+
+
+def _spec(lock: FleetLock) -> ModelSpec:
+    """Return what is known about the model.
+
+    Raises:
+        InputError: It is not what it was when the plan was made.
+    """
+    spec = resolve_spec(lock.request.build.model, lock.request.build.model_spec)
+    if digest(spec.to_text()) != lock.spec:
+        raise InputError(
+            f"model {spec.name}", "the sidecar of the plan", "another one", "plan the fleet again"
+        )
+    return spec
+
+
+def _absolute(request: FleetRequest) -> FleetRequest:
+    """Return the request as a process in another folder understands it."""
+    asked = request.build
+    build = dataclasses.replace(
+        asked,
+        model=str(Path(asked.model).resolve()) if asked.model.endswith(".onnx") else asked.model,
+        model_spec=asked.model_spec and asked.model_spec.resolve(),
+        checkpoint=asked.checkpoint and asked.checkpoint.resolve(),
+    )
+    return dataclasses.replace(request, folder=request.folder.resolve(), build=build)

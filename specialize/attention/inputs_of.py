@@ -15,9 +15,9 @@ import onnx_ir as ir
 
 from specialize.attention.match import Part, Site
 from specialize.attention.operator import Sizes
+from specialize.graph.nodes import array_of
 from specialize.graph.shapes import STANDARD, dims
 from specialize.passes.strides import MOVES, View, climb, descend, moved
-from specialize.rows.lift import array_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from specialize.graph.declined import Declined
+from specialize.graph.nodes import reduced_axes
 from specialize.graph.ops import integer, text
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.strides import Axis, View, climb, descend
-from specialize.rows.lift_work import reduced_axes
 
 BATCH, CHANNEL, PLACE, LEVEL = range(4)
 """What a factor of a sampled tensor counts: B', d, the places of the grid, or stacked levels."""

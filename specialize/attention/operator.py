@@ -17,8 +17,8 @@ import onnx_ir as ir
 
 from specialize.graph.declined import Declined
 from specialize.graph.edit import Builder
+from specialize.graph.nodes import array_of
 from specialize.graph.shapes import dims, is_static
-from specialize.rows.lift import array_of
 
 DOMAIN, OPERATOR = "com.microsoft", "MultiScaleDeformableAttn"
 

@@ -21,10 +21,10 @@ from specialize.attention.operator import (
 from specialize.graph.custom import Role, Spelling, result_shape, roles_of
 from specialize.graph.declined import Declined
 from specialize.graph.edit import Builder
+from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.arithmetic import slice_of
 from specialize.passes.strides import View, climb, descend
-from specialize.rows.lift import array_of, node_axis
 
 
 def read_custom(node: ir.Node, spelling: Spelling, builder: Builder) -> tuple[ir.Value, Attention] | Declined:

@@ -10,8 +10,8 @@ import onnx_ir as ir
 
 from specialize.drafting.points import STRIDES, Floats, Typed
 from specialize.drafting.trial import Assignment, Trials
+from specialize.graph.nodes import array_of
 from specialize.graph.shapes import dims, is_static, numpy_type
-from specialize.rows.lift import array_of
 
 _DIVISIONS = ("Div", "Mul")
 _COMPARISONS = ("Less", "LessOrEqual", "Greater", "GreaterOrEqual")

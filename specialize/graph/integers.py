@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from specialize.graph.declined import Declined
+
 Array = npt.NDArray[np.generic]
 Attributes = Mapping[str, ir.Attr]
 Function = Callable[[Sequence[Array], Attributes], Array]
@@ -34,6 +36,8 @@ FIXED = {"NonZero": ir.DataType.INT64} | dict.fromkeys(
     ("And", "Equal", "Greater", "Less", "Not", "Or"), ir.DataType.BOOL
 )
 """Operators whose results have one type."""
+
+PLACES_OUTSIDE = Declined("places-outside", "an index lies outside of the axis that it addresses")
 
 
 def places_in(indices: Array, size: int) -> npt.NDArray[np.int64] | None:

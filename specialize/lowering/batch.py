@@ -13,10 +13,10 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from specialize.graph.edit import Builder
+from specialize.graph.nodes import node_axis
 from specialize.graph.ops import BY_ELEMENT, permutation
 from specialize.graph.rewrite import Rewritten, Rule
 from specialize.graph.shapes import dims, is_static
-from specialize.rows.lift import node_axis
 
 NAME = "lower_batch"
 AXES, MOST_AXES = 3, 4

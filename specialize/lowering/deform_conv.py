@@ -17,11 +17,11 @@ import onnx_ir as ir
 
 from specialize.graph.declined import Declined
 from specialize.graph.edit import Builder
+from specialize.graph.nodes import array_of
 from specialize.graph.ops import integer, integers
 from specialize.graph.rewrite import Outcome, Rewritten, Rule
 from specialize.graph.shapes import dims, is_static
 from specialize.lowering.sampling import linear
-from specialize.rows.lift import array_of
 
 NAME = "lower_deform_conv"
 GRID_SAMPLE_OPSET = 16

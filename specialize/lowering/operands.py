@@ -15,10 +15,10 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.notes import node_name
 from specialize.graph.rewrite import Rewritten, Rule
 from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.rows.lift import array_of, node_axis
 
 NAME = "lower_operands"
 FLOATS = frozenset({"float16", "float32", "float64"})

@@ -18,6 +18,7 @@ import onnx_ir as ir
 from specialize.graph.custom import is_custom
 from specialize.graph.declined import Declined
 from specialize.graph.edit import Builder
+from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.notes import Note
 from specialize.graph.ops import number, text
 from specialize.graph.rewrite import Outcome, Rewritten, Rule, apply
@@ -25,7 +26,6 @@ from specialize.graph.shapes import dims, numpy_type
 from specialize.lowering.deform_conv import GRID_SAMPLE_OPSET
 from specialize.lowering.sampling import spell_out
 from specialize.passes.arithmetic import plus, times
-from specialize.rows.lift import array_of, node_axis
 
 NAME = "lower_opset"
 

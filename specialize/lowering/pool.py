@@ -18,14 +18,13 @@ import onnx_ir as ir
 
 from specialize.graph.custom import POOL, is_pool
 from specialize.graph.edit import PASS_KEY, Builder
-from specialize.graph.integers import places_in
+from specialize.graph.integers import PLACES_OUTSIDE, places_in
+from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.notes import Note, node_name
 from specialize.graph.rewrite import remove_unused, replace
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.gather_sums import SCATTERS, adds
 from specialize.passes.pool_points import RESHAPES, Ints, Points, read_points
-from specialize.rows.lift import array_of, node_axis
-from specialize.rows.lift_moves import PLACES_OUTSIDE
 
 NAME = "lower_pool"
 

@@ -17,11 +17,10 @@ import onnx_ir as ir
 
 from specialize.graph.declined import Declined
 from specialize.graph.edit import Builder
+from specialize.graph.nodes import array_of, node_axis, normalized_axes, reduced_axes
 from specialize.graph.ops import BY_ELEMENT, permutation
 from specialize.graph.rewrite import Outcome, Rewritten, Rule
 from specialize.graph.shapes import dims, is_static, numpy_type
-from specialize.rows.lift import array_of, node_axis
-from specialize.rows.lift_work import normalized_axes, reduced_axes
 
 NAME = "lower_rank"
 HIGHEST = 4

@@ -21,12 +21,12 @@ import onnx_ir as ir
 from specialize.graph.custom import ROTATE, ROTATIONS
 from specialize.graph.declined import Declined
 from specialize.graph.edit import Builder
+from specialize.graph.nodes import array_of
 from specialize.graph.rewrite import Outcome, Rewritten, Rule
 from specialize.graph.shapes import dims, is_static
 from specialize.lowering.rotation_match import MODES, Rotation, find_rotation, mode_of
 from specialize.lowering.sampling import linear
 from specialize.passes.arithmetic import plus, scaled, times
-from specialize.rows.lift import array_of
 
 NAME = "lower_rotate"
 NEAREST = MODES["nearest"]

@@ -16,9 +16,9 @@ import onnx_ir as ir
 
 from specialize.graph.declined import Declined
 from specialize.graph.knowledge import Knowledge
+from specialize.graph.nodes import array_of
 from specialize.graph.ops import OPERATORS, VIEWS, Affine, integer, text
 from specialize.graph.shapes import STANDARD, dims, is_static, numpy_type
-from specialize.rows.lift import array_of
 
 ROUNDINGS = 8
 """Roundings of float32, of the largest number in px, by which places may differ from those of a rotation."""

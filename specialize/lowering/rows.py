@@ -18,9 +18,9 @@ import onnx_ir as ir
 from specialize.graph.declined import Declined
 from specialize.graph.edit import Builder
 from specialize.graph.integers import places_in
+from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.rewrite import Outcome, Rewritten, Rule
 from specialize.graph.shapes import dims, is_static
-from specialize.rows.lift import array_of, node_axis
 
 NAME = "lower_rows"
 LONGEST_SIDE = 1024

@@ -12,9 +12,9 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.edit import Builder
+from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.rewrite import Rewritten, Rule, opset
 from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.rows.lift import array_of, node_axis
 
 NAME = "lower_zero_rows"
 

@@ -28,15 +28,6 @@ from specialize.graph.shapes import dims, numpy_type
 from specialize.passes.alive import Alive
 from specialize.passes.cost_model import cost, superseded
 from specialize.passes.site import CompactedSite, describe
-from specialize.rows import (
-    emit_sample,
-    emit_work,
-    lift_moves,
-    lift_prefix,
-    lift_sample,
-    lift_scatter,
-    lift_work,
-)
 from specialize.rows.arrange import Packing
 from specialize.rows.axes import Axes
 from specialize.rows.decided import is_decided
@@ -44,15 +35,13 @@ from specialize.rows.emit import Emitter, demanded_rows, samples_groups
 from specialize.rows.expr import Constant
 from specialize.rows.gating import Gate
 from specialize.rows.lift import Lifter
+from specialize.rows.operators import EMITS, LIFTS
+from specialize.rows.ops.products import FLOPS_PER_BYTE
 from specialize.rows.prefix import multiplied_out, reads_differences
 from specialize.rows.sinks import Sink, is_candidate, is_incidental, read_sink
 from specialize.rows.sum_back import CAMERAS
 
 NAME = "compact"
-RULES = {
-    **lift_moves.RULES, **lift_prefix.RULES, **lift_sample.RULES, **lift_scatter.RULES, **lift_work.RULES,
-}  # fmt: skip
-HANDLERS = {**emit_work.HANDLERS, **emit_sample.HANDLERS}
 
 GROWTH, NOTICED = 1.1, 4 << 20
 """How many times as much, and how much more, a site may cost and is rewritten all the same: a count is no measurement,
@@ -98,7 +87,7 @@ def _compact_at(
     traced: bool,
 ) -> CompactedSite | Declined:
     axes = Axes()
-    lifter = Lifter(axes, RULES, Alive(node, places))
+    lifter = Lifter(axes, LIFTS, Alive(node, places))
     sink = read_sink(node, axes, lifter)
     if isinstance(sink, Declined):
         return sink
@@ -116,7 +105,7 @@ def _compact_at(
     marks = {PASS_KEY: NAME, SITE_KEY: node_name(node)}
     apart = frozenset() if room is None else TABLES
     builder = Builder(graph, node, f"specialize/{node_name(node)}", marks, apart)
-    emitter = Emitter(axes, builder, packing, HANDLERS, room)
+    emitter = Emitter(axes, builder, packing, EMITS, room)
     rows = axes.resolve(sink.value.rows)
     emitted = emitter.combine(sink.value.terms, rows, gates=gates)
     result = emitter.regroup(emitted, axes.layout(sink.layout))
@@ -163,7 +152,7 @@ def _nothing(graph: ir.Graph, sink: Sink) -> CompactedSite:
 
 def _costs_more(sink: Sink, after: int, before: int) -> Declined:
     wanted, total = demanded_rows(sink.value)
-    share = f"{after / max(1, before):.2f} times as much (operations + {emit_work.FLOPS_PER_BYTE} x bytes)"
+    share = f"{after / max(1, before):.2f} times as much (operations + {FLOPS_PER_BYTE} x bytes)"
     return Declined("costs-more", f"working on {wanted:,} of {total:,} rows costs more than on all: {share}")
 
 

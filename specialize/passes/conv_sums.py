@@ -16,12 +16,12 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.nodes import array_of
 from specialize.graph.notes import Note, node_name
 from specialize.graph.ops import integer
 from specialize.graph.rewrite import remove_unused, replace
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.site import CompactedSite
-from specialize.rows.lift import array_of
 
 NAME = "sums"
 

@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from specialize.graph.ops import PRODUCTS, VIEWS
 from specialize.graph.shapes import byte_size, dims, is_static
-from specialize.rows.emit_work import FLOPS_PER_BYTE
+from specialize.rows.ops.products import FLOPS_PER_BYTE
 
 PICKS = frozenset({"Gather", "Slice"})
 

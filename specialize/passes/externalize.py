@@ -18,9 +18,9 @@ import onnx_ir as ir
 
 from specialize.digest import digest, digest_bytes
 from specialize.errors import DeclinedError
+from specialize.graph.nodes import array_of
 from specialize.graph.notes import Note, node_name
 from specialize.graph.subgraphs import remove_dead
-from specialize.rows.lift import array_of
 from specialize.rows.table import MADE, Table, folded_name
 
 NAME = "tables"

@@ -20,10 +20,10 @@ import onnx_ir as ir
 
 from specialize.graph.declined import Declined
 from specialize.graph.edit import PASS_KEY, SITE_KEY
+from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.notes import Note, declined
 from specialize.graph.ops import VIEWS, permutation
 from specialize.graph.shapes import STANDARD, dims, is_static, set_like
-from specialize.rows.lift import array_of, node_axis
 
 NAME = "affine"
 MOVES = VIEWS | {"Transpose", "Gather"}

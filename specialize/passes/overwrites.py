@@ -15,9 +15,9 @@ import onnx_ir as ir
 
 from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.integers import places_in
+from specialize.graph.nodes import array_of
 from specialize.graph.ops import text
 from specialize.graph.shapes import dims, is_static
-from specialize.rows.lift import array_of
 
 Ints = npt.NDArray[np.int64]
 

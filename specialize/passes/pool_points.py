@@ -14,8 +14,8 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph import integers
+from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.rows.lift import array_of, node_axis
 
 RESHAPES = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"})
 MOVES = frozenset({"Transpose", "Expand", "Slice", "Gather"})

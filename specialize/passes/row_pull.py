@@ -15,9 +15,9 @@ import onnx_ir as ir
 
 from specialize.graph.edit import Builder
 from specialize.graph.integers import places_in
+from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.pool_points import RESHAPES
-from specialize.rows.lift import array_of, node_axis
 
 ELEMENTWISE = frozenset({"Mul", "Add", "Sub", "Div"})
 

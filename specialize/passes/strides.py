@@ -15,9 +15,9 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.integers import places_in, sliced
+from specialize.graph.nodes import array_of, cuts_of, node_axis
 from specialize.graph.ops import VIEWS, of, permutation
 from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.rows.lift import array_of, cuts_of, node_axis
 
 Factor = tuple[int, int]
 """Size, at least 2, and stride in elements of the source; stride 0 repeats."""

@@ -16,14 +16,13 @@ import onnx_ir as ir
 
 from specialize.graph.declined import Declined
 from specialize.graph.edit import PASS_KEY, Builder
-from specialize.graph.integers import flat_places
+from specialize.graph.integers import PLACES_OUTSIDE, flat_places
+from specialize.graph.nodes import array_of
 from specialize.graph.notes import Note, declined
 from specialize.graph.ops import text
 from specialize.graph.rewrite import remove_unused, replace
 from specialize.graph.shapes import dims, is_static
 from specialize.passes.overwrites import chain_to, follower, read_overwrite, write_chain
-from specialize.rows.lift import array_of
-from specialize.rows.lift_moves import PLACES_OUTSIDE
 
 NAME = "unscatter"
 Ints = npt.NDArray[np.int64]

@@ -109,6 +109,15 @@ class Axes:
         found = [factor for axis in layout for factor in self.resolve(axis) if factor.rank is not None]
         return tuple(sorted(found, key=lambda factor: factor.rank or ()))
 
+    def is_row(self, axis: Axis) -> bool:
+        """Return whether row maps move along the whole of an axis."""
+        resolved = self.resolve(axis)
+        return bool(resolved) and all(factor.is_row for factor in resolved)
+
+    def is_feature(self, axis: Axis) -> bool:
+        """Return whether an axis has no row factor; an axis of size 1 has none."""
+        return not any(factor.is_row for factor in self.resolve(axis))
+
     def regroup(self, layout: Layout, sizes: Sequence[int]) -> Layout | None:
         """Return the same factors grouped to axes of the given sizes; None if a cut falls inside no factor."""
         flat = list(self.resolve(factor for axis in layout for factor in axis))[::-1]
@@ -247,3 +256,23 @@ def by_row(axes: Axes, layout: Layout, placed: Ints) -> Ints:
     found = np.empty(ids.size, dtype=np.int64)
     found[ids.ravel()] = placed.reshape(ids.shape).ravel()
     return found
+
+
+def aligned(layout: Layout, sizes: tuple[int, ...]) -> Layout:
+    """Return the layout of a broadcast operand of the given shape."""
+    tail = layout[len(layout) - len(sizes) :]
+    return tuple(() if size == 1 else axis for size, axis in zip(sizes, tail, strict=True))
+
+
+def unreduced(layout: Layout, sizes: tuple[int, ...], where: list[int], reduced: list[Axis]) -> Layout:
+    """Return the layout of the input of a reduction."""
+    kept = iter(axis for place, axis in enumerate(layout) if len(layout) != len(sizes) or place not in where)
+    fresh = iter(reduced)
+    return tuple(next(fresh) if place in where else next(kept) for place in range(len(sizes)))
+
+
+def around(layout: Layout, start: int, end: int) -> tuple[Axis, Axis, Axis]:
+    """Return what numbers the axes before some adjacent ones, these, and the axes behind them."""
+    before = tuple(token for axis in layout[:start] for token in axis)
+    along = tuple(token for axis in layout[start:end] for token in axis)
+    return before, along, tuple(token for axis in layout[end:] for token in axis)

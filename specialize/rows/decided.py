@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from specialize.graph.nodes import array_of
 from specialize.graph.provenance import is_bound
-from specialize.rows.lift import Lifter, array_of
+from specialize.rows.lift import Lifter
 
 _COORDINATES = ((4, 4), (3, 4), (3, 3))
 """Shapes of matrices of a calibration: what a MatMul multiplies by them are coordinates."""

@@ -7,7 +7,7 @@ which keeps the rank at four or less.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ from specialize.rows.tensors import Emitted, Parts, Tensors
 
 Ints = npt.NDArray[np.int64]
 
-Handler = Callable[["Emitter", Apply, Arrangement], Emitted | Parts]
+Emit = Callable[["Emitter", Apply, Arrangement], Emitted | Parts]
 
 
 class Emitter(Tensors):
@@ -37,7 +37,7 @@ class Emitter(Tensors):
         axes: Where factors are kept; nothing is lifted any more.
         builder: Makes the nodes.
         packing: How rows are packed.
-        handlers: Operator type to how it is emitted.
+        emits: Operator type to how it is emitted.
         room: What is kept for the rows; None for what they need.
     """
 
@@ -46,7 +46,7 @@ class Emitter(Tensors):
         axes: Axes,
         builder: Builder,
         packing: Packing,
-        handlers: dict[str, Handler],
+        emits: Mapping[str, Emit],
         room: Room | None = None,
     ) -> None:
         super().__init__(builder)
@@ -56,7 +56,7 @@ class Emitter(Tensors):
         self.sums: list[Sum] = []
         self._packing = packing
         self._room = room
-        self._handlers = handlers
+        self._emits = emits
         self._done: dict[tuple[int, Axis, bytes], Emitted | Parts] = {}
 
     def combine(
@@ -176,7 +176,7 @@ class Emitter(Tensors):
             order = [[*at.tokens, *features].index(token) for token in wanted]
             return Emitted(cube.transpose(order), tuple(wanted))
         assert isinstance(base, Apply)
-        return self._handlers[base.node.op_type](self, base, at)
+        return self._emits[base.node.op_type](self, base, at)
 
     def source_of(self, operand: Operand, at: Arrangement) -> tuple[Source, Ints] | None:
         """Return the source of an operand that is nothing but picked rows of it, and which row stands where."""

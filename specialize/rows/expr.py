@@ -4,7 +4,7 @@
 
 A `Source` is a tensor of the graph that is computed for all its rows anyway; a `Constant` is known; an `Apply` is a
 row-wise function f of values that are themselves such combinations, and f(S x) = S f(x) for a selection S. A `Prefix`
-is a cumulative sum over rows; it does not outlive lifting (`rows/lift_prefix.py`).
+is a cumulative sum over rows; it does not outlive lifting (`rows/prefix.py`).
 """
 
 from __future__ import annotations
@@ -65,6 +65,16 @@ class Apply:
     layout: Layout
     rows: Axis
     output: int = 0
+
+    def operand(self, index: int) -> Operand:
+        """Return an input that rows differ in."""
+        found = self.operands[index]
+        assert isinstance(found, Operand)
+        return found
+
+    def parameters(self) -> list[ir.Value | None]:
+        """Return the inputs that are the same for all rows, or for all of a group."""
+        return [operand.value for operand in self.operands if isinstance(operand, Parameter)]
 
 
 @dataclass(eq=False, slots=True)

@@ -6,7 +6,7 @@ of one of them, or a row-wise function of all of them. What no rule can say is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +14,16 @@ import onnx_ir as ir
 
 from specialize.graph import shapes
 from specialize.graph.declined import Declined
-from specialize.rows.axes import Axes, Axis, Factor, Layout, size_of
+from specialize.graph.nodes import array_of
+from specialize.rows.axes import Axes, Axis, Factor, Layout, by_row, size_of
 from specialize.rows.expr import Apply, Combination, Constant, Operand, Parameter, Source, Term, combination
 from specialize.rows.prefix import multiplied_out
 from specialize.rows.rowmap import RowMap
 
-Rule = Callable[["Lifter", ir.Node, int, Layout], Combination | Declined]
+Lift = Callable[["Lifter", ir.Node, int, Layout], Combination | Declined]
+"""Returns what an output of a node with that layout is, or why no rule says it."""
+
+ROWS_AND_FEATURES = Declined("rows-and-features", "the axis that it works along holds rows and features")
 
 ZEROS_SHOW_THROUGH = frozenset(
     {
@@ -54,7 +58,7 @@ class Lifter:
         alive: Nodes that are computed for all their rows anyway, whatever is done about the sink.
     """
 
-    def __init__(self, axes: Axes, rules: dict[str, Rule], alive: Container[ir.Node]) -> None:
+    def __init__(self, axes: Axes, rules: Mapping[str, Lift], alive: Container[ir.Node]) -> None:
         self.axes = axes
         self.reasons: dict[ir.Value, Declined] = {}
         self._rules = rules
@@ -153,7 +157,7 @@ class Lifter:
             return self.source(value, layout, found.under(node.op_type))
         return found
 
-    def _why_not(self, node: ir.Node, rule: Rule | None) -> Declined:
+    def _why_not(self, node: ir.Node, rule: Lift | None) -> Declined:
         """Return why a node is not asked what it is row by row."""
         if rule is None:
             return Declined("no-row-rule", f"{node.op_type} is not understood row by row")
@@ -187,39 +191,6 @@ def _usable(value: ir.Value | None) -> bool:
     return value is None or (shapes.is_static(value) and value.dtype is not None)
 
 
-def array_of(value: ir.Value | None) -> npt.NDArray[np.generic] | None:
-    """Return a constant of the graph as an array, or None."""
-    if value is None or value.const_value is None:
-        return None
-    return value.const_value.numpy()
-
-
-def numbers_of(value: ir.Value | None) -> list[int] | None:
-    """Return the constant operand that lists axes, places or sizes, or None."""
-    array = array_of(value)
-    return None if array is None else [int(number) for number in array.reshape(-1)]
-
-
-def cuts_of(node: ir.Node) -> list[tuple[int, int, int, int]] | None:
-    """Return axis, start, end and step of every cut that a Slice makes; None if they are not constant."""
-    bounds = [numbers_of(value) for value in node.inputs[1:]]
-    known = [bound for bound in bounds if bound is not None]
-    if len(known) < max(2, len(bounds)) or len({len(bound) for bound in known}) > 1:
-        return None
-    count = len(known[0])
-    axes = known[2] if len(known) > 2 else list(range(count))
-    steps = known[3] if len(known) > 3 else [1] * count
-    return list(zip(axes, known[0], known[1], steps, strict=True))
-
-
-def node_axis(node: ir.Node, default: int, rank: int) -> int:
-    """Return the `axis` attribute, counted from the front."""
-    axis = node.attributes["axis"].as_int() if "axis" in node.attributes else default
-    return axis % rank
-
-
-def opset_of(node: ir.Node) -> int:
-    """Return the version of the standard operators that a node was written in."""
-    assert node.graph is not None
-    imports = node.graph.opset_imports
-    return next(imports[domain] for domain in shapes.STANDARD if domain in imports)
+def selection(axes: Axes, layout: Layout, picked: npt.NDArray[np.int64], own: Axis) -> RowMap:
+    """Return the map whose row, at each place of a tensor of that layout, is the input row picked there."""
+    return RowMap.selection(by_row(axes, layout, picked), size_of(own))

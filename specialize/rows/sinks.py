@@ -14,15 +14,15 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.declined import Declined
+from specialize.graph.nodes import array_of, node_axis, reduced_axes
 from specialize.graph.ops import SAMPLERS, VIEWS, WRITES, integer
 from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.rows.axes import Axes, Axis, Factor, Layout, row_ids, size_of
+from specialize.rows.axes import Axes, Axis, Factor, Layout, aligned, row_ids, size_of, unreduced
 from specialize.rows.expr import Combination
-from specialize.rows.lift import Lifter, array_of, node_axis
-from specialize.rows.lift_prefix import summed_axis
-from specialize.rows.lift_product import sparse_matrix
-from specialize.rows.lift_sample import is_pick
-from specialize.rows.lift_work import aligned, reduced_axes, unreduced
+from specialize.rows.lift import Lifter
+from specialize.rows.ops.cumulative import summed_axis
+from specialize.rows.ops.picks import is_pick
+from specialize.rows.ops.products import sparse_matrix
 from specialize.rows.rowmap import RowMap
 
 WHOLE = "specialize.whole"
@@ -149,7 +149,7 @@ def _read_sum(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | Declined:
     kept = [() if axis in where else whole[axis] for axis in range(len(whole)) if keep or axis not in where]
     layout = tuple(kept)
     rows = axes.rows(layout)
-    ids = row_ids(axes, unreduced(lifter, layout, dims(source), where, [()] * len(where)))
+    ids = row_ids(axes, unreduced(layout, dims(source), where, [()] * len(where)))
     spread = row_ids(axes, whole)
     targets = np.empty(spread.size, dtype=np.int64)
     targets[spread.ravel()] = np.broadcast_to(ids, spread.shape).ravel()

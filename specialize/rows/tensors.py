@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -13,6 +14,7 @@ from specialize.graph.edit import Builder
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.arrange import Arrangement
 from specialize.rows.axes import Axis, Factor, Layout, size_of
+from specialize.rows.expr import Apply
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,6 +140,35 @@ class Tensors:
             else self.builder.copy(op, inputs, shape)
         )
         return self.spread(Emitted(made, have), tokens)
+
+    def by_piece(
+        self,
+        at: Arrangement,
+        operands: list[Emitted | Parts],
+        tokens: Axis,
+        work: Callable[[tuple[Emitted, ...], Axis], Emitted],
+    ) -> Emitted | Parts:
+        """Do row-wise work once, or group by group if an operand is in pieces; `tokens` are those of the whole."""
+        if not any(isinstance(operand, Parts) for operand in operands):
+            return work(tuple(self.joined(operand) for operand in operands), tokens)
+        columns = [self.split(operand, at) for operand in operands]
+        pieces = []
+        for index, part in enumerate(at.parts):
+            own = tuple(part if token is at.row else token for token in tokens)
+            pieces.append(work(tuple(column[index] for column in columns), own))
+        return Parts(tuple(pieces), at.row, at.parts)
+
+    def remade(
+        self,
+        base: Apply,
+        attributes: dict[str, ir.Attr],
+        inputs: Sequence[ir.Value | None],
+        shape: Sequence[int],
+    ) -> ir.Value:
+        """Return the output of a node of the same kind with other attributes."""
+        model = ir.Node(base.node.domain, base.node.op_type, [], list(attributes.values()), num_outputs=1)
+        model.outputs[0].type = base.node.outputs[base.output].type
+        return self.builder.copy(model, inputs, shape)
 
     def regroup(self, emitted: Emitted, groups: Layout) -> ir.Value:
         """Return a tensor with its tokens in that order and on those axes."""

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.shapes import dims, is_static
-from specialize.rows.lift import array_of, node_axis
 
 
 class Limit(Protocol):

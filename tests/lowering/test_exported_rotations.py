@@ -14,9 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from specialize.graph import known
+from specialize.graph.nodes import array_of
 from specialize.graph.rewrite import apply
 from specialize.lowering.rotate import TURNED_MAPS
-from specialize.rows.lift import array_of
 from specialize.targets.lower import runnable_copy
 from specialize.zoo.ego_motion import BevRotation
 from tests.graphs import run

@@ -11,8 +11,8 @@ import pytest
 
 from specialize.errors import DeclinedError
 from specialize.graph.custom import is_pool
+from specialize.graph.nodes import array_of
 from specialize.lowering.pool import define_pools, lower_pools
-from specialize.rows.lift import array_of
 from specialize.targets.base import BuildFacts
 from specialize.targets.lower import finish, runnable_copy
 from tests.graphs import RAGGED, GraphMaker, operators, random_feeds, run, specialize_proto

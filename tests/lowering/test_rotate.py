@@ -10,10 +10,10 @@ import onnx
 import onnx_ir as ir
 import pytest
 
+from specialize.graph.nodes import array_of
 from specialize.graph.rewrite import apply
 from specialize.lowering.attention import runnable
 from specialize.lowering.rotate import READ_ROTATIONS, TURNED_MAPS
-from specialize.rows.lift import array_of
 from specialize.targets.base import BuildFacts
 from specialize.targets.lower import finish, runnable_copy
 from tests.graphs import GraphMaker, assert_annotations_true, operators, run

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, Phase, event, given, note, settings
 from hypothesis import strategies as st
 
 from specialize.passes.gather_sums import gather_sums
-from specialize.rows import lift_work
 from specialize.rows.arrange import Packing
+from specialize.rows.ops import work
 from specialize.rows.rowmap import RowMap
 from tests.graphs import PACKINGS, assert_annotations_true, assert_same, random_feeds, run, specialize_proto
 from tests.pool_graphs import pool_graphs
@@ -72,10 +72,10 @@ def test_any_pooling_keeps_its_meaning(model: onnx.ModelProto, packing: Packing)
 def test_the_hunt_finds_a_broken_compiler(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule that is wrong for some rows gives a wrong answer, and random graphs find it."""
     if mutant == "cosine of zero":
-        monkeypatch.setattr(lift_work, "KEEPS_ZERO", lift_work.KEEPS_ZERO | {"Cos", "Sigmoid", "Softplus"})
+        monkeypatch.setattr(work, "KEEPS_ZERO", work.KEEPS_ZERO | {"Cos", "Sigmoid", "Softplus"})
     elif mutant == "sum of masks":
-        monkeypatch.setattr(lift_work, "ALL_ZERO", lift_work.ALL_ZERO - {"Add"})
-        monkeypatch.setattr(lift_work, "ANY_ZERO", lift_work.ANY_ZERO | {"Add"})
+        monkeypatch.setattr(work, "ALL_ZERO", work.ALL_ZERO - {"Add"})
+        monkeypatch.setattr(work, "ANY_ZERO", work.ANY_ZERO | {"Add"})
     else:
         right = RowMap.table
         monkeypatch.setattr(RowMap, "table", lambda *args: tuple(part[::-1].copy() for part in right(*args)))

@@ -10,9 +10,9 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
+from specialize.graph.integers import PLACES_OUTSIDE
 from specialize.passes.gather_sums import gather_sums
 from specialize.passes.unscatter import unscatter
-from specialize.rows.lift_moves import PLACES_OUTSIDE
 from tests.graphs import RAGGED, GraphMaker, check, codes, operators, reasons, specialize_proto
 
 CAMERAS, QUERIES, CHANNELS = 3, 10, 8

@@ -16,9 +16,9 @@ import onnx_ir as ir
 
 from specialize.artifact.witness import WitnessedGrid, WitnessedInput, WitnessedSite
 from specialize.binding.witnessed.disagreement import GRAPH_HINT, HINT, MADE, disagree, sidecar_as_written
+from specialize.graph.nodes import array_of
 from specialize.model.spec import ModelSpec
 from specialize.passes.site import CompactedSite
-from specialize.rows.lift import array_of
 from specialize.visibility.plan import VisibilityPlan
 from specialize.witness import inputs, rows
 from specialize.witness.rig import Rig

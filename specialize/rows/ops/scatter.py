@@ -1,4 +1,4 @@
-"""Lift rules of operators that write rows to constant places: ScatterND, ScatterElements, GatherND, GatherElements."""
+"""Operators that address rows by constant tensors of indices: ScatterND, ScatterElements, GatherND, GatherElements."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.declined import Declined
-from specialize.graph.integers import places_in
+from specialize.graph.integers import PLACES_OUTSIDE, places_in
+from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.ops import integer, text
 from specialize.graph.shapes import dims
 from specialize.rows.axes import Axes, Layout, by_row, row_ids, size_of
 from specialize.rows.expr import Combination
-from specialize.rows.lift import Lifter, Rule, array_of, node_axis
-from specialize.rows.lift_moves import PLACES_OUTSIDE, is_feature_axis, is_row_axis
-from specialize.rows.lift_sample import gather_pixels
+from specialize.rows.lift import Lifter
+from specialize.rows.ops.sampling import emit_pixels, lift_pixels
 from specialize.rows.rowmap import RowMap
+from specialize.rows.rule import RowRule
 
 Ints = npt.NDArray[np.int64]
 
@@ -25,7 +26,7 @@ PER_FEATURE = Declined("indices-per-feature", "its indices differ between the fe
 PARTLY = Declined("indices-cover-a-part", "its indices are for a part of the other axes")
 
 
-def scatter_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
+def lift_scatter_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """ScatterND with constant indices: rows replaced by, or increased by, the rows of the updates."""
     data, indices, updates = node.inputs[0], array_of(node.inputs[1]), node.inputs[2]
     if data is None or indices is None or updates is None:
@@ -43,7 +44,9 @@ def scatter_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Co
     return _scatter(lifter, node, layout, (data, updates), own, targets)
 
 
-def scatter_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
+def lift_scatter_elements(
+    lifter: Lifter, node: ir.Node, output: int, layout: Layout
+) -> Combination | Declined:
     """ScatterElements with constant indices that do not depend on features."""
     data, indices, updates = node.inputs[0], array_of(node.inputs[1]), node.inputs[2]
     if data is None or indices is None or updates is None:
@@ -54,7 +57,7 @@ def scatter_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout)
     placed = _per_row(axes, indices, layout, axis)
     if placed is None:
         return PER_FEATURE
-    if not is_row_axis(axes, layout[axis]):
+    if not axes.is_row(layout[axis]):
         return ADDRESSES_FEATURES
     others = [size for place, size in enumerate(indices.shape) if place != axis]
     if others != [size for place, size in enumerate(dims(data)) if place != axis]:
@@ -69,7 +72,7 @@ def scatter_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout)
     return _scatter(lifter, node, layout, (data, updates), own, targets)
 
 
-def gather_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
+def lift_gather_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """GatherND with constant indices and no batch dimensions."""
     data, indices = node.inputs[0], array_of(node.inputs[1])
     batch = integer(node, "batch_dims")
@@ -90,17 +93,19 @@ def gather_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Com
     return value.moved(RowMap.selection(sources, size_of(axes.rows(own))), axes.rows(layout))
 
 
-def gather_elements(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
+def lift_gather_elements(
+    lifter: Lifter, node: ir.Node, output: int, layout: Layout
+) -> Combination | Declined:
     """GatherElements with constant indices that do not depend on features, or as a way of sampling."""
     data, indices = node.inputs[0], array_of(node.inputs[1])
     if data is None or indices is None:
-        return gather_pixels(lifter, node, output, layout)
+        return lift_pixels(lifter, node, output, layout)
     axes, axis = lifter.axes, node_axis(node, 0, len(layout))
     placed = _per_row(axes, indices, layout, axis)
     others = [size for place, size in enumerate(indices.shape) if place != axis]
     if placed is None:
         return PER_FEATURE
-    if not is_row_axis(axes, layout[axis]):
+    if not axes.is_row(layout[axis]):
         return ADDRESSES_FEATURES
     if others != [size for place, size in enumerate(dims(data)) if place != axis]:
         return PARTLY
@@ -139,7 +144,7 @@ def _scatter(
 
 
 def _rows_or_units(axes: Axes, layout: Layout) -> bool:
-    return all(is_row_axis(axes, axis) or not axes.resolve(axis) for axis in layout)
+    return all(axes.is_row(axis) or not axes.resolve(axis) for axis in layout)
 
 
 def _index_columns(indices: npt.NDArray[np.generic], sizes: tuple[int, ...]) -> tuple[Ints, ...] | None:
@@ -153,16 +158,18 @@ def _per_row(axes: Axes, indices: npt.NDArray[np.generic], layout: Layout, axis:
     """Return indices with features reduced to one place; None if they differ between features of a row."""
     found = indices.astype(np.int64)
     for place, part in enumerate(layout):
-        if place == axis or not axes.resolve(part) or is_row_axis(axes, part):
+        if place == axis or not axes.resolve(part) or axes.is_row(part):
             continue
         first = found.take([0], axis=place)
-        if not is_feature_axis(axes, part) or not (found == first).all():
+        if not axes.is_feature(part) or not (found == first).all():
             return None
         found = first
     return found
 
 
-RULES: dict[str, Rule] = {
-    "ScatterND": scatter_nd, "ScatterElements": scatter_elements,
-    "GatherND": gather_nd, "GatherElements": gather_elements,
-}  # fmt: skip
+RULES: dict[str, RowRule] = {
+    "ScatterND": RowRule(lift_scatter_nd),
+    "ScatterElements": RowRule(lift_scatter_elements),
+    "GatherND": RowRule(lift_gather_nd),
+    "GatherElements": RowRule(lift_gather_elements, emit_pixels),
+}

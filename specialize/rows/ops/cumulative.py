@@ -1,4 +1,4 @@
-"""Lift rule of cumulative sums over rows; `prefix` multiplies them out."""
+"""Cumulative sums over rows, and the differences that are read of them; `rows/prefix.py` multiplies them out."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.declined import Declined
+from specialize.graph.nodes import array_of
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.rows.axes import Layout, row_ids, size_of
 from specialize.rows.expr import Combination, Prefix, Term
-from specialize.rows.lift import Lifter, Rule, array_of
-from specialize.rows.lift_moves import is_row_axis
+from specialize.rows.lift import Lifter
 from specialize.rows.rowmap import RowMap
+from specialize.rows.rule import RowRule
 
 FARTHEST = 8
 """Nodes between a difference and the cumulative sums that it is of."""
@@ -20,13 +21,13 @@ KEEPS_AXES = frozenset({"Concat", "Gather", "GatherND", "Identity", "Pad", "Slic
 """What reads cumulative sums at places, or begins them with zeros."""
 
 
-def cumulative_sum(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
+def lift_cumulative_sum(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
     """CumSum along an axis of rows."""
     source, axis = node.inputs[0], array_of(node.inputs[1])
     if source is None or axis is None:
         return Declined("axes-not-constant", "its axis is not constant")
     along = int(axis.reshape(-1)[0]) % len(layout)
-    if not is_row_axis(lifter.axes, layout[along]):
+    if not lifter.axes.is_row(layout[along]):
         return Declined("sums-features", "it sums along an axis that holds no rows")
     operand = lifter.lift(source, layout)
     ids = row_ids(lifter.axes, layout)
@@ -69,4 +70,4 @@ def _flag(node: ir.Node, name: str) -> bool:
     return name in node.attributes and bool(node.attributes[name].as_int())
 
 
-RULES: dict[str, Rule] = {"CumSum": cumulative_sum}
+RULES: dict[str, RowRule] = {"CumSum": RowRule(lift_cumulative_sum)}

@@ -1,0 +1,195 @@
+"""Operators that sample images: functions of the sampling places that read one image per camera."""
+
+from __future__ import annotations
+
+import onnx_ir as ir
+
+from specialize.graph.declined import Declined
+from specialize.graph.nodes import array_of, node_axis
+from specialize.graph.shapes import dims, numpy_type
+from specialize.rows.arrange import Arrangement
+from specialize.rows.axes import Axis, Layout, size_of
+from specialize.rows.emit import Emitter
+from specialize.rows.expr import Apply, Combination, Operand, Parameter
+from specialize.rows.group_images import in_groups, regrouped, sample_groups, split_image, with_group
+from specialize.rows.lift import Lifter
+from specialize.rows.ops.picks import lift_nearest
+from specialize.rows.rule import RowRule
+from specialize.rows.tensors import Emitted, Parts
+
+ATTENTION_FORM = Declined("attention-form", "it does not have four inputs and a result of three axes")
+NO_PLACES = Declined("rows-are-not-places", "rows are not what it samples, one each")
+
+
+def lift_grid_sample(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
+    """GridSample: a function of the sampling places, the same image for all rows of a group (a camera)."""
+    image, grid = node.inputs[0], node.inputs[1]
+    assert image is not None and grid is not None
+    picked = lift_nearest(lifter, node, layout)
+    if picked is not None:
+        return picked
+    if not lifter.axes.is_feature(layout[1]) or not lifter.axes.rows(layout[2:]):
+        return NO_PLACES
+    places = (layout[0], *layout[2:], lifter.axes.feature(dims(grid)[-1]))
+    picture = (*layout[:2], *(lifter.axes.feature(size) for size in dims(image)[2:]))
+    value = lifter.lift(grid, places)
+    return lifter.apply(
+        node,
+        output,
+        layout,
+        [Parameter(image, picture), Operand(value, places, numpy_type(grid))],
+        zero_at=False,
+    )
+
+
+def emit_grid_sample(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
+    """Emit GridSample: grid (batch, rows, what else is sampled, 2), result (batch, channels, rows, what else)."""
+    image, grid = base.operands
+    assert isinstance(image, Parameter) and isinstance(grid, Operand)
+    shared = emitter.axes.rows(image.layout)
+    if not in_groups(at, shared):
+        return regrouped(emitter, base, at)
+    own = emitter.substitute(grid.layout, at)
+    per_batch = tuple(token for token in own[0] if token not in at.tokens)
+    here = [token for axis in own[1:-1] for token in axis]
+    rest = tuple(token for token in here if token not in at.tokens)
+    batch_group = (at.group,) if at.group is not None and shared else ()
+    rows = tuple(token for token in at.tokens if token not in batch_group)
+    deep = ((),) * (len(own) - 4)
+    batch = _in_order(own[0], (*batch_group, *per_batch))
+    places = emitter.regroup(emitter.operand(grid, at), (batch, rows, rest, *deep, own[-1]))
+    channels = emitter.axes.resolve(image.layout[1])
+    spatial = tuple(emitter.axes.resolve(axis) for axis in image.layout[2:])
+
+    def sample(picture: ir.Value, inputs: list[ir.Value], count: int) -> ir.Value:
+        shape = [dims(picture)[0], size_of(channels), count, size_of(rest), *(1 for _ in deep)]
+        return emitter.builder.copy(base.node, [picture, *inputs], shape)
+
+    result = (*batch, *channels, *rows, *rest)
+    if batch_group or not shared:
+        picture = emitter.regroup(with_group(emitter, image, at, shared), (batch, channels, *spatial))
+        return Emitted(sample(picture, [places], size_of(rows)), result)
+    pictures = split_image(emitter, image, shared, (per_batch, channels, *spatial))
+    return sample_groups(emitter, at, pictures, [(places, 1)], sample, result)
+
+
+def lift_pixels(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
+    """GatherElements at computed places: a function of the places, the same pixels for all rows of a group."""
+    pixels, places = node.inputs[0], node.inputs[1]
+    if pixels is None or places is None or array_of(places) is not None:
+        return Declined("places-constant", "its places are constant")
+    axis = node_axis(node, 0, len(layout))
+    others = [size for place, size in enumerate(dims(pixels)) if place != axis]
+    if others != [size for place, size in enumerate(dims(places)) if place != axis]:
+        return Declined("indices-cover-a-part", "its places are for a part of the other axes")
+    if not lifter.axes.rows((layout[axis],)):
+        return NO_PLACES
+    picture = (*layout[:axis], lifter.axes.feature(dims(pixels)[axis]), *layout[axis + 1 :])
+    operand = Operand(lifter.lift(places, layout), layout, numpy_type(places))
+    return lifter.apply(node, output, layout, [Parameter(pixels, picture), operand], zero_at=False)
+
+
+def emit_pixels(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
+    """Emit GatherElements on (everything before, pixels or places, everything after)."""
+    image, places = base.operands
+    assert isinstance(image, Parameter) and isinstance(places, Operand)
+    shared = emitter.axes.rows(image.layout)
+    if not in_groups(at, shared):
+        return regrouped(emitter, base, at)
+    axis = node_axis(base.node, 0, len(places.layout))
+    own = emitter.substitute(places.layout, at)
+    before = tuple(token for part in own[:axis] for token in part)
+    after = tuple(token for part in own[axis + 1 :] for token in part)
+    rows = tuple(token for token in own[axis] if token in at.tokens)
+    rest = tuple(token for token in own[axis] if token not in at.tokens)
+    pixels = emitter.axes.resolve(image.layout[axis])
+    model = ir.node("GatherElements", [], {"axis": 1}, num_outputs=1)
+    model.outputs[0].type = base.node.outputs[0].type
+
+    def sample(picture: ir.Value, inputs: list[ir.Value], count: int) -> ir.Value:
+        shape = [size_of(before), count * size_of(rest), size_of(after)]
+        return emitter.builder.copy(model, [picture, emitter.builder.reshape(inputs[0], shape)], shape)
+
+    index = emitter.regroup(emitter.operand(places, at), (before, rows, rest, after))
+    result = (*before, *rows, *rest, *after)
+    if at.group is not None or not shared:
+        picture = emitter.regroup(with_group(emitter, image, at, shared), (before, pixels, after))
+        return Emitted(sample(picture, [index], size_of(rows)), result)
+    pictures = split_image(emitter, image, shared, (before, pixels, after))
+    return sample_groups(emitter, at, pictures, [(index, 1)], sample, result)
+
+
+def lift_deformable_attention(
+    lifter: Lifter, node: ir.Node, output: int, layout: Layout
+) -> Combination | Declined:
+    """`MultiScaleDeformableAttn(value, shapes, locations, weights)`: rows are queries, groups are batch items."""
+    value, shapes, places, weights = node.inputs[:4]
+    if value is None or shapes is None or places is None or weights is None:
+        return ATTENTION_FORM
+    if len(layout) != 3 or len(node.inputs) != 4:
+        return ATTENTION_FORM
+    axes = lifter.axes
+    heads, channels = dims(value)[2], dims(value)[3]
+    grouped = axes.regroup((layout[2],), [heads, channels])
+    if grouped is None or not axes.is_feature(layout[2]):
+        return NO_PLACES
+    head, channel = grouped
+    picture = (layout[0], axes.feature(dims(value)[1]), head, channel)
+    levels, points = axes.feature(dims(places)[3]), axes.feature(dims(places)[4])
+    at = (*layout[:2], head, levels, points, axes.feature(2))
+    by = (*layout[:2], head, levels, points)
+    operands: list[Operand | Parameter] = [
+        Parameter(value, picture),
+        Parameter(shapes),
+        Operand(lifter.lift(places, at), at, numpy_type(places)),
+    ]
+    return lifter.apply(
+        node,
+        output,
+        layout,
+        [*operands, Operand(lifter.lift(weights, by), by, numpy_type(weights))],
+        zero_at=False,
+    )
+
+
+def emit_deformable_attention(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
+    """Emit `MultiScaleDeformableAttn(value, shapes, locations, weights)` on (batch, rows)."""
+    value, shapes, places, weights = base.operands
+    assert isinstance(value, Parameter) and isinstance(shapes, Parameter)
+    assert isinstance(places, Operand) and isinstance(weights, Operand)
+    shared = emitter.axes.rows(value.layout)
+    if not in_groups(at, shared):
+        return regrouped(emitter, base, at)
+    group = (at.group,) if at.group is not None and shared else ()
+    rows = tuple(token for token in at.tokens if token not in group)
+    inputs = [
+        emitter.regroup(
+            emitter.operand(operand, at), (group, rows, *emitter.substitute(operand.layout, at)[2:])
+        )
+        for operand in (places, weights)
+    ]
+    features = tuple(emitter.axes.resolve(axis) for axis in value.layout[1:])
+    tail = tuple(factor for axis in features[1:] for factor in axis)
+
+    def sample(picture: ir.Value, given: list[ir.Value], count: int) -> ir.Value:
+        shape = [dims(picture)[0], count, size_of(tail)]
+        return emitter.builder.copy(base.node, [picture, shapes.value, *given], shape)
+
+    result = (*group, *rows, *tail)
+    if group or not shared:
+        picture = emitter.regroup(with_group(emitter, value, at, shared), (group, *features))
+        return Emitted(sample(picture, inputs, size_of(rows)), result)
+    pictures = split_image(emitter, value, shared, ((), *features))
+    return sample_groups(emitter, at, pictures, [(given, 1) for given in inputs], sample, result)
+
+
+def _in_order(axis: Axis, tokens: Axis) -> Axis:
+    """Return tokens in the order of an axis; those it lacks come first."""
+    missing = tuple(token for token in tokens if token not in axis)
+    return (*missing, *(token for token in axis if token in tokens))
+
+
+RULES: dict[str, RowRule] = {
+    "GridSample": RowRule(lift_grid_sample, emit_grid_sample),
+    "MultiScaleDeformableAttn": RowRule(lift_deformable_attention, emit_deformable_attention),
+}

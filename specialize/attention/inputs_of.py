@@ -17,7 +17,7 @@ from specialize.attention.match import Part, Site
 from specialize.attention.operator import Sizes
 from specialize.graph.nodes import array_of
 from specialize.graph.shapes import STANDARD, dims
-from specialize.passes.strides import MOVES, View, climb, descend, moved
+from specialize.graph.views import MOVES, Factor, View, climb, descend, moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def _per_query(sizes: Sizes, per_head: int) -> int:
 
 
 def _expected(offset: int, *factors: tuple[int, int]) -> View:
-    return View(offset, tuple((factor,) if factor[0] > 1 else () for factor in factors))
+    return View(offset, tuple((Factor(*factor),) if factor[0] > 1 else () for factor in factors))
 
 
 def _common(

@@ -16,7 +16,7 @@ from specialize.graph.declined import Declined
 from specialize.graph.nodes import reduced_axes
 from specialize.graph.ops import integer, text
 from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.passes.strides import Axis, View, climb, descend
+from specialize.graph.views import Axis, Factor, View, climb, descend
 
 BATCH, CHANNEL, PLACE, LEVEL = range(4)
 """What a factor of a sampled tensor counts: B', d, the places of the grid, or stacked levels."""
@@ -236,8 +236,8 @@ def _weight_key(factor: tuple[int, int, int, int], where: list[int]) -> tuple[in
 
 
 def _ordered(flat: list[tuple[int, int, int, int]], role: int) -> Axis:
-    chosen = [(size, stride) for _, one, size, stride in flat if one == role]
-    return tuple(sorted(chosen, key=lambda factor: -factor[1]))
+    chosen = [Factor(size, stride) for _, one, size, stride in flat if one == role]
+    return tuple(sorted(chosen, key=lambda factor: -factor.stride))
 
 
 def _join(node: ir.Node, sites: dict[ir.Value, Site]) -> None:

@@ -26,8 +26,8 @@ from specialize.attention.operator import Attention, Sizes, make_attention
 from specialize.graph.declined import Declined
 from specialize.graph.edit import Builder
 from specialize.graph.shapes import dims
+from specialize.graph.views import MOVES, View, moved
 from specialize.passes.arithmetic import slice_of
-from specialize.passes.strides import MOVES, View, moved
 
 
 def rewrite_site(site: Site, builder: Builder) -> tuple[ir.Value, ir.Value, Attention] | Declined:

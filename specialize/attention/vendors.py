@@ -23,8 +23,8 @@ from specialize.graph.declined import Declined
 from specialize.graph.edit import Builder
 from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.shapes import STANDARD, dims, is_static
+from specialize.graph.views import View, climb, descend
 from specialize.passes.arithmetic import slice_of
-from specialize.passes.strides import View, climb, descend
 
 
 def read_custom(node: ir.Node, spelling: Spelling, builder: Builder) -> tuple[ir.Value, Attention] | Declined:

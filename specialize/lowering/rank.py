@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.axes import runs_of_transpose
 from specialize.graph.declined import Declined
 from specialize.graph.edit import Builder
 from specialize.graph.nodes import array_of, node_axis, normalized_axes, reduced_axes
@@ -65,17 +67,8 @@ def _merged(shape: Sequence[int], groups: Groups) -> list[int]:
 
 def _runs(kinds: Sequence[object], sizes: Sequence[int]) -> Groups:
     """Return runs of adjacent axes of the same kind, axes of size 1 left out."""
-    groups: Groups = []
-    last: object = None
-    for axis, (kind, size) in enumerate(zip(kinds, sizes, strict=True)):
-        if size == 1:
-            continue
-        if groups and kind == last:
-            groups[-1].append(axis)
-        else:
-            groups.append([axis])
-        last = kind
-    return groups
+    wide = (axis for axis, size in enumerate(sizes) if size != 1)
+    return [list(run) for _, run in groupby(wide, key=kinds.__getitem__)]
 
 
 def _elementwise(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | Declined:
@@ -110,21 +103,13 @@ def _transpose(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] 
     assert source is not None
     shape = dims(source)
     perm = permutation(node, len(shape))
-    order = [axis for axis in perm if shape[axis] > 1]
-    kept = sorted(order)
-    runs: Groups = []
-    for axis in order:
-        if runs and kept.index(axis) == kept.index(runs[-1][-1]) + 1:
-            runs[-1].append(axis)
-        else:
-            runs.append([axis])
+    kept = [axis for axis, size in enumerate(shape) if size > 1]
+    runs, moved = runs_of_transpose(kept.index(axis) for axis in perm if shape[axis] > 1)
     if len(runs) > highest:
         return Declined("axes-in-turn", f"it moves {len(runs)} axes")
-    groups = sorted(runs)
-    value = builder.reshape(source, _merged(shape, groups))
+    value = builder.reshape(source, _merged(shape, [[kept[place] for place in run] for run in runs]))
     if len(runs) < 2:
         return [value]
-    moved = [groups.index(run) for run in runs]
     return [builder.node("Transpose", [value], [dims(value)[place] for place in moved], perm=moved)]
 
 

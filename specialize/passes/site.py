@@ -8,9 +8,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from specialize.graph.axes import size_of
 from specialize.graph.notes import node_name
 from specialize.rows.arrange import Arrangement, group_of
-from specialize.rows.axes import Axes, Axis, size_of
+from specialize.rows.axes import Axes, Axis
 from specialize.rows.emit import Emitter
 from specialize.rows.expr import Apply, Base, Constant
 from specialize.rows.room import Room

@@ -13,7 +13,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from specialize.rows.axes import Axis, Factor, size_of
+from specialize.graph.axes import size_of
+from specialize.rows.axes import Axis, Factor
 from specialize.rows.room import Room, fitting
 
 Ints = npt.NDArray[np.int64]

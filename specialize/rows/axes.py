@@ -1,7 +1,8 @@
 """Factors: the identities of tensor axes, finer than axes and stable under Reshape and Transpose.
 
 `(6 * 8, 32, 2500, 4)` in a deformable attention is `(camera head, channel, query, point)`: five factors on four
-axes. A Reshape regroups factors, a Transpose permutes them, and a factor that a Reshape cuts is split for everybody.
+axes. A Reshape regroups factors, a Transpose permutes them, and a factor that a Reshape cuts is cut in every tensor
+that has it.
 A factor is a *row* factor (cameras, queries: what row maps move) or a *feature* factor (what a row carries).
 """
 
@@ -13,6 +14,8 @@ from itertools import pairwise, zip_longest
 
 import numpy as np
 import numpy.typing as npt
+
+from specialize.graph.axes import regroup, size_of
 
 Ints = npt.NDArray[np.int64]
 
@@ -37,14 +40,6 @@ class Factor:
 
 Axis = tuple[Factor, ...]
 Layout = tuple[Axis, ...]
-
-
-def size_of(factors: Iterable[Factor]) -> int:
-    """Return the number of indices that the factors span together."""
-    total = 1
-    for factor in factors:
-        total *= factor.size
-    return total
 
 
 class Axes:
@@ -120,26 +115,8 @@ class Axes:
 
     def regroup(self, layout: Layout, sizes: Sequence[int]) -> Layout | None:
         """Return the same factors grouped to axes of the given sizes; None if a cut falls inside no factor."""
-        flat = list(self.resolve(factor for axis in layout for factor in axis))[::-1]
-        axes: list[Axis] = []
-        for size in sizes:
-            axis: list[Factor] = []
-            have = 1
-            while have < size:
-                if not flat:
-                    return None
-                factor = flat.pop()
-                if size % have or (factor.size > size // have and factor.size % (size // have)):
-                    return None
-                if factor.size > size // have:
-                    factor, rest = self._split(factor, size // have)
-                    flat.append(rest)
-                axis.append(factor)
-                have *= factor.size
-            if have != size:
-                return None
-            axes.append(tuple(axis))
-        return None if flat else tuple(axes)
+        flat = self.resolve(factor for axis in layout for factor in axis)
+        return regroup(flat, sizes, self._split)
 
     def same_rows(self, one: Layout, other: Layout) -> bool:
         """Return whether two layouts of one tensor have the same row factors in the same places."""

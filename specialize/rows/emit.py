@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from specialize.graph.axes import size_of
 from specialize.graph.edit import Builder
 from specialize.rows.arrange import Arrangement, Packing, arrange, arrange_as
-from specialize.rows.axes import Axes, Axis, Factor, Layout, size_of
+from specialize.rows.axes import Axes, Axis, Factor, Layout
 from specialize.rows.blocks import cut, sum_blocks
 from specialize.rows.expr import Apply, Base, Combination, Constant, Operand, Parameter, Source, Term
 from specialize.rows.gating import Gate, find_gating

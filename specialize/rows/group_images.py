@@ -11,9 +11,10 @@ from collections.abc import Callable
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.axes import size_of
 from specialize.graph.shapes import dims
 from specialize.rows.arrange import Arrangement, group_of
-from specialize.rows.axes import Axis, Layout, size_of
+from specialize.rows.axes import Axis, Layout
 from specialize.rows.emit import Emitter
 from specialize.rows.expr import Apply, Parameter, Term
 from specialize.rows.rowmap import RowMap

@@ -13,9 +13,10 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph import shapes
+from specialize.graph.axes import size_of
 from specialize.graph.declined import Declined
 from specialize.graph.nodes import array_of
-from specialize.rows.axes import Axes, Axis, Factor, Layout, by_row, size_of
+from specialize.rows.axes import Axes, Axis, Factor, Layout, by_row
 from specialize.rows.expr import Apply, Combination, Constant, Operand, Parameter, Source, Term, combination
 from specialize.rows.prefix import multiplied_out
 from specialize.rows.rowmap import RowMap

@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from specialize.graph.axes import size_of
 from specialize.graph.declined import Declined
 from specialize.graph.nodes import array_of, node_axis, reduced_axes
 from specialize.graph.ops import SAMPLERS, VIEWS, WRITES, integer
 from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.rows.axes import Axes, Axis, Factor, Layout, aligned, row_ids, size_of, unreduced
+from specialize.rows.axes import Axes, Axis, Factor, Layout, aligned, row_ids, unreduced
 from specialize.rows.expr import Combination
 from specialize.rows.lift import Lifter
 from specialize.rows.ops.cumulative import summed_axis

@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from specialize.graph.axes import runs_of_transpose, size_of
 from specialize.graph.edit import Builder
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.arrange import Arrangement
-from specialize.rows.axes import Axis, Factor, Layout, size_of
+from specialize.rows.axes import Axis, Factor, Layout
 from specialize.rows.expr import Apply
 
 
@@ -180,19 +181,8 @@ class Tensors:
             return self.builder.constant(cube.transpose(order).reshape(shape), "table")
         value = emitted.held
         if wanted != emitted.tokens:
-            runs, order = _runs(emitted.tokens, wanted)
-            value = self.builder.reshape(value, [size_of(run) for run in runs])
+            runs, order = runs_of_transpose(emitted.tokens.index(token) for token in wanted)
+            value = self.builder.reshape(value, [size_of(emitted.tokens[at] for at in run) for run in runs])
             sizes = [dims(value)[place] for place in order]
             value = self.builder.node("Transpose", [value], sizes, perm=order)
         return self.builder.reshape(value, shape)
-
-
-def _runs(have: Axis, want: Axis) -> tuple[list[Axis], list[int]]:
-    """Cut the tokens into the longest runs that stay together; return the runs and their new order."""
-    starts = [0]
-    for place in range(1, len(have)):
-        before = want.index(have[place - 1])
-        if before + 1 >= len(want) or want[before + 1] is not have[place]:
-            starts.append(place)
-    runs = [have[start:end] for start, end in zip(starts, [*starts[1:], len(have)], strict=True)]
-    return runs, sorted(range(len(runs)), key=lambda number: want.index(runs[number][0]))

@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from specialize.graph.custom import CUSTOM, Role, roles_of
 from specialize.graph.notes import node_name
-from specialize.passes.strides import MOVES
+from specialize.graph.views import MOVES
 
 PLACES: tuple[Role, ...] = ("locations", "reference", "offsets")
 """Inputs of custom operators that tell where to sample."""

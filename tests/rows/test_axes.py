@@ -8,7 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from specialize.rows.axes import Axes, Layout, row_ids, size_of
+from specialize.graph.axes import size_of
+from specialize.rows.axes import Axes, Layout, row_ids
 
 SIZES = st.lists(st.integers(1, 4), min_size=1, max_size=4)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.axes import size_of
 from specialize.graph.declined import Declined
 from specialize.graph.nodes import array_of
 from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.rows.axes import Layout, row_ids, size_of
+from specialize.rows.axes import Layout, row_ids
 from specialize.rows.expr import Combination, Prefix, Term
 from specialize.rows.lift import Lifter
 from specialize.rows.rowmap import RowMap

@@ -8,12 +8,13 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.axes import size_of
 from specialize.graph.declined import Declined
 from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.ops import VIEWS, of, permutation, text
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.arrange import Arrangement
-from specialize.rows.axes import Axis, Layout, around, by_row, row_ids, size_of
+from specialize.rows.axes import Axis, Layout, around, by_row, row_ids
 from specialize.rows.emit import Emitter
 from specialize.rows.expr import Apply, Combination, Operand, Parameter
 from specialize.rows.lift import ROWS_AND_FEATURES, Lifter, selection

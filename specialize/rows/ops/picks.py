@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from specialize.graph.axes import size_of
 from specialize.graph.declined import Declined
 from specialize.graph.integers import PLACES_OUTSIDE, places_in, sliced
 from specialize.graph.nodes import array_of, cuts_of, node_axis
@@ -18,7 +19,7 @@ from specialize.graph.ops import text
 from specialize.graph.running import compute_like
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.arrange import Arrangement
-from specialize.rows.axes import Axes, Axis, Layout, row_ids, size_of
+from specialize.rows.axes import Axes, Axis, Layout, row_ids
 from specialize.rows.emit import Emitter
 from specialize.rows.expr import Apply, Combination, Operand, Parameter
 from specialize.rows.lift import ROWS_AND_FEATURES, Lifter, selection

@@ -10,11 +10,12 @@ import numpy.typing as npt
 import onnx_ir as ir
 from scipy import sparse
 
+from specialize.graph.axes import size_of
 from specialize.graph.declined import Declined
 from specialize.graph.nodes import array_of
 from specialize.graph.shapes import STANDARD, dims, numpy_type
 from specialize.rows.arrange import Arrangement
-from specialize.rows.axes import Axis, Layout, row_ids, size_of
+from specialize.rows.axes import Axis, Layout, row_ids
 from specialize.rows.emit import Emitter
 from specialize.rows.expr import Apply, Combination, Operand, Parameter, Source
 from specialize.rows.lift import Lifter

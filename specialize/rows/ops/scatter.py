@@ -6,12 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from specialize.graph.axes import size_of
 from specialize.graph.declined import Declined
 from specialize.graph.integers import PLACES_OUTSIDE, places_in
 from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.ops import integer, text
 from specialize.graph.shapes import dims
-from specialize.rows.axes import Axes, Layout, by_row, row_ids, size_of
+from specialize.rows.axes import Axes, Layout, by_row, row_ids
 from specialize.rows.expr import Combination
 from specialize.rows.lift import Lifter
 from specialize.rows.ops.sampling import emit_pixels, lift_pixels

@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from specialize.graph.axes import size_of
 from specialize.graph.declined import Declined
 from specialize.graph.ops import ALL_ZERO, ANY_ZERO, KEEPS_ZERO, of
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.arrange import Arrangement
-from specialize.rows.axes import Axis, Layout, aligned, size_of
+from specialize.rows.axes import Axis, Layout, aligned
 from specialize.rows.emit import Emitter
 from specialize.rows.expr import Apply, Combination, Constant, Operand, Parameter, Prefix
 from specialize.rows.lift import Lifter, rows_first

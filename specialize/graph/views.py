@@ -10,17 +10,29 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.axes import regroup, size_of
 from specialize.graph.integers import places_in, sliced
 from specialize.graph.nodes import array_of, cuts_of, node_axis
 from specialize.graph.ops import VIEWS, of, permutation
 from specialize.graph.shapes import STANDARD, dims, is_static
 
-Factor = tuple[int, int]
-"""Size, at least 2, and stride in elements of the source; stride 0 repeats."""
+
+class Factor(NamedTuple):
+    """A part of an axis of a view.
+
+    Attributes:
+        size: Number of indices, at least 2.
+        stride: Elements of the source from one index to the next; 0 repeats.
+    """
+
+    size: int
+    stride: int
+
 
 Axis = tuple[Factor, ...]
 
@@ -42,13 +54,13 @@ class View:
         """Return the view that leaves a tensor of that shape as it is."""
         axes = []
         for place, size in enumerate(shape):
-            axes.append(((size, math.prod(shape[place + 1 :])),) if size > 1 else ())
+            axes.append((Factor(size, math.prod(shape[place + 1 :])),) if size > 1 else ())
         return View(0, tuple(axes))
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Size of every axis."""
-        return tuple(math.prod(size for size, _ in axis) for axis in self.axes)
+        return tuple(map(size_of, self.axes))
 
     def is_natural(self) -> bool:
         """Return whether every element stands where it stood, whatever the shape."""
@@ -56,27 +68,8 @@ class View:
 
     def reshape(self, sizes: Sequence[int]) -> View | None:
         """Return the view with other axes; None if a cut falls inside a factor."""
-        flat = list(_merged(factor for axis in self.axes for factor in axis))[::-1]
-        axes: list[Axis] = []
-        for size in sizes:
-            axis: list[Factor] = []
-            have = 1
-            while have < size:
-                if not flat or size % have:
-                    return None
-                length, stride = flat.pop()
-                wanted = size // have
-                if length > wanted:
-                    if length % wanted:
-                        return None
-                    flat.append((wanted_rest := length // wanted, stride))
-                    length, stride = wanted, stride * wanted_rest
-                axis.append((length, stride))
-                have *= length
-            if have != size:
-                return None
-            axes.append(_merged(axis))
-        return None if flat else View(self.offset, tuple(axes))
+        axes = regroup(_merged(factor for axis in self.axes for factor in axis), sizes, _split)
+        return None if axes is None else View(self.offset, tuple(map(_merged, axes)))
 
     def transpose(self, perm: Sequence[int]) -> View:
         """Return the view with its axes in another order."""
@@ -93,7 +86,7 @@ class View:
         ):
             if have not in (1, size):
                 return None
-            axes.append(axis if have == size else ((size, 0),))
+            axes.append(axis if have == size else (Factor(size, 0),))
         return View(self.offset, tuple(axes))
 
     def cut(self, axis: int, start: int, length: int, step: int = 1) -> View | None:
@@ -106,13 +99,19 @@ class View:
             count = length // block
             fits = start % block == 0 and length % block == 0 and first + (count - 1) * step < size
             if fits and (step == 1 or block == 1 or length == 1):
-                kept = ((count, stride * step), *inner) if count > 1 else inner
+                kept = (Factor(count, stride * step), *inner) if count > 1 else inner
                 moved = first * stride + _element(self.axes[axis][:place], outer)
                 axes = (*self.axes[:axis], _merged(kept), *self.axes[axis + 1 :])
                 return View(self.offset + moved, axes)
-            inner = ((size, stride), *inner)
+            inner = (Factor(size, stride), *inner)
             block *= size
         return self if (start, length) == (0, 1) and not inner else None
+
+
+def _split(factor: Factor, outer: int) -> tuple[Factor, Factor]:
+    """Return a factor cut in two, the outer one of the given size."""
+    inner = factor.size // outer
+    return Factor(outer, factor.stride * inner), Factor(inner, factor.stride)
 
 
 def _element(axis: Axis, index: int) -> int:
@@ -128,10 +127,10 @@ def _merged(factors: Iterable[Factor]) -> Axis:
     """Return factors with those joined that together count through elements evenly."""
     found: list[Factor] = []
     for size, stride in factors:
-        if found and found[-1][1] == size * stride:
-            found[-1] = (found[-1][0] * size, stride)
+        if found and found[-1].stride == size * stride:
+            found[-1] = Factor(found[-1].size * size, stride)
         else:
-            found.append((size, stride))
+            found.append(Factor(size, stride))
     return tuple(found)
 
 

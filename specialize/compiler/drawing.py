@@ -16,6 +16,7 @@ from specialize.compiler.generic import PREPARED
 from specialize.compiler.specialize import Compilation
 from specialize.costs.projections import with_projections
 from specialize.costs.traffic import is_constant
+from specialize.graph.dependents import dependents
 from specialize.graph.edit import SITE_KEY
 from specialize.graph.io import read_graph
 from specialize.graph.ops import BY_ELEMENT, PRODUCTS, SAMPLERS, of
@@ -176,13 +177,9 @@ def _together(shapes: tuple[tuple[int, ...], ...]) -> str:
     return " x ".join(str(low) if low == high else f"{low}..{high}" for low, high in spans) or "1"
 
 
-def _live(graph: ir.Graph, bound: Collection[str]) -> set[ir.Value]:
+def _live(graph: ir.Graph, bound: Collection[str]) -> Collection[ir.Value]:
     """Return the values that depend on an input which is no part of the calibration."""
-    live = {value for value in graph.inputs if value.name not in bound}
-    for node in graph:
-        if any(value in live for value in node.inputs if value is not None):
-            live.update(node.outputs)
-    return live
+    return dependents(graph, [value for value in graph.inputs if value.name not in bound])
 
 
 def _shape(value: ir.Value) -> tuple[int, ...]:

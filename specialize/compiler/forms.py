@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -11,6 +11,7 @@ import onnx_ir as ir
 from specialize.calibration.profile import CalibrationProfile
 from specialize.graph.closure import Closure
 from specialize.graph.custom import is_view
+from specialize.graph.dependents import dependents, reads_any
 from specialize.graph.notes import node_name
 from specialize.graph.ops import SAMPLERS, of
 from specialize.graph.subgraphs import node_reads
@@ -88,14 +89,10 @@ class _Share:
     """What a graph computes from some of its inputs alone, its shapes aside."""
 
     def __init__(self, graph: ir.Graph, bound: Collection[str]) -> None:
-        self._live = {value for value in graph.inputs if value.name not in bound}
-        self._bound = {value for value in graph.inputs if value.name in bound}
-        for node in graph:
-            reads = node_reads(node)
-            if node.op_type not in ("Shape", "Size") and any(value in self._live for value in reads):
-                self._live.update(node.outputs)
-            elif any(value in self._bound for value in reads):
-                self._bound.update(node.outputs)
+        others = [value for value in graph.inputs if value.name not in bound]
+        live = dependents(graph, others, _reads_contents)
+        alone = [node for node in graph if not any(value in live for value in node.outputs)]
+        self._bound = dependents(alone, [value for value in graph.inputs if value.name in bound])
 
     def samples(self, node: ir.Node) -> bool:
         """Return whether a node reads images at places that the rest of the model computes."""
@@ -124,6 +121,11 @@ class _Share:
                     found[made] = None
                     stack.append(made)
         return Counter(node.op_type for node in found)
+
+
+def _reads_contents(node: ir.Node, values: Container[ir.Value]) -> bool:
+    """Return whether a node reads what is in some values, and not their shapes alone."""
+    return node.op_type not in ("Shape", "Size") and reads_any(node, values)
 
 
 def _is_whole(node: ir.Node) -> bool:

@@ -12,6 +12,7 @@ from specialize.drafting.points import Transforms, Typed, is_pointlike
 from specialize.drafting.rigs import rig_in_general_position
 from specialize.errors import InputError
 from specialize.graph.closure import Closure
+from specialize.graph.dependents import dependents, reads_any
 from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.graph.subgraphs import node_reads
 from specialize.model.kinds import cut, matrices_of
@@ -113,10 +114,9 @@ class Trials:
 
 def _shaped(closure: Closure) -> list[ir.Value]:
     """Return the values of a closure whose shapes do not depend on what the calibration is."""
-    behind: set[ir.Value] = set()
-    for node in closure.nodes:
-        if node.op_type in _DATA_DEPENDENT or any(value in behind for value in node_reads(node)):
-            behind.update(node.outputs)
+    behind = dependents(
+        closure.nodes, (), lambda node, behind: node.op_type in _DATA_DEPENDENT or reads_any(node, behind)
+    )
     return [value for value in closure.values if value not in behind]
 
 

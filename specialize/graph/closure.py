@@ -6,11 +6,12 @@ rest of the model, and that is how it is known what a value is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.dependents import dependents, reads_any
 from specialize.graph.knowledge import Knowledge
 from specialize.graph.known import IMPURE, RUNNABLE
 from specialize.graph.shapes import STANDARD
@@ -30,13 +31,9 @@ class Closure:
     def __init__(self, model: ir.Model, names: Iterable[str]) -> None:
         wanted = set(names)
         self.inputs = {str(value.name): value for value in model.graph.inputs if value.name in wanted}
-        self.nodes: list[ir.Node] = []
-        self.values: dict[ir.Value, None] = dict.fromkeys(self.inputs.values())
+        self.values = dependents(model.graph, self.inputs.values(), _is_decided)
+        self.nodes = [node for node in model.graph if self.reads(node)]
         self._opsets, self._version = dict(model.opset_imports), model.ir_version
-        for node in model.graph:
-            if self._belongs(node):
-                self.nodes.append(node)
-                self.values.update(dict.fromkeys(node.outputs))
 
     def __contains__(self, value: ir.Value | None) -> bool:
         """Return whether a value is computed from the inputs and constants alone, and not from constants alone."""
@@ -73,12 +70,11 @@ class Closure:
         knowledge.compute(listed)
         return {value: knowledge.peek(value) for value in listed}
 
-    def _belongs(self, node: ir.Node) -> bool:
-        runnable = node.domain == "com.microsoft" and node.op_type in RUNNABLE
-        standard = node.domain in STANDARD and node.op_type not in IMPURE
-        if not (standard or runnable) or has_subgraph(node):
-            return False
-        reads = node_reads(node)
-        return any(value in self.values for value in reads) and all(
-            value in self.values or value.const_value is not None for value in reads
-        )
+
+def _is_decided(node: ir.Node, values: Container[ir.Value]) -> bool:
+    """Return whether a node can be computed from some values and constants alone, and reads such a value."""
+    runnable = node.domain == "com.microsoft" and node.op_type in RUNNABLE
+    standard = node.domain in STANDARD and node.op_type not in IMPURE
+    if not (standard or runnable) or has_subgraph(node) or not reads_any(node, values):
+        return False
+    return all(value in values or value.const_value is not None for value in node_reads(node))

@@ -14,6 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.closure import Closure
+from specialize.graph.dependents import dependents
 from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.notes import Note, node_name
 from specialize.graph.ops import PLACES
@@ -40,7 +41,7 @@ def pin(
         supersets: E, one (N, Q) per grid.
         arrays: The calibration inputs; which calibration does not matter.
     """
-    decided = _followers(closure, [mask.value for mask in masks])
+    decided = dependents(closure.nodes, [mask.value for mask in masks])
     wanted: dict[ir.Value, list[tuple[ir.Node, int]]] = {}
     for node in model.graph:
         for place in PLACES.get(node.op_type, ()):
@@ -57,15 +58,6 @@ def pin(
             node.replace_input_with(place, mark(builder.constant(array, "places")))
         notes.append(Note(NAME, "applied", str(value.name), f"{array.size} numbers that the mask decided"))
     return notes
-
-
-def _followers(closure: Closure, values: Sequence[ir.Value]) -> set[ir.Value]:
-    """Return what is computed from some values of a closure, themselves included."""
-    found = set(values)
-    for node in closure.nodes:
-        if any(value in found for value in node.inputs):
-            found.update(node.outputs)
-    return found
 
 
 def _content(mask: Mask, pairs: Bools) -> np.ndarray:

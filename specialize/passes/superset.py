@@ -9,7 +9,7 @@ Declines when: nothing that the calibration alone decides is the mask of a grid.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ import onnx_ir as ir
 
 from specialize.errors import DeclinedError
 from specialize.graph.closure import Closure
+from specialize.graph.dependents import dependents
 from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.notes import Note, node_name
 from specialize.graph.ops import ALL_ZERO, ANY_ZERO, OPERATORS, of
@@ -116,16 +117,12 @@ def _without_followers(closure: Closure, chosen: list[ir.Value]) -> list[ir.Valu
     return kept
 
 
-def _zeroed(closure: Closure, chosen: list[ir.Value]) -> set[ir.Value]:
+def _zeroed(closure: Closure, chosen: list[ir.Value]) -> Container[ir.Value]:
     """Return the values that are zero outside of E once the chosen masks are."""
-    zeroed = set(chosen)
-    for node in closure.nodes:
-        if _passes_zeros(node, zeroed):
-            zeroed.update(node.outputs)
-    return zeroed
+    return dependents(closure.nodes, chosen, _passes_zeros)
 
 
-def _escapes(closure: Closure, value: ir.Value, zeroed: set[ir.Value]) -> bool:
+def _escapes(closure: Closure, value: ir.Value, zeroed: Container[ir.Value]) -> bool:
     """Return whether more than the calibration's share reads a value without a restricted mask in between."""
     stack, seen = [value], {value}
     while stack:
@@ -141,7 +138,7 @@ def _escapes(closure: Closure, value: ir.Value, zeroed: set[ir.Value]) -> bool:
     return False
 
 
-def _passes_zeros(node: ir.Node, zeroed: set[ir.Value]) -> bool:
+def _passes_zeros(node: ir.Node, zeroed: Container[ir.Value]) -> bool:
     """Return whether a result is structurally zero for a pair because an operand is."""
     zero = [value in zeroed for value in node.inputs if value is not None]
     if node.op_type in ANY_ZERO:

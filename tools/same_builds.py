@@ -77,11 +77,11 @@ def _lowered(folder: Path) -> Iterator[tuple[str, str]]:
     from specialize.targets.lower import lower
 
     for name in TARGETS:
-        profile = target(name).PROFILE
-        for form in (None, *profile.forms):
+        toolchain = target(name).TOOLCHAIN
+        for form in (None, *toolchain.forms):
             model = ir.load(folder / "model.onnx")
             try:
-                lower(model, profile, form)
+                lower(model, toolchain, form)
             except SpecializeError as error:
                 yield f"{name}, {form or 'own form'}", hashlib.sha256(str(error).encode()).hexdigest()
                 continue

@@ -21,8 +21,8 @@ def command(name: str | None, as_json: bool) -> None:
     from specialize.cli.render_targets import target_json, target_text, targets_json, targets_text
 
     if name is None:
-        profiles = [targets.target(each).PROFILE for each in targets.TARGETS]
-        emit(targets_json(profiles), targets_text(profiles), as_json)
+        toolchains = [targets.target(each).TOOLCHAIN for each in targets.TARGETS]
+        emit(targets_json(toolchains), targets_text(toolchains), as_json)
     else:
-        profile = targets.target(name).PROFILE
-        emit(target_json(profile), target_text(profile), as_json)
+        toolchain = targets.target(name).TOOLCHAIN
+        emit(target_json(toolchain), target_text(toolchain), as_json)

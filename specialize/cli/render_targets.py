@@ -12,7 +12,7 @@ from rich.table import Table
 
 from specialize.cli.output import stack
 from specialize.cli.tables import table
-from specialize.targets.base import RUNS_ANYWHERE, VERDICTS, Profile, Rule
+from specialize.targets.base import RUNS_ANYWHERE, VERDICTS, Rule, Toolchain
 from specialize.targets.conformance import Conformance
 
 SCHEMA = "specialize/targets@1"
@@ -20,54 +20,58 @@ TARGET_SCHEMA = "specialize/target@1"
 CONFORMANCE_SCHEMA = "specialize/conformance@1"
 
 
-def targets_json(profiles: Sequence[Profile]) -> dict[str, Any]:
+def targets_json(toolchains: Sequence[Toolchain]) -> dict[str, Any]:
     """Return what `specialize targets --json` prints."""
-    return {"schema": SCHEMA, "targets": [_profile(profile) for profile in profiles]}
+    return {"schema": SCHEMA, "targets": [_toolchain(toolchain) for toolchain in toolchains]}
 
 
-def targets_text(profiles: Sequence[Profile]) -> RenderableType:
+def targets_text(toolchains: Sequence[Toolchain]) -> RenderableType:
     """Return what `specialize targets` shows."""
     body = _left(table("target", "toolchain", "opset", "attention as", "evidence"))
-    for profile in profiles:
-        first = profile.evidence[0]
+    for toolchain in toolchains:
+        first = toolchain.evidence[0]
         body.add_row(
-            profile.name, profile.title, str(profile.opset), profile.form, f"{first.kind}: {first.text}"
+            toolchain.name,
+            toolchain.title,
+            str(toolchain.opset),
+            toolchain.form,
+            f"{first.kind}: {first.text}",
         )
     return stack(body, "next: specialize targets NAME, or specialize build --calib PROFILE --target NAME")
 
 
-def target_json(profile: Profile) -> dict[str, Any]:
+def target_json(toolchain: Toolchain) -> dict[str, Any]:
     """Return what `specialize targets NAME --json` prints."""
-    rules = {name: _rule(rule, profile) for name, rule in sorted(profile.operators.items())}
+    rules = {name: _rule(rule, toolchain) for name, rule in sorted(toolchain.operators.items())}
     return {
         "schema": TARGET_SCHEMA,
-        **_profile(profile),
+        **_toolchain(toolchain),
         "operators": rules,
-        "unlisted": _rule(profile.unlisted, profile),
+        "unlisted": _rule(toolchain.unlisted, toolchain),
     }
 
 
-def target_text(profile: Profile) -> RenderableType:
+def target_text(toolchain: Toolchain) -> RenderableType:
     """Return what `specialize targets NAME` shows."""
-    oldest, newest = profile.opsets
-    forms = (profile.form, *profile.forms)
+    oldest, newest = toolchain.opsets
+    forms = (toolchain.form, *toolchain.forms)
     standard = [form for form in RUNS_ANYWHERE if form not in forms]
     facts = [
-        f"{profile.name}: {profile.title}",
-        f"reads opset {oldest} to {newest}, written in {profile.opset}",
+        f"{toolchain.name}: {toolchain.title}",
+        f"reads opset {oldest} to {newest}, written in {toolchain.opset}",
         f"deformable attention: {', '.join(forms)}; in standard operators also {', '.join(standard)}",
-        f"files: {', '.join(profile.files)}",
-        *(f"{each.kind}: {each.text}" for each in profile.evidence),
-        *(f"note: {note}" for note in profile.notes),
+        f"files: {', '.join(toolchain.files)}",
+        *(f"{each.kind}: {each.text}" for each in toolchain.evidence),
+        *(f"note: {note}" for note in toolchain.notes),
     ]
     body = _left(table("operator", "verdict", "why", "source"))
     groups: dict[tuple[str, str, str], list[str]] = {}
-    for name, rule in sorted(profile.operators.items()):
+    for name, rule in sorted(toolchain.operators.items()):
         verdict = rule.verdict if not rule.limits else f"{rule.verdict}, within limits"
-        groups.setdefault((verdict, rule.text, rule.source or profile.source), []).append(name)
+        groups.setdefault((verdict, rule.text, rule.source or toolchain.source), []).append(name)
     for (verdict, text, source), names in groups.items():
         body.add_row(", ".join(names), verdict, text, source)
-    body.add_row("every other", profile.unlisted.verdict, profile.unlisted.text, profile.source)
+    body.add_row("every other", toolchain.unlisted.verdict, toolchain.unlisted.text, toolchain.source)
     return stack("\n".join(facts), body)
 
 
@@ -92,26 +96,26 @@ def conformance_text(report: Conformance) -> RenderableType:
     return stack(f"{report.target}: {line}", *([body] if body.row_count else []))
 
 
-def _profile(profile: Profile) -> dict[str, Any]:
+def _toolchain(toolchain: Toolchain) -> dict[str, Any]:
     return {
-        "name": profile.name,
-        "title": profile.title,
-        "opsets": list(profile.opsets),
-        "opset": profile.opset,
-        "highest_rank": profile.highest_rank or None,
-        "forms": [profile.form, *profile.forms],
-        "files": list(profile.files),
-        "static": profile.static,
-        "evidence": [asdict(each) for each in profile.evidence],
-        "notes": list(profile.notes),
+        "name": toolchain.name,
+        "title": toolchain.title,
+        "opsets": list(toolchain.opsets),
+        "opset": toolchain.opset,
+        "highest_rank": toolchain.highest_rank or None,
+        "forms": [toolchain.form, *toolchain.forms],
+        "files": list(toolchain.files),
+        "static": toolchain.static,
+        "evidence": [asdict(each) for each in toolchain.evidence],
+        "notes": list(toolchain.notes),
     }
 
 
-def _rule(rule: Rule, profile: Profile) -> dict[str, Any]:
+def _rule(rule: Rule, toolchain: Toolchain) -> dict[str, Any]:
     limits = [f"{type(limit).__name__}{_arguments(limit)}" for limit in rule.limits]
     return {
         "verdict": rule.verdict, "text": rule.text, "limits": limits,
-        "otherwise": rule.otherwise if limits else rule.verdict, "source": rule.source or profile.source,
+        "otherwise": rule.otherwise if limits else rule.verdict, "source": rule.source or toolchain.source,
     }  # fmt: skip
 
 

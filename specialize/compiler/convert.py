@@ -40,7 +40,7 @@ from specialize.precision.loss import (
 )
 from specialize.request import BuildRequest
 from specialize.targets import target
-from specialize.targets.base import BuildFacts, Int8, Profile
+from specialize.targets.base import BuildFacts, Int8, Toolchain
 from specialize.targets.conformance import check, conformance_notes
 from specialize.targets.lower import write_files
 from specialize.verify import Frames, TensorInfo, VerifyReport, make_frames, model_inputs
@@ -107,14 +107,14 @@ class Conversion:
         notes = self._finished(made, facts, room)
         precision = self._described(made, wide, loss, on_target)
         flat = self.frames.flat() if isinstance(self.frames, FrameFolder) else ()
-        manifest = manifest.extended(notes, _warnings(precision, target(self.target).PROFILE, made, flat))
+        manifest = manifest.extended(notes, _warnings(precision, target(self.target).TOOLCHAIN, made, flat))
         return msgspec.structs.replace(manifest, precision=precision)
 
     def _on_target(
         self, proven: Path, converted: Path, shown: Shown, loss: dict[str, OutputLoss], say: Say
     ) -> TargetLoss | None:
         """Run a model in 8 bits on the target's own runtime, where that is installed."""
-        runtime = target(self.target).PROFILE.runtime
+        runtime = target(self.target).TOOLCHAIN.runtime
         if self.name != "int8" or not runs_here(runtime):
             return None
 
@@ -127,19 +127,19 @@ class Conversion:
         self, room: Path, proven: Path, folder: Path, wide: frozenset[str]
     ) -> tuple[Converted, Path]:
         """Convert the model of a build into another folder, if the toolchain takes the result."""
-        profile = target(self.target).PROFILE
+        toolchain = target(self.target).TOOLCHAIN
         made = convert(
-            room / MODEL, self.name, int8=profile.int8, runnable=proven,
+            room / MODEL, self.name, int8=toolchain.int8, runnable=proven,
             frames=Shown(self.frames, self.fed.cases), bound=self.fed.cases[0], wide=wide,
         )  # fmt: skip
-        check(made.model, profile).require_accepted()
+        check(made.model, toolchain).require_accepted()
         folder.mkdir()
         write_graph(made.model, folder / MODEL, PREPARED_WEIGHTS)
         return made, folder / MODEL
 
     def _finished(self, made: Converted, facts: BuildFacts, room: Path) -> tuple[PassNote, ...]:
         """Write the toolchain's files for the converted model; return what the toolchain does with its nodes."""
-        report = check(made.model, target(self.target).PROFILE)
+        report = check(made.model, target(self.target).TOOLCHAIN)
         write_files(made.model, report, room, replace(facts, precision=self.name))
         return describe_notes(conformance_notes(report, f" in {self.name}"))
 
@@ -150,7 +150,7 @@ class Conversion:
         loss: dict[str, OutputLoss],
         on_target: TargetLoss | None,
     ) -> Precision:
-        int8, integers = target(self.target).PROFILE.int8, self.name == "int8"
+        int8, integers = target(self.target).TOOLCHAIN.int8, self.name == "int8"
         return Precision(
             name=self.name,
             nodes=made.nodes,
@@ -217,7 +217,7 @@ def verify_converted(
     precision = made.manifest.precision
     assert precision is not None
     judged = bool(precision.frames_digest) == (frames_dir is not None)
-    own = target(made.manifest.target).PROFILE.runtime
+    own = target(made.manifest.target).TOOLCHAIN.runtime
     runtime = own if precision.name == "int8" and runs_here(own) else "onnxruntime"
     wanted = model_inputs(made.model)
     given = _frames(wanted, spec, fed, frames_dir, frames, 0)
@@ -263,7 +263,7 @@ def _weights(name: str, made: Converted) -> Literal["", "per channel", "per tens
 
 
 def _warnings(
-    precision: Precision, profile: Profile, made: Converted, flat: Collection[str] = ()
+    precision: Precision, toolchain: Toolchain, made: Converted, flat: Collection[str] = ()
 ) -> list[str]:
     """Return what a user must know before he uses a converted model; `flat` inputs hold one number in every frame."""
     name, said = precision.name, []
@@ -277,24 +277,24 @@ def _warnings(
     if flat:
         what = f"{', '.join(flat)}: one number everywhere in every frame of --frames-dir"
         said.append(f"{name}: {what}, so that neither ranges nor loss say anything of other values")
-    if name == "fp16" and "float16" not in profile.floats:
-        known = f"computes in {' and '.join(profile.floats)}: a smaller file, no faster run"
+    if name == "fp16" and "float16" not in toolchain.floats:
+        known = f"computes in {' and '.join(toolchain.floats)}: a smaller file, no faster run"
         unknown = "may not compute in float16, no source says that it does: ask the vendor"
-        said.append(f"fp16: {profile.title} {known if profile.ran else unknown}")
-    if name == "int8" and profile.int8.own:
+        said.append(f"fp16: {toolchain.title} {known if toolchain.ran else unknown}")
+    if name == "int8" and toolchain.int8.own:
         said.append(
-            f"int8: {profile.int8.own}: give it the float32 build; this one only shows what 8 bits lose"
+            f"int8: {toolchain.int8.own}: give it the float32 build; this one only shows what 8 bits lose"
         )
-    if name == "int8" and not profile.int8.own and precision.on_target is None:
+    if name == "int8" and not toolchain.int8.own and precision.on_target is None:
         why = (
-            f"{profile.runtime.partition('-')[0]} is not installed"
-            if profile.runtime
+            f"{toolchain.runtime.partition('-')[0]} is not installed"
+            if toolchain.runtime
             else "it does not run here"
         )
         said.append(
-            f"int8: the loss was measured with ONNX Runtime, as the file is written, and not on {profile.title}: "
+            f"int8: the loss was measured with ONNX Runtime, as the file is written, and not on {toolchain.title}: "
             f"{why}; its kernels may compute something else: compare outputs there before this model drives anything"
         )
     if name == "int8" and not made.per_channel:
-        said.append(f"int8: opset {profile.opset} has one scale per weight tensor, not one per channel")
+        said.append(f"int8: opset {toolchain.opset} has one scale per weight tensor, not one per channel")
     return said

@@ -194,10 +194,10 @@ def _settled(compiled: Specialized, request: BuildRequest) -> Specialized:
 
     A target that wants an operator with the tables inside, or has one that pools, gets the form that it is read from.
     """
-    profile, notes = target(request.target).PROFILE, compiled.notes
-    if (request.attention or profile.form) in RUNS_ANYWHERE:
+    toolchain, notes = target(request.target).TOOLCHAIN, compiled.notes
+    if (request.attention or toolchain.form) in RUNS_ANYWHERE:
         notes = (*notes, *fold_affine(compiled.model))
-    if profile.operators.get(POOL, profile.unlisted).verdict != "allowed":
+    if toolchain.operators.get(POOL, toolchain.unlisted).verdict != "allowed":
         notes = (*notes, *gather_sums(compiled.model))
     return replace(compiled, notes=notes)
 

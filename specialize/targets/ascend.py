@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import ALLOWED, Evidence, FileFacts, Profile, Rule, table
+from specialize.targets.base import ALLOWED, Evidence, FileFacts, Rule, Toolchain, table
 from specialize.targets.config_keys import check_flags, known
 from specialize.targets.render import HEADER, header, named_shapes, render
 
@@ -10,7 +10,7 @@ _LISTED = "CANN 5.0.4: list of supported ONNX operators"
 _GRID = "cann/ops-cv: image/grid_sample/framework/grid_sample_onnx_plugin.cpp"
 _PLUGIN = "mx_driving: ops/multi_scale_deformable_attn.py"
 
-PROFILE = Profile(
+TOOLCHAIN = Toolchain(
     name="ascend",
     title="Huawei Ascend, ATC of CANN",
     opsets=(8, 18),

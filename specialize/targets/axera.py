@@ -5,7 +5,16 @@ from __future__ import annotations
 import json
 
 from specialize.targets.attributes import AllInts, CountsPadding, IsOne, NearestMode, NoInput
-from specialize.targets.base import ALLOWED, VENDOR_QUANTIZES, Evidence, FileFacts, Int8, Profile, Rule, table
+from specialize.targets.base import (
+    ALLOWED,
+    VENDOR_QUANTIZES,
+    Evidence,
+    FileFacts,
+    Int8,
+    Rule,
+    Toolchain,
+    table,
+)
 from specialize.targets.config_keys import check_keys, known
 from specialize.targets.limits import CastTo, IndexRank, LastAxis, Limit, OneOf, ScalarInput
 from specialize.targets.operators import STANDARD_MSDA
@@ -26,7 +35,7 @@ def _only(*limits: Limit) -> Rule:
     )  # fmt: skip
 
 
-PROFILE = Profile(
+TOOLCHAIN = Toolchain(
     name="axera",
     title="AXERA AX650 and M76H, Pulsar2 7.0",
     opsets=(11, 20),

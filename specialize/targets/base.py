@@ -1,6 +1,6 @@
 """What a toolchain takes: operators with their limits, opsets, custom operators, files; and where each fact comes from.
 
-A target is a module of this package with a `PROFILE` and a function `files`; it is data but for its files.
+A target is a module of this package with a `TOOLCHAIN` and a function `files`; it is data but for its files.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Rule:
         limits: What a node must keep.
         otherwise: Verdict for a node that does not.
         help: What would help, where that is known.
-        source: Where it is written, or what ran; that of the profile if empty.
+        source: Where it is written, or what ran; that of the toolchain if empty.
     """
 
     verdict: Verdict = "allowed"
@@ -100,7 +100,7 @@ Quirk = Literal[
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class Toolchain:
     """One toolchain.
 
     Attributes:
@@ -112,7 +112,7 @@ class Profile:
         unlisted: Rule for every other operator.
         highest_rank: Of any tensor; 0 if no limit is known.
         highest_rank_source: Where that limit is written.
-        form: How deformable attention is written for it, a name in `passes.lower.FORMS`.
+        form: How deformable attention is written for it, a name in `lowering.attention.FORMS`.
         forms: Further forms that it takes.
         grid_sample: How GridSample is written for it: as it is, in a domain of the vendor, or with Gather.
         quirks: What is written another way for it because it computes that wrongly, slowly or not at all.
@@ -255,7 +255,7 @@ class FileFacts:
 class Target(Protocol):
     """A module of this package."""
 
-    PROFILE: Profile
+    TOOLCHAIN: Toolchain
 
     def files(self, facts: FileFacts) -> dict[str, str]:
         """Return the files that the toolchain wants beside the model, by name."""

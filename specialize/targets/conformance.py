@@ -15,7 +15,7 @@ from specialize.graph.io import read_as_written
 from specialize.graph.notes import Note, node_name
 from specialize.graph.shapes import STANDARD, is_static
 from specialize.targets import target
-from specialize.targets.base import VERDICTS, Profile, Rule, Verdict
+from specialize.targets.base import VERDICTS, Rule, Toolchain, Verdict
 
 RARE_FLOATS = {ir.DataType.DOUBLE: "float64", ir.DataType.BFLOAT16: "bfloat16"}
 """Float types beside the two that toolchains are made for."""
@@ -81,19 +81,19 @@ class Conformance:
             )  # fmt: skip
 
 
-def check(model: ir.Model, profile: Profile, hindrances: Sequence[Note] = ()) -> Conformance:
+def check(model: ir.Model, toolchain: Toolchain, hindrances: Sequence[Note] = ()) -> Conformance:
     """Return what a toolchain does with every node of a graph.
 
     Args:
         model: The graph.
-        profile: The toolchain.
+        toolchain: The toolchain.
         hindrances: Nodes that could not be written in the opset that it reads.
     """
     findings = [
-        *_whole(model, profile, hindrances),
-        *(_judge(node, profile) for node in model.graph.all_nodes()),
+        *_whole(model, toolchain, hindrances),
+        *(_judge(node, toolchain) for node in model.graph.all_nodes()),
     ]
-    return Conformance(target=profile.name, findings=tuple(findings))
+    return Conformance(target=toolchain.name, findings=tuple(findings))
 
 
 def check_file(path: Path, name: str) -> Conformance:
@@ -103,24 +103,25 @@ def check_file(path: Path, name: str) -> Conformance:
         UsageError: There is no such target.
         InputError: The file is not a model.
     """
-    profile = target(name).PROFILE
+    toolchain = target(name).TOOLCHAIN
     model = read_as_written(path)
     known.evaluate(model)
-    return check(model, profile)
+    return check(model, toolchain)
 
 
-def require_half(profile: Profile) -> None:
+def require_half(toolchain: Toolchain) -> None:
     """Refuse a toolchain that takes no casts to float16.
 
     Raises:
         DeclinedError: Its rules refuse them.
     """
     source = ir.Value(name="x", type=ir.TensorType(ir.DataType.FLOAT), shape=ir.Shape([1]))
-    finding = _by_operator(ir.node("Cast", [source], {"to": ir.DataType.FLOAT16.value}), profile)
+    finding = _by_operator(ir.node("Cast", [source], {"to": ir.DataType.FLOAT16.value}), toolchain)
     if finding.verdict == "refused":
         raise DeclinedError(
             "--precision fp16", f"a toolchain that takes casts to float16 ({finding.source})",
-            f"--target {profile.name}: {finding.rule}", "give it the float32 build, and let it choose its own formats",
+            f"--target {toolchain.name}: {finding.rule}",
+            "give it the float32 build, and let it choose its own formats",
         )  # fmt: skip
 
 
@@ -148,16 +149,17 @@ def conformance_notes(report: Conformance, when: str = "") -> list[Note]:
     return notes
 
 
-def _whole(model: ir.Model, profile: Profile, hindrances: Sequence[Note]) -> list[Finding]:
+def _whole(model: ir.Model, toolchain: Toolchain, hindrances: Sequence[Note]) -> list[Finding]:
     opset = model.graph.opset_imports.get("", 0)
-    oldest, newest = profile.opsets
+    oldest, newest = toolchain.opsets
     if opset and not oldest <= opset <= newest:
         rule = f"the model is written in opset {opset}, {oldest} to {newest} is read"
         rule += "".join(f"; {note.where}: {note.reason}" for note in hindrances[:MOST_NAMED])
         rule += f"; and {len(hindrances) - MOST_NAMED} more" if len(hindrances) > MOST_NAMED else ""
         help_ = "export these nodes another way, or leave them out of this model" if hindrances else ""
         help_ = (
-            help_ or f"--target {profile.name} writes opset {profile.opset} at most; or export the model so"
+            help_
+            or f"--target {toolchain.name} writes opset {toolchain.opset} at most; or export the model so"
         )
         return [
             Finding(
@@ -165,63 +167,63 @@ def _whole(model: ir.Model, profile: Profile, hindrances: Sequence[Note]) -> lis
                 operator="opset",
                 verdict="refused",
                 rule=rule,
-                source=profile.source,
+                source=toolchain.source,
                 help=help_,
             )
         ]
     return []
 
 
-def _judge(node: ir.Node, profile: Profile) -> Finding:
+def _judge(node: ir.Node, toolchain: Toolchain) -> Finding:
     """Return what the rule for its operator says; what holds of every node refuses it if that does not."""
-    own = _by_operator(node, profile)
+    own = _by_operator(node, toolchain)
     if own.verdict == "refused":
         return own
-    return _by_shape(node, profile) or _by_type(node, profile) or own
+    return _by_shape(node, toolchain) or _by_type(node, toolchain) or own
 
 
-def _by_operator(node: ir.Node, profile: Profile) -> Finding:
+def _by_operator(node: ir.Node, toolchain: Toolchain) -> Finding:
     operator = operator_of(node)
-    rule = profile.operators.get(operator, profile.unlisted)
+    rule = toolchain.operators.get(operator, toolchain.unlisted)
     for limit in rule.limits:
         fault = limit.fault(node)
         if fault:
             text = f"{fault} ({rule.text})" if rule.text else fault
-            return _finding(node, rule.otherwise, rule, text, profile)
-    return _finding(node, rule.verdict, rule, rule.text, profile)
+            return _finding(node, rule.otherwise, rule, text, toolchain)
+    return _finding(node, rule.verdict, rule, rule.text, toolchain)
 
 
-def _by_shape(node: ir.Node, profile: Profile) -> Finding | None:
+def _by_shape(node: ir.Node, toolchain: Toolchain) -> Finding | None:
     loose = next((str(value.name) for value in node.outputs if value.name and not is_static(value)), "")
-    if profile.static and loose:
+    if toolchain.static and loose:
         text = f"the shape of {loose} is not made of numbers"
         help_ = "specialize the model, or fold what its shapes are computed from"
-        return _finding(node, "refused", Rule(text=text, help=help_), text, profile)
+        return _finding(node, "refused", Rule(text=text, help=help_), text, toolchain)
     rank = max((len(value.shape or ()) for value in node.outputs), default=0)
-    if profile.highest_rank and rank > profile.highest_rank:
-        text = f"it has rank {rank}, at most {profile.highest_rank} is taken"
+    if toolchain.highest_rank and rank > toolchain.highest_rank:
+        text = f"it has rank {rank}, at most {toolchain.highest_rank} is taken"
         help_ = "rank-4 forms of attention are written by --target; other nodes must be reshaped"
-        rule = Rule(text=text, source=profile.highest_rank_source, help=help_)
-        return _finding(node, "refused", rule, text, profile)
+        rule = Rule(text=text, source=toolchain.highest_rank_source, help=help_)
+        return _finding(node, "refused", rule, text, toolchain)
     return None
 
 
-def _by_type(node: ir.Node, profile: Profile) -> Finding | None:
+def _by_type(node: ir.Node, toolchain: Toolchain) -> Finding | None:
     """Return that a rare float type is unknown; a node in 16 bits is judged by its operator and its casts."""
     rare = next((value.dtype for value in node.outputs if value.dtype in RARE_FLOATS), None)
-    if rare is None or RARE_FLOATS[rare] in profile.floats:
+    if rare is None or RARE_FLOATS[rare] in toolchain.floats:
         return None
     text = f"it computes in {RARE_FLOATS[rare]}, and no source tells of that type"
-    return _finding(node, "unknown", Rule(), text, profile)
+    return _finding(node, "unknown", Rule(), text, toolchain)
 
 
-def _finding(node: ir.Node, verdict: Verdict, rule: Rule, text: str, profile: Profile) -> Finding:
+def _finding(node: ir.Node, verdict: Verdict, rule: Rule, text: str, toolchain: Toolchain) -> Finding:
     operator = operator_of(node)
     otherwise = (
         f"write {operator} another way when the model is exported, or ask the vendor; "
-        f"`specialize targets {profile.name}` lists what is taken"
+        f"`specialize targets {toolchain.name}` lists what is taken"
     )
     return Finding(
         node=node_name(node), operator=operator, verdict=verdict, rule=text,
-        source=rule.source or profile.source, help=(rule.help or otherwise) if verdict == "refused" else "",
+        source=rule.source or toolchain.source, help=(rule.help or otherwise) if verdict == "refused" else "",
     )  # fmt: skip

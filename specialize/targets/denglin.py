@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import Evidence, FileFacts, Profile, Rule, table
+from specialize.targets.base import Evidence, FileFacts, Rule, Toolchain, table
 from specialize.targets.render import HEADER, header
 
 _SEEN = "igo312/SurroundOcc_onnx: tools/export.py and its history"
 
-PROFILE = Profile(
+TOOLCHAIN = Toolchain(
     name="denglin",
     title="Denglin DL",
     opsets=(9, 11),

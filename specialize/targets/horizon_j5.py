@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import yaml
 
-from specialize.targets.base import ALLOWED, VENDOR_QUANTIZES, Evidence, FileFacts, Int8, Profile, Rule, table
+from specialize.targets.base import (
+    ALLOWED,
+    VENDOR_QUANTIZES,
+    Evidence,
+    FileFacts,
+    Int8,
+    Rule,
+    Toolchain,
+    table,
+)
 from specialize.targets.config_keys import check_keys, known
 from specialize.targets.limits import (
     IndexRank,
@@ -28,7 +37,7 @@ _WIDE = Rule(
 )
 _COMPARE = Rule(verdict="cpu", text="on the CPU unless node_info puts the node on the BPU")
 
-PROFILE = Profile(
+TOOLCHAIN = Toolchain(
     name="horizon_j5",
     title="Horizon J5 (Bayes), hb_mapper",
     opsets=(10, 11),

@@ -6,14 +6,14 @@ import json
 
 import yaml
 
-from specialize.targets.base import VENDOR_QUANTIZES, Evidence, FileFacts, Int8, Profile, Rule, table
+from specialize.targets.base import VENDOR_QUANTIZES, Evidence, FileFacts, Int8, Rule, Toolchain, table
 from specialize.targets.config_keys import check_keys, known
 from specialize.targets.render import HEADER, header, render
 
 _DOC = "HorizonRobotics/OE-Skills: horizon/docs/oe_code_chunk_*.md"
 _HAT = "HAT BEVFormer: hat/models/task_modules/bevformer"
 
-PROFILE = Profile(
+TOOLCHAIN = Toolchain(
     name="horizon_j6",
     title="Horizon J6 (Nash), hb_compile",
     opsets=(9, 20),

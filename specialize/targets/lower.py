@@ -41,7 +41,7 @@ from specialize.lowering.vendor_conv import vendor_convs
 from specialize.lowering.zero_rows import PADDED_ZEROS
 from specialize.passes.clean_up import tidy
 from specialize.targets import target
-from specialize.targets.base import BuildFacts, FileFacts, Profile, Quirk, Rule, TensorFacts
+from specialize.targets.base import BuildFacts, FileFacts, Quirk, Rule, TensorFacts, Toolchain
 from specialize.targets.conformance import Conformance, check, conformance_notes, operator_of
 from specialize.targets.coordinates import coordinate_branches
 
@@ -100,10 +100,10 @@ def finish(
         UsageError: There is no such target, or it does not take that form.
         DeclinedError: The toolchain refuses a node.
     """
-    profile = target(target_name).PROFILE
-    notes = lower(model, profile, form)
+    toolchain = target(target_name).TOOLCHAIN
+    notes = lower(model, toolchain, form)
     hindrances = [note for note in notes if note.verdict == "declined" and note.pass_name == OPSET]
-    report = check(model, profile, hindrances)
+    report = check(model, toolchain, hindrances)
     report.require_accepted()
     notes += conformance_notes(report)
     written = write_files(model, report, folder, facts, name)
@@ -129,44 +129,44 @@ def write_files(
     written = module.files(file_facts(model, report, facts, name))
     for file, text in written.items():
         write_file(folder / file, text)
-    tables = _write_tables(model, folder) if module.PROFILE.swaps_constants else ()
+    tables = _write_tables(model, folder) if module.TOOLCHAIN.swaps_constants else ()
     return (*written, *tables)
 
 
-def lower(model: ir.Model, profile: Profile, form: str | None = None) -> list[Note]:
+def lower(model: ir.Model, toolchain: Toolchain, form: str | None = None) -> list[Note]:
     """Write a graph as a toolchain wants it, in place; return what was done or declined.
 
     Raises:
         UsageError: The toolchain does not take that form of deformable attention.
     """
     if form is not None:
-        profile.require_form(form)
-    notes = _write_attention(model, profile, form)
-    if profile.operators.get(POOL, profile.unlisted).verdict == "allowed":
+        toolchain.require_form(form)
+    notes = _write_attention(model, toolchain, form)
+    if toolchain.operators.get(POOL, toolchain.unlisted).verdict == "allowed":
         notes += lower_pools(model)
-    notes += apply(model, *_own_operators(profile))
-    if profile.grid_sample == "horizon":
+    notes += apply(model, *_own_operators(toolchain))
+    if toolchain.grid_sample == "horizon":
         _to_horizon(model)
     notes += apply(model, few_axes(), UNFLATTENED)
-    notes += lower_opset(model, profile.opset)
+    notes += lower_opset(model, toolchain.opset)
     known.fold(model)
     return [
         *notes,
-        *apply(model, WRITTEN_DEFAULTS, *(QUIRKS[quirk] for quirk in QUIRKS if quirk in profile.quirks)),
+        *apply(model, WRITTEN_DEFAULTS, *(QUIRKS[quirk] for quirk in QUIRKS if quirk in toolchain.quirks)),
         *tidy(model),
     ]
 
 
-def _own_operators(profile: Profile) -> list[Rewrite]:
+def _own_operators(toolchain: Toolchain) -> list[Rewrite]:
     """Return what writes operators that a toolchain has of its own, and those that it lacks."""
-    rules = [TURNED_MAPS] if _rule(ROTATE, profile).verdict == "allowed" else []
-    rules += vendor_convs(profile.operators)
-    rules += [SAMPLED_CONVS] if _rule("DeformConv", profile).verdict != "allowed" else []
-    return rules + ([GATHERED_SAMPLES] if profile.grid_sample == "gather" else [])
+    rules = [TURNED_MAPS] if _rule(ROTATE, toolchain).verdict == "allowed" else []
+    rules += vendor_convs(toolchain.operators)
+    rules += [SAMPLED_CONVS] if _rule("DeformConv", toolchain).verdict != "allowed" else []
+    return rules + ([GATHERED_SAMPLES] if toolchain.grid_sample == "gather" else [])
 
 
-def _write_attention(model: ir.Model, profile: Profile, form: str | None) -> list[Note]:
-    wanted = form or profile.form
+def _write_attention(model: ir.Model, toolchain: Toolchain, form: str | None) -> list[Note]:
+    wanted = form or toolchain.form
     notes = recognise_custom(model)
     if wanted not in ("gridsample", "nearest-gather"):
         notes += [note for note in recognise_sampling(model) if note.verdict == "applied"]
@@ -186,8 +186,8 @@ def _write_attention(model: ir.Model, profile: Profile, form: str | None) -> lis
     return notes
 
 
-def _rule(operator: str, profile: Profile) -> Rule:
-    return profile.operators.get(operator, profile.unlisted)
+def _rule(operator: str, toolchain: Toolchain) -> Rule:
+    return toolchain.operators.get(operator, toolchain.unlisted)
 
 
 def runnable_copy(model: ir.Model) -> ir.Model:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
+from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Rule, Toolchain, table
 from specialize.targets.operators import COMMON, STANDARD_MSDA
 
-PROFILE = Profile(
+TOOLCHAIN = Toolchain(
     name="onnxruntime",
     title="Microsoft ONNX Runtime, CPU",
     opsets=(7, 26),

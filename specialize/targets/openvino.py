@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
+from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Rule, Toolchain, table
 from specialize.targets.limits import MostAxes, NoCameraSumThenScale
 from specialize.targets.operators import COMMON, STANDARD_MSDA
 from specialize.targets.render import HEADER, header, render
 
 _RAN = "ran here: openvino 2026.4.1 CPU"
 
-PROFILE = Profile(
+TOOLCHAIN = Toolchain(
     name="openvino",
     title="Intel OpenVINO, CPU",
     opsets=(7, 20),

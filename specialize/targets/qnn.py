@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
+from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Rule, Toolchain, table
 from specialize.targets.config_keys import check_keys, known
 from specialize.targets.limits import ConstantInputs, MostAxes, OneOf
 from specialize.targets.operators import STANDARD_MSDA
@@ -11,7 +11,7 @@ from specialize.targets.render import HEADER, header, render
 _RAN = "ran here: onnxruntime-qnn 2.7.0, QAIRT 2.51"
 _LISTED = "onnxruntime/onnxruntime-qnn: builder/op_builder_factory.cc"
 
-PROFILE = Profile(
+TOOLCHAIN = Toolchain(
     name="qnn",
     title="Qualcomm QNN HTP, ONNX Runtime execution provider",
     opsets=(7, 20),

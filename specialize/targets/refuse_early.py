@@ -14,10 +14,10 @@ def require_taken(name: str, attention: str, precision: str) -> None:
     """
     if not attention and precision != "fp16":
         return  # every toolchain takes that: its rules need a graph's library, and an up-to-date build does not
-    profile = target(name).PROFILE
+    toolchain = target(name).TOOLCHAIN
     if attention:
-        profile.require_form(attention)
+        toolchain.require_form(attention)
     if precision == "fp16":
         from specialize.targets.conformance import require_half  # needs a graph
 
-        require_half(profile)
+        require_half(toolchain)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import ALLOWED, VENDOR_QUANTIZES, Evidence, FileFacts, Int8, Profile, Rule, table
+from specialize.targets.base import (
+    ALLOWED,
+    VENDOR_QUANTIZES,
+    Evidence,
+    FileFacts,
+    Int8,
+    Rule,
+    Toolchain,
+    table,
+)
 from specialize.targets.config_keys import check_arguments, known
 from specialize.targets.limits import CastTo, ConstantInputs, MostAxesIfBroadcast
 from specialize.targets.operators import STANDARD_MSDA
@@ -15,7 +24,7 @@ _BROADCAST = Rule(
     help="write row-wise work in rank 4, as specialization does",
 )  # fmt: skip
 
-PROFILE = Profile(
+TOOLCHAIN = Toolchain(
     name="rknn",
     title="Rockchip RKNN-Toolkit2",
     opsets=(7, 19),

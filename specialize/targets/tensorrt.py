@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
+from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Rule, Toolchain, table
 from specialize.targets.config_keys import check_flags, known
 from specialize.targets.limits import ConstantInputs, MostAxes, OneOf
 from specialize.targets.operators import COMMON
@@ -52,7 +52,7 @@ INT8 = Int8(
     weight_bits_source="PTX ISA, dp4a and mma: products of 8-bit integers are added in 32 bits",
 )
 
-PROFILE = Profile(
+TOOLCHAIN = Toolchain(
     name="tensorrt",
     title="NVIDIA TensorRT 10",
     opsets=(9, 20),
@@ -97,7 +97,7 @@ configured in the builder" (microsoft/onnxruntime issue 13381)."""
 
 def files(facts: FileFacts) -> dict[str, str]:
     """Return a script that builds the engine, with the plugin library if the target has one, and the C header."""
-    older = facts.target != PROFILE.name
+    older = facts.target != TOOLCHAIN.name
     flags = (PRECISIONS_8 if older else PRECISIONS)[facts.build.precision]
     script = render("tensorrt/build_engine.sh.j2", facts, flags=flags)
     check_flags(script, FLAGS, "build_engine.sh")

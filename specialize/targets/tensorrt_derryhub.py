@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import Evidence, Profile, Rule, table
+from specialize.targets.base import Evidence, Rule, Toolchain, table
 from specialize.targets.render import HEADER
 from specialize.targets.tensorrt import INT8, OPERATORS, files
 
 _PLUGINS = "DerryHub/BEVFormer_tensorrt: TensorRT/plugin"
 
-PROFILE = Profile(
+TOOLCHAIN = Toolchain(
     name="tensorrt_derryhub",
     title="NVIDIA TensorRT 8.5 or 10 with the plugins of DerryHub's BEVFormer",
     opsets=(9, 17),
@@ -41,4 +41,4 @@ PROFILE = Profile(
            "the plugin library is built from its own repository and given to the script as PLUGINS",),
 )  # fmt: skip
 
-__all__ = ["PROFILE", "files"]
+__all__ = ["TOOLCHAIN", "files"]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Profile, Rule, table
+from specialize.targets.base import ALLOWED, Evidence, FileFacts, Int8, Rule, Toolchain, table
 from specialize.targets.limits import InputType
 from specialize.targets.operators import COMMON, STANDARD_MSDA
 from specialize.targets.render import HEADER, header, render
 
 _RAN = "ran here: apache-tvm 0.27.0"
 
-PROFILE = Profile(
+TOOLCHAIN = Toolchain(
     name="tvm",
     title="Apache TVM, Relax",
     opsets=(7, 20),

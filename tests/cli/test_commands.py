@@ -398,10 +398,10 @@ def test_a_target_lists_every_form_that_can_be_asked_for(
     """What `targets NAME` says of attention are the forms that `--attention` takes for it, and no others."""
     line = next(line for line in run_here(capsys, "targets", name).out.splitlines() if "attention: " in line)
     listed = set(re.findall(r"[\w-]+", line.partition("attention: ")[2])) & {*FORMS}
-    profile = target(name).PROFILE
+    toolchain = target(name).TOOLCHAIN
     for form in FORMS:
         if form in listed:
-            profile.require_form(form)
+            toolchain.require_form(form)
         else:
             with pytest.raises(UsageError):
-                profile.require_form(form)
+                toolchain.require_form(form)

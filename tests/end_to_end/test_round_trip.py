@@ -114,7 +114,7 @@ def written(folder: Path, form: str) -> Path:
     """Write the model as a target writes it, with its sidecar; return the path."""
     model = generic()
     target = FORMS.get(form, "tensorrt")
-    lower(model, targets.target(target).PROFILE, None if form == "horizon" else form)
+    lower(model, targets.target(target).TOOLCHAIN, None if form == "horizon" else form)
     assert OPERATORS.get(form, "GridSample") in {operator_of(node) for node in model.graph}
     return saved(model, folder)
 
@@ -199,7 +199,7 @@ def test_a_backbone_with_a_vendors_convolution(operator: str, plain: Path, tmp_p
     """The same rows are computed, for any target and for the vendor's own."""
     target = "denglin" if operator.startswith("DL") else "tensorrt_derryhub"
     model = generic(operator)
-    lower(model, targets.target(target).PROFILE)
+    lower(model, targets.target(target).TOOLCHAIN)
     assert operator in {operator_of(node) for node in model.graph}
     own = saved(model, tmp_path / "own")
     assert rows(own, "ragged") == rows(plain, "ragged") == rows(own, "ragged", target)
@@ -210,7 +210,7 @@ def test_a_backbone_with_a_vendors_convolution(operator: str, plain: Path, tmp_p
 def test_a_turned_map_of_the_frame_before(plain: Path, tmp_path: Path) -> None:
     """Written as the operator of its makers it is read back, and written again for its own target, with equal rows."""
     model = generic(rotation=True)
-    lower(model, targets.target("tensorrt_derryhub").PROFILE)
+    lower(model, targets.target("tensorrt_derryhub").TOOLCHAIN)
     assert "RotateTRT" in {operator_of(node) for node in model.graph}
     own = saved(model, tmp_path / "own")
     assert rows(own, "ragged") == rows(plain, "ragged") == rows(own, "ragged", "tensorrt_derryhub")
@@ -221,7 +221,7 @@ def test_a_turned_map_of_the_frame_before(plain: Path, tmp_path: Path) -> None:
 def test_a_site_is_sampled_by_its_attention_alone(tmp_path: Path) -> None:
     """Convolutions of the backbone and a turned map are operators of vendors too, and no part of how a site samples."""
     model = generic("ModulatedDeformableConv2dTRT", rotation=True)
-    lower(model, targets.target("tensorrt_derryhub").PROFILE)
+    lower(model, targets.target("tensorrt_derryhub").TOOLCHAIN)
     found = inspect_model(saved(model, tmp_path / "own"))
     assert [form.sampling for form in found.forms] == ["MultiScaleDeformableAttnTRT x1"]
 

@@ -26,7 +26,7 @@ def resize(factors: tuple[float, float], places: str, rounding: str, mode: str =
 
 def verdict(model: ir.Model) -> str:
     """Return what Pulsar2 does with the node."""
-    report = check(model, targets.target("axera").PROFILE)
+    report = check(model, targets.target("axera").TOOLCHAIN)
     return next(finding.verdict for finding in report.findings if finding.operator == "Resize")
 
 

@@ -132,7 +132,7 @@ def test_targets_get_their_own(name: str, tmp_path: object) -> None:
     finish(model, name, Path(str(tmp_path)), BuildFacts(vehicle="v"))
     own = {"tensorrt_derryhub": MODULATED, "denglin": "DeformConv2d", "openvino": "GridSample"}[name]
     assert operators(model)[own] == 1
-    assert model.graph.opset_imports[""] <= target(name).PROFILE.opset
+    assert model.graph.opset_imports[""] <= target(name).TOOLCHAIN.opset
     feeds = random_feeds(proto)
     np.testing.assert_allclose(run(runnable_copy(model), feeds)["out"], run(proto, feeds)["out"], atol=2e-5)
 

@@ -23,5 +23,5 @@ def test_the_table_names_what_each_target_wants() -> None:
     stated = {name: row for names, row in rows.items() for name in re.findall(r"`(\w+)`", names)}
     assert stated.keys() <= set(TARGETS)
     for name in TARGETS:
-        int8 = target(name).PROFILE.int8
+        int8 = target(name).TOOLCHAIN.int8
         assert stated.get(name, others) == (int8.symmetric, int8.weight_bits), name

@@ -126,7 +126,7 @@ def refined_model() -> ir.Model:
 def test_refined_reference_points_are_places(name: str) -> None:
     """In every target's form all of it is kept: both projections, what is written in place, logarithm and sigmoid."""
     model = refined_model()
-    lower(model, targets.target(name).PROFILE)
+    lower(model, targets.target(name).TOOLCHAIN)
     found = {node.op_type for node in kept_nodes(model, ())}
     assert {"Sigmoid", "Log", "MatMul"} <= found
     projections = [node for node in model.graph if node.op_type == "MatMul"]

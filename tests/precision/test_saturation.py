@@ -182,12 +182,12 @@ def test_a_converter_that_leaves_a_larger_weight_is_found(
 def test_only_where_a_source_says_so_weights_have_8_bits() -> None:
     """The default is 7 bits; a target with 8 names its source, and those that run on x86 have 7."""
     assert Int8().weight_bits == 7
-    profiles = {name: target(name).PROFILE.int8 for name in TARGETS}
+    widths = {name: target(name).TOOLCHAIN.int8 for name in TARGETS}
     assert all(
-        int8.weight_bits == 7 for name, int8 in profiles.items() if name in ("onnxruntime", "openvino", "tvm")
+        int8.weight_bits == 7 for name, int8 in widths.items() if name in ("onnxruntime", "openvino", "tvm")
     )
     default = Int8().weight_bits_source
-    assert all(int8.weight_bits_source != default for int8 in profiles.values() if int8.weight_bits == 8)
+    assert all(int8.weight_bits_source != default for int8 in widths.values() if int8.weight_bits == 8)
     assert replace(Int8(), weight_bits=8).largest_weight == 127
 
 

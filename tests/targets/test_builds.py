@@ -32,14 +32,14 @@ def _own_store(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_target_takes_the_whole_detector(name: str, tmp_path: Path) -> None:
     """Two frames equal the original; opset, ranks and operators are the target's; every file is written."""
     found = record(name, tmp_path / "build")
-    profile = targets.target(name).PROFILE
+    toolchain = targets.target(name).TOOLCHAIN
     assert found["built"] and found["verified"], found
     assert found["difference"] < 1e-4
     assert found["checked"] in ("passed", "passed, its plugins set apart")
-    assert profile.opsets[0] <= found["opset"] <= profile.opset
+    assert toolchain.opsets[0] <= found["opset"] <= toolchain.opset
     assert found["rank"] <= OWN_RANK.get(name, 4)
     assert found["nodes"]["refused"] == 0
-    assert found["files"] == list(profile.files)
+    assert found["files"] == list(toolchain.files)
     assert name in ("denglin", "horizon_j6", "ascend") or set(found["unknown"]) <= {"Log"}
 
 

@@ -21,7 +21,7 @@ from tests.targets import graphs
 
 def verdicts(model: ir.Model, name: str) -> dict[str, tuple[str, str]]:
     """Return verdict and reason by operator."""
-    report = check(model, targets.target(name).PROFILE)
+    report = check(model, targets.target(name).TOOLCHAIN)
     return {finding.operator: (finding.verdict, finding.rule) for finding in report.findings}
 
 
@@ -107,7 +107,7 @@ REFUSED_BY: dict[str, tuple[Callable[[], ir.Model], set[str]]] = {
 def test_refused_by_exactly_these(operator: str, name: str) -> None:
     """Whoever refuses it names the node, the rule, its source and what would help; nobody else refuses it."""
     make, refusing = REFUSED_BY[operator]
-    report = check(make(), targets.target(name).PROFILE)
+    report = check(make(), targets.target(name).TOOLCHAIN)
     (finding,) = [each for each in report.findings if each.operator == operator]
     assert (finding.verdict == "refused") == (name in refusing)
     if name in refusing:
@@ -120,7 +120,7 @@ def test_unknown_is_unknown() -> None:
     model = graphs.read(g, out=g.op("Trilu", g.input("x", (3, 3))))
     for name in ("denglin", "ascend", "horizon_j6", "qnn", "axera"):
         assert verdicts(model, name)["Trilu"][0] == "unknown"
-    check(model, targets.target("qnn").PROFILE).require_accepted()
+    check(model, targets.target("qnn").TOOLCHAIN).require_accepted()
 
 
 def test_a_newer_opset_is_refused() -> None:
@@ -143,7 +143,7 @@ def test_what_keeps_a_graph_in_a_newer_opset_is_named(tmp_path: Path) -> None:
 
 def test_refusal_names_node_rule_source_and_help() -> None:
     """The error says which node, why, who says so, and what would help."""
-    report = check(graphs.scatter_add(), targets.target("tensorrt").PROFILE)
+    report = check(graphs.scatter_add(), targets.target("tensorrt").TOOLCHAIN)
     with pytest.raises(DeclinedError) as caught:
         report.require_accepted()
     text = str(caught.value)
@@ -161,7 +161,7 @@ def test_every_node_has_a_finding() -> None:
     """No node is passed over, and the counts add up."""
     model = graphs.attention_block()
     for name in targets.TARGETS:
-        report = check(model, targets.target(name).PROFILE)
+        report = check(model, targets.target(name).TOOLCHAIN)
         assert sum(report.counts.values()) == len(report.findings) >= len(model.graph)
 
 
@@ -170,14 +170,14 @@ def test_profiles_say_how_they_are_known(name: str) -> None:
     """Every target names its evidence and a source; its form is one that can be written; its files are announced."""
     from specialize.lowering.attention import FORMS
 
-    profile = targets.target(name).PROFILE
-    assert profile.name == name and profile.evidence and profile.source and profile.title
-    assert {profile.form, *profile.forms} <= set(FORMS)
-    assert profile.opsets[0] <= profile.opset <= profile.opsets[1]
-    rules = [*profile.operators.values(), profile.unlisted]
+    toolchain = targets.target(name).TOOLCHAIN
+    assert toolchain.name == name and toolchain.evidence and toolchain.source and toolchain.title
+    assert {toolchain.form, *toolchain.forms} <= set(FORMS)
+    assert toolchain.opsets[0] <= toolchain.opset <= toolchain.opsets[1]
+    rules = [*toolchain.operators.values(), toolchain.unlisted]
     assert {rule.verdict for rule in rules} | {rule.otherwise for rule in rules} <= set(VERDICTS)
     assert all(rule.text for rule in rules if rule.verdict != "allowed" or rule.limits)
-    assert profile.unlisted.verdict != "allowed"
+    assert toolchain.unlisted.verdict != "allowed"
 
 
 def test_unknown_target() -> None:
@@ -239,24 +239,24 @@ PULSAR2: dict[str, tuple[ir.Model, ir.Model, str]] = {
 def test_attributes_of_pulsar2(case: str) -> None:
     """What the list of operators says of attributes is kept: one value is taken, another refused with what to do."""
     taken, other, reason = PULSAR2[case]
-    profile = targets.target("axera").PROFILE
-    assert check(taken, profile).of("refused") == ()
-    (finding,) = check(other, profile).of("refused")
+    toolchain = targets.target("axera").TOOLCHAIN
+    assert check(taken, toolchain).of("refused") == ()
+    (finding,) = check(other, toolchain).of("refused")
     assert reason in finding.rule and "op_support_list" in finding.source and finding.help
 
 
 @pytest.mark.parametrize("name", targets.TARGETS)
 def test_whatever_may_be_refused_has_help(name: str) -> None:
     """No refusal leaves a user without what would help."""
-    profile = targets.target(name).PROFILE
+    toolchain = targets.target(name).TOOLCHAIN
     for model in (*(other for _, other, _ in PULSAR2.values()), graphs.rank_six(), graphs.volume_sampling()):
-        assert all(finding.help for finding in check(model, profile).of("refused"))
+        assert all(finding.help for finding in check(model, toolchain).of("refused"))
     g = GraphMaker()
     for operator in ("Det", "Unique", "Range"):
         sources = [g.input(f"{operator}{place}", (2, 2) if operator == "Det" else ()) for place in range(3)]
         made = g.op(operator, *sources[: 3 if operator == "Range" else 1])
         model = graphs.read(g, out=made)
-        assert all(finding.help for finding in check(model, profile).of("refused"))
+        assert all(finding.help for finding in check(model, toolchain).of("refused"))
 
 
 @pytest.mark.parametrize("name", targets.TARGETS)
@@ -265,7 +265,7 @@ def test_float64_is_unknown_unless_somebody_says(name: str) -> None:
     g = GraphMaker()
     wide = g.op("Cast", g.input("x", (2, 3)), to=TensorProto.DOUBLE)
     model = graphs.read(g, out=g.op("Cast", g.op("Add", wide, wide), to=TensorProto.FLOAT))
-    report = check(model, targets.target(name).PROFILE)
+    report = check(model, targets.target(name).TOOLCHAIN)
     (verdict,) = [finding.verdict for finding in report.findings if finding.operator == "Add"]
     assert (verdict == "allowed") == (name in {"onnxruntime", "openvino", "tvm", "tensorrt"})
 

@@ -106,7 +106,7 @@ def test_hb_mapper_is_told_node_by_node(tmp_path: Path) -> None:
         != []
     )
     assert all(len(node.outputs[0].shape or ()) == 4 for node in found)
-    facts = file_facts(model, check(model, horizon_j5.PROFILE), FACTS)
+    facts = file_facts(model, check(model, horizon_j5.TOOLCHAIN), FACTS)
     int16 = {"ON": "BPU", "InputType": "int16", "OutputType": "int16"}
     assert [name for name, asked in named.items() if asked == int16] == [
         name for name in facts.coordinates if name in facts.allowed

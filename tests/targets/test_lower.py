@@ -31,7 +31,7 @@ from specialize.targets.render import c_name
 from tests.graphs import GraphMaker, assert_annotations_true, operators, random_feeds, run
 from tests.targets.graphs import FACTS, attention_block
 
-CUSTOM_FORMS = [(name, form) for name in targets.TARGETS for form in targets.target(name).PROFILE.forms]
+CUSTOM_FORMS = [(name, form) for name in targets.TARGETS for form in targets.target(name).TOOLCHAIN.forms]
 
 
 def compare(before: ir.Model, after: ir.Model) -> None:
@@ -49,10 +49,10 @@ def test_every_target_computes_the_same(name: str, tmp_path: Path) -> None:
     """For every target: lowered, checked by ONNX, run (custom operators by their definition), and equal."""
     original, model = attention_block(), attention_block()
     done = finish(model, name, tmp_path, FACTS)
-    profile = targets.target(name).PROFILE
-    assert model.graph.opset_imports[""] <= profile.opset
+    toolchain = targets.target(name).TOOLCHAIN
+    assert model.graph.opset_imports[""] <= toolchain.opset
     assert done.conformance.of("refused") == ()
-    assert set(profile.files) <= set(done.files)
+    assert set(toolchain.files) <= set(done.files)
     assert all((tmp_path / file).is_file() for file in done.files)
     copy, imports = runnable_copy(model), dict(model.graph.opset_imports)
     without_domain = any(node.op_type.endswith("TRT") for node in model.graph)  # as its makers want it
@@ -223,16 +223,20 @@ def test_files_depend_on_nothing_but_the_graph(tmp_path: Path) -> None:
     """The same graph gives the same files, byte by byte."""
     for name in targets.TARGETS:
         model = attention_block()
-        facts = file_facts(model, check(model, targets.target(name).PROFILE), BuildFacts(vehicle="v"))
+        facts = file_facts(model, check(model, targets.target(name).TOOLCHAIN), BuildFacts(vehicle="v"))
         assert targets.target(name).files(facts) == targets.target(name).files(facts)
 
 
 def test_every_quirk_has_a_rule_and_a_toolchain() -> None:
     """None is known by name alone, and limits that a rule exists for are quirks of the toolchain that has them."""
-    profiles = [targets.target(name).PROFILE for name in targets.TARGETS]
-    assert set(QUIRKS) == set(get_args(Quirk)) == {quirk for profile in profiles for quirk in profile.quirks}
-    for profile in profiles:
-        limits = [limit for rule in profile.operators.values() for limit in rule.limits]
+    toolchains = [targets.target(name).TOOLCHAIN for name in targets.TARGETS]
+    assert (
+        set(QUIRKS)
+        == set(get_args(Quirk))
+        == {quirk for toolchain in toolchains for quirk in toolchain.quirks}
+    )
+    for toolchain in toolchains:
+        limits = [limit for rule in toolchain.operators.values() for limit in rule.limits]
         halves = any(isinstance(limit, NearestMode) for limit in limits)
         bools = any(isinstance(limit, CastTo) and not limit.from_bool for limit in limits)
-        assert ("half pixels" in profile.quirks, "choices for bools" in profile.quirks) == (halves, bools)
+        assert ("half pixels" in toolchain.quirks, "choices for bools" in toolchain.quirks) == (halves, bools)

@@ -118,7 +118,7 @@ def test_a_declined_build_says_why() -> None:
 
 
 def test_the_page_shows_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """docs/targets.md is what the tool writes from docs/targets.json and the profiles."""
+    """docs/targets.md is what the tool writes from docs/targets.json and the toolchains."""
     written = table.PAGE.read_text()
     copy = tmp_path / "targets.md"
     copy.write_text(written)

@@ -70,7 +70,7 @@ def record(name: str, folder: Path, model: str = MODEL) -> dict[str, Any]:
         "verified": verified["passed"],
         "difference": max(float(output["max_rel"]) for output in verified["outputs"].values()),
         **describe(folder / "model.onnx", name),
-        "files": [file for file in target(name).PROFILE.files if (folder / file).is_file()],
+        "files": [file for file in target(name).TOOLCHAIN.files if (folder / file).is_file()],
     }
 
 

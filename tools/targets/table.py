@@ -1,4 +1,4 @@
-"""Write the tables of docs/targets.md from what ran and from the profiles of the targets.
+"""Write the tables of docs/targets.md from what ran and from the toolchains of the targets.
 
 usage: python tools/targets/table.py
 """
@@ -21,7 +21,7 @@ def main() -> None:
     """Replace what stands between the markers."""
     text, results = PAGE.read_text(), json.loads(RESULTS.read_text())
     parts = {
-        "profiles": profiles(),
+        "toolchains": toolchains(),
         "builds": builds(results.get("builds", {})),
         "compiles": compiles(results.get("site", {})),
         "head": whole(results.get("head", {})),
@@ -34,15 +34,15 @@ def main() -> None:
     PAGE.write_text(text)
 
 
-def profiles() -> str:
+def toolchains() -> str:
     """Return one line per target: what it reads, how attention is written, how it is known."""
     lines = ["| target | toolchain | opset | attention | files | known |", "|---|---|---|---|---|---|"]
     for name in targets.TARGETS:
-        profile = targets.target(name).PROFILE
-        evidence = "; ".join(f"{each.kind}: {each.text}" for each in profile.evidence)
-        forms = ", ".join((f"**{profile.form}**", *profile.forms))
-        files = ", ".join(f"`{file}`" for file in profile.files)
-        lines.append(f"| `{name}` | {profile.title} | {profile.opset} | {forms} | {files} | {evidence} |")
+        toolchain = targets.target(name).TOOLCHAIN
+        evidence = "; ".join(f"{each.kind}: {each.text}" for each in toolchain.evidence)
+        forms = ", ".join((f"**{toolchain.form}**", *toolchain.forms))
+        files = ", ".join(f"`{file}`" for file in toolchain.files)
+        lines.append(f"| `{name}` | {toolchain.title} | {toolchain.opset} | {forms} | {files} | {evidence} |")
     return "\n".join(lines) + "\n"
 
 

@@ -10,8 +10,8 @@ from specialize.artifact.manifest import Manifest, Site
 from specialize.artifact.measured import Measured
 from specialize.calibration.delta import ProfileDelta
 from specialize.errors import UsageError, closest
+from specialize.evidence.power import OF_A_PROOF
 from specialize.plausibility.fit import require_known_codes
-from specialize.power import OF_A_PROOF
 from specialize.targets import TARGETS
 from specialize.text.terminal import CommandLine
 

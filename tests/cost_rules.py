@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from operator import attrgetter
 
 from specialize.artifact.manifest import Manifest, Site
 from specialize.cli.output import to_text
 from specialize.cli.render_build import flops_json, headline, sites_tables
-from specialize.cli.render_costs import MOVES, costs_text, forms_table, known
+from specialize.cli.render_costs import costs_text, forms_table
+from specialize.evidence.costs import KINDS, FormCost, FormsReport
 from specialize.report.costs import cost_table
 
 SHOWN = {
@@ -19,7 +20,7 @@ SHOWN = {
     "attention bytes": "attention_bytes",
     "whole-model bytes": "model_bytes",
     "predicted time": "model_predicted_ns",
-    **{f"{kind} elements": f"movement.{kind}.elements" for kind in MOVES},
+    **{f"{kind} elements": f"movement.{kind}.elements" for kind in KINDS},
 }
 """Rows of the table of forms, and the quantity that each shows."""
 
@@ -30,12 +31,12 @@ def violations(manifest: Manifest) -> list[str]:
     """Return what a build states about its costs that cannot be true, in one line each."""
     found = [line for site in manifest.sites for line in _of_a_site(site)]
     found += _of_the_headline(manifest.sites)
-    return found + _of_the_forms(manifest) if manifest.flops else found
+    return found + _of_the_forms(manifest) if manifest.flops.forms else found
 
 
-def told_wrong(costs: dict[str, Any]) -> Iterator[str]:
+def told_wrong(costs: FormsReport) -> Iterator[str]:
     """Yield lines of the text and of the page that divide by what is not counted, or call a loss a saving."""
-    forms = costs["forms"]
+    forms = costs.forms
     text = to_text(costs_text(costs, "model"))
     if re.search(r"(?<![\w-])-[\d.]", re.sub(_WORDS, "", text)):
         yield f"a negative number: {text}"
@@ -75,21 +76,26 @@ def _of_the_headline(sites: tuple[Site, ...]) -> list[str]:
 
 
 def _of_the_forms(manifest: Manifest) -> list[str]:
-    forms = manifest.flops["forms"]
+    forms = manifest.flops.forms
     found = list(told_wrong(manifest.flops))
     computed = sum(site.rows_computed for site in manifest.sites)
-    if forms["specialized"]["pairs"] != computed:
-        found.append(f"{forms['specialized']['pairs']} pairs in the costs, {computed} in the sites")
+    if forms["specialized"].pairs != computed:
+        found.append(f"{forms['specialized'].pairs} pairs in the costs, {computed} in the sites")
     for name, form in flops_json(manifest.flops).items():
         for key, value in form.items():
             quantity = f"{key}_flops" if key in ("attention", "model") else key
-            if (value is None) != (quantity in forms[name].get("uncounted", ())):
+            if (value is None) != (quantity in forms[name].uncounted):
                 found.append(f"{name}: {key} is {value}")
     return found
 
 
-def _is_true(line: str, forms: dict[str, Any], key: str) -> bool:
-    one, two = (known(forms[name], key) for name in ("original", "specialized"))
+def counted(form: FormCost, key: str) -> int | None:
+    """Return a quantity as it is in the record; None if it leaves nodes out."""
+    return None if key.partition(".")[0] in form.uncounted else int(attrgetter(key)(form))
+
+
+def _is_true(line: str, forms: dict[str, FormCost], key: str) -> bool:
+    one, two = (counted(forms[name], key) for name in ("original", "specialized"))
     last = line.split()[-1]
     if one is None or two is None or not one or not two:
         return line.endswith(" -") or one == 0 == two or "x" not in last

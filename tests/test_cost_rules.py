@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from specialize.artifact import Manifest, write_manifest
+from specialize.evidence.costs import FormCost
 from tests.artifact.examples import manifest
 from tests.built import false_statements
 from tests.cost_rules import told_wrong, violations
@@ -18,8 +19,7 @@ from tests.cost_rules import told_wrong, violations
 def true_manifest() -> Manifest:
     """Return the example, its costs with as many pairs as its site computes rows."""
     made = manifest()
-    forms = {**made.flops["forms"], "specialized": {**made.flops["forms"]["specialized"], "pairs": 72}}
-    return msgspec.structs.replace(made, flops={**made.flops, "forms": forms}, key={"vehicle": "car42"})
+    return costs_with("specialized", pairs=72)(msgspec.structs.replace(made, key={"vehicle": "car42"}))
 
 
 def site_with(**changes: Any) -> Callable[[Manifest], Manifest]:
@@ -33,8 +33,9 @@ def costs_with(form: str, **changes: Any) -> Callable[[Manifest], Manifest]:
     """Return what changes the costs of a form."""
 
     def change(made: Manifest) -> Manifest:
-        forms = {**made.flops["forms"], form: {**made.flops["forms"][form], **changes}}
-        return msgspec.structs.replace(made, flops={**made.flops, "forms": forms})
+        changed = msgspec.structs.replace(made.flops.forms[form], **changes)
+        flops = msgspec.structs.replace(made.flops, forms={**made.flops.forms, form: changed})
+        return msgspec.structs.replace(made, flops=flops)
 
     return change
 
@@ -64,7 +65,8 @@ def test_a_ratio_of_what_is_not_counted_is_noticed(monkeypatch: pytest.MonkeyPat
     """A table that divides by an uncounted number, or calls a loss a saving, is told."""
     costs = true_manifest().flops
     assert list(told_wrong(costs)) == []
-    monkeypatch.setattr("specialize.cli.render_costs.known", lambda form, key: int(form.get(key) or 0) + 1)
+    known = FormCost.known
+    monkeypatch.setattr(FormCost, "known", lambda form, key: (known(form, key) or 0) + 1)
     assert any(line.startswith("whole-model FLOPs") for line in told_wrong(costs))
     monkeypatch.undo()
     monkeypatch.setattr("specialize.cli.render_costs.saved", lambda before, after: "0.50x")

@@ -12,9 +12,10 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from specialize.cli.render_compare import SCHEMA, compare_markdown
+from specialize.cli.render_compare import compare_markdown
+from specialize.explain.compare import Comparison
+from specialize.record import from_json
 
 REPOSITORY = Path(__file__).parents[1]
 MODELS = (
@@ -28,7 +29,7 @@ MODELS = (
 BEGIN, END = "<!-- table of models: made by `make table` -->\n", "<!-- end of the table -->\n"
 
 
-def row(model: str, calib: Path, folder: Path, rounds: int) -> dict[str, Any]:
+def row(model: str, calib: Path, folder: Path, rounds: int) -> Comparison:
     """Return what `specialize compare --json` says of one model on one vehicle, from the folder if it is there.
 
     Raises:
@@ -45,7 +46,7 @@ def row(model: str, calib: Path, folder: Path, rounds: int) -> dict[str, Any]:
         folder.mkdir(parents=True, exist_ok=True)
         kept.write_text(ran.stdout)
     (found,) = json.loads(kept.read_text())["rows"]
-    return dict(found)
+    return from_json(found, Comparison)
 
 
 def written_into(document: str, table: str) -> str:
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--write", type=Path, help="document that takes the table between its marks")
     given = parser.parse_args(arguments)
     rows = [row(model, calib, given.folder, given.rounds) for model in given.models for calib in given.calib]
-    table = str(compare_markdown({"schema": SCHEMA, "rows": rows}))
+    table = str(compare_markdown(rows))
     if given.write is None:
         print(table)
     else:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
+from specialize.record import Record
 
 Kind = Literal["input", "calibration", "move", "work"]
 
 
-class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Step(Record, frozen=True, kw_only=True):
     """One step: nodes that do the same to the same, or a chain of element-wise ones.
 
     Attributes:
@@ -30,7 +30,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     after: tuple[int, ...]
 
 
-class Drawing(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Drawing(Record, frozen=True, kw_only=True):
     """One attention site, with the projections around it.
 
     Attributes:

@@ -16,11 +16,14 @@ from specialize.artifact.drawing import Drawing
 from specialize.artifact.precision import Precision
 from specialize.artifact.witness import Witness
 from specialize.digest import UNSEALED, digest, seal, sealed_digest
-from specialize.errors import InputError
+from specialize.errors import InputError, UsageError
+from specialize.evidence.comparison import VerifyReport
+from specialize.evidence.costs import FormsReport
+from specialize.evidence.power import Power
 from specialize.files.atomic import explained, write_file
 from specialize.files.regular import read_regular
 from specialize.plausibility.record import Plausibility
-from specialize.power import Power
+from specialize.record import Record, from_json, to_json
 from specialize.version import VERSION
 
 SCHEMA = "specialize/manifest@1"
@@ -29,11 +32,7 @@ FILE_NAME = "manifest.json"
 JsonObject = dict[str, Any]
 
 
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A section of the manifest: immutable, unknown keys are errors."""
-
-
-class Digests(_Part, frozen=True, kw_only=True):
+class Digests(Record, frozen=True, kw_only=True):
     """What the build is tied to, each `sha256:<hex>`.
 
     Attributes:
@@ -49,14 +48,14 @@ class Digests(_Part, frozen=True, kw_only=True):
     build: str
 
 
-class SiteCamera(_Part, frozen=True, kw_only=True):
+class SiteCamera(Record, frozen=True, kw_only=True):
     """One camera at one site: its name and how many queries it sees there."""
 
     name: str
     visible: int
 
 
-class Site(_Part, frozen=True, kw_only=True):
+class Site(Record, frozen=True, kw_only=True):
     """One cross-attention (or pooling) of the graph.
 
     Attributes:
@@ -76,7 +75,7 @@ class Site(_Part, frozen=True, kw_only=True):
     kind: Literal["camera", "pooled"] = "camera"
 
 
-class PassNote(_Part, frozen=True, kw_only=True):
+class PassNote(Record, frozen=True, kw_only=True):
     """What a pass did, or why it declined, at one place."""
 
     name: str
@@ -85,7 +84,7 @@ class PassNote(_Part, frozen=True, kw_only=True):
     reason: str
 
 
-class Tensor(_Part, frozen=True, kw_only=True):
+class Tensor(Record, frozen=True, kw_only=True):
     """An input or output of the model: name, numpy dtype, and a shape of plain numbers."""
 
     name: str
@@ -93,14 +92,14 @@ class Tensor(_Part, frozen=True, kw_only=True):
     shape: tuple[int, ...]
 
 
-class FileRecord(_Part, frozen=True, kw_only=True):
+class FileRecord(Record, frozen=True, kw_only=True):
     """A file of the build: its digest and size in bytes."""
 
     sha256: str
     size: int
 
 
-class Manifest(_Part, frozen=True, kw_only=True):
+class Manifest(Record, frozen=True, kw_only=True):
     """One build.
 
     Attributes:
@@ -151,8 +150,8 @@ class Manifest(_Part, frozen=True, kw_only=True):
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     passes: tuple[PassNote, ...]
-    verify: JsonObject
-    flops: JsonObject
+    verify: VerifyReport
+    flops: FormsReport
     plausibility: Plausibility = Plausibility()
     witness: Witness = Witness()
     power: Power | None = None
@@ -174,14 +173,14 @@ class Manifest(_Part, frozen=True, kw_only=True):
         )
 
     def with_evidence(
-        self, verify: JsonObject, flops: JsonObject, drawings: tuple[Drawing, ...] = ()
+        self, verify: VerifyReport, flops: FormsReport, drawings: tuple[Drawing, ...] = ()
     ) -> Manifest:
         """Return the manifest with the reports of verification and costs, and the drawings.
 
         What the report of verification says about its power becomes the manifest's `power`.
         """
-        compared = {key: value for key, value in verify.items() if key != "power"}
-        power = msgspec.convert(verify.get("power"), Power | None)
+        compared = msgspec.structs.replace(verify, power=msgspec.UNSET)
+        power = verify.power or None
         return msgspec.structs.replace(self, verify=compared, power=power, flops=flops, drawings=drawings)
 
 
@@ -199,8 +198,16 @@ def contract_digest(manifest: Manifest) -> str:
 
 def manifest_text(manifest: Manifest) -> str:
     """Return the JSON of a manifest, with its own digest: the same value gives the same text."""
-    raw = msgspec.json.encode(msgspec.structs.replace(manifest, digest=UNSEALED), order="deterministic")
+    unsealed = msgspec.structs.replace(
+        manifest, digest=UNSEALED, verify=_by_key(manifest.verify), flops=_by_key(manifest.flops)
+    )
+    raw = msgspec.json.encode(unsealed, order="deterministic", enc_hook=to_json)
     return seal(msgspec.json.format(raw, indent=2).decode() + "\n")
+
+
+def _by_key(evidence: VerifyReport | FormsReport) -> msgspec.Raw:
+    """Return the JSON of a part with its keys in alphabetical order; other parts have that of their fields."""
+    return msgspec.Raw(msgspec.json.encode(to_json(evidence), order="sorted"))
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
@@ -239,8 +246,8 @@ def parse_manifest(text: bytes | str, where: str) -> Manifest:
         hint = "it was written by another version of specialize: build again"
         raise InputError(f"{where}: schema", repr(SCHEMA), repr(schema), hint)
     try:
-        manifest = msgspec.convert(data, Manifest)
-    except msgspec.ValidationError as error:
+        manifest = from_json(data, Manifest)
+    except (msgspec.ValidationError, UsageError) as error:
         message, _, place = str(error).partition(" - at `$")
         place = re.sub(r"^\.", "", place.strip("`")) or "manifest"
         raise InputError(f"{where}: {place}", "a manifest of this version", message, "build again") from error

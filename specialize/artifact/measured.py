@@ -13,15 +13,12 @@ import msgspec
 from specialize.errors import InputError
 from specialize.files.atomic import write_file
 from specialize.files.regular import read_regular
+from specialize.record import Record
 
 SUFFIX = ".measured.json"
 
 
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A section of the file: immutable, unknown keys are errors."""
-
-
-class MeasuredForm(_Part, frozen=True, kw_only=True):
+class MeasuredForm(Record, frozen=True, kw_only=True):
     """One form of a model or of its sites, in a process of its own.
 
     Attributes:
@@ -35,7 +32,7 @@ class MeasuredForm(_Part, frozen=True, kw_only=True):
     peak_bytes: int
 
 
-class MeasuredPart(_Part, frozen=True, kw_only=True):
+class MeasuredPart(Record, frozen=True, kw_only=True):
     """The original and the specialized form of one part.
 
     Attributes:
@@ -55,7 +52,7 @@ class MeasuredPart(_Part, frozen=True, kw_only=True):
     specialized: MeasuredForm
 
 
-class Measured(_Part, frozen=True, kw_only=True):
+class Measured(Record, frozen=True, kw_only=True):
     """`<build>.measured.json`: evidence of one machine at one moment.
 
     Attributes:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
-
 from specialize.digest import short
+from specialize.record import Figure, Record
 
 
-class OutputLoss(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class OutputLoss(Record, frozen=True, kw_only=True):
     """How far one output is from float32, over all frames.
 
     Attributes:
@@ -22,13 +21,13 @@ class OutputLoss(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """
 
     max_abs: float
-    max_rel: float | str
+    max_rel: Figure
     cosine: float
     frame: int
     index: tuple[int, ...]
 
 
-class MeasuredOn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class MeasuredOn(Record, frozen=True, kw_only=True):
     """What a loss was measured on: evidence of the build, not part of its key.
 
     Attributes:
@@ -57,7 +56,7 @@ class MeasuredOn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         return f"{self.runtime} {self.version}{how}{named} on {self.architecture}{features}"
 
 
-class TargetLoss(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class TargetLoss(Record, frozen=True, kw_only=True):
     """How far a converted model is from float32 on the runtime that it is for.
 
     Attributes:
@@ -69,7 +68,7 @@ class TargetLoss(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     outputs: dict[str, OutputLoss]
 
 
-class Precision(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Precision(Record, frozen=True, kw_only=True):
     """What was converted, and what that loses.
 
     Attributes:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import msgspec
+from specialize.record import Record
 
 
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A section of the record: immutable, unknown keys are errors."""
-
-
-class WitnessedInput(_Part, frozen=True, kw_only=True):
+class WitnessedInput(Record, frozen=True, kw_only=True):
     """One calibration input, over everything that it was fed.
 
     Attributes:
@@ -25,7 +21,7 @@ class WitnessedInput(_Part, frozen=True, kw_only=True):
     deviation: float
 
 
-class WitnessedGrid(_Part, frozen=True, kw_only=True):
+class WitnessedGrid(Record, frozen=True, kw_only=True):
     """The visible sets of one grid.
 
     Attributes:
@@ -43,7 +39,7 @@ class WitnessedGrid(_Part, frozen=True, kw_only=True):
     farthest_px: float
 
 
-class WitnessedSite(_Part, frozen=True, kw_only=True):
+class WitnessedSite(Record, frozen=True, kw_only=True):
     """One site of the specialized graph.
 
     Attributes:
@@ -63,7 +59,7 @@ class WitnessedSite(_Part, frozen=True, kw_only=True):
     rows: int
 
 
-class WitnessedEnvelope(_Part, frozen=True, kw_only=True):
+class WitnessedEnvelope(Record, frozen=True, kw_only=True):
     """The search for calibrations within the tolerance that show what the envelope leaves out.
 
     Attributes:
@@ -79,7 +75,7 @@ class WitnessedEnvelope(_Part, frozen=True, kw_only=True):
     cases: int
 
 
-class WitnessedFrustum(_Part, frozen=True, kw_only=True):
+class WitnessedFrustum(Record, frozen=True, kw_only=True):
     """The pooling of the points that a model lifts.
 
     Attributes:
@@ -101,7 +97,7 @@ class WitnessedFrustum(_Part, frozen=True, kw_only=True):
     order: str
 
 
-class Witness(_Part, frozen=True, kw_only=True):
+class Witness(Record, frozen=True, kw_only=True):
     """What was compared with the witness, and what was not.
 
     Attributes:

@@ -10,13 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import msgspec
-
 from specialize.artifact import Manifest
 from specialize.artifact.manifest import FILE_NAME
 from specialize.artifact.witness import Witness
 from specialize.attest.statement import Descriptor, Record, Statement, bare, content, subjects
-from specialize.power import Power
+from specialize.evidence.power import Power
+from specialize.record import to_json
 
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 
@@ -84,15 +83,14 @@ def test_result(manifest: Manifest, digests: Mapping[str, str]) -> Statement[Tes
 
 def _configuration(manifest: Manifest, digests: Mapping[str, str]) -> tuple[Descriptor, ...]:
     """Return what the build was compared with, and where all figures are; the few that decide stand here as well."""
-    verify = manifest.verify
-    compared: dict[str, Any] = {key: verify[key] for key in _RUN if key in verify}
+    verify: dict[str, Any] = to_json(manifest.verify)
+    compared = {key: verify[key] for key in ("frames", "runtime", "reference_runtime")}
     keep = ("max_abs", "margin", "tolerance", "failures")
     compared["outputs"] = {
-        name: {key: output[key] for key in keep if key in output}
-        for name, output in verify.get("outputs", {}).items()
+        name: {key: output[key] for key in keep} for name, output in verify["outputs"].items()
     }
     if manifest.precision is not None:
-        compared["loss"] = msgspec.to_builtins(manifest.precision.outputs)
+        compared["loss"] = to_json(manifest.precision.outputs)
     reference = str(manifest.source.get("reference", ""))
     return (
         Descriptor(
@@ -103,18 +101,13 @@ def _configuration(manifest: Manifest, digests: Mapping[str, str]) -> tuple[Desc
     )
 
 
-_RUN = ("frames", "runtime", "reference_runtime")
-
-
 def _comparison(manifest: Manifest) -> Iterator[Check]:
     """Yield the comparison of every output with the original; none at all is a failure."""
-    outputs = manifest.verify.get("outputs", {})
-    whole = manifest.verify.get("passed") is True and bool(outputs)
+    outputs = manifest.verify.outputs
+    whole = manifest.verify.passed and bool(outputs)
     yield Check("comparison with the original", "PASSED" if whole else "FAILED")
     for name, output in sorted(outputs.items()):
-        yield Check(
-            f"output {name}: equals the original's", "PASSED" if output.get("passed") is True else "FAILED"
-        )
+        yield Check(f"output {name}: equals the original's", "PASSED" if output.passed else "FAILED")
 
 
 def _power(power: Power | None) -> Iterator[Check]:

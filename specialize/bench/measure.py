@@ -81,7 +81,7 @@ def bench_models(
         for name, look in alone.items()
     }
     version = next(iter(alone.values())).version
-    return BenchReport(version, threads, warmup, together, forms)
+    return BenchReport.of(version, threads, warmup, together, forms)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,13 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-SCHEMA = "specialize/bench@1"
+from specialize.record import Record
+
 PARTS = ("rows", "site", "model")
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """A median with its quartiles and extremes."""
+class Spread(Record, frozen=True, kw_only=True):
+    """A median with its quartiles and extremes.
+
+    Attributes:
+        median: Half of the values lie below.
+        low: A quarter lies below.
+        high: Three quarters lie below.
+        least: The smallest value.
+        most: The largest value.
+    """
 
     median: float
     low: float
@@ -25,22 +33,12 @@ class Spread:
     def of(values: Sequence[float]) -> Spread:
         """Return the spread of at least one value."""
         least, low, median, high, most = np.quantile(values, [0.0, 0.25, 0.5, 0.75, 1.0]).tolist()
-        return Spread(median, low, high, least, most)
-
-    def to_json(self) -> dict[str, float]:
-        """Return the five numbers."""
-        return {
-            "median": self.median,
-            "low": self.low,
-            "high": self.high,
-            "least": self.least,
-            "most": self.most,
-        }
+        return Spread(median=median, low=low, high=high, least=least, most=most)
 
 
 @dataclass(frozen=True, slots=True)
 class FormTime:
-    """One form of a model.
+    """One form of a model, as measured.
 
     Attributes:
         seconds: Time of one run, in the order of the rounds.
@@ -54,97 +52,105 @@ class FormTime:
     idle_bytes: int
     shares: Mapping[str, float]
 
-    def spread(self) -> Spread:
-        """Return the spread of the times in seconds."""
-        return Spread.of(self.seconds)
+    def used_bytes(self) -> int:
+        """Return the peak memory, the idle process not counted."""
+        return self.peak_bytes - self.idle_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class BenchReport:
-    """Several forms on one runtime, the first being the one to compare with.
+class TimedForm(Record, frozen=True, kw_only=True):
+    """One form, measured in a process of its own.
 
     Attributes:
+        seconds: Time of one run.
+        peak_bytes: Peak memory of the process.
+        idle_bytes: The same before the model was opened.
+        shares: Operator -> share (0 to 1) of the time in operators, by the runtime's own profile.
+    """
+
+    seconds: Spread
+    peak_bytes: int
+    idle_bytes: int
+    shares: dict[str, float]
+
+
+class BenchReport(Record, frozen=True, kw_only=True):
+    """One part of a model in all forms; ratios refer to the first form.
+
+    Attributes:
+        ratios: Form -> how many times faster, round by round.
+        memory_ratios: Form -> how many times less memory, the idle process not counted.
         runtime: Name and version of the runtime.
         threads: Threads within an operator.
         warmup: Runs of each form before timing.
         together: Whether all forms stayed open; if not, each was opened anew for every turn and ran once before.
-        forms: The forms by name, in the order given.
+        rounds: Timed runs of each form.
+        forms: Form -> what was measured.
     """
 
+    ratios: dict[str, Spread]
+    memory_ratios: dict[str, float]
     runtime: str
     threads: int
     warmup: int
     together: bool
-    forms: Mapping[str, FormTime]
+    rounds: int
+    forms: dict[str, TimedForm]
 
-    @property
-    def rounds(self) -> int:
-        """Number of timed runs of each form."""
-        return min(len(form.seconds) for form in self.forms.values())
-
-    def ratio(self, form: str) -> Spread:
-        """Return how many times faster a form is than the first, taken round by round."""
-        first = next(iter(self.forms.values())).seconds
-        return Spread.of([a / b for a, b in zip(first, self.forms[form].seconds, strict=True)])
-
-    def memory_ratio(self, form: str) -> float:
-        """Return how many times less memory a form takes than the first, the idle process not counted."""
-        first = next(iter(self.forms.values()))
-        other = self.forms[form]
-        return (first.peak_bytes - first.idle_bytes) / max(1, other.peak_bytes - other.idle_bytes)
-
-    def to_json(self) -> dict[str, object]:
-        """Return plain values, ratios first."""
-        return {
-            "ratios": {name: self.ratio(name).to_json() for name in self.forms},
-            "memory_ratios": {name: self.memory_ratio(name) for name in self.forms},
-            "runtime": self.runtime,
-            "threads": self.threads,
-            "warmup": self.warmup,
-            "together": self.together,
-            "rounds": self.rounds,
-            "forms": {
-                name: {
-                    "seconds": form.spread().to_json(),
-                    "peak_bytes": form.peak_bytes,
-                    "idle_bytes": form.idle_bytes,
-                    "shares": dict(form.shares),
-                }
-                for name, form in self.forms.items()
+    @staticmethod
+    def of(
+        runtime: str, threads: int, warmup: int, together: bool, forms: Mapping[str, FormTime]
+    ) -> BenchReport:
+        """Return the report of some forms, the first being the one to compare with."""
+        first = next(iter(forms.values()))
+        pairs = {name: list(zip(first.seconds, form.seconds, strict=True)) for name, form in forms.items()}
+        return BenchReport(
+            ratios={name: Spread.of([a / b for a, b in seconds]) for name, seconds in pairs.items()},
+            memory_ratios={
+                name: first.used_bytes() / max(1, form.used_bytes()) for name, form in forms.items()
             },
-        }
+            runtime=runtime,
+            threads=threads,
+            warmup=warmup,
+            together=together,
+            rounds=len(first.seconds),
+            forms={
+                name: TimedForm(
+                    seconds=Spread.of(form.seconds),
+                    peak_bytes=form.peak_bytes,
+                    idle_bytes=form.idle_bytes,
+                    shares=dict(form.shares),
+                )
+                for name, form in forms.items()
+            },
+        )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildBench:
-    """The forms of one build, timed.
+class BuildBench(Record, frozen=True, kw_only=True, tag="specialize/bench@1", tag_field="schema"):
+    """`specialize bench --json`.
 
     Attributes:
+        ratios: Part -> form -> how many times faster than the original, the median over the rounds.
         model: Name of the model.
         vehicle: Name of the vehicle.
         site: Number of the attention site that was cut out.
         rows: Form -> rows that this site computes.
-        parts: `rows` (the work on rows alone), `site` (with its projections), and `model` if it was asked for.
+        parts: `rows` (the work on rows alone), `site` (with its projections), `model` (if it was asked for).
     """
 
+    ratios: dict[str, dict[str, float]]
     model: str
     vehicle: str
     site: int
-    rows: Mapping[str, int]
-    parts: Mapping[str, BenchReport]
+    rows: dict[str, int]
+    parts: dict[str, BenchReport]
 
-    def to_json(self) -> dict[str, object]:
-        """Return plain values, ratios first."""
+    @staticmethod
+    def of(
+        model: str, vehicle: str, site: int, rows: dict[str, int], parts: dict[str, BenchReport]
+    ) -> BuildBench:
+        """Return the forms of one build, timed part by part."""
         ratios = {
-            part: {form: report.ratio(form).median for form in report.forms}
-            for part, report in self.parts.items()
+            part: {form: ratio.median for form, ratio in report.ratios.items()}
+            for part, report in parts.items()
         }
-        return {
-            "schema": SCHEMA,
-            "ratios": ratios,
-            "model": self.model,
-            "vehicle": self.vehicle,
-            "site": self.site,
-            "rows": dict(self.rows),
-            "parts": {part: report.to_json() for part, report in self.parts.items()},
-        }
+        return BuildBench(ratios=ratios, model=model, vehicle=vehicle, site=site, rows=rows, parts=parts)

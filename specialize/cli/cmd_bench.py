@@ -10,6 +10,7 @@ import click
 from specialize.cli import options
 from specialize.cli.output import emit, say
 from specialize.cli.render_bench import bench_text
+from specialize.record import to_json
 
 
 @click.command()
@@ -26,5 +27,5 @@ def command(build_dir: Path, as_json: bool, **given: Any) -> None:
     """
     from specialize.explain.bench import Timing, bench_build
 
-    data = bench_build(build_dir, Timing(**given), say).to_json()
-    emit(data, bench_text(data, str(build_dir)), as_json)
+    bench = bench_build(build_dir, Timing(**given), say)
+    emit(to_json(bench), bench_text(bench, str(build_dir)), as_json)

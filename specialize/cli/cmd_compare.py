@@ -42,5 +42,5 @@ def command(
     from specialize.explain.bench import Timing
     from specialize.explain.compare import compare
 
-    data = compare_json(compare(models, calibs, Timing(**given) if measured else None, say, allow))
-    emit(data, compare_markdown(data) if markdown else compare_text(data), as_json)
+    rows = compare(models, calibs, Timing(**given) if measured else None, say, allow)
+    emit(compare_json(rows), compare_markdown(rows) if markdown else compare_text(rows), as_json)

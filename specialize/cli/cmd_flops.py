@@ -9,6 +9,7 @@ import click
 from specialize.cli import options
 from specialize.cli.output import emit, say
 from specialize.cli.render_costs import costs_text
+from specialize.record import to_json
 from specialize.request import LAYOUTS, BuildRequest
 
 
@@ -33,5 +34,5 @@ def command(as_json: bool, **given: Any) -> None:
     from specialize.compiler.build import costs
 
     request = BuildRequest(**given)
-    data = costs(request, say).to_json()
-    emit(data, costs_text(data, f"{request.model} for {request.calib}"), as_json)
+    counted = costs(request, say)
+    emit(to_json(counted), costs_text(counted, f"{request.model} for {request.calib}"), as_json)

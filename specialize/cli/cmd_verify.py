@@ -10,6 +10,7 @@ from specialize.cli import options
 from specialize.cli.output import emit, say
 from specialize.cli.render_attest import attested_json, attested_text
 from specialize.cli.render_verify import verify_text
+from specialize.record import to_json
 
 
 @click.command()
@@ -44,8 +45,7 @@ def command(
     from specialize.compiler.verify import verify
 
     report = verify(build_dir, frames, say, frames_dir)
-    data = report.to_json()
-    emit(data, verify_text(data, str(build_dir)), as_json)
+    emit(to_json(report), verify_text(report, str(build_dir)), as_json)
     return 0 if report.passed else 4
 
 

@@ -10,12 +10,15 @@ from rich.table import Table
 
 from specialize.artifact.manifest import Manifest, Site
 from specialize.cli.output import stack
-from specialize.cli.render_costs import exchanged, forms_table, in_order, known
+from specialize.cli.render_costs import exchanged, forms_table, in_order
 from specialize.cli.render_measured import measured_lines
 from specialize.cli.render_precision import precision_lines
 from specialize.cli.tables import table
 from specialize.digest import short
-from specialize.power import Power
+from specialize.evidence.comparison import NOT_COMPARED, VerifyReport
+from specialize.evidence.costs import FormsReport
+from specialize.evidence.power import Power
+from specialize.record import to_json
 from specialize.request import BuildOutcome
 from specialize.text.terminal import command
 from specialize.text.units import counted, times
@@ -40,7 +43,7 @@ def build_json(outcome: BuildOutcome) -> dict[str, Any]:
         "align": manifest.align,
         "sites": msgspec.to_builtins(manifest.sites),
         "digests": msgspec.to_builtins(manifest.digests),
-        "verify": manifest.verify,
+        "verify": to_json(manifest.verify),
         "power": msgspec.to_builtins(manifest.power),
         "flops": flops_json(manifest.flops),
         "measured": msgspec.to_builtins(outcome.measured),
@@ -55,18 +58,18 @@ def build_json(outcome: BuildOutcome) -> dict[str, Any]:
     }
 
 
-def flops_json(costs: dict[str, Any]) -> dict[str, Any]:
+def flops_json(costs: FormsReport) -> dict[str, Any]:
     """Return operations, bytes and movement of each form; null where nodes are left out."""
     parts = ("attention", "model")
     return {
         name: {
-            "pairs": form["pairs"],
-            **{part: known(form, f"{part}_flops") for part in parts},
-            **{f"{part}_bytes": known(form, f"{part}_bytes") for part in parts},
-            "model_predicted_ns": known(form, "model_predicted_ns"),
-            "movement": None if "movement" in form.get("uncounted", ()) else form.get("movement"),
+            "pairs": form.pairs,
+            **{part: form.known(f"{part}_flops") for part in parts},
+            **{f"{part}_bytes": form.known(f"{part}_bytes") for part in parts},
+            "model_predicted_ns": form.known("model_predicted_ns"),
+            "movement": None if "movement" in form.uncounted else to_json(form.movement),
         }
-        for name, form in in_order(costs.get("forms", {})).items()
+        for name, form in in_order(costs.forms).items()
     }
 
 
@@ -80,7 +83,7 @@ def build_text(outcome: BuildOutcome) -> RenderableType:
         "\n".join([headline(manifest.sites), *_reasons(manifest)]),
         *mode_lines(manifest.options),
         *sites_tables(manifest.sites),
-        *([forms_table(manifest.flops)] if manifest.flops else []),
+        *([forms_table(manifest.flops)] if manifest.flops.forms else []),
         *measured_lines(outcome.measured),
         *([_stages(outcome.seconds)] if outcome.seconds else []),
         *_conformance(outcome),
@@ -225,15 +228,14 @@ def _by_camera(site: Site) -> bool:
     return site.kind == "camera"
 
 
-def proof(verify: dict[str, Any]) -> str:
+def proof(verify: VerifyReport) -> str:
     """Return in one line whether the outputs are the same."""
-    outputs = verify.get("outputs", {})
-    if not verify:
+    if verify == NOT_COMPARED:
         return "not verified"
-    if not verify.get("passed"):
+    if not verify.passed:
         return "verification FAILED"
-    largest = max((float(output["max_rel"]) for output in outputs.values()), default=0.0)
-    over = f"{counted(len(outputs), 'output')} equal over {counted(verify.get('frames', 0), 'frame')}"
+    largest = max((float(output.max_rel) for output in verify.outputs.values()), default=0.0)
+    over = f"{counted(len(verify.outputs), 'output')} equal over {counted(verify.frames, 'frame')}"
     return f"verified: {over}, largest difference {largest:.1e} (relative)"
 
 

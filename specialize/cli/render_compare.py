@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 from rich.console import RenderableType
 
 from specialize.cli.output import stack
-from specialize.cli.render_costs import MOVES, in_order, known
+from specialize.cli.render_costs import in_order
 from specialize.cli.tables import table
+from specialize.evidence.costs import KINDS
+from specialize.record import to_json
 from specialize.text.units import saved, scaled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from specialize.explain.compare import Comparison
 
@@ -20,46 +22,46 @@ SCHEMA = "specialize/compare@1"
 _FORMS = "original / re-batched, / specialized"
 
 
-def compare_json(found: Iterable[Comparison]) -> dict[str, Any]:
+def compare_json(found: Sequence[Comparison]) -> dict[str, Any]:
     """Return what `specialize compare --json` prints."""
-    return {"schema": SCHEMA, "rows": [row.to_json() for row in found]}
+    return {"schema": SCHEMA, "rows": to_json(found)}
 
 
-def compare_text(data: dict[str, Any]) -> RenderableType:
+def compare_text(rows: Sequence[Comparison]) -> RenderableType:
     """Return what `specialize compare` shows."""
-    heads = _heads(data)
+    heads = _heads(rows)
     body = table(heads[0], *(head.replace(", ", "\n") for head in heads[1:]))
     body.columns[0].vertical, body.columns[1].justify = "top", "left"
-    for row in data["rows"]:
+    for row in rows:
         body.add_row(*_cells(row, len(heads), "\n"))
-    return stack(body, *_remarks(data))
+    return stack(body, *_remarks(rows))
 
 
-def compare_markdown(data: dict[str, Any]) -> RenderableType:
+def compare_markdown(rows: Sequence[Comparison]) -> RenderableType:
     """Return the table as Markdown."""
-    heads = [head.replace(",", "") for head in _heads(data)]
+    heads = [head.replace(",", "") for head in _heads(rows)]
     rules = ["---", "---", *["---:"] * (len(heads) - 2)]
-    rows = [heads, rules, *(_cells(row, len(heads), " + ") for row in data["rows"])]
-    lines = [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join(["\n".join(lines), "", "\n".join(str(remark) for remark in _remarks(data))])
+    cells = [heads, rules, *(_cells(row, len(heads), " + ") for row in rows)]
+    lines = [f"| {' | '.join(line)} |" for line in cells]
+    return "\n".join(["\n".join(lines), "", "\n".join(str(remark) for remark in _remarks(rows))])
 
 
-def _heads(data: dict[str, Any]) -> list[str]:
+def _heads(rows: Sequence[Comparison]) -> list[str]:
     heads = ["model", "vehicle", "queries", "longest, camera", "visible, pairs", "fewer, pairs"]
     heads += [f"{part} FLOPs, {_FORMS}" for part in ("attention", "whole-model")]
-    return heads + (["less, time", "less, memory"] if _measured(data) else [])
+    return heads + (["less, time", "less, memory"] if any(row.time_ratio is not None for row in rows) else [])
 
 
-def _cells(row: dict[str, Any], columns: int, joint: str) -> list[str]:
-    forms = in_order(row["flops"]["forms"])
+def _cells(row: Comparison, columns: int, joint: str) -> list[str]:
+    forms = in_order(row.flops.forms)
     first, last = forms["original"], forms["specialized"]
-    cells = [row["model"], row["vehicle"]]
+    cells = [row.model, row.vehicle]
     cells += [_each(row, key, joint) for key in ("queries", "longest", "pairs")]
-    cells.append(saved(first["pairs"], last["pairs"]))
-    cells.append(_three([known(form, "attention_flops") for form in forms.values()]) if row["sites"] else "-")
-    cells.append(_three([known(form, "model_flops") for form in forms.values()]))
-    cells += [f"{row[key]:.1f}x" for key in ("time_ratio", "memory_ratio") if key in row]
-    missing = "not measured" if row["sites"] else "-"  # without a site there is nothing to measure
+    cells.append(saved(first.pairs, last.pairs))
+    cells.append(_three([form.known("attention_flops") for form in forms.values()]) if row.sites else "-")
+    cells.append(_three([form.known("model_flops") for form in forms.values()]))
+    cells += [f"{ratio:.1f}x" for ratio in (row.time_ratio, row.memory_ratio) if ratio is not None]
+    missing = "not measured" if row.sites else "-"  # without a site there is nothing to measure
     return cells + [missing] * (columns - len(cells))
 
 
@@ -72,41 +74,37 @@ def _three(values: Sequence[int | None]) -> str:
     return " / ".join("-" if value is None else f"{value / factor:.3g}" for value in values) + f" {unit}"
 
 
-def _each(row: dict[str, Any], key: str, joint: str) -> str:
+def _each(row: Comparison, key: str, joint: str) -> str:
     """Return a figure of all sites, equal sites once."""
-    found = dict.fromkeys((site["queries"], site[key]) for site in row["sites"])
+    found = dict.fromkeys((site.queries, getattr(site, key)) for site in row.sites)
     return joint.join(f"{number:,}" for _, number in found) or "-"
 
 
-def _moved(row: dict[str, Any]) -> str:
+def _moved(row: Comparison) -> str:
     """Return what a model moves by index, original and specialized; nothing if neither does."""
-    forms = in_order(row["flops"]["forms"])
+    forms = in_order(row.flops.forms)
     told = []
-    for kind in MOVES:
-        one, two = (known(forms[name], f"movement.{kind}.elements") for name in ("original", "specialized"))
+    for kind in KINDS:
+        one, two = (forms[name].known(f"movement.{kind}.elements") for name in ("original", "specialized"))
         if one or two:
             told.append(f"{kind} {_three([one, two])}".rstrip())
-    return f"{row['model']}, {row['vehicle']}: elements {', '.join(told)}" if told else ""
+    return f"{row.model}, {row.vehicle}: elements {', '.join(told)}" if told else ""
 
 
-def _measured(data: dict[str, Any]) -> bool:
-    return any("time_ratio" in row for row in data["rows"])
-
-
-def _remarks(data: dict[str, Any]) -> list[RenderableType]:
+def _remarks(rows: Sequence[Comparison]) -> list[RenderableType]:
     remarks: list[RenderableType] = [
         "Queries, longest camera and visible pairs are of one attention site of each kind.\n"
         "FLOPs are of all sites and of the whole model; a multiply-add counts as two."
     ]
-    remarks += [line for row in data["rows"] if (line := _moved(row))]
-    benches = [row["bench"] for row in data["rows"] if "bench" in row]
+    remarks += [line for row in rows if (line := _moved(row))]
+    benches = [row.bench for row in rows if row.bench is not None]
     if benches:
-        parts = [part for bench in benches for part in bench["parts"].values()]
-        one, rounds = parts[0], sorted({part["rounds"] for part in parts})
+        parts = [part for bench in benches for part in bench.parts.values()]
+        one, rounds = parts[0], sorted({part.rounds for part in parts})
         how_often = f"{rounds[0]} to {rounds[-1]}" if len(rounds) > 1 else str(rounds[0])
         remarks.append(
             "Time and peak memory are of the largest site with its projections, specialized against the original.\n"
-            f"They were measured on {one['runtime']}, {one['threads']} threads, {how_often} rounds, "
+            f"They were measured on {one.runtime}, {one.threads} threads, {how_often} rounds, "
             "the forms in turn."
         )
     return remarks

@@ -17,6 +17,7 @@ from specialize.cli.render_build import headline, proof, sites_tables, ties, tit
 from specialize.cli.render_costs import forms_table
 from specialize.cli.render_precision import precision_lines
 from specialize.cli.tables import table
+from specialize.record import to_json
 from specialize.text.terminal import command
 from specialize.text.units import size
 
@@ -40,7 +41,7 @@ def build_json(build: Build) -> dict[str, Any]:
         "schema": SCHEMA,
         "kind": "build",
         "path": str(build.folder),
-        "manifest": msgspec.to_builtins(build.manifest),
+        "manifest": to_json(build.manifest),
     }
 
 
@@ -51,7 +52,7 @@ def build_text(build: Build) -> RenderableType:
         title(manifest),
         headline(manifest.sites),
         *sites_tables(manifest.sites),
-        *([forms_table(manifest.flops)] if manifest.flops else []),
+        *([forms_table(manifest.flops)] if manifest.flops.forms else []),
         _tensors({"in": manifest.inputs, "out": manifest.outputs}),
         _passes(manifest.passes),
         _files(build),

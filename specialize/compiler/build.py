@@ -28,7 +28,7 @@ from specialize.targets.refuse_early import require_taken
 
 if TYPE_CHECKING:
     from specialize.compiler.specialize import Compilation
-    from specialize.costs import FormsReport
+    from specialize.evidence.costs import FormsReport
 
 
 def quiet(line: str) -> None:

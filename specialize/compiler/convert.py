@@ -225,7 +225,7 @@ def verify_converted(
         tolerances = {name: allowed(loss) if judged else ANYTHING for name, loss in precision.outputs.items()}
         candidate = measurable(made.model, folder)
         report = compare_frames(original, candidate, spec, fed, given, tolerances, say, runtime)
-    return replace(report, notes=(*report.notes, _compared(precision, judged)))
+    return msgspec.structs.replace(report, notes=(*report.notes, _compared(precision, judged)))
 
 
 def _frames(

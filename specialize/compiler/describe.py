@@ -7,6 +7,8 @@ from specialize.artifact.describe import describe_notes, describe_site, describe
 from specialize.compiler.generic import GenericModel
 from specialize.compiler.specialize import Compilation
 from specialize.digest import digest
+from specialize.evidence.comparison import NOT_COMPARED
+from specialize.evidence.costs import FormsReport
 from specialize.graph.notes import Note
 from specialize.model.visible import plans_digest
 from specialize.passes.site import CompactedSite
@@ -49,8 +51,8 @@ def describe(request: BuildRequest, compiled: Compilation, key: BuildKey) -> Man
         | ({"attention": request.attention} if request.attention else {}),
         plausibility=compiled.plausibility,
         witness=compiled.witness,
-        verify={},
-        flops={},
+        verify=NOT_COMPARED,
+        flops=FormsReport(),
     )
 
 

@@ -30,7 +30,6 @@ from specialize.verify import (
     model_inputs,
     prove,
     require_free,
-    require_power,
 )
 
 THREADS = 2
@@ -92,7 +91,7 @@ def prove_equal(request: BuildRequest, compiled: Compilation, candidate: Path, s
         say, compiled.profile.camera_names(), request.allow, () if request.mode == "envelope" else compiled.sites,
     )  # fmt: skip
     report.require_passed()
-    require_power(report, request.allow)
+    report.require_power(request.allow)
     return report
 
 

@@ -8,9 +8,9 @@ from specialize.artifact import Manifest, record_files, write_manifest
 from specialize.artifact.build import MODEL
 from specialize.artifact.drawing import Drawing
 from specialize.compiler.specialize import Compilation
-from specialize.costs import FormsReport
+from specialize.evidence.comparison import VerifyReport
+from specialize.evidence.costs import FormsReport
 from specialize.report import write_new_report
-from specialize.verify import VerifyReport
 from specialize.verify.written import read_written
 
 
@@ -33,6 +33,6 @@ def publish(
         proof: The comparison with the original.
     """
     manifest = manifest.extended((), read_written(room / MODEL).warnings())
-    manifest = manifest.with_evidence(proof.to_json(), forms.to_json(), drawings)
+    manifest = manifest.with_evidence(proof, forms, drawings)
     write_new_report(room, manifest, compiled.plans)
     return write_manifest(room, record_files(room, manifest))

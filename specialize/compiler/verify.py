@@ -10,9 +10,9 @@ from specialize.compiler.convert import verify_converted
 from specialize.compiler.generic import PREPARED, Say, original_of
 from specialize.compiler.prove import compare_with_original
 from specialize.errors import UsageError
+from specialize.evidence.comparison import VerifyReport
 from specialize.model.spec import parse_spec
 from specialize.targets.lower import runnable_file
-from specialize.verify import VerifyReport, require_power
 
 
 def verify(
@@ -41,5 +41,5 @@ def verify(
         candidate = runnable_file(made.model, parts / "runnable.onnx")
         cameras, allowed = made.manifest.cameras, made.manifest.allowed
         report = compare_with_original(original, candidate, spec, fed, frames, 0, say, cameras, allowed)
-        require_power(report, allowed)
+        report.require_power(allowed)
         return report

@@ -2,9 +2,9 @@
 
 from specialize.costs.agreement import contradiction, counted_ratio
 from specialize.costs.count import SITE_KEY, count, count_file
-from specialize.costs.forms import FormCost, FormsReport, compare_forms
-from specialize.costs.movement import KINDS, Movement
-from specialize.costs.report import CostReport, CostTotal, NodeCost, Uncounted
+from specialize.costs.forms import compare_forms
+from specialize.costs.report import CostReport, CostTotal, NodeCost
+from specialize.evidence.costs import KINDS, FormCost, FormsReport, Movement, Uncounted
 
 __all__ = [
     "KINDS",

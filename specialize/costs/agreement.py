@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specialize.costs.forms import FormsReport
+from specialize.evidence.costs import FormsReport
 
 MARGIN = 1.1
 """How far from 1 a ratio must be to point anywhere: a few runs on a busy machine differ by less."""

@@ -9,13 +9,14 @@ from pathlib import Path
 import onnx_ir as ir
 
 from specialize.costs.formulas import FORMULAS
-from specialize.costs.movement import Movement, movement
+from specialize.costs.movement import movement
 from specialize.costs.node import NodeView, UnknownShapeError, Work, byte_size
 from specialize.costs.pieces import pieces
 from specialize.costs.projections import with_projections
-from specialize.costs.report import UNKNOWN_SHAPE, CostReport, NodeCost, Uncounted
+from specialize.costs.report import UNKNOWN_SHAPE, CostReport, NodeCost
 from specialize.costs.traffic import Traffic, is_constant, is_weight, node_traffic, peak_activation_bytes
 from specialize.errors import InputError
+from specialize.evidence.costs import NOTHING, Uncounted
 from specialize.graph.known import evaluate
 
 SITE_KEY = "specialize.site"
@@ -56,7 +57,7 @@ def count(model: ir.Model, attention: Collection[str] = ()) -> CostReport:
     return CostReport(
         nodes=tuple(costs),
         uncounted=tuple(
-            Uncounted(op, domain, reason, nodes, in_site)
+            Uncounted(op=op, domain=domain, reason=reason, nodes=nodes, attention=in_site)
             for (op, domain, reason, in_site), nodes in sorted(missing.items())
         ),
         peak_activation_bytes=_peak(model.graph),
@@ -74,7 +75,7 @@ def _node_cost(
     node: ir.Node, site: str, per_row: bool, missing: Counter[tuple[str, str, str, bool]]
 ) -> NodeCost:
     """Return a node's cost; what cannot be counted is added to `missing` and counts as nothing."""
-    work, traffic, moved, each = Work(), Traffic(), Movement(), 0
+    work, traffic, moved, each = Work(), Traffic(), NOTHING, 0
     try:
         formula = FORMULAS.get(node.op_type)
         if formula is None:

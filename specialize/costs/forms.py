@@ -3,90 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
 
-from specialize.costs.movement import MOVEMENTS, NOTHING, Movement
+from specialize.costs.movement import MOVEMENTS
 from specialize.costs.predict import predicted_ns
-from specialize.costs.report import UNKNOWN_SHAPE, CostReport, Uncounted
-
-SCHEMA = "specialize/flops@1"
-
-
-@dataclass(frozen=True, slots=True)
-class FormCost:
-    """One form of a model in one line.
-
-    Attributes:
-        pairs: Camera-query pairs computed, over all cameras and attention sites.
-        attention_flops: Operations of the attention sites, projections included.
-        per_row_flops: The part of them that works on the rows.
-        model_flops: Operations of the whole model.
-        attention_bytes: Bytes that the attention sites read and write.
-        model_bytes: Bytes that the whole model reads and writes.
-        attention_samples: Points sampled by the attention sites.
-        peak_bytes: Activations at their peak, weights and constants.
-        weight_bytes: Bytes of all weights, each once.
-        constant_bytes: Bytes of all other constants, each once: tables, masks, what calibration alone determines.
-        attention_predicted_ns: Time of the attention sites by the model of `predict`, on its processor.
-        model_predicted_ns: Time of the whole model by it.
-        movement: What the whole model sorts, scans, gathers and scatters.
-        uncounted: Which of these quantities leave nodes out, hence are too small to be compared.
-    """
-
-    pairs: int
-    attention_flops: int
-    per_row_flops: int
-    model_flops: int
-    attention_bytes: int
-    model_bytes: int
-    attention_samples: int
-    peak_bytes: int
-    weight_bytes: int
-    constant_bytes: int
-    attention_predicted_ns: int = 0
-    model_predicted_ns: int = 0
-    movement: Movement = NOTHING
-    uncounted: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FormsReport:
-    """Several forms of the same model and calibration, the first being the one to compare with.
-
-    Attributes:
-        forms: Name -> cost.
-        uncounted: What any of them leaves out.
-        original: How the sites of the first form are written, as `zero-padded`; empty without sites.
-    """
-
-    forms: Mapping[str, FormCost]
-    uncounted: tuple[Uncounted, ...]
-    original: str = ""
-
-    def ratio(self, form: str, quantity: str) -> float:
-        """Return how many times more of a quantity the first form has than `form`; nan if either leaves nodes out."""
-        one, two = next(iter(self.forms.values())), self.forms[form]
-        if quantity in (*one.uncounted, *two.uncounted):
-            return float("nan")
-        first, other = getattr(one, quantity), getattr(two, quantity)
-        return float(first / other) if other else float("inf") if first else 1.0
-
-    def attention_share(self, form: str) -> float:
-        """Return the share (0 to 1) of a form's operations that its attention sites have."""
-        cost = self.forms[form]
-        return cost.attention_flops / cost.model_flops if cost.model_flops else 0.0
-
-    def to_json(self) -> dict[str, object]:
-        """Return plain values: the forms as counted, and what is not in them."""
-        return {
-            "schema": SCHEMA,
-            "original": self.original,
-            "forms": {
-                name: {**asdict(form), "uncounted": list(form.uncounted)} for name, form in self.forms.items()
-            },
-            "attention_share": {name: round(self.attention_share(name), 6) for name in self.forms},
-            "uncounted": [entry.to_json() for entry in self.uncounted],
-        }
+from specialize.costs.report import UNKNOWN_SHAPE, CostReport
+from specialize.evidence.costs import FormCost, FormsReport, Uncounted
 
 
 def form_cost(report: CostReport, pairs: int) -> FormCost:
@@ -138,4 +59,13 @@ def compare_forms(
     """
     uncounted = dict.fromkeys(entry for report in reports.values() for entry in report.uncounted)
     forms = {name: form_cost(report, pairs[name]) for name, report in reports.items()}
-    return FormsReport(forms, tuple(uncounted), original)
+    return FormsReport(
+        original=original,
+        forms=forms,
+        attention_share={name: _attention_share(form) for name, form in forms.items()},
+        uncounted=tuple(uncounted),
+    )
+
+
+def _attention_share(form: FormCost) -> float:
+    return round(form.attention_flops / form.model_flops, 6) if form.model_flops else 0.0

@@ -10,49 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import onnx_ir as ir
 
 from specialize.costs.node import NodeView, byte_size
-
-KINDS = ("sorted", "scanned", "gathered", "scattered")
-
-
-@dataclass(frozen=True, slots=True)
-class Amount:
-    """How many elements are moved, and how many bytes those are."""
-
-    elements: int = 0
-    bytes: int = 0
-
-    def __add__(self, more: Amount) -> Amount:
-        """Return the sum of two amounts."""
-        return Amount(self.elements + more.elements, self.bytes + more.bytes)
-
-
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """What is moved to or from places that data, and not shapes, determine.
-
-    Attributes:
-        sorted: What is brought into order.
-        scanned: What is read one after the other, because each result depends on those before.
-        gathered: What is read at places that an index names.
-        scattered: What is written at such places.
-    """
-
-    sorted: Amount = Amount()
-    scanned: Amount = Amount()
-    gathered: Amount = Amount()
-    scattered: Amount = Amount()
-
-    def __add__(self, more: Movement) -> Movement:
-        """Return the sum of two movements."""
-        return Movement(*(getattr(self, part.name) + getattr(more, part.name) for part in fields(Movement)))
-
-
-NOTHING = Movement()
+from specialize.evidence.costs import NOTHING, Amount, Movement
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
-from specialize.costs.movement import NOTHING, Movement
+from specialize.evidence.costs import NOTHING, Movement, Uncounted
 
-MODEL_SCHEMA = "specialize/cost@1"
 UNKNOWN_SHAPE = "a shape is unknown"
 """Why a node has neither operations nor bytes; every other reason leaves out operations alone."""
 
@@ -80,25 +79,6 @@ class CostTotal:
         """Bytes read and written."""
         return self.activation_bytes + self.weight_bytes + self.constant_bytes + self.written_bytes
 
-    def to_json(self) -> dict[str, object]:
-        """Return the fields and the sum of the bytes."""
-        return {**asdict(self), "bytes": self.moved_bytes}
-
-
-@dataclass(frozen=True, slots=True)
-class Uncounted:
-    """An operator without a cost, and why; `nodes` of them are in the graph."""
-
-    op: str
-    domain: str
-    reason: str
-    nodes: int
-    attention: bool
-
-    def to_json(self) -> dict[str, object]:
-        """Return the fields as plain values."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
 class CostReport:
@@ -143,23 +123,6 @@ class CostReport:
         """Return the sum of each operator, the most expensive first."""
         groups = self._grouped(lambda node: node.op)
         return dict(sorted(groups.items(), key=lambda item: (-item[1].flops, -item[1].moved_bytes, item[0])))
-
-    def to_json(self, with_nodes: bool = False) -> dict[str, object]:
-        """Return plain values; `with_nodes` adds one entry per node."""
-        result: dict[str, object] = {
-            "schema": MODEL_SCHEMA,
-            "model": self.total().to_json(),
-            "attention": self.attention().to_json(),
-            "per_row": self.per_row().to_json(),
-            "sites": {name: total.to_json() for name, total in self.by_site().items()},
-            "operators": {name: total.to_json() for name, total in self.by_op().items()},
-            "peak_bytes": self.peak_bytes,
-            "peak_activation_bytes": self.peak_activation_bytes,
-            "weight_bytes": self.weight_bytes,
-            "constant_bytes": self.constant_bytes,
-            "uncounted": [entry.to_json() for entry in self.uncounted],
-        }
-        return {**result, "nodes": [asdict(node) for node in self.nodes]} if with_nodes else result
 
     def _grouped(
         self, key: Callable[[NodeCost], str], wanted: Callable[[NodeCost], bool] = lambda node: True

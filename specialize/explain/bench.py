@@ -75,7 +75,7 @@ def bench_forms_of(
     feeds = {form: feed_of(found.path, spec, fed) for form, found in forms.items()}
     site, reports = bench_forms(forms, feeds, timing, say)
     rows = {form: found.rows[site] for form, found in forms.items()}
-    return BuildBench(model=model, vehicle=vehicle, site=site, rows=rows, parts=reports)
+    return BuildBench.of(model, vehicle, site, rows, reports)
 
 
 def write_forms(

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-import msgspec
 
 from specialize.artifact.describe import describe_site, left_for_cost
 from specialize.artifact.manifest import Site
@@ -18,48 +15,34 @@ from specialize.compiler.laps import Laps
 from specialize.compiler.measure import Form, marked
 from specialize.compiler.prove import count_forms
 from specialize.compiler.specialize import Compilation, bound_constants, specialize
-from specialize.costs import FormsReport
+from specialize.evidence.costs import FormsReport
 from specialize.explain.bench import Timing, bench_forms_of, write_forms
 from specialize.graph.io import write_graph
+from specialize.record import Record
 from specialize.request import BuildRequest
 from specialize.store import open_store
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class Comparison(Record, frozen=True, kw_only=True, omit_defaults=True):
     """One model on one vehicle.
 
     Attributes:
         model: Name of the model.
         vehicle: Name of the vehicle.
         sites: Its attention sites, in graph order.
-        forms: Costs of the three forms.
-        bench: Their times at the largest site, if they were measured.
+        flops: Costs of the three forms.
+        time_ratio: How many times less time the largest site takes, with its projections; only with `--time`.
+        memory_ratio: How many times less memory it takes; only with `--time`.
+        bench: The measurement; only with `--time`.
     """
 
     model: str
     vehicle: str
     sites: tuple[Site, ...]
-    forms: FormsReport
+    flops: FormsReport
+    time_ratio: float | None = None
+    memory_ratio: float | None = None
     bench: BuildBench | None = None
-
-    def to_json(self) -> dict[str, object]:
-        """Return plain values; `time_ratio` and `memory_ratio` are of the largest site with its projections."""
-        measured: dict[str, object] = {}
-        if self.bench is not None:
-            site = self.bench.parts["site"]
-            measured = {
-                "time_ratio": site.ratio("specialized").median,
-                "memory_ratio": site.memory_ratio("specialized"),
-                "bench": self.bench.to_json(),
-            }
-        return {
-            "model": self.model,
-            "vehicle": self.vehicle,
-            "sites": msgspec.to_builtins(self.sites),
-            "flops": self.forms.to_json(),
-            **measured,
-        }
 
 
 def compare(
@@ -90,14 +73,16 @@ def _compare(request: BuildRequest, timing: Timing | None, say: Say) -> Comparis
     with generic.unpacked(store) as parts:
         say(f"specializing {generic.name} for {profile.vehicle}")
         compiled = specialize(request, profile, generic, parts, Laps())
-        forms = count_forms(compiled)
+        flops = count_forms(compiled)
         bench = _measure(compiled, timing, say) if timing is not None and compiled.sites else None
-    names = profile.camera_names()
+    names, site = profile.camera_names(), bench.parts["site"] if bench else None
     return Comparison(
         model=generic.name,
         vehicle=profile.vehicle,
         sites=tuple(describe_site(site, names) for site in compiled.sites),
-        forms=forms,
+        flops=flops,
+        time_ratio=site.ratios["specialized"].median if site else None,
+        memory_ratio=site.memory_ratios["specialized"] if site else None,
         bench=bench,
     )
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
+from specialize.record import Record
 
 
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A section of the record: immutable, unknown keys are errors."""
-
-
-class CameraSight(_Part, frozen=True, kw_only=True):
+class CameraSight(Record, frozen=True, kw_only=True):
     """What one camera sees, in shares rounded to a thousandth.
 
     Attributes:
@@ -29,7 +25,7 @@ class CameraSight(_Part, frozen=True, kw_only=True):
     grids: tuple[float, ...]
 
 
-class MaskSight(_Part, frozen=True, kw_only=True):
+class MaskSight(Record, frozen=True, kw_only=True):
     """The graph's own masks of one grid, compared with an independent projection.
 
     Attributes:
@@ -48,14 +44,14 @@ class MaskSight(_Part, frozen=True, kw_only=True):
     agreement: float
 
 
-class Pooled(_Part, frozen=True, kw_only=True):
+class Pooled(Record, frozen=True, kw_only=True):
     """Rows that are pooled into cells, such as points of a frustum: how many there are, and how many are kept."""
 
     points: int
     kept: int
 
 
-class Plausibility(_Part, frozen=True, kw_only=True):
+class Plausibility(Record, frozen=True, kw_only=True):
     """Whether what a model is fed is plausible.
 
     Attributes:

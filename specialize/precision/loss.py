@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import msgspec
 import numpy as np
 import onnx_ir as ir
 
@@ -19,7 +19,6 @@ from specialize.precision.rounded import computes_in_half, rounded
 from specialize.targets.lower import runnable_copy
 from specialize.verify import TOLERANCES, OutputReport, Tolerance, compare_models, open_model
 from specialize.verify.machine import architecture, is_installed, processor_features, version_of
-from specialize.verify.report import plain
 
 ANYTHING = Tolerance(sys.float_info.max, 0.0)
 """Any finite number passes: a loss is measured, not judged."""
@@ -63,13 +62,11 @@ def measure(
         raise VerificationError(
             "converted model", "the outputs of the float32 model", "; ".join(report.problems)
         )
-    for output in report.outputs:
+    for name, output in report.outputs.items():
         if not output.passed:
             hint = "values leave the range of the number format: keep this model in float32, or use the other precision"
-            raise NotFiniteError(
-                f"converted model: output {output.name!r}", "finite numbers", output.reason, hint
-            )
-    return {output.name: _loss(output) for output in report.outputs}
+            raise NotFiniteError(f"converted model: output {name!r}", "finite numbers", output.reason, hint)
+    return {name: _loss(output) for name, output in report.outputs.items()}
 
 
 def measure_on_target(
@@ -95,28 +92,28 @@ def measure_on_target(
     """
     tolerances = {name: allowed(loss) for name, loss in written.items()}
     report = compare_models(float32, converted, frames, tolerances, runtime=runtime, progress=progress)
-    failed = next((output for output in report.outputs if not output.passed), None)
+    failed = next((name for name, output in report.outputs.items() if not output.passed), None)
     if report.problems or failed is not None:
-        where = f"int8 model on {runtime}" + (f": output {failed.name!r}" if failed else "")
+        where = f"int8 model on {runtime}" + (f": output {failed!r}" if failed else "")
         found = (
             "; ".join(report.problems)
             if failed is None
-            else f"{failed.max_abs:.3g} from float32, {failed.reason}"
+            else f"{report.outputs[failed].max_abs:.3g} from float32, {report.outputs[failed].reason}"
         )
         expected = f"at most {SLACK:g} times the loss of the model as it is written"
-        expected += f", {written[failed.name].max_abs:.3g}" if failed is not None else ""
+        expected += f", {written[failed].max_abs:.3g}" if failed is not None else ""
         hint = "the runtime's kernels compute something else than the file says: use fp16 or float32 for this target"
         raise VerificationError(where, expected, found, hint)
     return TargetLoss(
         measured_on=measured_on(runtime, report.kernels),
-        outputs={output.name: _loss(output) for output in report.outputs},
+        outputs={name: _loss(output) for name, output in report.outputs.items()},
     )
 
 
 def allowed(loss: OutputLoss) -> Tolerance:
     """Return what a model may be from float32 that was measured to lose this much."""
     rounding = TOLERANCES["float32"]
-    return replace(rounding, atol=rounding.atol + SLACK * loss.max_abs)
+    return msgspec.structs.replace(rounding, atol=rounding.atol + SLACK * loss.max_abs)
 
 
 def measured_on(runtime: str, kernels: tuple[str, ...] = (), integers: Integers = "kernels") -> MeasuredOn:
@@ -169,9 +166,9 @@ def measurable(path: Path, folder: Path) -> Path:
 
 def _loss(output: OutputReport) -> OutputLoss:
     return OutputLoss(
-        max_abs=output.max_abs,
-        max_rel=plain(output.max_rel),
-        cosine=output.cosine,
-        frame=output.worst_frame,
-        index=output.worst_index,
+        max_abs=float(output.max_abs),
+        max_rel=output.max_rel,
+        cosine=float(output.cosine),
+        frame=output.worst.frame,
+        index=output.worst.index,
     )

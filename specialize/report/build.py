@@ -10,6 +10,8 @@ from specialize.artifact.manifest import Manifest, PassNote, Tensor
 from specialize.artifact.measured import Measured
 from specialize.bench.report import BuildBench
 from specialize.digest import short
+from specialize.evidence.comparison import OutputReport, VerifyReport
+from specialize.evidence.costs import FormCost
 from specialize.report.costs import cost_table, once_table, share_rows, time_table
 from specialize.report.drawing import drawing_view
 from specialize.report.numbers import count, percent, plural, saved, small, width
@@ -52,18 +54,17 @@ def build_page(
     )
 
 
-def parity(verify: Mapping[str, Any]) -> Parity:
-    """Return the comparison with the original from the JSON of `specialize verify`."""
-    outputs: Mapping[str, Any] = verify.get("outputs", {})
-    passed = bool(verify.get("passed", False))
-    frames = plural(int(verify.get("frames", 0)), "frame")
+def parity(verify: VerifyReport) -> Parity:
+    """Return the comparison with the original."""
+    outputs, passed = verify.outputs, verify.passed
+    frames = plural(verify.frames, "frame")
     word = "equal" if passed else "not equal"
-    runtimes = [str(verify.get(key, "no runtime")) for key in ("runtime", "reference_runtime")]
+    runtimes = [runtime or "no runtime" for runtime in (verify.runtime, verify.reference_runtime)]
     sentence = (
         f"{plural(len(outputs), 'output')} of the specialized model on {runtimes[0]}, "
         f"{word} to the original on {runtimes[1]} over {frames}, within rounding."
     )
-    remarks = (*verify.get("problems", ()), *(f"Note: {note}." for note in verify.get("notes", ())))
+    remarks = (*verify.problems, *(f"Note: {note}." for note in verify.notes))
     return Parity(
         passed, sentence, tuple(_output_row(name, entry) for name, entry in outputs.items()), remarks
     )
@@ -98,20 +99,19 @@ def _with_loss(found: Parity, manifest: Manifest) -> Parity:
     return replace(found, remarks=(*found.remarks, remark))
 
 
-def _output_row(name: str, entry: Mapping[str, Any]) -> OutputRow:
-    worst = entry["worst"]
-    place = f"{worst['index']}, frame {worst['frame']}"
-    margin = float(entry["margin"])
+def _output_row(name: str, output: OutputReport) -> OutputRow:
+    worst = output.worst
+    place = f"{list(worst.index)}, frame {worst.frame}"
     return OutputRow(
         name=name,
-        verdict="equal" if entry["passed"] else "different",
-        passed=bool(entry["passed"]),
-        max_abs=small(float(entry["max_abs"])),
-        max_rel=small(float(entry["max_rel"])),
-        cosine=f"{float(entry['cosine']):.9f}",
-        margin=percent(margin),
-        margin_width=width(margin),
-        worst=f"{place}: {float(worst['reference']):.7g} and {float(worst['candidate']):.7g}",
+        verdict="equal" if output.passed else "different",
+        passed=output.passed,
+        max_abs=small(output.max_abs),
+        max_rel=small(output.max_rel),
+        cosine=f"{output.cosine:.9f}",
+        margin=percent(output.margin),
+        margin_width=width(output.margin),
+        worst=f"{place}: {worst.reference:.7g} and {worst.candidate:.7g}",
     )
 
 
@@ -184,7 +184,7 @@ def _witnessed(manifest: Manifest) -> str:
 
 
 def _saved(manifest: Manifest) -> Fact:
-    forms = manifest.flops.get("forms", {})
+    forms = manifest.flops.forms
     question = "How much is saved?"
     if not {"original", "specialized"} <= set(forms):
         return Fact(question, "not counted", "the build has no cost report")
@@ -196,13 +196,14 @@ def _saved(manifest: Manifest) -> Fact:
     return Fact(question, f"{_compared(first, last, 'pairs')} pairs", "; ".join(told))
 
 
-def _compared(first: Mapping[str, Any], last: Mapping[str, Any], key: str) -> str:
+def _compared(first: FormCost, last: FormCost, key: str) -> str:
     """Return `5.3x fewer`, `1.2x more`, `as many` or, where either is not known, `uncounted`."""
-    if key in (*first.get("uncounted", ()), *last.get("uncounted", ())):
+    one, two = first.known(key), last.known(key)
+    if one is None or two is None:
         return "uncounted"
-    if first[key] == last[key]:
+    if one == two:
         return "as many"
-    ratio = saved(first[key], last[key])
+    ratio = saved(one, two)
     return ratio if ratio.endswith("more") or not ratio else f"{ratio} fewer"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from specialize.artifact.measured import Measured
 from specialize.bench.report import BuildBench, Spread
+from specialize.evidence.costs import KINDS, FormCost, FormsReport
 from specialize.report.numbers import count, operations, percent, plural, saved, scaled, size, times, width
 from specialize.report.page import Bar, CostRow, Costs, Pair
 
@@ -23,49 +24,44 @@ _QUANTITIES: tuple[tuple[str, str, Callable[[int], str]], ...] = (
     ("whole-model bytes", "model_bytes", size),
     ("peak memory", "peak_bytes", size),
 )
-_MOVES = ("sorted", "scanned", "gathered", "scattered")
 _SHOWN_SHARES = 6
 _ONCE = {"sites": "all sites with projections", "model": "whole model"}
 _PARTS = {"rows": "work on rows", "site": "site with projections", "model": "whole model"}
 
 
-def cost_table(flops: Mapping[str, Any]) -> Costs:
-    """Return the comparison of the forms from the JSON of `specialize flops`, but for what a form lacks."""
-    forms = {name: flops["forms"][name] for name in FORMS if name in flops.get("forms", {})}
+def cost_table(flops: FormsReport) -> Costs:
+    """Return the comparison of the forms."""
+    forms = {name: flops.forms[name] for name in FORMS if name in flops.forms}
     rows = []
-    for label, key, text in _QUANTITIES:
-        values = [form[key] for form in forms.values() if key in form]
-        if values and len(values) == len(forms):
-            rows.append(_counted(label, key, forms, values, [text(value) for value in values]))
+    for label, key, text in _QUANTITIES if forms else ():
+        values = [getattr(form, key) for form in forms.values()]
+        rows.append(_counted(label, key, forms, values, [text(value) for value in values]))
     rows += _moved(forms)
-    written = flops.get("original", "")
+    written = flops.original
     names = [f"original ({written})" if name == "original" and written else FORMS[name] for name in forms]
     return Costs(tuple(names), tuple(rows), _remarks(flops, forms))
 
 
 def _counted(
-    label: str, key: str, forms: Mapping[str, Any], values: Sequence[int], texts: Sequence[str]
+    label: str, key: str, forms: Mapping[str, FormCost], values: Sequence[int], texts: Sequence[str]
 ) -> CostRow:
     """Return a row of what was counted; of what leaves nodes out a dash, and no ratio."""
-    whole = [key not in form.get("uncounted", ()) for form in forms.values()]
+    whole = [key not in form.uncounted for form in forms.values()]
     shown = [text if sure else "-" for text, sure in zip(texts, whole, strict=True)]
     row = _row(label, [value if sure else 0 for value, sure in zip(values, whole, strict=True)], shown)
     return row if whole[0] and whole[-1] else replace(row, saved="-")
 
 
-def _moved(forms: Mapping[str, Any]) -> list[CostRow]:
+def _moved(forms: Mapping[str, FormCost]) -> list[CostRow]:
     """Return what each form sorts, scans, gathers and scatters, as far as any does."""
     rows = []
-    for kind in _MOVES:
-        amounts = [form.get("movement", {}).get(kind, {}) for form in forms.values()]
-        values = [amount.get("elements", 0) for amount in amounts]
+    for kind in KINDS:
+        amounts = [getattr(form.movement, kind) for form in forms.values()]
+        values = [amount.elements for amount in amounts]
         if any(values):
-            texts = [
-                f"{scaled(amount.get('elements', 0), '')} ({size(amount.get('bytes', 0))})"
-                for amount in amounts
-            ]
+            texts = [f"{scaled(amount.elements, '')} ({size(amount.bytes)})" for amount in amounts]
             rows.append(_counted(f"elements {kind} (bytes)", "movement", forms, values, texts))
-    predicted = [form.get("model_predicted_ns", 0) for form in forms.values()]
+    predicted = [form.model_predicted_ns for form in forms.values()]
     if any(predicted):
         texts = [f"{value / 1e6:.1f} ms" for value in predicted]
         label = "predicted time, ONNX Runtime on a reference processor"
@@ -80,11 +76,11 @@ def time_table(bench: BuildBench) -> Costs:
         _row(f"rows of site {bench.site}", list(bench.rows.values()), [count(n) for n in bench.rows.values()])
     ]
     for part, report in bench.parts.items():
-        spreads = [form.spread() for form in report.forms.values()]
+        spreads = [form.seconds for form in report.forms.values()]
         texts = [_milliseconds(spread) for spread in spreads]
         row = _row(f"{_PARTS[part]}, ms", [spread.median for spread in spreads], texts)
         last = list(report.forms)[-1]
-        rows.append(replace(row, saved=times(report.ratio(last).median)))
+        rows.append(replace(row, saved=times(report.ratios[last].median)))
     for part, report in bench.parts.items():
         used = [float(form.peak_bytes - form.idle_bytes) for form in report.forms.values()]
         rows.append(_row(f"{_PARTS[part]}, peak memory", used, [size(number) for number in used]))
@@ -137,17 +133,17 @@ def _row(label: str, values: list[Any], texts: list[str]) -> CostRow:
     return CostRow(label, bars, saved(values[0], values[-1]) if values else "")
 
 
-def _remarks(flops: Mapping[str, Any], forms: Mapping[str, Any]) -> tuple[str, ...]:
+def _remarks(flops: FormsReport, forms: Mapping[str, FormCost]) -> tuple[str, ...]:
     remarks = []
-    share = flops.get("attention_share", {}).get("original", 1.0)
-    lacking = forms.get("original", {}).get("uncounted", ())
+    share = flops.attention_share.get("original", 1.0)
+    lacking = forms["original"].uncounted if "original" in forms else ()
     if share < _SMALL_SHARE and not {"attention_flops", "model_flops"} & set(lacking):
         remarks.append(
             f"Cross-attention is {percent(share)} of the original model's operations, "
             "so the whole model saves little in operations, whatever the attention saves."
         )
-    for entry in flops.get("uncounted", []):
-        remarks.append(f"Not counted: {entry['op']}, {plural(entry['nodes'], 'node')} ({entry['reason']}).")
-    if forms and not flops.get("uncounted"):
+    for entry in flops.uncounted:
+        remarks.append(f"Not counted: {entry.op}, {plural(entry.nodes, 'node')} ({entry.reason}).")
+    if forms and not flops.uncounted:
         remarks.append("Every operator of every form is counted.")
     return tuple(remarks)

@@ -11,6 +11,7 @@ from specialize.digest import UNSEALED, seal, sealed_digest
 from specialize.errors import InputError
 from specialize.files.atomic import explained
 from specialize.files.regular import read_regular
+from specialize.record import Record
 
 REPAIR = "`specialize store check --repair` moves it aside; then it is made again when needed"
 """What to do about a damaged object or entry."""
@@ -18,7 +19,7 @@ REPAIR = "`specialize store check --repair` moves it aside; then it is made agai
 SCHEMA = "specialize/store-entry@1"
 
 
-class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Entry(Record, frozen=True, kw_only=True):
     """What a key stands for.
 
     Attributes:

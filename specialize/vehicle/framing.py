@@ -24,6 +24,7 @@ from specialize.vehicle.golden import MOST_AXES, MOST_NAME, TYPES, Array, Expect
 from specialize.vehicle.selftesting import difference, selftest
 from specialize.vehicle.words import MOST_TENSORS, Reason
 from specialize.verify import TensorInfo, Tolerance, make_frames, model_inputs, open_model
+from specialize.verify.tolerance import allowed_by
 
 SEEDS = (1, 2)
 """Of the two frames; the proof of a build uses 0."""
@@ -69,8 +70,7 @@ def _tolerances(build: Build) -> dict[str, Tolerance]:
     """Return the tolerance of every output: that of the proof, or the loss of a conversion."""
     precision = build.manifest.precision
     if precision is None:
-        outputs = build.manifest.verify["outputs"]
-        return {name: Tolerance(**output["tolerance"]) for name, output in outputs.items()}
+        return {name: output.tolerance for name, output in build.manifest.verify.outputs.items()}
     if precision.frames_digest:
         hint = (
             "build without --frames-dir: golden frames are seeded noise, so the loss must be measured on that"
@@ -154,7 +154,7 @@ def _golden(
 def _expected(name: str, frames: tuple[Array, Array], given: Tolerance | None) -> Expected:
     """Return one output; without a tolerance its values must be equal."""
     tolerance = given or Tolerance(0.0, 0.0)
-    first, second = (tolerance.allowed(array).astype(np.float32) for array in frames)
+    first, second = (allowed_by(tolerance, array).astype(np.float32) for array in frames)
     return Expected(
         name=name,
         frames=frames,

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+import msgspec
 import numpy as np
 
-from specialize.verify.report import OutputReport
+from specialize.evidence.comparison import OutputReport, Tolerance, Worst
+from specialize.record import Figure
 from specialize.verify.scale import Bools, Floats, element_scale
-from specialize.verify.tolerance import Tolerance
 
 
 def compare_arrays(
-    name: str, reference: np.ndarray, candidate: np.ndarray, tolerance: Tolerance, frame: int = 0
+    reference: np.ndarray, candidate: np.ndarray, tolerance: Tolerance, frame: int = 0
 ) -> OutputReport:
     """Compare one output of one frame.
 
     Args:
-        name: Name of the output.
         reference: The original's values, any shape and dtype.
         candidate: The specialized model's values, same shape and dtype.
         tolerance: What may differ.
@@ -33,18 +31,19 @@ def compare_arrays(
     passed = failures <= tolerance.mismatches * margin.size and not bad.any()
     index = tuple(int(i) for i in np.unravel_index(worst, reference.shape)) if margin.size else ()
     return OutputReport(
-        name=name,
         dtype=reference.dtype.name,
         shape=tuple(reference.shape),
-        max_abs=_maximum(difference),
-        max_rel=_maximum(_ratio(difference, scale)),
-        cosine=_cosine(wanted, got),
-        margin=_maximum(margin),
+        max_abs=Figure(_maximum(difference)),
+        max_rel=Figure(_maximum(_ratio(difference, scale))),
+        cosine=Figure(_cosine(wanted, got)),
+        margin=Figure(_maximum(margin)),
         tolerance=tolerance,
-        worst_frame=frame,
-        worst_index=index,
-        reference=float(wanted[worst]) if margin.size else 0.0,
-        candidate=float(got[worst]) if margin.size else 0.0,
+        worst=Worst(
+            frame=frame,
+            index=index,
+            reference=Figure(wanted[worst] if margin.size else 0.0),
+            candidate=Figure(got[worst] if margin.size else 0.0),
+        ),
         failures=failures,
         passed=passed,
         reason="" if passed else _reason(failures, margin.size, bad, float(allowed[worst])),
@@ -54,7 +53,7 @@ def compare_arrays(
 def merge(first: OutputReport, second: OutputReport) -> OutputReport:
     """Join the reports of one output over two sets of frames; the worse element stays."""
     worse = second if (second.passed, -second.margin) < (first.passed, -first.margin) else first
-    return replace(
+    return msgspec.structs.replace(
         worse,
         max_abs=max(first.max_abs, second.max_abs),
         max_rel=max(first.max_rel, second.max_rel),

@@ -19,13 +19,14 @@ Beyond noise of 1 % a comparison that needs `wide` shows nothing: it fails unles
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
-from specialize.power import Conditioning, Judgement
+from specialize.evidence.comparison import Tolerance
+from specialize.evidence.power import Conditioning, Judgement
 from specialize.verify.scale import element_scale
-from specialize.verify.tolerance import Tolerance
 
 STRICT_MULTIPLE = 64.0
 WIDE_MULTIPLE = 8.0
@@ -114,7 +115,8 @@ def bound_of(table: Tolerance, dtype: str, noise: Noise, lenient: bool = False) 
         lenient: Whether `wide` may be used where it shows nothing; never otherwise for integers and booleans.
     """
     if table.rtol == 0.0:
-        wide = replace(table, mismatches=min(1.0, WIDE_MULTIPLE * noise.level)) if noise.level else table
+        share = min(1.0, WIDE_MULTIPLE * noise.level)
+        wide = msgspec.structs.replace(table, mismatches=share) if noise.level else table
         return Bound(table, wide, noise, "exact", lenient, lenient)
     floor = FLOOR_EPSILONS * EPSILONS.get(dtype, 1.0)
     wanted = max(STRICT_MULTIPLE * noise.level, floor)
@@ -194,4 +196,5 @@ def _short(figure: float) -> float:
 
 
 def _scaled(table: Tolerance, rtol: float, scale: float) -> Tolerance:
-    return replace(table, rtol=rtol, atol=table.atol / table.rtol * rtol * min(1.0, scale))
+    atol = table.atol / table.rtol * rtol * min(1.0, scale)
+    return msgspec.structs.replace(table, rtol=rtol, atol=atol)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from specialize.evidence.comparison import Tolerance
 from specialize.verify.conditioning import MOST_NOISE
-from specialize.verify.tolerance import Tolerance
+from specialize.verify.tolerance import allowed_by
 
 
 @dataclass(slots=True)
@@ -60,6 +61,6 @@ def nearer(
     """
     a, b, c = (array.astype(np.float64) for array in (first, second, got))
     with np.errstate(invalid="ignore"):
-        unsettled = np.abs(a - b) > tolerance.allowed(a)
+        unsettled = np.abs(a - b) > allowed_by(tolerance, a)
         other = unsettled & (np.abs(c - b) < np.abs(c - a))
     return np.where(other, second, first), int(np.count_nonzero(unsettled))

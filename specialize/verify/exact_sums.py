@@ -8,20 +8,20 @@ least as close to that as the original is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import onnx_ir as ir
 
+from specialize.evidence.comparison import Tolerance
 from specialize.graph.io import write_graph
 from specialize.graph.shapes import STANDARD
 from specialize.verify.compare import compare_arrays
 from specialize.verify.conditioning import Bound
 from specialize.verify.cut import read_shaped
 from specialize.verify.kept import Kept
-from specialize.verify.report import OutputReport
-from specialize.verify.tolerance import Tolerance
+from specialize.verify.models import JudgedOutput
 
 WEIGHTS = "exact_sums.bin"
 
@@ -91,10 +91,10 @@ def write_exact(path: Path, folder: Path) -> Path | None:
     return written
 
 
-def is_settled(outputs: Sequence[OutputReport]) -> bool:
+def is_settled(outputs: Iterable[JudgedOutput]) -> bool:
     """Return whether every output is equal within its strict bound."""
     return all(
-        each.passed and (each.conditioning is None or each.conditioning.rule != "ill-conditioned")
+        each.report.passed and (each.conditioning is None or each.conditioning.rule != "ill-conditioned")
         for each in outputs
     )
 
@@ -115,14 +115,14 @@ def judge_original(kept: Kept, exact: Kept, bounds: Mapping[str, Bound]) -> Exac
         strict = bound.strict
         judged[name] = replace(bound, wide=strict)
         if share > 1.0 and strict.rtol > 0.0:
-            wide = replace(strict, rtol=strict.rtol * share, atol=strict.atol * share)
+            wide = Tolerance(strict.atol * share, strict.rtol * share, strict.nonfinite, strict.mismatches)
             judged[name] = replace(bound, wide=wide, rule="float64", lenient=True)
             farther[name] = share
     return Exactness(judged, farther)
 
 
 def _distance(name: str, kept: Kept, exact: Kept, frame: int, tolerance: Tolerance) -> float:
-    return compare_arrays(name, exact.get(frame, name), kept.get(frame, name), tolerance, frame).margin
+    return compare_arrays(exact.get(frame, name), kept.get(frame, name), tolerance, frame).margin
 
 
 def _is_float32(value: ir.Value | None) -> bool:

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from specialize.errors import InputError, VerificationError
+from specialize.evidence.comparison import OutputReport, Tolerance, VerifyReport
+from specialize.evidence.power import Conditioning, Power
 from specialize.verify.compare import compare_arrays, merge
 from specialize.verify.conditioning import Bound, conditioning_of, given
 from specialize.verify.either import Unsettled, nearer
 from specialize.verify.frames import Frames
 from specialize.verify.kept import Kept
-from specialize.verify.report import OutputReport, VerifyReport
 from specialize.verify.runtime import RunError, Runner, open_model
-from specialize.verify.tolerance import Tolerance, tolerance_for
+from specialize.verify.tolerance import tolerance_for
 
 Progress = Callable[[str, int], None]
 Opened = Callable[[Path, str, int], Runner]
@@ -74,15 +76,22 @@ def compare_models(
         compared = run_candidate(
             candidate_path, (runtime, threads), _fed(frames, own), kept, bounds, extra_outputs or {}, progress
         )
-    return VerifyReport(
-        runtime,
-        reference_runtime,
-        kept.frames,
-        compared.outputs,
-        compared.problems,
-        repeated(kept),
-        compared.kernels,
-    )
+    return compared.report((runtime, reference_runtime), kept.frames, repeated(kept), None)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedOutput:
+    """One output, and what it was judged by.
+
+    Attributes:
+        report: How it compares.
+        conditioning: How its bound follows from the original's own noise; None if a caller gave it.
+        remark: That it is ill-conditioned, if that mattered.
+    """
+
+    report: OutputReport
+    conditioning: Conditioning | None
+    remark: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +99,32 @@ class Compared:
     """What running the specialized model gave.
 
     Attributes:
-        outputs: One report per comparable output, in order.
+        outputs: Every comparable output by name, in order.
         problems: What is not comparable.
         kernels: Kernels of 8 bits that ran.
     """
 
-    outputs: tuple[OutputReport, ...]
+    outputs: Mapping[str, JudgedOutput]
     problems: tuple[str, ...]
     kernels: tuple[str, ...]
+
+    def report(
+        self, runtimes: tuple[str, str], frames: int, notes: tuple[str, ...], power: Power | None
+    ) -> VerifyReport:
+        """Return the report; the runtimes are those of the specialized model and of the original."""
+        reports = {name: output.report for name, output in self.outputs.items()}
+        equal = all(report.passed for report in reports.values())
+        return VerifyReport(
+            passed=frames > 0 and len(reports) > 0 and not self.problems and equal,
+            runtime=runtimes[0],
+            reference_runtime=runtimes[1],
+            frames=frames,
+            outputs=reports,
+            problems=self.problems,
+            notes=notes,
+            power=power,
+            kernels=self.kernels,
+        )
 
 
 def _fed(frames: Iterable[Arrays], constants: Arrays) -> Iterable[dict[str, np.ndarray]]:
@@ -155,7 +182,7 @@ def run_candidate(
     """
     runner = _open_candidate(path, how)
     problems = _name_problems((*kept.names, *extra), runner.outputs)
-    judged: dict[str, _Judged] = {}
+    judged: dict[str, _Judging] = {}
     compared = 0
     for frame, feed in enumerate(feeds):
         compared += 1
@@ -170,18 +197,18 @@ def run_candidate(
                 )
                 continue
             other = wanted if either is None else either.get(frame, name)
-            judged.setdefault(name, _Judged(name, bounds[name])).add(wanted, got, frame, other)
+            judged.setdefault(name, _Judging(bounds[name])).add(wanted, got, frame, other)
     if compared != kept.frames:
         problems.append(f"{kept.frames} frames of the original, {compared} of the specialized model")
-    reports = tuple(judged[name].report() for name in kept.names if name in judged)
+    reports = {name: judged[name].output() for name in kept.names if name in judged}
     return Compared(reports, tuple(problems), runner.kernels)
 
 
-class _Judged:
+class _Judging:
     """One output, judged by its strict bound and, if it is ill-conditioned, by its wide one too."""
 
-    def __init__(self, name: str, bound: Bound) -> None:
-        self._name, self._bound = name, bound
+    def __init__(self, bound: Bound) -> None:
+        self._bound = bound
         self._reports: dict[Tolerance, OutputReport] = {}
         self._unsettled = Unsettled()
 
@@ -192,11 +219,11 @@ class _Judged:
             wanted, values = nearer(wanted, other, got, self._bound.strict)
             self._unsettled.values += values
         for tolerance in {self._bound.strict, self._bound.wide}:
-            report = compare_arrays(self._name, wanted, got, tolerance, frame)
+            report = compare_arrays(wanted, got, tolerance, frame)
             known = self._reports.get(tolerance)
             self._reports[tolerance] = merge(known, report) if known else report
 
-    def report(self) -> OutputReport:
+    def output(self) -> JudgedOutput:
         """Return the report by the strict bound, or by the wide one if the strict one is exceeded."""
         bound = self._bound
         report = self._reports[bound.strict]
@@ -205,12 +232,12 @@ class _Judged:
         if not (self._unsettled.few or bound.allowed):
             reason = "values differ between two orders of sums of the original itself"
             found = f"{self._unsettled.values:,} of {self._unsettled.of:,} {reason}: too many to compare the others"
-            report = replace(report, passed=False, reason=found)
+            report = msgspec.structs.replace(report, passed=False, reason=found)
         judged_wide = report.tolerance != bound.strict
         rounding = bound.remark if judged_wide or not report.passed else ""
         remark = self._unsettled.remark or rounding
         conditioning = conditioning_of(bound, report.tolerance, self._unsettled.values)
-        return replace(report, conditioning=conditioning, remark=remark)
+        return JudgedOutput(report, conditioning, remark)
 
 
 def _open_candidate(path: Path, how: tuple[str, int]) -> Runner:

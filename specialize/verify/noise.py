@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from specialize.evidence.comparison import Tolerance
 from specialize.verify.conditioning import Bound, Noise, bound_of, given, movement
 from specialize.verify.kept import Kept
 from specialize.verify.scale import output_scale
-from specialize.verify.tolerance import Tolerance, tolerance_for
+from specialize.verify.tolerance import tolerance_for
 
 Arrays = Mapping[str, np.ndarray]
 

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from specialize.power import SHOWN, Influence, Kind, Power, SitePower
+from specialize.evidence.power import SHOWN, Influence, Kind, Power, SitePower
 from specialize.verify.conditioning import Bound
+from specialize.verify.tolerance import allowed_by
 
 MOST = 1e9
 """Influences are not told apart beyond; that of an output that must be equal is this."""
@@ -108,7 +109,7 @@ def _factor(base: np.ndarray, changed: np.ndarray, bound: Bound) -> float:
         return MOST if np.any(base != changed) else 0.0
     a, b = base.astype(np.float64), changed.astype(np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = np.nan_to_num(np.abs(b - a) / tolerance.allowed(a), nan=0.0, posinf=MOST)
+        shares = np.nan_to_num(np.abs(b - a) / allowed_by(tolerance, a), nan=0.0, posinf=MOST)
     return float(f"{min(MOST, float(shares.max())):.3g}")
 
 

@@ -11,10 +11,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
+from specialize.evidence.comparison import VerifyReport
+from specialize.evidence.power import ILL_CONDITIONED, Power
 from specialize.files.scratch import temporary_folder
-from specialize.power import ILL_CONDITIONED, Power
 from specialize.verify.conditioning import Bound
 from specialize.verify.exact_sums import is_settled, judge_original, write_exact
 from specialize.verify.kept import Kept
@@ -22,7 +24,6 @@ from specialize.verify.models import Compared, Opened, Progress, repeated, run_c
 from specialize.verify.noise import bounds_of
 from specialize.verify.power import weighed
 from specialize.verify.repaired import check_repaired
-from specialize.verify.report import VerifyReport
 from specialize.verify.runtime import Runner, open_model, open_unoptimized
 from specialize.verify.study import Studied, Study, Subject
 
@@ -67,17 +68,17 @@ def prove(
             compared = proof.compare(kept, studied.bounds)
         compared, told = proof.compare_again(compared, studied.bounds)
         without = (*_unasked(study), *studied.lines)
+        judged = {name: each.conditioning for name, each in compared.outputs.items() if each.conditioning}
         power = weighed(last, studied.influences, tuple(study.unchanged), without, studied.sites)
+        power = msgspec.structs.replace(power, outputs=judged)
         notes = (
             *repaired,
             *told,
             *repeated(kept),
-            *(f"output {each.name!r} is {each.remark}" for each in compared.outputs if each.remark),
+            *(f"output {name!r} is {each.remark}" for name, each in compared.outputs.items() if each.remark),
             *_lines(power),
         )
-    return VerifyReport(
-        RUNTIME, RUNTIME, kept.frames, compared.outputs, compared.problems, notes, power=power
-    )
+        return compared.report((RUNTIME, RUNTIME), kept.frames, notes, power)
 
 
 @dataclass(slots=True, eq=False)
@@ -132,13 +133,13 @@ class _Proof:
         Returns:
             What was found at last, and what a report says about it.
         """
-        exact = None if is_settled(compared.outputs) else write_exact(self.subject.path, self.folder)
+        exact = None if is_settled(compared.outputs.values()) else write_exact(self.subject.path, self.folder)
         if exact is not None:  # differences of large sums
             with Kept() as sums:
                 self.run(exact, sums)
                 judged = judge_original(self.kept, sums, bounds)
                 return self.compare(sums, judged.bounds), judged.lines()
-        if all(output.passed for output in compared.outputs):
+        if all(output.report.passed for output in compared.outputs.values()):
             return compared, ()
         with Kept() as either:  # points on a border
             self.run(self.subject.path, either, _unoptimized)
@@ -152,7 +153,8 @@ class _Proof:
 
     def learn(self, compared: Compared) -> bool:
         """Measure the noise in a frame in which an output is beyond its bound; False if all of these are known."""
-        wrong = [output.worst_frame for output in compared.outputs if not output.passed]
+        reports = [output.report for output in compared.outputs.values()]
+        wrong = [report.worst.frame for report in reports if not report.passed]
         frame = next((frame for frame in wrong if frame not in self.known), None)
         if frame is None:
             return False

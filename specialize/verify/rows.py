@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from specialize.power import Influence, SitePower
+from specialize.evidence.power import Influence, SitePower
 from specialize.verify.conditioning import Bound
 from specialize.verify.opened import Opened, SiteRows, rolled, rows_of
 from specialize.verify.power import influence, movements, site_power

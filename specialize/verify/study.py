@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from specialize.power import Influence, Kind, SitePower
+from specialize.evidence.power import Influence, Kind, SitePower
 from specialize.verify.conditioning import Bound, nudged
 from specialize.verify.cut import Cut, camera_axes, cut
 from specialize.verify.frames import Frames, TensorInfo

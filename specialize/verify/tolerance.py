@@ -22,43 +22,17 @@ they must agree in place and sign.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from specialize.errors import UsageError
+from specialize.evidence.comparison import Tolerance
 from specialize.verify.scale import Floats, element_scale
 
 
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """What one output may differ by.
-
-    Attributes:
-        atol: Absolute part, in the output's own unit.
-        rtol: Relative part, of the element or of its row and column (see the module).
-        nonfinite: Whether NaN and infinity may appear, at the same places in both.
-        mismatches: Share (0 to 1) of elements that may break the bound; only for ties of indices and labels.
-    """
-
-    atol: float
-    rtol: float
-    nonfinite: bool = False
-    mismatches: float = 0.0
-
-    def __post_init__(self) -> None:
-        numbers = (self.atol, self.rtol, self.mismatches)
-        if not all(np.isfinite(number) and number >= 0 for number in numbers) or self.mismatches > 1:
-            raise UsageError("tolerance", "finite numbers from 0, mismatches at most 1", str(numbers))
-
-    def to_json(self) -> dict[str, float | bool]:
-        """Return the fields as plain values."""
-        return asdict(self)
-
-    def allowed(self, reference: np.ndarray) -> Floats:
-        """Return how far each element of an output may be from this one, in its shape and unit."""
-        scale = element_scale(reference.astype(np.float64))
-        return (self.atol + self.rtol * scale).reshape(reference.shape)
+def allowed_by(tolerance: Tolerance, reference: np.ndarray) -> Floats:
+    """Return how far each element of an output may be from this one, in its shape and unit."""
+    scale = element_scale(reference.astype(np.float64))
+    return (tolerance.atol + tolerance.rtol * scale).reshape(reference.shape)
 
 
 EXACT = Tolerance(0.0, 0.0)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from specialize.record import Record
 from specialize.zoo import VARIANTS
 
 INTERFACES = Path(__file__).with_name("interfaces.json")
@@ -34,7 +35,7 @@ REMOVES: dict[str, str] = {
 }
 
 
-class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Shape(Record, frozen=True, kw_only=True):
     """An input or output of a model: name, numpy dtype and shape."""
 
     name: str
@@ -42,7 +43,7 @@ class Shape(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     shape: tuple[int, ...]
 
 
-class Interface(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Interface(Record, frozen=True, kw_only=True):
     """What goes into a model and what comes out.
 
     Attributes:

@@ -17,8 +17,10 @@ from specialize.artifact import (
 )
 from specialize.artifact.measured import Measured, MeasuredForm, MeasuredPart
 from specialize.artifact.witness import Witness, WitnessedGrid, WitnessedInput, WitnessedSite
-from specialize.power import Conditioning, Influence, Power, SitePower
-from specialize.verify.report import OutputReport, VerifyReport
+from specialize.evidence.comparison import OutputReport, VerifyReport, Worst
+from specialize.evidence.costs import Amount, FormCost, FormsReport, Movement, Uncounted
+from specialize.evidence.power import Conditioning, Influence, Power, SitePower
+from specialize.record import Figure
 from specialize.verify.tolerance import TOLERANCES
 
 
@@ -27,30 +29,25 @@ def sha(letter: str) -> str:
     return f"sha256:{letter * 64}"
 
 
-def form(pairs: int) -> dict[str, object]:
+def form(pairs: int) -> FormCost:
     """Return the costs of one form, in proportion to its pairs; the operations of two nodes are not counted."""
     attention = 20_000_000 * pairs
-    return {
-        "pairs": pairs,
-        "attention_flops": attention,
-        "per_row_flops": 15_000_000 * pairs,
-        "model_flops": attention + 5_000_000_000,
-        "attention_bytes": 4096 * pairs,
-        "model_bytes": 4096 * pairs + 2**20,
-        "attention_samples": 32 * pairs,
-        "peak_bytes": 2**24,
-        "attention_predicted_ns": 300_000 * pairs,
-        "model_predicted_ns": 300_000 * pairs + 10**8,
-        "movement": {
-            "sorted": {"elements": 0, "bytes": 0},
-            "scanned": {"elements": 0, "bytes": 0},
-            "gathered": {"elements": 1000 * pairs, "bytes": 4000 * pairs},
-            "scattered": {"elements": 0, "bytes": 0},
-        },
-        "weight_bytes": 2**22,
-        "constant_bytes": 2**12 + 16 * pairs,
-        "uncounted": ["model_flops"],
-    }
+    return FormCost(
+        pairs=pairs,
+        attention_flops=attention,
+        per_row_flops=15_000_000 * pairs,
+        model_flops=attention + 5_000_000_000,
+        attention_bytes=4096 * pairs,
+        model_bytes=4096 * pairs + 2**20,
+        attention_samples=32 * pairs,
+        peak_bytes=2**24,
+        weight_bytes=2**22,
+        constant_bytes=2**12 + 16 * pairs,
+        attention_predicted_ns=300_000 * pairs,
+        model_predicted_ns=300_000 * pairs + 10**8,
+        movement=Movement(gathered=Amount(1000 * pairs, 4000 * pairs)),
+        uncounted=("model_flops",),
+    )
 
 
 def power() -> Power:
@@ -87,32 +84,34 @@ def manifest() -> Manifest:
     cameras = (SiteCamera(name="CAM_FRONT", visible=30), SiteCamera(name="CAM_BACK", visible=40))
     site = Site(queries=100, cameras=cameras, longest=40, pairs=70, rows_computed=72)
     forms = {"original": form(200), "rebatched": form(80), "specialized": form(70)}
-    flops = {
-        "schema": "specialize/flops@1",
-        "original": "zero-padded",
-        "forms": forms,
-        "attention_share": {"original": 0.08},
-        "uncounted": [{"op": "Einsum", "domain": "", "reason": "no formula", "nodes": 2, "attention": False}],
-    }
+    flops = FormsReport(
+        original="zero-padded",
+        forms=forms,
+        attention_share={"original": 0.08},
+        uncounted=(Uncounted(op="Einsum", domain="", reason="no formula", nodes=2, attention=False),),
+    )
     output = OutputReport(
-        name="bev_embed",
         dtype="float32",
         shape=(100, 1, 4),
-        max_abs=1.5e-6,
-        max_rel=2.5e-5,
-        cosine=1.0,
-        margin=0.25,
+        max_abs=Figure(1.5e-6),
+        max_rel=Figure(2.5e-5),
+        cosine=Figure(1.0),
+        margin=Figure(0.25),
         tolerance=TOLERANCES["float32"],
-        worst_frame=1,
-        worst_index=(7, 0, 2),
-        reference=1.0,
-        candidate=1.0000015,
+        worst=Worst(frame=1, index=(7, 0, 2), reference=Figure(1.0), candidate=Figure(1.0000015)),
         failures=0,
         passed=True,
         reason="",
     )
-    verify = VerifyReport("onnxruntime", "onnxruntime", 4, (output,)).to_json()
-    del verify["power"]
+    verify = VerifyReport(
+        passed=True,
+        runtime="onnxruntime",
+        reference_runtime="onnxruntime",
+        frames=4,
+        outputs={"bev_embed": output},
+        problems=(),
+        notes=(),
+    )
     return Manifest(
         vehicle="car42",
         model="bevformer_tiny",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import msgspec
@@ -10,9 +11,10 @@ import pytest
 
 from specialize.artifact import read_manifest, write_manifest
 from specialize.artifact.manifest import manifest_text, parse_manifest
-from specialize.digest import UNSEALED, digest_bytes
+from specialize.digest import UNSEALED, digest_bytes, seal
 from specialize.errors import InputError
 from tests.artifact.examples import manifest
+from tests.golden_files import check_golden
 
 
 def changed(**changes: object) -> str:
@@ -47,8 +49,29 @@ def test_every_flipped_byte_is_noticed() -> None:
 def test_a_manifest_is_always_the_same_text() -> None:
     """The order in which a report's keys were made does not show in the text."""
     first = manifest()
-    second = msgspec.structs.replace(first, verify=dict(reversed(first.verify.items())))
+    second = msgspec.structs.replace(first, key=dict(reversed(first.key.items())))
     assert manifest_text(first) == manifest_text(second)
+
+
+def test_the_text_is_that_of_earlier_versions() -> None:
+    """A manifest that was written while proof and costs were no records yet is read, and written again byte by byte."""
+    text = manifest_text(msgspec.structs.replace(manifest(), compiler="0.1.0"))
+    check_golden("manifest.json", text)
+    assert manifest_text(parse_manifest(text, "manifest.json")) == text
+
+
+def test_costs_of_the_first_versions_are_read() -> None:
+    """They had neither movement nor sizes of constants; figures that are not numbers are read as such."""
+    data = json.loads(manifest_text(manifest()))
+    for form in data["flops"]["forms"].values():
+        for key in ("movement", "weight_bytes", "constant_bytes", "model_predicted_ns", "uncounted"):
+            del form[key]
+    data["verify"]["outputs"]["bev_embed"]["max_rel"] = "inf"
+    text = seal(json.dumps({**data, "digest": UNSEALED}))
+    found = parse_manifest(text, "manifest.json")
+    assert found.flops.forms["original"].constant_bytes == 0
+    assert math.isinf(found.verify.outputs["bev_embed"].max_rel)
+    assert '"max_rel": "inf"' in manifest_text(found)
 
 
 def test_a_manifest_names_its_schema() -> None:

@@ -20,7 +20,8 @@ from specialize.artifact.witness import Witness
 from specialize.attest import attest_build
 from specialize.attest.provenance import BUILDER
 from specialize.attest.results import test_result as stated_result
-from specialize.power import Power
+from specialize.evidence.comparison import NOT_COMPARED, VerifyReport
+from specialize.evidence.power import Power
 from specialize.version import LIBRARIES
 from tests.artifact.examples import manifest
 from tests.attest.builds import Made
@@ -118,8 +119,8 @@ def test_the_result_names_every_comparison(made: Made, tmp_path: Path) -> None:
     )
     configuration = {each["name"]: each for each in predicate["configuration"]}
     figures = configuration["manifest.json"]["annotations"]
-    assert figures["frames"] == kept.verify["frames"]
-    assert figures["outputs"]["bev"]["max_abs"] == kept.verify["outputs"]["bev"]["max_abs"]
+    assert figures["frames"] == kept.verify.frames
+    assert figures["outputs"]["bev"]["max_abs"] == kept.verify.outputs["bev"].max_abs
     assert configuration["original"]["annotations"] == {"reference": "the user's file"}
 
 
@@ -136,11 +137,11 @@ def clean() -> Manifest:
     return msgspec.structs.replace(manifest(), power=power, witness=witness)
 
 
-def unequal() -> dict[str, Any]:
-    """Return the JSON of a comparison in which one output differs."""
-    verify = json.loads(json.dumps(manifest().verify))
-    verify["outputs"]["bev_embed"]["passed"] = False
-    return {**verify, "passed": False}
+def unequal() -> VerifyReport:
+    """Return a comparison in which one output differs."""
+    verify = manifest().verify
+    output = msgspec.structs.replace(verify.outputs["bev_embed"], passed=False)
+    return msgspec.structs.replace(verify, outputs={"bev_embed": output}, passed=False)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +149,12 @@ def unequal() -> dict[str, Any]:
     [
         ({}, "PASSED", ""),
         ({"verify": unequal()}, "FAILED", "output bev_embed: equals the original's"),
-        ({"verify": {}}, "FAILED", "comparison with the original"),
-        ({"verify": {"passed": True, "outputs": {}}}, "FAILED", "comparison with the original"),
+        ({"verify": NOT_COMPARED}, "FAILED", "comparison with the original"),
+        (
+            {"verify": msgspec.structs.replace(NOT_COMPARED, passed=True)},
+            "FAILED",
+            "comparison with the original",
+        ),
         ({"power": None}, "WARNED", "power of the comparison: not measured"),
         (
             {"power": Power(frame=0, influences=(), empty="zeros")},

@@ -14,6 +14,7 @@ import pytest
 
 from specialize.cli.app import run
 from specialize.cli.schemas import SCHEMAS
+from specialize.record import from_json
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CAR42 = REPOSITORY / "calib_profiles" / "car42.yaml"
@@ -78,7 +79,7 @@ def require_declared(text: str) -> None:
     name = f"inspect-{data['kind']}" if name == "inspect" else name
     assert name in SCHEMAS, f"{data['schema']}: expected a type of it, declared in specialize/cli/schemas"
     try:
-        msgspec.convert(data, SCHEMAS[name])
+        from_json(data, SCHEMAS[name])
     except msgspec.ValidationError as error:
         raise AssertionError(
             f"{data['schema']}: not as declared in specialize/cli/schemas: {error}"

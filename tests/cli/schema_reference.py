@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from specialize.cli.schemas import SCHEMAS
+from specialize.record import schema_of
 from tests.cli.running import REPOSITORY
 
 FOLDER = REPOSITORY / "docs" / "reference" / "json"
@@ -34,7 +35,7 @@ def documents() -> dict[Path, str]:
 
 def json_schema(kind: type) -> dict[str, Any]:
     """Return the JSON Schema of a type, with the lines of its docstrings as descriptions."""
-    schema = msgspec.json.schema(kind, schema_hook=lambda unknown: {"$comment": "any value"})
+    schema = msgspec.json.schema(kind, schema_hook=schema_of)
     for definition in schema["$defs"].values():
         first, fields = _described(str(definition.get("description", "")))
         definition["description"] = first
@@ -96,4 +97,5 @@ def _type(value: dict[str, Any]) -> str:
     if value.get("type") == "object":
         inner = value.get("additionalProperties")
         return f"object of {_type(inner)}" if isinstance(inner, dict) and inner else "object"
-    return str(value.get("type", "any"))
+    kinds = value.get("type", "any")
+    return kinds if isinstance(kinds, str) else " or ".join(kinds)

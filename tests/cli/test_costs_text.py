@@ -5,19 +5,17 @@ from __future__ import annotations
 import re
 
 import hypothesis.strategies as st
-import msgspec
 from hypothesis import example, given
 
 from specialize.artifact.manifest import Site, SiteCamera
 from specialize.cli.render_build import flops_json, headline, sites_tables
 from specialize.cli.render_compare import compare_markdown
-from specialize.costs import KINDS, Movement
-from specialize.costs.forms import FormCost, FormsReport
-from specialize.costs.movement import Amount
+from specialize.evidence.costs import KINDS, Amount, FormCost, FormsReport, Movement
+from specialize.explain.compare import Comparison
 from specialize.report.costs import cost_table
 from tests.cost_rules import SHOWN, told_wrong
 
-QUANTITIES = [name for name in FormCost.__dataclass_fields__ if name not in ("uncounted", "movement")]
+QUANTITIES = [name for name in FormCost.__struct_fields__ if name not in ("uncounted", "movement")]
 UNCOUNTED = sorted({name.partition(".")[0] for name in SHOWN.values()})
 AMOUNTS = st.builds(Amount, st.integers(0, 10**12), st.integers(0, 10**12))
 
@@ -32,22 +30,22 @@ def reports(draw: st.DrawFn) -> FormsReport:
         uncounted=st.lists(st.sampled_from(UNCOUNTED), unique=True).map(tuple),
     )
     forms = {name: draw(form) for name in ("original", "rebatched", "specialized")}
-    return FormsReport(forms, (), draw(st.sampled_from(["", "re-batched", "zero-padded"])))
+    return FormsReport(original=draw(st.sampled_from(["", "re-batched", "zero-padded"])), forms=forms)
 
 
 @given(reports())
 def test_no_text_of_random_reports_misleads(report: FormsReport) -> None:
     """A ratio stands only between counted numbers and says which way it goes; nothing is negative."""
-    assert list(told_wrong(dict(report.to_json()))) == []
+    assert list(told_wrong(report)) == []
 
 
 @given(reports())
 def test_the_page_of_random_reports_says_the_same(report: FormsReport) -> None:
     """The HTML's table has no ratio of what is not counted, and none below one."""
-    for row in cost_table(report.to_json()).rows:
+    for row in cost_table(report).rows:
         assert not row.saved.startswith(("0", "-0")) and "inf" not in row.saved and "nan" not in row.saved
     first, last = report.forms["original"], report.forms["specialized"]
-    rows = {row.label: row.saved for row in cost_table(report.to_json()).rows}
+    rows = {row.label: row.saved for row in cost_table(report).rows}
     if "model_flops" in (*first.uncounted, *last.uncounted):
         assert rows["whole-model operations"] == "-"
     elif last.model_flops > 1.01 * first.model_flops > 0:
@@ -57,7 +55,7 @@ def test_the_page_of_random_reports_says_the_same(report: FormsReport) -> None:
 @given(reports())
 def test_json_gives_no_number_for_what_is_not_counted(report: FormsReport) -> None:
     """What leaves nodes out is null in the JSON of a build."""
-    for name, form in flops_json(dict(report.to_json())).items():
+    for name, form in flops_json(report).items():
         for key in ("attention", "model"):
             assert (form[key] is None) == (f"{key}_flops" in report.forms[name].uncounted)
         for key in ("movement", "model_predicted_ns"):
@@ -67,13 +65,8 @@ def test_json_gives_no_number_for_what_is_not_counted(report: FormsReport) -> No
 @given(reports(), st.data())
 def test_a_comparison_of_random_reports_misleads_nobody(report: FormsReport, data: st.DataObject) -> None:
     """No figure of it is negative, not a number or infinite; what is not counted is a dash."""
-    row = {
-        "model": "m",
-        "vehicle": "v",
-        "sites": msgspec.to_builtins(data.draw(sites())),
-        "flops": report.to_json(),
-    }
-    text = str(compare_markdown({"schema": "specialize/compare@1", "rows": [row]}))
+    row = Comparison(model="m", vehicle="v", sites=data.draw(sites()), flops=report)
+    text = str(compare_markdown([row]))
     assert not re.search(r"-\d|nan|inf", text)
     unknown = "movement" in (*report.forms["original"].uncounted, *report.forms["specialized"].uncounted)
     for line in text.splitlines():

@@ -15,7 +15,10 @@ from specialize.cli.render_build import build_json, build_text, headline, proof,
 from specialize.cli.render_costs import costs_text, exchanged
 from specialize.cli.render_verify import verify_text
 from specialize.cli.tables import table
+from specialize.evidence.comparison import NOT_COMPARED
+from specialize.evidence.costs import FormCost, FormsReport
 from specialize.graph.notes import Note
+from specialize.record import Figure
 from specialize.request import BuildOutcome
 from specialize.targets.conformance import NOTES
 from specialize.text.units import saved
@@ -102,7 +105,7 @@ def test_sites_that_differ_have_columns_of_their_own() -> None:
 
 def test_a_build_without_sites_is_shown() -> None:
     """A build in which nothing was specialized is shown without a division by zero."""
-    made = msgspec.structs.replace(manifest(), sites=(), flops={})
+    made = msgspec.structs.replace(manifest(), sites=(), flops=FormsReport())
     text = to_text(build_text(BuildOutcome(build_dir=Path("b"), up_to_date=True, manifest=made)))
     assert "no camera attends to queries" in text
     assert (
@@ -113,29 +116,38 @@ def test_a_build_without_sites_is_shown() -> None:
 
 def test_what_became_constant_is_weighed() -> None:
     """Without sites the costs say what fell away and what came in; rows about sites are left out."""
+    zero = dict.fromkeys(
+        ("pairs", "attention_flops", "per_row_flops", "attention_bytes", "attention_samples", "peak_bytes"), 0
+    )
     forms = {
-        name: {"pairs": 0, "attention_flops": 0, "model_flops": flops, "model_bytes": flops // 8}
-        | {"weight_bytes": weights, "constant_bytes": constants}
+        name: FormCost(
+            model_flops=flops,
+            model_bytes=flops // 8,
+            weight_bytes=weights,
+            constant_bytes=constants,
+            **zero,
+        )
         for name, flops, weights, constants in (
             ("original", 10**10, 3 * 2**20, 2**20),
             ("specialized", 8 * 10**9, 2 * 2**20, 5 * 2**20),
         )
     }
-    text = to_text(costs_text({"forms": forms, "attention_share": {"original": 0.0}}, "detector"))
+    costs = FormsReport(forms=forms, attention_share={"original": 0.0})
+    text = to_text(costs_text(costs, "detector"))
     line = (
         "2 G FLOPs and 238.4 MiB of traffic per frame fall away; "
         "4.0 MiB of constants come in, 1.0 MiB of weights go"
     )
-    assert exchanged({"forms": forms}) == line
+    assert exchanged(costs) == line
     assert line in text.replace("\n", " ")
     assert "pairs" not in text and "cross-attention" not in text
-    assert exchanged({}) == ""
+    assert exchanged(FormsReport()) == ""
 
 
 def test_a_build_without_sites_says_why() -> None:
     """What the compiler declined to do is shown with its reason."""
     note = PassNote(name="compact", applied=False, where="pool", reason="working on 9 of 10 rows costs more")
-    made = msgspec.structs.replace(manifest(), sites=(), flops={}, passes=(note,))
+    made = msgspec.structs.replace(manifest(), sites=(), flops=FormsReport(), passes=(note,))
     text = to_text(build_text(BuildOutcome(build_dir=Path("b"), up_to_date=True, manifest=made)))
     assert "pool: working on 9 of 10 rows costs more" in text
 
@@ -146,7 +158,7 @@ def test_points_that_an_operator_leaves_out_are_told_once() -> None:
         name="compact", applied=False, where="pool", reason="working on 9 of 10 rows costs more"
     )
     applied = PassNote(name="lower_pool", applied=True, where="pool", reason="9 of 10 points pooled")
-    made = msgspec.structs.replace(manifest(), sites=(), flops={}, passes=(declined, applied))
+    made = msgspec.structs.replace(manifest(), sites=(), flops=FormsReport(), passes=(declined, applied))
     text = to_text(build_text(BuildOutcome(build_dir=Path("b"), up_to_date=True, manifest=made)))
     assert "pool: 9 of 10 points pooled" in text
     assert "costs more" not in text
@@ -171,8 +183,8 @@ def test_pooled_points_are_no_pairs() -> None:
 
 def test_a_failed_proof_is_loud() -> None:
     """A report that did not pass, or none at all, never reads as verified."""
-    assert "FAILED" in proof({**manifest().verify, "passed": False})
-    assert proof({}) == "not verified"
+    assert "FAILED" in proof(msgspec.structs.replace(manifest().verify, passed=False))
+    assert proof(NOT_COMPARED) == "not verified"
 
 
 def test_costs_read_as_agreed() -> None:
@@ -183,12 +195,12 @@ def test_costs_read_as_agreed() -> None:
 def test_a_verification_reads_as_agreed() -> None:
     """A report that passed, and the same report failed."""
     report = manifest().verify
-    output = {
-        **report["outputs"]["bev_embed"],
-        "passed": False,
-        "reason": "3 of 10 values beyond their bound",
-    }
-    failed = {**report, "passed": False, "outputs": {"bev_embed": output}, "notes": ["few frames"]}
+    output = msgspec.structs.replace(
+        report.outputs["bev_embed"], passed=False, reason="3 of 10 values beyond their bound"
+    )
+    failed = msgspec.structs.replace(
+        report, passed=False, outputs={"bev_embed": output}, notes=("few frames",)
+    )
     both = to_text(verify_text(report, "build/car42")) + "\n" + to_text(verify_text(failed, "build/car42"))
     check_golden("verify.txt", both)
 
@@ -196,8 +208,11 @@ def test_a_verification_reads_as_agreed() -> None:
 def test_infinite_differences_can_be_shown() -> None:
     """A difference that JSON cannot carry as a number is shown all the same."""
     report = manifest().verify
-    output = {**report["outputs"]["bev_embed"], "max_abs": "inf", "max_rel": "nan"}
-    assert "inf" in to_text(verify_text({**report, "outputs": {"bev_embed": output}}, "b"))
+    output = msgspec.structs.replace(
+        report.outputs["bev_embed"], max_abs=Figure("inf"), max_rel=Figure("nan")
+    )
+    text = to_text(verify_text(msgspec.structs.replace(report, outputs={"bev_embed": output}), "b"))
+    assert "inf" in text and "nan" in text
 
 
 def test_long_lines_are_not_broken() -> None:

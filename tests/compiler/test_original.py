@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from specialize.compiler.original import count_original, losses
 from specialize.costs import count
-from specialize.costs.forms import FormCost, FormsReport
+from specialize.evidence.costs import FormCost, FormsReport
 from specialize.graph.io import read_graph
 
 ROWS, CHANNELS = 3, 8
@@ -65,7 +65,7 @@ def _report(
         )
         sizes = {"peak_bytes": moved, "weight_bytes": 0, "constant_bytes": constants}
         forms[name] = FormCost(model_flops=flops, model_bytes=moved, uncounted=uncounted, **zero, **sizes)
-    return FormsReport(forms, ())
+    return FormsReport(forms=forms)
 
 
 def test_a_build_that_moves_more_than_it_saves_is_told() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
+import msgspec
 import pytest
 
 from specialize.costs import FormsReport, contradiction, counted_ratio
-from specialize.costs.forms import FormCost
+from specialize.evidence.costs import FormCost
 
 ORIGINAL = FormCost(
     pairs=100, attention_flops=4000, per_row_flops=0, model_flops=8000, attention_bytes=1000, model_bytes=2000,
@@ -23,8 +23,8 @@ def report(factor: float, *uncounted: str) -> FormsReport:
         name: round(getattr(ORIGINAL, name) * factor)
         for name in ("attention_predicted_ns", "model_predicted_ns")
     }
-    last = dataclasses.replace(ORIGINAL, **less, uncounted=uncounted)
-    return FormsReport({"original": ORIGINAL, "specialized": last}, ())
+    last = msgspec.structs.replace(ORIGINAL, **less, uncounted=uncounted)
+    return FormsReport(forms={"original": ORIGINAL, "specialized": last})
 
 
 def test_the_counted_ratio_is_of_the_part() -> None:

@@ -13,6 +13,7 @@ import pytest
 from specialize.costs import compare_forms, count, count_file
 from specialize.costs.closed import DeformableSite
 from specialize.errors import InputError
+from specialize.record import to_json
 from tests.costs.graphs import Builder, cross_attention, ints
 
 TINY = DeformableSite(queries=2500, channels=256, heads=8, levels=1, points=8, positions=375, cameras=6)
@@ -148,8 +149,8 @@ def test_forms_are_compared_side_by_side() -> None:
     forms = compare_forms(reports, rows)
     assert forms.ratio("specialized", "pairs") == 5.0
     assert 1 < forms.ratio("rebatched", "attention_flops") < forms.ratio("specialized", "attention_flops") < 5
-    assert forms.attention_share("specialized") == 1.0
-    data = json.loads(json.dumps(forms.to_json(), allow_nan=False))
+    assert forms.attention_share["specialized"] == 1.0
+    data = json.loads(json.dumps(to_json(forms), allow_nan=False))
     assert list(data["forms"]) == list(rows) and data["uncounted"] == []
     wanted = {"pairs", "attention_flops", "model_flops", "attention_bytes", "model_bytes", "peak_bytes"}
     assert wanted <= set(data["forms"]["rebatched"])
@@ -174,14 +175,6 @@ def test_a_file_is_counted_like_its_model(tmp_path: Path) -> None:
     (tmp_path / "broken.onnx").write_bytes(b"no model")
     with pytest.raises(InputError):
         count_file(tmp_path / "broken.onnx")
-
-
-def test_json_has_nodes_only_on_request() -> None:
-    """Node records are many, so they are in the JSON only when asked for."""
-    report = count(cross_attention(300, 200, 2, (8, 8)))
-    assert "nodes" not in report.to_json()
-    nodes = report.to_json(with_nodes=True)["nodes"]
-    assert isinstance(nodes, list) and len(nodes) == report.total().nodes
 
 
 def _mixed_model() -> ir.Model:

@@ -69,9 +69,9 @@ def test_only_what_the_cameras_see_is_computed(made: Made) -> None:
 def test_both_layouts_equal_the_original(made: Made) -> None:
     """Every output, with and without history, and not by being the same constant everywhere."""
     for manifest in (made.ragged.manifest, made.padded.manifest):
-        assert manifest.verify["passed"] is True
-        assert manifest.verify["notes"] == []
-        assert set(manifest.verify["outputs"]) == {"bev_embed", "all_cls_scores", "all_bbox_preds"}
+        assert manifest.verify.passed
+        assert manifest.verify.notes == ()
+        assert set(manifest.verify.outputs) == {"bev_embed", "all_cls_scores", "all_bbox_preds"}
     longest = made.padded.manifest.sites[0].longest
     assert made.padded.manifest.sites[0].rows_computed == 6 * longest
 

@@ -99,6 +99,6 @@ def test_a_build_with_a_custom_operator_is_proven(tmp_path: Path, capsys: pytest
     found = {(node.domain, node.op_type) for node in onnx.load(build.model).graph.node}
     assert ("DL", "MultiScaleDeformableAttnFunction") in found
     assert not any(domain in ("npu", "com.microsoft") for domain, _ in found)
-    assert build.manifest.verify["passed"]
+    assert build.manifest.verify.passed
     assert build.manifest.source["reference"] == "in standard operators"
     assert any("ONNX Runtime has no npu::" in warning for warning in build.manifest.warnings)

@@ -35,7 +35,7 @@ def test_it_is_built_and_the_repair_is_declared(
     (note,) = [note for note in manifest.passes if note.name == "repair"]
     assert note.applied and note.where.startswith("GridSample") and "float32" in note.reason
     assert any("1 GridSample reads them through a cast" in warning for warning in manifest.warnings)
-    measured = [line for line in manifest.verify["notes"] if "evaluated in float64" in line]
+    measured = [line for line in manifest.verify.notes if "evaluated in float64" in line]
     assert len(measured) == 1 and measured[0].startswith("1 GridSample")
     report = (tmp_path / "car42" / "report.html").read_text()
     assert "cast to float32" in report and "evaluated in float64" in report

@@ -11,8 +11,8 @@ import pytest
 
 from specialize.artifact import read_manifest
 from specialize.calibration.load import load_profile
+from specialize.evidence.power import Power
 from specialize.model.parts import InputRule
-from specialize.power import Power
 from tests.cli.running import CAR42, Ran, run_here
 from tests.end_to_end.tiny_model import SPEC, write_tiny
 

@@ -139,7 +139,7 @@ def rows(
         attention=attention, output=output, frames=1,
     ))  # fmt: skip
     manifest = Build.open(output).manifest
-    assert manifest.verify["passed"]
+    assert manifest.verify.passed
     return [(tuple(each.visible for each in site.cameras), site.rows_computed) for site in manifest.sites]
 
 

@@ -16,6 +16,7 @@ from specialize.cli.render_bench import bench_text
 from specialize.compiler.build import build
 from specialize.errors import InputError
 from specialize.explain import bench as timing
+from specialize.record import to_json
 from specialize.request import BuildRequest, Mode
 from specialize.verify.runtime import open_model
 from tests.cli.running import CAR42, run_here
@@ -42,7 +43,7 @@ def test_all_forms_are_timed_and_the_specialized_one_is_the_build(tmp_path: Path
     """Rows, site and model are timed in all forms, with the rows that the build's manifest names."""
     folder = _build(tmp_path)
     wanted = timing.Timing(rounds=1, threads=1, whole_model=True)
-    data = json.loads(json.dumps(timing.bench_build(folder, wanted, print).to_json(), allow_nan=False))
+    data = json.loads(json.dumps(to_json(timing.bench_build(folder, wanted, print)), allow_nan=False))
     assert list(data)[:2] == ["schema", "ratios"]
     assert list(data["ratios"]) == list(data["parts"]) == list(PARTS)
     forms = ["original", "rebatched", "specialized"]
@@ -66,7 +67,7 @@ def test_the_site_of_every_form_computes_the_same(tmp_path: Path, store_dir: Pat
     def keep(part: str, subjects: dict[str, Subject], *_: object) -> BenchReport:
         for subject in subjects.values():
             results.append((part, open_model(subject.path, "onnxruntime", 1).run(subject.feed)))
-        return BenchReport("none", 1, 0, True, {})
+        return BenchReport.of("none", 1, 0, True, {"none": FormTime((1.0,), 0, 0, {})})
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(timing, "_timed", keep)
@@ -112,12 +113,7 @@ def test_a_benchmark_reads_as_agreed() -> None:
         name: FormTime((t, t, 1.1 * t), int(70e6 + 1e10 * t), 70_000_000, {"GridSample": 0.4, "Mul": 0.2})
         for name, t in times.items()
     }
-    report = BenchReport("onnxruntime 1.2.3", 2, 2, True, forms)
-    found = BuildBench(
-        model="bevformer_tiny",
-        vehicle="car42",
-        site=0,
-        rows={"original": 15000, "rebatched": 3600, "specialized": 2822},
-        parts={"rows": report, "site": report},
-    )
-    check_golden("bench.txt", to_text(bench_text(found.to_json(), "build/car42")))
+    report = BenchReport.of("onnxruntime 1.2.3", 2, 2, True, forms)
+    rows = {"original": 15000, "rebatched": 3600, "specialized": 2822}
+    found = BuildBench.of("bevformer_tiny", "car42", 0, rows, {"rows": report, "site": report})
+    check_golden("bench.txt", to_text(bench_text(found, "build/car42")))

@@ -8,11 +8,14 @@ from pathlib import Path
 import onnx
 import pytest
 
+from specialize.artifact.manifest import Site
 from specialize.cli.output import to_text
 from specialize.cli.render_compare import compare_json, compare_markdown, compare_text
 from specialize.compiler.build import build, quiet
+from specialize.evidence.costs import FormCost, FormsReport
 from specialize.explain.bench import Timing
-from specialize.explain.compare import compare
+from specialize.explain.compare import Comparison, compare
+from specialize.record import to_json
 from specialize.request import BuildRequest
 from tests.cli.running import CAR42, CAR43, run_here
 from tests.end_to_end.tiny_model import GRID, write_tiny
@@ -27,7 +30,7 @@ def test_a_comparison_has_the_figures_of_a_build(tmp_path: Path, store_dir: Path
     assert (first.vehicle, second.vehicle, first.bench) == ("car42", "car43", None)
     made = build(BuildRequest(calib=CAR42, model=model, output=tmp_path / "build")).manifest
     assert first.sites == made.sites
-    assert json.loads(json.dumps(first.forms.to_json())) == made.flops
+    assert first.flops == made.flops
 
 
 def test_the_original_is_counted_as_it_was_written(tmp_path: Path, store_dir: Path) -> None:
@@ -41,7 +44,7 @@ def test_the_original_is_counted_as_it_was_written(tmp_path: Path, store_dir: Pa
         ours.extend(theirs)
     onnx.save(model, twice)
     (one,), (two,) = (compare([str(path)], [CAR42], None, quiet) for path in (once, twice))
-    first, second = one.forms.forms["original"], two.forms.forms["original"]
+    first, second = one.flops.forms["original"], two.flops.forms["original"]
     for quantity in (
         "model_flops",
         "model_bytes",
@@ -53,7 +56,7 @@ def test_the_original_is_counted_as_it_was_written(tmp_path: Path, store_dir: Pa
         "per_row_flops",
     ):
         assert getattr(second, quantity) == pytest.approx(2 * getattr(first, quantity), abs=1), quantity
-    built, again_built = one.forms.forms["specialized"], two.forms.forms["specialized"]
+    built, again_built = one.flops.forms["specialized"], two.flops.forms["specialized"]
     assert (again_built.pairs, again_built.model_flops) == (built.pairs, built.model_flops)
 
 
@@ -66,20 +69,27 @@ def test_a_comparison_can_be_measured(
     assert row.bench is not None
     assert row.bench.rows["original"] == 6 * GRID.queries
     data = compare_json([row])
-    assert data["rows"][0]["time_ratio"] == row.bench.parts["site"].ratio("specialized").median
+    assert data["rows"][0]["time_ratio"] == row.bench.parts["site"].ratios["specialized"].median
     ran = run_here(capsys, "compare", "--calib", CAR42, "--model", model, "--markdown")
     heads, rules, cells, *_ = ran.out.splitlines()
     assert heads.count("|") == rules.count("|") == cells.count("|")
     assert cells.startswith(f"| tiny | car42 | {GRID.queries} |")
 
 
-def _row(model: str, sites: tuple[int, ...], **more: object) -> dict[str, object]:
-    forms = {
-        name: {"pairs": 6 * number, "attention_flops": 10**9 * number, "model_flops": 10**11 + number}
-        for name, number in (("original", 15), ("rebatched", 4), ("specialized", 3))
-    }
-    found = [{"queries": n, "longest": n // 4, "pairs": n + n // 8} for n in sites]
-    return {"model": model, "vehicle": "car42", "sites": found, "flops": {"forms": forms}, **more}
+def _form(number: int) -> FormCost:
+    zero = dict.fromkeys(
+        ("per_row_flops", "attention_bytes", "model_bytes", "attention_samples", "peak_bytes"), 0
+    )
+    return FormCost(pairs=6 * number, attention_flops=10**9 * number, model_flops=10**11 + number, **zero)
+
+
+def _row(model: str, sites: tuple[int, ...], **more: float) -> Comparison:
+    numbers = {"original": 15, "rebatched": 4, "specialized": 3}
+    found = tuple(
+        Site(queries=n, cameras=(), longest=n // 4, pairs=n + n // 8, rows_computed=n) for n in sites
+    )
+    costs = FormsReport(forms={name: _form(number) for name, number in numbers.items()})
+    return Comparison(model=model, vehicle="car42", sites=found, flops=costs, **more)
 
 
 def test_a_comparison_reads_as_agreed() -> None:
@@ -89,16 +99,12 @@ def test_a_comparison_reads_as_agreed() -> None:
         _row("surroundocc", (80000, 10000, 1250), time_ratio=3.9, memory_ratio=5.0),
         _row("streampetr", ()),
     ]
-    text = to_text(compare_text({"schema": "x", "rows": rows}))
+    text = to_text(compare_text(rows))
     assert max(len(line) for line in text.splitlines()) <= 120
     check_golden("compare.txt", text)
-    assert "80,000 + 10,000 + 1,250" in str(compare_markdown({"schema": "x", "rows": rows}))
+    assert "80,000 + 10,000 + 1,250" in str(compare_markdown(rows))
     rows.append(_row("bevformer_base", (40000,)))
-    *_, streampetr, base = [
-        line
-        for line in str(compare_markdown({"schema": "x", "rows": rows})).splitlines()
-        if line.startswith("|")
-    ]
+    *_, streampetr, base = [line for line in str(compare_markdown(rows)).splitlines() if line.startswith("|")]
     assert streampetr.endswith("| - | - |"), "there is no site to measure"
     assert base.endswith("| not measured | not measured |")
 
@@ -108,7 +114,7 @@ def test_the_table_is_written_between_its_marks(tmp_path: Path) -> None:
     folder, document = tmp_path / "rows", tmp_path / "page.md"
     folder.mkdir()
     for model in ("bevformer_tiny", "streampetr"):
-        found = {"schema": "x", "rows": [_row(model, (2500,) if model == "bevformer_tiny" else ())]}
+        found = {"schema": "x", "rows": [to_json(_row(model, (2500,) if model == "bevformer_tiny" else ()))]}
         (folder / f"{model}.car42.json").write_text(json.dumps(found))
     document.write_text(f"before\n{model_table.BEGIN}old\n{model_table.END}after\n")
     given = ["bevformer_tiny", "streampetr", "--calib", str(CAR42), "--folder", str(folder)]

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from specialize.artifact import record_files, write_manifest
+from specialize.artifact.manifest import manifest_text, parse_manifest
 from specialize.bench import BenchReport, BuildBench, FormTime
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.load import load_profile
@@ -20,7 +21,7 @@ from specialize.files.resources import resource_dir
 from specialize.model.parts import ImagePrep
 from specialize.model.spec import GridSpec, ModelSpec
 from specialize.report import build_page, render, write_build_report
-from specialize.verify import TOLERANCES, VerifyReport, compare_arrays
+from specialize.verify import TOLERANCES, compare_arrays
 from tests.artifact.examples import model_of
 from tests.report import pages
 
@@ -109,7 +110,7 @@ def test_a_manifest_that_was_written_and_read_gives_the_same_page(html: str) -> 
     """The order of the forms does not depend on the order of keys in a file."""
     plans = pages.plans()
     manifest = pages.manifest(plans[0])
-    read = msgspec.json.decode(msgspec.json.encode(manifest, order="deterministic"), type=type(manifest))
+    read = parse_manifest(manifest_text(manifest), "manifest.json")
     assert render("build.html", build_page(read, plans)) == html
 
 
@@ -153,8 +154,8 @@ def test_measured_times_are_shown_if_there_are_any() -> None:
         "specialized": FormTime((0.1, 0.1, 0.11), 200_000_000, 100_000_000, {"GridSample": 0.6, "Conv": 0.4}),
     }
     rows = {"original": 15000, "specialized": 2822}
-    parts = {"rows": BenchReport("onnxruntime 1", 2, 2, True, forms)}
-    bench = BuildBench(model="m", vehicle="car42", site=0, rows=rows, parts=parts)
+    parts = {"rows": BenchReport.of("onnxruntime 1", 2, 2, True, forms)}
+    bench = BuildBench.of("m", "car42", 0, rows, parts)
     html = render("build.html", build_page(pages.manifest(plans[0]), plans, bench))
     assert "550.0 (525.0 to 575.0)" in html and "5.00×" in html and "286.1 MiB" in html
     assert "GridSample 60\u202f%, Conv 40\u202f%" in html
@@ -195,6 +196,8 @@ def test_no_difference_at_all_is_said() -> None:
     """Outputs that are the same to the last bit are reported as exactly the same, not as a small difference."""
     (plan,) = pages.plans()
     wanted = np.ones((4, 4), np.float32)
-    same = VerifyReport("a", "b", 1, (compare_arrays("bev", wanted, wanted, TOLERANCES["float32"]),))
-    manifest = msgspec.structs.replace(pages.manifest(plan), verify=same.to_json())
+    same = msgspec.structs.replace(
+        pages.verify_report(), outputs={"bev": compare_arrays(wanted, wanted, TOLERANCES["float32"])}
+    )
+    manifest = msgspec.structs.replace(pages.manifest(plan), verify=same)
     assert "Every number is exactly the same." in render("build.html", build_page(manifest, (plan,)))

@@ -69,10 +69,10 @@ def test_the_table_is_part_of_the_frame(builds: Mapping[str, Path], goldens: Map
 
 def test_bounds_are_those_of_the_proof(builds: Mapping[str, Path], goldens: Mapping[str, Golden]) -> None:
     """Tolerances are read from the manifest, and every element's bound follows from them."""
-    outputs = Build.open(builds["exact"]).manifest.verify["outputs"]
+    outputs = Build.open(builds["exact"]).manifest.verify.outputs
     for each in goldens["exact"].outputs:
-        tolerance = outputs[each.name]["tolerance"]
-        assert (each.rtol, each.atol) == (tolerance["rtol"], tolerance["atol"])
+        tolerance = outputs[each.name].tolerance
+        assert (each.rtol, each.atol) == (tolerance.rtol, tolerance.atol)
         least = each.atol + each.rtol * np.abs(each.frames[0].astype(np.float64))
         assert (each.allowed[0] >= least * (1 - 1e-6)).all()
 

@@ -14,6 +14,7 @@ from onnx import helper, numpy_helper
 from specialize.binding.modes import bind_model
 from specialize.calibration.load import load_profile
 from specialize.compiler.prove import Shown
+from specialize.evidence.power import Conditioning
 from specialize.model.parts import InputRule
 from specialize.model.visible import visible_sets
 from specialize.request import BuildRequest
@@ -25,6 +26,13 @@ from tests.graphs import GraphMaker
 
 FRAMES = 3
 Mutation = Callable[[onnx.GraphProto], None]
+
+
+def judged(report: VerifyReport) -> Conditioning:
+    """Return what the only output of a report was judged by."""
+    assert report.power
+    (conditioning,) = report.power.outputs.values()
+    return conditioning
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specialize.errors import UsageError
+from specialize.record import to_json
 from specialize.verify.compare import compare_arrays, merge
 from specialize.verify.scale import element_scale
 from specialize.verify.tolerance import EXACT, TOLERANCES, Tolerance, tolerance_for
@@ -23,7 +24,7 @@ def _features(seed: int = 0, shape: tuple[int, ...] = (2500, 1, 256)) -> np.ndar
 
 def test_equal_arrays_differ_by_nothing() -> None:
     """Equal arrays pass with zero difference and cosine 1."""
-    report = compare_arrays("bev", _features(), _features(), FLOAT32)
+    report = compare_arrays(_features(), _features(), FLOAT32)
     assert report.passed and report.max_abs == report.max_rel == report.margin == 0.0
     assert report.cosine == pytest.approx(1.0) and report.reason == ""
 
@@ -31,7 +32,7 @@ def test_equal_arrays_differ_by_nothing() -> None:
 def test_rounding_passes() -> None:
     """A difference of a few float32 units in the last place is within tolerance."""
     features = _features()
-    report = compare_arrays("bev", features, features * np.float32(1 + 3e-6), FLOAT32)
+    report = compare_arrays(features, features * np.float32(1 + 3e-6), FLOAT32)
     assert report.passed and 0 < report.margin < 0.5
 
 
@@ -39,10 +40,10 @@ def test_one_wrong_value_among_640000_is_named() -> None:
     """A single wrong feature of one query fails, and the report names index and both values."""
     wanted, got = _features(), _features()
     got[1234, 0, 7] += 0.01
-    report = compare_arrays("bev", wanted, got, FLOAT32, frame=3)
+    report = compare_arrays(wanted, got, FLOAT32, frame=3)
     assert not report.passed and report.failures == 1
-    assert report.worst_index == (1234, 0, 7) and report.worst_frame == 3
-    assert report.reference == wanted[1234, 0, 7] and report.candidate == got[1234, 0, 7]
+    assert report.worst.index == (1234, 0, 7) and report.worst.frame == 3
+    assert report.worst.reference == wanted[1234, 0, 7] and report.worst.candidate == got[1234, 0, 7]
     assert report.cosine > 0.9999999  # a cosine of the whole tensor would have missed it
 
 
@@ -52,8 +53,8 @@ def test_a_huge_row_does_not_hide_a_wrong_small_row() -> None:
     wanted[7] *= 1e9
     got = wanted.copy()
     got[8] += 0.01
-    report = compare_arrays("bev", wanted, got, FLOAT32)
-    assert not report.passed and report.worst_index[0] == 8
+    report = compare_arrays(wanted, got, FLOAT32)
+    assert not report.passed and report.worst.index[0] == 8
 
 
 def test_a_huge_column_does_not_hide_a_wrong_small_column() -> None:
@@ -62,8 +63,8 @@ def test_a_huge_column_does_not_hide_a_wrong_small_column() -> None:
     wanted[..., 0] *= 1e6
     got = wanted.copy()
     got[2, 0, 5, 6] += 0.01
-    report = compare_arrays("boxes", wanted, got, FLOAT32)
-    assert not report.passed and report.worst_index == (2, 0, 5, 6)
+    report = compare_arrays(wanted, got, FLOAT32)
+    assert not report.passed and report.worst.index == (2, 0, 5, 6)
 
 
 def test_a_huge_value_is_still_allowed_its_own_rounding() -> None:
@@ -72,7 +73,7 @@ def test_a_huge_value_is_still_allowed_its_own_rounding() -> None:
     wanted[7, 0, 3] = 1e9
     got = wanted.copy()
     got[7, 0, 3] += 1e4
-    assert compare_arrays("bev", wanted, got, FLOAT32).passed
+    assert compare_arrays(wanted, got, FLOAT32).passed
 
 
 @settings(max_examples=40, deadline=None)
@@ -82,9 +83,9 @@ def test_a_lost_row_is_seen_at_any_scale(row: int, magnitude: float, seed: int) 
     wanted = (_features(seed, (100, 16)) * 10.0**magnitude).astype(np.float32)
     got = wanted.copy()
     got[row] = 0
-    report = compare_arrays("bev", wanted, got, FLOAT32)
+    report = compare_arrays(wanted, got, FLOAT32)
     if np.abs(wanted[row]).max() > 2 * FLOAT32.atol:
-        assert not report.passed and report.worst_index[0] == row
+        assert not report.passed and report.worst.index[0] == row
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -93,8 +94,8 @@ def test_a_value_that_is_no_number_fails(bad: float) -> None:
     wanted, got = _features(shape=(10, 4)), _features(shape=(10, 4))
     got[3, 2] = bad
     for a, b in [(wanted, got), (got, wanted), (got, got)]:
-        report = compare_arrays("bev", a, b, FLOAT32)
-        assert not report.passed and report.worst_index == (3, 2) and "NaN or infinite" in report.reason
+        report = compare_arrays(a, b, FLOAT32)
+        assert not report.passed and report.worst.index == (3, 2) and "NaN or infinite" in report.reason
 
 
 def test_infinity_passes_only_where_it_is_meant_and_equal() -> None:
@@ -105,29 +106,29 @@ def test_infinity_passes_only_where_it_is_meant_and_equal() -> None:
     moved[3, 1] = -np.inf
     flipped = wanted.copy()
     flipped[3, 2] = np.inf
-    assert compare_arrays("mask", wanted, wanted, allowed).passed
-    assert not compare_arrays("mask", wanted, moved, allowed).passed
-    assert not compare_arrays("mask", wanted, flipped, allowed).passed
+    assert compare_arrays(wanted, wanted, allowed).passed
+    assert not compare_arrays(wanted, moved, allowed).passed
+    assert not compare_arrays(wanted, flipped, allowed).passed
 
 
 def test_integers_are_exact_unless_ties_are_allowed() -> None:
     """One label of a hundred that differs fails, and passes when two in a hundred may."""
     wanted, got = np.arange(100), np.arange(100)
     got[40] += 1
-    assert not compare_arrays("label", wanted, got, EXACT).passed
-    assert compare_arrays("label", wanted, got, Tolerance(0, 0, mismatches=0.02)).passed
+    assert not compare_arrays(wanted, got, EXACT).passed
+    assert compare_arrays(wanted, got, Tolerance(0, 0, mismatches=0.02)).passed
 
 
 def test_booleans_are_exact() -> None:
     """A boolean that flipped fails."""
-    assert not compare_arrays("seen", np.array([True, False]), np.array([True, True]), EXACT).passed
+    assert not compare_arrays(np.array([True, False]), np.array([True, True]), EXACT).passed
 
 
 def test_empty_and_scalar_outputs_are_compared() -> None:
     """An output without elements passes; a scalar is compared as itself."""
     empty = np.zeros((0, 4), np.float32)
-    assert compare_arrays("none", empty, empty, FLOAT32).passed
-    assert not compare_arrays("one", np.float32(1.0) + np.zeros(()), np.zeros(()) + 1.1, FLOAT32).passed
+    assert compare_arrays(empty, empty, FLOAT32).passed
+    assert not compare_arrays(np.float32(1.0) + np.zeros(()), np.zeros(()) + 1.1, FLOAT32).passed
 
 
 def test_scale_is_local() -> None:
@@ -142,10 +143,10 @@ def test_scale_is_local() -> None:
 
 def test_merge_keeps_the_failing_frame() -> None:
     """Of a passing and a failing frame the failing one is reported, whatever their order."""
-    good = compare_arrays("bev", _features(), _features(), FLOAT32, 0)
-    wrong = compare_arrays("bev", _features(), _features(1), FLOAT32, 1)
+    good = compare_arrays(_features(), _features(), FLOAT32, 0)
+    wrong = compare_arrays(_features(), _features(1), FLOAT32, 1)
     for joined in (merge(good, wrong), merge(wrong, good)):
-        assert not joined.passed and joined.worst_frame == 1
+        assert not joined.passed and joined.worst.frame == 1
         assert joined.max_abs == wrong.max_abs and joined.cosine == wrong.cosine
 
 
@@ -153,7 +154,7 @@ def test_every_number_of_a_report_survives_json() -> None:
     """A report with infinities is valid, strict JSON."""
     got = _features(shape=(4, 4))
     got[0, 0] = np.nan
-    text = json.dumps(compare_arrays("bev", _features(shape=(4, 4)), got, FLOAT32).to_json(), allow_nan=False)
+    text = json.dumps(to_json(compare_arrays(_features(shape=(4, 4)), got, FLOAT32)), allow_nan=False)
     assert json.loads(text)["worst"]["candidate"] == "nan"
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from specialize.errors import InputError, VerificationError
 from specialize.model.parts import InputRule
+from specialize.record import to_json
 from specialize.verify import TensorInfo, Tolerance, compare_models, make_frames, model_inputs
 from specialize.verify import kept as kept_outputs
 from specialize.verify.runtime import open_model
@@ -30,7 +31,7 @@ def test_a_model_equals_itself(reference: Path) -> None:
     report = compare_models(reference, reference, FRAMES)
     report.require_passed()
     assert report.passed and report.frames == 3
-    assert [output.name for output in report.outputs] == ["bev", "label"]
+    assert list(report.outputs) == ["bev", "label"]
 
 
 def test_swapped_weights_are_caught(reference: Path, tmp_path: Path) -> None:
@@ -56,8 +57,8 @@ def test_two_swapped_queries_are_caught(reference: Path, tmp_path: Path) -> None
     pairs = PAIRS.copy()
     pairs[[3, 50]] = pairs[[50, 3]]
     report = compare_models(reference, write_model(tmp_path / "swapped.onnx", weights(), pairs), FRAMES)
-    bev = report.outputs[0]
-    assert not bev.passed and bev.worst_index[0] in (3, 50)
+    bev = report.outputs["bev"]
+    assert not bev.passed and bev.worst.index[0] in (3, 50)
     assert bev.failures <= 2 * CHANNELS * report.frames
 
 
@@ -71,7 +72,7 @@ def test_a_missing_and_an_extra_output_are_problems(reference: Path, tmp_path: P
     """Outputs are compared by name: one that is missing or new fails even if all others agree."""
     renamed = write_model(tmp_path / "renamed.onnx", weights(), output="features")
     report = compare_models(reference, renamed, FRAMES)
-    assert report.outputs[0].passed and not report.passed
+    assert report.outputs["label"].passed and not report.passed
     assert report.problems == ("output 'bev' is missing", "output 'features' is not in the original")
     with pytest.raises(VerificationError, match="output 'bev' is missing"):
         report.require_passed()
@@ -190,8 +191,8 @@ def test_a_tolerance_by_name_holds_for_that_output(reference: Path, tmp_path: Pa
 def test_reports_repeat_and_hold_no_path(reference: Path, tmp_path: Path) -> None:
     """Two runs give equal JSON, and no path or time is in it."""
     other = write_model(tmp_path / "other.onnx", weights(3))
-    first = json.dumps(compare_models(reference, other, FRAMES).to_json(), allow_nan=False)
-    assert first == json.dumps(compare_models(reference, other, FRAMES).to_json())
+    first = json.dumps(to_json(compare_models(reference, other, FRAMES)), allow_nan=False)
+    assert first == json.dumps(to_json(compare_models(reference, other, FRAMES)))
     assert str(tmp_path) not in first
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from specialize.errors import VerificationError
 from specialize.model.parts import InputRule
-from specialize.verify import compare_arrays, compare_models, require_power, study
+from specialize.verify import compare_arrays, compare_models, study
 from specialize.verify.conditioning import Noise, bound_of, nudged
 from specialize.verify.either import nearer
 from specialize.verify.opened import SiteRows, open_at
@@ -23,6 +23,7 @@ from tests.verify.proofs import (
     count_twice,
     fixed_pair,
     flip_corners,
+    judged,
     shift_steps,
     shuffle_rows,
     stepping_pair,
@@ -40,9 +41,8 @@ def test_a_right_model_passes_at_every_scale(tmp_path: Path) -> None:
     for factor in (1.0, 1e-6):
         report = tiny_pair(tmp_path, factor).prove()
         report.require_passed()
-        (output,) = report.outputs
-        assert output.conditioning is not None
-        shares.append(output.tolerance.atol / min(1.0, output.conditioning.scale))
+        (output,) = report.outputs.values()
+        shares.append(output.tolerance.atol / min(1.0, judged(report).scale))
         assert output.margin < 0.5
     assert shares[1] == pytest.approx(shares[0], rel=0.5)
 
@@ -61,7 +61,7 @@ def test_lengths_of_the_vehicle_in_the_original_are_told(tmp_path: Path) -> None
     pair = fixed_pair(tmp_path)
     report = pair.prove()
     report.require_passed()
-    require_power(report)
+    report.require_power()
     assert report.power is not None
     assert [each.kind for each in report.power.influences] == ["input"]
     (line,) = [line for line in report.power.not_shown if line.startswith("the calibration")]
@@ -82,10 +82,8 @@ def test_an_ill_conditioned_output_is_judged_by_its_own_noise(tmp_path: Path) ->
     assert not compare_models(pair.subject.path, pair.candidate, frames).passed
     report = pair.prove()
     report.require_passed()
-    (output,) = report.outputs
-    assert output.conditioning is not None
-    assert output.conditioning.rule == "ill-conditioned"
-    assert FLOAT32.rtol < output.conditioning.rtol < 0.08
+    assert judged(report).rule == "ill-conditioned"
+    assert FLOAT32.rtol < judged(report).rtol < 0.08
     assert "ill-conditioned: the original itself moves by" in " ".join(report.notes)
 
 
@@ -111,8 +109,7 @@ def test_noise_beyond_the_cap_is_refused_with_the_reason(tmp_path: Path) -> None
     assert "bug" not in raised.value.hint
     report = pair.prove("ill-conditioned")
     report.require_passed()
-    assert report.outputs[0].conditioning is not None
-    assert report.outputs[0].conditioning.rule == "ill-conditioned"
+    assert judged(report).rule == "ill-conditioned"
 
 
 def test_an_equal_model_needs_no_allowance(tmp_path: Path) -> None:
@@ -121,7 +118,8 @@ def test_an_equal_model_needs_no_allowance(tmp_path: Path) -> None:
     same = type(pair)(pair.subject, pair.subject.path, {}, {})
     report = same.prove()
     report.require_passed()
-    assert report.outputs[0].max_abs == 0.0
+    (output,) = report.outputs.values()
+    assert output.max_abs == 0.0
 
 
 def test_a_bound_is_never_looser_than_the_table_without_need() -> None:
@@ -165,7 +163,7 @@ def test_a_proof_says_what_moves_the_outputs(tmp_path: Path) -> None:
     kinds = [each.kind for each in report.power.influences]
     assert kinds == ["camera"] * 6 + ["input", "calibration"]
     assert all(each.factor > 100 for each in report.power.influences)
-    require_power(report)
+    report.require_power()
 
 
 def test_inputs_of_zeros_make_an_empty_proof(tmp_path: Path) -> None:
@@ -174,14 +172,14 @@ def test_inputs_of_zeros_make_an_empty_proof(tmp_path: Path) -> None:
     report = pair.prove()
     report.require_passed()
     with pytest.raises(VerificationError, match="the features of no camera influence an output"):
-        require_power(report)
-    require_power(report, ("empty-proof",))
+        report.require_power()
+    report.require_power(("empty-proof",))
 
 
 def test_what_is_not_shown_is_said(tmp_path: Path) -> None:
     """An input that is the same in every frame may do anything or nothing: the report says so."""
     report = tiny_pair(tmp_path, query=InputRule(values=(0.5,))).prove()
-    require_power(report)
+    report.require_power()
     assert "not shown: input 'query' has the same values in every frame" in report.notes
 
 
@@ -231,7 +229,7 @@ def test_a_value_that_the_original_does_not_determine_may_be_either(tmp_path: Pa
     wrong[3, 4] += 1.0
     wrong[7, 7] += 5.0
     wanted, _ = nearer(first, second, wrong, FLOAT32)
-    assert compare_arrays("out", wanted, wrong, FLOAT32).failures == 2
+    assert compare_arrays(wanted, wrong, FLOAT32).failures == 2
 
 
 def test_a_border_is_told_from_a_fault(tmp_path: Path) -> None:
@@ -241,9 +239,7 @@ def test_a_border_is_told_from_a_fault(tmp_path: Path) -> None:
     assert not compare_models(pair.subject.path, pair.candidate, frames).passed
     report = pair.prove()
     report.require_passed()
-    (output,) = report.outputs
-    assert output.conditioning is not None
-    assert 0 < output.conditioning.unsettled <= 0.01 * 3 * 20000
+    assert 0 < judged(report).unsettled <= 0.01 * 3 * 20000
     assert "may equal either" in " ".join(report.notes)
     with pytest.raises(VerificationError, match="output 'out'"):
         pair.mutated(shift_steps).prove().require_passed()

@@ -9,8 +9,8 @@ import numpy as np
 import onnx
 import pytest
 
+from specialize.evidence.power import Influence
 from specialize.model.parts import InputRule
-from specialize.power import Influence
 from specialize.verify.opened import open_at
 from tests.verify.proofs import Pair, leak_features, tiny_pair
 

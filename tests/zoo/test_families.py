@@ -47,6 +47,6 @@ def test_a_fifth_family_is_one_module_and_one_line(
         calib=CAR42, model="fifth", model_spec=sidecar, layout=layout, output=tmp_path / "build"
     )
     manifest = build(request).manifest
-    assert manifest.verify["passed"]
+    assert manifest.verify.passed
     (site,) = manifest.sites
     assert 0 < site.rows_computed < fifth_family.CAMERAS * site.queries / 2

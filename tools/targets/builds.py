@@ -67,8 +67,8 @@ def record(name: str, folder: Path, model: str = MODEL) -> dict[str, Any]:
     return {
         "built": True,
         "seconds": round(seconds, 1),
-        "verified": verified["passed"],
-        "difference": max(float(output["max_rel"]) for output in verified["outputs"].values()),
+        "verified": verified.passed,
+        "difference": max(float(output.max_rel) for output in verified.outputs.values()),
         **describe(folder / "model.onnx", name),
         "files": [file for file in target(name).TOOLCHAIN.files if (folder / file).is_file()],
     }

@@ -2,29 +2,31 @@
 
 from specialize.artifact.manifest import Manifest
 from specialize.artifact.measured import Measured
+from specialize.bench import BuildBench
 from specialize.cli.schemas import (
     attested,
     builds,
     fleet_builds,
     fleets,
-    numbers,
     profiles,
     stores,
     toolchains,
     vehicles,
 )
+from specialize.evidence.comparison import VerifyReport
+from specialize.evidence.costs import FormsReport
 
 SCHEMAS: dict[str, type] = {
     "build": builds.BuildDone,
     "check": vehicles.Check,
-    "verify": numbers.Verify,
+    "verify": VerifyReport,
     "attest": attested.Attest,
     "attested": attested.Attested,
     "inspect-build": builds.InspectedBuild,
     "inspect-model": builds.InspectedModel,
     "graph": builds.Graph,
-    "flops": numbers.Flops,
-    "bench": numbers.Bench,
+    "flops": FormsReport,
+    "bench": BuildBench,
     "compare": builds.Compare,
     "plan": vehicles.Plan,
     "report": builds.Report,

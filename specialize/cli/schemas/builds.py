@@ -10,10 +10,12 @@ from specialize.artifact.measured import Measured
 from specialize.artifact.precision import Precision
 from specialize.artifact.witness import Witness
 from specialize.cli.schemas.base import JsonObject, Output
-from specialize.cli.schemas.numbers import Bench, Flops, Movement, Verify
+from specialize.evidence.comparison import VerifyReport
+from specialize.evidence.costs import Movement
+from specialize.evidence.power import Power
+from specialize.explain.compare import Comparison
 from specialize.model.spec import ModelSpec
 from specialize.plausibility.record import Plausibility
-from specialize.power import Power
 from specialize.zoo.about import About
 
 
@@ -81,7 +83,7 @@ class BuildDone(Output, frozen=True, kw_only=True):
     align: int
     sites: tuple[Site, ...]
     digests: Digests
-    verify: Verify
+    verify: VerifyReport
     power: Power | None
     flops: dict[str, BuildForm]
     measured: Measured | None
@@ -182,28 +184,6 @@ class Graph(Output, frozen=True, kw_only=True):
     drawings: tuple[Drawing, ...]
 
 
-class Compared(Output, frozen=True, kw_only=True):
-    """One model on one vehicle.
-
-    Attributes:
-        model: Name of the model.
-        vehicle: Name of the vehicle.
-        sites: Its attention sites, in graph order.
-        flops: Costs of the three forms.
-        time_ratio: How many times less time the largest site takes; only with `--time`.
-        memory_ratio: How many times less memory it takes; only with `--time`.
-        bench: The measurement; only with `--time`.
-    """
-
-    model: str
-    vehicle: str
-    sites: tuple[Site, ...]
-    flops: Flops
-    time_ratio: float | None = None
-    memory_ratio: float | None = None
-    bench: Bench | None = None
-
-
 class Compare(Output, frozen=True, kw_only=True):
     """`specialize compare --json`.
 
@@ -212,7 +192,7 @@ class Compare(Output, frozen=True, kw_only=True):
     """
 
     schema: Literal["specialize/compare@1"]
-    rows: tuple[Compared, ...]
+    rows: tuple[Comparison, ...]
 
 
 class Report(Output, frozen=True, kw_only=True):

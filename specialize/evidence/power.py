@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-import msgspec
+from specialize.record import Record
 
 ILL_CONDITIONED = "ill-conditioned"
 """`--allow`: outputs that rounding alone moves by more than a comparison could see."""
@@ -25,11 +25,7 @@ Kind = Literal["camera", "input", "calibration"]
 Judgement = Literal["table", "noise", "floor", "exact", "ill-conditioned", "float64"]
 
 
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A section of the manifest: immutable, unknown keys are errors."""
-
-
-class Influence(_Part, frozen=True, kw_only=True):
+class Influence(Record, frozen=True, kw_only=True):
     """One change of the original's inputs, and what it does.
 
     Attributes:
@@ -52,7 +48,7 @@ class Influence(_Part, frozen=True, kw_only=True):
         return max(self.outputs.values(), default=0.0)
 
 
-class Conditioning(_Part, frozen=True, kw_only=True):
+class Conditioning(Record, frozen=True, kw_only=True):
     """What one output was judged by, and why.
 
     Attributes:
@@ -75,7 +71,7 @@ class Conditioning(_Part, frozen=True, kw_only=True):
     unsettled: int = 0
 
 
-class SitePower(_Part, frozen=True, kw_only=True):
+class SitePower(Record, frozen=True, kw_only=True):
     """What was shown at one site of the original, with what other sites compute held fixed.
 
     Attributes:
@@ -96,7 +92,7 @@ class SitePower(_Part, frozen=True, kw_only=True):
     shown: bool
 
 
-class Power(_Part, frozen=True, kw_only=True):
+class Power(Record, frozen=True, kw_only=True):
     """What the comparison with the original could show.
 
     Attributes:

@@ -12,16 +12,15 @@ from hypothesis import strategies as st
 
 from specialize.fleet.clustering import Cells, Clustering, Limit, cluster
 from specialize.fleet.footprint import EnvelopeSpace, Footprint, Ints, Packing, Space, TablesSpace, pack
+from specialize.fleet.vehicle import Vehicle
 
 
 def footprint(seen: np.ndarray, number: int) -> Footprint:
     """Return the footprint of one camera set (N, Q) without tolerance."""
     lengths = seen.sum(axis=1, dtype=np.int64)[None]
-    return Footprint(
-        vehicle=f"v{number}", path=Path(f"v{number}.yaml"), profile=str(number), plan="", calibration=str(number),
-        cameras=("A", "B"),
-        own=lengths, reach=lengths, fan_in=1, bits=pack(seen),
-    )  # fmt: skip
+    name = f"v{number}"
+    vehicle = Vehicle(vehicle=name, path=Path(f"{name}.yaml"), profile=str(number), calibration=str(number))
+    return Footprint(vehicle, ("A", "B"), own=lengths, reach=lengths, fan_in=1, bits=pack(seen))
 
 
 def grouped(sets: list[np.ndarray], overhead: float, space: Space) -> Clustering:

@@ -186,13 +186,12 @@ def build(
     """
     from specialize.cli.render_fleet_build import build_json, build_line, build_text
     from specialize.fleet.build import build_fleet
-    from specialize.fleet.engines import engine_of
+    from specialize.fleet.executors import executor_of
     from specialize.fleet.lock import NAME
 
     place = lock or folder / NAME
-    built = build_fleet(
-        place, engine_of(engine, scheduler, jobs), output, lambda *done: say(build_line(*done))
-    )
+    with executor_of(engine, scheduler, jobs) as executor:
+        built = build_fleet(place, executor, output, lambda *done: say(build_line(*done)))
     emit(build_json(built), build_text(built), as_json)
     return built.exit_code
 

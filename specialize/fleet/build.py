@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from pathlib import Path
 
 from specialize.digest import digest
 from specialize.errors import SpecializeError
 from specialize.fleet.builds import BuiltBuild, FleetBuilt, failed
-from specialize.fleet.engines import Engine, Local
+from specialize.fleet.executors import Serial, completed
 from specialize.fleet.lock import FleetLock, lock_text, read_lock
 from specialize.fleet.retention import FLEET_KIND
 from specialize.fleet.storage import KIND, folder_name, unpack_build
@@ -23,13 +24,13 @@ Watch = Callable[[BuiltBuild, int, int], None]
 
 
 def build_fleet(
-    lock_file: Path, engine: Engine | None = None, output: Path | None = None, watch: Watch | None = None
+    lock_file: Path, executor: Executor | None = None, output: Path | None = None, watch: Watch | None = None
 ) -> FleetBuilt:
     """Carry out a lock: make every build that the store does not have, and go on where one fails.
 
     Args:
         lock_file: The lock that `fleet plan` wrote.
-        engine: Where to work; in this process without one.
+        executor: Where to work; in this process without one.
         output: Folder in which every build is laid out as a folder of its own; none without it.
         watch: Called after each build, with the number of builds done and of all builds.
 
@@ -41,7 +42,7 @@ def build_fleet(
     register(store, lock, lock_file)
     work = work_of(lock, _place_of(store))
     results: list[BuiltBuild] = []
-    for built in _all(work, engine or Local()):
+    for built in _all(work, executor or Serial()):
         results.append(built if output is None else _laid_out(built, work.left_out, store, output))
         if watch is not None:
             watch(results[-1], len(results), len(lock.builds))
@@ -69,12 +70,12 @@ def register(store: Store, lock: FleetLock, lock_file: Path) -> None:
     store.write_entry(entry)
 
 
-def _all(work: Work, engine: Engine) -> Iterator[BuiltBuild]:
+def _all(work: Work, executor: Executor) -> Iterator[BuiltBuild]:
     """Yield every build as it finishes; engines with tables after the others, with the tables of their vehicles."""
     yield from work.failed
     tasks = {task.build.key: task for task in work.tasks}
     waiting = []
-    for built in engine.run(carry_out, work.tasks, _lost):
+    for built in completed(executor, carry_out, work.tasks, _lost):
         if built.mode != "tables" or built.status == "failed":
             yield built
         else:
@@ -82,7 +83,7 @@ def _all(work: Work, engine: Engine) -> Iterator[BuiltBuild]:
     for built in waiting:
         start = time.perf_counter()
         parts = tuple(tasks[built.key].chunks(CHUNK))
-        tabled = list(engine.run(make_tables, parts, without_tables))
+        tabled = list(completed(executor, make_tables, parts, without_tables))
         yield _with_tables(built, tabled, time.perf_counter() - start)
 
 

@@ -18,7 +18,7 @@ from specialize.explain.drift import check
 from specialize.fleet import worker as worker_module
 from specialize.fleet.build import build_fleet
 from specialize.fleet.builds import FleetBuilt
-from specialize.fleet.engines import Dask, Local, engine_of
+from specialize.fleet.executors import executor_of
 from specialize.fleet.lock import NAME, lock_of, read_lock, write_lock
 from specialize.fleet.plan import plan_fleet
 from specialize.fleet.request import FleetRequest, PlanMode
@@ -214,7 +214,8 @@ def test_several_processes_make_the_same(
 ) -> None:
     """Two processes leave the same objects in the store as one."""
     lock = locked(tmp_path)
-    build_fleet(lock, Local(jobs=2))
+    with executor_of(jobs=2) as executor:
+        build_fleet(lock, executor)
     first = entries(open_store())
     monkeypatch.setenv("SPECIALIZE_STORE", str(tmp_path / "other"))
     build_fleet(lock)
@@ -289,19 +290,20 @@ def test_what_is_not_there_is_explained(tmp_path: Path, store_dir: Path) -> None
         build_fleet(tmp_path / NAME)
     with pytest.raises(InputError, match="fleet build"):
         unpack_build(open_store(), "sha256:" + "0" * 64, tmp_path / "x")
-    with pytest.raises(UsageError, match="did you mean 'dask'"):
-        engine_of("task", "", 1)
-    with pytest.raises(UsageError, match="--scheduler"):
-        engine_of("local", "tcp://x", 1)
-    with pytest.raises(UsageError, match="--jobs"):
-        engine_of("local", "", 0)
+    with pytest.raises(UsageError, match="did you mean 'dask'"), executor_of("task"):
+        pass
+    with pytest.raises(UsageError, match="--scheduler"), executor_of("local", "tcp://x"):
+        pass
+    with pytest.raises(UsageError, match="--jobs"), executor_of(jobs=0):
+        pass
 
 
 @pytest.mark.slow
 def test_dask_makes_the_same(tmp_path: Path, store_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dask cluster on this machine leaves the same objects in the store as one process."""
     lock = locked(tmp_path)
-    built = build_fleet(lock, Dask(jobs=2))
+    with executor_of("dask", jobs=2) as executor:
+        built = build_fleet(lock, executor)
     assert statuses(built) == ["built"] * 3
     first = entries(open_store())
     monkeypatch.setenv("SPECIALIZE_STORE", str(tmp_path / "other"))
@@ -312,5 +314,5 @@ def test_dask_makes_the_same(tmp_path: Path, store_dir: Path, monkeypatch: pytes
 @pytest.mark.slow
 def test_a_scheduler_that_does_not_answer_is_an_error(tmp_path: Path, store_dir: Path) -> None:
     """An address where nobody listens is an error, not a wait without end."""
-    with pytest.raises(InputError, match="no answer"):
-        build_fleet(locked(tmp_path), Dask("tcp://127.0.0.1:9"))
+    with pytest.raises(InputError, match="no answer"), executor_of("dask", "tcp://127.0.0.1:9"):
+        pass

@@ -1,4 +1,4 @@
-"""Engines carry out tasks anywhere, and one that kills its process fails alone."""
+"""Executors carry out tasks anywhere, and one that kills its process fails alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from specialize.fleet.build import build_fleet
-from specialize.fleet.engines import Dask, Local
+from specialize.fleet.executors import completed, executor_of
 from specialize.store import open_store
 from tests.fleet.dying import halved
 from tests.fleet.test_build import entries, locked, statuses
@@ -21,8 +21,25 @@ def lost(number: int, reason: str) -> str:
 
 def test_a_process_that_dies_fails_its_task_alone() -> None:
     """Every other task is done, also those that were in the same pool."""
-    results = list(Local(2).run(halved, [1, 2, 3, 4, 5], lost))
+    with executor_of(jobs=2) as executor:
+        results = list(completed(executor, halved, [1, 2, 3, 4, 5], lost))
     assert sorted(results) == ["half of 10", "half of 2", "half of 4", "half of 8", "lost 3"]
+
+
+def test_one_process_tells_of_each_task_before_the_next(tmp_path: Path) -> None:
+    """Without other processes a result is there before the next task begins, and an exception is not caught."""
+    begun: list[int] = []
+
+    def inverted(number: int) -> float:
+        begun.append(number)
+        return 1 / number
+
+    with executor_of() as executor:
+        results = completed(executor, inverted, [2, 4, 0], lambda number, reason: 0.0)
+        assert (next(results), begun) == (0.5, [2])
+        assert (next(results), begun) == (0.25, [2, 4])
+        with pytest.raises(ZeroDivisionError):
+            next(results)
 
 
 @pytest.mark.slow
@@ -33,8 +50,11 @@ def test_the_workers_of_a_scheduler_make_the_same(
     distributed = pytest.importorskip("distributed")
     lock = locked(tmp_path)
     options = {"threads_per_worker": 1, "processes": True, "dashboard_address": None}
-    with distributed.LocalCluster(n_workers=2, **options) as cluster:
-        built = build_fleet(lock, Dask(cluster.scheduler_address))
+    with (
+        distributed.LocalCluster(n_workers=2, **options) as cluster,
+        executor_of("dask", cluster.scheduler_address) as executor,
+    ):
+        built = build_fleet(lock, executor)
     assert statuses(built) == ["built"] * 3
     first = entries(open_store())
     monkeypatch.setenv("SPECIALIZE_STORE", str(tmp_path / "other"))

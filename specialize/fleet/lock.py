@@ -1,40 +1,73 @@
-"""`fleet.lock`: which build serves which vehicle, as text that reads well in a diff.
+"""`fleet.lock`: which build serves which vehicle, as JSON lines that read well in a diff.
 
-    schema specialize/fleet-lock@1
-    compiler 0.1.0
-    request folder=. model=bevformer_tiny mode=auto ...
-    build sha256:... tables for=car_01 pairs=2835 lengths=389,470,474,600,449,453
-    vehicle car_01 car_01.yaml sha256:<profile> sha256:<plan> sha256:<calibration> sha256:<build>
+    {"schema": "specialize/fleet-lock@2", "compiler": "0.1.0", "spec": "sha256:...", "source": "seed 0"}
+    {"request": {"folder": ".", "model": "bevformer_tiny", "mode": "auto", ...}}
+    {"build": "sha256:...", "mode": "tables", "made_from": "car_01", "pairs": 2835, "lengths": [[389, 470, ...]]}
+    {"vehicle": "car_01", "path": "car_01.yaml", "profile": "sha256:...", ..., "build": "sha256:..."}
 
-One line per build, sorted by key, and per vehicle, sorted by name; blanks and other odd characters in names are
-written as in URLs. A new vehicle, or a new calibration, is one changed line, and one more if its build changes.
-Paths are relative to the lock.
+One line per build, sorted by key, and per vehicle, sorted by name. A new vehicle, or a new calibration, is one changed
+line, and one more if its build changes. Paths are relative to the lock.
 """
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, fields
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, unquote
+from typing import Any, TypeVar
+
+import msgspec
 
 from specialize.errors import InputError
 from specialize.files.atomic import write_file
 from specialize.files.regular import read_regular
 from specialize.fleet.builds import FleetBuild, FleetPlan, locked
+from specialize.fleet.lock_request import options_of, relative, request_of
+from specialize.fleet.lock_words import SCHEMA as FIRST_SCHEMA
+from specialize.fleet.lock_words import lines_of_words
 from specialize.fleet.request import FleetRequest
 from specialize.fleet.vehicle import Vehicle
-from specialize.request import MODES, BuildOptions
+from specialize.request import Mode
 from specialize.version import VERSION
 
-SCHEMA = "specialize/fleet-lock@1"
+SCHEMA = "specialize/fleet-lock@2"
 NAME = "fleet.lock"
 
-_SAFE = "!#$&'()*+,-./:;<>?@[]^_`{|}~"
-_OWN = tuple(part for part in fields(FleetRequest) if part.name != "build")
-_OPTIONS = (*fields(BuildOptions), *_OWN)
-_PATHS = ("folder", "model_spec", "checkpoint", "frames_dir")
+_AGAIN = "plan the fleet again"
+
+Line = dict[str, Any]
+Kind = TypeVar("Kind")
+
+
+class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The first line: what is true of the whole lock."""
+
+    schema: str
+    compiler: str
+    spec: str
+    source: str
+
+
+class _Build(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The line of a build."""
+
+    build: str
+    mode: Mode
+    made_from: str
+    pairs: int
+    lengths: tuple[tuple[int, ...], ...]
+
+
+class _Vehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The line of a vehicle."""
+
+    vehicle: str
+    path: str
+    profile: str
+    plan: str
+    calibration: str
+    build: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +96,7 @@ class FleetLock:
 
     def in_order(self) -> list[FleetBuild]:
         """Return the builds in the order of the first names among the vehicles that they serve."""
-        return sorted(self.builds.values(), key=lambda one: (min(one.vehicles, default=""), one.key))
+        return sorted(self.builds.values(), key=lambda one: (min(one.vehicles), one.key))
 
 
 def lock_of(plan: FleetPlan) -> FleetLock:
@@ -99,129 +132,109 @@ def read_lock(path: Path) -> FleetLock:
 
 def lock_text(lock: FleetLock, folder: Path) -> str:
     """Return the text of a lock that will lie in a folder."""
-    lines = [
-        f"schema {SCHEMA}",
-        f"compiler {lock.compiler}",
-        f"request {_request_words(lock.request, folder)}",
-        f"spec {lock.spec}",
-        f"source {_quoted(lock.source)}",
-    ]
-    lines += [_build_line(lock.builds[key]) for key in sorted(lock.builds)]
-    homes = {one.vehicle: build.key for build in lock.builds.values() for one in build.members}
-    lines += [_vehicle_line(one, homes[name], folder) for name, one in lock.vehicles.items()]
-    return "\n".join(lines) + "\n"
+    return "".join(json.dumps(msgspec.to_builtins(line)) + "\n" for line in _lines(lock, folder))
+
+
+def _lines(lock: FleetLock, folder: Path) -> Iterator[object]:
+    yield _Head(SCHEMA, lock.compiler, lock.spec, lock.source)
+    yield {"request": options_of(lock.request, folder)}
+    for key in sorted(lock.builds):
+        build = lock.builds[key]
+        yield _Build(key, build.mode, build.made_from, build.pairs, build.lengths)
+    homes = {one.vehicle: key for key, build in lock.builds.items() for one in build.members}
+    for name, one in lock.vehicles.items():
+        path = relative(one.path, folder)
+        yield _Vehicle(name, path, one.profile, one.plan, one.calibration, homes[name])
 
 
 def parse_lock(text: str, path: Path) -> FleetLock:
-    """Parse the text of a lock at `path`.
+    """Parse the text of a lock at `path`, of this version or of the one before.
 
     Raises:
-        InputError: A line is not one of a lock's.
+        InputError: A line is not one of a lock's, two are of one vehicle, or one is missing.
     """
-    lines = [line.split(" ") for line in text.splitlines() if line]
-    if lines[:1] != [["schema", SCHEMA]]:
-        found = " ".join(lines[0])[:60] if lines else "an empty file"
-        raise InputError(f"{path}: line 1", f"schema {SCHEMA}", repr(found), "plan the fleet again")
-    try:
-        once = {words[0]: words[1:] for words in lines if words[0] not in ("build", "vehicle")}
-        vehicles = [_parse_vehicle(words[1:], path.parent) for words in lines if words[0] == "vehicle"]
-        served: dict[str, list[Vehicle]] = {}
-        for one, key in vehicles:
-            served.setdefault(key, []).append(one)
-        builds = [_parse_build(words[1:], served) for words in lines if words[0] == "build"]
-        lock = FleetLock(
-            request=_parse_request(once["request"], path.parent),
-            spec=once["spec"][0],
-            source=unquote(once["source"][0]),
-            builds={build.key: build for build in builds},
-            compiler=once["compiler"][0],
-        )
-    except (KeyError, IndexError, ValueError) as error:
-        raise InputError(
-            str(path), "a whole lock", f"{type(error).__name__}: {error}", "plan again"
-        ) from error
-    for one, key in vehicles:
-        if key not in lock.builds:
-            raise InputError(f"{path}: {one.vehicle}", "a build of this lock", key, "plan again")
-    return lock
+    lines = enumerate(text.split("\n"), start=1)
+    numbered = [(f"{path}: line {number}", line.rstrip("\r")) for number, line in lines if line.strip()]
+    first = numbered[0][1] if numbered else "an empty file"
+    if first == f"schema {FIRST_SCHEMA}":
+        return _lock(list(lines_of_words(numbered, SCHEMA)), path)
+    if numbered and SCHEMA in first:
+        return _lock([(where, _parsed(line, where)) for where, line in numbered], path)
+    raise InputError(f"{path}: line 1", f"schema {SCHEMA}", repr(first[:60]), _AGAIN)
 
 
-def _build_line(build: FleetBuild) -> str:
-    lengths = ";".join(",".join(map(str, row)) for row in build.lengths)
-    return (
-        f"build {build.key} {build.mode} for={_quoted(build.made_from)} pairs={build.pairs} lengths={lengths}"
-    )
-
-
-def _parse_build(words: list[str], served: dict[str, list[Vehicle]]) -> FleetBuild:
-    key, mode, made_from, _, lengths = words
-    if mode not in MODES:
-        raise ValueError(mode)
-    rows = lengths.removeprefix("lengths=").split(";") if lengths != "lengths=" else []
-    return locked(FleetBuild(
-        key=key, mode=mode, made_from=unquote(made_from.removeprefix("for=")), members=tuple(served.get(key, ())),  # type: ignore[arg-type]
-        lengths=tuple(tuple(int(n) for n in row.split(",")) for row in rows),
-    ))  # fmt: skip
-
-
-def _vehicle_line(one: Vehicle, build: str, folder: Path) -> str:
-    path = _quoted(_relative(one.path, folder))
-    digests = f"{one.profile} {one.plan or '-'} {one.calibration} {build}"
-    return f"vehicle {_quoted(one.vehicle)} {path} {digests}"
-
-
-def _parse_vehicle(words: list[str], folder: Path) -> tuple[Vehicle, str]:
-    name, path, profile, plan, calibration, build = words
-    plan = "" if plan == "-" else plan
-    return Vehicle(
-        vehicle=unquote(name), path=folder / unquote(path), profile=profile, plan=plan, calibration=calibration
-    ), build  # fmt: skip
-
-
-def _request_words(request: FleetRequest, folder: Path) -> str:
-    words = []
-    for part in _OPTIONS:
-        value = getattr(request if part in _OWN else request.build, part.name)
-        if part.name in _PATHS and value is not None:
-            value = _relative(value, folder)
-        elif part.name == "model" and value.endswith(".onnx"):
-            value = _relative(Path(value), folder)
-        elif part.name == "allow":
-            if not value:
-                continue  # rarely asked for: left out, so that locks stay as they are
-            value = ",".join(value)
-        words.append(f"{part.name}={'' if value is None else _quoted(str(value))}")
-    return " ".join(words)
-
-
-_LATER = ("attention", "precision", "frames_dir", "allow")
-"""What older locks do not have: it was not asked for."""
-
-
-def _parse_request(words: list[str], folder: Path) -> FleetRequest:
-    given = {key: unquote(value) for key, _, value in (word.partition("=") for word in words)}
-    values: dict[str, Any] = {}
-    for part in _OPTIONS:
-        if part.name in _LATER and part.name not in given:
-            continue
-        text = given[part.name]
-        if part.name in _PATHS:
-            values[part.name] = folder / text if text else None
-        elif part.name == "model":
-            values["model"] = str(folder / text) if text.endswith(".onnx") else text
-        elif part.name == "allow":
-            values["allow"] = tuple(text.split(","))
+def _lock(lines: list[tuple[str, Line]], path: Path) -> FleetLock:
+    """Return the lock of lines, each with its place in the file."""
+    head = _typed(lines[0][1], _Head, lines[0][0])
+    request: FleetRequest | None = None
+    builds: dict[str, _Build] = {}
+    vehicles: dict[str, _Vehicle] = {}
+    for where, line in lines[1:]:
+        if "vehicle" in line:
+            _add(vehicles, _typed(line, _Vehicle, where), line["vehicle"], where)
+        elif "build" in line:
+            _add(builds, _typed(line, _Build, where), line["build"], where)
+        elif "request" in line:
+            request = request_of(line["request"], path.parent, where)
         else:
-            values[part.name] = _KINDS.get(part.name, str)(text)
-    return FleetRequest.of(**values)
+            raise InputError(where, "a request, a build or a vehicle", ", ".join(line)[:60], _AGAIN)
+    if request is None:
+        raise InputError(str(path), "a line with the request", "none", _AGAIN)
+    served: dict[str, list[Vehicle]] = {key: [] for key in builds}
+    for one in vehicles.values():
+        if one.build not in served:
+            raise InputError(f"{path}: {one.vehicle}", "a build of this lock", one.build, _AGAIN)
+        served[one.build].append(_vehicle(one, path.parent))
+    if empty := [key for key, members in served.items() if not members]:
+        raise InputError(f"{path}: build {empty[0]}", "a vehicle that it serves", "none", _AGAIN)
+    made = {key: _build(build, served[key]) for key, build in builds.items()}
+    return FleetLock(request, head.spec, head.source, made, head.compiler)
 
 
-_KINDS: dict[str, type] = {"max_overhead": float, "spare": float, "align": int, "seed": int, "frames": int}
+def _add(known: dict[str, Kind], one: Kind, name: str, where: str) -> None:
+    """Keep a line by its name.
+
+    Raises:
+        InputError: There is one of that name already.
+    """
+    if name in known:
+        raise InputError(where, "one line for each build and vehicle", f"a second one for {name}", _AGAIN)
+    known[name] = one
 
 
-def _relative(path: Path, folder: Path) -> str:
-    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+def _build(line: _Build, members: list[Vehicle]) -> FleetBuild:
+    build = FleetBuild(
+        key=line.build, mode=line.mode, made_from=line.made_from, members=tuple(members), lengths=line.lengths
+    )
+    return locked(build)
 
 
-def _quoted(text: str) -> str:
-    return quote(text, safe=_SAFE)
+def _vehicle(line: _Vehicle, folder: Path) -> Vehicle:
+    return Vehicle(
+        vehicle=line.vehicle, path=folder / line.path, profile=line.profile, plan=line.plan,
+        calibration=line.calibration,
+    )  # fmt: skip
+
+
+def _parsed(text: str, where: str) -> Line:
+    """Return one line as an object.
+
+    Raises:
+        InputError: It is none.
+    """
+    try:
+        return msgspec.json.decode(text, type=Line)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InputError(where, "a line of a lock", str(error), _AGAIN) from error
+
+
+def _typed(line: Line, kind: type[Kind], where: str) -> Kind:
+    """Return one line as a record.
+
+    Raises:
+        InputError: It has other keys, or values of other types.
+    """
+    try:
+        return msgspec.convert(line, kind)
+    except msgspec.ValidationError as error:
+        raise InputError(where, "a line of a lock", str(error), _AGAIN) from error

@@ -65,7 +65,7 @@ def test_plan_prints_and_writes(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     ran = run_here(capsys, "fleet", "plan", tmp_path, "--mode", "envelope")
     assert "1 build of bevformer_tiny (no plan has fewer)" in ran.out
     assert "until the next build" in ran.out
-    assert (tmp_path / "fleet.lock").read_text().startswith("schema specialize/fleet-lock@1\n")
+    assert (tmp_path / "fleet.lock").read_text().startswith('{"schema": "specialize/fleet-lock@2"')
     data = json.loads(run_here(capsys, "fleet", "plan", tmp_path, "-o", tmp_path / "x.lock", "--json").out)
     assert (data["schema"], data["vehicles"], len(data["builds"])) == ("specialize/fleet-plan@1", 4, 1)
     build = data["builds"][0]
@@ -130,7 +130,7 @@ def test_gc_knows_fleets(capsys: pytest.CaptureFixture[str], tmp_path: Path, sto
     run_here(capsys, *plan)
     assert "and 1 build that nothing names" in run_here(capsys, "store", "gc", "--grace", "-1").out
     assert "1 reused" in run_here(capsys, "fleet", "build", fleet).out
-    (fleet / "fleet.lock").write_bytes(b"schema \xff\n")
+    (fleet / "fleet.lock").write_bytes(b"{\xff}\n")
     assert run_here(capsys, "store", "gc", "--grace", "-1").code == 1
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import re
+import json
 from pathlib import Path
 
 import pytest
@@ -54,8 +54,8 @@ def test_lines_are_sorted_and_one_change_is_few_lines(tmp_path: Path) -> None:
     """A new vehicle that needs no other build is one more line."""
     write_fleet(tmp_path, authored.CAR42, 5)
     before = lock_text(lock_of(planned(tmp_path)), tmp_path).splitlines()
-    assert before[0] == f"schema {SCHEMA}"
-    names = [line.split()[1] for line in before if line.startswith("vehicle")]
+    assert json.loads(before[0])["schema"] == SCHEMA
+    names = [one["vehicle"] for one in map(json.loads, before) if "vehicle" in one]
     assert names == sorted(names)
     twin = dataclasses.replace(authored.assembled(authored.CAR42, "car_00002"), vehicle="twin")
     write_rig(tmp_path, twin)
@@ -78,24 +78,46 @@ def damaged(text: str, how: str) -> str:
     lines = text.splitlines()
     return {
         "empty": "",
-        "other version": text.replace("lock@1", "lock@9"),
+        "other version": text.replace("lock@2", "lock@9"),
         "cut line": text[:-20],
-        "no request": "\n".join(line for line in lines if not line.startswith("request")),
-        "unknown mode": text.replace(" tables for", " magic for"),
-        "lost build": "\n".join(line for line in lines if not line.startswith("build")),
-        "odd length": text.replace("lengths=", "lengths=x"),
+        "no request": "\n".join(line for line in lines if "request" not in line),
+        "unknown option": text.replace('"seed": 0', '"sead": 0'),
+        "odd option": text.replace('"seed": 0', '"seed": "x"'),
+        "odd path": text.replace('"folder": "."', '"folder": 7'),
+        "unknown mode": text.replace('"mode": "exact"', '"mode": "magic"'),
+        "unknown key": text.replace('"plan":', '"plans":'),
+        "another line": text + '{"car": "x"}',
+        "no object": text + "[]",
+        "deep": text + '{"car": ' + "[" * 100_000,
+        "lost build": "\n".join(line for line in lines if "made_from" not in line),
+        "lost vehicle": "\n".join(line for line in lines if '"vehicle": "car_00001"' not in line),
+        "two of a vehicle": "\n".join([*lines, lines[-1]]),
+        "odd length": text.replace('"lengths": [[', '"lengths": [["x", '),
     }[how]
 
 
-@pytest.mark.parametrize(
-    "how", ["empty", "other version", "cut line", "no request", "unknown mode", "lost build", "odd length"]
-)
-def test_damage_is_an_error(tmp_path: Path, how: str) -> None:
+DAMAGES = (
+    "empty", "other version", "cut line", "no request", "unknown option", "odd option", "odd path", "unknown mode",
+    "unknown key", "another line", "no object", "deep", "lost build", "lost vehicle", "two of a vehicle", "odd length",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def exact_lock(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the text of the lock of two vehicles."""
+    folder = tmp_path_factory.mktemp("fleet")
+    write_fleet(folder, authored.CAR42, 2)
+    request = FleetRequest.of(folder=folder, model="bevformer_tiny", mode="exact")
+    return lock_text(lock_of(plan_fleet(request, jobs=1)), folder)
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_damage_is_an_error(tmp_path: Path, exact_lock: str, how: str) -> None:
     """A damaged lock is refused with its path, never half believed."""
-    write_fleet(tmp_path, authored.CAR42, 2)
-    text = lock_text(lock_of(planned(tmp_path)), tmp_path)
+    parse_lock(exact_lock, tmp_path / "fleet.lock")
+    assert damaged(exact_lock, how) != exact_lock
     with pytest.raises(InputError, match=r"fleet\.lock"):
-        parse_lock(damaged(text, how), tmp_path / "fleet.lock")
+        parse_lock(damaged(exact_lock, how), tmp_path / "fleet.lock")
 
 
 def test_a_missing_lock_says_how_to_make_one(tmp_path: Path) -> None:
@@ -104,11 +126,41 @@ def test_a_missing_lock_says_how_to_make_one(tmp_path: Path) -> None:
         read_lock(tmp_path / "fleet.lock")
 
 
-def test_a_lock_of_before_targets_is_read(tmp_path: Path) -> None:
-    """What an older lock does not say was not asked for."""
-    write_fleet(tmp_path, authored.CAR42, 1)
-    text = lock_text(lock_of(planned(tmp_path)), tmp_path)
-    older = re.sub(r" (attention|precision|frames_dir)=\S*", "", text)
-    assert older != text
-    found = parse_lock(older, tmp_path / NAME).request
-    assert (found.build.attention, found.build.precision, found.build.frames_dir) == ("", "float32", None)
+FIRST = """\
+schema specialize/fleet-lock@1
+compiler 0.1.0
+request model=models/tiny.onnx checkpoint= model_spec=a%20b.yaml layout=padded align=8 seed=3 frames=1 folder=cars \
+mode=auto max_overhead=0.01 tolerance=rotation=2mrad spare=0.0{later}
+spec sha256:aa
+source seed%203
+build sha256:b1 exact for=Wagen%20%E4 pairs=0 lengths=
+build sha256:b2 tables for=z pairs=10 lengths=1,2;3,4
+vehicle Wagen%20%E8%BD%A6 cars/1%20.yaml sha256:p1 - sha256:c1 sha256:b1
+vehicle a cars/a.yaml sha256:p2 sha256:v2 sha256:c2 sha256:b2
+vehicle z cars/z.yaml sha256:p3 sha256:v3 sha256:c3 sha256:b2
+"""
+
+
+def test_a_lock_of_the_first_version_is_read(tmp_path: Path) -> None:
+    """Words between blanks mean what they meant, and are written as lines of the present version."""
+    lock = parse_lock(FIRST.format(later=" precision=int8 allow=raw-size,view-share"), tmp_path / NAME)
+    asked = lock.request.build
+    assert (lock.request.folder, lock.request.max_overhead) == (tmp_path / "cars", 0.01)
+    assert (asked.model, asked.model_spec) == (str(tmp_path / "models/tiny.onnx"), tmp_path / "a b.yaml")
+    assert (asked.checkpoint, asked.align, asked.precision) == (None, 8, "int8")
+    assert (asked.allow, lock.source) == (("raw-size", "view-share"), "seed 3")
+    assert {key: build.vehicles for key, build in lock.builds.items()} == {
+        "sha256:b1": ("Wagen \u8f66",), "sha256:b2": ("z", "a"),
+    }  # fmt: skip
+    assert lock.builds["sha256:b2"].lengths == ((1, 2), (3, 4))
+    assert lock.vehicles["Wagen \u8f66"].plan == ""
+    assert parse_lock(lock_text(lock, tmp_path), tmp_path / NAME) == lock
+    with pytest.raises(InputError, match=r"fleet\.lock: line 6"):
+        parse_lock(FIRST.format(later="").replace("pairs=0", "pairs=x"), tmp_path / NAME)
+
+
+def test_what_a_lock_does_not_say_was_not_asked_for(tmp_path: Path, exact_lock: str) -> None:
+    """Options that came later are missing in older locks, of both versions, and are then those without options."""
+    for text in (FIRST.format(later=""), exact_lock.replace('"precision": "float32", ', "")):
+        found = parse_lock(text, tmp_path / NAME).request
+        assert (found.build.attention, found.build.precision, found.build.frames_dir) == ("", "float32", None)

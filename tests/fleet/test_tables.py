@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from specialize.binding.table import make_table
@@ -77,22 +78,17 @@ def test_a_vehicle_that_does_not_fit_stops_no_other(tmp_path: Path, store_dir: P
         lock.parent, authored.knocked(authored.assembled(authored.CAR42, "car_00002"), "CAM_FRONT", 25.0)
     )
     again(lock)
-    keys = {one.vehicle: one for one in read_lock(lock).vehicles.values()}
-    lines = [line for line in text.splitlines() if not line.startswith("vehicle car_00002")]
-    new, old = keys["car_00002"], read_lock_text(text)
-    forged = f"vehicle car_00002 car_00002.yaml {new.profile} {new.plan} {new.calibration} {old}"
-    lock.write_text("\n".join([*lines, forged]) + "\n")
+    new = next(json.loads(line) for line in lock.read_text().splitlines() if '"vehicle": "car_00002"' in line)
+    lines = [json.loads(line) for line in text.splitlines()]
+    (engine,) = (line["build"] for line in lines if "made_from" in line)
+    forged = [new | {"build": engine} if line.get("vehicle") == "car_00002" else line for line in lines]
+    lock.write_text("\n".join(map(json.dumps, forged)))
     built = build_fleet(lock)
     assert built.exit_code == 1
     reasons = dict(built.left_out)
     assert set(reasons) == {"car_00002", "car_00003"}
     assert "too many" in reasons["car_00002"]
     assert built.builds[0].tables == 1
-
-
-def read_lock_text(text: str) -> str:
-    """Return the key of the only build in a lock's text."""
-    return next(line.split()[1] for line in text.splitlines() if line.startswith("build"))
 
 
 def test_collection_removes_tables_of_vehicles_that_left(tmp_path: Path, store_dir: Path) -> None:

@@ -1,4 +1,4 @@
-"""Peel: find the tensors that a site's images, grids and weights are cut from, if those are the operator's own inputs.
+"""Inputs of a site: find the tensors that its images, grids and weights are cut from, if those are the operator's own.
 
 If the images of all levels are views of one tensor that has the operator's order of elements, that tensor is the
 value, and the operators that cut it up are not needed any more; so it is for locations, which grids are 2 x - 1 of,

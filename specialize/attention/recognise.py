@@ -17,9 +17,9 @@ from specialize.attention.match import Site, find_sites
 from specialize.attention.operator import DOMAIN, Attention
 from specialize.attention.rewrite import rewrite_site
 from specialize.attention.vendors import read_custom
+from specialize.graph.builder import PASS_KEY, Builder
 from specialize.graph.custom import CUSTOM
 from specialize.graph.declined import Declined
-from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.notes import Note, declined, node_name
 from specialize.graph.rewrite import remove_unused, replace
 

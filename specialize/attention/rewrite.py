@@ -23,11 +23,11 @@ from specialize.attention.inputs_of import (
 )  # fmt: skip
 from specialize.attention.match import BATCH, CHANNEL, Site
 from specialize.attention.operator import Attention, Sizes, make_attention
+from specialize.graph.builder import Builder
 from specialize.graph.declined import Declined
-from specialize.graph.edit import Builder
 from specialize.graph.shapes import dims
+from specialize.graph.snippets import slice_of
 from specialize.graph.views import MOVES, View, moved
-from specialize.passes.arithmetic import slice_of
 
 
 def rewrite_site(site: Site, builder: Builder) -> tuple[ir.Value, ir.Value, Attention] | Declined:

@@ -18,13 +18,13 @@ from specialize.attention.operator import (
     make_attention,
     sizes_of,
 )
+from specialize.graph.builder import Builder
 from specialize.graph.custom import Role, Spelling, result_shape, roles_of
 from specialize.graph.declined import Declined
-from specialize.graph.edit import Builder
 from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.shapes import STANDARD, dims, is_static
+from specialize.graph.snippets import slice_of
 from specialize.graph.views import View, climb, descend
-from specialize.passes.arithmetic import slice_of
 
 
 def read_custom(node: ir.Node, spelling: Spelling, builder: Builder) -> tuple[ir.Value, Attention] | Declined:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specialize.binding.fits import Needs
+from specialize.binding.capacity_file import Needs
 from specialize.errors import InputError, StaleError, UsageError
 from specialize.passes.site import CompactedSite
 from specialize.rows.arrange import Packing
-from specialize.rows.room import Room, Sum, most_rows
+from specialize.rows.capacity import Room, Sum, most_rows
 from specialize.rows.sum_back import CAMERAS
 from specialize.visibility.plan import VisibilityPlan
 
@@ -29,7 +29,7 @@ LEAST_FAN_IN = 2
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What was asked for.
+    """The option `--capacity`.
 
     Attributes:
         lengths: One number for all cameras, or one per camera; empty for `auto`.

@@ -9,14 +9,14 @@ import onnx_ir as ir
 
 from specialize.binding.capacity import Capacity, make_rooms, needs_of
 from specialize.binding.relink.assemble import NotPortableError
+from specialize.binding.relink.checksum import sealed
 from specialize.binding.relink.learn import Tried, learn
-from specialize.binding.relink.sealing import sealed
 from specialize.binding.table_inputs import Program
 from specialize.binding.table_program import BEVPOOL, GRAPH, PROGRAM, RELINK
 from specialize.calibration.profile import CalibrationProfile
 from specialize.graph.io import read_graph
 from specialize.passes.externalize import Array, read_tables
-from specialize.rows.room import Room
+from specialize.rows.capacity import Room
 from specialize.visibility.plan import VisibilityPlan
 
 

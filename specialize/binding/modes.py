@@ -225,7 +225,7 @@ def _turned(
 ) -> dict[str, npt.NDArray[np.generic]]:
     """Return the calibration inputs that matter and change if every camera is turned, with the values they then have.
 
-    An input that nothing reads is left out; `model` has no dead nodes.
+    Unused inputs are left out; `model` has no dead nodes.
     """
     bounds = [Deviation(rotation_rad=TURN_RAD)] * len(profile.cameras)
     try:
@@ -245,7 +245,7 @@ def _turned(
 def _trials(
     model: ir.Model, spec: ModelSpec, profile: CalibrationProfile, plans: Sequence[VisibilityPlan]
 ) -> list[Trial]:
-    """Return the nominal calibration and two that are far from it, to tell masks from what looks like one."""
+    """Return the nominal calibration and two that are far from it, to tell masks from what only equals one."""
     far = tuple(at_the_edge(profile, [_FAR] * len(profile.cameras), 2))
     seen = (tuple(plans), *(visible_sets(spec, each) for each in far))
     return [

@@ -23,7 +23,7 @@ from specialize.binding.capacity import (
     parse_capacity,
     pools,
 )
-from specialize.binding.fits import Needs
+from specialize.binding.capacity_file import Needs
 from specialize.binding.learn_program import files_of, linked_program
 from specialize.binding.table_inputs import Program
 from specialize.binding.table_program import PROGRAM
@@ -49,7 +49,7 @@ from specialize.passes.pipeline import Specialized, tidied
 from specialize.passes.site import CompactedSite
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
-from specialize.rows.table import MADE, Table
+from specialize.rows.table_input import MADE, Table
 from specialize.visibility.perturb import Move, at_the_edge, perturbed, rotation
 from specialize.visibility.plan import VisibilityPlan
 from specialize.visibility.pyramid import Deviation

@@ -1,4 +1,4 @@
-"""Tables of a vehicle: what an engine that serves many vehicles wants to know about one of them.
+"""Tables of a vehicle: the inputs that an engine for many vehicles takes of each.
 
 A build in mode `tables` keeps the part of its model that the tables follow from, in `tables.onnx`: what the
 calibration alone determines, and the operators around the places where rows are dropped. Compiling that part for
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from specialize.artifact import Build
-from specialize.binding.fits import Needs, explain, rooms_from_json, rooms_json
+from specialize.binding.capacity_file import Needs, explain, rooms_from_json, rooms_json
 from specialize.binding.relink import program as portable
 from specialize.binding.table_program import (
     BEVPOOL,
@@ -38,8 +38,8 @@ from specialize.passes.bind import feeds_of
 from specialize.passes.externalize import Array, read_tables, signature
 from specialize.passes.pipeline import Specialized, compact_graph
 from specialize.rows.arrange import Packing
-from specialize.rows.room import NoRoomError
-from specialize.rows.table import Table
+from specialize.rows.capacity import NoRoomError
+from specialize.rows.table_input import Table
 from specialize.witness.rig import Rig
 
 
@@ -54,7 +54,7 @@ class Program:
         packing: Layout, alignment and rooms.
         tables: The tables and where they are in the compiled part.
         signature: Digest of the compiled part without the tables; empty until it is known.
-        recipe: What the witness knows of the tables.
+        recipe: How the witness computes the tables.
         link: The portable program that makes them; None where the part is compiled for each vehicle.
         declined: Why there is none.
         graph: The same as an ONNX file, when it is found; empty where that cannot be.

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specialize.artifact import Build
-from specialize.binding.fits import explain
+from specialize.binding.capacity_file import explain
 from specialize.binding.relink.kinds import calibration_of
 from specialize.binding.relink.places import DoesNotFitError
 from specialize.binding.relink.program import Program, parse_program
@@ -20,7 +20,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, StaleError, UsageError
 from specialize.files.atomic import explained
 from specialize.files.regular import read_regular
-from specialize.rows.room import NoRoomError
+from specialize.rows.capacity import NoRoomError
 
 PROGRAM, RELINK, GRAPH, BEVPOOL = "tables.onnx", "relink.bin", "relink.onnx", "bevpool.bin"
 OWN_TABLE = "table.safetensors"

@@ -36,7 +36,7 @@ def command(
 
     The tensors of the file are named as the engine's inputs; no model is run.
     """
-    from specialize.binding.table import make_table
+    from specialize.binding.make_tables import make_table
 
     outcome = make_table(build_dir, calib, output, allow, bevpool)
     warn(outcome.warnings)

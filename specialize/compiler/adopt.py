@@ -46,7 +46,7 @@ def adopt(path: Path, graph: str, digests: Mapping[str, str], key: str, store: S
     Raises:
         InputError: The model cannot be read, or changes meanwhile.
     """
-    from specialize.graph.batch import batch_notes, bind_batch
+    from specialize.graph.bind_batch import batch_notes, bind_batch
     from specialize.graph.io import read_graph, write_graph
 
     with work_folder(store.scratch(), "own") as folder:
@@ -73,8 +73,8 @@ def prepare(model: ir.Model, folder: Path) -> None:
 
     What a vehicle then adds is what depends on its calibration.
     """
+    from specialize.graph.folding import fold
     from specialize.graph.io import write_graph
-    from specialize.graph.known import fold
     from specialize.passes.clean_up import tidy
 
     fold(model)
@@ -108,7 +108,7 @@ def reference_of(model: ir.Model, original: Path) -> dict[str, Any]:
     Raises:
         InputError: A custom operator cannot be read.
     """
-    from specialize.graph.repair import repair_samples
+    from specialize.graph.repair_grid_sample import repair_samples
     from specialize.lowering.attention import custom_operators, runnable
     from specialize.verify.runtime import open_model
 

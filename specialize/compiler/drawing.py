@@ -16,8 +16,8 @@ from specialize.compiler.generic import PREPARED
 from specialize.compiler.specialize import Compilation
 from specialize.costs.projections import with_projections
 from specialize.costs.traffic import is_constant
+from specialize.graph.builder import SITE_KEY
 from specialize.graph.dependents import dependents
-from specialize.graph.edit import SITE_KEY
 from specialize.graph.io import read_graph
 from specialize.graph.ops import BY_ELEMENT, PRODUCTS, SAMPLERS, of
 from specialize.graph.shapes import dims, is_static

@@ -18,10 +18,10 @@ from specialize.compiler.specialize import Compilation
 from specialize.costs import FormsReport, contradiction
 from specialize.costs.projections import with_projections
 from specialize.errors import SpecializeError
-from specialize.graph.edit import SITE_KEY
-from specialize.graph.equal import with_equals
+from specialize.graph.builder import SITE_KEY
+from specialize.graph.equal_nodes import with_equals
+from specialize.graph.folding import fold
 from specialize.graph.io import read_graph, write_graph
-from specialize.graph.known import fold
 from specialize.model.spec import ModelSpec
 from specialize.passes.bind import bind
 from specialize.passes.site import CompactedSite

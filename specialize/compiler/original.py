@@ -10,10 +10,10 @@ import onnx_ir as ir
 
 from specialize.compiler.forms import site_forms
 from specialize.costs import CostReport, FormsReport, count
-from specialize.graph.batch import bind_batch
-from specialize.graph.equal import with_equals
+from specialize.graph.bind_batch import bind_batch
+from specialize.graph.equal_nodes import with_equals
+from specialize.graph.folding import evaluate, fold
 from specialize.graph.io import read_graph
-from specialize.graph.known import evaluate, fold
 from specialize.passes.bind import bind
 from specialize.passes.site import CompactedSite
 

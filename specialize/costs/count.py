@@ -17,7 +17,7 @@ from specialize.costs.report import UNKNOWN_SHAPE, CostReport, NodeCost
 from specialize.costs.traffic import Traffic, is_constant, is_weight, node_traffic, peak_activation_bytes
 from specialize.errors import InputError
 from specialize.evidence.costs import NOTHING, Uncounted
-from specialize.graph.known import evaluate
+from specialize.graph.folding import evaluate
 
 SITE_KEY = "specialize.site"
 """Key of a node's metadata that names the attention site it belongs to."""

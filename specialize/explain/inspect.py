@@ -23,9 +23,9 @@ from specialize.errors import InputError, SpecializeError
 from specialize.files.atomic import write_file
 from specialize.files.resources import resource_dir
 from specialize.files.scratch import temporary_folder
-from specialize.graph.batch import batch_notes, bind_batch
+from specialize.graph.bind_batch import batch_notes, bind_batch
+from specialize.graph.folding import fold
 from specialize.graph.io import opset_of, read_as_written, read_graph, write_graph
-from specialize.graph.known import fold
 from specialize.graph.notes import Note
 from specialize.model.spec import ModelSpec, read_spec
 from specialize.model.visible import visible_sets

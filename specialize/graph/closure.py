@@ -12,8 +12,8 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.dependents import dependents, reads_any
+from specialize.graph.folding import IMPURE, RUNNABLE
 from specialize.graph.knowledge import Knowledge
-from specialize.graph.known import IMPURE, RUNNABLE
 from specialize.graph.shapes import STANDARD
 from specialize.graph.subgraphs import has_subgraph, node_reads
 

@@ -2,7 +2,7 @@
 
 Those of deformable attention compute what the internal operator computes (`passes.attention`) from other inputs; that
 of pooling what `passes.lower_pool` writes out. Where the facts come from is in `docs/targets.md`. Shape inference
-knows none of them, so their shapes are told here.
+knows none of them, so their shapes are computed here.
 """
 
 from __future__ import annotations

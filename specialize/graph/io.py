@@ -13,9 +13,9 @@ from onnx import version_converter
 
 from specialize.errors import InputError
 from specialize.files.atomic import explained
-from specialize.graph.checks import require_sound, require_whole
+from specialize.graph.check_file import require_sound, require_whole
+from specialize.graph.check_operators import require_operators
 from specialize.graph.custom import is_plugin
-from specialize.graph.operators import require_operators
 
 WRITTEN_OPSET = 13
 """The oldest opset that what specialization makes can be written in; older models are raised to it."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph import budget, integers, running, shapes, subgraphs
+from specialize.graph import budget, running, shape_arithmetic, shapes, subgraphs
 
 SMALL = 1024
 """Elements up to which a known value is computed together with others that shapes ask for."""
@@ -92,14 +92,14 @@ class Knowledge:
     def _count(self, value: ir.Value) -> bool:
         """Compute a value that shape arithmetic gives, and all on the way to it; return whether it does."""
         nodes, _ = self._ancestors([value])
-        if not all(integers.can_compute(node) for node in nodes):
+        if not all(shape_arithmetic.can_compute(node) for node in nodes):
             return False
         self._budget.charge(nodes)
         for node in nodes:
             arrays = [self.peek(source) for source in node.inputs if source is not None]
             try:
-                self._arrays[node.outputs[0]] = integers.compute(node, arrays)
-            except integers.CONTRADICTIONS as error:
+                self._arrays[node.outputs[0]] = shape_arithmetic.compute(node, arrays)
+            except shape_arithmetic.CONTRADICTIONS as error:
                 place = f"node {node.name or node.op_type!r}"
                 raise shapes.ShapeError(place, f"inputs that fit {node.op_type}", str(error)) from error
             del self._pending[node.outputs[0]]

@@ -1,6 +1,6 @@
 """One loop over rewrites of single nodes: what a rule makes takes a node's place, or is taken back with a reason.
 
-A rule says which operators it is asked about and what becomes of one node. The loop makes the builder, replaces what
+A rule names its operators and rewrites one node. The loop makes the builder, replaces what
 is replaced, removes what is unused then, and writes the notes. What a rule needs of the graph is checked before it
 runs, and what it may not leave behind after it.
 """
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from specialize.errors import InternalError
+from specialize.graph.builder import PASS_KEY, Builder
 from specialize.graph.declined import Declined
-from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.notes import Note, declined, node_name
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.graph.subgraphs import node_reads, remove_node

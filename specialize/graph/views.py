@@ -16,9 +16,9 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.axes import regroup, size_of
-from specialize.graph.integers import places_in, sliced
 from specialize.graph.nodes import array_of, cuts_of, node_axis
 from specialize.graph.ops import VIEWS, of, permutation
+from specialize.graph.shape_arithmetic import places_in, sliced
 from specialize.graph.shapes import STANDARD, dims, is_static
 
 

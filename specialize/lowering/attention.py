@@ -1,9 +1,9 @@
-"""Lower: write the internal operator of deformable attention in the form that a toolchain wants.
+"""Lower: write the internal operator of deformable attention in the form that a toolchain reads.
 
 What: MultiScaleDeformableAttn  ->  GridSample per level | Floor, Clip and Gather | a custom operator.
 Why it is sound: each form is the operator's definition, or a custom operator documented to compute it.
 Needs: recognise.
-Declines when: the form does not exist at the model's opset; a custom operator wants what the graph does not have,
+Declines when: the form does not exist at the model's opset; a custom operator needs what the graph does not have,
     such as weights before the softmax.
 """
 
@@ -15,10 +15,10 @@ from specialize.attention.operator import DOMAIN, Attention, is_attention, read_
 from specialize.attention.recognise import recognise_custom
 from specialize.attention.vendors import write_custom
 from specialize.errors import InputError, InternalError, UsageError, closest
-from specialize.graph import known
+from specialize.graph import folding
+from specialize.graph.builder import Builder
 from specialize.graph.custom import SPELLINGS, is_custom, is_pool
 from specialize.graph.declined import Declined
-from specialize.graph.edit import Builder
 from specialize.graph.io import raise_opset
 from specialize.graph.notes import Note, declined
 from specialize.graph.rewrite import Outcome, Rewritten, Rule, apply
@@ -33,7 +33,7 @@ from specialize.passes.clean_up import tidy
 NAME = "lower"
 GRID_SAMPLE, DECOMPOSED, HORIZON, NEAREST = "gridsample", "decomposed", "horizon", "nearest-gather"
 FORMS: tuple[str, ...] = (GRID_SAMPLE, DECOMPOSED, HORIZON, NEAREST, *SPELLINGS)
-"""Spellings that `lower_deformable_attention` knows."""
+"""Forms that `lower_deformable_attention` writes."""
 
 HORIZON_DOMAIN = "horizon"
 GRID_SAMPLE_OPSET = 16
@@ -78,7 +78,7 @@ def runnable(model: ir.Model) -> list[Note]:
         InternalError: A form that was read cannot be written.
     """
     _standard_grid_samples(model)
-    known.fold(model)
+    folding.fold(model)
     notes = recognise_custom(model)
     notes += read_plugins(model)
     unread = next((note for note in notes if note.verdict == "declined"), None)
@@ -155,7 +155,7 @@ def _raise(model: ir.Model, opset: int) -> bool:
     if model.graph.opset_imports[""] >= opset:
         return True
     raised = raise_opset(model, opset)
-    known.evaluate(model)  # the converter keeps no shapes
+    folding.evaluate(model)  # the converter keeps no shapes
     return raised
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from specialize.graph.edit import Builder
+from specialize.graph.builder import Builder
 from specialize.graph.nodes import node_axis
 from specialize.graph.ops import BY_ELEMENT, permutation
 from specialize.graph.rewrite import Rewritten, Rule

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph.edit import Builder
+from specialize.graph.builder import Builder
 from specialize.graph.rewrite import Rewritten, Rule
 from specialize.graph.shapes import STANDARD, dims, is_static
 

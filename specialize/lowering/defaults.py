@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from specialize.graph.edit import Builder
+from specialize.graph.builder import Builder
 from specialize.graph.ops import OPERATORS
 from specialize.graph.rewrite import Rewritten, Rule
 

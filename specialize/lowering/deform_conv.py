@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from specialize.graph.builder import Builder
 from specialize.graph.declined import Declined
-from specialize.graph.edit import Builder
 from specialize.graph.nodes import array_of
 from specialize.graph.ops import integer, integers
 from specialize.graph.rewrite import Outcome, Rewritten, Rule

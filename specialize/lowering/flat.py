@@ -12,7 +12,7 @@ import math
 
 import onnx_ir as ir
 
-from specialize.graph.edit import Builder
+from specialize.graph.builder import Builder
 from specialize.graph.ops import BY_ELEMENT
 from specialize.graph.rewrite import Rewritten, Rule
 from specialize.graph.shapes import STANDARD, dims, is_static

@@ -12,12 +12,12 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.builder import Builder
 from specialize.graph.declined import Declined
-from specialize.graph.edit import Builder
 from specialize.graph.ops import integer, text
 from specialize.graph.rewrite import Outcome, Rewritten, Rule
 from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.passes.arithmetic import clip, plus, scaled, slice_of, take, times
+from specialize.graph.snippets import clip, plus, scaled, slice_of, take, times
 
 NAME = "lower"
 EXACT_INTEGERS = 1 << 24

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.builder import PASS_KEY, Builder
 from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.notes import node_name
 from specialize.graph.rewrite import Rewritten, Rule

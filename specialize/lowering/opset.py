@@ -15,17 +15,17 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from specialize.graph.builder import Builder
 from specialize.graph.custom import is_custom
 from specialize.graph.declined import Declined
-from specialize.graph.edit import Builder
 from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.notes import Note
 from specialize.graph.ops import number, text
 from specialize.graph.rewrite import Outcome, Rewritten, Rule, apply
 from specialize.graph.shapes import dims, numpy_type
+from specialize.graph.snippets import plus, times
 from specialize.lowering.deform_conv import GRID_SAMPLE_OPSET
 from specialize.lowering.sampling import spell_out
-from specialize.passes.arithmetic import plus, times
 
 NAME = "lower_opset"
 
@@ -218,7 +218,7 @@ def _batch_norm(node: ir.Node, builder: Builder, opset: int) -> Declined | None:
 
 
 def _resize(node: ir.Node, builder: Builder, opset: int) -> Declined | None:
-    """Resize: opset 11 wants a region of interest, be it empty."""
+    """Resize: opset 11 requires a region of interest, which may be empty."""
     for name, plain in (("antialias", 0), ("exclude_outside", 0)):
         if name in node.attributes and node.attributes[name].as_int() != plain:
             return Declined("attribute", f"it has no {name}")

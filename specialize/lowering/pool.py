@@ -16,12 +16,12 @@ import math
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.builder import PASS_KEY, Builder
 from specialize.graph.custom import POOL, is_pool
-from specialize.graph.edit import PASS_KEY, Builder
-from specialize.graph.integers import PLACES_OUTSIDE, places_in
 from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.notes import Note, node_name
 from specialize.graph.rewrite import remove_unused, replace
+from specialize.graph.shape_arithmetic import PLACES_OUTSIDE, places_in
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.gather_sums import SCATTERS, adds
 from specialize.passes.pool_points import RESHAPES, Ints, Points, read_points

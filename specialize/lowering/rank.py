@@ -2,7 +2,7 @@
 
 What: an operator on tensors of rank 5 and more  ->  Reshape, the same operator on merged axes, Reshape back.
 Why it is sound: adjacent axes that an operator treats alike are one axis to it; Reshape moves no element, and two in a
-    row are one (tidy).
+    row are one (`passes/clean_up.py`).
 Needs: static shapes.
 Declines when: even with axes merged there are too many; an operator has no rule.
 """
@@ -17,8 +17,8 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.axes import runs_of_transpose
+from specialize.graph.builder import Builder
 from specialize.graph.declined import Declined
-from specialize.graph.edit import Builder
 from specialize.graph.nodes import array_of, node_axis, normalized_axes, reduced_axes
 from specialize.graph.ops import BY_ELEMENT, permutation
 from specialize.graph.rewrite import Outcome, Rewritten, Rule

@@ -18,15 +18,15 @@ import math
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.builder import Builder
 from specialize.graph.custom import ROTATE, ROTATIONS
 from specialize.graph.declined import Declined
-from specialize.graph.edit import Builder
 from specialize.graph.nodes import array_of
 from specialize.graph.rewrite import Outcome, Rewritten, Rule
 from specialize.graph.shapes import dims, is_static
+from specialize.graph.snippets import plus, scaled, times
 from specialize.lowering.rotation_match import MODES, Rotation, find_rotation, mode_of
 from specialize.lowering.sampling import linear
-from specialize.passes.arithmetic import plus, scaled, times
 
 NAME = "lower_rotate"
 NEAREST = MODES["nearest"]

@@ -1,4 +1,4 @@
-"""Turned: which GridSamples turn a map, read from the grid by algebra.
+"""Rotation match: which GridSamples turn a map, read from the grid by algebra.
 
 A grid is followed up to the cosine and the sine of one angle. Only nodes that are linear in what depends on them may
 stand between, so that grid = A + cos B + sin C with constant A, B, C, whatever the exporter and folding made of it.

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from specialize.graph.builder import Builder
 from specialize.graph.declined import Declined
-from specialize.graph.edit import Builder
-from specialize.graph.integers import places_in
 from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.rewrite import Outcome, Rewritten, Rule
+from specialize.graph.shape_arithmetic import places_in
 from specialize.graph.shapes import dims, is_static
 
 NAME = "lower_rows"

@@ -13,11 +13,11 @@ from __future__ import annotations
 import onnx_ir as ir
 
 from specialize.attention.operator import Attention, Sizes
+from specialize.graph.builder import Builder
 from specialize.graph.declined import Declined
-from specialize.graph.edit import Builder
 from specialize.graph.shapes import dims
+from specialize.graph.snippets import scaled, slice_of, sum_over
 from specialize.lowering.grid_sample import EXACT_INTEGERS, corners, gathered
-from specialize.passes.arithmetic import scaled, slice_of, sum_over
 
 LINEAR_OPSET = 20
 """From this opset on GridSample says `linear` where it said `bilinear`."""

@@ -17,15 +17,15 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.builder import Builder
 from specialize.graph.custom import CONVS, Conv
 from specialize.graph.declined import Declined
-from specialize.graph.edit import Builder
 from specialize.graph.nodes import array_of
 from specialize.graph.ops import integers
 from specialize.graph.rewrite import Outcome, Rewritten, Rule
 from specialize.graph.shapes import dims, is_static, numpy_type
+from specialize.graph.snippets import plus
 from specialize.lowering.deform_conv import DeformConv, write_deform_conv
-from specialize.passes.arithmetic import plus
 
 NAME = "custom_conv"
 DEFORM_CONV_OPSET = 19

@@ -1,7 +1,7 @@
 """Bind: make the calibration a constant of the graph.
 
 What: input lidar2img  ->  initializer with this vehicle's matrices.
-Why it is sound: the outputs for that input are asked for, and for no other.
+Why it is sound: the outputs are needed for that input alone.
 Needs: nothing.
 Declines when: never; an input that is missing or of another shape is an error.
 """
@@ -31,10 +31,10 @@ def bind(model: ir.Model, arrays: Mapping[str, np.ndarray]) -> list[Note]:
 
     Args:
         model: The graph.
-        arrays: What each input gets, as many elements as it wants, in any shape that says the same.
+        arrays: What each input gets, with its number of elements, in any shape with the same order.
 
     Raises:
-        InputError: There is no such input, it wants another number of elements, or another input has no fixed shape.
+        InputError: There is no such input, it has another number of elements, or another input has no fixed shape.
     """
     inputs = {str(value.name): value for value in model.graph.inputs}
     for name, value in inputs.items():
@@ -90,7 +90,7 @@ def fitted(value: ir.Value, array: np.ndarray) -> np.ndarray:
     Matrices (N, 4, 4) may be wanted as (1, N, 4, 4), as (N, 3, 4) or as (N, 3, 3): the last rows and columns go.
 
     Raises:
-        InputError: The input wants something else.
+        InputError: The array does not fit the input.
     """
     return fit(array, _static(value), numpy_type(value), str(value.name))
 

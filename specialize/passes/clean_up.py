@@ -1,4 +1,4 @@
-"""Tidy: remove what is not needed any more, and merge what is there twice.
+"""Clean up: remove what is not needed any more, and merge what is there twice.
 
 What: dead nodes, equal constants, equal nodes, identities, chains of Reshape  ->  none, one, one, none, the last one.
 Why it is sound: it is unused, or another node computes the same; a Reshape reads only the order of elements.

@@ -18,26 +18,26 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.builder import PASS_KEY, SITE_KEY, Builder
 from specialize.graph.declined import Declined
-from specialize.graph.edit import PASS_KEY, SITE_KEY, Builder
 from specialize.graph.notes import Note, declined, node_name
 from specialize.graph.ops import WRITES
 from specialize.graph.provenance import any_bound
 from specialize.graph.rewrite import remove_unused, replace
 from specialize.graph.shapes import dims, numpy_type
-from specialize.passes.alive import Alive
 from specialize.passes.cost_model import cost, superseded
+from specialize.passes.live_nodes import LiveNodes
 from specialize.passes.site import CompactedSite, describe
 from specialize.rows.arrange import Packing
 from specialize.rows.axes import Axes
-from specialize.rows.decided import is_decided
+from specialize.rows.calibration_decides import is_decided
 from specialize.rows.emit import Emitter, demanded_rows, samples_groups
 from specialize.rows.expr import Constant
 from specialize.rows.gating import Gate
 from specialize.rows.lift import Lifter
 from specialize.rows.operators import EMITS, LIFTS
 from specialize.rows.ops.products import FLOPS_PER_BYTE
-from specialize.rows.prefix import multiplied_out, reads_differences
+from specialize.rows.prefix_sums import multiplied_out, reads_differences
 from specialize.rows.sinks import Sink, is_candidate, is_incidental, read_sink
 from specialize.rows.sum_back import CAMERAS
 
@@ -87,7 +87,7 @@ def _compact_at(
     traced: bool,
 ) -> CompactedSite | Declined:
     axes = Axes()
-    lifter = Lifter(axes, LIFTS, Alive(node, places))
+    lifter = Lifter(axes, LIFTS, LiveNodes(node, places))
     sink = read_sink(node, axes, lifter)
     if isinstance(sink, Declined):
         return sink

@@ -1,4 +1,4 @@
-"""Sums: a sum that is written as a convolution, as chips without reductions over channels want it, is shown as a sum.
+"""Sums by convolution: a sum written as a convolution, for chips without reductions over channels, becomes a sum.
 
 What: Conv of kernel 1 with ones, in groups  ->  Reshape, ReduceSum; and back, where no rows were dropped at it.
 Why it is sound: each output channel adds the channels of its group, times one.
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph.edit import PASS_KEY, Builder
+from specialize.graph.builder import PASS_KEY, Builder
 from specialize.graph.nodes import array_of
 from specialize.graph.notes import Note, node_name
 from specialize.graph.ops import integer

@@ -1,4 +1,4 @@
-"""Worth: what nodes cost, to tell whether working on fewer rows is cheaper than working on all.
+"""Cost model: what nodes cost, to tell whether working on fewer rows is cheaper than working on all.
 
 Picking rows moves them once more than computing them where they are. Where most are kept and little is done with each
 (a view transform that pools depth times features), picking costs more than it saves.

@@ -1,4 +1,4 @@
-"""Narrow: compute in float32 what exporters left in float64 by accident.
+"""Demote float64: compute in float32 what exporters left in float64 by accident.
 
 What: Cast(float64) -> Add float64 -> GridSample with a float64 grid  ->  the same in float32.
 Why it is sound: up to the rounding of float32, which is what the rest of the model has; runtimes and toolchains have no
@@ -15,8 +15,8 @@ import networkx
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.builder import PASS_KEY
 from specialize.graph.declined import Declined
-from specialize.graph.edit import PASS_KEY
 from specialize.graph.notes import Note, declined, node_name
 from specialize.graph.ops import DECIDES
 from specialize.graph.subgraphs import has_subgraph, node_reads

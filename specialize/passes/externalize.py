@@ -1,4 +1,4 @@
-"""Tables: what follows from the calibration becomes an input, so that one graph serves many vehicles.
+"""Externalize: tables that follow from the calibration become inputs, so that one graph serves many vehicles.
 
 What: constants that differ between calibrations  ->  inputs, one for all constants that are always equal.
 Why it is sound: the same nodes were made for every calibration that was tried, in room that is kept for the rows of any
@@ -21,7 +21,7 @@ from specialize.errors import DeclinedError
 from specialize.graph.nodes import array_of
 from specialize.graph.notes import Note, node_name
 from specialize.graph.subgraphs import remove_dead
-from specialize.rows.table import MADE, Table, folded_name
+from specialize.rows.table_input import MADE, Table, folded_name
 
 NAME = "tables"
 
@@ -210,7 +210,7 @@ def _label(name: str) -> str:
 
 
 def _origin(name: str, origins: Mapping[str, frozenset[str]]) -> object:
-    """Return what tells constants apart that must not be one table although they have been equal so far."""
+    """Return a key by which constants differ that must not be one table although they have been equal so far."""
     return next((origin for prefix, origin in origins.items() if name.startswith(prefix)), name)
 
 

@@ -1,4 +1,4 @@
-"""Affine: known factors and summands on the way are folded into the tables and normalisers that are there anyway.
+"""Fold affine: known factors and summands on the way are folded into the tables and normalisers that are there anyway.
 
 What: ((x W + b) / size + reference) times 2 minus 1  ->  (x W + b) / size' + reference'. A product with a constant is
     pushed towards where its operand comes from, through sums, views and gathers, until constants take it; so is a sum.
@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from specialize.graph.builder import PASS_KEY, SITE_KEY
 from specialize.graph.declined import Declined
-from specialize.graph.edit import PASS_KEY, SITE_KEY
 from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.notes import Note, declined
 from specialize.graph.ops import VIEWS, permutation

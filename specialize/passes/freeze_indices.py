@@ -1,4 +1,4 @@
-"""Pinned: places that a mask decides at run time become the places of the superset.
+"""Freeze indices: places that a mask decides at run time become the places of the superset.
 
 What: NonZero of the mask, and what is counted and placed by it  ->  the same of the superset E, as constants.
 Why it is sound: rows that are not visible today are computed as well, and a gate keeps them from being summed.
@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
+from specialize.graph.builder import PASS_KEY, Builder
 from specialize.graph.closure import Closure
 from specialize.graph.dependents import dependents
-from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.notes import Note, node_name
 from specialize.graph.ops import PLACES
 from specialize.graph.provenance import mark

@@ -19,17 +19,17 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph.edit import PASS_KEY, Builder
-from specialize.graph.integers import PLACES_OUTSIDE, flat_places, places_in
+from specialize.graph.builder import PASS_KEY, Builder
 from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.notes import Note, node_name
 from specialize.graph.rewrite import remove_unused, replace
+from specialize.graph.shape_arithmetic import PLACES_OUTSIDE, flat_places, places_in
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.graph.subgraphs import remove_dead
 from specialize.passes.pool_columns import Sums, sum_columns
 from specialize.passes.pool_points import read_points
 from specialize.passes.row_pull import Ints, Rows, pull_rows, zero_rows
-from specialize.rows.blocks import factors_of
+from specialize.rows.block_sums import factors_of
 
 NAME = "gather_sums"
 SCATTERS = frozenset({"ScatterND", "ScatterElements"})

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from specialize.graph.edit import PASS_KEY, Builder
-from specialize.graph.integers import places_in
+from specialize.graph.builder import PASS_KEY, Builder
 from specialize.graph.nodes import array_of
 from specialize.graph.ops import text
+from specialize.graph.shape_arithmetic import places_in
 from specialize.graph.shapes import dims, is_static
 
 Ints = npt.NDArray[np.int64]

@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.errors import InputError
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.budget import VALUE_BYTES
 from specialize.graph.declined import Declined
 from specialize.graph.notes import Note, declined
@@ -83,7 +83,7 @@ def tidied(done: Specialized) -> Specialized:
 def _fold(model: ir.Model) -> list[Note]:
     before = len(model.graph)
     try:
-        folded = known.fold(model)
+        folded = folding.fold(model)
     except (ShapeError, NotComputableError) as error:
         expected = f"shapes in the file that fit this calibration: {error.expected}"
         raise InputError(error.where, expected, error.found, _TRACED_LENGTHS) from error

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from specialize.graph.edit import Builder
+from specialize.graph.builder import Builder
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.pool_points import RESHAPES, Points
 

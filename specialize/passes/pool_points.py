@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from specialize.graph import integers
+from specialize.graph import shape_arithmetic
 from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.shapes import STANDARD, dims, is_static
 
@@ -147,7 +147,7 @@ def _move(node: ir.Node, array: npt.NDArray[np.generic]) -> npt.NDArray[np.gener
     if node.op_type in RESHAPES:
         return array.reshape(dims(node.outputs[0]))
     constants = [known for value in node.inputs[1:] if (known := array_of(value)) is not None]
-    return integers.FUNCTIONS[node.op_type]([array, *constants], node.attributes)
+    return shape_arithmetic.FUNCTIONS[node.op_type]([array, *constants], node.attributes)
 
 
 def _move_rows(node: ir.Node, array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from specialize.graph.edit import Builder
-from specialize.graph.integers import places_in
+from specialize.graph.builder import Builder
 from specialize.graph.nodes import array_of, node_axis
+from specialize.graph.shape_arithmetic import places_in
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.pool_points import RESHAPES
 

@@ -12,9 +12,9 @@ from specialize.graph.axes import size_of
 from specialize.graph.notes import node_name
 from specialize.rows.arrange import Arrangement, group_of
 from specialize.rows.axes import Axes, Axis
+from specialize.rows.capacity import Room
 from specialize.rows.emit import Emitter
 from specialize.rows.expr import Apply, Base, Constant
-from specialize.rows.room import Room
 from specialize.rows.sinks import Sink
 
 Bools = npt.NDArray[np.bool_]

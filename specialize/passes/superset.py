@@ -16,9 +16,9 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.errors import DeclinedError
+from specialize.graph.builder import PASS_KEY, Builder
 from specialize.graph.closure import Closure
 from specialize.graph.dependents import dependents
-from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.notes import Note, node_name
 from specialize.graph.ops import ALL_ZERO, ANY_ZERO, OPERATORS, of
 from specialize.graph.provenance import mark

@@ -14,13 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
+from specialize.graph.builder import PASS_KEY, Builder
 from specialize.graph.declined import Declined
-from specialize.graph.edit import PASS_KEY, Builder
-from specialize.graph.integers import PLACES_OUTSIDE, flat_places
 from specialize.graph.nodes import array_of
 from specialize.graph.notes import Note, declined
 from specialize.graph.ops import text
 from specialize.graph.rewrite import remove_unused, replace
+from specialize.graph.shape_arithmetic import PLACES_OUTSIDE, flat_places
 from specialize.graph.shapes import dims, is_static
 from specialize.passes.overwrites import chain_to, follower, read_overwrite, write_chain
 

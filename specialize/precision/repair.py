@@ -6,7 +6,7 @@ import onnx
 import onnx_ir as ir
 
 from specialize.errors import InternalError
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.io import with_domains
 from specialize.graph.shapes import is_static
 from specialize.graph.subgraphs import remove_dead
@@ -27,7 +27,7 @@ def state_types(model: ir.Model) -> None:
     """Infer types and shapes if a value lacks them: converters state none for what they insert."""
     values = (value for node in model.graph for value in node.outputs if value.name)
     if any(value.dtype is None or value.shape is None for value in values):
-        known.evaluate(model)
+        folding.evaluate(model)
 
 
 def to_converter(model: ir.Model) -> onnx.ModelProto:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from specialize.graph.axes import size_of
 from specialize.rows.axes import Axis, Factor
-from specialize.rows.room import Room, fitting
+from specialize.rows.capacity import Room, fitting
 
 Ints = npt.NDArray[np.int64]
 LayoutName = Literal["ragged", "padded"]
@@ -119,7 +119,7 @@ def group_of(rows: Axis, groups: Axis, index: Ints) -> Ints:
 def arrange(
     rows: Axis, groups: Axis, demanded: Ints, packing: Packing, kept: tuple[int, ...] | None = None
 ) -> Arrangement:
-    """Return the demanded rows, ascending within their groups, packed as asked for, or in what is kept for them.
+    """Return the demanded rows, ascending within their groups, in the lengths of the layout or in those that are kept.
 
     Raises:
         NoRoomError: They do not fit in what is kept.

@@ -14,14 +14,14 @@ import numpy.typing as npt
 from scipy import sparse
 
 from specialize.graph.axes import size_of
-from specialize.graph.edit import Builder
+from specialize.graph.builder import Builder
 from specialize.rows.arrange import Arrangement, Packing, arrange, arrange_as
 from specialize.rows.axes import Axes, Axis, Factor, Layout
-from specialize.rows.blocks import cut, sum_blocks
+from specialize.rows.block_sums import cut, sum_blocks
+from specialize.rows.capacity import Room, Sum
 from specialize.rows.expr import Apply, Base, Combination, Constant, Operand, Parameter, Source, Term
 from specialize.rows.gating import Gate, find_gating
 from specialize.rows.lift import rows_first
-from specialize.rows.room import Room, Sum
 from specialize.rows.rowmap import RowMap
 from specialize.rows.sum_back import needs_of, sum_back
 from specialize.rows.tensors import Emitted, Parts, Tensors
@@ -69,7 +69,7 @@ class Emitter(Tensors):
             terms: The summands; their maps give as many rows as `rows` count.
             rows: What the rows of the result are numbered by.
             features: What else; by default as the first base is emitted.
-            gates: Which rows count is known at run time only, where one of these says so.
+            gates: For pairs whose mask is known at run time only: where that mask is.
 
         Raises:
             NoRoomError: The rows do not fit in what is kept for them.
@@ -244,7 +244,7 @@ class Emitter(Tensors):
 
 
 def _taken(term: Term, at: Arrangement) -> RowMap:
-    """Return the rows of a map at the places of an arrangement; padding that would read nothing reads some row."""
+    """Return the rows of a map at the places of an arrangement; padding without a row reads some other row."""
     taken = term.map.take_rows(at.index)
     idle = ~taken.support() & ~at.filled
     if not idle.any() or not taken.matrix.nnz:

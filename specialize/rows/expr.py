@@ -4,7 +4,7 @@
 
 A `Source` is a tensor of the graph that is computed for all its rows anyway; a `Constant` is known; an `Apply` is a
 row-wise function f of values that are themselves such combinations, and f(S x) = S f(x) for a selection S. A `Prefix`
-is a cumulative sum over rows; it does not outlive lifting (`rows/prefix.py`).
+is a cumulative sum over rows; it does not outlive lifting (`rows/prefix_sums.py`).
 """
 
 from __future__ import annotations

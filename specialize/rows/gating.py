@@ -1,4 +1,4 @@
-"""Gating: which rows count, where only the run time knows.
+"""Gating: which rows count, where that is known at run time only.
 
 A re-batched model computes the rows that a camera sees and no others. Computed for all rows that it may ever see, those
 that it does not see today must not count: each row that is summed is multiplied by today's mask of its pair.

@@ -83,6 +83,6 @@ def in_groups(at: Arrangement, shared: Axis) -> bool:
 
 
 def regrouped(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
-    """Emit a base in an order of its own and pick the places asked for."""
+    """Emit a base in an order of its own, and pick its rows in the order of the arrangement."""
     rows = size_of(emitter.axes.resolve(base.rows))
     return emitter.combine((Term(RowMap.selection(at.index, rows), base),), at.tokens)

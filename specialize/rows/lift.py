@@ -1,7 +1,8 @@
 """Lift: read a tensor of the graph as a combination of row maps, walking backward from where rows are dropped.
 
-Every rule says, for one kind of operator, what an output with a given layout is in terms of the inputs: a row map
-of one of them, or a row-wise function of all of them. What no rule can say is a source: correct, but no further.
+Every operator has a rule (`rows/ops/`), which returns what an output with a given layout is in terms of the inputs: a
+row map of one of them, or a row-wise function of all of them. Where no rule applies, a tensor is a source: its rows are
+read as they are, and nothing above it is reduced.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from specialize.graph.declined import Declined
 from specialize.graph.nodes import array_of
 from specialize.rows.axes import Axes, Axis, Factor, Layout, by_row
 from specialize.rows.expr import Apply, Combination, Constant, Operand, Parameter, Source, Term, combination
-from specialize.rows.prefix import multiplied_out
+from specialize.rows.prefix_sums import multiplied_out
 from specialize.rows.rowmap import RowMap
 
 Lift = Callable[["Lifter", ir.Node, int, Layout], Combination | Declined]
-"""Returns what an output of a node with that layout is, or why no rule says it."""
+"""Returns what an output of a node with that layout is, or why that is not known."""
 
 ROWS_AND_FEATURES = Declined("rows-and-features", "the axis that it works along holds rows and features")
 
@@ -121,7 +122,7 @@ class Lifter:
         *,
         zero_at: npt.ArrayLike,
     ) -> Combination:
-        """Return a row-wise function; `zero_at` tells rows where the result is known to be zero."""
+        """Return a row-wise function; `zero_at` marks rows whose result is known to be zero."""
         rows = self.axes.rows(layout)
         for operand in operands:
             if isinstance(operand, Operand):
@@ -159,7 +160,7 @@ class Lifter:
         return found
 
     def _why_not(self, node: ir.Node, rule: Lift | None) -> Declined:
-        """Return why a node is not asked what it is row by row."""
+        """Return why no rule is applied to a node."""
         if rule is None:
             return Declined("no-row-rule", f"{node.op_type} is not understood row by row")
         if self._depth > DEEPEST:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from specialize.rows.ops import along, cumulative, moves, picks, products, sampling, scatter, work
+from specialize.rows.ops import along_features, cumulative, moves, picks, products, sampling, scatter, work
 
 RULES = {
     **moves.RULES,
     **picks.RULES,
     **scatter.RULES,
     **work.RULES,
-    **along.RULES,
+    **along_features.RULES,
     **products.RULES,
     **sampling.RULES,
     **cumulative.RULES,

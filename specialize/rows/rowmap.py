@@ -96,7 +96,7 @@ class RowMap:
         return int(np.diff(self.matrix.indptr).max(initial=0))
 
     def take_rows(self, rows: Ints) -> RowMap:
-        """Return the map that gives the rows asked for only, in that order."""
+        """Return the map of some rows of the result, in the given order."""
         return RowMap.of(self.matrix[rows])
 
     def as_selection(self) -> Ints | None:

@@ -65,7 +65,7 @@ def is_candidate(node: ir.Node) -> bool:
 def is_incidental(node: ir.Node) -> bool:
     """Return whether a node picks rows by a table or masks them, behind what was sampled not far above; or is a mean.
 
-    Such nodes are everywhere; where they are no sink, that is not worth a word.
+    Such nodes are common; where they are no sink, no note is written.
     """
     if node.op_type == "ReduceMean":
         return True

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph.edit import Builder
+from specialize.graph.builder import Builder
 from specialize.graph.shapes import dims
-from specialize.rows.blocks import blocks_needed, cut, sum_blocks
+from specialize.rows.block_sums import blocks_needed, cut, sum_blocks
+from specialize.rows.capacity import Sum
 from specialize.rows.gating import Gating
-from specialize.rows.room import Sum
 from specialize.rows.rowmap import RowMap
 
 CAMERAS = 16
@@ -39,7 +39,7 @@ def sum_back(
         places: Which places each row sums.
         width: Number of features.
         kept: How to sum, if the graph must look the same for other places.
-        gating: What tells at run time which rows count.
+        gating: Which rows count, a value that is computed at run time.
     """
     how = needs_of(places) if kept is None else kept
     if how.scattered and gating is None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.axes import runs_of_transpose, size_of
-from specialize.graph.edit import Builder
+from specialize.graph.builder import Builder
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.arrange import Arrangement
 from specialize.rows.axes import Axis, Factor, Layout
@@ -107,7 +107,7 @@ class Tensors:
         return self.elementwise("Mul", [emitted, Emitted(held, factor.tokens)], emitted.tokens)
 
     def added(self, parts: list[Emitted]) -> Emitted:
-        """Return the sum of tensors; the one with most tokens tells the order."""
+        """Return the sum of tensors; in the order of the one with most tokens."""
         total, *rest = sorted(parts, key=lambda part: -len(part.tokens))
         for part in rest:
             total = self.elementwise("Add", [total, part], total.tokens)

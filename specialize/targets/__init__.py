@@ -1,4 +1,4 @@
-"""Toolchains: what each takes, how a graph is brought to it, and the files that it wants."""
+"""Toolchains: what each takes, how a graph is brought to it, and the files that it needs."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Int8:
-    """How a toolchain wants 8-bit integers in an ONNX file.
+    """How a toolchain reads 8-bit integers in an ONNX file.
 
     Processors without dot products of 8 bits (x86 before VNNI) add two products in 16 bits, which saturate: with
     activations up to 255 and weights up to 127 a pair reaches 64,770, and the largest 16-bit integer is 32,767. With
@@ -117,7 +117,7 @@ class Toolchain:
         grid_sample: How GridSample is written for it: as it is, in a domain of the vendor, or with Gather.
         quirks: What is written another way for it because it computes that wrongly, slowly or not at all.
         floats: Float types that it computes in, or takes and computes in another.
-        int8: How it wants 8-bit integers.
+        int8: How it reads 8-bit integers.
         runtime: Key of `verify.RUNTIMES` that runs its models as a deployment does; empty if there is none here.
         static: Whether every shape must be a number.
         files: Names of the files that are written beside the model, without those every build has.
@@ -188,7 +188,7 @@ class TensorFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildFacts:
-    """What files of a target say about a build, as the compiler knows it.
+    """What the files of a target state about a build.
 
     Attributes:
         vehicle: Name of the vehicle.
@@ -222,7 +222,7 @@ class FileFacts:
     """What templates are filled with.
 
     Attributes:
-        build: What the compiler knows.
+        build: Facts of the build.
         target: Name of the target.
         model: Name of the ONNX file.
         opset: Version of the standard operators it is written in.
@@ -258,7 +258,7 @@ class Target(Protocol):
     TOOLCHAIN: Toolchain
 
     def files(self, facts: FileFacts) -> dict[str, str]:
-        """Return the files that the toolchain wants beside the model, by name."""
+        """Return the files that the toolchain needs beside the model, by name."""
         ...
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import onnx_ir as ir
 
 from specialize.errors import DeclinedError
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.io import read_as_written
 from specialize.graph.notes import Note, node_name
 from specialize.graph.shapes import STANDARD, is_static
@@ -105,7 +105,7 @@ def check_file(path: Path, name: str) -> Conformance:
     """
     toolchain = target(name).TOOLCHAIN
     model = read_as_written(path)
-    known.evaluate(model)
+    folding.evaluate(model)
     return check(model, toolchain)
 
 

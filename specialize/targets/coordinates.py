@@ -35,7 +35,7 @@ class Branch:
 
     Attributes:
         starts: Tensors that projections give.
-        end: Tensor that tells where to sample.
+        end: Tensor that holds where to sample.
         nodes: Names of the nodes from the projections, included, to the end.
         readers: Names of the GridSamples that read it.
     """

@@ -1,4 +1,4 @@
-"""The last step of a build: bring a specialized graph to the form a toolchain wants, check it, write its files."""
+"""The last step of a build: bring a specialized graph to the form that a toolchain reads, check it, write its files."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import onnx_ir as ir
 from specialize.attention.operator import DOMAIN, is_attention
 from specialize.attention.recognise import recognise_custom, recognise_sampling
 from specialize.files.atomic import write_file
-from specialize.graph import known
+from specialize.graph import folding
+from specialize.graph.builder import PASS_KEY
 from specialize.graph.custom import POOL, ROTATE, is_custom
 from specialize.graph.declined import Declined
-from specialize.graph.edit import PASS_KEY
 from specialize.graph.io import read_as_written, write_graph
 from specialize.graph.notes import Note, declined, node_name
 from specialize.graph.rewrite import Rule as Rewrite
@@ -149,7 +149,7 @@ def lower(model: ir.Model, toolchain: Toolchain, form: str | None = None) -> lis
         _to_horizon(model)
     notes += apply(model, few_axes(), UNFLATTENED)
     notes += lower_opset(model, toolchain.opset)
-    known.fold(model)
+    folding.fold(model)
     return [
         *notes,
         *apply(model, WRITTEN_DEFAULTS, *(QUIRKS[quirk] for quirk in QUIRKS if quirk in toolchain.quirks)),
@@ -170,7 +170,7 @@ def _write_attention(model: ir.Model, toolchain: Toolchain, form: str | None) ->
     notes = recognise_custom(model)
     if wanted not in ("gridsample", "nearest-gather"):
         notes += [note for note in recognise_sampling(model) if note.verdict == "applied"]
-        known.fold(model)  # what custom operators ask of constants is told by their numbers
+        folding.fold(model)  # what custom operators ask of constants is told by their numbers
     notes += lower_deformable_attention(model, wanted)
     written = any(note.pass_name in (LOWER, ROWS) for note in notes)
     if form not in (None, "gridsample") and not written:
@@ -213,7 +213,7 @@ def runnable_file(model: Path, aside: Path) -> Path:
     graph = read_as_written(model)
     if not _foreign(graph):
         return model
-    known.evaluate(graph)
+    folding.evaluate(graph)
     write_graph(runnable_copy(graph), aside)
     return aside
 

@@ -1,4 +1,4 @@
-"""Taken: what a toolchain takes in no model, said before one is exported for it."""
+"""Refuse early: options that a toolchain rejects for every model, checked before one is exported."""
 
 from __future__ import annotations
 

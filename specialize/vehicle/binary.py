@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from specialize.binding.relink.sealing import checksum
+from specialize.binding.relink.checksum import checksum
 from specialize.vehicle.words import NAME_BYTES, Reason
 
 VERSION = 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from specialize.binding.relink.sealing import sealed
+from specialize.binding.relink.checksum import sealed
 from specialize.vehicle.binary import (
     PREFIX,
     VERSION,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from specialize.binding.relink.sealing import sealed
+from specialize.binding.relink.checksum import sealed
 from specialize.vehicle.binary import PREFIX, VERSION, FileRefusedError, is_name, require_file
 from specialize.vehicle.words import MOST_CAMERAS, NAME_BYTES, Reason
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import onnx_ir as ir
 import onnx_ir.passes.common as common
 
-from specialize.graph.batch import bind_batch
+from specialize.graph.bind_batch import bind_batch
+from specialize.graph.folding import IMPURE
 from specialize.graph.io import read_graph, write_graph
-from specialize.graph.known import IMPURE
 from specialize.graph.ops import of
 from specialize.graph.subgraphs import has_subgraph, node_reads, remove_dead
 from specialize.verify.frames import TensorInfo

@@ -11,7 +11,7 @@ import onnx
 import onnx_ir as ir
 
 from specialize.errors import InputError, closest
-from specialize.graph.batch import bind_batch
+from specialize.graph.bind_batch import bind_batch
 from specialize.model.parts import InputRule
 
 

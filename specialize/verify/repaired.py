@@ -18,9 +18,9 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.errors import VerificationError
-from specialize.graph.batch import bind_batch
+from specialize.graph.bind_batch import bind_batch
 from specialize.graph.io import read_graph, write_graph
-from specialize.graph.repair import repaired_nodes
+from specialize.graph.repair_grid_sample import repaired_nodes
 from specialize.verify.cut import prune
 from specialize.verify.runtime import open_onnxruntime
 

@@ -8,7 +8,7 @@ import onnx_ir as ir
 import pytest
 
 from specialize.attention.recognise import recognise, recognise_sampling
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.notes import Note
 from specialize.lowering.attention import lower_deformable_attention, runnable
 from specialize.passes.clean_up import tidy
@@ -29,7 +29,7 @@ from tests.graphs import GraphMaker, assert_static, operators, random_feeds, run
 def read(model: onnx.ModelProto) -> tuple[ir.Model, list[Note]]:
     """Return a model with its attentions recognised, and the notes."""
     graph = ir.from_proto(onnx.ModelProto.FromString(model.SerializeToString()))
-    known.fold(graph)
+    folding.fold(graph)
     notes = recognise(graph)
     tidy(graph)
     return graph, notes

@@ -16,7 +16,7 @@ from specialize.compiler.forms import LOOPED, POOLED, REBATCHED, TABLES, ZERO_PA
 from specialize.drafting.draft import draft_sidecar
 from specialize.drafting.grids import Place
 from specialize.explain.inspect import inspect_model
-from specialize.graph.known import fold
+from specialize.graph.folding import fold
 from specialize.model.spec import parse_spec
 from specialize.passes.pipeline import specialize_graph
 from specialize.visibility.grid import QueryGrid

@@ -12,7 +12,7 @@ import pytest
 from specialize.calibration.load import load_profile
 from specialize.compiler.match_plans import require_matching
 from specialize.errors import InputError
-from specialize.graph.known import fold
+from specialize.graph.folding import fold
 from specialize.model.parts import ImagePrep
 from specialize.model.spec import GridSpec, ModelSpec
 from specialize.model.visible import visible_sets

@@ -11,7 +11,7 @@ import pytest
 from specialize.artifact.describe import describe_tensor
 from specialize.calibration.lint.causes import grouped
 from specialize.drafting.contradicted import contradicted_kinds, kinds_findings
-from specialize.graph.known import fold
+from specialize.graph.folding import fold
 from specialize.model.spec import parse_spec
 from tests.drafting.graphs import CAMERAS, GRID, HEIGHT, WIDTH, Views
 from tests.drafting.test_entries import OWN, lifting

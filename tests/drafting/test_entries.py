@@ -13,7 +13,7 @@ from specialize.drafting.entries import draft_entries
 from specialize.drafting.layout import layout_of
 from specialize.drafting.names import suggestion
 from specialize.drafting.text import entry_text
-from specialize.graph.known import fold
+from specialize.graph.folding import fold
 from tests.drafting.graphs import CAMERAS, GRID, HEIGHT, WIDTH, Views
 
 POINTS = GRID.points().reshape(-1, 3)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from specialize.binding.table import make_table
+from specialize.binding.make_tables import make_table
 from specialize.compiler.build import build
 from specialize.compiler.verify import verify
 from specialize.errors import InputError

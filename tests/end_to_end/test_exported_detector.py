@@ -11,8 +11,8 @@ import pytest
 from specialize.artifact import Build
 from specialize.artifact.tensors import read_tensors
 from specialize.binding.envelope_file import read_supersets
+from specialize.binding.make_tables import make_table
 from specialize.binding.modes import Fed
-from specialize.binding.table import make_table
 from specialize.calibration.load import load_profile
 from specialize.compiler.build import build
 from specialize.compiler.generic import sidecar_of

@@ -15,7 +15,7 @@ from specialize.attention.operator import DOMAIN, OPERATOR
 from specialize.compiler.build import build
 from specialize.errors import UsageError
 from specialize.explain.inspect import inspect_model
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.io import read_as_written, write_graph
 from specialize.request import BuildRequest, Precision
 from specialize.targets.conformance import operator_of
@@ -96,7 +96,7 @@ def generic(convolution: str = "", rotation: bool = False) -> ir.Model:
     count = make.op("ReduceSum", seen, make.const([0]), keepdims=0)
     bev = make.op("Div", total, make.op("Max", count, make.const(1.0)))
     model = ir.from_proto(make.model(bev=make.op("Add", bev, turned_before(make)) if rotation else bev))
-    known.evaluate(model)
+    folding.evaluate(model)
     return model
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from specialize.binding.table import make_table
+from specialize.binding.make_tables import make_table
 from specialize.fleet.build import build_fleet
 from specialize.fleet.lock import NAME, lock_of, read_lock, write_lock
 from specialize.fleet.plan import plan_fleet

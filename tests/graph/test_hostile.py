@@ -16,8 +16,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from specialize.errors import InputError
 from specialize.graph import budget
+from specialize.graph.folding import fold
 from specialize.graph.io import read_graph, write_graph
-from specialize.graph.known import fold
 from specialize.passes.pipeline import specialize_graph
 from tests.graph import hostile_cases, hostile_models
 from tests.graphs import RAGGED

@@ -9,7 +9,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.racing import file_nodes, safe_threads
 from specialize.verify.runtime import open_onnxruntime
 from tests.graphs import GraphMaker
@@ -57,7 +57,7 @@ def test_a_folded_one_is_right() -> None:
     """Constants are computed on one thread where they are sums of that kind."""
     rows = np.random.default_rng(1).standard_normal((len(PLACES), 16)).astype(np.float32)
     model = ir.from_proto(adding(rows))
-    known.fold(model)
+    folding.fold(model)
     (constant,) = (
         value.const_value.numpy()
         for value in model.graph.initializers.values()

@@ -7,8 +7,8 @@ import onnx_ir as ir
 import pytest
 
 from specialize.errors import InternalError
+from specialize.graph.builder import PASS_KEY, Builder
 from specialize.graph.declined import Declined
-from specialize.graph.edit import PASS_KEY, Builder
 from specialize.graph.rewrite import Outcome, Rewritten, Rule, apply, opset
 from tests.graphs import GraphMaker, assert_same, operators, random_feeds
 

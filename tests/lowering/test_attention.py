@@ -9,7 +9,7 @@ import pytest
 
 from specialize.attention.recognise import recognise
 from specialize.errors import InputError, UsageError
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.custom import CUSTOM, SPELLINGS
 from specialize.lowering.attention import (
     DECOMPOSED,
@@ -27,7 +27,7 @@ from tests.graphs import assert_annotations_true, assert_static, operators, rand
 def internal(case: Case, opset: int = 17) -> ir.Model:
     """Return a graph with the internal operator."""
     graph = ir.from_proto(mmcv(case))
-    known.fold(graph)
+    folding.fold(graph)
     recognise(graph)
     tidy(graph)
     graph.graph.opset_imports[""] = opset
@@ -187,14 +187,14 @@ def test_a_wrong_start_is_declined() -> None:
     starts = next(c for c in proto.graph.initializer if list(c.dims) == [2])
     starts.CopyFrom(onnx.numpy_helper.from_array(np.array([0, 10]), starts.name))
     graph = ir.from_proto(proto)
-    known.fold(graph)
+    folding.fold(graph)
     assert "start at [0, 10] where [0, 12] is expected" in recognise(graph)[0].reason
 
 
 def test_a_missing_input_is_declined() -> None:
     """An operator with too few inputs is declined."""
     graph = ir.from_proto(custom_graph("trt", "MultiscaleDeformableAttnPlugin_TRT", "vslw"))
-    known.fold(graph)
+    folding.fold(graph)
     assert "4 inputs where 5 are expected" in recognise(graph)[0].reason
 
 
@@ -229,7 +229,7 @@ def test_rows_picked_after_the_softmax_are_picked_before_it(move: str) -> None:
     out = g.op("MultiScaleDeformableAttn", value, levels, locations, weights, domain="com.microsoft")
     proto = g.model(out=g.annotate(out, (n, q, m * case.channels)))
     graph = ir.from_proto(proto)
-    known.evaluate(graph)
+    folding.evaluate(graph)
     other = graph.clone()
     lower_deformable_attention(graph, "derryhub")
     assert operators(graph)["MultiScaleDeformableAttnTRT"] == 1
@@ -258,7 +258,7 @@ def test_known_weights_are_the_softmax_of_their_logarithms(total: float, written
     out = g.op("MultiScaleDeformableAttn", *inputs, domain="com.microsoft")
     proto = g.model(out=g.annotate(out, (n, q, m * case.channels)))
     graph = ir.from_proto(proto)
-    known.evaluate(graph)
+    folding.evaluate(graph)
     other = graph.clone()
     lower_deformable_attention(graph, "derryhub")
     assert operators(graph)["MultiScaleDeformableAttnTRT"] == written
@@ -316,7 +316,7 @@ def test_rows_are_selected_by_nearest_sampling(rows: int) -> None:
     index = np.random.default_rng(0).integers(-rows, rows, size=590)
     proto = g.model(out=g.op("Gather", g.input("x", (1, rows, 7)), g.const(index), axis=1))
     graph = ir.from_proto(proto)
-    known.fold(graph)
+    folding.fold(graph)
     (note,) = lower_deformable_attention(graph, "nearest-gather")
     assert note.reason == "590 rows by nearest GridSample" and not operators(graph)["Gather"]
     feeds = random_feeds(proto)
@@ -331,6 +331,6 @@ def test_rows_that_make_no_image_are_declined(shape: tuple[int, ...], reason: st
     """Rows of several batch items, or a number of rows that makes no image, stay with Gather."""
     g = Maker(17)
     graph = ir.from_proto(g.model(out=g.op("Gather", g.input("x", shape), g.const(np.arange(20)), axis=1)))
-    known.fold(graph)
+    folding.fold(graph)
     (note,) = lower_deformable_attention(graph, "nearest-gather")
     assert reason in note.reason and operators(graph)["Gather"] == 1

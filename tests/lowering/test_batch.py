@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.rewrite import apply
 from specialize.lowering.batch import AXIS_IN_FRONT, LONGEST
 from specialize.passes.clean_up import tidy
@@ -31,7 +31,7 @@ def test_rows_of_a_sampling_grid() -> None:
     turned = g.op("Transpose", weighed, perm=[1, 0, 2])
     proto = g.model(out=g.op("Reshape", turned, g.const([1, 4, ROWS, 8])))
     model = ir.from_proto(proto)
-    known.fold(model)
+    folding.fold(model)
     assert longest_batch(model) == ROWS
     (note,) = apply(model, AXIS_IN_FRONT)
     assert note.reason == "4 operators with an axis in front"
@@ -48,7 +48,7 @@ def test_a_transpose_without_an_order_reverses_three_axes() -> None:
     g = GraphMaker()
     proto = g.model(out=g.op("Transpose", g.input("x", (ROWS, 3, 2))))
     model = ir.from_proto(proto)
-    known.fold(model)
+    folding.fold(model)
     assert apply(model, AXIS_IN_FRONT)
     feeds = random_feeds(proto)
     np.testing.assert_array_equal(run(model, feeds)["out"], run(proto, feeds)["out"])
@@ -61,7 +61,7 @@ def test_weights_of_points_on_four_axes(order: tuple[int, ...]) -> None:
     weighed = g.op("Softmax", g.input("x", (ROWS, 3, 2, 4)), axis=-1)
     proto = g.model(out=g.op("Transpose", weighed, perm=list(order)))
     model = ir.from_proto(proto)
-    known.fold(model)
+    folding.fold(model)
     assert apply(model, AXIS_IN_FRONT)
     tidy(model)
     shapes = [node.outputs[0].shape for node in model.graph if node.op_type != "Reshape"]
@@ -76,7 +76,7 @@ def test_an_order_without_a_rule_stays() -> None:
     for order in ([0, 2, 1, 3], [3, 1, 2, 0]):
         g = GraphMaker()
         model = ir.from_proto(g.model(out=g.op("Transpose", g.input("x", (ROWS, 3, 2, 4)), perm=order)))
-        known.fold(model)
+        folding.fold(model)
         assert apply(model, AXIS_IN_FRONT) == []
         assert model.graph[0].op_type == "Transpose" and not any(n.op_type == "Reshape" for n in model.graph)
 
@@ -86,5 +86,5 @@ def test_left_alone(shape: tuple[int, ...]) -> None:
     """A real batch, and operators on elements of other than three axes, stay as they are."""
     g = GraphMaker()
     model = ir.from_proto(g.model(out=g.op("Mul", g.input("x", shape), g.const(2.0))))
-    known.fold(model)
+    folding.fold(model)
     assert apply(model, AXIS_IN_FRONT) == []

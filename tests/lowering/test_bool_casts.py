@@ -9,7 +9,7 @@ import onnx_ir as ir
 import pytest
 from onnx import TensorProto
 
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.rewrite import apply
 from specialize.lowering.bool_casts import CHOSEN_BOOLS
 from specialize.targets.lower import finish
@@ -24,7 +24,7 @@ def masked(shape: tuple[int, ...], to: int) -> ir.Model:
     g = GraphMaker()
     mask = g.op("Greater", g.input("x", shape), g.const(0.0))
     model = ir.from_proto(g.model(out=g.op("Cast", g.op("Cast", mask, to=to), to=TensorProto.FLOAT)))
-    known.evaluate(model)
+    folding.evaluate(model)
     return model
 
 

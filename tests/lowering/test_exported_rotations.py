@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.nodes import array_of
 from specialize.graph.rewrite import apply
 from specialize.lowering.rotate import TURNED_MAPS
@@ -102,7 +102,7 @@ def test_an_exported_rotation_is_written(name: str, dynamo: bool, tmp_path: Path
         )  # fmt: skip
     model = ir.load(path)
     ir.external_data.load_to_model(model)
-    known.fold(model)
+    folding.fold(model)
     (note,) = apply(model, TURNED_MAPS)
     assert note.verdict == "applied", note.reason
     (node,) = (node for node in model.graph if node.op_type == "RotateTRT")

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.rewrite import apply
 from specialize.lowering.flat import UNFLATTENED
 from specialize.passes.clean_up import tidy
@@ -26,7 +26,7 @@ def test_steps_from_locations_to_a_grid() -> None:
     moved = g.op("Sub", g.op("Mul", line, g.const(np.array([2.0]))), g.const(np.array([1.0])))
     proto = g.model(out=g.op("Reshape", moved, g.const([3, 8, 2])))
     model = ir.from_proto(proto)
-    known.fold(model)
+    folding.fold(model)
     assert longest_line(model) == 48
     (note,) = apply(model, UNFLATTENED)
     assert note.reason == "2 operators on elements before they are flattened"
@@ -49,5 +49,5 @@ def test_left_alone(case: str) -> None:
     )
     other = g.const(np.arange(24.0)) if case == "another operand" else g.const(2.0)
     model = ir.from_proto(g.model(out=g.op("Mul", line, other)))
-    known.fold(model)
+    folding.fold(model)
     assert apply(model, UNFLATTENED) == []

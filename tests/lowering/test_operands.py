@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.rewrite import apply
 from specialize.lowering.operands import BATCHED_WEIGHTS, OPERANDS
 from tests.graphs import GraphMaker, assert_annotations_true, random_feeds, run
@@ -16,7 +16,7 @@ def lowered(maker: GraphMaker, out: str) -> tuple[ir.Model, str]:
     """Lower a graph, compare both, and return the result and what the pass said."""
     proto = maker.model(out=out)
     model = ir.from_proto(proto)
-    known.evaluate(model)
+    folding.evaluate(model)
     notes = apply(model, OPERANDS)
     feeds = random_feeds(proto)
     np.testing.assert_allclose(run(model, feeds)["out"], run(proto, feeds)["out"], rtol=1e-6, atol=1e-6)
@@ -61,7 +61,7 @@ def test_a_quotient_by_a_constant(divisor: float, left: str) -> None:
     g = GraphMaker()
     proto = g.model(out=g.op("Div", g.input("x", (2, 3)), g.const(divisor)))
     model = ir.from_proto(proto)
-    known.evaluate(model)
+    folding.evaluate(model)
     apply(model, OPERANDS)
     assert node_of(model, left)
 
@@ -82,7 +82,7 @@ def test_only_weights_of_a_batch_get_its_axes(shape: tuple[int, ...], ranks: lis
     g = GraphMaker()
     proto = g.model(out=g.op("MatMul", g.input("x", shape), g.const(np.arange(12.0).reshape(4, 3))))
     model = ir.from_proto(proto)
-    known.evaluate(model)
+    folding.evaluate(model)
     assert len(apply(model, BATCHED_WEIGHTS)) == (ranks == [3, 3])
     assert ranks_of(node_of(model, "MatMul")) == ranks
     feeds = random_feeds(proto)

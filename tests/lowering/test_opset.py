@@ -9,7 +9,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.rewrite import apply
 from specialize.lowering.grid_sample import GATHERED_SAMPLES
 from specialize.lowering.opset import lower_opset
@@ -25,7 +25,7 @@ def lowered(
     maker = GraphMaker(opset)
     proto = maker.model(out=write(maker, maker.input("x", shape)))
     model = ir.from_proto(proto)
-    known.fold(model)
+    folding.fold(model)
     notes = lower_opset(model, 11)
     return proto, model, [note.reason for note in notes if note.verdict == "declined"]
 
@@ -171,7 +171,7 @@ def test_scatters_add_from_opset_16_on(opset: int, how: str, taken: bool) -> Non
     rows = g.const(np.ones((1, 3, 4)))
     out = g.op("ScatterND", g.input("x", (2, 3, 4)), g.const([[1]]), rows, reduction=how)
     model = ir.from_proto(g.model(out=out))
-    known.evaluate(model)
+    folding.evaluate(model)
     lower_opset(model, opset)
     assert (model.graph.opset_imports[""] == opset) == taken
     (node,) = [node for node in model.graph if node.op_type == "ScatterND"]
@@ -187,7 +187,7 @@ def test_grid_sample_has_the_names_of_the_opset(mode: str) -> None:
         out=g.op("GridSample", g.input("x", (1, 2, 4, 5)), g.input("grid", (1, 3, 3, 2)), **named)
     )
     model = ir.from_proto(proto)
-    known.fold(model)
+    folding.fold(model)
     (note,) = lower_opset(model, 17)
     assert note.verdict == "applied"
     feeds = random_feeds(proto)
@@ -204,7 +204,7 @@ def test_volumes_are_sampled_from_opset_20_on() -> None:
     g = GraphMaker(20)
     read = g.op("GridSample", g.input("x", (1, 2, 3, 4, 5)), g.input("grid", (1, 2, 2, 2, 3)))
     model = ir.from_proto(g.model(out=read))
-    known.fold(model)
+    folding.fold(model)
     (note,) = lower_opset(model, 17)
     assert note.verdict == "declined" and "it reads no volumes" in note.reason
 
@@ -225,7 +225,7 @@ def test_grid_sample_with_gather(mode: str, aligned: int, size: tuple[int, int])
     out = g.op("GridSample", g.input("x", (2, 3, *size)), g.input("grid", (2, 4, 6, 2)), **attributes)
     proto = g.model(out=out)
     model = ir.from_proto(proto)
-    known.fold(model)
+    folding.fold(model)
     (note,) = apply(model, GATHERED_SAMPLES)
     assert note.verdict == "applied" and not operators(model)["GridSample"]
     assert lower_opset(model, 11)[0].verdict == "applied"
@@ -245,6 +245,6 @@ def test_other_grid_samples_are_declined(attributes: dict[str, str]) -> None:
             out=g.op("GridSample", g.input("x", (1, 2, 4, 4)), g.input("grid", (1, 3, 3, 2)), **attributes)
         )
     )
-    known.fold(model)
+    folding.fold(model)
     (note,) = apply(model, GATHERED_SAMPLES)
     assert note.verdict == "declined" and "no other form" in note.reason

@@ -7,7 +7,7 @@ import onnx_ir as ir
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.rewrite import apply
 from specialize.lowering.rank import few_axes
 from specialize.passes.clean_up import tidy
@@ -24,7 +24,7 @@ def check(maker: GraphMaker, out: str, highest: int = 4) -> ir.Model:
     """Lower a graph, compare both, and return the result."""
     proto = maker.model(out=out)
     model = ir.from_proto(proto)
-    known.fold(model)
+    folding.fold(model)
     assert apply(model, few_axes(highest)) == []
     tidy(model)
     feeds = random_feeds(proto)
@@ -106,7 +106,7 @@ def test_what_cannot_be_merged_is_declined() -> None:
 def test_random_graphs_compute_the_same(proto: object) -> None:
     """Random graphs of many operators compute the same, their rank lowered to three."""
     model = ir.from_proto(proto)  # type: ignore[call-overload]
-    known.fold(model)
+    folding.fold(model)
     before = operators(model)
     apply(model, few_axes(3))
     tidy(model)

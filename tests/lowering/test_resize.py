@@ -7,7 +7,7 @@ import onnx_ir as ir
 import pytest
 
 from specialize import targets
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.rewrite import apply
 from specialize.lowering.resize import HALF_PIXELS
 from specialize.targets.conformance import check
@@ -20,7 +20,7 @@ def resize(factors: tuple[float, float], places: str, rounding: str, mode: str =
     scales = g.const(np.array([1, 1, *factors], np.float32))
     attributes = {"coordinate_transformation_mode": places, "nearest_mode": rounding, "mode": mode}
     model = ir.from_proto(g.model(out=g.op("Resize", g.input("x", (1, 2, 6, 7)), "", scales, **attributes)))
-    known.evaluate(model)
+    folding.evaluate(model)
     return model
 
 

@@ -8,7 +8,7 @@ import onnx_ir as ir
 import pytest
 
 from specialize.errors import InputError
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.rewrite import apply
 from specialize.lowering.attention import has_custom, runnable
 from specialize.lowering.vendor_conv import READ_CONVS, vendor_convs
@@ -38,7 +38,7 @@ def convolution(mask: bool, bias: bool, stride: int = 1, **attributes: object) -
 def read(proto: onnx.ModelProto) -> ir.Model:
     """Return a graph with its shapes inferred."""
     model = ir.from_proto(proto)
-    known.evaluate(model)
+    folding.evaluate(model)
     return model
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.rewrite import apply
 from specialize.lowering.zero_rows import PADDED_ZEROS
 from tests.graphs import GraphMaker, assert_annotations_true, operators, random_feeds, run
@@ -20,7 +20,7 @@ def test_zeros_at_the_end(parts: int, axis: int) -> None:
     rows = [g.input(f"x{part}", (1, 5 + part, 4)) for part in range(parts)]
     proto = g.model(out=g.op("Concat", *rows, g.const(np.zeros((1, 3, 4))), axis=axis))
     model = ir.from_proto(proto)
-    known.evaluate(model)
+    folding.evaluate(model)
     (note,) = apply(model, PADDED_ZEROS)
     assert note.reason == "3 rows of zeros by Pad"
     assert operators(model)["Pad"] == 1 and operators(model)["Concat"] == parts - 1
@@ -35,5 +35,5 @@ def test_anything_else_stays(last: np.ndarray | None) -> None:
     g = GraphMaker()
     tail = g.input("y", (1, 3, 4)) if last is None else g.const(last)
     model = ir.from_proto(g.model(out=g.op("Concat", g.input("x", (1, 5, 4)), tail, axis=1)))
-    known.evaluate(model)
+    folding.evaluate(model)
     assert apply(model, PADDED_ZEROS) == [] and operators(model)["Pad"] == 0

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 from onnx import TensorProto
 
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.notes import Note
 from specialize.passes.demote_float64 import narrow
 from tests.graphs import GraphMaker, assert_annotations_true, random_feeds, run
@@ -15,7 +15,7 @@ from tests.graphs import GraphMaker, assert_annotations_true, random_feeds, run
 def narrowed(g: GraphMaker, output: str) -> tuple[ir.Model, list[Note]]:
     """Return a folded and narrowed model, and what was said."""
     model = ir.from_proto(g.model(out=output))
-    known.fold(model)
+    folding.fold(model)
     return model, narrow(model)
 
 

@@ -11,7 +11,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from specialize.binding.fits import rooms_from_json
+from specialize.binding.capacity_file import rooms_from_json
 from specialize.binding.shared_engine import Tabulated, tabulate
 from specialize.binding.table_inputs import Program
 from specialize.binding.table_program import PROGRAM

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from specialize.graph.edit import SITE_KEY
+from specialize.graph.builder import SITE_KEY
 from specialize.passes.fold_affine import LARGEST_SUMMAND, fold_affine
 from tests.graphs import GraphMaker, assert_annotations_true, assert_same, operators, random_feeds
 

@@ -13,7 +13,7 @@ import onnxruntime
 import pytest
 import torch
 
-from specialize.binding.fits import explain
+from specialize.binding.capacity_file import explain
 from specialize.binding.shared_engine import Tabulated, tabulate
 from specialize.binding.table_inputs import Program
 from specialize.calibration.profile import CalibrationProfile
@@ -23,7 +23,7 @@ from specialize.model.spec import ModelSpec
 from specialize.model.visible import visible_sets
 from specialize.passes.pipeline import specialize_graph
 from specialize.request import BuildRequest
-from specialize.rows.room import NoRoomError, Room, Sum
+from specialize.rows.capacity import NoRoomError, Room, Sum
 from specialize.visibility.grid import QueryGrid
 from tests.graphs import RAGGED, assert_same, assert_static, operators
 from tests.synthetic.attention import GRID, Style

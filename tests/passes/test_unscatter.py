@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specialize.graph import subgraphs
-from specialize.graph.known import evaluate
+from specialize.graph.folding import evaluate
 from specialize.graph.shapes import dims
 from specialize.passes.unscatter import unscatter
 from tests.graphs import GraphMaker

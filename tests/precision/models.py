@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.rewrite import apply
 from specialize.lowering.grid_sample import GATHERED_SAMPLES
 from specialize.verify import TensorInfo, make_frames, model_inputs
@@ -41,7 +41,7 @@ def sampling_model(opset: int = 17) -> onnx.ModelProto:
 def as_graph(proto: onnx.ModelProto) -> ir.Model:
     """Return a model with types and shapes of all values."""
     model = ir.from_proto(proto)
-    known.evaluate(model)
+    folding.evaluate(model)
     return model
 
 
@@ -49,7 +49,7 @@ def gathering_model() -> ir.Model:
     """Return the same with GridSample written as Gathers of four corners."""
     model = as_graph(sampling_model())
     apply(model, GATHERED_SAMPLES)
-    known.fold(model)
+    folding.fold(model)
     return model
 
 

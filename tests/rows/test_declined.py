@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from specialize.graph.integers import PLACES_OUTSIDE
+from specialize.graph.shape_arithmetic import PLACES_OUTSIDE
 from specialize.passes.gather_sums import gather_sums
 from specialize.passes.unscatter import unscatter
 from tests.graphs import RAGGED, GraphMaker, check, codes, operators, reasons, specialize_proto

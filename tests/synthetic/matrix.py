@@ -13,8 +13,8 @@ import onnx_ir as ir
 from specialize.binding.modes import Binding, bind_model
 from specialize.binding.witnessed.build import witness_build
 from specialize.calibration.dump import dump_profile
+from specialize.graph.folding import fold
 from specialize.graph.io import read_graph
-from specialize.graph.known import fold
 from specialize.lowering.attention import has_custom, runnable
 from specialize.model.visible import visible_sets
 from specialize.passes.clean_up import tidy

@@ -12,7 +12,7 @@ import torch
 
 from specialize.attention.operator import is_attention
 from specialize.attention.recognise import recognise
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.lowering.attention import lower_deformable_attention
 from specialize.passes.bind import bind
 from specialize.passes.clean_up import tidy
@@ -37,7 +37,7 @@ def recognised(model: onnx.ModelProto, matrices: np.ndarray, packing: Packing) -
     """Return a model whose attention is one operator per site, compacted, not yet lowered."""
     made = ir.from_proto(onnx.ModelProto.FromString(model.SerializeToString()))
     notes = bind(made, {"lidar2img": matrices})
-    known.fold(made)
+    folding.fold(made)
     notes += recognise(made)
     sites, compacted = compact(made, packing)
     notes += [*compacted, *unscatter(made)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.targets.base import BuildFacts
 from tests.attention.graphs import Maker
 from tests.graphs import GraphMaker
@@ -19,7 +19,7 @@ FACTS = BuildFacts(
 def read(maker: GraphMaker, **outputs: str) -> ir.Model:
     """Return a graph with its shapes inferred."""
     model = ir.from_proto(maker.model(**outputs))
-    known.evaluate(model)
+    folding.evaluate(model)
     return model
 
 
@@ -108,5 +108,5 @@ def attention_block(queries: int = 6) -> ir.Model:
         g.input("earlier", (1, 4, 5, 5)), g.const(random.uniform(-1.2, 1.2, (1, 5, 5, 2))), mode="nearest"
     )
     model = ir.from_proto(g.model(out=g.op("Gather", out, g.const([0, 2, 3, 5, 1]), axis=1), turned=turned))
-    known.fold(model)
+    folding.fold(model)
     return model

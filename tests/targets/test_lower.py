@@ -18,7 +18,7 @@ import yaml
 
 from specialize import targets
 from specialize.errors import InternalError, UsageError
-from specialize.graph.known import evaluate
+from specialize.graph.folding import evaluate
 from specialize.lowering.attention import FORMS, runnable
 from specialize.targets.attributes import NearestMode
 from specialize.targets.base import BuildFacts, Quirk

@@ -13,7 +13,7 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.targets import qnn
 from specialize.targets.lower import finish, lower
 from tests.graphs import GraphMaker
@@ -77,7 +77,7 @@ def test_a_batch_times_a_weight_is_right_as_the_target_writes_it(tmp_path: Path)
     proto = g.model(out=g.op("MatMul", g.input("x", (2, 2500, 256)), g.const(weight)))
     onnx.save(proto, tmp_path / "padded.onnx")
     model = ir.from_proto(proto)
-    known.fold(model)
+    folding.fold(model)
     lower(model, qnn.TOOLCHAIN)
     (tmp_path / "qnn").mkdir()
     ir.save(model, tmp_path / "qnn" / "specialized.onnx")

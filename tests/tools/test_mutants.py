@@ -34,7 +34,7 @@ def test_there_are_many_of_every_area() -> None:
 def test_an_entry_that_does_not_fit_is_told() -> None:
     """A text that stands nowhere, one that stands twice, and one that changes nothing are errors."""
     lost, twice, same = (
-        Mutant(name, "rows", "rows/room.py", old, new, "nothing")
+        Mutant(name, "rows", "rows/capacity.py", old, new, "nothing")
         for name, old, new in (
             ("lost", "no such text", "x"),
             ("twice", "int", "float"),
@@ -42,9 +42,9 @@ def test_an_entry_that_does_not_fit_is_told() -> None:
         )
     )
     told = "\n".join(stale([lost, twice, same, lost]))
-    assert "lost: expected 'no such text' once in rows/room.py, got it 0 times" in told
+    assert "lost: expected 'no such text' once in rows/capacity.py, got it 0 times" in told
     assert "twice: expected 'int' once" in told
-    assert "same: expected a change of what rows/room.py does, got none" in told
+    assert "same: expected a change of what rows/capacity.py does, got none" in told
     assert "lost: expected a name of its own" in told
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from specialize.binding.relink.checksum import sealed
 from specialize.binding.relink.kinds import calibration_of
 from specialize.binding.relink.places import DoesNotFitError
 from specialize.binding.relink.program import DTYPES, Program
 from specialize.binding.relink.run import run
-from specialize.binding.relink.sealing import sealed
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.vehicle import native

@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 
 from specialize.artifact.tensors import read_tensors
-from specialize.binding import table as table_module
+from specialize.binding import make_tables
 from specialize.binding.relink.program import Program
 from specialize.binding.table_program import BEVPOOL, linked, read_link
 from specialize.calibration.camera import Camera
@@ -188,9 +188,9 @@ def test_wrong_arrays_are_not_written(
         made[name][0] = made[name][-1] + (name == "interval_starts")
         return made
 
-    monkeypatch.setattr(table_module, "linked", wrong)
+    monkeypatch.setattr(make_tables, "linked", wrong)
     with pytest.raises(VerificationError, match="arrays of the pooling"):
-        table_module.make_table(pooled, CAR43, tmp_path / "out", bevpool=True)
+        make_tables.make_table(pooled, CAR43, tmp_path / "out", bevpool=True)
     assert not (tmp_path / "out").exists()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from specialize.binding.relink.sealing import checksum, sealed
+from specialize.binding.relink.checksum import checksum, sealed
 from specialize.calibration.load import load_profile
 from specialize.vehicle.binary import FileRefusedError
 from specialize.vehicle.contract import Contract, parse_contract

@@ -14,7 +14,7 @@ import pytest
 
 from specialize.artifact import Build
 from specialize.artifact.tensors import read_tensors
-from specialize.binding.relink.sealing import sealed
+from specialize.binding.relink.checksum import sealed
 from specialize.errors import VerificationError
 from specialize.vehicle import framing, native, parse_golden, selftest
 from specialize.vehicle.binary import FileRefusedError

@@ -16,7 +16,9 @@ import pytest
 
 from specialize.artifact import Build
 from specialize.binding.relink.assemble import Assembler, Draft, NotPortableError
+from specialize.binding.relink.checksum import sealed
 from specialize.binding.relink.kinds import calibration_of, input_of, sources_of
+from specialize.binding.relink.memory import placed
 from specialize.binding.relink.program import (
     DTYPES,
     INPUTS,
@@ -27,9 +29,7 @@ from specialize.binding.relink.program import (
     Unary,
     parse_program,
 )
-from specialize.binding.relink.room import placed
 from specialize.binding.relink.run import run
-from specialize.binding.relink.sealing import sealed
 from specialize.binding.table_inputs import program_of
 from specialize.binding.table_program import RELINK, linked, read_link
 from specialize.calibration.camera import Camera

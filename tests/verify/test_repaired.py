@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specialize.errors import VerificationError
-from specialize.graph.edit import PASS_KEY
+from specialize.graph.builder import PASS_KEY
 from specialize.graph.io import write_graph
-from specialize.graph.repair import NAME, repair_samples
+from specialize.graph.repair_grid_sample import NAME, repair_samples
 from specialize.verify.repaired import Sampling, check_repaired, sample
 from specialize.verify.runtime import open_onnxruntime
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from specialize.binding import envelope_file, table
+from specialize.binding import envelope_file, make_tables
 from specialize.binding.table_inputs import Program
 from specialize.calibration.profile import CalibrationProfile
 from specialize.model.parts import ImagePrep
@@ -81,7 +81,7 @@ def no_yaw_rate(patch: pytest.MonkeyPatch) -> None:
 
 def _tampered(patch: pytest.MonkeyPatch, change: Callable[[dict[str, Array]], None]) -> None:
     """Change the tables of vehicles other than the build's own in place, whichever program makes them."""
-    honest, portable = Program.contents, table.linked
+    honest, portable = Program.contents, make_tables.linked
 
     def contents(self: Program, profile: CalibrationProfile) -> dict[str, Array]:
         return changed(honest(self, profile), profile)
@@ -96,7 +96,7 @@ def _tampered(patch: pytest.MonkeyPatch, change: Callable[[dict[str, Array]], No
         return made
 
     patch.setattr(Program, "contents", contents)
-    patch.setattr(table, "linked", linked)
+    patch.setattr(make_tables, "linked", linked)
 
 
 def swapped_entries(kind: str) -> Mutant:
@@ -116,9 +116,9 @@ def swapped_entries(kind: str) -> Mutant:
 
 def no_portable_program(patch: pytest.MonkeyPatch) -> None:
     """Let the graph make the tables of a build whose portable program would make them."""
-    honest = table.table_options
+    honest = make_tables.table_options
     patch.setattr(
-        table, "table_options", lambda build: {**honest(build), "relink": {"declined": "by a test"}}
+        make_tables, "table_options", lambda build: {**honest(build), "relink": {"declined": "by a test"}}
     )
 
 

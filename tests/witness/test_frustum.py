@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from specialize.binding import learn_program as linking
-from specialize.binding import table as table_module
+from specialize.binding import make_tables
 from specialize.binding.relink.assemble import NotPortableError
 from specialize.binding.table_inputs import Program
 from specialize.binding.witnessed import build as witness_build
@@ -218,7 +218,7 @@ def test_wrong_entries_of_another_vehicles_tables_are_an_error(
     command = ("table", "--calib", lifting.other, "--for", lifting.model.parent / "build", "-o", table)
     assert run_here(capsys, *command).code == 0
     table.unlink()
-    owner: object = Program if maker == "graph" else table_module
+    owner: object = Program if maker == "graph" else make_tables
     called = "contents" if maker == "graph" else "linked"
     honest: Callable[..., dict[str, Array]] = getattr(owner, called)
 

@@ -25,8 +25,8 @@ from specialize.calibration.load import parse_profile
 from specialize.errors import InputError, SpecializeError
 from specialize.explain.inspect import inspect_model
 from specialize.fleet.lock import parse_lock
+from specialize.graph.folding import fold
 from specialize.graph.io import read_graph, write_graph
-from specialize.graph.known import fold
 from specialize.model.spec import parse_spec
 from specialize.passes.pipeline import specialize_graph
 from specialize.precision.frames import read_frame

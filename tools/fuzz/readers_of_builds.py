@@ -23,7 +23,7 @@ from specialize.attest.making import statements, whole_build
 from specialize.attest.signature import model_statement, signed_digests, unsigned_bundle
 from specialize.attest.statement import named_digests, read_json, statement_text
 from specialize.binding.envelope_file import read_cases, read_supersets
-from specialize.binding.relink.sealing import sealed
+from specialize.binding.relink.checksum import sealed
 from specialize.binding.table_program import RELINK, linked, read_link
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile

@@ -247,7 +247,7 @@ def _built(seed: judge.Seed, build: Path) -> dict[str, Path]:
     compile_model(BuildRequest(calib=calib, model=model, output=build, frames=2, **over, **seed.options))
     if seed.mode != "tables":
         return {}
-    from specialize.binding.table import make_table
+    from specialize.binding.make_tables import make_table
     from specialize.errors import StaleError
 
     tables = {"vehicle": build / "table.safetensors"}

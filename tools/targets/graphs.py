@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from specialize import zoo
 from specialize.calibration.load import load_profile
 from specialize.errors import SpecializeError
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.model.visible import visible_sets
 from specialize.passes.bind import bind
 from specialize.passes.clean_up import tidy
@@ -65,7 +65,7 @@ def main() -> None:
     np.savez(folder / "feeds.npz", **feeds)
     padded = ir.from_proto(generic)
     bind(padded, constants)
-    known.fold(padded)
+    folding.fold(padded)
     tidy(padded)
     ir.save(padded, folder / "padded.onnx")
     onnx.save(dynamic(queries), folder / "dynamic.onnx")

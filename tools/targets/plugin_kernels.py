@@ -24,7 +24,7 @@ import onnx_ir as ir
 import onnxruntime
 from onnx import helper, numpy_helper
 
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.lowering.attention import runnable
 
 SOURCES = {
@@ -202,7 +202,7 @@ def defined(
     )  # fmt: skip
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     model = ir.from_proto(proto)
-    known.evaluate(model)
+    folding.evaluate(model)
     runnable(model)
     session = onnxruntime.InferenceSession(ir.to_proto(model).SerializeToString())
     return np.asarray(session.run(None, feeds)[0])

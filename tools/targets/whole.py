@@ -22,7 +22,7 @@ from specialize.compiler.generic import PREPARED, generic_model
 from specialize.compiler.laps import Laps
 from specialize.compiler.specialize import specialize
 from specialize.errors import SpecializeError
-from specialize.graph import known
+from specialize.graph import folding
 from specialize.graph.io import read_graph
 from specialize.passes.bind import bind, feeds_of
 from specialize.passes.clean_up import tidy
@@ -56,7 +56,7 @@ def main() -> None:
     with generic.unpacked(store) as parts:
         padded = read_graph(parts / PREPARED)
         bind(padded, feeds_of(padded, generic.spec, profile))
-        known.fold(padded)
+        folding.fold(padded)
         narrow(padded)
         tidy(padded)
         write(padded, folder / "padded.onnx", what)

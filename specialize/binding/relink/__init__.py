@@ -11,5 +11,5 @@ arrays of fixed shapes, each defined to the bit. Two executors run the program: 
     translate   operators of ONNX as instructions
     kinds       inputs of calibration as instructions
     learn       which value of the program each table is, found by what it computes and proven
-    room        places of arena memory for the executor in C++
+    memory      places of arena memory for the executor in C++
 """

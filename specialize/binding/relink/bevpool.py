@@ -18,7 +18,7 @@ from specialize.binding.relink.members import levels_of
 from specialize.binding.relink.pool_ways import PoolMaker
 from specialize.binding.relink.pools import Ints, Pool
 from specialize.binding.relink.program import DTYPES, Binary, Reduce, Unary
-from specialize.rows.room import Room
+from specialize.rows.capacity import Room
 from specialize.witness.frustum import Frustum, Landing
 
 INT32, INT64 = (DTYPES.index(np.dtype(code)) for code in ("<i4", "<i8"))

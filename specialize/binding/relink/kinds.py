@@ -1,4 +1,4 @@
-"""The calibration's inputs as instructions: from intrinsics and poses to what a model's input wants.
+"""The calibration's inputs as instructions: from intrinsics and poses to the shape and frame of a model's input.
 
 The same matrices as `model.kinds`, composed in float64 with products that are summed in order.
 """

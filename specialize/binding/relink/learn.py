@@ -22,18 +22,18 @@ import onnx_ir as ir
 
 from specialize.binding.relink.assemble import Draft, NotPortableError
 from specialize.binding.relink.bevpool import bevpool_drafts, capacity_of, order_of
+from specialize.binding.relink.memory import placed
 from specialize.binding.relink.pool_ways import PoolMaker
 from specialize.binding.relink.pools import find_pools
 from specialize.binding.relink.program import DTYPES, Program
 from specialize.binding.relink.proof import Proof, frustum_of, landing_of
-from specialize.binding.relink.room import placed
 from specialize.binding.relink.share import Share, share_of
 from specialize.binding.relink.way import gives
 from specialize.binding.relink.ways import Pools, ways_of
 from specialize.calibration.profile import CalibrationProfile
 from specialize.model.spec import ModelSpec
-from specialize.rows.room import Room
-from specialize.rows.table import Table
+from specialize.rows.capacity import Room
+from specialize.rows.table_input import Table
 from specialize.visibility.plan import VisibilityPlan
 
 Array = npt.NDArray[np.generic]

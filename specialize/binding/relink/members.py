@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from specialize.rows.room import SIDE_BY_SIDE, SIZE, Room
-from specialize.rows.table import MADE, Table
+from specialize.rows.capacity import SIDE_BY_SIDE, SIZE, Room
+from specialize.rows.table_input import MADE, Table
 
 Array = npt.NDArray[np.generic]
 Ints = npt.NDArray[np.int64]

@@ -16,7 +16,7 @@ from specialize.binding.relink.pools import Blocks, Ints, Pool
 from specialize.binding.relink.program import Binary
 from specialize.binding.relink.share import Share
 from specialize.binding.relink.way import Way
-from specialize.rows.room import SIDE_BY_SIDE, SIZE, most_rows
+from specialize.rows.capacity import SIDE_BY_SIDE, SIZE, most_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)

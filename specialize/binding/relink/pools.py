@@ -1,8 +1,8 @@
 """Points that are pooled: which value of a model's share says the cell of each, found by how many points cells have.
 
-An engine that pools sums the points of a cell in blocks (`rows/blocks.py`): its tables say which point stands at every
-place, which sums are summed again, and which are a cell's. All of them follow from one row of numbers, the cell of
-every point. Here that row is found in the model, and the tables are made of it a second time.
+An engine that pools sums the points of a cell in blocks (`rows/block_sums.py`): its tables hold which point stands at
+every place, which sums are summed again, and which are a cell's. All of them follow from one row of numbers, the cell
+of every point. Here that row is found in the model, and the tables are made of it a second time.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from specialize.binding.relink.members import levels_of, members_of
 from specialize.binding.relink.places import counts_of, cut_of, listed_of
 from specialize.binding.relink.share import Share
 from specialize.graph.shapes import dims
-from specialize.rows.room import SIDE_BY_SIDE, SIZE, Room, most_rows
-from specialize.rows.table import Table
+from specialize.rows.capacity import SIDE_BY_SIDE, SIZE, Room, most_rows
+from specialize.rows.table_input import Table
 
 Array = npt.NDArray[np.generic]
 Ints = npt.NDArray[np.int64]
@@ -31,7 +31,7 @@ MOST_AXES = 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Blocks:
-    """Points of cells in blocks, as `rows/blocks.py` arranges them.
+    """Points of cells in blocks, as `rows/block_sums.py` arranges them.
 
     Attributes:
         places: Per level which point, or which block of the level before, stands at every place, (blocks * SIZE,).
@@ -97,7 +97,7 @@ class Pool:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What tells it from other poolings."""
+        """Key by which poolings differ."""
         return (self.value.name, None if self.mask is None else self.mask.name)
 
     def owner(self, share: Share, vehicle: int) -> Ints:

@@ -16,7 +16,7 @@ from specialize.binding.relink.program import DTYPES, Reduce
 from specialize.binding.relink.translate import Translator
 from specialize.calibration.profile import CalibrationProfile
 from specialize.graph.closure import Closure
-from specialize.graph.known import evaluate, fold
+from specialize.graph.folding import evaluate, fold
 from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.model.spec import ModelSpec
 from specialize.model.visible import visible_sets

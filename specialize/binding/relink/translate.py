@@ -18,8 +18,8 @@ from specialize.binding.relink.assemble import (
 )
 from specialize.binding.relink.program import DTYPES, Binary, Reduce, Unary
 from specialize.binding.relink.strides import contiguous
-from specialize.graph.integers import places_in
 from specialize.graph.knowledge import Knowledge
+from specialize.graph.shape_arithmetic import places_in
 from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.graph.subgraphs import node_reads
 

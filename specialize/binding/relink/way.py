@@ -19,7 +19,7 @@ class Way:
     """One way to make a table.
 
     Attributes:
-        key: What tells it from the others, whatever room there is for rows.
+        key: By which it differs from the others, whatever the capacity for rows.
         content: Returns what it gives for a vehicle, by its number, in any shape.
         make: Returns the same as an array of the program.
     """

@@ -20,8 +20,8 @@ from specialize.binding.relink.program import Binary
 from specialize.binding.relink.share import Share
 from specialize.binding.relink.strides import contiguous
 from specialize.binding.relink.way import Way
-from specialize.rows.room import Room
-from specialize.rows.table import MADE, Table, folded_name
+from specialize.rows.capacity import Room
+from specialize.rows.table_input import MADE, Table, folded_name
 
 Array = npt.NDArray[np.generic]
 Ints = npt.NDArray[np.int64]

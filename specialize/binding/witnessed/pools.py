@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from specialize.binding.fits import Needs
+from specialize.binding.capacity_file import Needs
 from specialize.binding.relink.members import levels_of, members_of, site_of
 from specialize.binding.witnessed.disagreement import disagree, sidecar_as_written
 from specialize.model.spec import ModelSpec
-from specialize.rows.table import MADE, Table
+from specialize.rows.table_input import MADE, Table
 from specialize.witness.frustum import Frustum, Landing, frustum_of, land
 from specialize.witness.pooling import (
     POINT_AXES,

@@ -18,8 +18,8 @@ import numpy.typing as npt
 
 from specialize.binding.witnessed.disagreement import GRAPH_HINT, MADE, disagree, sidecar_as_written
 from specialize.model.spec import ModelSpec
-from specialize.rows.room import Room
-from specialize.rows.table import Table, folded_name
+from specialize.rows.capacity import Room
+from specialize.rows.table_input import Table, folded_name
 from specialize.witness import rows
 from specialize.witness.pooling import Reading
 from specialize.witness.rig import Rig

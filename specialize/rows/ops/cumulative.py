@@ -1,4 +1,4 @@
-"""Cumulative sums over rows, and the differences that are read of them; `rows/prefix.py` multiplies them out."""
+"""Cumulative sums over rows, and the differences that are read of them; `rows/prefix_sums.py` multiplies them out."""
 
 from __future__ import annotations
 

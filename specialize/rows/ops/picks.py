@@ -13,10 +13,10 @@ import onnx_ir as ir
 
 from specialize.graph.axes import size_of
 from specialize.graph.declined import Declined
-from specialize.graph.integers import PLACES_OUTSIDE, places_in, sliced
 from specialize.graph.nodes import array_of, cuts_of, node_axis
 from specialize.graph.ops import text
 from specialize.graph.running import compute_like
+from specialize.graph.shape_arithmetic import PLACES_OUTSIDE, places_in, sliced
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.arrange import Arrangement
 from specialize.rows.axes import Axes, Axis, Layout, row_ids
@@ -155,7 +155,7 @@ def is_pick(node: ir.Node) -> bool:
 def lift_nearest(lifter: Lifter, node: ir.Node, layout: Layout) -> Combination | None:
     """Return the nearest pixels of known places as a row map of the image's pixels.
 
-    Which pixel is nearest is what the runtime says: it is asked with an image of pixel numbers.
+    The runtime rounds: it samples an image of pixel numbers, and the result is which pixel is nearest.
     """
     image, grid = node.inputs[0], array_of(node.inputs[1])
     axes = lifter.axes

@@ -8,9 +8,9 @@ import onnx_ir as ir
 
 from specialize.graph.axes import size_of
 from specialize.graph.declined import Declined
-from specialize.graph.integers import PLACES_OUTSIDE, places_in
 from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.ops import integer, text
+from specialize.graph.shape_arithmetic import PLACES_OUTSIDE, places_in
 from specialize.graph.shapes import dims
 from specialize.rows.axes import Axes, Layout, by_row, row_ids
 from specialize.rows.expr import Combination

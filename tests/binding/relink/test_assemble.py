@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from specialize.binding.relink.assemble import FLOAT64, Assembler, Draft
+from specialize.binding.relink.memory import placed
 from specialize.binding.relink.program import INPUTS, Binary, Op, Program, Reduce
-from specialize.binding.relink.room import placed
 from specialize.binding.relink.run import Calibration, run
 from specialize.binding.relink.strides import contiguous
 

@@ -9,9 +9,9 @@ import pytest
 
 from specialize.binding.relink.assemble import BOOL, FLOAT64, INT64, Draft, NotPortableError
 from specialize.binding.relink.graph import FITS, Recorder
+from specialize.binding.relink.memory import placed
 from specialize.binding.relink.places import DoesNotFitError
 from specialize.binding.relink.program import DTYPES, INPUTS, Binary, Reduce, Unary
-from specialize.binding.relink.room import placed
 from specialize.binding.relink.run import Calibration, run
 
 CAMERAS, FLOAT32 = 3, 3

@@ -25,7 +25,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.compiler.build import build
 from specialize.model.spec import ModelSpec
 from specialize.request import BuildRequest
-from specialize.rows.blocks import blocks_needed, cut
+from specialize.rows.block_sums import blocks_needed, cut
 from specialize.witness.frustum import Landing
 from tests.binding.relink.bevdet import write_bevdet
 from tests.cli.running import CAR42, CAR43

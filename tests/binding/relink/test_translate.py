@@ -7,11 +7,11 @@ import onnx_ir as ir
 import pytest
 
 from specialize.binding.relink.assemble import FLOAT64, Assembler, NotPortableError
+from specialize.binding.relink.memory import placed
 from specialize.binding.relink.program import INPUTS
-from specialize.binding.relink.room import placed
 from specialize.binding.relink.run import Calibration, run
 from specialize.binding.relink.translate import Translator
-from specialize.graph.known import evaluate
+from specialize.graph.folding import evaluate
 from tests.graphs import GraphMaker
 
 RANDOM = np.random.default_rng(12)

@@ -9,8 +9,8 @@ from specialize.binding.relink.assemble import Assembler
 from specialize.binding.relink.pool_ways import PoolMaker
 from specialize.binding.relink.share import Share
 from specialize.binding.relink.ways import Pools, ways_of
-from specialize.rows.room import Room
-from specialize.rows.table import Table
+from specialize.rows.capacity import Room
+from specialize.rows.table_input import Table
 
 
 def test_any_member_says_where_rows_stand() -> None:

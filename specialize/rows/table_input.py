@@ -1,11 +1,11 @@
-"""Tables by name: an input that takes the place of constants of a graph."""
+"""Table inputs: an input by name that takes the place of constants of a graph."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 MADE = "specialize/"
-"""What the names of all begin with that passes make."""
+"""Prefix of the names of all values that passes make."""
 
 
 @dataclass(frozen=True, slots=True)

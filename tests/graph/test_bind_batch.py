@@ -11,7 +11,7 @@ import pytest
 
 from specialize.artifact import Build
 from specialize.errors import InputError
-from specialize.graph.batch import bind_batch
+from specialize.graph.bind_batch import bind_batch
 from specialize.graph.shapes import dims, is_static
 from specialize.passes.bind import bind
 from tests.cli.running import CAR42, run_here

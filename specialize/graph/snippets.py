@@ -1,11 +1,11 @@
-"""Small steps that lowered forms are made of, each a node or two."""
+"""Snippets: arithmetic that lowered forms are made of, one or two nodes each."""
 
 from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph.edit import Builder
+from specialize.graph.builder import Builder
 from specialize.graph.shapes import dims
 
 AXES_OPSET = 13

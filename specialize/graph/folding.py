@@ -1,4 +1,4 @@
-"""Partial evaluation: what a graph computes from constants alone, and the shape of everything else.
+"""Constant folding by partial evaluation: what a graph computes from constants alone, and the shape of everything else.
 
 One walk in topological order, as a partial evaluator does it: a node whose inputs are all known is computed,
 every other node stays and gets the shapes that its inputs imply. Values are computed by ONNX Runtime,
@@ -16,7 +16,7 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.errors import InputError
-from specialize.graph import budget, integers, shapes, subgraphs
+from specialize.graph import budget, shape_arithmetic, shapes, subgraphs
 from specialize.graph.knowledge import SMALL, Knowledge
 from specialize.graph.provenance import copy_marks, hand_on
 
@@ -160,7 +160,11 @@ def _learn_shape(node: ir.Node, knowledge: Knowledge) -> bool:
 
 def _learn_number(node: ir.Node, knowledge: Knowledge) -> bool:
     """Learn the result of shape arithmetic on few known numbers at once: most nodes of many exports are that."""
-    if node.op_type not in integers.FUNCTIONS or node.domain not in shapes.STANDARD or len(node.outputs) != 1:
+    if (
+        node.op_type not in shape_arithmetic.FUNCTIONS
+        or node.domain not in shapes.STANDARD
+        or len(node.outputs) != 1
+    ):
         return False
     result, arrays = node.outputs[0], []
     for value in node.inputs:
@@ -169,15 +173,15 @@ def _learn_number(node: ir.Node, knowledge: Knowledge) -> bool:
         arrays.append(knowledge.peek(value))
     if any(array.size > SMALL for array in arrays):
         return False
-    dtype = integers.result_type(node)
+    dtype = shape_arithmetic.result_type(node)
     if dtype is None:
         return False
     result.type = ir.TensorType(dtype)
     try:
-        if not integers.can_compute(node) or not integers.is_few(node, arrays, SMALL):
+        if not shape_arithmetic.can_compute(node) or not shape_arithmetic.is_few(node, arrays, SMALL):
             return False
-        array = integers.compute(node, arrays)
-    except integers.CONTRADICTIONS:  # the node contradicts its inputs: shape inference says how
+        array = shape_arithmetic.compute(node, arrays)
+    except shape_arithmetic.CONTRADICTIONS:  # the node contradicts its inputs: shape inference says how
         return False
     knowledge.learn(result, array)
     shapes.set_like(result, array)

@@ -1,4 +1,4 @@
-"""Which nodes are computed for all their rows anyway, whatever is done about one place where rows are dropped."""
+"""Live nodes: those that are computed for all their rows anyway, whatever becomes of one sink."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import onnx_ir as ir
 
 
-class Alive:
+class LiveNodes:
     """The nodes that something other than a sink needs: they are computed for all their rows anyway.
 
     A node is not alive if everything that reads it leads to the sink and nowhere else. What stands behind the sink

@@ -7,9 +7,9 @@ import numpy as np
 import onnx_ir as ir
 from hypothesis import given
 
-from specialize.graph.edit import Builder
-from specialize.rows.blocks import blocks_needed, cut, sum_blocks
-from specialize.rows.room import SIDE_BY_SIDE, SIZE, most_rows
+from specialize.graph.builder import Builder
+from specialize.rows.block_sums import blocks_needed, cut, sum_blocks
+from specialize.rows.capacity import SIDE_BY_SIDE, SIZE, most_rows
 from tests.graphs import GraphMaker, operators, run
 
 WIDTH, CELLS = 3, 5

@@ -9,14 +9,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from specialize.errors import InputError
-from specialize.graph import known
+from specialize.graph import folding
 from tests.graphs import GraphMaker, assert_same, operators, random_feeds, run
 
 
 def folded(model: onnx.ModelProto) -> ir.Model:
     """Return a folded copy of a model."""
     found = ir.from_proto(model)
-    known.fold(found)
+    folding.fold(found)
     return found
 
 

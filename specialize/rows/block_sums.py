@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
 
-from specialize.graph.edit import Builder
+from specialize.graph.builder import Builder
 from specialize.graph.shapes import dims
-from specialize.rows.room import SIDE_BY_SIDE, SIZE
+from specialize.rows.capacity import SIDE_BY_SIDE, SIZE
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""Rooms in the manifest, and who does not fit in them; reading them needs numpy alone."""
+"""Capacities in the manifest, and the error of a vehicle that exceeds one; reading them needs numpy alone."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from specialize.errors import StaleError
-from specialize.rows.room import SIZE, NoRoomError, Room, Sum
+from specialize.rows.capacity import SIZE, NoRoomError, Room, Sum
 
 Needs = Mapping[str, Room]
 
@@ -37,7 +37,7 @@ def rooms_from_json(data: Mapping[str, Mapping[str, Sequence[Sequence[Any]]]]) -
 
 
 def explain(error: NoRoomError, vehicle: str, cameras: tuple[str, ...], size: int = SIZE) -> StaleError:
-    """Return what a vehicle has too much of, in words; `size` is that of a block."""
+    """Return the error for a vehicle that exceeds a capacity; `size` is that of a block."""
     hint = "build again with more --capacity, or build this vehicle on its own"
     if error.what == "sum":
         expected = f"at most {error.kept[0]} cameras that see the same query"

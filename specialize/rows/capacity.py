@@ -1,4 +1,4 @@
-"""Room: how much a site needs for its rows, and how much is kept for them where others' rows must fit as well.
+"""Capacity: how many rows a site needs, and how many are kept where the rows of other vehicles must fit as well.
 
 A graph that serves several calibrations must look the same for each: the same lengths, the same number of rows summed
 per query, the same operators. What a site needs is recorded as it is emitted; what is kept is given beforehand.

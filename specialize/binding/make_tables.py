@@ -13,7 +13,7 @@ from specialize.artifact import Build
 from specialize.artifact.place import require_outside
 from specialize.artifact.tensors import read_tensors, tensors_bytes
 from specialize.binding.borderline import borderline_pairs
-from specialize.binding.fits import rooms_from_json
+from specialize.binding.capacity_file import rooms_from_json
 from specialize.binding.relink.program import Program
 from specialize.binding.table_program import (
     OWN_TABLE,
@@ -34,7 +34,7 @@ from specialize.files.atomic import write_file
 from specialize.model.spec import ModelSpec, parse_spec
 from specialize.plausibility.fit import look_over, require_fit, require_known_codes
 from specialize.request import TableOutcome
-from specialize.rows.table import Table
+from specialize.rows.table_input import Table
 from specialize.witness.rig import Rig, read_rig
 
 Arrays = dict[str, npt.NDArray[np.generic]]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from specialize.graph.edit import PASS_KEY
+from specialize.graph.builder import PASS_KEY
 from specialize.graph.element_types import element_types
 
 NAME = "repair"

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from specialize.graph.equal import with_equals
+from specialize.graph.equal_nodes import with_equals
 from tests.graphs import GraphMaker
 
 

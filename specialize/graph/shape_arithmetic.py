@@ -1,4 +1,4 @@
-"""Shape arithmetic in numpy: integers and booleans have no rounding, so no runtime needs to be asked.
+"""Shape arithmetic in numpy: integers and booleans are not rounded, so numpy computes what a runtime does.
 
 Exports compute shapes and indices by thousands of tiny nodes. Starting a session of ONNX Runtime for each
 that is needed at once takes milliseconds; these functions take microseconds and give the same integers.

@@ -9,7 +9,7 @@ from collections.abc import Collection, Hashable
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph.known import IMPURE
+from specialize.graph.folding import IMPURE
 
 
 def with_equals(graph: ir.Graph, names: Collection[str]) -> frozenset[str]:
@@ -36,7 +36,7 @@ def with_equals(graph: ir.Graph, names: Collection[str]) -> frozenset[str]:
 
 
 def _content(value: ir.Value) -> Hashable:
-    """Return what tells a constant from others."""
+    """Return a key by which constants differ."""
     if value.const_value is None:
         return id(value)
     array = np.ascontiguousarray(value.const_value.numpy())

@@ -12,8 +12,8 @@ import onnx_ir as ir
 
 from specialize.errors import InputError
 from specialize.graph import custom
+from specialize.graph.check_weights import AGAIN, require_numbers
 from specialize.graph.shapes import STANDARD
-from specialize.graph.weights import AGAIN, require_numbers
 
 
 def require_operators(model: ir.Model, path: Path) -> None:

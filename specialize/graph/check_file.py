@@ -13,7 +13,7 @@ import onnx_ir as ir
 
 from specialize.errors import InputError
 from specialize.graph import budget
-from specialize.graph.weights import AGAIN, require_weights
+from specialize.graph.check_weights import AGAIN, require_weights
 
 OLDEST_OPSET, NEWEST_OPSET = 11, 26
 OLDEST_IR, NEWEST_IR = 3, onnx.IR_VERSION

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from onnx import helper
 
 from specialize.errors import InputError
-from specialize.graph import integers, known, running
+from specialize.graph import folding, running, shape_arithmetic
 from tests.graphs import GraphMaker, run
 
 NUMBERS = np.array([[3, -1, 0], [2, 2, 5]])
@@ -51,11 +51,11 @@ def test_every_operator_gives_what_the_runtime_gives(name: str) -> None:
     g, value = cases()[name]
     proto = g.model(out=value)
     model = ir.from_proto(proto)
-    known.evaluate(model)
+    folding.evaluate(model)
     node = model.graph[0]
-    assert integers.can_compute(node)
-    assert integers.result_type(node) == node.outputs[0].dtype
-    found = integers.compute(
+    assert shape_arithmetic.can_compute(node)
+    assert shape_arithmetic.result_type(node) == node.outputs[0].dtype
+    found = shape_arithmetic.compute(
         node, [v.const_value.numpy() for v in node.inputs if v is not None and v.const_value]
     )
     wanted = run(proto, {})["out"]
@@ -71,15 +71,15 @@ def test_slices_are_clamped_like_the_runtime_does(size: int, start: int, end: in
     g = GraphMaker()
     bounds = [g.const([number]) for number in (start, end, 0, step)]
     wanted = run(g.model(out=g.op("Slice", g.const(np.arange(size)), *bounds)), {})["out"]
-    np.testing.assert_array_equal(integers.sliced(size, start, end, step), wanted)
+    np.testing.assert_array_equal(shape_arithmetic.sliced(size, start, end, step), wanted)
 
 
 def test_floating_point_is_left_to_the_runtime() -> None:
     """Rounding is the runtime's business."""
     g = GraphMaker()
     model = ir.from_proto(g.model(out=g.op("Add", g.const([1.0]), g.const([2.0]))))
-    known.evaluate(model)
-    assert not integers.can_compute(model.graph[0])
+    folding.evaluate(model)
+    assert not shape_arithmetic.can_compute(model.graph[0])
 
 
 def test_shape_arithmetic_needs_no_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +90,7 @@ def test_shape_arithmetic_needs_no_runtime(monkeypatch: pytest.MonkeyPatch) -> N
     half = g.op("Div", g.op("Gather", size, g.const([1])), g.const([2]))
     shape = g.op("Concat", g.const([-1]), half, axis=0)
     model = ir.from_proto(g.model(out=g.op("Reshape", "x", shape)))
-    assert known.fold(model).removed == 4
+    assert folding.fold(model).removed == 4
     assert list(model.graph.outputs[0].shape or ()) == [8, 3]
 
 
@@ -102,7 +102,7 @@ def test_a_wrong_annotation_does_not_matter() -> None:
     for info in proto.graph.value_info:
         info.type.tensor_type.elem_type = 1
     model = ir.from_proto(proto)
-    knowledge = known.evaluate(model)
+    knowledge = folding.evaluate(model)
     value = model.graph[0].outputs[0]
     assert (value.dtype, knowledge.get(value).tolist()) == (ir.DataType.BOOL, [True, False])
 
@@ -119,7 +119,7 @@ def test_what_is_long_is_computed_when_it_is_needed(operator: str, size: list[in
         "Range": [g.const(np.array(0)), g.const(np.array(size[0])), g.const(np.array(1))],
     }[operator]
     model = ir.from_proto(g.model(out=g.op(operator, *inputs)))
-    knowledge = known.evaluate(model)
+    knowledge = folding.evaluate(model)
     value = model.graph[0].outputs[0]
     assert value in knowledge
     assert not knowledge.is_computed(value)
@@ -132,7 +132,7 @@ def test_a_contradiction_is_told_as_before() -> None:
     g.nodes[-1].name = "cut"
     model = ir.from_proto(raw(g, value))
     with pytest.raises(InputError, match="cut"):
-        known.fold(model)
+        folding.fold(model)
 
 
 def raw(g: GraphMaker, value: str) -> onnx.ModelProto:

@@ -1,4 +1,4 @@
-"""Making nodes: named in order, typed and shaped at once, marked with the pass that made them."""
+"""Builder: makes nodes, named in order, typed and shaped at once, marked with the pass that made them."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ class Builder:
         self._constants.clear()
 
     def drop_unread(self) -> None:
-        """Remove the nodes made that nothing reads."""
+        """Remove the nodes that were made and are unused."""
         for node in reversed(self.made):
             if not any(value.uses() or value.is_graph_output() for value in node.outputs):
                 self.graph.remove(node, safe=True)

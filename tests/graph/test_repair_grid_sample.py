@@ -8,7 +8,7 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 
-from specialize.graph.repair import repair_samples, repaired_nodes
+from specialize.graph.repair_grid_sample import repair_samples, repaired_nodes
 
 HEAD = '<ir_version: 8, opset_import: ["" : 17]>'
 PLACES = f"""

@@ -42,8 +42,9 @@ test-lowest: install ## the tests that run models, as on an x86-64 processor wit
 	@env LD_PRELOAD=$(HIDING) true || { echo "make test-lowest: expected a system on which CPUID can fault" >&2; exit 1; }
 	$(TEST_ENV) WITHOUT_AVX512=1 LD_PRELOAD=$(HIDING) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(RUNTIME_TESTS)
 
-benchmarks: install ## processor time of quick commands, and of guard and relink for the build with tables TABLES=DIR, into benchmarks/results/
+benchmarks: install ## processor time of quick commands, of plans, and of guard and relink for the build with tables TABLES=DIR, into benchmarks/results/
 	$(BIN)/python benchmarks/run.py
+	$(TEST_ENV) $(BIN)/python benchmarks/plans.py
 	$(BIN)/python benchmarks/vehicle.py --build $(or $(TABLES),build/tables)
 
 movement: install ## rates of single operators, and how far they predict SITES="FOLDER/NAME FOLDER/NAME:sites ...": docs/concepts/costs.md

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import run
+from benchmarks import plans, run
 
 
 def test_a_figure_is_of_as_many_processes_as_asked_for(tmp_path: Path) -> None:
@@ -41,3 +41,18 @@ def test_stored_figures_are_complete(tmp_path: Path) -> None:
     assert stored["machine"].keys() == written["machine"].keys() and all(stored["machine"].values())
     assert list(stored["figures"]) == list(run.CASES)
     assert all(value.keys() == written["figures"]["help"].keys() for value in stored["figures"].values())
+
+
+def test_stored_plans_are_complete(tmp_path: Path) -> None:
+    """The file in the repository has every rig, and ratios that are those of its medians."""
+    stored = json.loads((run.RESULTS / "plans.json").read_text())
+    rigs = plans.rigs()
+    few = {name: rigs[name] for name in (plans.PINHOLES, "fisheye4")}
+    written = json.loads(plans.write(tmp_path, plans.measure(few, 1)).read_text())
+    assert stored.keys() == written.keys() and stored["schema"] == plans.SCHEMA
+    assert list(stored["figures"]) == list(rigs)
+    pinholes = stored["figures"][plans.PINHOLES]["median_ms"]
+    for name, figure in stored["figures"].items():
+        assert figure.keys() == written["figures"]["fisheye4"].keys()
+        assert figure["cameras"] == len(rigs[name][0].size_px)
+        assert figure["times_pinholes"] == pytest.approx(figure["median_ms"] / pinholes, abs=0.01)

@@ -1,64 +1,133 @@
-"""Which points of a lattice a camera sees: whole blocks where one bound settles them, point by point elsewhere."""
+"""Which points of a lattice a camera sees: blocks and points that a few corners settle, and those they leave open.
+
+What decides is computed at the corners of blocks only. Between them it is interpolated, and a point, or a whole block,
+is settled if the interpolated value is farther from all borders than interpolation may be wrong.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from specialize.visibility.grid import Bools, Floats, Ints
 
-SIZES = (16, 4)
-"""Rows and columns of a block, coarse to fine; what no block settles is looked at point by point."""
-
-Settle = Callable[[Floats, Floats], tuple[Bools, Bools]]
-"""Takes centres (3, B) and radii (B,) of blocks; returns which are inside whole, and which are outside whole."""
+SIZE = 8
+"""Rows and columns of a block; numpy has words of so many booleans."""
+_TRUE, _FALSE = np.uint64(0x0101010101010101), np.uint64(0)
 
 
-def settle_blocks(axes: tuple[Floats, Floats, Floats], settle: Settle) -> tuple[Bools, Ints]:
-    """Return what whole blocks settle.
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantity:
+    """Something that is less than `inside` in absolute value where a camera sees, and no more than `outside`.
+
+    Attributes:
+        corners: (Z, R + 1, C + 1) values at the corners of R by C blocks.
+        inside: Points are inside if the value is less than this by more than the error.
+        outside: Points are outside if the value is greater than this by more than the error.
+        error: (Z, R, C) how far the value may be from what is interpolated in a block, and what more is wanted;
+            infinite where nothing is known.
+    """
+
+    corners: Floats
+    inside: float
+    outside: float
+    error: Floats
+
+    def blocks(self) -> tuple[Bools, Bools]:
+        """Return which blocks (Z, R, C) are inside whole, and which are outside whole."""
+        low, high = ends(self.corners)
+        return (
+            np.maximum(high, -low) < self.inside - self.error,
+            np.maximum(low, -high) > self.outside + self.error,
+        )
+
+    def points(self, at: tuple[Ints, ...]) -> tuple[Bools, Bools]:
+        """Return which points (B, SIZE * SIZE) of blocks are inside, and which are outside."""
+        layer, row, column = at
+        four = [self.corners[layer, row + down, column + right] for down in (0, 1) for right in (0, 1)]
+        value = np.abs(np.stack(four, axis=-1) @ _WEIGHTS)  # (B, 4) @ (4, S * S)
+        error = self.error[at][:, None]
+        return value < self.inside - error, value > self.outside + error
+
+
+Axes = tuple[Floats, Floats, Floats]
+At = Callable[[Floats, Floats, Floats, float], Sequence[Quantity]]
+"""Takes coordinates x (C + 1,), y (R + 1, 1) and z (Z, 1, 1) of corners, and a block's half diagonal, m."""
+
+
+def settle_blocks(axes: Axes, at: At) -> tuple[Bools, tuple[Ints, ...]]:
+    """Return what the corners of blocks settle.
 
     Args:
-        axes: Coordinates x, y and z of the lattice, evenly spaced.
-        settle: What decides blocks.
+        axes: Coordinates x, y and z of the lattice, evenly spaced, lidar frame, m.
+        at: What decides, at corners.
 
     Returns:
-        (Z, Y, X) points of blocks that are inside, and (P, 3) positions that no block settles.
+        (Z, Y, X) points that are surely inside, and positions on z, y and x (P,) each that are left open.
     """
     x, y, z = axes
-    coarse = SIZES[0]
-    rows, columns = -(-len(y) // coarse), -(-len(x) // coarse)
-    inside = np.zeros((len(z), rows * coarse, columns * coarse), bool)
-    at = np.stack(np.meshgrid(range(len(z)), range(rows), range(columns), indexing="ij"), axis=-1).reshape(
-        -1, 3
-    )
-    for size, smaller in zip(SIZES, (*SIZES[1:], 1), strict=True):
-        centres, radii = _balls(at, size, (x, y, z))
-        whole, none = settle(centres, radii)
-        blocks = inside.reshape(len(z), rows * coarse // size, size, columns * coarse // size, size)
-        blocks.transpose(0, 1, 3, 2, 4)[tuple(at[whole].T)] = True
-        at = _children(at[~(whole | none)], size // smaller)
-        within = (at[:, 1] * smaller < len(y)) & (at[:, 2] * smaller < len(x))
-        at = at[within]
-    return inside[:, : len(y), : len(x)], at
+    radius = SIZE / 2 * float(np.hypot(_step(x), _step(y)))
+    quantities = at(_corners(x), _corners(y)[:, None], z[:, None, None], radius)
+    verdicts = [each.blocks() for each in quantities]
+    whole = np.logical_and.reduce([each for each, _ in verdicts])
+    blocks = _places(~np.logical_or.reduce([whole, *(each for _, each in verdicts)]))
+    verdicts = [each.points(blocks) for each in quantities]
+    holds = np.logical_and.reduce([each for each, _ in verdicts])  # (B, S * S)
+    inside = _spread(whole)
+    layers, rows, columns = whole.shape
+    by_block = inside.reshape(layers, rows, SIZE, columns, SIZE).transpose(0, 1, 3, 2, 4)
+    by_block[blocks] = holds.reshape(-1, SIZE, SIZE)
+    block, place = _places(~np.logical_or.reduce([holds, *(each for _, each in verdicts)]))
+    layer, row, column = (each[block] for each in blocks)
+    row, column = row * SIZE + place // SIZE, column * SIZE + place % SIZE
+    if rows * SIZE > len(y) or columns * SIZE > len(x):  # blocks reach beyond the lattice
+        within = np.flatnonzero((row < len(y)) & (column < len(x)))
+        layer, row, column = layer[within], row[within], column[within]
+    return inside[:, : len(y), : len(x)], (layer, row, column)
 
 
-def _balls(
-    at: Ints, size: int, axes: tuple[Floats, Floats, Floats]
-) -> tuple[Floats, npt.NDArray[np.float64]]:
-    """Return centres (3, B) and radii (B,) of the balls around blocks."""
-    x, y, z = axes
-    ends = []
-    for line, first in ((x, at[:, 2] * size), (y, at[:, 1] * size)):
-        last = np.minimum(first + size, len(line)) - 1
-        ends.append((line[first], line[last]))
-    (left, right), (low, high) = ends
-    centres = np.stack([(left + right) / 2, (low + high) / 2, z[at[:, 0]]])
-    return centres, np.hypot(right - left, high - low) / 2
+def ends(corners: Floats) -> tuple[Floats, Floats]:
+    """Return the least and the greatest of the four corners of each block, (Z, R, C)."""
+    return least(corners), -least(-corners)
 
 
-def _children(at: Ints, parts: int) -> Ints:
-    """Return the positions of the smaller blocks, `parts` by `parts` in each."""
-    step = np.stack(np.meshgrid([0], range(parts), range(parts), indexing="ij"), axis=-1).reshape(-1, 3)
-    return np.asarray((at * [1, parts, parts])[:, None] + step, np.int64).reshape(-1, 3)
+def least(corners: Floats) -> Floats:
+    """Return the least of the four corners of each block, (Z, R, C)."""
+    pairs = np.minimum(corners[:, :, 1:], corners[:, :, :-1])
+    found: Floats = np.minimum(pairs[:, 1:], pairs[:, :-1])
+    return found
+
+
+def _step(line: Floats) -> float:
+    return float(line[-1] - line[0]) / max(1, len(line) - 1)
+
+
+def _corners(line: Floats) -> Floats:
+    """Return the coordinates of corners; the last may be beyond the lattice."""
+    found: Floats = line[0] + _step(line) * SIZE * np.arange(-(-len(line) // SIZE) + 1)
+    return found
+
+
+def _places(mask: Bools) -> tuple[Ints, ...]:
+    """Return the positions (P,) on each axis of what is true; numpy is faster on one axis than on three."""
+    return np.unravel_index(np.flatnonzero(mask), mask.shape)
+
+
+def _spread(whole: Bools) -> Bools:
+    """Return (Z, R * SIZE, C * SIZE) points of blocks (Z, R, C): a row of a block is written as one word."""
+    layers, rows, columns = whole.shape
+    words = np.empty((layers, rows, SIZE, columns), np.uint64)
+    words[:] = np.where(whole, _TRUE, _FALSE)[:, :, None]
+    return words.view(np.bool_).reshape(layers, rows * SIZE, columns * SIZE)
+
+
+def _weights() -> Floats:
+    """Return (4, SIZE * SIZE): the share of each corner in the points of a block, rows first."""
+    share = np.arange(SIZE) / SIZE
+    line = np.stack([1 - share, share])  # (2, S)
+    return np.asarray(np.einsum("ar,bc->abrc", line, line).reshape(4, SIZE * SIZE))
+
+
+_WEIGHTS = _weights()

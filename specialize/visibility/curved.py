@@ -5,8 +5,8 @@ most the share of `spans` of what is added up for them. The formula is evaluated
 rounding (`lens.rounding`) wherever a point is near a border of the image, of the angle, or of the depth; a point is in
 doubt if a border lies within the bound. Errors grow from the centre of an image to its border, so that points far from
 all borders need no bound of their own; if any bound near a border is not small against what counts as near, every
-point gets one. Whole blocks of points are settled where the centre's pixel is farther from all borders than the image
-can move between the centre and any point of the block.
+point gets one. Most points are settled from the corners of blocks (`corners`): what is interpolated there is farther
+from all borders than interpolation may be wrong, and than what counts as near.
 
 **A camera that moves.** Within bounds its intrinsics give the pixel c + d + (1 + e)(p - c) in the place of p, for the
 centre c, |e| at most the focal ratio and |d| at most the shift of the principal point: what is seen has p in a larger
@@ -19,27 +19,26 @@ shows and of the lens's rim inside R; it is sampled, and the largest gap between
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from specialize.calibration.lens import Lens, Rounded
-from specialize.visibility.blocks import Settle, settle_blocks
+from specialize.calibration.lens.stacked import alike, stacked
+from specialize.visibility.blocks import Axes, settle_blocks
+from specialize.visibility.corners import NEAR_DEPTH, NEAR_PX, NEAR_RAD, Corners
 from specialize.visibility.grid import Bools, Floats, Ints, QueryGrid, VisibilityRule
-from specialize.visibility.outline import border_of, speeds_of
+from specialize.visibility.outline import border_of
 from specialize.visibility.projection import Room, checked_sizes
 from specialize.visibility.pyramid import Deviation
 from specialize.visibility.spans import ROUNDINGS, largest_coordinates, rounding_ratio
 
-NEAR_PX, NEAR_RAD, NEAR_DEPTH = 2.0, 2e-3, 1e-2
-"""How near to a border a point gets a bound of its own; the depth by share of the distance."""
 SURE = 1 / 2
 """Share of that which a bound may be, for points farther away to need none."""
-_WIDEST = 0.5
-"""Angular radius in radians of blocks that are looked at as a whole."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,22 +64,31 @@ class Curved:
 
     def lattice(self, grid: QueryGrid, rule: VisibilityRule) -> tuple[Bools, Ints]:
         """Return the points surely visible, and those in doubt."""
-        found = [self._of_camera(camera, grid, rule) for camera in range(len(self.lenses))]
-        doubtful = [
-            np.column_stack([np.full(len(places), camera), places])
-            for camera, (_, places) in enumerate(found)
-        ]
-        return np.stack([inside for inside, _ in found]), np.concatenate(doubtful).astype(np.int64)
+        axes = grid.axes()
+        errors = [self._coordinate_errors(camera, grid, rule) for camera in range(len(self.lenses))]
+        looks = [self._look(camera, axes, each, rule) for camera, each in enumerate(errors)]
+        positions = []
+        for camera, (look, (undecided, share)) in enumerate(
+            zip(looks, self._doubts(looks, rule), strict=True)
+        ):
+            at = tuple(each[undecided] for each in look.near_at)
+            if share > SURE:
+                every = np.stack(np.broadcast_arrays(*self._points(camera, grid)))
+                look = replace(look, near=every.reshape(3, -1))
+                at = np.unravel_index(np.flatnonzero(self._doubts([look], rule)[0][0]), every.shape[1:])
+            look.inside[at] = False
+            positions.append(np.stack([np.full(len(at[0]), camera), *at], axis=-1))
+        return np.stack([look.inside for look in looks]), np.concatenate(positions).astype(np.int64)
 
     def decide(self, position: Ints, grid: QueryGrid, rule: VisibilityRule) -> Bools:
         """Return the verdict of the formula in float64."""
         axes = grid.axes()
         verdict = np.zeros(len(position), bool)
-        for camera in range(len(self.lenses)):
+        for camera in np.unique(position[:, 0]):
             here = position[:, 0] == camera
             x, y, z = (axis[position[here, 3 - place]] for place, axis in enumerate(axes))
-            margins = self._margins(camera, self._moved(camera, x, y, z), rule)
-            verdict[here] = _holds(margins, rule)
+            points = self._moved(camera, x, y, z)
+            verdict[here] = _holds(_margins(self.lenses[camera], self.size_px[camera], points, rule), rule)
         return verdict
 
     def places(self, grid: QueryGrid, rule: VisibilityRule) -> Floats:
@@ -145,79 +153,41 @@ class Curved:
         moved = np.abs(self.camera_from_lidar[camera][:3])
         return np.asarray(moved @ largest_coordinates(grid) * rounding_ratio(rule))
 
-    def _of_camera(self, camera: int, grid: QueryGrid, rule: VisibilityRule) -> tuple[Bools, Ints]:
-        """Return the points surely visible (Z, Y, X), and positions (B, 3) of those in doubt."""
-        x, y, z = grid.axes()
-        inside, open_at = settle_blocks((x, y, z), self._settler(camera, rule))
-        points = np.stack(self._moved(camera, x[open_at[:, 2]], y[open_at[:, 1]], z[open_at[:, 0]]))  # (3, P)
-        margins = self._margins(camera, tuple(points), rule)
-        inside[tuple(open_at.T)] = _holds(margins, rule)
-        errors = self._coordinate_errors(camera, grid, rule)
-        near = np.flatnonzero(np.abs(_least(margins)) * np.minimum(1.0, np.linalg.norm(points, axis=0)) < 1.0)
-        undecided, share = self._in_doubt(camera, points[:, near], errors, rule)
-        doubtful = open_at[near[undecided]]
-        if share > SURE:
-            every = np.stack(np.broadcast_arrays(*self._points(camera, grid)))
-            undecided, _ = self._in_doubt(camera, every.reshape(3, -1), errors, rule)
-            doubtful = np.argwhere(undecided.reshape(every.shape[1:]))
-        inside[tuple(doubtful.T)] = False
-        return inside, doubtful
+    def _look(self, camera: int, axes: Axes, errors: Floats, rule: VisibilityRule) -> _Look:
+        """Return what one camera sees by exact arithmetic, and the points that may be near a border."""
+        x, y, z = axes
+        lens, size = self.lenses[camera], self.size_px[camera]
+        decides = Corners.of(lens, size, rule)
+        inside, open_at = settle_blocks(axes, lambda *at: decides.at(*self._moved(camera, *at[:3]), at[3]))
+        layer, row, column = open_at
+        points = np.stack(self._moved(camera, x[column], y[row], z[layer]))  # (3, P)
+        margins = _margins(lens, size, points, rule)
+        inside[open_at] = _holds(margins, rule)
+        distance = np.sqrt((points * points).sum(axis=0))
+        near = np.flatnonzero(np.abs(_least(margins)) * np.minimum(1.0, distance) < 1.0)
+        return _Look(lens, size, inside, points[:, near], errors, tuple(each[near] for each in open_at))
 
-    def _settler(self, camera: int, rule: VisibilityRule) -> Settle:
-        """Return what decides blocks: their centre's margins, against how fast the image moves with the direction."""
-        lens, size = self.lenses[camera], self.size_px[camera].astype(np.float64)
-        angles, speed = speeds_of(lens)
-
-        def settle(centres: Floats, radii: Floats) -> tuple[Bools, Bools]:
-            x, y, z = self._moved(camera, *centres)
-            distance = np.sqrt(x * x + y * y + z * z)
-            with np.errstate(all="ignore"):
-                spread = np.arcsin(np.minimum(radii / distance, 1.0))
-                entered = lens.entering(x, y, z)
-                u, v = (each - lens.pixel_centre for each in lens.formula(*entered))
-                angle = np.arctan2(np.hypot(*entered[:2]), entered[2])
-                moved = spread * np.interp(angle + spread, angles, speed)
-                margin = np.minimum.reduce([u, size[0] - u, v, size[1] - v])
-            ahead = (angle + spread < angles[-1]) & (spread < _WIDEST)
-            whole = ahead & (margin > moved + 2 * NEAR_PX)
-            none = ahead & (margin < -moved - 2 * NEAR_PX)
-            if rule.domain == "angle" and lens.IS_ROUND:
-                none |= (angle - spread > lens.limit_rad + 2 * NEAR_RAD) & (spread < _WIDEST)
-            return whole, none
-
-        return settle
-
-    def _in_doubt(
-        self, camera: int, points: Floats, errors: Floats, rule: VisibilityRule
-    ) -> tuple[Bools, float]:
-        """Return which points (3, P) rounding decides, and the largest bound near a border by what counts as near."""
+    def _doubts(self, looks: Sequence[_Look], rule: VisibilityRule) -> list[tuple[Bools, float]]:
+        """Return which points near borders rounding decides, and the largest bound by what counts as near, per look."""
         unit = ROUNDINGS / 12 * float(np.finfo(rule.dtype).eps) / 2
-        rounded = tuple(Rounded(axis, error, unit) for axis, error in zip(points, errors, strict=True))
-        margins = self._margins(camera, rounded, rule)
-        low, high = (
-            np.min([each.value + sign * each.error for each in margins], axis=0) for sign in (-1.0, 1.0)
-        )
-        low, high = (np.where(np.isnan(each), fill, each) for each, fill in ((low, -np.inf), (high, np.inf)))
-        undecided = (high >= 0) & (low <= 0)
-        shown = np.max([each.error for each in margins], axis=0)[high >= 0]
-        return undecided, float(shown.max(initial=0.0))
-
-    def _margins(self, camera: int, points: Any, rule: VisibilityRule) -> list[Any]:
-        """Return how far points are inside each border, by what counts as near: image (4), angle, depth."""
-        lens, (width, height) = self.lenses[camera], self.size_px[camera]
-        with np.errstate(all="ignore"):
-            entered = lens.entering(*points)
-            u, v = lens.formula(*entered)
-            u, v = u - lens.pixel_centre, v - lens.pixel_centre
-            depth = (
-                (lens.depth(*entered) - rule.min_depth)
-                / np.sqrt(sum(axis * axis for axis in points))
-                / NEAR_DEPTH
+        groups: dict[Hashable, list[_Look]] = {}
+        for look in looks:
+            groups.setdefault(alike(look.lens), []).append(look)
+        found: dict[int, tuple[Bools, float]] = {}
+        for group in groups.values():
+            counts = [look.near.shape[1] for look in group]
+            lens = stacked([look.lens for look in group], counts)
+            size, errors = (
+                np.repeat(np.stack(each, axis=1), counts, axis=1)
+                for each in ([look.size_px for look in group], [look.errors for look in group])
             )
-            sides = [u / NEAR_PX, (float(width) - u) / NEAR_PX, v / NEAR_PX, (float(height) - v) / NEAR_PX]
-            if rule.domain == "formula":
-                return [*sides, depth]
-            return [*sides, (lens.limit_rad - lens.angle_rad(*entered)) / NEAR_RAD, depth]
+            points = np.concatenate([look.near for look in group], axis=1)
+            rounded = [Rounded(axis, error, unit) for axis, error in zip(points, errors, strict=True)]
+            undecided, bound = _in_doubt(_margins(lens, size, rounded, rule))
+            ends = np.cumsum(counts)[:-1]
+            for look, each, most in zip(group, np.split(undecided, ends), np.split(bound, ends), strict=True):
+                found[id(look)] = each, float(most.max(initial=0.0))
+        return [found[id(look)] for look in looks]
 
     def _away(self, camera: int, deviation: Deviation, points: Floats) -> tuple[Bools, Floats]:
         """Return which points (..., 3) of the camera's frame a widened image holds, and their angle from its border."""
@@ -249,14 +219,58 @@ class Curved:
         return low - NEAR_PX * SURE, high + NEAR_PX * SURE
 
 
-def _least(margins: list[Floats]) -> Floats:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """What one camera sees by exact arithmetic.
+
+    Attributes:
+        lens: Of the camera.
+        size_px: (2,) of its image.
+        inside: (Z, Y, X) what is seen.
+        near: (3, P) points in the camera's frame, m, that may be near a border.
+        errors: (3,) how far coordinates may be off, m.
+        near_at: (P,) positions of those points on z, y and x.
+    """
+
+    lens: Lens
+    size_px: Ints
+    inside: Bools
+    near: Floats
+    errors: Floats
+    near_at: tuple[Ints, ...]
+
+
+def _margins(lens: Lens, size_px: npt.NDArray[Any], points: Any, rule: VisibilityRule) -> list[Any]:
+    """Return how far points are inside each border, by what counts as near: image (4), angle, depth."""
+    width, height = size_px.astype(np.float64)
+    with np.errstate(all="ignore"):
+        x, y, z = points
+        entered = lens.entering(x, y, z)
+        u, v = lens.formula(*entered)
+        u, v = u - lens.pixel_centre, v - lens.pixel_centre
+        depth = (lens.depth(*entered) - rule.min_depth) / np.sqrt(x * x + y * y + z * z) / NEAR_DEPTH
+        sides = [u / NEAR_PX, (width - u) / NEAR_PX, v / NEAR_PX, (height - v) / NEAR_PX]
+        if rule.domain == "formula":
+            return [*sides, depth]
+        return [*sides, (lens.limit_rad - lens.angle_rad(*entered)) / NEAR_RAD, depth]
+
+
+def _in_doubt(margins: list[Rounded]) -> tuple[Bools, Floats]:
+    """Return which points (P,) rounding decides, and the largest bound of each that may be seen, 0 for others."""
+    value, error = (np.stack(each) for each in zip(*((m.value, m.error) for m in margins), strict=True))
+    error[np.isnan(error)] = np.inf
     with np.errstate(invalid="ignore"):
-        least = np.min(margins, axis=0)
+        low, high = (value - error).min(axis=0), (value + error).min(axis=0)
+    hidden = high < 0
+    return ~(hidden | (low > 0)), np.where(hidden, 0.0, error.max(axis=0))  # in doubt also without a value
+
+
+def _least(margins: list[Floats]) -> Floats:
+    least = reduce(np.minimum, margins)
     return np.where(np.isnan(least), 0.0, least)
 
 
 def _holds(margins: list[Floats], rule: VisibilityRule) -> Bools:
     """Return whether points are seen, from their margins: strictly inside, or on a border that is closed."""
-    with np.errstate(invalid="ignore"):
-        borders = [each >= 0 if rule.border == "closed" else each > 0 for each in margins[:4]]
-        return np.asarray(np.logical_and.reduce([*borders, *(each > 0 for each in margins[4:])]), bool)
+    sides, others = reduce(np.minimum, margins[:4]), reduce(np.minimum, margins[4:])
+    return np.asarray((sides >= 0 if rule.border == "closed" else sides > 0) & (others > 0), bool)

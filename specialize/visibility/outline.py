@@ -1,8 +1,6 @@
-"""What bounds need to know of a lens: the border of what an image shows, and how fast it moves with direction."""
+"""What bounds on moved cameras need to know of a lens: the border of what an image shows."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
@@ -11,28 +9,6 @@ from specialize.visibility.grid import Bools, Floats
 
 SAMPLES = 2048
 """Rays on each border of an image, and on the rim of a lens."""
-_STEP = 1e-6
-_SPREAD = 1.5
-"""Factor on how fast the image moves at sampled directions, for all directions."""
-
-
-def speeds_of(lens: Lens) -> tuple[Floats, Floats]:
-    """Return angles from the axis, up to just inside the limit, and how many px a radian is at most up to there."""
-    angles = np.linspace(0.0, lens.limit_rad * 0.98, 64)
-    around = np.linspace(0.0, 2 * math.pi, 8, endpoint=False)[:, None]
-    sine, cosine = np.sin(angles), np.cos(angles)
-    out = np.stack(np.broadcast_arrays(sine * np.cos(around), sine * np.sin(around), cosine))  # (3, 8, 64)
-    across = np.stack(np.broadcast_arrays(-np.sin(around), np.cos(around), 0 * cosine))
-    along = np.stack(np.broadcast_arrays(cosine * np.cos(around), cosine * np.sin(around), -sine))
-    with np.errstate(all="ignore"):
-        here = np.stack(lens.formula(*lens.entering(*out)))
-        steps = [
-            np.stack(lens.formula(*lens.entering(*(out + _STEP * side)))) - here for side in (across, along)
-        ]
-    speed = np.sqrt(sum((step**2).sum(axis=0) for step in steps)).max(axis=0) / _STEP  # (64,)
-    fast = np.maximum.accumulate(np.where(np.isfinite(speed), speed, np.inf))
-    fast = np.append(fast[1:], fast[-1])  # of the next angle as well
-    return angles, _SPREAD * fast
 
 
 def border_of(lens: Lens, low: Floats, high: Floats) -> tuple[Floats, float]:

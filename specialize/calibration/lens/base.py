@@ -22,7 +22,6 @@ TINY = float(np.finfo(np.float64).tiny)
 LARGEST = 1e9
 """Beyond this a parameter is a mistake: a focal length has thousands of pixels."""
 
-
 RIM = 1e-7
 """How far inside the limit, as a share of it, the rim is drawn."""
 
@@ -48,6 +47,8 @@ class Lens(ABC):
     """Parameters whose unit has this power of a pixel; they follow when an image is scaled."""
     IS_ROUND: ClassVar[bool] = True
     """Whether the limit is an angle from the axis, and not around another one."""
+    GOES_ON: ClassVar[bool] = True
+    """Whether the formula has no poles but where its depth is 0, also beyond the limit."""
 
     def __init__(
         self,
@@ -126,9 +127,14 @@ class Lens(ABC):
         return np.arctan2(np.sqrt(x * x + y * y), z)
 
     @cached_property
+    def model_limit_rad(self) -> float:
+        """The angle at which the formula ends or folds back, computed once."""
+        return self.own_limit_rad()
+
+    @property
     def limit_rad(self) -> float:
         """The angle at and beyond which nothing is visible."""
-        own = self.own_limit_rad()
+        own = self.model_limit_rad
         return own if self.max_angle_rad is None else min(own, self.max_angle_rad)
 
     def project(self, points: npt.ArrayLike) -> tuple[Floats, Bools]:
@@ -262,38 +268,3 @@ class Lens(ABC):
         if self.pixel_centre:
             found["pixel_centre"] = self.pixel_centre
         return found | ({} if self.windshield is None else {"windshield": self.windshield.content()})
-
-
-class Focal(Lens):
-    """A lens whose plane image (a, b) becomes pixels by focal lengths, skew and centre."""
-
-    REQUIRED: ClassVar[tuple[str, ...]] = ("fx", "fy", "cx", "cy")
-    IN_PIXELS: ClassVar[Mapping[str, int]] = MappingProxyType(
-        dict.fromkeys(("fx", "fy", "cx", "cy", "skew"), 1)
-    )
-
-    def formula(self, x: Floats, y: Floats, z: Floats) -> tuple[Floats, Floats]:
-        """Return columns and rows."""
-        p = self.parameters
-        a, b = self.plane(x, y, z)
-        return p["fx"] * a + p["skew"] * b + p["cx"], p["fy"] * b + p["cy"]
-
-    def rays(self, u: Floats, v: Floats) -> Floats:
-        """Return unit rays of pixels."""
-        p = self.parameters
-        b = (v - p["cy"]) / p["fy"]
-        return self.unplane((u - p["cx"] - p["skew"] * b) / p["fx"], b)
-
-    @abstractmethod
-    def plane(self, x: Floats, y: Floats, z: Floats) -> tuple[Floats, Floats]:
-        """Return the place on the plane of focal length 1, distortion included."""
-
-    @abstractmethod
-    def unplane(self, a: Floats, b: Floats) -> Floats:
-        """Return the unit rays of places on that plane."""
-
-
-def unit(x: Floats, y: Floats, z: Floats) -> Floats:
-    """Return unit vectors (..., 3)."""
-    length = np.sqrt(x * x + y * y + z * z)
-    return np.stack([x / length, y / length, z / length], axis=-1)

@@ -47,7 +47,7 @@ class Bend:
     @property
     def is_none(self) -> bool:
         """Whether there is no distortion."""
-        return not any((*self.radial, *self.below, *self.tangential, *self.prism))
+        return not _any(*self.radial, *self.below, *self.tangential, *self.prism)
 
     def forward(self, a: Floats, b: Floats) -> tuple[Floats, Floats]:
         """Return where places go."""
@@ -57,10 +57,10 @@ class Bend:
         r2 = a * a + b * b
         gain = self._gain(r2)
         u, v = a * gain, b * gain
-        if p1 or p2:
+        if _any(p1, p2):
             u = u + 2 * p1 * (a * b) + p2 * (r2 + 2 * (a * a))
             v = v + p1 * (r2 + 2 * (b * b)) + 2 * p2 * (a * b)
-        if any(self.prism):
+        if _any(*self.prism):
             u, v = u + s1 * r2 + s2 * (r2 * r2), v + s3 * r2 + s4 * (r2 * r2)
         return u, v
 
@@ -114,7 +114,7 @@ class Bend:
     def _gain(self, r2: Floats) -> Floats:
         k1, k2, k3 = self.radial
         gain = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-        if any(self.below):
+        if _any(*self.below):
             k4, k5, k6 = self.below
             gain = gain / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
         return gain
@@ -154,6 +154,11 @@ class Bend:
         whole = ua * vb - ub * va
         whole = np.where(np.abs(whole) < 1e-12, 1e-12, whole)
         return (f * vb - g * ub) / whole, (g * ua - f * va) / whole
+
+
+def _any(*coefficients: float | Floats) -> bool:
+    """Whether one is not 0; an array is one of several lenses, all of which have it."""
+    return any(isinstance(each, np.ndarray) or each for each in coefficients)
 
 
 def _first_zero(polynomial: np.polynomial.Polynomial) -> float:

@@ -10,8 +10,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from specialize.calibration.lens.base import TINY, Floats, Focal, Lens
+from specialize.calibration.lens.base import TINY, Floats, Lens
 from specialize.calibration.lens.bend import Bend
+from specialize.calibration.lens.focal import Focal
 from specialize.calibration.lens.monotonic import first_turn, inverse, slope_of
 from specialize.calibration.lens.rounding import through
 from specialize.calibration.lens.windshield import polynomial

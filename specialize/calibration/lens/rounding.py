@@ -20,44 +20,82 @@ ITERATION = 32
 
 
 class Rounded(NDArrayOperatorsMixin):
-    """Values and bounds on their errors.
+    """Values and bounds on their errors. Operations do not warn of what has no value; its bound is NaN or infinite.
 
     Attributes:
         value: (...) as exact arithmetic has it, up to float64.
-        error: (...) how far a graph's own value may be from it.
+        error: (...), or one for all: how far a graph's own value may be from it.
         unit: Unit roundoff of the graph: 2**-24 for float32.
     """
 
-    def __init__(self, value: npt.ArrayLike, error: npt.ArrayLike, unit: float) -> None:
+    __slots__ = ("error", "unit", "value")
+
+    def __init__(self, value: Any, error: Any, unit: float) -> None:
         """Keep the arrays."""
-        self.value, self.error = np.broadcast_arrays(
-            np.asarray(value, np.float64), np.asarray(error, np.float64)
-        )
-        self.unit = unit
+        self.value, self.error, self.unit = value, error, unit
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         """Apply an operation of numpy; one that has no rule here is refused."""
         rule = RULES.get(ufunc)
         if rule is None or method != "__call__" or options:
             return NotImplemented
-        values = [
-            each.value if isinstance(each, Rounded) else np.asarray(each, np.float64) for each in inputs
-        ]
-        errors = [
-            each.error if isinstance(each, Rounded) else self.unit * np.abs(each) for each in inputs
-        ]  # constants of a formula round as well
-        with np.errstate(all="ignore"):
-            found = ufunc(*values)
-            error = rule(values, errors) + 2 * self.unit * np.abs(found)
-        return Rounded(found, np.where(np.isnan(error), np.inf, error), self.unit)
+        return self._by(ufunc, rule, *inputs)
+
+    def __add__(self, other: Any) -> Rounded:
+        """Return the sum; like the others below, what the mixin does, without numpy's way round."""
+        return self._by(np.add, _sum, self, other)
+
+    def __sub__(self, other: Any) -> Rounded:
+        """Return the difference."""
+        return self._by(np.subtract, _sum, self, other)
+
+    def __mul__(self, other: Any) -> Rounded:
+        """Return the product."""
+        return self._by(np.multiply, _multiply, self, other)
+
+    def __truediv__(self, other: Any) -> Rounded:
+        """Return the quotient."""
+        return self._by(np.divide, _divide, self, other)
+
+    def __radd__(self, other: Any) -> Rounded:
+        """Return the sum."""
+        return self._by(np.add, _sum, other, self)
+
+    def __rsub__(self, other: Any) -> Rounded:
+        """Return the difference."""
+        return self._by(np.subtract, _sum, other, self)
+
+    def __rmul__(self, other: Any) -> Rounded:
+        """Return the product."""
+        return self._by(np.multiply, _multiply, other, self)
+
+    def _by(self, ufunc: np.ufunc, rule: Rule, *inputs: Any) -> Rounded:
+        unit, values, errors = self.unit, [], []
+        for each in inputs:
+            if isinstance(each, Rounded):
+                values.append(each.value)
+                errors.append(each.error)
+            else:  # constants of a formula round as well
+                values.append(each)
+                errors.append(unit * abs(each))
+        found = ufunc(*values)
+        return Rounded(found, rule(values, errors) + (2 * unit) * abs(found), unit)
 
 
-Rule = Callable[[list[Floats], list[Floats]], Floats]
+Rule = Callable[[list[Any], list[Any]], Any]
+
+
+def _sum(x: list[Floats], e: list[Floats]) -> Floats:
+    return e[0] + e[1]
+
+
+def _multiply(x: list[Floats], e: list[Floats]) -> Floats:
+    return abs(x[0]) * e[1] + abs(x[1]) * e[0] + e[0] * e[1]
 
 
 def _divide(x: list[Floats], e: list[Floats]) -> Floats:
-    smallest = np.abs(x[1]) - e[1]  # a denominator that may be 0 makes any quotient
-    return np.where(smallest > 0, (e[0] + np.abs(x[0] / x[1]) * e[1]) / smallest, np.inf)
+    smallest = abs(x[1]) - e[1]  # a denominator that may be 0 makes any quotient
+    return np.where(smallest > 0, (e[0] + abs(x[0] / x[1]) * e[1]) / smallest, np.inf)
 
 
 def _sqrt(x: list[Floats], e: list[Floats]) -> Floats:
@@ -65,8 +103,9 @@ def _sqrt(x: list[Floats], e: list[Floats]) -> Floats:
 
 
 def _arctan2(x: list[Floats], e: list[Floats]) -> Floats:
-    nearest = np.hypot(*x) - np.hypot(*e)
-    return np.where(nearest > 0, np.hypot(*e) / nearest, np.inf)
+    error = np.hypot(*e)
+    nearest = np.hypot(*x) - error
+    return np.where(nearest > 0, error / nearest, np.inf)
 
 
 def _arcsin(x: list[Floats], e: list[Floats]) -> Floats:
@@ -75,9 +114,9 @@ def _arcsin(x: list[Floats], e: list[Floats]) -> Floats:
 
 
 RULES: dict[np.ufunc, Rule] = {
-    np.add: lambda x, e: e[0] + e[1],
-    np.subtract: lambda x, e: e[0] + e[1],
-    np.multiply: lambda x, e: np.abs(x[0]) * e[1] + np.abs(x[1]) * e[0] + e[0] * e[1],
+    np.add: _sum,
+    np.subtract: _sum,
+    np.multiply: _multiply,
     np.divide: _divide,
     np.negative: lambda x, e: e[0],
     np.sqrt: _sqrt,
@@ -100,4 +139,4 @@ def through(values: Any, function: Callable[[Floats], Floats], slope: Callable[[
         return function(values)
     found = function(values.value)
     error = 2 * np.abs(slope(values.value)) * values.error + ITERATION * values.unit * np.abs(found)
-    return Rounded(found, np.where(np.isnan(error), np.inf, error), values.unit)
+    return Rounded(found, error, values.unit)

@@ -9,8 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from specialize.calibration.lens.base import Floats, Focal, unit
+from specialize.calibration.lens.base import Floats
 from specialize.calibration.lens.bend import Bend
+from specialize.calibration.lens.focal import Focal, unit
 
 
 class Mei(Focal):

@@ -9,8 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from specialize.calibration.lens.base import RIM, TINY, Floats, Focal, unit
+from specialize.calibration.lens.base import RIM, TINY, Floats
 from specialize.calibration.lens.bend import Bend
+from specialize.calibration.lens.focal import Focal, unit
 
 
 class Pinhole(Focal):
@@ -40,6 +41,7 @@ class BrownConrady(Pinhole):
     """A pinhole with radial, tangential and thin-prism distortion, as OpenCV has it."""
 
     MODEL = "brown_conrady"
+    GOES_ON: ClassVar[bool] = False
     OPTIONAL: ClassVar[Mapping[str, float]] = MappingProxyType(
         dict.fromkeys(("skew", "k1", "k2", "p1", "p2", "k3", "k4", "k5", "k6", "s1", "s2", "s3", "s4"), 0.0)
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from specialize.calibration.lens import LENSES, Rounded, lens_of
+from specialize.calibration.lens.stacked import alike, stacked
 from specialize.calibration.lens.windshield import Windshield
 from specialize.errors import InputError
 from tests.calibration.lens.rigs import SPELLED, K, lens
@@ -210,3 +211,36 @@ def test_a_width_is_the_angle_between_the_borders() -> None:
     assert lens_of("pinhole", K).width_rad(1280) == pytest.approx(2 * math.atan(640 / 600))
     small = lens_of("kannala_brandt", K | {"fx": 100.0, "fy": 100.0}, max_angle_rad=1.6)
     assert small.width_rad(1280) == pytest.approx(3.2)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_stacked_lenses_are_each_of_them(name: str) -> None:
+    """Points of several cameras through one lens of arrays: pixels, angles, depths and bounds to the last bit."""
+    first = lens(name)
+    others = [first.like({key: value * (1 + 1e-3 * step) if key != "reference" else value
+                          for key, value in first.parameters.items()}) for step in (0, 1, 3)]  # fmt: skip
+    assert len({alike(each) for each in others}) == (3 if name == "ftheta_inverse" else 1)
+    if name == "ftheta_inverse":
+        return  # solved by iteration, one lens at a time
+    counts = [40, 0, 25]
+    points = _directions(65, 9)
+    bounded = [Rounded(column, 1e-6, 2.0**-24) for column in points.T]
+    whole = stacked(others, counts)
+    found = [*whole.formula(*bounded), whole.angle_rad(*bounded), whole.depth(*bounded)]  # type: ignore[arg-type]
+    limit = np.broadcast_to(whole.limit_rad, 65)
+    for one, part in ((others[0], slice(0, 40)), (others[2], slice(40, 65))):
+        own = [Rounded(column, 1e-6, 2.0**-24) for column in points[part].T]
+        with np.errstate(all="ignore"):
+            wanted = [*one.formula(*own), one.angle_rad(*own), one.depth(*own)]  # type: ignore[arg-type]
+        for each, alone in zip(found, wanted, strict=True):
+            assert np.array_equal(each.value[part], alone.value, equal_nan=True)  # type: ignore[attr-defined]
+            assert np.array_equal(each.error[part], alone.error, equal_nan=True)  # type: ignore[attr-defined]
+        assert (limit[part] == one.limit_rad).all()
+
+
+def test_lenses_that_are_not_alike_are_told_apart() -> None:
+    """By model, by coefficients that are 0, by glass, and by where pixels have their centres."""
+    one = lens("mei_kitti360")
+    assert alike(one) != alike(one.like(dict(one.parameters) | {"p1": 0.0}))
+    assert alike(one) != alike(lens("mei_below_one")) != alike(lens("eucm"))
+    assert alike(one) != alike(lens_of("mei", one.parameters, pixel_centre=0.5))

@@ -19,6 +19,8 @@ from specialize.model.spec import ModelSpec
 from specialize.plausibility import VALUE_RULES, constant_findings, see_points, values_findings
 
 ALL_RULES = {**RULES, **VALUE_RULES}
+NEVER_ALLOWED = ("lens-not-in-model",)
+"""Errors that leave nothing to go on with: the model needs a matrix, and the profile has none that is the camera's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +98,16 @@ def judged(
         InputError: There are errors beyond what is allowed; they are told by cause.
     """
     names = profile.camera_names()
-    wrong = [finding for finding in findings if finding.severity == "error" and finding.code not in allow]
+    accepted = set(allow) - set(NEVER_ALLOWED)
+    wrong = [finding for finding in findings if finding.severity == "error" and finding.code not in accepted]
     if wrong:
         codes = list(dict.fromkeys(finding.code for finding in wrong))
         groups = grouped(with_causes(wrong), names)
         told = "".join(f"\n  {line}" for group in groups for line in str(group).splitlines())
-        allowed = " ".join(f"--allow {code}" for code in codes)
-        hint = f"correct the profile or the sidecar; {allowed} goes on in spite of it, for a person who knows better"
+        hint = "correct the profile or the sidecar"
+        if not set(codes) & set(NEVER_ALLOWED):
+            allowed = " ".join(f"--allow {code}" for code in codes)
+            hint += f"; {allowed} goes on in spite of it, for a person who knows better"
         found = f"{len(groups)} {'error' if len(groups) == 1 else 'errors'}:{told}"
         raise InputError(where, f"a calibration that fits {model}", found, hint)
     shown = [finding for finding in findings if finding.severity != "note"]
@@ -113,10 +118,15 @@ def require_known_codes(allow: Sequence[str], others: Sequence[str] = ()) -> Non
     """Refuse codes that no finding has; `others` may be named as well.
 
     Raises:
-        UsageError: There is no such finding.
+        UsageError: There is no such finding, or it is one that leaves nothing to go on with.
     """
     known = (*ALL_RULES, *others)
     for code in allow:
+        if code in NEVER_ALLOWED:
+            hint = (
+                "the model needs the matrix of undistorted images: give it as `intrinsic:` beside the `lens`"
+            )
+            raise UsageError("--allow", "an error that a build can do with", repr(code), hint)
         if code not in known:
             raise UsageError("--allow", "the code of a finding", repr(code), closest(code, known))
 

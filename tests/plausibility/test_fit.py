@@ -17,7 +17,7 @@ from specialize.errors import InputError, UsageError
 from specialize.files.resources import resource_dir
 from specialize.model.parts import ImagePrep, PointsSpec
 from specialize.model.spec import ModelSpec
-from specialize.plausibility.fit import ALL_RULES, look_over, require_fit, require_known_codes
+from specialize.plausibility.fit import ALL_RULES, NEVER_ALLOWED, look_over, require_fit, require_known_codes
 from tests.calibration.lint.test_rules import ON_GROUND, X_AXIS
 from tests.calibration.rig_blunders import BLUNDERS
 from tests.calibration.wrong_rigs import CAR42, everywhere, inverse, resized, turned
@@ -110,9 +110,30 @@ def test_errors_are_told_by_cause_and_can_be_allowed() -> None:
         require_fit(resized(1920, 1280), TINY, (), "car.yaml")
     fit = require_fit(resized(1920, 1280), TINY, ("raw-size",), "car.yaml")
     assert any(warning.startswith("allowed error raw-size: all 6 cameras") for warning in fit.warnings)
-    require_known_codes(tuple(ALL_RULES))
+    require_known_codes(tuple(code for code in ALL_RULES if code not in NEVER_ALLOWED))
     with pytest.raises(UsageError, match="did you mean 'raw-size'"):
         require_known_codes(("raw_size",))
+
+
+def test_raw_images_of_a_lens_cannot_be_allowed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A model of matrices has none for them: the option is refused at once, and no error offers it."""
+    profile = resource_dir("calib_profiles") / "fisheye4.yaml"
+    for command, *rest in (("plan", "-o", tmp_path / "plan.npz"), ("build", "--output", tmp_path / "build")):
+        ran = run_here(
+            capsys,
+            command,
+            "--calib",
+            profile,
+            "--model",
+            "bevformer_tiny",
+            "--allow",
+            "lens-not-in-model",
+            *rest,
+        )
+        assert ran.code == 2 and "give it as `intrinsic:` beside the `lens`" in ran.err
+    with pytest.raises(InputError) as refused:
+        require_fit(load_profile(profile), TINY, ("lens-not-in-model",), "car.yaml")
+    assert "lens-not-in-model" in str(refused.value) and "--allow" not in str(refused.value)
 
 
 REFUSED = {

@@ -93,7 +93,6 @@ def specialize(
     """
     spec, where = generic.spec, str(request.calib)
     _require_usual_grids(spec, request.mode)
-    _require_bounded(spec, request.mode)
     known = generic.source["kind"] == "zoo" and request.model_spec is None
     found = (*look_over(profile, spec), *kinds_findings(parts / PREPARED, spec, known))
     # before anything is bound: under wrong kinds that ends in errors about nodes
@@ -140,17 +139,6 @@ def _require_usual_grids(spec: ModelSpec, mode: str) -> None:
                 each.order,
                 "leave this grid out of the sidecar: the model's own masks decide; or build in mode exact",
             )
-
-
-def _require_bounded(spec: ModelSpec, mode: str) -> None:
-    """Refuse an envelope of a model that takes for visible what its lens cannot see: no bound is known for that.
-
-    Raises:
-        InputError: It is one.
-    """
-    if mode == "envelope" and spec.lens is not None and spec.lens.domain == "formula":
-        hint = "use --mode exact or tables; or a model whose mask tests the angle"
-        raise InputError(f"{spec.name}: lens.domain", "angle in mode envelope", "formula", hint)
 
 
 def _judged_values(

@@ -13,7 +13,8 @@ centre c, |e| at most the focal ratio and |d| at most the shift of the principal
 rectangle R. Let W be the set of directions that the nominal lens maps into R. A camera turned by at most rho and
 displaced by at most tau sees a point at x only if a direction of W is within alpha = rho + asin(tau / |x|) of x (the
 argument of `pyramid`), that is if x is in W, or within alpha of its border. The border consists of what R's border
-shows and of the lens's rim inside R; it is sampled, and the largest gap between samples is added to alpha.
+shows and of the lens's rim inside R; it is sampled, and the largest gap between samples is added to alpha. Where a
+model goes by the formula alone, W is what that maps into R from anywhere, and cells of directions hold its border.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from specialize.calibration.lens.stacked import alike, stacked
 from specialize.visibility.blocks import Axes, settle_blocks
 from specialize.visibility.corners import NEAR_DEPTH, NEAR_PX, NEAR_RAD, Corners
 from specialize.visibility.grid import Bools, Floats, Ints, QueryGrid, VisibilityRule
-from specialize.visibility.outline import border_of
+from specialize.visibility.outline import border_by_formula, border_of
 from specialize.visibility.projection import Room, checked_sizes
 from specialize.visibility.pyramid import Deviation
 from specialize.visibility.spans import ROUNDINGS, largest_coordinates, rounding_ratio
@@ -106,7 +107,7 @@ class Curved:
         points = np.stack(np.broadcast_arrays(*self._points(camera, grid)), axis=-1)  # (Z, Y, X, 3)
         distance = np.linalg.norm(points, axis=-1)
         shift = deviation.translation_m + float(np.linalg.norm(self._coordinate_errors(camera, grid, rule)))
-        inside, away = self._away(camera, deviation, points)
+        inside, away = self._away(camera, deviation, points, rule)
         with np.errstate(divide="ignore", invalid="ignore"):
             alpha = deviation.rotation_rad + np.arcsin(np.minimum(shift / distance, 1.0))
         return np.asarray(inside | (away <= alpha) | (distance <= shift) | (alpha >= math.pi))
@@ -115,7 +116,7 @@ class Curved:
         """Return the least movement that brings a point into view; rounding is taken off."""
         pose = self.camera_from_lidar[camera]
         seen_from = points @ pose[:3, :3].T + pose[:3, 3]
-        inside, away = self._away(camera, Deviation(), seen_from)
+        inside, away = self._away(camera, Deviation(), seen_from, rule)
         if inside.any():
             return Room(0.0, 0.0)
         distance = np.linalg.norm(seen_from, axis=-1)
@@ -189,16 +190,25 @@ class Curved:
                 found[id(look)] = each, float(most.max(initial=0.0))
         return [found[id(look)] for look in looks]
 
-    def _away(self, camera: int, deviation: Deviation, points: Floats) -> tuple[Bools, Floats]:
+    def _away(
+        self, camera: int, deviation: Deviation, points: Floats, rule: VisibilityRule
+    ) -> tuple[Bools, Floats]:
         """Return which points (..., 3) of the camera's frame a widened image holds, and their angle from its border."""
         from scipy.spatial import cKDTree  # slow to import, and needed for tolerances only
 
         lens = self.lenses[camera]
         low, high = self._rectangle(camera, deviation)
-        pixels, valid = lens.project(points)
+        if rule.domain == "formula":
+            with np.errstate(all="ignore"):
+                entered = lens.entering(*np.moveaxis(points, -1, 0))
+                pixels = np.stack(lens.formula(*entered), axis=-1) - lens.pixel_centre
+                valid = lens.depth(*entered) > 0
+            border, gap = border_by_formula(lens, low, high)
+        else:
+            pixels, valid = lens.project(points)
+            border, gap = border_of(lens, low, high)
         with np.errstate(invalid="ignore"):
             inside = valid & ((pixels >= low) & (pixels <= high)).all(axis=-1)
-        border, gap = border_of(lens, low, high)
         if not len(border):
             return inside, np.full(inside.shape, math.pi)
         with np.errstate(invalid="ignore"):

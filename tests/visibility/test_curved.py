@@ -6,13 +6,15 @@ import math
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
-from specialize.calibration.lens import lens_of
+from specialize.calibration.lens import Lens, lens_of
 from specialize.calibration.lens.windshield import Windshield
 from specialize.visibility.curved import Curved
 from specialize.visibility.envelope import superset_within
 from specialize.visibility.grid import QueryGrid, VisibilityRule
 from specialize.visibility.headroom import headroom
+from specialize.visibility.outline import border_by_formula
 from specialize.visibility.perturb import rotation
 from specialize.visibility.plan import plan_of, plan_visibility
 from specialize.visibility.pyramid import Deviation
@@ -193,6 +195,77 @@ def test_an_optimizer_finds_no_way_out(name: str) -> None:
             tried += 1
             assert not (valid and (pixel > 0).all() and (pixel < SIZE).all())
     assert tried
+
+
+FORMULA = VisibilityRule(domain="formula")
+
+
+def _by_formula(one: Lens, points: np.ndarray) -> np.ndarray:
+    """Return which points a mask of the formula alone counts, on either side of the lens's limit."""
+    x, y, z = np.moveaxis(points, -1, 0)
+    with np.errstate(all="ignore"):
+        u, v = one.formula(x, y, z)
+        return np.asarray(
+            (u > 0) & (u < SIZE[0]) & (v > 0) & (v < SIZE[1]) & (one.depth(x, y, z) > FORMULA.min_depth)
+        )
+
+
+def _breaches(cameras: Curved, kept: np.ndarray, bounds: Deviation) -> int:
+    """Return how many queries outside come into view when a camera turns and steps straight towards what it shows.
+
+    Towards the nearest of many directions that the formula shows, in front of the lens and behind it.
+    """
+    rays = np.random.default_rng(5).standard_normal((300_000, 3))
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    breaches = 0
+    for camera, pose in enumerate(cameras.camera_from_lidar):
+        one = cameras.lenses[camera]
+        shown = rays[_by_formula(one, rays)]
+        outside = GRID.points()[~kept[camera]].reshape(-1, 3) @ pose[:3, :3].T + pose[:3, 3]
+        chord, nearest = cKDTree(shown).query(outside / np.linalg.norm(outside, axis=1, keepdims=True))
+        for index in np.argsort(chord)[:400]:
+            point, wanted = outside[index], shown[nearest[index]]
+            axis = np.cross(point, wanted)
+            axis /= np.linalg.norm(axis)
+            way = np.cross(axis, point) / np.linalg.norm(point)
+            turned = rotation(bounds.rotation_rad * axis)[:3, :3] @ (point + bounds.translation_m * way)
+            breaches += int(_by_formula(one, turned))
+    return breaches
+
+
+@pytest.mark.parametrize(
+    "name", ["pinhole", "kannala_brandt", "mei_kitti360", "mei_below_one", "eucm", "double_sphere"]
+)
+def test_an_envelope_of_a_formula_holds(name: str) -> None:
+    """Ghosts included: neither random moves at the edge nor straight ones show more, and larger ones do."""
+    bounds = Deviation(math.radians(1.0), 0.05)
+    cameras = _cameras(name)
+    plan = plan_of(cameras, GRID, FORMULA)
+    kept = superset_within(plan, [bounds] * 3)
+    assert (plan.superset <= kept).all() and kept.sum() < plan.pairs + 0.2 * kept.size
+    for turn, shift, *_ in _moves(bounds, 30, 11):
+        for camera, pose in enumerate(cameras.camera_from_lidar):
+            moved = GRID.points() - np.linalg.inv(pose)[:3, :3] @ shift
+            seen = _by_formula(cameras.lenses[camera], moved @ (turn @ pose)[:3, :3].T + (turn @ pose)[:3, 3])
+            assert (seen.any(axis=-1) <= kept[camera]).all()
+    assert _breaches(cameras, kept, bounds) == 0
+    assert _breaches(cameras, kept, Deviation(4.0 * bounds.rotation_rad, 4.0 * bounds.translation_m)) > 0
+
+
+def test_a_formula_shows_more_than_a_lens() -> None:
+    """The border that is found has a part beyond the limit, and every ray on it is near a change of what is shown."""
+    one = lens("mei_kitti360")
+    border, gap = border_by_formula(one, np.zeros(2), np.array(SIZE, np.float64))
+    angle = np.arccos(border[:, 2])
+    assert (angle > one.limit_rad + 0.2).any() and (angle < one.limit_rad - 0.2).any() and gap < 0.01
+    rays = np.random.default_rng(2).standard_normal((100_000, 3))
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    shown = _by_formula(one, rays)
+    pairs = cKDTree(rays).query_pairs(0.01, output_type="ndarray")
+    crossing = pairs[shown[pairs[:, 0]] != shown[pairs[:, 1]]]
+    middle = rays[crossing].sum(axis=1)
+    chord, _ = cKDTree(border).query(middle / np.linalg.norm(middle, axis=1, keepdims=True))
+    assert len(crossing) > 100 and chord.max() <= gap + 0.005
 
 
 @pytest.mark.parametrize("name", ["kannala_brandt", "mei_kitti360", "eucm", "pinhole", "cylindrical"])

@@ -9,9 +9,8 @@ from operator import attrgetter
 from specialize.artifact.manifest import Manifest, Site
 from specialize.cli.output import to_text
 from specialize.cli.render_build import flops_json, headline, sites_tables
-from specialize.cli.render_costs import costs_text, forms_table
 from specialize.evidence.costs import KINDS, FormCost, FormsReport
-from specialize.report.costs import cost_table
+from specialize.report.costs import MORE_QUANTITIES, costs_remarks, costs_table
 
 SHOWN = {
     "attention FLOPs": "attention_flops",
@@ -37,16 +36,16 @@ def violations(manifest: Manifest) -> list[str]:
 def told_wrong(costs: FormsReport) -> Iterator[str]:
     """Yield lines of the text and of the page that divide by what is not counted, or call a loss a saving."""
     forms = costs.forms
-    text = to_text(costs_text(costs, "model"))
+    text = to_text((costs_table(costs), *costs_remarks(costs)))
     if re.search(r"(?<![\w-])-[\d.]", re.sub(_WORDS, "", text)):
         yield f"a negative number: {text}"
-    for line in to_text(forms_table(costs)).splitlines():
+    for line in to_text(costs_table(costs)).splitlines():
         name = next((name for name in SHOWN if line.strip().startswith(name)), "")
         if name and not _is_true(line.rstrip(), forms, SHOWN[name]):
             yield line
-    for row in cost_table(costs).rows:
-        if row.saved.startswith(("0", "-0")) or re.search(r"inf|nan", row.saved):
-            yield f"page: {row.label}: {row.saved}"
+    for label, *_, ratio in costs_table(costs, MORE_QUANTITIES).rows:
+        if ratio.text.startswith(("0", "-0")) or re.search(r"inf|nan", ratio.text):
+            yield f"page: {label.text}: {ratio.text}"
 
 
 def _of_a_site(site: Site) -> Iterator[str]:
@@ -61,7 +60,7 @@ def _of_the_headline(sites: tuple[Site, ...]) -> list[str]:
     """Compare the first line with the columns of the table below it."""
     cameras = [site for site in sites if site.kind == "camera"]
     first = headline(sites).splitlines()[0]
-    rows = [column._cells[-1] for table in sites_tables(sites) for column in list(table.columns)[1::2]]
+    rows = [cell.text for table in sites_tables(sites) for cell in table.rows[-1][1::2]]
     if {f"{site.rows_computed:,}" for site in cameras} != set(rows):
         return [f"the table has rows {rows}, the sites {[site.rows_computed for site in cameras]}"]
     computed = sum(site.rows_computed for site in cameras)

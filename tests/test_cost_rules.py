@@ -69,7 +69,7 @@ def test_a_ratio_of_what_is_not_counted_is_noticed(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(FormCost, "known", lambda form, key: (known(form, key) or 0) + 1)
     assert any(line.startswith("whole-model FLOPs") for line in told_wrong(costs))
     monkeypatch.undo()
-    monkeypatch.setattr("specialize.cli.render_costs.saved", lambda before, after: "0.50x")
+    monkeypatch.setattr("specialize.report.costs.saved", lambda before, after: "0.50x")
     assert any(line.startswith("attention FLOPs") for line in told_wrong(costs))
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import yaml
 
-from specialize.cli.render_costs import known
 from specialize.costs.agreement import MARGIN
+from specialize.report.costs import known
 
 MOST_DIFFERENCE = 1e-4
 """Of the largest value of an output: a build that differs by more is wrong."""

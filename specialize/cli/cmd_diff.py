@@ -40,7 +40,7 @@ def command(
 
 
 def _write(report: Path, found: Difference) -> None:
-    from specialize.report import diff_report
+    from specialize.report.diff import diff_report
 
     write_file(report, diff_report(found.outcome, *found.plans))
     say(f"report: {report}")

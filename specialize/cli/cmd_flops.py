@@ -8,8 +8,8 @@ import click
 
 from specialize.cli import options
 from specialize.cli.output import emit, say
-from specialize.cli.render_costs import costs_text
 from specialize.record import to_json
+from specialize.report.costs import costs_remarks, costs_table
 from specialize.request import LAYOUTS, BuildRequest
 
 
@@ -35,4 +35,5 @@ def command(as_json: bool, **given: Any) -> None:
 
     request = BuildRequest(**given)
     counted = costs(request, say)
-    emit(to_json(counted), costs_text(counted, f"{request.model} for {request.calib}"), as_json)
+    title = f"{request.model} for {request.calib}"
+    emit(to_json(counted), (title, costs_table(counted), *costs_remarks(counted)), as_json)

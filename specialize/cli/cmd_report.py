@@ -27,7 +27,7 @@ def command(build_dir: Path, output: Path | None, measured: bool, as_json: bool,
     Every build has its report already, as report.html. Files of a build have digests, so what is new goes beside
     it: a report with times, or one made by another version.
     """
-    from specialize.report import write_build_report
+    from specialize.report.write import write_build_report
 
     bench = _measure(build_dir, **given) if measured else None
     path = write_build_report(build_dir, output, bench)

@@ -16,6 +16,8 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.segment import Segment
 from rich.text import Text
 
+from specialize.cli.tables import Rows
+from specialize.text.document import Document, Table
 from specialize.text.terminal import is_plain, visible
 
 _WIDTH = 120  # where the output is no terminal
@@ -26,8 +28,8 @@ _HELD = 1 << 20  # characters of JSON that are kept in memory
 _PLAIN: dict[str, Any] = {"highlight": False, "emoji": False, "markup": False}
 
 
-def emit(data: Mapping[str, Any], text: RenderableType, as_json: bool) -> None:
-    """Print a result: `data` with `--json`, else `text`, which renders the same value."""
+def emit(data: Mapping[str, Any], text: Document, as_json: bool) -> None:
+    """Print a result: `data` with `--json`, else `text`, which says the same."""
     if as_json:
         _write_json(data)
         return
@@ -63,10 +65,10 @@ def _visible_json(part: str) -> str:
     return "".join(c if c == "\n" or is_plain(c) else json.dumps(c)[1:-1] for c in part)
 
 
-def to_text(renderable: RenderableType, width: int = _WIDTH) -> str:
+def to_text(document: Document, width: int = _WIDTH) -> str:
     """Return what a terminal of `width` columns without colours shows."""
     buffer = StringIO()
-    _print(Console(file=buffer, width=width, color_system=None, **_PLAIN), renderable)
+    _print(Console(file=buffer, width=width, color_system=None, **_PLAIN), document)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 
@@ -81,18 +83,15 @@ def warn(warnings: tuple[str, ...]) -> None:
         click.echo(f"{click.style('warning', fg='yellow')}: {visible(warning)}", err=True)
 
 
-def stack(*parts: RenderableType) -> Group:
-    """Return parts one below the other, an empty line between them."""
-    spaced: list[RenderableType] = []
-    for part in parts:
-        spaced.extend(["", _unbroken(part)] if spaced else [_unbroken(part)])
-    return Group(*spaced)
+def _print(console: Console, document: Document) -> None:
+    console.print(_Visible(Group(*_spaced(document))), crop=False)
 
 
-def _print(console: Console, renderable: RenderableType) -> None:
-    console.print(
-        _Visible(Group(_unbroken(renderable))), crop=False
-    )  # a bare text would be wrapped all the same
+def _spaced(document: Document) -> Iterator[RenderableType]:
+    """Yield the parts of a document, an empty line between them."""
+    for number, part in enumerate([document] if isinstance(document, str | Table) else document):
+        yield from [""] if number else []
+        yield Rows(part) if isinstance(part, Table) else _Words(part)
 
 
 class _Visible:
@@ -106,11 +105,7 @@ class _Visible:
             yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
 
-def _unbroken(part: RenderableType) -> RenderableType:
-    return _Line(part) if isinstance(part, str) else part
-
-
-class _Line:
+class _Words:
     """A line of text: wrapped between words on a terminal alone, and there not if it is a command to be copied."""
 
     def __init__(self, text: str) -> None:

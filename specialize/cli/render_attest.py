@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.console import RenderableType
-
-from specialize.cli.output import stack
+from specialize.text.document import Document
 from specialize.text.terminal import command
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ def attest_json(made: Attestation) -> dict[str, Any]:
     }
 
 
-def attest_text(data: dict[str, Any]) -> RenderableType:
+def attest_text(data: dict[str, Any]) -> Document:
     """Return what `specialize attest` shows."""
     lines = [f"  {name}" for name in data["files"]]
     signed = "signed" if data["signed"] else "unsigned"
@@ -38,7 +36,7 @@ def attest_text(data: dict[str, Any]) -> RenderableType:
         check += ["--signature", f"{data['output']}/model.sig", "--public-key", "KEY.pub"]
     else:
         check += ["--statement", f"{data['output']}/provenance.intoto.json"]
-    return stack("\n".join((head, *lines)), f"check: {command(*check)}")
+    return ("\n".join((head, *lines)), f"check: {command(*check)}")
 
 
 def attested_json(checked: Attested) -> dict[str, Any]:
@@ -53,7 +51,7 @@ def attested_json(checked: Attested) -> dict[str, Any]:
     }
 
 
-def attested_text(data: dict[str, Any]) -> RenderableType:
+def attested_text(data: dict[str, Any]) -> Document:
     """Return what `specialize verify --signature` shows."""
     head = f"{data['build_dir']}: {data['subjects']} files are those that were attested; no model was run"
     by = [f"signature: {data['signature']}, by {data['public_key']}"] if data["signature"] else []

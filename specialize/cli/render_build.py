@@ -5,23 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from rich.console import RenderableType
-from rich.table import Table
 
 from specialize.artifact.manifest import Manifest, Site
-from specialize.cli.output import stack
-from specialize.cli.render_costs import exchanged, forms_table, in_order
-from specialize.cli.render_measured import measured_lines
-from specialize.cli.render_precision import precision_lines
-from specialize.cli.tables import table
 from specialize.digest import short
 from specialize.evidence.comparison import NOT_COMPARED, VerifyReport
 from specialize.evidence.costs import FormsReport
 from specialize.evidence.power import Power
 from specialize.record import to_json
+from specialize.report.costs import costs_table, exchanged, in_order
+from specialize.report.proof import precision_parts
+from specialize.report.times import measured_parts
 from specialize.request import BuildOutcome
+from specialize.text.document import Document, Table, table
 from specialize.text.terminal import command
-from specialize.text.units import counted, times
+from specialize.text.units import count, counted, percent, times
 
 SCHEMA = "specialize/build@1"
 TARGET = "target"
@@ -73,21 +70,21 @@ def flops_json(costs: FormsReport) -> dict[str, Any]:
     }
 
 
-def build_text(outcome: BuildOutcome) -> RenderableType:
+def build_text(outcome: BuildOutcome) -> Document:
     """Return what `specialize build` shows."""
     manifest = outcome.manifest
     seconds = sum(outcome.seconds.values())
     state = "up to date" if outcome.up_to_date else f"built in {seconds:.1f} s"
-    return stack(
+    return (
         f"{outcome.build_dir}: {state}\n{title(manifest)}",
         "\n".join([headline(manifest.sites), *_reasons(manifest)]),
         *mode_lines(manifest.options),
         *sites_tables(manifest.sites),
-        *([forms_table(manifest.flops)] if manifest.flops.forms else []),
-        *measured_lines(outcome.measured),
+        *([costs_table(manifest.flops)] if manifest.flops.forms else []),
+        *measured_parts(outcome.measured),
         *([_stages(outcome.seconds)] if outcome.seconds else []),
         *_conformance(outcome),
-        *precision_lines(manifest.precision),
+        *precision_parts(manifest.precision),
         "\n".join(
             [
                 f"{proof(manifest.verify)}{_when(manifest)}",
@@ -211,16 +208,18 @@ def sites_tables(sites: tuple[Site, ...]) -> list[Table]:
 
 
 def _sites_table(names: tuple[str, ...], groups: dict[Site, list[int]]) -> Table:
-    body = table("camera", *(head for numbers in groups.values() for head in (_named(numbers), "share")))
-    for row, name in enumerate(names):
-        body.add_row(
-            name, *(cell for site in groups for cell in _seen(site.cameras[row].visible, site.queries))
+    heads = (head for numbers in groups.values() for head in (_named(numbers), "share"))
+    counts = {name: [site.cameras[row].visible for site in groups] for row, name in enumerate(names)}
+    counts["all cameras"] = [site.pairs for site in groups]
+    counts["rows computed"] = [site.rows_computed for site in groups]
+    rows = (
+        (
+            label,
+            *(cell for site, rows in zip(groups, each, strict=True) for cell in _seen(rows, site.queries)),
         )
-    body.add_row("all cameras", *(cell for site in groups for cell in _seen(site.pairs, site.queries)))
-    body.add_row(
-        "rows computed", *(cell for site in groups for cell in _seen(site.rows_computed, site.queries))
+        for label, each in counts.items()
     )
-    return body
+    return table("camera", *heads, rows=rows)
 
 
 def _by_camera(site: Site) -> bool:
@@ -291,7 +290,7 @@ def _named(numbers: list[int]) -> str:
 
 
 def _seen(rows: int, queries: int) -> tuple[str, str]:
-    return f"{rows:,}", f"{100 * rows / queries:.1f} %"
+    return count(rows), percent(rows / queries, 1)
 
 
 def _stages(seconds: dict[str, float]) -> str:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.console import RenderableType
-
-from specialize.cli.output import stack
-from specialize.cli.render_costs import in_order
-from specialize.cli.tables import table
 from specialize.evidence.costs import KINDS
 from specialize.record import to_json
+from specialize.report.costs import in_order
+from specialize.text.document import Document, Table, table, words
 from specialize.text.units import saved, scaled
 
 if TYPE_CHECKING:
@@ -27,17 +24,15 @@ def compare_json(found: Sequence[Comparison]) -> dict[str, Any]:
     return {"schema": SCHEMA, "rows": to_json(found)}
 
 
-def compare_text(rows: Sequence[Comparison]) -> RenderableType:
+def compare_text(rows: Sequence[Comparison]) -> Document:
     """Return what `specialize compare` shows."""
     heads = _heads(rows)
-    body = table(heads[0], *(head.replace(", ", "\n") for head in heads[1:]))
-    body.columns[0].vertical, body.columns[1].justify = "top", "left"
-    for row in rows:
-        body.add_row(*_cells(row, len(heads), "\n"))
-    return stack(body, *_remarks(rows))
+    figures = (head.replace(", ", "\n") for head in heads[2:])
+    cells = (_cells(row, len(heads), "\n") for row in rows)
+    return (table(*words(*heads[:2]), *figures, rows=cells), *_remarks(rows))
 
 
-def compare_markdown(rows: Sequence[Comparison]) -> RenderableType:
+def compare_markdown(rows: Sequence[Comparison]) -> Document:
     """Return the table as Markdown."""
     heads = [head.replace(",", "") for head in _heads(rows)]
     rules = ["---", "---", *["---:"] * (len(heads) - 2)]
@@ -91,8 +86,8 @@ def _moved(row: Comparison) -> str:
     return f"{row.model}, {row.vehicle}: elements {', '.join(told)}" if told else ""
 
 
-def _remarks(rows: Sequence[Comparison]) -> list[RenderableType]:
-    remarks: list[RenderableType] = [
+def _remarks(rows: Sequence[Comparison]) -> list[str | Table]:
+    remarks: list[str | Table] = [
         "Queries, longest camera and visible pairs are of one attention site of each kind.\n"
         "FLOPs are of all sites and of the whole model; a multiply-add counts as two."
     ]

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from rich.console import RenderableType
 
-from specialize.cli.output import stack
-from specialize.cli.tables import table
 from specialize.explain.doctor import Extra, Installation, StorePlace
+from specialize.text.document import Document, table, words
 from specialize.text.units import size
 
 SCHEMA = "specialize/doctor@1"
@@ -20,20 +18,17 @@ def doctor_json(found: Installation) -> dict[str, Any]:
     return {"schema": SCHEMA, "ok": not found.missing, **msgspec.to_builtins(found)}
 
 
-def doctor_text(found: Installation) -> RenderableType:
+def doctor_text(found: Installation) -> Document:
     """Return what `specialize doctor` shows: what is missing first."""
     head = f"specialize {found.version}, Python {found.python}, {found.machine}"
     broken = [f"error: missing: {', '.join(found.missing)}; pip install specialize"] if found.missing else []
-    parts = table("part", "for", "state")
-    for column in parts.columns[1:]:
-        column.justify = "left"
-    for extra in found.extras:
-        parts.add_row(extra.name, extra.purpose, _state(extra))
-    needed = table("package", "version")
-    for package in found.needed:
-        needed.add_row(package.name, package.version or "missing")
+    extras = ((extra.name, extra.purpose, _state(extra)) for extra in found.extras)
+    parts = table(*words("part", "for", "state"), rows=extras)
+    needed = table(
+        "package", "version", rows=((each.name, each.version or "missing") for each in found.needed)
+    )
     compiler = found.compiler or "none: `vehicle tool` needs one, as g++"
-    return stack(head, *broken, parts, needed, f"store: {_room(found.store)}\nC++ compiler: {compiler}")
+    return (head, *broken, parts, needed, f"store: {_room(found.store)}\nC++ compiler: {compiler}")
 
 
 def _state(extra: Extra) -> str:

@@ -5,16 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rich.console import RenderableType
-from rich.table import Table
-
-from specialize.calibration.delta import CameraDelta
-from specialize.cli.output import stack
-from specialize.cli.tables import table
 from specialize.digest import short
+from specialize.report.moved import cameras_table
 from specialize.request import DriftOutcome, QueryChange
+from specialize.text.document import Document, Table
 from specialize.text.terminal import CommandLine
-from specialize.text.units import counted, number
+from specialize.text.units import counted
 
 CHECK_SCHEMA = "specialize/check@1"
 DIFF_SCHEMA = "specialize/diff@1"
@@ -50,20 +46,21 @@ def diff_json(outcome: DriftOutcome) -> dict[str, Any]:
     }
 
 
-def check_text(outcome: DriftOutcome) -> RenderableType:
+def check_text(outcome: DriftOutcome) -> Document:
     """Return what `specialize check` shows."""
     accepted = [f"accepted when it was built: {', '.join(outcome.allowed)}"] if outcome.allowed else []
-    return stack(_verdict(outcome), *accepted) if accepted else _verdict(outcome)
+    return (*_verdict(outcome), *accepted)
 
 
-def _verdict(outcome: DriftOutcome) -> RenderableType:
+def _verdict(outcome: DriftOutcome) -> tuple[str | Table, ...]:
     if outcome.verdict == "inside envelope":
         head = f"fresh: {outcome.before} may be fed with this calibration: inside its envelope"
-        return head if outcome.delta.same else stack(head, *_body(outcome))
+        return (head,) if outcome.delta.same else (head, *_body(outcome))
     if outcome.fresh:
-        return f"fresh: {outcome.before} was built for this calibration (profile {short(outcome.digests[0])})"
+        profile = short(outcome.digests[0])
+        return (f"fresh: {outcome.before} was built for this calibration (profile {profile})",)
     head = f"stale: {outcome.before} was built for {_built_for(outcome)}: {_sentence(outcome)}"
-    return stack(head, *_body(outcome), *_following(outcome))
+    return (head, *_body(outcome), *_following(outcome))
 
 
 def _built_for(outcome: DriftOutcome) -> str:
@@ -94,12 +91,14 @@ def _next(outcome: DriftOutcome) -> CommandLine:
     return outcome.again or CommandLine(())
 
 
-def diff_text(outcome: DriftOutcome) -> RenderableType:
+def diff_text(outcome: DriftOutcome) -> Document:
     """Return what `specialize diff` shows."""
     if outcome.fresh:
         return f"same: both profiles say the same (profile {short(outcome.digests[0])})"
-    return stack(
-        f"different: {_sentence(outcome)}", *_body(outcome), "verdict: a build for one does not fit the other"
+    return (
+        f"different: {_sentence(outcome)}",
+        *_body(outcome),
+        "verdict: a build for one does not fit the other",
     )
 
 
@@ -146,8 +145,8 @@ def _beyond(outcome: DriftOutcome) -> str:
     return ", ".join(f"{count:,} by {camera.name}" for camera, count in cameras if count)
 
 
-def _body(outcome: DriftOutcome) -> list[RenderableType]:
-    notes: list[RenderableType] = [
+def _body(outcome: DriftOutcome) -> list[str | Table]:
+    notes: list[str | Table] = [
         f"{word}: {', '.join(names)}"
         for word, names in (("added", outcome.delta.added), ("removed", outcome.delta.removed))
         if names
@@ -156,26 +155,4 @@ def _body(outcome: DriftOutcome) -> list[RenderableType]:
         notes.append("the cameras stand in another order")
     if changed := [camera.name for camera in outcome.delta.cameras if camera.lens_changed]:
         notes.append(f"another lens or distortion: {', '.join(changed)}")
-    return [*notes, _cameras(outcome)] if outcome.delta.cameras else notes
-
-
-def _cameras(outcome: DriftOutcome) -> Table:
-    heads = ("rotation\nmrad", "shift\nmm", "focal\n%", "centre\npx", "10 m\npx", "20 m\npx")
-    body = table("camera", *heads, "queries\ngained", "queries\nlost")
-    changes = outcome.queries or (None,) * len(outcome.delta.cameras)
-    for camera, change in zip(outcome.delta.cameras, changes, strict=True):
-        body.add_row(*_camera_row(camera, change))
-    return body
-
-
-def _camera_row(camera: CameraDelta, change: QueryChange | None) -> tuple[str, ...]:
-    moved = (
-        camera.rotation_mrad,
-        camera.translation_mm,
-        camera.focal_percent,
-        camera.principal_point_px,
-        camera.shift_px_10m,
-        camera.shift_px_20m,
-    )
-    queries = ("-", "-") if change is None else (f"{change.gained:,}", f"{change.lost:,}")
-    return camera.name, *(number(value, 2) for value in moved), *queries
+    return [*notes, cameras_table(outcome)] if outcome.delta.cameras else notes

@@ -5,19 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rich.console import RenderableType
-
-from specialize.cli.output import stack
-from specialize.cli.tables import table
 from specialize.digest import short
 from specialize.fleet.builds import FleetPlan, Member, PlannedBuild
+from specialize.fleet.report_builds import builds_table, members_parts, room_parts
 from specialize.fleet.request import FleetRequest
+from specialize.text.document import Document, Table
 from specialize.text.terminal import command
-from specialize.text.units import counted, number
+from specialize.text.units import counted
 
 PLAN_SCHEMA = "specialize/fleet-plan@1"
 
-MOST_MEMBERS = 12
 MOST_BUILDS = 40
 
 
@@ -41,7 +38,7 @@ def plan_json(plan: FleetPlan, lock: Path | None) -> dict[str, Any]:
     }
 
 
-def plan_text(plan: FleetPlan, lock: Path | None) -> RenderableType:
+def plan_text(plan: FleetPlan, lock: Path | None) -> Document:
     """Return what `specialize fleet plan` shows."""
     best = len(plan.builds) == plan.at_least
     bound = "no plan has fewer" if best else f"no plan has fewer than {plan.at_least}"
@@ -50,16 +47,16 @@ def plan_text(plan: FleetPlan, lock: Path | None) -> RenderableType:
         f"{counted(plan.vehicles, 'vehicle')}, {builds} of {plan.model}{_form(plan.request)} "
         f"({bound}); planned in {plan.seconds:.1f} s"
     )
-    parts: list[RenderableType] = [head, _builds(plan)]
+    parts: list[str | Table] = [head, builds_table(plan, MOST_BUILDS)]
     for build in plan.builds[:MOST_BUILDS]:
         if len(build.members) > 1:
-            parts.append(_members(build))
+            parts += _below(build, *members_parts(build))
         if build.room:
-            parts.append(_room(build))
+            parts += _below(build, *room_parts(build))
     parts += [f"error: {failed.path}: {failed.reason}" for failed in plan.failed]
     if lock is not None:
         parts.append(f"written: {lock}\nnext: specialize fleet build {command(plan.request.folder)}")
-    return stack(*parts)
+    return tuple(parts)
 
 
 def _form(request: FleetRequest) -> str:
@@ -72,49 +69,8 @@ def _form(request: FleetRequest) -> str:
     return "".join(words for given, words in asked if given)
 
 
-def _builds(plan: FleetPlan) -> RenderableType:
-    body = table("build", "mode", "vehicles", "pairs", "overhead\n%", "lengths")
-    for build in plan.builds[:MOST_BUILDS]:
-        body.add_row(
-            short(build.key),
-            build.mode,
-            f"{len(build.members):,}",
-            f"{build.pairs:,}",
-            number(100 * build.overhead, 2),
-            "; ".join(" ".join(map(str, row)) for row in build.lengths),
-        )
-    left = len(plan.builds) - MOST_BUILDS
-    if left > 0:
-        body.add_row(f"and {left} more; --json lists all")
-    return body
-
-
-def _members(build: PlannedBuild) -> RenderableType:
-    """Return the members of a build: all of a few, else those that add most."""
-    members = list(build.members)
-    title = f"{short(build.key)}: members, and the pairs that each further one adds"
-    if len(members) > MOST_MEMBERS:
-        rest = sorted(members[1:], key=lambda member: (-member.adds, str(member.path)))
-        title += f" ({MOST_MEMBERS} of {len(members):,}: the first, and those that add most)"
-        members = [members[0], *rest[: MOST_MEMBERS - 1]]
-    body = table("vehicle", "own\npairs", "adds\npairs", "overhead\n%")
-    for member in members:
-        over = 100 * (build.pairs / member.pairs - 1) if member.pairs else 0.0
-        body.add_row(member.vehicle, f"{member.pairs:,}", f"{member.adds:,}", number(over, 2))
-    return stack(title, body)
-
-
-def _room(build: PlannedBuild) -> RenderableType:
-    body = table("until the next build", "turn\nmrad", "shift\nmm", "queries\nto gain")
-    for camera in build.room:
-        queries = "-" if camera.queries is None else f"{camera.queries:,}"
-        body.add_row(
-            camera.camera, number(camera.rotation_mrad, 2), number(camera.translation_mm, 1), queries
-        )
-    seen = f"{short(build.key)}: room of the neediest of {counted(build.room_over, 'vehicle')}"
-    if build.room_over < len(build.members):
-        seen += f" looked at, of {len(build.members):,}"
-    return stack(seen, body)
+def _below(build: PlannedBuild, title: str, body: Table) -> list[str | Table]:
+    return [f"{short(build.key)}: {title}", body]
 
 
 def _build_json(build: PlannedBuild) -> dict[str, Any]:

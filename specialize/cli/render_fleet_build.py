@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from rich.console import RenderableType
-
-from specialize.cli.output import stack
-from specialize.cli.tables import table
 from specialize.digest import short
 from specialize.fleet.builds import BuiltBuild, FleetBuilt
 from specialize.fleet.status import STATES, FleetStatus, VehicleState
+from specialize.text.document import Document, Table, table
 from specialize.text.terminal import command
 from specialize.text.units import counted, number, size
 
@@ -54,23 +51,24 @@ def build_json(found: FleetBuilt) -> dict[str, Any]:
     }
 
 
-def build_text(found: FleetBuilt) -> RenderableType:
+def build_text(found: FleetBuilt) -> Document:
     """Return what `specialize fleet build` shows."""
     counts = {
         word: sum(built.status == word for built in found.builds) for word in ("built", "reused", "failed")
     }
     words = ", ".join(f"{count:,} {word}" for word, count in counts.items())
     head = f"{counted(len(found.builds), 'build')} in {found.store}: {words}; {found.seconds:.1f} s"
-    body = table("build", "mode", "for", "", "s", "own size", "folder")
-    for built in found.builds[:MOST_ROWS]:
-        folder = "-" if built.folder is None else str(built.folder)
-        body.add_row(
+    rows = (
+        (
             short(built.key), built.mode, _whom(built), built.status, number(built.seconds, 1),
-            size(built.own_bytes), folder,
-        )  # fmt: skip
+            size(built.own_bytes), "-" if built.folder is None else str(built.folder),
+        )
+        for built in found.builds[:MOST_ROWS]
+    )  # fmt: skip
+    body = table("build", "mode", "for", "", "s", "own size", "folder", rows=rows)
     failed = [f"error: {_whom(built)}: {built.reason}" for built in found.builds if built.status == "failed"]
     left_out = [f"left out: {vehicle}: {reason}" for vehicle, reason in found.left_out]
-    return stack(head, body, *failed, *left_out)
+    return (head, body, *failed, *left_out)
 
 
 def status_json(found: FleetStatus) -> dict[str, Any]:
@@ -88,12 +86,12 @@ def status_json(found: FleetStatus) -> dict[str, Any]:
     }
 
 
-def status_text(found: FleetStatus) -> RenderableType:
+def status_text(found: FleetStatus) -> Document:
     """Return what `specialize fleet status` shows."""
     head = f"{counted(len(found.vehicles), 'vehicle')}: " + ", ".join(
         f"{found.count(state):,} {state}" for state in STATES
     )
-    parts: list[RenderableType] = [head]
+    parts: list[str | Table] = [head]
     told = [one for one in found.vehicles if one.state != "fresh" or one.reason]
     if told:
         parts.append("\n".join(_state_line(one) for one in told[:MOST_ROWS]))
@@ -106,7 +104,7 @@ def status_text(found: FleetStatus) -> RenderableType:
         parts.append("next: specialize store check --repair")
     elif found.count("missing"):
         parts.append(f"next: specialize fleet build {command(Path(found.folder))}")
-    return stack(*parts)
+    return tuple(parts)
 
 
 def _state_line(one: VehicleState) -> str:

@@ -6,12 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
-from rich.console import RenderableType
 
-from specialize.cli.output import stack
-from specialize.cli.tables import table
 from specialize.fleet.differences import COLUMNS, MOVED, FleetDifferences, Group, VehicleDifference
 from specialize.fleet.outliers import FEWEST, LEAST, MIXED, Outlier
+from specialize.text.document import Document, Table, table
 from specialize.text.units import counted, number
 
 SCHEMA = "specialize/fleet-diff@1"
@@ -36,14 +34,14 @@ def diff_json(found: FleetDifferences) -> dict[str, Any]:
     }
 
 
-def diff_text(found: FleetDifferences) -> RenderableType:
+def diff_text(found: FleetDifferences) -> Document:
     """Return what `specialize fleet diff` shows."""
     count = len(found.vehicles)
     head = (
         f"{counted(count, 'vehicle')} in {found.folder}, compared with their median in {found.seconds:.1f} s"
     )
     apart = len({outlier.vehicle for outlier in found.outliers})
-    parts: list[RenderableType] = [head]
+    parts: list[str | Table] = [head]
     for index, group in enumerate(found.groups):
         parts += _group_parts(found, index, group)
     if found.outliers:
@@ -52,7 +50,7 @@ def diff_text(found: FleetDifferences) -> RenderableType:
         parts.append(f"and {len(found.outliers) - MOST_OUTLIERS} more; --json lists all")
     parts.append(_verdict(found, apart))
     parts += [f"error: {failed.path}: {failed.reason}" for failed in found.failed]
-    return stack(*parts)
+    return tuple(parts)
 
 
 def _verdict(found: FleetDifferences, apart: int) -> str:
@@ -65,23 +63,19 @@ def _verdict(found: FleetDifferences, apart: int) -> str:
     return text
 
 
-def _group_parts(found: FleetDifferences, index: int, group: Group) -> list[RenderableType]:
+def _group_parts(found: FleetDifferences, index: int, group: Group) -> list[str | Table]:
     """Return the matrix of one group, or its spread if it is too large for a screen."""
     names = group.median.camera_names()
     vehicles = [one for one in found.vehicles if one.group == index]
     whose = f"{counted(group.count, 'vehicle')} with {counted(len(names), 'camera')}"
     title = f"{whose}: turned (mrad) / shifted (mm) from the median"
-    body = table("vehicle", *(name.replace("_", "\n", 1) for name in names))
-    if len(vehicles) <= MOST_ROWS:
-        for one in vehicles:
-            body.add_row(one.vehicle, *(_cell(row) for row in one.values))
-    else:
-        values = np.stack([one.values for one in vehicles])  # (V, N, 8)
-        for word, spread in (("median", np.median(values, axis=0)), ("largest", values.max(axis=0))):
-            body.add_row(word, *(_cell(row) for row in spread))
+    values = np.stack([one.values for one in vehicles])  # (V, N, 8)
+    spread = (("median", np.median(values, axis=0)), ("largest", values.max(axis=0)))
+    shown = [(one.vehicle, one.values) for one in vehicles] if len(vehicles) <= MOST_ROWS else [*spread]
     if group.count >= FEWEST:
-        body.add_row("allowed", *(_cell(row) for row in group.limits))
-    return [title, body]
+        shown.append(("allowed", group.limits))
+    heads = (name.replace("_", "\n", 1) for name in names)
+    return [title, table("vehicle", *heads, rows=((word, *map(_cell, rows)) for word, rows in shown))]
 
 
 def _cell(row: Any) -> str:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.console import RenderableType
-from rich.table import Table
 
 from specialize.artifact import Build
 from specialize.artifact.drawing import Drawing, Step
-from specialize.cli.output import stack
 from specialize.cli.render_build import title
-from specialize.cli.tables import table
+from specialize.text.document import Document, Table, table, words
 from specialize.text.units import scaled
 
 if TYPE_CHECKING:
@@ -28,16 +25,16 @@ def graph_json(build: Build) -> dict[str, Any]:
     return {"schema": SCHEMA, "path": str(build.folder), "model": build.manifest.model, "drawings": drawings}
 
 
-def graph_text(build: Build) -> RenderableType:
+def graph_text(build: Build) -> Document:
     """Return what `specialize inspect BUILD --graph` shows."""
     drawings = build.manifest.drawings
     if not drawings:
-        return stack(title(build.manifest), "no site was drawn when this build was made: build again")
+        return (title(build.manifest), "no site was drawn when this build was made: build again")
     parts = [part for drawing in drawings for part in _drawing(drawing)]
-    return stack(title(build.manifest), *parts, _LEGEND)
+    return (title(build.manifest), *parts, _LEGEND)
 
 
-def _drawing(drawing: Drawing) -> tuple[RenderableType, ...]:
+def _drawing(drawing: Drawing) -> tuple[str | Table, ...]:
     before, after = drawing.rows
     return (
         f"attention site {drawing.site} before: {before:,} rows",
@@ -50,9 +47,9 @@ def _drawing(drawing: Drawing) -> tuple[RenderableType, ...]:
 def _steps(steps: Sequence[Step]) -> Table:
     from specialize.report.lanes import as_text
 
-    body = table("", "step", "result", "numbers")
-    body.columns[1].justify = body.columns[2].justify = "left"
-    for lanes, step in zip(as_text(steps), steps, strict=True):
-        many = f" x{step.times}" if step.times > 1 else ""
-        body.add_row(lanes, step.what + many, step.shape, scaled(step.values))
-    return body
+    many = (f" x{step.times}" if step.times > 1 else "" for step in steps)
+    rows = (
+        (lanes, step.what + more, step.shape, scaled(step.values))
+        for lanes, step, more in zip(as_text(steps), steps, many, strict=True)
+    )
+    return table(*words("", "step", "result"), "numbers", rows=rows)

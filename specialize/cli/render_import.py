@@ -7,12 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import RenderableType
-
-from specialize.cli.output import stack
 from specialize.cli.render_profile import Checked, check_text, file_json
-from specialize.cli.tables import table
 from specialize.fleet.importing import FleetImported
+from specialize.text.document import Document, Table, table, words
 from specialize.text.terminal import command
 from specialize.text.units import counted
 
@@ -44,11 +41,11 @@ def import_json(imported: Imported) -> dict[str, Any]:
     return {**head, **file_json(imported.result)}
 
 
-def import_text(imported: Imported) -> RenderableType:
+def import_text(imported: Imported) -> Document:
     """Return what `specialize profile import` shows."""
-    return stack(
+    return (
         f"imported {imported.source} ({imported.format}) to {imported.result.path}",
-        check_text((imported.result,)),
+        *check_text((imported.result,)),
         f"next: specialize profile show {command(Path(imported.result.path))}",
     )
 
@@ -73,21 +70,23 @@ def fleet_json(found: FleetImported) -> dict[str, Any]:
     }
 
 
-def fleet_text(found: FleetImported) -> RenderableType:
+def fleet_text(found: FleetImported) -> Document:
     """Return what `specialize fleet import` shows: what lint found, by rule, and what failed."""
     many = counted(len(found.vehicles), "vehicle")
     head = f"imported {many} ({found.format}) to {found.folder} in {found.seconds:.1f} s"
-    body = table("rule", "severity", "vehicles", "such as")
     whom: dict[tuple[str, str], list[str]] = {}
     for one in found.vehicles:
         for finding in one.findings:
             whom.setdefault(finding, []).append(one.vehicle)
-    for (code, severity), vehicles in sorted(whom.items()):
-        body.add_row(code, severity, f"{len(vehicles):,}", vehicles[0])
-    parts: list[RenderableType] = [head, body] if whom else [head]
+    rows = (
+        (code, severity, f"{len(vehicles):,}", vehicles[0])
+        for (code, severity), vehicles in sorted(whom.items())
+    )
+    body = table("rule", "severity", "vehicles", "such as", rows=rows)
+    parts: list[str | Table] = [head, body] if whom else [head]
     parts += [f"error: {one.path}: {one.reason}" for one in found.failed]
     parts.append(f"next: specialize fleet diff {command(Path(found.folder))}")
-    return stack(*parts)
+    return tuple(parts)
 
 
 def formats_json(formats: Mapping[str, Format]) -> dict[str, Any]:
@@ -98,19 +97,14 @@ def formats_json(formats: Mapping[str, Format]) -> dict[str, Any]:
     return {"schema": FORMATS_SCHEMA, "formats": known}
 
 
-def formats_text(formats: Mapping[str, Format]) -> RenderableType:
+def formats_text(formats: Mapping[str, Format]) -> Document:
     """Return the list of formats."""
-    body = table("format", "what")
-    body.columns[1].justify = "left"
-    for name, one in formats.items():
-        body.add_row(name, one.description.partition("\n")[0])
-    return stack(body, "next: specialize profile formats FORMAT")
+    rows = ((name, one.description.partition("\n")[0]) for name, one in formats.items())
+    return (table(*words("format", "what"), rows=rows), "next: specialize profile formats FORMAT")
 
 
-def format_text(name: str, one: Format) -> RenderableType:
+def format_text(name: str, one: Format) -> Document:
     """Return all that is known about one format."""
-    body = table("option", "default")
-    body.columns[1].justify = "left"
-    for option, default in one.options.items():
-        body.add_row(option, str(default) or "-")
-    return stack(one.description, body, f"next: specialize profile import {name} PATH -o profile.yaml")
+    rows = ((option, str(default) or "-") for option, default in one.options.items())
+    body = table(*words("option", "default"), rows=rows)
+    return (one.description, body, f"next: specialize profile import {name} PATH -o profile.yaml")

@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from rich.console import RenderableType
-from rich.table import Table
 
-from specialize.artifact import Build, Manifest, PassNote, Tensor
-from specialize.cli.output import stack
+from specialize.artifact import Build, Manifest
 from specialize.cli.render_build import headline, proof, sites_tables, ties, title
-from specialize.cli.render_costs import forms_table
-from specialize.cli.render_precision import precision_lines
-from specialize.cli.tables import table
 from specialize.record import to_json
+from specialize.report.contents import passes_table, tensors_table
+from specialize.report.costs import costs_table
+from specialize.report.proof import precision_parts
+from specialize.text.document import Document, Table, table
 from specialize.text.terminal import command
 from specialize.text.units import size
 
@@ -45,18 +43,18 @@ def build_json(build: Build) -> dict[str, Any]:
     }
 
 
-def build_text(build: Build) -> RenderableType:
+def build_text(build: Build) -> Document:
     """Return what `specialize inspect BUILD` shows."""
     manifest = build.manifest
-    return stack(
+    return (
         title(manifest),
         headline(manifest.sites),
         *sites_tables(manifest.sites),
-        *([forms_table(manifest.flops)] if manifest.flops.forms else []),
-        _tensors({"in": manifest.inputs, "out": manifest.outputs}),
-        _passes(manifest.passes),
+        *([costs_table(manifest.flops)] if manifest.flops.forms else []),
+        tensors_table({"in": manifest.inputs, "out": manifest.outputs}),
+        passes_table(manifest.passes),
         _files(build),
-        *precision_lines(manifest.precision),
+        *precision_parts(manifest.precision),
         f"{proof(manifest.verify)}{_reference(manifest)}\n{manifest.witness.line()}{_accepted(manifest)}\n{ties(manifest)}",
     )
 
@@ -86,7 +84,7 @@ def model_json(found: ModelInspection) -> dict[str, Any]:
     }
 
 
-def model_text(found: ModelInspection, draft: Path | None = None) -> RenderableType:
+def model_text(found: ModelInspection, draft: Path | None = None) -> Document:
     """Return what `specialize inspect MODEL.onnx` shows; `draft` is where the sidecar was saved."""
     named = ", ".join(f"{name} ({kind})" for name, kind in found.calibration_inputs.items())
     dependent = ", ".join(f"{name} x{count}" for name, count in found.data_dependent.items())
@@ -105,7 +103,7 @@ def model_text(found: ModelInspection, draft: Path | None = None) -> RenderableT
             f"masks: {', '.join(found.masks[:_MOST_MASKS])}" + (f" and {more} more" if more > 0 else "")
         )
     facts += _forms(found)
-    parts: list[RenderableType] = ["\n".join(facts), _tensors({"in": found.inputs, "out": found.outputs})]
+    parts: list[str | Table] = ["\n".join(facts), tensors_table({"in": found.inputs, "out": found.outputs})]
     if found.obstacle:
         parts.append(f"not specialized: {found.obstacle}")
     if found.notes:
@@ -113,14 +111,14 @@ def model_text(found: ModelInspection, draft: Path | None = None) -> RenderableT
             f"with the calibration of {found.rig}: {found.nodes:,} to {found.nodes_after:,} nodes",
             headline(found.sites),
             *sites_tables(found.sites),
-            _passes(found.notes),
+            passes_table(found.notes),
         ]
     title = (
         "sidecar (a draft: GUESS marks what no graph says; `build` refuses it until you decide)"
         if found.drafted
         else "sidecar"
     )
-    return stack(*parts, f"{title}:\n{_indented(found.sidecar)}", _following(found, draft))
+    return (*parts, f"{title}:\n{_indented(found.sidecar)}", _following(found, draft))
 
 
 def _indented(text: str) -> str:
@@ -151,30 +149,6 @@ def _following(found: ModelInspection, draft: Path | None) -> str:
     return f"next: specialize inspect {command(found.path)} --calib PROFILE"
 
 
-def _tensors(groups: dict[str, tuple[Tensor, ...]]) -> Table:
-    body = table("tensor", "", "type", "shape")
-    for way, tensors in groups.items():
-        for tensor in tensors:
-            body.add_row(
-                tensor.name,
-                way,
-                tensor.dtype,
-                " x ".join("?" if size < 0 else str(size) for size in tensor.shape),
-            )
-    return body
-
-
-def _passes(notes: tuple[PassNote, ...]) -> Table:
-    body = table("pass", "", "where", "what")
-    for column in body.columns[1:]:
-        column.justify, column.no_wrap = "left", False
-    for note in notes:
-        body.add_row(note.name, "done" if note.applied else "declined", note.where, note.reason)
-    return body
-
-
 def _files(build: Build) -> Table:
-    body = table("file", "size")
-    for name, record in build.manifest.files.items():
-        body.add_row(name, size(record.size))
-    return body
+    rows = ((name, size(record.size)) for name, record in build.manifest.files.items())
+    return table("file", "size", rows=rows)

@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from rich.console import RenderableType
-from rich.table import Table
 
-from specialize.cli.output import stack
-from specialize.cli.tables import table
 from specialize.model.parts import ImagePrep
 from specialize.model.spec import ModelSpec
+from specialize.text.document import Document, Table, table
 from specialize.text.units import scaled
 from specialize.zoo.about import About
 
@@ -29,9 +26,9 @@ def models_json(specs: Mapping[str, ModelSpec], about: Mapping[str, About]) -> d
     }
 
 
-def models_text(specs: Mapping[str, ModelSpec], about: Mapping[str, About]) -> RenderableType:
+def models_text(specs: Mapping[str, ModelSpec], about: Mapping[str, About]) -> Document:
     """Return what `specialize models` shows."""
-    return stack(
+    return (
         _figures(specs, about),
         _tensors(specs, about),
         "inputs in brackets are the calibration: a specialization makes them constants",
@@ -40,12 +37,12 @@ def models_text(specs: Mapping[str, ModelSpec], about: Mapping[str, About]) -> R
 
 
 def _figures(specs: Mapping[str, ModelSpec], about: Mapping[str, About]) -> Table:
-    body = table("model", "parameters", "image", "from raw pixels", "queries", "cameras")
+    rows = []
     for name, spec in specs.items():
         width, height = spec.image.size_px
         prepared = bool(spec.calibration_inputs) or any(one.name == "img" for one in about[name].inputs)
         grids = ", ".join("x".join(str(n) for n in grid.shape) for grid in spec.grids)
-        body.add_row(
+        row = (
             name,
             scaled(about[name].parameters),
             f"{width} x {height}" if prepared else "-",
@@ -53,7 +50,8 @@ def _figures(specs: Mapping[str, ModelSpec], about: Mapping[str, About]) -> Tabl
             grids or "-",
             str(len(spec.cameras) or "any"),
         )
-    return body
+        rows.append(row)
+    return table("model", "parameters", "image", "from raw pixels", "queries", "cameras", rows=rows)
 
 
 def _preparation(image: ImagePrep) -> str:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from rich.console import RenderableType
 
-from specialize.cli.output import stack
 from specialize.cli.render_build import headline, sites_tables
 from specialize.digest import short
 from specialize.request import PlanOutcome
+from specialize.text.document import Document
 from specialize.text.units import counted
 
 SCHEMA = "specialize/plan@1"
@@ -32,7 +31,7 @@ def plan_json(outcome: PlanOutcome) -> dict[str, Any]:
     }
 
 
-def plan_text(outcome: PlanOutcome) -> RenderableType:
+def plan_text(outcome: PlanOutcome) -> Document:
     """Return what `specialize plan` shows."""
     coverage = "\n".join(
         f"queries seen by {', '.join(f'{k}: {count:,}' for k, count in enumerate(counts) if count)} cameras"
@@ -40,7 +39,7 @@ def plan_text(outcome: PlanOutcome) -> RenderableType:
     )
     doubtful = sum(outcome.borderline)
     edge = f"; within rounding of an image border: {counted(doubtful, 'pair')}" if doubtful else ""
-    return stack(
+    return (
         f"{outcome.model} for {outcome.vehicle} (plan {short(outcome.plan)})",
         headline(outcome.sites),
         *sites_tables(outcome.sites),

@@ -7,19 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import RenderableType
-
 from specialize.calibration.camera import Camera
 from specialize.calibration.lint.causes import Group, grouped
 from specialize.calibration.lint.findings import Finding, Linted, findings_to_json, findings_to_sarif
 from specialize.calibration.pose import Matrix, centre_m, inverse, product
 from specialize.calibration.profile import CalibrationProfile
-from specialize.cli.output import stack
-from specialize.cli.tables import table
 from specialize.digest import short
 from specialize.explain.plan import resolve_spec
 from specialize.plausibility.fit import ALL_RULES, fits
 from specialize.request import BuildOptions
+from specialize.text.document import Document, Table, table
 from specialize.text.terminal import command
 from specialize.text.units import counted, number
 
@@ -54,18 +51,25 @@ def check_json(files: tuple[Checked, ...]) -> dict[str, Any]:
     }
 
 
-def check_text(files: tuple[Checked, ...]) -> RenderableType:
+def check_text(files: tuple[Checked, ...]) -> tuple[str | Table, ...]:
     """Return what `specialize profile check` shows."""
-    body = table("profile", "vehicle", "cameras", "digest", "warnings")
-    for file in files:
-        if file.ok and file.profile is not None:
-            cameras, warnings = str(len(file.profile.cameras)), str(len(file.findings))
-            body.add_row(str(file.path), file.profile.vehicle, cameras, short(file.profile.digest), warnings)
+    rows = (
+        (
+            str(file.path),
+            profile.vehicle,
+            str(len(profile.cameras)),
+            short(profile.digest),
+            str(len(file.findings)),
+        )
+        for file in files
+        if file.ok and (profile := file.profile) is not None
+    )
+    body = table("profile", "vehicle", "cameras", "digest", "warnings", rows=rows)
     findings = [f"{file.path}: {group}" for file in files for group in _groups(file)]
     errors = [f"error: {file.error}" for file in files if file.error]
     good = sum(file.ok for file in files)
     head = f"{good} of {len(files)} profiles can be used"
-    return stack(head, *([body] if good else []), *findings, *errors)
+    return (head, *([body] if good else []), *findings, *errors)
 
 
 def _groups(file: Checked) -> tuple[Group, ...]:
@@ -105,11 +109,11 @@ def init_json(made: Checked) -> dict[str, Any]:
     return {"schema": INIT_SCHEMA, **file_json(made)}
 
 
-def init_text(made: Checked) -> RenderableType:
+def init_text(made: Checked) -> Document:
     """Return what `specialize profile init` shows: the rig, and what is odd about it."""
     assert made.profile is not None
-    odd = [check_text((made,))] if made.findings else []
-    return stack(f"written: {made.path}", *odd, show_text(made.profile, made.path))
+    odd = check_text((made,)) if made.findings else ()
+    return (f"written: {made.path}", *odd, *show_text(made.profile, made.path))
 
 
 def show_json(profile: CalibrationProfile, path: Path) -> dict[str, Any]:
@@ -123,25 +127,37 @@ def show_json(profile: CalibrationProfile, path: Path) -> dict[str, Any]:
     }
 
 
-def show_text(profile: CalibrationProfile, path: Path) -> RenderableType:
+def show_text(profile: CalibrationProfile, path: Path) -> tuple[str | Table, ...]:
     """Return what `specialize profile show` shows; headings count from the lidar's x axis."""
     heads = ("size\npx", "heading\ndeg", "pitch\ndeg", "width\ndeg", "x\nm", "y\nm", "z\nm", "offset\nms")
-    body, vehicle = table("camera", *heads), table("camera", *heads[1:3], *heads[4:7])
+    rows, placed = [], []
     for camera in profile.cameras:
         data = _camera_json(camera, profile.ego_from_lidar)
         angles = (data["heading_deg"], data["pitch_deg"], data["fov_deg"])
         place = (number(value, 2) for value in data["centre_m"])
         if data["in_vehicle"] is not None:
-            vehicle.add_row(camera.name, *_place_cells(data["in_vehicle"]))
+            placed.append((camera.name, *_place_cells(data["in_vehicle"])))
         offset = number(1000 * camera.time_offset_s, 1)
         size = f"{camera.width_px} x {camera.height_px}"
-        body.add_row(camera.name, size, *(number(value, 1) for value in angles), *place, offset)
+        rows.append((camera.name, size, *(number(value, 1) for value in angles), *place, offset))
     head = f"{profile.vehicle}: {counted(len(profile.cameras), 'camera')} (profile {short(profile.digest)})"
     frame = "places and headings in the lidar frame; heading from its x axis to its y axis, pitch upwards"
-    more: list[RenderableType] = (
-        [vehicle, "the same in the vehicle: x forward, y left, z up"] if vehicle.row_count else []
+    more: list[str | Table] = (
+        [
+            table("camera", *heads[1:3], *heads[4:7], rows=placed),
+            "the same in the vehicle: x forward, y left, z up",
+        ]
+        if placed
+        else []
     )
-    return stack(head, body, frame, *more, *_lenses(profile), _plan_line(profile, path))
+    return (
+        head,
+        table("camera", *heads, rows=rows),
+        frame,
+        *more,
+        *_lenses(profile),
+        _plan_line(profile, path),
+    )
 
 
 def _lenses(profile: CalibrationProfile) -> list[str]:

@@ -6,13 +6,11 @@ from dataclasses import asdict
 from typing import Any
 
 import msgspec
-from rich.console import RenderableType
 
-from specialize.cli.output import stack
-from specialize.cli.tables import table
 from specialize.digest import short
 from specialize.store import Collected, Entry, Store
 from specialize.store.check import Checked
+from specialize.text.document import Document, table, words
 from specialize.text.units import counted, size
 
 LS_SCHEMA = "specialize/store-ls@1"
@@ -33,16 +31,14 @@ def ls_json(store: Store, entries: tuple[Entry, ...]) -> dict[str, Any]:
     }
 
 
-def ls_text(data: dict[str, Any]) -> RenderableType:
+def ls_text(data: dict[str, Any]) -> Document:
     """Return what `specialize store ls` shows."""
     head = f"{data['root']}: {counted(len(data['objects']), 'object')}, {size(data['bytes'])}"
     if not data["entries"]:
-        return stack(head, "nothing has been built with this store yet")
-    body = table("kind", "key", "what")
-    body.columns[2].justify = "left"
-    for entry in data["entries"]:
-        body.add_row(entry["kind"], short(entry["key"]), entry["title"])
-    return stack(head, body, "next: specialize store show KEY")
+        return (head, "nothing has been built with this store yet")
+    rows = ((entry["kind"], short(entry["key"]), entry["title"]) for entry in data["entries"])
+    body = table("kind", "key", *words("what"), rows=rows)
+    return (head, body, "next: specialize store show KEY")
 
 
 def show_json(entry: Entry) -> dict[str, Any]:
@@ -50,13 +46,12 @@ def show_json(entry: Entry) -> dict[str, Any]:
     return {"schema": SHOW_SCHEMA, "entry": msgspec.to_builtins(entry)}
 
 
-def show_text(store: Store, entry: Entry) -> RenderableType:
+def show_text(store: Store, entry: Entry) -> Document:
     """Return what `specialize store show` shows."""
-    body = table("part", "size", "object")
-    for name, digest in entry.objects.items():
-        body.add_row(name, size(store.size(digest)), short(digest))
+    rows = ((name, size(store.size(digest)), short(digest)) for name, digest in entry.objects.items())
+    body = table("part", "size", "object", rows=rows)
     facts = "\n".join(f"{name}: {value}" for name, value in entry.info.items())
-    return stack(f"{entry.kind} {entry.key}\n{entry.title}", body, *([facts] if facts else []))
+    return (f"{entry.kind} {entry.key}\n{entry.title}", body, *([facts] if facts else []))
 
 
 def gc_json(done: Collected, dry_run: bool) -> dict[str, Any]:
@@ -70,7 +65,7 @@ def gc_json(done: Collected, dry_run: bool) -> dict[str, Any]:
     }
 
 
-def gc_text(done: Collected, dry_run: bool) -> RenderableType:
+def gc_text(done: Collected, dry_run: bool) -> Document:
     """Return what `specialize store gc` shows."""
     verb = "would remove" if dry_run else "removed"
     objects = f"{counted(len(done.objects), 'object')} ({size(done.freed)})"
@@ -88,7 +83,7 @@ def damage_json(checked: Checked, done: str) -> dict[str, Any]:
     }
 
 
-def damage_text(checked: Checked, done: str) -> RenderableType:
+def damage_text(checked: Checked, done: str) -> Document:
     """Return what `specialize store check` shows."""
     if checked.ok:
         return "every object and every entry is as it was written"
@@ -100,4 +95,4 @@ def damage_text(checked: Checked, done: str) -> RenderableType:
         *(f"damaged: {entry.where}: {entry.reason}" for entry in (*checked.entries, *checked.far_entries)),
     ]
     following = f"{done}; made again when needed" if done else "next: specialize store check --repair"
-    return stack("\n".join(lines), following)
+    return ("\n".join(lines), following)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import RenderableType
-
-from specialize.cli.output import stack
-from specialize.cli.tables import table
 from specialize.digest import short
 from specialize.request import TableOutcome
+from specialize.text.document import Document, table
 
 SCHEMA = "specialize/table-made@1"
 MOST_PAIRS = 5
@@ -36,14 +33,15 @@ def table_json(outcome: TableOutcome) -> dict[str, Any]:
     }
 
 
-def table_text(outcome: TableOutcome) -> RenderableType:
+def table_text(outcome: TableOutcome) -> Document:
     """Return what `specialize table` shows."""
-    body = table("input of the engine", "type", "shape")
-    for name, (dtype, shape) in outcome.tensors.items():
-        body.add_row(name, dtype, " x ".join(str(size) for size in shape) or "1")
+    rows = (
+        (name, dtype, " x ".join(map(str, shape)) or "1") for name, (dtype, shape) in outcome.tensors.items()
+    )
+    body = table("input of the engine", "type", "shape", rows=rows)
     head = f"{outcome.output}: tables of {outcome.vehicle} for {outcome.build_dir}, {outcome.size:,} bytes"
     digests = f"digests: profile {short(outcome.profile)}, build {short(outcome.build)}"
-    return stack(head, body, *_borderline(outcome), digests)
+    return (head, body, *_borderline(outcome), digests)
 
 
 def _borderline(outcome: TableOutcome) -> list[str]:

@@ -7,13 +7,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import RenderableType
-from rich.table import Table
-
-from specialize.cli.output import stack
-from specialize.cli.tables import table
 from specialize.targets.base import RUNS_ANYWHERE, VERDICTS, Rule, Toolchain
 from specialize.targets.conformance import Conformance
+from specialize.text.document import Document, table, words
 
 SCHEMA = "specialize/targets@1"
 TARGET_SCHEMA = "specialize/target@1"
@@ -25,19 +21,17 @@ def targets_json(toolchains: Sequence[Toolchain]) -> dict[str, Any]:
     return {"schema": SCHEMA, "targets": [_toolchain(toolchain) for toolchain in toolchains]}
 
 
-def targets_text(toolchains: Sequence[Toolchain]) -> RenderableType:
+def targets_text(toolchains: Sequence[Toolchain]) -> Document:
     """Return what `specialize targets` shows."""
-    body = _left(table("target", "toolchain", "opset", "attention as", "evidence"))
-    for toolchain in toolchains:
-        first = toolchain.evidence[0]
-        body.add_row(
-            toolchain.name,
-            toolchain.title,
-            str(toolchain.opset),
-            toolchain.form,
-            f"{first.kind}: {first.text}",
-        )
-    return stack(body, "next: specialize targets NAME, or specialize build --calib PROFILE --target NAME")
+    evidence = (f"{toolchain.evidence[0].kind}: {toolchain.evidence[0].text}" for toolchain in toolchains)
+    rows = (
+        (toolchain.name, toolchain.title, str(toolchain.opset), toolchain.form, first)
+        for toolchain, first in zip(toolchains, evidence, strict=True)
+    )
+    return (
+        table(*words("target", "toolchain", "opset", "attention as", "evidence"), rows=rows),
+        "next: specialize targets NAME, or specialize build --calib PROFILE --target NAME",
+    )
 
 
 def target_json(toolchain: Toolchain) -> dict[str, Any]:
@@ -51,7 +45,7 @@ def target_json(toolchain: Toolchain) -> dict[str, Any]:
     }
 
 
-def target_text(toolchain: Toolchain) -> RenderableType:
+def target_text(toolchain: Toolchain) -> Document:
     """Return what `specialize targets NAME` shows."""
     oldest, newest = toolchain.opsets
     forms = (toolchain.form, *toolchain.forms)
@@ -64,15 +58,13 @@ def target_text(toolchain: Toolchain) -> RenderableType:
         *(f"{each.kind}: {each.text}" for each in toolchain.evidence),
         *(f"note: {note}" for note in toolchain.notes),
     ]
-    body = _left(table("operator", "verdict", "why", "source"))
     groups: dict[tuple[str, str, str], list[str]] = {}
     for name, rule in sorted(toolchain.operators.items()):
         verdict = rule.verdict if not rule.limits else f"{rule.verdict}, within limits"
         groups.setdefault((verdict, rule.text, rule.source or toolchain.source), []).append(name)
-    for (verdict, text, source), names in groups.items():
-        body.add_row(", ".join(names), verdict, text, source)
-    body.add_row("every other", toolchain.unlisted.verdict, toolchain.unlisted.text, toolchain.source)
-    return stack("\n".join(facts), body)
+    rows = [(", ".join(names), *rule) for rule, names in groups.items()]
+    rows.append(("every other", toolchain.unlisted.verdict, toolchain.unlisted.text, toolchain.source))
+    return ("\n".join(facts), table(*words("operator", "verdict", "why", "source"), rows=rows))
 
 
 def conformance_json(report: Conformance) -> dict[str, Any]:
@@ -81,19 +73,20 @@ def conformance_json(report: Conformance) -> dict[str, Any]:
     return {"schema": CONFORMANCE_SCHEMA, "target": report.target, "counts": report.counts, "nodes": findings}
 
 
-def conformance_text(report: Conformance) -> RenderableType:
+def conformance_text(report: Conformance) -> Document:
     """Return what `specialize inspect MODEL.onnx --target NAME` shows: what is not simply taken, by rule."""
     counts = report.counts
     line = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS)
-    body = _left(table("verdict", "operator", "nodes", "first at", "why", "source"))
+    rows = []
     for verdict in ("refused", "unknown", "cpu"):
         found = [finding for finding in report.findings if finding.verdict == verdict]
         kinds = Counter((finding.operator, finding.source) for finding in found)
         for (operator, source), count in kinds.most_common():
             first = next(each for each in found if (each.operator, each.source) == (operator, source))
             why = f"{first.rule}; {first.help}" if first.help else first.rule
-            body.add_row(verdict, operator, str(count), first.node, why, source)
-    return stack(f"{report.target}: {line}", *([body] if body.row_count else []))
+            rows.append((verdict, operator, str(count), first.node, why, source))
+    body = table(*words("verdict", "operator", "nodes", "first at", "why", "source"), rows=rows)
+    return (f"{report.target}: {line}", *([body] if rows else []))
 
 
 def _toolchain(toolchain: Toolchain) -> dict[str, Any]:
@@ -122,9 +115,3 @@ def _rule(rule: Rule, toolchain: Toolchain) -> dict[str, Any]:
 def _arguments(limit: object) -> str:
     values = asdict(limit)  # type: ignore[call-overload]
     return f"({', '.join(f'{name}={value}' for name, value in values.items())})"
-
-
-def _left(body: Table) -> Table:
-    for column in body.columns:
-        column.justify, column.no_wrap, column.vertical = "left", False, "top"
-    return body

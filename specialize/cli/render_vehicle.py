@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import RenderableType
-
 from specialize.calibration.profile import CalibrationProfile
-from specialize.cli.output import stack
 from specialize.digest import short
+from specialize.text.document import Document
 from specialize.text.terminal import command
 from specialize.text.units import counted
 from specialize.vehicle.toolchain import FLAGS, compiler, include_dir, source
@@ -35,7 +33,7 @@ def export_json(made: Exported) -> dict[str, Any]:
     }
 
 
-def export_text(data: dict[str, Any]) -> RenderableType:
+def export_text(data: dict[str, Any]) -> Document:
     """Return what `specialize vehicle export` shows."""
     head = f"{data['output']}: what {data['build_dir']} ({data['mode']}) needs on the car"
     lines = [f"  {size:>9,}  {name}" for name, size in data["files"].items()]
@@ -47,7 +45,7 @@ def export_text(data: dict[str, Any]) -> RenderableType:
     ]
     expected = f"golden frame: expected is what {_REFERENCES[data['golden']]} gives" if data["golden"] else ""
     said = filter(None, (expected, *data["notes"]))
-    return stack(head, "\n".join(lines), *said, "\n".join(following))
+    return (head, "\n".join(lines), *said, "\n".join(following))
 
 
 def pack_json(calib: Path, output: Path, profile: CalibrationProfile, size: int) -> dict[str, Any]:
@@ -63,7 +61,7 @@ def pack_json(calib: Path, output: Path, profile: CalibrationProfile, size: int)
     }
 
 
-def pack_text(data: dict[str, Any]) -> RenderableType:
+def pack_text(data: dict[str, Any]) -> Document:
     """Return what `specialize vehicle pack` shows."""
     what = f"{counted(data['cameras'], 'camera')} of {data['vehicle']} (profile {short(data['profile'])})"
     return f"{data['output']}: {what}, {data['size']:,} bytes"
@@ -80,7 +78,7 @@ def tool_json(output: Path, library: bool) -> dict[str, Any]:
     }
 
 
-def tool_text(data: dict[str, Any]) -> RenderableType:
+def tool_text(data: dict[str, Any]) -> Document:
     """Return what `specialize vehicle tool` shows."""
     return (
         f"{data['output']}: compiled from {data['source']} with {data['compiler']} {' '.join(data['flags'])}"

@@ -3,55 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from rich.table import Column, Table
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
+
+from specialize.text.document import Table
+from specialize.text.terminal import visible
 
 _GAP = 2
 
 
-class Rows(Table):
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """The texts of a column, its head first; lines of a text stand one below the other."""
+
+    texts: tuple[str, ...]
+    left: bool
+
+    @property
+    def width(self) -> int:
+        return max(cell_len(line) for text in self.texts for line in text.split("\n"))
+
+
+class Rows:
     """A table that never loses a column.
 
     Wider than the terminal it becomes several, each with the first column; where a column does not fit beside the
     first one, its rows stand one below the other.
     """
 
+    def __init__(self, table: Table) -> None:
+        self._columns = [
+            _Column(
+                (column.title, *(visible(row[place].text) for row in table.rows)),
+                column.kind in ("words", "code"),
+            )
+            for place, column in enumerate(table.columns)
+            if not column.page
+        ]
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Yield the table whole, in parts, or row by row."""
-        first, *others = [_width(column) for column in self.columns] or [0]
-        if first + sum(_GAP + width for width in others) <= options.max_width:
-            yield from super().__rich_console__(console, options)
-        elif first + _GAP + max(others, default=0) <= options.max_width:
-            for number, columns in enumerate(_parts(others, options.max_width - first)):
-                part = _part([self.columns[index] for index in (0, *columns)])
-                yield from (("", part) if number else (part,))
-        else:
+        first, *others = (column.width for column in self._columns)
+        if first + _GAP + max(others, default=0) > options.max_width and others:
             yield from self._blocks()
+            return
+        for number, places in enumerate(_parts(others, options.max_width - first)):
+            yield from [""] if number else []
+            yield from _lines([self._columns[place] for place in (0, *places)])
 
-    def _blocks(self) -> Iterator[RenderableType]:
-        heads = [" ".join(str(column.header).split()) for column in self.columns[1:]]
-        wide = max(map(len, heads), default=0)
-        for first, *others in zip(*(map(_text, column.cells) for column in self.columns), strict=True):
-            yield _line(first)
-            for head, cell in zip(heads, others, strict=True):
-                if cell:
-                    yield _line(f"  {head:<{wide}}{' ' * _GAP if wide else ''}{cell}")
-
-
-def table(first: str, *others: str) -> Table:
-    """Return an empty table whose first column is left aligned, all others right aligned."""
-    made = _empty(Rows)
-    made.add_column(first, justify="left", vertical="bottom", no_wrap=True)
-    for title in others:
-        made.add_column(title, justify="right", no_wrap=True)
-    return made
-
-
-def _empty(kind: type[Table]) -> Table:
-    return kind(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    def _blocks(self) -> Iterator[Text]:
+        first, *others = self._columns
+        heads = [" ".join(column.texts[0].split()) for column in others]
+        wide = max(map(len, heads))
+        for row, name in enumerate(first.texts[1:], 1):
+            yield _line(name)
+            for head, column in zip(heads, others, strict=True):
+                if column.texts[row]:
+                    yield _line(f"  {head:<{wide}}{' ' * _GAP if wide else ''}{column.texts[row]}")
 
 
 def _parts(widths: Sequence[int], room: int) -> Iterator[list[int]]:
@@ -67,25 +78,22 @@ def _parts(widths: Sequence[int], room: int) -> Iterator[list[int]]:
     yield part
 
 
-def _part(columns: Sequence[Column]) -> Table:
-    made = _empty(Table)
-    for column in columns:
-        made.add_column(
-            column.header, justify=column.justify, vertical=column.vertical, style=column.style, no_wrap=True
-        )
-    for cells in zip(*(column.cells for column in columns), strict=True):
-        made.add_row(*cells)
-    return made
+def _lines(columns: Sequence[_Column]) -> Iterator[Text]:
+    """Yield the lines of columns side by side; heads stand at the bottom of their row, all else at the top."""
+    for row, texts in enumerate(zip(*(column.texts for column in columns), strict=True)):
+        cells = [text.split("\n") for text in texts]
+        height = max(map(len, cells))
+        for cell in cells:
+            cell[len(cell) if row else 0 : 0] = [""] * (height - len(cell))
+        for parts in zip(*cells, strict=True):
+            aligned = [_aligned(part, column) for part, column in zip(parts, columns, strict=True)]
+            yield _line((" " * _GAP).join(aligned), "" if row else "bold")
 
 
-def _width(column: Column) -> int:
-    texts = (str(column.header), *map(_text, column.cells))
-    return max(cell_len(line) for text in texts for line in text.split("\n"))
+def _aligned(text: str, column: _Column) -> str:
+    room = " " * (column.width - cell_len(text))
+    return text + room if column.left else room + text
 
 
-def _text(cell: RenderableType) -> str:
-    return cell.plain if isinstance(cell, Text) else str(cell)
-
-
-def _line(text: str) -> Text:
-    return Text(text.rstrip(), no_wrap=True, overflow="ignore")
+def _line(text: str, style: str = "") -> Text:
+    return Text(text.rstrip(), style, no_wrap=True, overflow="ignore")

@@ -10,7 +10,7 @@ from specialize.artifact.drawing import Drawing
 from specialize.compiler.specialize import Compilation
 from specialize.evidence.comparison import VerifyReport
 from specialize.evidence.costs import FormsReport
-from specialize.report import write_new_report
+from specialize.report.write import write_new_report
 from specialize.verify.written import read_written
 
 

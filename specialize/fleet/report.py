@@ -1,8 +1,9 @@
-"""Turn a fleet's plan, and how its vehicles differ, into the page that the template lays out."""
+"""Turn a fleet's plan, and how its vehicles differ, into a page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from specialize.digest import short
@@ -10,16 +11,34 @@ from specialize.files.atomic import write_file
 from specialize.fleet.builds import CameraRoom, FleetPlan, PlannedBuild
 from specialize.fleet.differences import FleetDifferences, fleet_diff
 from specialize.fleet.load import Failed
-from specialize.fleet.report_apart import apart_remark, apart_views, outlier_rows
-from specialize.fleet.report_builds import build_detail, build_row, per_cent
-from specialize.report.fleet_page import FleetPage, Names
-from specialize.report.numbers import count, plural, three
-from specialize.report.page import Fact, Pair
-from specialize.report.render import render
+from specialize.fleet.report_apart import apart_parts, apart_remark, outliers_table
+from specialize.fleet.report_builds import build_parts, builds_table
+from specialize.report.html import to_html
+from specialize.text.document import Fact, Heading, Page, Part, View, pairs
+from specialize.text.units import count, counted, percent, three
 
 # A page for people: so many builds in the table, in detail, and so many outliers.
 MOST_BUILDS, MOST_DETAILS, MOST_OUTLIERS = 200, 24, 40
 _NAMED = 3
+
+
+_BUILDS = (
+    "Each vehicle belongs to one build. The overhead is the largest share of further pairs that one of its vehicles "
+    "computes; its bar is full at the {} that are allowed."
+)
+_TICKS = (
+    "A tick stands at a vehicle's distance from the fleet's median calibration, higher where there are more vehicles. "
+    "One of full height, right of the dashed line, is an outlier: look at that car before you build for it."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The vehicles of one build, by name."""
+
+    build: str
+    summary: str
+    vehicles: tuple[str, ...]
 
 
 def fleet_report(plan: FleetPlan, jobs: int | None = None) -> str:
@@ -29,10 +48,10 @@ def fleet_report(plan: FleetPlan, jobs: int | None = None) -> str:
         InputError: The folder has no profile that can be used any more.
     """
     found = fleet_diff(plan.request.folder, jobs=jobs)
-    return render("fleet.html", fleet_page(plan, found))
+    return to_html(fleet_page(plan, found))
 
 
-def fleet_page(plan: FleetPlan, found: FleetDifferences) -> FleetPage:
+def fleet_page(plan: FleetPlan, found: FleetDifferences) -> Page:
     """Return the page of a plan.
 
     Args:
@@ -42,24 +61,38 @@ def fleet_page(plan: FleetPlan, found: FleetDifferences) -> FleetPage:
     shared = [build for build in plan.builds if len(build.members) > 1 or build.room]
     detailed = shared[:MOST_DETAILS]
     request = plan.request
-    return FleetPage(
-        title=f"{plan.request.folder.resolve().name}: {plural(plan.vehicles, 'vehicle')}, "
-        f"{plural(len(plan.builds), 'build')}",
+    names = tuple(_names(build) for build in plan.builds)
+    return Page(
+        title=f"{request.folder.resolve().name}: {counted(plan.vehicles, 'vehicle')}, "
+        f"{counted(len(plan.builds), 'build')}",
         subtitle=f"fleet plan for {plan.model}, mode {request.mode}, {request.build.layout} layout, "
         f"at most {_allowed(plan)} overhead",
         warnings=tuple(f"Not in the plan: {_without_folder(failed)}" for failed in plan.failed),
         facts=_facts(plan, found),
-        allowed=_allowed(plan),
-        builds=tuple(build_row(build, plan, build in detailed) for build in plan.builds[:MOST_BUILDS]),
-        builds_remark=_left(len(plan.builds) - MOST_BUILDS, "build"),
-        details=tuple(build_detail(build) for build in detailed),
-        apart=apart_views(found),
-        apart_remark=apart_remark(found),
-        outliers=outlier_rows(found.outliers[:MOST_OUTLIERS]),
-        outliers_remark=_left(len(found.outliers) - MOST_OUTLIERS, "camera"),
-        names=tuple(_names(build) for build in plan.builds),
-        digests=_digests(plan),
+        parts=(
+            Heading("Builds"),
+            _BUILDS.format(_allowed(plan)),
+            builds_table(plan, MOST_BUILDS, detailed),
+            *(part for build in detailed for part in build_parts(build)),
+            *_outliers(found),
+            Heading("Which build is for which vehicle"),
+            View("names", names),
+            Heading("Digests"),
+            pairs(_digests(plan), "code"),
+        ),
     )
+
+
+def _outliers(found: FleetDifferences) -> tuple[Part, ...]:
+    remark = [text] if (text := apart_remark(found)) else []
+    left = len(found.outliers) - MOST_OUTLIERS
+    cameras: list[Part] = ["No camera is an outlier."]
+    if found.outliers:
+        shown = outliers_table(found.outliers[:MOST_OUTLIERS])
+        cameras = [Heading("Cameras that are outliers", 3), shown]
+    if left > 0:
+        cameras.append(f"And {counted(left, 'further camera')}; the command's JSON lists all.")
+    return Heading("Outliers"), _TICKS, *remark, *apart_parts(found), *cameras
 
 
 def _without_folder(failed: Failed) -> str:
@@ -67,11 +100,7 @@ def _without_folder(failed: Failed) -> str:
 
 
 def _allowed(plan: FleetPlan) -> str:
-    return f"{100 * plan.request.max_overhead:g}\u202f%"
-
-
-def _left(more: int, what: str) -> str:
-    return f"And {plural(more, f'further {what}')}; the command's JSON lists all." if more > 0 else ""
+    return f"{100 * plan.request.max_overhead:g} %"
 
 
 def _facts(plan: FleetPlan, found: FleetDifferences) -> tuple[Fact, ...]:
@@ -83,10 +112,10 @@ def _facts(plan: FleetPlan, found: FleetDifferences) -> tuple[Fact, ...]:
     )
     worst = max(plan.builds, key=lambda build: build.overhead)
     return (
-        Fact("How many builds?", f"{count(builds)} for {plural(plan.vehicles, 'vehicle')}", bound),
+        Fact("How many builds?", f"{count(builds)} for {counted(plan.vehicles, 'vehicle')}", bound),
         Fact(
             "What does sharing cost?",
-            f"at most {per_cent(worst.overhead)}" if worst.overhead else "nothing",
+            f"at most {percent(worst.overhead, 2)}" if worst.overhead else "nothing",
             f"further pairs that a vehicle computes for the others' sake; {_allowed(plan)} are allowed",
         ),
         _tightest(plan.builds),
@@ -134,12 +163,12 @@ def _who(found: FleetDifferences) -> Fact:
 
 def _names(build: PlannedBuild) -> Names:
     vehicles = tuple(sorted(member.vehicle for member in build.members))
-    return Names(short(build.key), f"{build.mode}, {plural(len(vehicles), 'vehicle')}", vehicles)
+    return Names(short(build.key), f"{build.mode}, {counted(len(vehicles), 'vehicle')}", vehicles)
 
 
-def _digests(plan: FleetPlan) -> tuple[Pair, ...]:
-    fixed = (Pair("what is known about the model", plan.spec), Pair("weights", plan.source))
-    return (*fixed, *(Pair(f"build {short(build.key)}", build.key) for build in plan.builds[:MOST_BUILDS]))
+def _digests(plan: FleetPlan) -> list[tuple[str, str]]:
+    fixed = [("what is known about the model", plan.spec), ("weights", plan.source)]
+    return [*fixed, *((f"build {short(build.key)}", build.key) for build in plan.builds[:MOST_BUILDS])]
 
 
 def write_fleet_report(plan: FleetPlan, output: Path, jobs: int | None = None) -> None:

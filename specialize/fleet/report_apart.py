@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specialize.fleet.differences import FleetDifferences
 from specialize.fleet.outliers import FEWEST, LEAST, MIXED, Outlier
-from specialize.report.fleet_page import Apart, OutlierRow, Strip, StripChart
-from specialize.report.numbers import count, plural, three
+from specialize.text.document import Heading, Part, Table, View, table, words
+from specialize.text.units import count, counted, three
 
 Floats = NDArray[np.float64]
 
@@ -25,29 +26,53 @@ _PLACES = 160  # vehicles at the same place share a tick
 _LOW, _HIGH, _FULL = 4.0, 8.0, 10.0
 
 
-def apart_views(found: FleetDifferences) -> tuple[Apart, ...]:
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """One camera's distances from the fleet's median, a tick where vehicles are, in a box of 100 by 10.
+
+    Attributes:
+        camera: Its name.
+        ticks: Path of the vehicles within the limit, higher where there are more.
+        apart: Path of those beyond it, of full height.
+        limit: Where the limit stands, in the box; empty if there is none.
+        largest: The largest distance, as text.
+        farthest: The vehicle that it belongs to.
+    """
+
+    camera: str
+    ticks: str
+    apart: str
+    limit: str
+    largest: str
+    farthest: str
+
+
+@dataclass(frozen=True, slots=True)
+class StripChart:
+    """One quantity of all cameras of a group, on one axis that begins at zero."""
+
+    title: str
+    end: str
+    strips: tuple[Strip, ...]
+
+
+def apart_parts(found: FleetDifferences) -> tuple[Part, ...]:
     """Return, for each group of vehicles with the same cameras, one chart per quantity that differs at all."""
-    views = []
+    parts: list[Part] = []
     for index, group in enumerate(found.groups):
         if group.count == 1:
             continue  # it is its own median
         vehicles = [one for one in found.vehicles if one.group == index]
         values = np.stack([one.values[:, : len(LEAST)] for one in vehicles])  # (V, N, 4)
-        names = [one.vehicle for one in vehicles]
+        names, cameras = [one.vehicle for one in vehicles], group.median.camera_names()
         charts = tuple(
-            _chart(
-                _WORDS[quantity][0],
-                group.median.camera_names(),
-                names,
-                values[..., column],
-                group.limits[:, column],
-            )
+            _chart(_WORDS[quantity][0], cameras, names, values[..., column], group.limits[:, column])
             for column, quantity in enumerate(LEAST)
             if values[..., column].any()
         )
-        title = f"{plural(group.count, 'vehicle')} with {plural(len(group.median.cameras), 'camera')}"
-        views.append(Apart(title, charts))
-    return tuple(views)
+        title = f"{counted(group.count, 'vehicle')} with {counted(len(cameras), 'camera')}"
+        parts += [Heading(title, 3), View("charts", charts)]
+    return tuple(parts)
 
 
 def apart_remark(found: FleetDifferences) -> str:
@@ -56,29 +81,30 @@ def apart_remark(found: FleetDifferences) -> str:
     remarks = []
     if apart > MIXED * len(found.vehicles):
         remarks.append(
-            f"{count(apart)} of {plural(len(found.vehicles), 'vehicle')} are outliers: these are probably several "
+            f"{count(apart)} of {counted(len(found.vehicles), 'vehicle')} are outliers: these are probably several "
             "kinds of vehicles; give each kind its own folder."
         )
     few = [group for group in found.groups if group.count < FEWEST]
     if few:
         remarks.append(
-            f"{plural(sum(group.count for group in few), 'vehicle')} with fewer than {FEWEST} of a kind: "
+            f"{counted(sum(group.count for group in few), 'vehicle')} with fewer than {FEWEST} of a kind: "
             "these are too few to find outliers."
         )
     return " ".join(remarks)
 
 
-def outlier_rows(outliers: Iterable[Outlier]) -> tuple[OutlierRow, ...]:
+def outliers_table(outliers: Iterable[Outlier]) -> Table:
     """Return the cameras that are outliers, with what the rule allows."""
-    return tuple(
-        OutlierRow(
-            vehicle=one.vehicle,
-            camera=one.camera,
-            distance=f"{three(round(one.value, 2))} {_WORDS[one.quantity][1]}",
-            limit=three(round(one.limit, 2)),
+    rows = (
+        (
+            one.vehicle,
+            one.camera,
+            f"{three(round(one.value, 2))} {_WORDS[one.quantity][1]}",
+            three(round(one.limit, 2)),
         )
         for one in outliers
     )
+    return table(*words("vehicle", "camera"), "from the median", "allowed", rows=rows)
 
 
 def _chart(

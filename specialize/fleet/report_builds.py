@@ -1,77 +1,134 @@
-"""The builds of a fleet's report: how each grows, what every vehicle adds, and how far its cameras may move."""
+"""The builds of a fleet's plan: how each grows, what every vehicle adds, and how far its cameras may move."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 from specialize.digest import short
 from specialize.fleet.builds import FleetPlan, Member, PlannedBuild
-from specialize.report.fleet_page import BuildDetail, BuildRow, Growth, MemberRow, RoomRow
-from specialize.report.numbers import count, plural, three, width
-from specialize.report.page import Bar
+from specialize.text.document import Beside, Cell, Column, Heading, Part, Table, View, table
+from specialize.text.units import count, counted, number
 
 MOST_MEMBERS = 12
 _BOX = 100.0
 _MARGIN = 0.08  # of the range, above and below the numbers of a picture
 
 
-def per_cent(share: float) -> str:
-    """Return a share of pairs as per cent, two digits after the point: a fleet's overheads are small."""
-    return f"{100 * share:.2f}\u202f%"
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """How a build grows vehicle by vehicle.
+
+    Attributes:
+        line: Path of the rows of the build, in a box of 100 by 100.
+        band_top: Where the range of the vehicles' own rows begins, from the top of the box.
+        band_height: Its height.
+        least: The number at the lower edge of the box.
+        most: The number at its upper edge.
+        first: The first vehicle's name.
+        last: The last one's.
+    """
+
+    line: str
+    band_top: str
+    band_height: str
+    least: int
+    most: int
+    first: str
+    last: str
 
 
-def build_row(build: PlannedBuild, plan: FleetPlan, detailed: bool) -> BuildRow:
-    """Return one line of the table of builds."""
+def builds_table(plan: FleetPlan, most: int, detailed: Collection[PlannedBuild] = ()) -> Table:
+    """Return the first builds of a plan; on a page those that are `detailed` lead to their sections."""
     allowed = plan.request.max_overhead
-    members = len(build.members)
-    return BuildRow(
-        name=short(build.key),
-        mode=build.mode,
-        vehicles=Bar(count(members), width(members / plan.vehicles)),
-        pairs=count(build.pairs),
-        overhead=Bar(per_cent(build.overhead), width(build.overhead / allowed if allowed else 0.0)),
-        lengths="; ".join(" ".join(map(count, row)) for row in build.lengths),
-        detailed=detailed,
+    rows: list[tuple[str | Cell, ...]] = [
+        (
+            Cell(short(build.key), link=f"#build-{short(build.key)}" if build in detailed else ""),
+            build.mode,
+            Cell(count(len(build.members)), len(build.members) / plan.vehicles),
+            count(build.pairs),
+            Cell(number(100 * build.overhead, 2), build.overhead / allowed if allowed else 0.0),
+            "; ".join(" ".join(map(str, row)) for row in build.lengths),
+        )
+        for build in plan.builds[:most]
+    ]
+    left = len(plan.builds) - most
+    if left > 0:
+        rows.append((f"and {left} more; --json lists all", *[""] * 5))
+    vehicles, overhead = Column("vehicles", "bars"), Column("overhead\n%", "bars")
+    return table(Column("build", "code"), "mode", vehicles, "pairs", overhead, "lengths", rows=rows)
+
+
+def members_parts(build: PlannedBuild) -> tuple[str, Table]:
+    """Return the members of a build, below their title: all of a few, else those that add most."""
+    members = list(build.members)
+    title = "members, and the pairs that each further one adds"
+    if len(members) > MOST_MEMBERS:
+        rest = sorted(members[1:], key=lambda member: (-member.adds, str(member.path)))
+        title += f" ({MOST_MEMBERS} of {len(members):,}: the first, and those that add most)"
+        members = [members[0], *rest[: MOST_MEMBERS - 1]]
+    most = max((member.adds for member in members[1:]), default=0) or 1
+    rows = [
+        (
+            member.vehicle,
+            count(member.pairs),
+            Cell(count(member.adds), member.adds / most if place else 0.0),
+            number(100 * (build.pairs / member.pairs - 1) if member.pairs else 0.0, 2),
+        )
+        for place, member in enumerate(members)
+    ]
+    return title, table("vehicle", "own\npairs", Column("adds\npairs", "bars"), "overhead\n%", rows=rows)
+
+
+def room_parts(build: PlannedBuild) -> tuple[str, Table]:
+    """Return how far each camera may move until the next build, below a title; a page marks the tightest one."""
+    turns, shifts = ([getattr(one, key) for one in build.room] for key in ("rotation_mrad", "translation_mm"))
+    least = min((turn for turn in turns if turn is not None), default=None)
+    rows = [
+        (
+            one.camera,
+            Cell("least" if turn == least and turns.count(least) == 1 else "", state="mark"),
+            _bar(turn, turns, 2),
+            _bar(shift, shifts, 1),
+            number(one.queries, 0),
+        )
+        for one, turn, shift in zip(build.room, turns, shifts, strict=True)
+    ]
+    title = f"room of the neediest of {counted(build.room_over, 'vehicle')}"
+    if build.room_over < len(build.members):
+        title += f" looked at, of {len(build.members):,}"
+    bars = (Column("", "words", page=True), Column("turn\nmrad", "bars"), Column("shift\nmm", "bars"))
+    return title, table("until the next build", *bars, "queries\nto gain", rows=rows)
+
+
+def _bar(value: float | None, among: Sequence[float | None], digits: int) -> Cell:
+    most = max((one for one in among if one is not None), default=0.0) or 1.0
+    return Cell(number(value, digits), 1.0 if value is None else value / most)
+
+
+def build_parts(build: PlannedBuild) -> tuple[Part, ...]:
+    """Return the section of a page about one build."""
+    title, members = members_parts(build)
+    room: tuple[Part, ...] = (
+        Heading("How far each camera may move", 4),
+        "Not at all: any change of a calibration is another exact build.",
     )
-
-
-def build_detail(build: PlannedBuild) -> BuildDetail:
-    """Return what the page says about one build."""
-    shown = _shown(build.members)
-    most = max((member.adds for member in shown[1:]), default=0) or 1
-    return BuildDetail(
-        name=short(build.key),
-        title=f"Build {short(build.key)}: {build.mode}, {plural(len(build.members), 'vehicle')}",
-        growth=_growth(build) if len(build.members) > 1 else None,
-        members=tuple(
-            _member(member, build.pairs, 0.0 if place == 0 else member.adds / most)
-            for place, member in enumerate(shown)
+    if build.room:
+        heading, cameras = room_parts(build)
+        room = (Heading(f"How far each camera may move: {heading}", 4), cameras)
+    return (
+        Heading(
+            f"Build {short(build.key)}: {build.mode}, {counted(len(build.members), 'vehicle')}",
+            3,
+            f"build-{short(build.key)}",
         ),
-        members_remark=""
-        if len(shown) == len(build.members)
-        else f"{len(shown)} of {count(len(build.members))}: the first, and those that add most.",
-        room=_room(build),
-        room_remark=_looked_at(build),
+        *(_growth(build) if len(build.members) > 1 else ()),
+        Beside(((Heading(f"{title[0].upper()}{title[1:]}", 4), members), room)),
     )
 
 
-def _shown(members: Sequence[Member]) -> tuple[Member, ...]:
-    """Return all of a few members, else the first and those that add most."""
-    if len(members) <= MOST_MEMBERS:
-        return tuple(members)
-    rest = sorted(members[1:], key=lambda member: (-member.adds, str(member.path)))
-    return (members[0], *rest[: MOST_MEMBERS - 1])
-
-
-def _member(member: Member, pairs: int, share: float) -> MemberRow:
-    over = pairs / member.pairs - 1 if member.pairs else 0.0
-    return MemberRow(
-        member.vehicle, count(member.pairs), Bar(count(member.adds), width(share)), per_cent(over)
-    )
-
-
-def _growth(build: PlannedBuild) -> Growth:
-    """Return the build's rows as its vehicles join, over the range of the vehicles' own rows."""
+def _growth(build: PlannedBuild) -> tuple[str, View]:
+    """Return the build's rows as its vehicles join, over the range of the vehicles' own rows: in words, and drawn."""
     own = [member.pairs for member in build.members]
     first = build.members[0].adds
     least, most = min(*own, first), max(*own, build.pairs)
@@ -82,18 +139,21 @@ def _growth(build: PlannedBuild) -> Growth:
 
     further = build.pairs - first
     late = sum(member.adds for member in build.members[len(build.members) // 2 :])
-    return Growth(
+    words = (
+        f"The first vehicle needs {counted(first, 'pair')}, all others together add {count(further)}; "
+        f"the second half of them adds {count(late)}. Alone a vehicle computes {count(min(own))} to "
+        f"{count(max(own))} pairs, shared {count(build.pairs)}."
+    )
+    growth = Growth(
         line=_steps(build.members, y),
         band_top=f"{y(max(own)):.2f}",
         band_height=f"{max(0.5, y(min(own)) - y(max(own))):.2f}",
-        least=count(round(low)),
-        most=count(round(high)),
+        least=round(low),
+        most=round(high),
         first=build.members[0].vehicle,
         last=build.members[-1].vehicle,
-        sentence=f"The first vehicle needs {plural(first, 'pair')}, all others together add {count(further)}; "
-        f"the second half of them adds {count(late)}. Alone a vehicle computes {count(min(own))} to "
-        f"{count(max(own))} pairs, shared {count(build.pairs)}.",
     )
+    return words, View("growth", growth)
 
 
 def _steps(members: Sequence[Member], y: Callable[[float], float]) -> str:
@@ -105,32 +165,3 @@ def _steps(members: Sequence[Member], y: Callable[[float], float]) -> str:
             rows += member.adds
             parts.append(f"H{_BOX * place / len(members):.2f}V{y(rows):.2f}")
     return "".join([*parts, f"H{_BOX:.0f}"])
-
-
-def _room(build: PlannedBuild) -> tuple[RoomRow, ...]:
-    turns, shifts = ([getattr(one, key) for one in build.room] for key in ("rotation_mrad", "translation_mm"))
-    least = min((turn for turn in turns if turn is not None), default=None)
-    return tuple(
-        RoomRow(
-            camera=one.camera,
-            turn=_bar(one.rotation_mrad, turns),
-            shift=_bar(one.translation_mm, shifts),
-            queries="" if one.queries is None else count(one.queries),
-            least=one.rotation_mrad == least and turns.count(least) == 1,
-        )
-        for one in build.room
-    )
-
-
-def _bar(value: float | None, among: Sequence[float | None]) -> Bar:
-    if value is None:
-        return Bar("any", width(1.0))
-    most = max(one for one in among if one is not None) or 1.0
-    return Bar(three(round(value, 2)), width(value / most))
-
-
-def _looked_at(build: PlannedBuild) -> str:
-    if not build.room:
-        return ""
-    text = f"The least over {plural(build.room_over, 'vehicle')}"
-    return text + (f" of {count(len(build.members))}." if build.room_over < len(build.members) else ".")

@@ -1,25 +1,30 @@
-"""Turn a build's manifest and visible sets into the page that the template lays out."""
+"""Turn a build's manifest and visible sets into a page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from specialize.artifact.manifest import Manifest, PassNote, Tensor
+import msgspec
+
+from specialize.artifact.manifest import Manifest, PassNote
 from specialize.artifact.measured import Measured
 from specialize.bench.report import BuildBench
 from specialize.digest import short
-from specialize.evidence.comparison import OutputReport, VerifyReport
-from specialize.evidence.costs import FormCost
-from specialize.report.costs import cost_table, once_table, share_rows, time_table
-from specialize.report.drawing import drawing_view
-from specialize.report.numbers import count, percent, plural, saved, small, width
-from specialize.report.page import BuildPage, Fact, OutputRow, Pair, Parity, PassRow
+from specialize.evidence.comparison import VerifyReport
+from specialize.evidence.costs import FormCost, FormsReport
+from specialize.report.contents import passes_table, tensors_table
+from specialize.report.costs import MORE_QUANTITIES, costs_remarks, costs_table
+from specialize.report.drawing import drawing_parts
+from specialize.report.proof import outputs_table, precision_parts
 from specialize.report.sites import site_views
+from specialize.report.times import how, measured_parts, memory_table, operator_shares, times_table
+from specialize.text.document import Fact, Heading, Line, Page, Part, View, pairs
+from specialize.text.units import count, counted, percent, saved, sentence
 from specialize.visibility.plan import VisibilityPlan
 
 _UNITS = {"percent": "%", "mps": "m/s", "degps": "deg/s"}
+_HOW = "Medians with quartiles; a ratio is the median of the ratios of each round."
 
 
 def build_page(
@@ -27,7 +32,7 @@ def build_page(
     plans: Sequence[VisibilityPlan],
     bench: BuildBench | None = None,
     measured: Measured | None = None,
-) -> BuildPage:
+) -> Page:
     """Return the page of a build.
 
     Args:
@@ -36,109 +41,146 @@ def build_page(
         bench: Measured times, if there are any.
         measured: What the build measured once; left out if there is a benchmark, which repeats it.
     """
-    return BuildPage(
+    views: list[Part] = [View("site", view) for view in site_views(plans, manifest.sites, manifest.cameras)]
+    times = _benchmark(bench) if bench else _measured_once(measured)
+    precision = "" if manifest.precision is None else f", in {manifest.precision.name}"
+    return Page(
         title=f"{manifest.model} for {manifest.vehicle}",
-        subtitle=f"{manifest.mode} binding, {manifest.layout} layout, for {manifest.target}{_format(manifest)}",
+        subtitle=f"{manifest.mode} binding, {manifest.layout} layout, for {manifest.target}{precision}",
         warnings=manifest.warnings,
         facts=_facts(manifest, plans),
-        sites=site_views(plans, manifest.sites, manifest.cameras),
-        costs=cost_table(manifest.flops),
-        once=once_table(measured) if measured and not bench else None,
-        times=time_table(bench) if bench else None,
-        shares=share_rows(bench) if bench else (),
-        parity=_with_loss(parity(manifest.verify), manifest),
-        drawings=tuple(drawing_view(drawing) for drawing in manifest.drawings),
-        passes=_passes(manifest.passes),
-        contract=_contract(manifest),
-        digests=_digests(manifest),
+        parts=(
+            Heading("What the cameras see"),
+            *(views or ["The model has no grid of queries."]),
+            *_costs(manifest.flops),
+            *times,
+            *_proof(manifest),
+            *_compiler(manifest),
+            *_contract(manifest),
+        ),
     )
 
 
-def parity(verify: VerifyReport) -> Parity:
-    """Return the comparison with the original."""
-    outputs, passed = verify.outputs, verify.passed
-    frames = plural(verify.frames, "frame")
-    word = "equal" if passed else "not equal"
+def _costs(flops: FormsReport) -> tuple[Part, ...]:
+    if not flops.forms:
+        return Heading("Costs"), "This build has no cost report."
+    counted_all = [] if flops.uncounted else ["every operator of every form is counted"]
+    remarks = map(sentence, [*costs_remarks(flops), *counted_all])
+    how = "Counted on the real graph of each form; a multiply-add is two operations."
+    return Heading("Costs"), how, costs_table(flops, MORE_QUANTITIES), *remarks
+
+
+def _measured_once(measured: Measured | None) -> tuple[Part, ...]:
+    return (Heading("Measured here, once"), *measured_parts(measured)) if measured else ()
+
+
+def _benchmark(bench: BuildBench) -> tuple[Part, ...]:
+    shares = operator_shares(bench)
+    limits: list[Part] = [
+        Heading("What limits the site: share of the time in operators", 3),
+        pairs(shares.items()),
+    ]
+    memory = "Memory is that of the form's own process, without the idle runtime."
+    return (
+        Heading("Measured times"),
+        f"Attention site {bench.site} on {how(bench)}. {_HOW} {memory}",
+        times_table(bench),
+        memory_table(bench),
+        *(limits if shares else []),
+    )
+
+
+def _proof(manifest: Manifest) -> tuple[Part, ...]:
+    verify = manifest.verify
+    passed = verify.passed
+    notes = (f"note: {note}" for note in verify.notes)
+    return (
+        Heading("Proof"),
+        Line(f"{'Passed' if passed else 'Failed'}. {_compared_outputs(verify)}", "good" if passed else "bad"),
+        outputs_table(verify),
+        *map(sentence, (*verify.problems, *notes)),
+        *precision_parts(manifest.precision),
+    )
+
+
+def _compared_outputs(verify: VerifyReport) -> str:
     runtimes = [runtime or "no runtime" for runtime in (verify.runtime, verify.reference_runtime)]
-    sentence = (
-        f"{plural(len(outputs), 'output')} of the specialized model on {runtimes[0]}, "
-        f"{word} to the original on {runtimes[1]} over {frames}, within rounding."
-    )
-    remarks = (*verify.problems, *(f"Note: {note}." for note in verify.notes))
-    return Parity(
-        passed, sentence, tuple(_output_row(name, entry) for name, entry in outputs.items()), remarks
+    return (
+        f"{counted(len(verify.outputs), 'output')} of the specialized model on {runtimes[0]}, "
+        f"{'equal' if verify.passed else 'not equal'} to the original on {runtimes[1]} over "
+        f"{counted(verify.frames, 'frame')}, within rounding."
     )
 
 
-def _format(manifest: Manifest) -> str:
-    return "" if manifest.precision is None else f", in {manifest.precision.name}"
-
-
-def _before(manifest: Manifest) -> str:
-    return "" if manifest.precision is None else f", before conversion to {manifest.precision.name}"
-
-
-def _with_loss(found: Parity, manifest: Manifest) -> Parity:
-    """Add what a conversion to another number format loses; the proof is that of the model before it."""
-    precision = manifest.precision
-    if precision is None:
-        return found
-    losses = "; ".join(
-        f"{name}: {small(loss.max_abs)} at most, cosine {loss.cosine:.6f}"
-        for name, loss in precision.outputs.items()
-    )
-    remark = (
-        f"After this proof the model was converted to {precision.name}. "
-        f"What that loses against float32, on {precision.frames_text}, with {precision.measured_on.text}: {losses}."
-    )
-    if precision.on_target is not None:
-        there = "; ".join(
-            f"{name}: {small(loss.max_abs)} at most" for name, loss in precision.on_target.outputs.items()
-        )
-        remark += f" On {precision.on_target.measured_on.text}: {there}."
-    return replace(found, remarks=(*found.remarks, remark))
-
-
-def _output_row(name: str, output: OutputReport) -> OutputRow:
-    worst = output.worst
-    place = f"{list(worst.index)}, frame {worst.frame}"
-    return OutputRow(
-        name=name,
-        verdict="equal" if output.passed else "different",
-        passed=output.passed,
-        max_abs=small(output.max_abs),
-        max_rel=small(output.max_rel),
-        cosine=f"{output.cosine:.9f}",
-        margin=percent(output.margin),
-        margin_width=width(output.margin),
-        worst=f"{place}: {worst.reference:.7g} and {worst.candidate:.7g}",
+def _compiler(manifest: Manifest) -> tuple[Part, ...]:
+    drawings = (part for drawing in manifest.drawings for part in drawing_parts(drawing))
+    notes = _merged(manifest.passes)
+    return (
+        Heading("What the compiler did"),
+        *drawings,
+        passes_table(notes) if notes else "No pass left a note.",
     )
 
 
-def _passes(notes: Sequence[PassNote]) -> tuple[PassRow, ...]:
-    """Return one row per thing that a pass said, with all the places that it said it of."""
-    places: dict[tuple[str, bool, str], list[str]] = {}
+def _merged(notes: Iterable[PassNote]) -> list[PassNote]:
+    """Return one note per thing that a pass said, with all the places that it said it of."""
+    places: dict[PassNote, list[str]] = {}
     for note in notes:
-        places.setdefault((note.name, note.applied, note.reason), []).append(note.where)
-    return tuple(
-        PassRow(name, "applied" if applied else "declined", applied, ", ".join(where), reason)
-        for (name, applied, reason), where in places.items()
+        places.setdefault(msgspec.structs.replace(note, where=""), []).append(note.where)
+    return [msgspec.structs.replace(note, where=", ".join(where)) for note, where in places.items()]
+
+
+def _contract(manifest: Manifest) -> tuple[Part, ...]:
+    digests = manifest.digests
+    more = {
+        "cameras, in order": ", ".join(manifest.cameras),
+        "lengths are multiples of": str(manifest.align),
+    }
+    ties = {
+        "profile": digests.profile,
+        "visible sets": digests.plan,
+        "generic model": digests.model,
+        "build": digests.build,
+        "compiler": manifest.compiler,
+    }
+    return (
+        Heading("What this build is"),
+        Heading("Contract", 3),
+        tensors_table({"in": manifest.inputs, "out": manifest.outputs}),
+        pairs(more.items()),
+        Heading("Digests", 3),
+        pairs(ties.items(), "code"),
     )
 
 
 def _facts(manifest: Manifest, plans: Sequence[VisibilityPlan]) -> tuple[Fact, ...]:
-    verdict = parity(manifest.verify)
+    passed = manifest.verify.passed
+    precision = manifest.precision
+    before = "" if precision is None else f", before conversion to {precision.name}"
+    detail = f"{_closest(manifest.verify)} {sentence(manifest.witness.line())}"
     return (
         Fact(
             "Is it proven?",
-            f"Yes: equal to the original{_before(manifest)}" if verdict.passed else "No",
-            f"{_proof(verdict)} {_witnessed(manifest)}",
-            "good" if verdict.passed else "bad",
+            f"Yes: equal to the original{before}" if passed else "No",
+            detail,
+            "good" if passed else "bad",
         ),
         _saved(manifest),
         _costliest(manifest, plans),
         _calibration(manifest),
     )
+
+
+def _closest(verify: VerifyReport) -> str:
+    """Return what was compared, and which output is closest to its bound."""
+    outputs = verify.outputs
+    if not outputs:
+        return "nothing was compared"
+    if not any(output.max_abs for output in outputs.values()):
+        return f"{_compared_outputs(verify)} Every number is exactly the same."
+    worst = max(outputs, key=lambda name: outputs[name].margin)
+    margin = percent(outputs[worst].margin)
+    return f"{_compared_outputs(verify)} Closest to its bound: {worst}, {margin} of what is allowed."
 
 
 def _calibration(manifest: Manifest) -> Fact:
@@ -151,7 +193,7 @@ def _calibration(manifest: Manifest) -> Fact:
     if within:
         detail = f"and every calibration within {within} of it; {detail}"
     if envelope.get("over"):
-        detail = f"and {plural(len(envelope['over']), 'further calibration')}; {detail}"
+        detail = f"and {counted(len(envelope['over']), 'further calibration')}; {detail}"
     return Fact("Which calibration?", manifest.vehicle, detail)
 
 
@@ -168,21 +210,6 @@ def _amount(name: str, value: float) -> str:
     return f"{what.replace('_', ' ')} {value:g} {_UNITS.get(unit, unit)}"
 
 
-def _proof(verdict: Parity) -> str:
-    worst = max(verdict.rows, key=lambda row: float(row.margin_width), default=None)
-    if worst is None:
-        return "nothing was compared"
-    if all(row.max_abs == "0" for row in verdict.rows):
-        return f"{verdict.sentence} Every number is exactly the same."
-    return f"{verdict.sentence} Closest to its bound: {worst.name}, {worst.margin} of what is allowed."
-
-
-def _witnessed(manifest: Manifest) -> str:
-    """Return what the second computation of the geometry agrees in, as a sentence."""
-    line = manifest.witness.line()
-    return f"{line[0].upper()}{line[1:]}."
-
-
 def _saved(manifest: Manifest) -> Fact:
     forms = manifest.flops.forms
     question = "How much is saved?"
@@ -197,14 +224,14 @@ def _saved(manifest: Manifest) -> Fact:
 
 
 def _compared(first: FormCost, last: FormCost, key: str) -> str:
-    """Return `5.3x fewer`, `1.2x more`, `as many` or, where either is not known, `uncounted`."""
+    """Return `5.30x fewer`, `1.20x more`, `as many`, a dash or, where either is not known, `uncounted`."""
     one, two = first.known(key), last.known(key)
     if one is None or two is None:
         return "uncounted"
     if one == two:
         return "as many"
     ratio = saved(one, two)
-    return ratio if ratio.endswith("more") or not ratio else f"{ratio} fewer"
+    return ratio if ratio.endswith(("more", "-")) else f"{ratio} fewer"
 
 
 def _costliest(manifest: Manifest, plans: Sequence[VisibilityPlan]) -> Fact:
@@ -216,28 +243,4 @@ def _costliest(manifest: Manifest, plans: Sequence[VisibilityPlan]) -> Fact:
     seen = f"{count(plan.longest)} of {count(plan.grid.queries)} queries"
     return Fact(
         question, manifest.cameras[index], f"sees {seen} ({percent(plan.longest / plan.grid.queries)})"
-    )
-
-
-def _contract(manifest: Manifest) -> tuple[Pair, ...]:
-    return (
-        *(Pair(f"input {tensor.name}", _kind(tensor)) for tensor in manifest.inputs),
-        *(Pair(f"output {tensor.name}", _kind(tensor)) for tensor in manifest.outputs),
-        Pair("cameras, in order", ", ".join(manifest.cameras)),
-        Pair("lengths are multiples of", str(manifest.align)),
-    )
-
-
-def _kind(tensor: Tensor) -> str:
-    return f"{tensor.dtype} [{', '.join(str(size) for size in tensor.shape)}]"
-
-
-def _digests(manifest: Manifest) -> tuple[Pair, ...]:
-    digests = manifest.digests
-    return (
-        Pair("profile", digests.profile),
-        Pair("visible sets", digests.plan),
-        Pair("generic model", digests.model),
-        Pair("build", digests.build),
-        Pair("compiler", manifest.compiler),
     )

@@ -1,149 +1,121 @@
-"""The cost tables of a report: forms side by side, ratios, and what must be said about them."""
+"""What the forms of a model cost, side by side, as the command line and reports show it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from specialize.artifact.measured import Measured
-from specialize.bench.report import BuildBench, Spread
 from specialize.evidence.costs import KINDS, FormCost, FormsReport
-from specialize.report.numbers import count, operations, percent, plural, saved, scaled, size, times, width
-from specialize.report.page import Bar, CostRow, Costs, Pair
+from specialize.text.document import Cell, Column, Table, table
+from specialize.text.units import count, percent, saved, scaled, size
 
 FORMS = {"original": "original", "rebatched": "re-batched", "specialized": "specialized"}
-_SMALL_SHARE = 0.2
-_QUANTITIES: tuple[tuple[str, str, Callable[[int], str]], ...] = (
+Quantity = tuple[str, str, Callable[[int], str]]
+_COUNTED: tuple[Quantity, ...] = (
     ("pairs, all sites", "pairs", count),
-    ("operations on rows", "per_row_flops", operations),
-    ("attention operations, projections included", "attention_flops", operations),
-    ("attention samples", "attention_samples", lambda value: scaled(value, "")),
+    ("attention FLOPs", "attention_flops", scaled),
+    ("  per row", "per_row_flops", scaled),
+    ("whole-model FLOPs", "model_flops", scaled),
     ("attention bytes", "attention_bytes", size),
-    ("whole-model operations", "model_flops", operations),
     ("whole-model bytes", "model_bytes", size),
-    ("peak memory", "peak_bytes", size),
 )
-_SHOWN_SHARES = 6
-_ONCE = {"sites": "all sites with projections", "model": "whole model"}
-_PARTS = {"rows": "work on rows", "site": "site with projections", "model": "whole model"}
+_MOVED: tuple[Quantity, ...] = tuple(
+    (f"{kind} elements", f"movement.{kind}.elements", scaled) for kind in KINDS
+)
+QUANTITIES = (*_COUNTED, *_MOVED, ("predicted time", "model_predicted_ns", lambda _: ""))
+"""Rows of the table: label, name of a form's quantity, and its text; a predicted time is good for a ratio."""
+MORE_QUANTITIES: tuple[Quantity, ...] = (
+    *_COUNTED,
+    ("attention samples", "attention_samples", scaled),
+    ("peak memory", "peak_bytes", size),
+    *_MOVED,
+    *((f"{kind} bytes", f"movement.{kind}.bytes", size) for kind in KINDS),
+    (
+        "predicted time, ONNX Runtime on a reference processor",
+        "model_predicted_ns",
+        lambda ns: f"{ns / 1e6:.1f} ms",
+    ),
+)
+_SMALL_SHARE = 0.2
 
 
-def cost_table(flops: FormsReport) -> Costs:
-    """Return the comparison of the forms."""
-    forms = {name: flops.forms[name] for name in FORMS if name in flops.forms}
+def costs_table(costs: FormsReport, quantities: Sequence[Quantity] = QUANTITIES) -> Table:
+    """Return quantities of every form, and how many times less the last one needs.
+
+    A quantity that leaves nodes out is a dash, and so is what would be computed from it.
+    """
+    forms = in_order(costs.forms)
     rows = []
-    for label, key, text in _QUANTITIES if forms else ():
-        values = [getattr(form, key) for form in forms.values()]
-        rows.append(_counted(label, key, forms, values, [text(value) for value in values]))
-    rows += _moved(forms)
-    written = flops.original
-    names = [f"original ({written})" if name == "original" and written else FORMS[name] for name in forms]
-    return Costs(tuple(names), tuple(rows), _remarks(flops, forms))
+    for label, key, shown in quantities:
+        values = [form.known(key) for form in forms.values()]
+        if any(value != 0 for value in values):  # a model without attention sites has none of theirs
+            one, two = values[0], values[-1]
+            ratio = "-" if one is None or two is None else saved(one, two)
+            texts = ["-" if value is None else shown(value) for value in values]
+            rows.append(compared(label, texts, [value or 0 for value in values], ratio))
+    titles = (_title(name, costs) for name in forms)
+    return table("", *(Column(title, "bars") for title in titles), "saved", rows=rows, look="forms")
 
 
-def _counted(
-    label: str, key: str, forms: Mapping[str, FormCost], values: Sequence[int], texts: Sequence[str]
-) -> CostRow:
-    """Return a row of what was counted; of what leaves nodes out a dash, and no ratio."""
-    whole = [key not in form.uncounted for form in forms.values()]
-    shown = [text if sure else "-" for text, sure in zip(texts, whole, strict=True)]
-    row = _row(label, [value if sure else 0 for value, sure in zip(values, whole, strict=True)], shown)
-    return row if whole[0] and whole[-1] else replace(row, saved="-")
-
-
-def _moved(forms: Mapping[str, FormCost]) -> list[CostRow]:
-    """Return what each form sorts, scans, gathers and scatters, as far as any does."""
-    rows = []
-    for kind in KINDS:
-        amounts = [getattr(form.movement, kind) for form in forms.values()]
-        values = [amount.elements for amount in amounts]
-        if any(values):
-            texts = [f"{scaled(amount.elements, '')} ({size(amount.bytes)})" for amount in amounts]
-            rows.append(_counted(f"elements {kind} (bytes)", "movement", forms, values, texts))
-    predicted = [form.model_predicted_ns for form in forms.values()]
-    if any(predicted):
-        texts = [f"{value / 1e6:.1f} ms" for value in predicted]
-        label = "predicted time, ONNX Runtime on a reference processor"
-        rows.append(_counted(label, "model_predicted_ns", forms, predicted, texts))
-    return rows
-
-
-def time_table(bench: BuildBench) -> Costs:
-    """Return the measured times and memory of the forms: the site alone, and the whole model if it was timed."""
-    names = tuple(FORMS.get(name, name) for name in bench.rows)
-    rows = [
-        _row(f"rows of site {bench.site}", list(bench.rows.values()), [count(n) for n in bench.rows.values()])
-    ]
-    for part, report in bench.parts.items():
-        spreads = [form.seconds for form in report.forms.values()]
-        texts = [_milliseconds(spread) for spread in spreads]
-        row = _row(f"{_PARTS[part]}, ms", [spread.median for spread in spreads], texts)
-        last = list(report.forms)[-1]
-        rows.append(replace(row, saved=times(report.ratios[last].median)))
-    for part, report in bench.parts.items():
-        used = [float(form.peak_bytes - form.idle_bytes) for form in report.forms.values()]
-        rows.append(_row(f"{_PARTS[part]}, peak memory", used, [size(number) for number in used]))
-    one = next(iter(bench.parts.values()))
-    how = (
-        f"{one.runtime}, {plural(one.threads, 'thread')}, {plural(one.rounds, 'round')}, forms in turn. "
-        "Medians with quartiles; a ratio is the median of the ratios of each round. "
-        "Memory is that of the form's own process, without the idle runtime."
-    )
-    return Costs(names, tuple(rows), (how,))
-
-
-def once_table(measured: Measured) -> Costs:
-    """Return the time and memory of both forms that the build measured once."""
-    rows = []
-    for part in measured.parts:
-        spent = [part.original.cpu_seconds, part.specialized.cpu_seconds]
-        row = _row(f"{_ONCE[part.part]}, processor time, ms", spent, [f"{1e3 * each:.1f}" for each in spent])
-        rows.append(replace(row, saved=saved(part.ratio, 1.0)))
-        used = [part.original.peak_bytes, part.specialized.peak_bytes]
-        rows.append(_row(f"{_ONCE[part.part]}, peak memory", used, [size(each) for each in used]))
-    how = f"Measured here, once: {measured.how()}. `specialize bench` repeats it."
-    told = (f"{line[0].upper()}{line[1:]}." for line in measured.contradictions)
-    missing = (f"Not measured: {line}." for line in measured.not_measured)
-    return Costs((FORMS["original"], FORMS["specialized"]), tuple(rows), (how, *told, *missing))
-
-
-def share_rows(bench: BuildBench) -> tuple[Pair, ...]:
-    """Return the operators that take most of the time, form by form, at the site with its projections."""
-    report = bench.parts.get("site") or next(iter(bench.parts.values()))
-    return tuple(
-        Pair(FORMS.get(name, name), _shares(form.shares))
-        for name, form in report.forms.items()
-        if form.shares
-    )
-
-
-def _shares(shares: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {percent(share)}" for name, share in list(shares.items())[:_SHOWN_SHARES])
-
-
-def _milliseconds(spread: Spread) -> str:
-    low, median, high = (1e3 * seconds for seconds in (spread.low, spread.median, spread.high))
-    return f"{median:.1f} ({low:.1f} to {high:.1f})"
-
-
-def _row(label: str, values: list[Any], texts: list[str]) -> CostRow:
+def compared(label: str, texts: Sequence[str], values: Sequence[float], *more: str) -> tuple[str | Cell, ...]:
+    """Return the row of a quantity, its bars as shares of the largest value."""
     most = max(values, default=0) or 1
-    bars = tuple(Bar(text, width(value / most)) for value, text in zip(values, texts, strict=True))
-    return CostRow(label, bars, saved(values[0], values[-1]) if values else "")
+    return (label, *(Cell(text, value / most) for text, value in zip(texts, values, strict=True)), *more)
 
 
-def _remarks(flops: FormsReport, forms: Mapping[str, FormCost]) -> tuple[str, ...]:
-    remarks = []
-    share = flops.attention_share.get("original", 1.0)
-    lacking = forms["original"].uncounted if "original" in forms else ()
-    if share < _SMALL_SHARE and not {"attention_flops", "model_flops"} & set(lacking):
+def _title(name: str, costs: FormsReport) -> str:
+    """Return the title of a form's column; the original is named after the form that it has."""
+    written = costs.original if name == "original" else ""
+    return f"original ({written})" if written else FORMS.get(name, name)
+
+
+def in_order(forms: dict[str, FormCost]) -> dict[str, FormCost]:
+    """Return the forms from the most to the least work; JSON does not keep an order."""
+    ranked = sorted(forms, key=lambda name: list(FORMS).index(name) if name in FORMS else len(FORMS))
+    return {name: forms[name] for name in ranked}
+
+
+def exchanged(costs: FormsReport) -> str:
+    """Return in one line what a specialization takes away, and the constants that it puts in place of it."""
+    forms = list(in_order(costs.forms).values())
+    if not any(form.weight_bytes or form.constant_bytes for form in forms):
+        return ""
+    first, last = forms[0], forms[-1]
+    more = last.constant_bytes - first.constant_bytes
+    weights = first.weight_bytes - last.weight_bytes
+    gone = f", {size(weights)} of weights go" if weights > 0 else ""
+    come = f"{size(abs(more))} of constants {'come in' if more >= 0 else 'go, too'}"
+    return "; ".join([*_changes(first, last), f"{come}{gone}"])
+
+
+def _changes(first: FormCost, last: FormCost) -> list[str]:
+    """Return what falls away per frame, what grows, and what is not counted; at most one entry of each."""
+    fall, grow, unknown = [], [], []
+    for key, what, amount in (("model_flops", "FLOPs", scaled), ("model_bytes", "traffic", size)):
+        one, two = first.known(key), last.known(key)
+        if one is None or two is None:
+            unknown.append(what)
+        elif one >= two:
+            fall.append(
+                f"{amount(one - two)} {what}" if what == "FLOPs" else f"{amount(one - two)} of {what}"
+            )
+        else:
+            grow.append(f"{what} by {amount(two - one)}")
+    lines = [f"{' and '.join(fall)} per frame fall away"] if fall else []
+    lines += [f"grows per frame: {' and '.join(grow)}"] if grow else []
+    return lines + ([f"not counted: {' and '.join(unknown)}"] if unknown else [])
+
+
+def costs_remarks(costs: FormsReport) -> list[str]:
+    """Return what is exchanged, how small the attention's share is, and what is not counted."""
+    remarks = [line] if (line := exchanged(costs)) else []
+    share, first = costs.attention_share.get("original"), costs.forms["original"]
+    complete = None not in (first.known("attention_flops"), first.known("model_flops"))
+    if share and share < _SMALL_SHARE and complete:
         remarks.append(
-            f"Cross-attention is {percent(share)} of the original model's operations, "
-            "so the whole model saves little in operations, whatever the attention saves."
+            f"note: cross-attention is {percent(share, 1)} of the original model's FLOPs; "
+            "the whole model saves accordingly"
         )
-    for entry in flops.uncounted:
-        remarks.append(f"Not counted: {entry.op}, {plural(entry.nodes, 'node')} ({entry.reason}).")
-    if forms and not flops.uncounted:
-        remarks.append("Every operator of every form is counted.")
-    return tuple(remarks)
+    if costs.uncounted:
+        listed = ", ".join(f"{entry.op} x{entry.nodes} ({entry.reason})" for entry in costs.uncounted)
+        remarks.append(f"not counted: {listed}")
+    return remarks

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from specialize.calibration.delta import CameraDelta
 from specialize.report.draw import cells_path, top_view
-from specialize.report.numbers import count, percent, plural
-from specialize.report.page import ChangeMap, ChangeView, DiffPage, Fact, MovedCamera, Pair
-from specialize.report.render import render
-from specialize.request import DriftOutcome, QueryChange
+from specialize.report.html import to_html
+from specialize.report.moved import cameras_table
+from specialize.request import DriftOutcome
+from specialize.text.document import Fact, Heading, Page, Part, State, View, pairs
+from specialize.text.units import count, counted, number, percent
 from specialize.visibility.plan import VisibilityPlan
 
-_VERDICTS = {
+_NO_MAP = (
+    "The cameras themselves differ, or the model has no grid of queries: "
+    "there is nothing to compare cell by cell."
+)
+_VERDICTS: dict[str, tuple[str, str, State]] = {
     "same": ("Nothing", "both have the same digest; a build for one is a build for the other", "good"),
     "other numbers": (
         "Numbers, not queries",
@@ -26,16 +31,36 @@ _VERDICTS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class ChangeView:
+    """One camera on one grid: paths of the cells that stay, that are new and that are gone."""
+
+    name: str
+    summary: str
+    kept: str
+    gained: str
+    lost: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeMap:
+    """The changes on one grid of queries."""
+
+    columns: int
+    rows: int
+    cameras: tuple[ChangeView, ...]
+
+
 def diff_report(
     outcome: DriftOutcome, before: Sequence[VisibilityPlan], after: Sequence[VisibilityPlan]
 ) -> str:
     """Return the HTML of what moved between two calibrations, for one model's queries; see `diff_page`."""
-    return render("diff.html", diff_page(outcome, before, after))
+    return to_html(diff_page(outcome, before, after))
 
 
 def diff_page(
     outcome: DriftOutcome, before: Sequence[VisibilityPlan], after: Sequence[VisibilityPlan]
-) -> DiffPage:
+) -> Page:
     """Return the page of a difference.
 
     Args:
@@ -44,19 +69,20 @@ def diff_page(
         after: The second one's.
     """
     names = [camera.name for camera in outcome.delta.cameras]
-    changes = outcome.queries or (None,) * len(names)
-    return DiffPage(
+    digests = zip((f"profile {vehicle}" for vehicle in outcome.vehicles), outcome.digests, strict=True)
+    maps = [part for pair in zip(before, after, strict=True) for part in _map(*pair, names)]
+    parts: list[Part] = [
+        Heading("What moved"),
+        cameras_table(outcome) if names else "The two have no camera in common.",
+        *(maps or [Heading("Cells gained and lost"), _NO_MAP]),
+        Heading("Digests"),
+        pairs(digests, "code"),
+    ]
+    return Page(
         title=" and ".join(outcome.vehicles),
         subtitle=f"what moved between two calibrations, and what that changes for {outcome.model}",
         facts=_facts(outcome),
-        cameras=tuple(
-            _moved(camera, change) for camera, change in zip(outcome.delta.cameras, changes, strict=True)
-        ),
-        maps=tuple(_map(old, new, names) for old, new in zip(before, after, strict=True)),
-        digests=tuple(
-            Pair(f"profile {vehicle}", digest)
-            for vehicle, digest in zip(outcome.vehicles, outcome.digests, strict=True)
-        ),
+        parts=tuple(parts),
     )
 
 
@@ -77,7 +103,8 @@ def _most_moved(outcome: DriftOutcome) -> Fact:
     if not moved or max(shift for shift, _ in moved) == 0.0:
         return Fact(question, "none", "no point at 10 m moves in any image")
     shift, camera = max(moved, key=lambda entry: entry[0])
-    detail = f"{camera.rotation_mrad:.2f} mrad and {camera.translation_mm:.1f} mm; {shift:.1f} px at 10 m"
+    turned, shifted = number(camera.rotation_mrad, 2), number(camera.translation_mm, 1)
+    detail = f"{turned} mrad and {shifted} mm; {number(shift, 1)} px at 10 m"
     return Fact(question, camera.name, detail)
 
 
@@ -94,34 +121,7 @@ def _most_changed(outcome: DriftOutcome) -> Fact:
     )
 
 
-def _moved(camera: CameraDelta, change: QueryChange | None) -> MovedCamera:
-    numbers = [count(getattr(change, key)) if change else "" for key in ("kept", "gained", "lost")]
-    remarks = {
-        "another image size": camera.resized,
-        "another lens": camera.lens_changed,
-        "another tolerance": camera.tolerance_changed,
-        f"{camera.time_offset_ms:+.2f} ms": camera.time_offset_ms != 0.0,
-    }
-    return MovedCamera(
-        name=camera.name,
-        rotation=f"{camera.rotation_mrad:.3f}",
-        translation=f"{camera.translation_mm:.2f}",
-        focal=f"{camera.focal_percent:.3f}",
-        principal_point=f"{camera.principal_point_px:.2f}",
-        shift_10m=_pixels(camera.shift_px_10m),
-        shift_20m=_pixels(camera.shift_px_20m),
-        kept=numbers[0],
-        gained=numbers[1],
-        lost=numbers[2],
-        remark="same" if camera.same else ", ".join(text for text, holds in remarks.items() if holds),
-    )
-
-
-def _pixels(shift: float | None) -> str:
-    return "not in view" if shift is None else f"{shift:.2f}"
-
-
-def _map(before: VisibilityPlan, after: VisibilityPlan, names: Sequence[str]) -> ChangeMap:
+def _map(before: VisibilityPlan, after: VisibilityPlan, names: Sequence[str]) -> tuple[Part, ...]:
     old, new = (
         top_view(plan.seen, plan.grid.shape, plan.grid.order) for plan in (before, after)
     )  # (N, H, W) each
@@ -129,7 +129,7 @@ def _map(before: VisibilityPlan, after: VisibilityPlan, names: Sequence[str]) ->
     for index, name in enumerate(names):
         gained, lost = new[index] & ~old[index], old[index] & ~new[index]
         numbers = [int(np.count_nonzero(cells)) for cells in (gained, lost)]
-        summary = f"{plural(numbers[0], 'cell')} gained, {count(numbers[1])} lost"
+        summary = f"{counted(numbers[0], 'cell')} gained, {count(numbers[1])} lost"
         views.append(
             ChangeView(
                 name=name,
@@ -137,8 +137,8 @@ def _map(before: VisibilityPlan, after: VisibilityPlan, names: Sequence[str]) ->
                 kept=cells_path(old[index] & new[index]),
                 gained=cells_path(gained),
                 lost=cells_path(lost),
-                changed=any(numbers),
             )
         )
     cells = " × ".join(str(size) for size in before.grid.shape)
-    return ChangeMap(f"{cells} queries", old.shape[2], old.shape[1], tuple(views))
+    changes = ChangeMap(old.shape[2], old.shape[1], tuple(views))
+    return Heading(f"Cells gained and lost, {cells} queries"), View("changes", changes)

@@ -3,24 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from specialize.artifact.drawing import Drawing, Step
 from specialize.report.lanes import Row, lay_out
-from specialize.report.numbers import count, plural, scaled, times
-from specialize.report.page import DrawingView, SidePicture, StepView
+from specialize.text.document import Part, View
+from specialize.text.units import count, counted, scaled, times
 
 _STEP_PX, _LANE_PX, _MARGIN_PX = 22, 16, 12
 _LABEL_PX, _SHAPE_PX, _BAR_PX = 200, 130, 90
 _LONGEST_LABEL = 28
 
 
-def drawing_view(drawing: Drawing) -> DrawingView:
-    """Return the picture of a site before and after."""
+@dataclass(frozen=True, slots=True)
+class StepView:
+    """One step of a drawing: `kind` chooses its look, `bar` is the width of its bar."""
+
+    kind: str
+    x: int
+    y: int
+    label: str
+    shape: str
+    values: str
+    bar: str
+
+
+@dataclass(frozen=True, slots=True)
+class SidePicture:
+    """A site before or after: steps from top to bottom, and the path of the lines between them."""
+
+    title: str
+    width: int
+    height: int
+    label_x: int
+    shape_x: int
+    bar_x: int
+    lines: str
+    steps: tuple[StepView, ...]
+
+
+def drawing_parts(drawing: Drawing) -> tuple[Part, ...]:
+    """Return what became of a site in a sentence, and its pictures before and after."""
     before, after = drawing.rows
     largest = max((step.values for step in (*drawing.before, *drawing.after)), default=1) or 1
     sides = (
-        _side(f"Before: {plural(before, 'row')}", drawing.before, largest),
-        _side(f"After: {plural(after, 'row')}", drawing.after, largest),
+        _side(f"Before: {counted(before, 'row')}", drawing.before, largest),
+        _side(f"After: {counted(after, 'row')}", drawing.after, largest),
     )
     peaks = [max((step.values for step in steps), default=0) for steps in (drawing.before, drawing.after)]
     summary = (
@@ -28,7 +56,7 @@ def drawing_view(drawing: Drawing) -> DrawingView:
         f"The largest result has {count(peaks[0])} numbers before and {count(peaks[1])} after"
         + (f", {times(peaks[0] / peaks[1])} fewer." if peaks[1] else ".")
     )
-    return DrawingView(summary, sides)
+    return summary, View("drawing", sides)
 
 
 def _side(title: str, steps: Sequence[Step], largest: int) -> SidePicture:
@@ -51,7 +79,7 @@ def _side(title: str, steps: Sequence[Step], largest: int) -> SidePicture:
                 y=_y(place),
                 label=_label(step),
                 shape=step.shape.replace(" x ", "×"),
-                values=scaled(step.values, ""),
+                values=scaled(step.values),
                 bar=f"{max(1.0, _BAR_PX * step.values / largest):.1f}",
             )
             for place, (row, step) in enumerate(zip(rows, steps, strict=True))

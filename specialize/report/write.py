@@ -13,7 +13,7 @@ from specialize.files.atomic import write_file
 from specialize.model.spec import parse_spec
 from specialize.model.visible import visible_sets
 from specialize.report.build import build_page
-from specialize.report.render import render
+from specialize.report.html import to_html
 from specialize.visibility.plan import VisibilityPlan
 
 FILE_NAME = "report.html"
@@ -59,4 +59,4 @@ def _html(
     bench: BuildBench | None = None,
     measured: Measured | None = None,
 ) -> str:
-    return render("build.html", build_page(manifest, plans, bench, measured))
+    return to_html(build_page(manifest, plans, bench, measured))

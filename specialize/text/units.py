@@ -1,7 +1,6 @@
 """Numbers with their units, as people read them: sizes in bytes are binary, all other prefixes decimal.
 
-The one place where a figure becomes text, for the command line and for reports, which only set it otherwise: with
-narrow spaces and a multiplication sign.
+The one place where a figure becomes text: what a terminal shows is found again on a page.
 """
 
 from __future__ import annotations
@@ -10,6 +9,11 @@ _DECIMAL = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 _MANY = 100
 """How many times more something may be before the ratio says nothing, because there was next to nothing before."""
 _BINARY = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+
+
+def count(value: int) -> str:
+    """Return an integer in groups of three: `15,000`."""
+    return f"{value:,}"
 
 
 def three(value: float) -> str:
@@ -40,6 +44,22 @@ def number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{round(value, digits) + 0.0:,.{digits}f}"  # and never `-0.00`
 
 
+def small(value: float) -> str:
+    """Return a difference with its exponent: `2.50e-05`."""
+    return f"{value:.2e}"
+
+
+def milliseconds(seconds: float) -> str:
+    """Return seconds in milliseconds, without the unit: `13.8`, `1,234`."""
+    return number(1e3 * seconds, 1 if seconds < 1 else 0)
+
+
+def percent(share: float, digits: int | None = None) -> str:
+    """Return a share as per cent; without `digits`, with one below ten: `5.3 %`, `24 %`."""
+    value = 100 * share
+    return f"{value:.{int(0 < abs(value) < 10) if digits is None else digits}f} %"
+
+
 def times(ratio: float) -> str:
     """Return a ratio as `5.30x`."""
     return f"{ratio:.2f}x"
@@ -62,3 +82,8 @@ def counted(count: int, word: str) -> str:
     """Return `1 vehicle`, `2 vehicles`, `2 queries`."""
     many = f"{word[:-1]}ies" if word.endswith("ry") else f"{word}s"
     return f"{count:,} {word if count == 1 else many}"
+
+
+def sentence(text: str) -> str:
+    """Return a line as a sentence: with a capital and a full stop."""
+    return f"{text[0].upper()}{text[1:]}{'' if text.endswith(('.', ':')) else '.'}"

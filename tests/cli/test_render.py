@@ -10,17 +10,17 @@ import pytest
 
 from specialize.artifact.describe import describe_notes
 from specialize.artifact.manifest import PassNote, Site, SiteCamera
-from specialize.cli.output import emit, stack, to_json, to_text
+from specialize.cli.output import emit, to_json, to_text
 from specialize.cli.render_build import build_json, build_text, headline, proof, sites_tables
-from specialize.cli.render_costs import costs_text, exchanged
 from specialize.cli.render_verify import verify_text
-from specialize.cli.tables import table
 from specialize.evidence.comparison import NOT_COMPARED
 from specialize.evidence.costs import FormCost, FormsReport
 from specialize.graph.notes import Note
 from specialize.record import Figure
+from specialize.report.costs import costs_remarks, costs_table, exchanged
 from specialize.request import BuildOutcome
 from specialize.targets.conformance import NOTES
+from specialize.text.document import Document, table
 from specialize.text.units import saved
 from tests.artifact.examples import manifest, measured
 from tests.golden_files import check_golden
@@ -32,6 +32,11 @@ OUTCOME = BuildOutcome(
     seconds={"export": 20.25, "compile": 2.5, "verify": 10.0},
     warnings=("the disk is nearly full",),
 )
+
+
+def _costs(costs: FormsReport, title: str) -> Document:
+    """Return what `specialize flops` shows."""
+    return (title, costs_table(costs), *costs_remarks(costs))
 
 
 def test_a_build_reads_as_agreed() -> None:
@@ -133,7 +138,7 @@ def test_what_became_constant_is_weighed() -> None:
         )
     }
     costs = FormsReport(forms=forms, attention_share={"original": 0.0})
-    text = to_text(costs_text(costs, "detector"))
+    text = to_text(_costs(costs, "detector"))
     line = (
         "2 G FLOPs and 238.4 MiB of traffic per frame fall away; "
         "4.0 MiB of constants come in, 1.0 MiB of weights go"
@@ -189,7 +194,7 @@ def test_a_failed_proof_is_loud() -> None:
 
 def test_costs_read_as_agreed() -> None:
     """The table of costs says what is not counted and how small the attention's share is."""
-    check_golden("flops.txt", to_text(costs_text(manifest().flops, "bevformer_tiny for car42.yaml")))
+    check_golden("flops.txt", to_text(_costs(manifest().flops, "bevformer_tiny for car42.yaml")))
 
 
 def test_a_verification_reads_as_agreed() -> None:
@@ -218,14 +223,13 @@ def test_infinite_differences_can_be_shown() -> None:
 def test_long_lines_are_not_broken() -> None:
     """A path or command longer than the terminal stays on one line, to be copied."""
     line = "next: " + "x" * 300
-    assert line in to_text(stack("head", line), width=80)
+    assert line in to_text(("head", line), width=80)
 
 
 def test_text_is_not_markup() -> None:
     """Brackets in names are printed as they are."""
-    body = table("name")
-    body.add_row("[bold]x[/bold]")
-    assert "[bold]x[/bold]" in to_text(stack("[red]y[/red]", body))
+    text = to_text(("[red]y[/red]", table("name", rows=[("[bold]x[/bold]",)])))
+    assert "[bold]x[/bold]" in text and "[red]y[/red]" in text
 
 
 def test_json_must_name_its_schema(capsys: pytest.CaptureFixture[str]) -> None:

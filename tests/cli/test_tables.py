@@ -5,22 +5,22 @@ from __future__ import annotations
 from io import StringIO
 
 import pytest
-from rich.console import Console, RenderableType
+from rich.console import Console
 
-from specialize.cli.output import _PLAIN, _print, stack, to_text
+from specialize.cli.output import _PLAIN, _print, to_text
 from specialize.cli.render_drift import diff_text
-from specialize.cli.tables import table
 from specialize.explain.drift import diff
+from specialize.text.document import Document, table
 from tests.cli.running import CAR42, CAR43
 from tests.golden_files import check_golden
 
 WIDTHS = (60, 80, 100, 140)
 
 
-def on_terminal(renderable: RenderableType, width: int) -> str:
+def on_terminal(document: Document, width: int) -> str:
     """Return what a terminal of that width shows, without colours and ends of lines."""
     out = StringIO()
-    _print(Console(file=out, width=width, force_terminal=True, color_system=None, **_PLAIN), renderable)
+    _print(Console(file=out, width=width, force_terminal=True, color_system=None, **_PLAIN), document)
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
@@ -36,9 +36,7 @@ def test_a_difference_fits_every_terminal(width: int) -> None:
 def test_no_cell_is_lost(width: int) -> None:
     """Whole, in parts or row by row: every head and cell stands in the text, and no line is too long."""
     cells = [[f"row{row}", *(f"{row}.{column}" + "0" * column for column in range(6))] for row in range(3)]
-    body = table("name", *(f"head\n{column}" for column in range(6)))
-    for row in cells:
-        body.add_row(*row)
+    body = table("name", *(f"head\n{column}" for column in range(6)), rows=cells)
     text = on_terminal(body, width)
     found = text.split()
     assert all(found.count(cell) >= 1 for row in cells for cell in row)
@@ -48,9 +46,8 @@ def test_no_cell_is_lost(width: int) -> None:
 
 def test_a_long_reason_stands_below_its_place() -> None:
     """A column that has no room beside the first goes into lines of its own; empty cells are left out."""
-    body = table("pass", "where", "what")
-    body.add_row("compact", "site 0", "70 of 200 rows kept, " * 4)
-    body.add_row("tidy", "", "nothing to do")
+    rows = [("compact", "site 0", "70 of 200 rows kept, " * 4), ("tidy", "", "nothing to do")]
+    body = table("pass", "where", "what", rows=rows)
     assert on_terminal(body, 60) == (
         f"compact\n  where  site 0\n  what   {'70 of 200 rows kept, ' * 4}".rstrip() + "\n"
         "tidy\n"
@@ -61,7 +58,7 @@ def test_a_long_reason_stands_below_its_place() -> None:
 def test_sentences_are_wrapped_and_commands_are_not() -> None:
     """Between words, on a terminal; in a file a line stays a line."""
     sentence, following = "word " * 30 + "end", "next: specialize " + "x" * 90
-    text = on_terminal(stack(sentence, following), 60)
+    text = on_terminal((sentence, following), 60)
     assert max(map(len, text.splitlines()[:-1])) <= 60
     assert following in text.splitlines()
     assert sentence in to_text(sentence).splitlines()

@@ -15,7 +15,7 @@ from specialize.compiler.build import build
 from specialize.compiler.verify import verify
 from specialize.errors import InputError
 from specialize.explain.drift import check
-from specialize.report import write_build_report
+from specialize.report.write import write_build_report
 from specialize.request import BuildRequest
 from specialize.store import open_store
 from specialize.store.check import check_store

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from specialize.report import build_page, render
+from specialize.report.build import build_page
+from specialize.report.html import to_html
 from tests.report import pages
 from tests.report.browsing import least_contrast, open_report, overflow_px
 
@@ -19,7 +20,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a report on disk."""
     plans = pages.plans()
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(render("build.html", build_page(pages.manifest(plans[0]), plans)), encoding="utf-8")
+    path.write_text(to_html(build_page(pages.manifest(plans[0]), plans)), encoding="utf-8")
     return path
 
 

@@ -12,7 +12,7 @@ import pytest
 from specialize.explain import drift
 from specialize.explain.drift import difference
 from specialize.files.resources import resource_dir
-from specialize.report import diff_report
+from specialize.report.diff import diff_report
 from specialize.visibility.delta import compare_plans
 from tests.cli.running import CAR42, CAR43, run_here
 from tests.report import pages
@@ -44,7 +44,7 @@ def test_two_cars_of_one_type_differ_in_queries(html: str) -> None:
     delta = compare_plans(first, second)
     assert f"{delta.gained} gained, {delta.lost} lost" in text
     for change in delta.cameras:
-        assert f"{change.kept} {len(change.gained)} {len(change.lost)}" in text
+        assert f"{len(change.gained)} {len(change.lost)} {change.kept:,} " in text
 
 
 def test_it_stands_alone_and_repeats(html: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from specialize.artifact import Build, write_manifest
 from specialize.compiler.build import build
-from specialize.report import build_report
+from specialize.report.write import build_report
 from specialize.request import BuildRequest
 from tests.cli.running import CAR42, run_here
 from tests.end_to_end.tiny_model import write_tiny

@@ -227,50 +227,6 @@ class DriftOutcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BorderlinePair:
-    """A pair of camera and query within rounding of an image border.
-
-    Attributes:
-        camera: Name of the camera.
-        grid: Number of the query's grid.
-        query: The query.
-        kept: Whether the tables have a row for it; None if another grid has as many queries, so that it is not known.
-    """
-
-    camera: str
-    grid: int
-    query: int
-    kept: bool | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableOutcome:
-    """The tables of one vehicle for the engine of a build, as written to a file.
-
-    Attributes:
-        output: The file.
-        build_dir: Directory of the build.
-        vehicle: Name of the vehicle.
-        profile: Digest of the profile.
-        build: Digest of the build key.
-        size: Bytes of the file.
-        tensors: Type and shape of each table, by the name of the engine's input.
-        warnings: What a person should know about the calibration.
-        borderline: Pairs within rounding of an image border, where runtimes of the model differ.
-    """
-
-    output: Path
-    build_dir: Path
-    vehicle: str
-    profile: str
-    build: str
-    size: int
-    tensors: dict[str, tuple[str, tuple[int, ...]]]
-    warnings: tuple[str, ...] = ()
-    borderline: tuple[BorderlinePair, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOutcome:
     """The visible sets of one calibration for one model, as written to a file.
 

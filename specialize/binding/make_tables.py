@@ -12,8 +12,9 @@ import numpy.typing as npt
 from specialize.artifact import Build
 from specialize.artifact.place import require_outside
 from specialize.artifact.tensors import read_tensors, tensors_bytes
-from specialize.binding.borderline import borderline_pairs
+from specialize.binding.borderline import borderline_pairs, borderline_points
 from specialize.binding.capacity_file import rooms_from_json
+from specialize.binding.outcome import TableOutcome
 from specialize.binding.relink.program import Program
 from specialize.binding.table_program import (
     OWN_TABLE,
@@ -33,7 +34,6 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.files.atomic import write_file
 from specialize.model.spec import ModelSpec, parse_spec
 from specialize.plausibility.fit import look_over, require_fit, require_known_codes
-from specialize.request import TableOutcome
 from specialize.rows.table_input import Table
 from specialize.witness.rig import Rig, read_rig
 
@@ -69,7 +69,9 @@ def make_table(
     fit = require_fit(profile, spec, (*allow, *_accepted(build, spec)), str(calib))
     link = None if "declined" in options["relink"] else read_link(build.file(RELINK))
     if bevpool:
-        contents = _bevpool(build, spec, profile, read_rig(calib))
+        link = read_bevpool(build)
+        contents = linked(link, profile, build.manifest.cameras)
+        require_bevpool(contents, spec, read_rig(calib))
     else:
         contents = _contents(build, spec, link, options, profile, read_rig(calib))
         _require_shapes(contents, read_tensors(build.file(OWN_TABLE))[0])
@@ -85,6 +87,7 @@ def make_table(
         tensors={name: (array.dtype.name, array.shape) for name, array in contents.items()},
         warnings=fit.warnings,
         borderline=() if bevpool or link is None else borderline_pairs(link, spec, profile),
+        borderline_points=() if link is None else borderline_points(link, spec, profile),
     )
 
 
@@ -93,13 +96,6 @@ def _accepted(build: Build, spec: ModelSpec) -> list[str]:
     allowed = build.manifest.allowed
     found = {finding.code for finding in look_over(build.calibration(), spec)} if allowed else set()
     return [code for code in allowed if code in found]
-
-
-def _bevpool(build: Build, spec: ModelSpec, profile: CalibrationProfile, rig: Rig) -> Arrays:
-    """Return the arrays of `BEVPoolV2` of a vehicle, compared with the witness."""
-    contents = linked(read_bevpool(build), profile, build.manifest.cameras)
-    require_bevpool(contents, spec, rig)
-    return contents
 
 
 def _contents(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from specialize.binding.outcome import TableOutcome
 from specialize.digest import short
-from specialize.request import TableOutcome
 from specialize.text.document import Document, table
 
 SCHEMA = "specialize/table-made@1"
-MOST_PAIRS = 5
-"""That are named."""
+MOST_NAMED = 5
+"""Pairs, and points."""
 
 _SIDES = {True: "kept", False: "left out", None: "undecided"}
 
@@ -29,6 +29,7 @@ def table_json(outcome: TableOutcome) -> dict[str, Any]:
             name: {"dtype": dtype, "shape": list(shape)} for name, (dtype, shape) in outcome.tensors.items()
         },
         "borderline": [asdict(pair) for pair in outcome.borderline],
+        "borderline_points": [asdict(point) for point in outcome.borderline_points],
         "warnings": list(outcome.warnings),
     }
 
@@ -45,14 +46,22 @@ def table_text(outcome: TableOutcome) -> Document:
 
 
 def _borderline(outcome: TableOutcome) -> list[str]:
-    """Say which pairs rounding decided, in the words of the program `guard`."""
-    pairs = outcome.borderline
-    if not pairs:
-        return []
-    several = any(pair.grid for pair in pairs)
-    said = [
+    """Say which pairs and points rounding decided, in the words of the program `guard`."""
+    several = any(pair.grid for pair in outcome.borderline)
+    pairs = [
         f"{pair.camera} {f'grid {pair.grid} ' if several else ''}query {pair.query} {_SIDES[pair.kept]}"
-        for pair in pairs[:MOST_PAIRS]
+        for pair in outcome.borderline
     ]
-    more = ", ..." if len(pairs) > MOST_PAIRS else ""
-    return [f"pairs within rounding of an image border: {len(pairs)} ({', '.join(said)}{more})"]
+    points = [
+        f"{point.camera} depth {point.depth} row {point.row} column {point.column} "
+        + (_SIDES[point.kept] if point.cell is None else f"in cell {point.cell}")
+        for point in outcome.borderline_points
+    ]
+    return _told("pairs within rounding of an image border", pairs) + _told(
+        "points within rounding of a cell's border", points
+    )
+
+
+def _told(what: str, named: list[str]) -> list[str]:
+    more = ", ..." if len(named) > MOST_NAMED else ""
+    return [f"{what}: {len(named)} ({', '.join(named[:MOST_NAMED])}{more})"] if named else []

@@ -18,10 +18,11 @@ from specialize.vehicle.binary import (
     padded,
     require_file,
 )
+from specialize.vehicle.frustum import FRUSTUM, Frustum, parse_frustum
 from specialize.vehicle.words import MODES, MOST_CAMERAS, MOST_GRIDS, NAME_BYTES, Reason
 
 KIND = b"SPZCTRCT"
-READS_APART, READS_EGO, HAS_EGO = 1, 2, 4
+READS_APART, READS_EGO, HAS_EGO, HAS_FRUSTUM = 1, 2, 4, 8
 HAS_PAIRS, HAS_LENGTHS = 1, 2
 LARGEST_NUMBER = 1e9
 NUMBERS = ("scale", "crop_px", "allowed", "intrinsic", "camera_from_lidar", "image_from_lidar")
@@ -129,6 +130,7 @@ class Contract:
         rounding: Share of what is added up within which float32 may change whether a point is seen.
         grids: The grids of queries.
         relink: The program that makes tables; empty without one.
+        frustum: What the model lifts, if the program adds it to cells in a way that is known.
     """
 
     mode: str
@@ -143,6 +145,7 @@ class Contract:
     rounding: float
     grids: tuple[Grid, ...]
     relink: bytes = b""
+    frustum: Frustum | None = None
 
     def to_bytes(self) -> bytes:
         """Return the content of `contract.bin`."""
@@ -152,7 +155,9 @@ class Contract:
         header["cameras"], header["grids"] = len(self.cameras), len(self.grids)
         for name in ("reads", "fan_in", "ego_from_lidar", "min_depth", "rounding", "vehicle"):
             header[name] = getattr(self, name)
+        header["reads"] += HAS_FRUSTUM * (self.frustum is not None)
         body = self.cameras.tobytes() + b"".join(grid.to_bytes() for grid in self.grids)
+        body += b"" if self.frustum is None else self.frustum.to_bytes()
         if self.relink:
             header["relink_at"] = HEADER.itemsize + len(body)
             header["relink_size"] = len(padded(self.relink))
@@ -170,7 +175,7 @@ def parse_contract(data: bytes) -> Contract:
     count, grids = int(header["cameras"]), int(header["grids"])
     modes, reads = int(header["own"]), int(header["reads"])
     at = HEADER.itemsize + count * CAMERA.itemsize
-    if modes > 2 or reads > 7 or not 0 < count <= MOST_CAMERAS or grids > MOST_GRIDS or len(data) < at:
+    if modes > 2 or reads > 15 or not 0 < count <= MOST_CAMERAS or grids > MOST_GRIDS or len(data) < at:
         raise FileRefusedError(Reason.MALFORMED)
     cameras = np.frombuffer(data, CAMERA, count, HEADER.itemsize)
     _require_header(data, header, cameras)
@@ -180,6 +185,8 @@ def parse_contract(data: bytes) -> Contract:
         if modes != MODES.index("tables") and grid.pairs is None:
             raise FileRefusedError(Reason.MALFORMED)
         found.append(grid)
+    frustum = parse_frustum(data, at) if reads & HAS_FRUSTUM else None
+    at += FRUSTUM.itemsize if frustum is not None else 0
     start, size = int(header["relink_at"]), int(header["relink_size"])
     none, last = (start, size, at) == (0, 0, len(data)), start == at and len(data) - at == size != 0
     if not (none or last) or (modes == MODES.index("envelope") and not found):
@@ -190,13 +197,14 @@ def parse_contract(data: bytes) -> Contract:
         build=bytes(header["build"]),
         profile=bytes(header["profile"]),
         cameras=cameras,
-        reads=reads,
+        reads=reads & ~HAS_FRUSTUM,
         ego_from_lidar=header["ego_from_lidar"],
         fan_in=int(header["fan_in"]),
         min_depth=float(header["min_depth"]),
         rounding=float(header["rounding"]),
         grids=tuple(found),
         relink=data[start:] if last else b"",
+        frustum=frustum,
     )
 
 

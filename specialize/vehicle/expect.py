@@ -18,6 +18,7 @@ from specialize.errors import InputError
 from specialize.model.spec import ModelSpec, parse_spec
 from specialize.vehicle.binary import raw_digest
 from specialize.vehicle.contract import CAMERA, HAS_EGO, READS_APART, READS_EGO, Contract, Grid
+from specialize.vehicle.frustum import DOWN, EGO, FRUSTUM, Frustum
 from specialize.vehicle.packing import name_field, pack
 from specialize.vehicle.scan import seen_pairs
 from specialize.vehicle.twin import batch_of, judge
@@ -65,6 +66,7 @@ def contract_of(
         rounding=rounding_ratio(rule) + OWN_ROUNDINGS * 2.0**-53,
         grids=_grids(spec, manifest.mode),
         relink=relink,
+        frustum=_frustum(spec, profile, relink),
     )
     if manifest.mode == "exact" and not pairs:
         return dataclasses.replace(bare, grids=())
@@ -184,3 +186,29 @@ def _filled(build: Build, bare: Contract) -> tuple[Grid, ...]:
     else:
         pairs = tuple(seen_pairs(bare, grid, projections_of(bare))[0] for grid in bare.grids)
     return tuple(dataclasses.replace(grid, pairs=each) for grid, each in zip(bare.grids, pairs, strict=True))
+
+
+def _frustum(spec: ModelSpec, profile: CalibrationProfile, relink: bytes) -> Frustum | None:
+    """Return what a model lifts; None if its program does not add that to cells in one known way."""
+    if not relink or spec.frustum is None:
+        return None
+    from specialize.binding.borderline import cells_of  # a check of a build needs none of these
+    from specialize.binding.relink.landing import SHARE, edges_px, land
+    from specialize.binding.relink.places import DoesNotFitError
+    from specialize.binding.relink.program import parse_program
+
+    landed = land(spec, profile)
+    if landed is None:
+        return None
+    try:
+        if cells_of(parse_program(relink), spec, profile, landed) is None:
+            return None
+    except DoesNotFitError:
+        return None
+    record = np.zeros((), FRUSTUM)
+    for name in ("shape", "cells", "depth_m", "range_m"):
+        record[name] = getattr(spec.frustum, name)
+    record["u_px"], record["v_px"] = edges_px(spec, spec.frustum)
+    record["how"] = EGO * (spec.frustum.frame == "ego") + DOWN * (spec.frustum.cut == "down")
+    record["rounding"] = SHARE
+    return Frustum(record)

@@ -53,6 +53,7 @@ class Contract(ctypes.Structure):
         ("grid_at", c_size_t * MOST_GRIDS),
         ("relink_at", c_size_t),
         ("relink_size", c_size_t),
+        ("frustum_at", c_size_t),
     )
 
 

@@ -77,9 +77,11 @@ class Linker:
     library: ctypes.CDLL
     program: Program
     reason: Reason = Reason.OK
+    expected: Contract | None = None
 
     def __post_init__(self) -> None:
-        self.bytes = np.frombuffer(contract_for(self.program).to_bytes(), np.uint64).copy()  # aligned
+        whole = self.expected or contract_for(self.program)
+        self.bytes = np.frombuffer(whole.to_bytes(), np.uint64).copy()  # aligned
         self.contract, self.relink, self.misfit = native.Contract(), Relink(), Misfit()
         self.reason = Reason(
             self.library.relink_open(
@@ -116,6 +118,16 @@ class Linker:
             tensor.name, tensor.type, tensor.bytes = name.encode(), dtype, size
         reason = self.library.relink_bind(ctypes.byref(self.relink), tensors, len(inputs), places)
         return Reason(reason), list(places)
+
+    def points(self, profile: CalibrationProfile) -> list[tuple[int, ...]] | Reason:
+        """Return camera, depth, row, column and cell of the lifted points that rounding decides, or why none."""
+        room, data = np.zeros((1 << 16, 5), np.int64), pack(profile).to_bytes()
+        self.library.relink_points.restype = ctypes.c_int64
+        count = self.library.relink_points(
+            ctypes.byref(self.contract), ctypes.byref(self.relink), data, ctypes.c_size_t(len(data)),
+            ctypes.c_void_p(room.ctypes.data), ctypes.c_size_t(len(room)),
+        )  # fmt: skip
+        return Reason(-count) if count < 0 else [tuple(row) for row in room[:count].tolist()]
 
     def of(self, profile: CalibrationProfile) -> tuple[Reason, dict[str, np.ndarray]]:
         """Return the tables of a profile."""

@@ -1,6 +1,7 @@
 // Makes tables for the tests: one calibration at a time, the tables one after the other in the caller's memory.
 #include <cstdlib>
 
+#include "specialize/borderline.hpp"
 #include "specialize/relink.hpp"
 
 extern "C" {
@@ -41,5 +42,27 @@ int relink_bind(const specialize_relink *relink, specialize_tensor *inputs, std:
     at[k] = inputs[k].data ? static_cast<const char *>(inputs[k].data) - memory : -1;
   std::free(memory);
   return reason;
+}
+
+// Lists the lifted points that rounding decides: camera, depth, row, column and cell of at most `room`; returns how many
+// there are, or minus the reason for none.
+std::int64_t relink_points(const specialize_contract *contract, const specialize_relink *relink,
+                           const unsigned char *today_bytes, std::size_t today_size, std::int64_t *out, std::size_t room) {
+  static specialize_camera cameras[SPECIALIZE_MOST_CAMERAS];
+  specialize_today today;
+  if (const int reason = specialize::read_today(today_bytes, today_size, &today, cameras, SPECIALIZE_MOST_CAMERAS))
+    return -reason;
+  void *memory = std::malloc(relink->arena ? relink->arena : 1);
+  if (memory == nullptr) return -SPECIALIZE_NO_ROOM;
+  specialize_misfit misfit;
+  std::size_t at = 0;
+  std::int64_t count = -specialize::make_tables(*relink, today, memory, relink->arena, &misfit);
+  const auto visit = [&](std::uint32_t n, std::uint32_t depth, std::uint32_t row, std::uint32_t column, std::int64_t cell) noexcept {
+    const std::int64_t numbers[] = {n, depth, row, column, cell};
+    if (at < room) std::memcpy(out + 5 * at++, numbers, sizeof numbers);
+  };
+  if (count == 0) count = std::int64_t(specialize::each_borderline_point(*contract, *relink, today, memory, visit));
+  std::free(memory);
+  return count;
 }
 }

@@ -12,6 +12,7 @@ import pytest
 
 from specialize.artifact import Build
 from specialize.binding.borderline import borderline_pairs
+from specialize.binding.outcome import BorderlinePair, TableOutcome
 from specialize.binding.table_program import RELINK, read_link
 from specialize.calibration.camera import Camera
 from specialize.calibration.dump import dump_profile
@@ -20,7 +21,6 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.cli.output import to_text
 from specialize.cli.render_table import table_text
 from specialize.model.visible import visible_sets
-from specialize.request import BorderlinePair, TableOutcome
 from specialize.vehicle.packing import pack
 from tests.cli.running import CAR42, run_here
 from tests.end_to_end.tiny_model import GRID, HEIGHT, SPEC, WIDTH

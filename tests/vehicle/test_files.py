@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import struct
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -10,10 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from specialize.artifact import Build
 from specialize.binding.relink.checksum import checksum, sealed
+from specialize.binding.table_program import RELINK
 from specialize.calibration.load import load_profile
 from specialize.vehicle.binary import FileRefusedError
 from specialize.vehicle.contract import Contract, parse_contract
+from specialize.vehicle.expect import contract_of
 from specialize.vehicle.packing import pack
 from specialize.vehicle.today import parse_today
 from specialize.vehicle.words import Reason
@@ -25,10 +30,14 @@ PARSERS: tuple[Callable[[bytes], object], ...] = (parse_contract, parse_today)
 
 
 @pytest.fixture(scope="module")
-def files(contracts: Mapping[str, Contract]) -> list[Case]:
-    """Return one file of each kind and mode; today's calibration first."""
+def files(contracts: Mapping[str, Contract], pooled: Path) -> list[Case]:
+    """Return one file of each kind and mode, and one with a frustum; today's calibration first."""
     today = pack(load_profile(CAR42)).to_bytes()
-    return [(1, today), *((0, contract.to_bytes()) for contract in contracts.values())]
+    build = Build.open(pooled)
+    whole = contract_of(build, build.calibration(), build.file(RELINK).read_bytes())
+    assert whole.frustum is not None
+    lifting = dataclasses.replace(whole, relink=b"")
+    return [(1, today), *((0, contract.to_bytes()) for contract in (*contracts.values(), lifting))]
 
 
 def read(reader: Path, cases: Sequence[Case]) -> list[Reason]:
@@ -122,6 +131,13 @@ def test_files_with_a_right_checksum_and_wrong_content(reader: Path, files: list
             )
             cases.append((kind, sealed(words.tobytes())))
         cases += [(kind, sealed(data + bytes(8))), (kind, sealed(data[:-8])), (kind, sealed(data[:336]))]
+    kind, data = files[-1]  # of a frustum every number
+    for at, number in itertools.product(
+        range((len(data) - 136) // 4, len(data) // 4), (0, 4, 1 << 25, 1 << 30)
+    ):
+        words = np.frombuffer(data, "<u4").copy()
+        words[at] = number
+        cases.append((kind, sealed(words.tobytes())))
     said = read(reader, [files[0], *cases])[1:]
     assert said == [parsed(case) for case in cases]
     assert {Reason.OK, Reason.MALFORMED} <= set(said)

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from specialize.binding.relink.assemble import Assembler, size_of
-from specialize.binding.relink.program import DTYPES, INPUTS, MASKED, Home, Instruction, Op, Program, Slot
+from specialize.binding.relink.program import (
+    DTYPES,
+    INPUTS,
+    MASKED,
+    POOLED,
+    Home,
+    Instruction,
+    Op,
+    Program,
+    Slot,
+)
 
 ALIGN = 64
 
@@ -98,8 +108,8 @@ def _places(
             if slot not in assembler.constants:
                 first.setdefault(drafts[slot].base, time)
                 last[drafts[slot].base] = time
-    masks = {each.words[1] for each in instructions if each.op in MASKED}  # asked for after the program ran
-    last |= {drafts[slot].base: len(instructions) for slot in (outputs | masks) - assembler.constants.keys()}
+    asked = {each.words[1] for each in instructions if each.op in MASKED | POOLED}  # after the program ran
+    last |= {drafts[slot].base: len(instructions) for slot in (outputs | asked) - assembler.constants.keys()}
     places: dict[int, int] = {}
     ends: dict[int, int] = {}
     for base in sorted(first, key=lambda each: (first[each], each)):

@@ -42,6 +42,9 @@ class Op(IntEnum):
 MASKED = frozenset({Op.ROWS, Op.BACK})
 """Operators that read a mask of pairs, which stays until the program has run."""
 
+POOLED = frozenset({Op.COUNT, Op.CUT})
+"""Operators that read the cells of points, which stay until the program has run."""
+
 
 class Binary(IntEnum):
     """Functions of two numbers of one type; the last six give bool."""

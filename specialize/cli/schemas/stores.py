@@ -138,6 +138,26 @@ class BorderlinePair(Output, frozen=True, kw_only=True):
     kept: bool | None
 
 
+class BorderlinePoint(Output, frozen=True, kw_only=True):
+    """A lifted point within rounding of a cell's border.
+
+    Attributes:
+        camera: Name of the camera.
+        depth: Number of its depth.
+        row: Number of its row.
+        column: Number of its column.
+        cell: The cell that the tables add it to, as the model counts cells; null for none.
+        kept: Whether the tables have it; null if it is not known what they do with it.
+    """
+
+    camera: str
+    depth: int
+    row: int
+    column: int
+    cell: int | None
+    kept: bool | None
+
+
 class TableMade(Output, frozen=True, kw_only=True):
     """`specialize table --json`.
 
@@ -149,6 +169,7 @@ class TableMade(Output, frozen=True, kw_only=True):
         size: Bytes.
         tensors: Input of the engine -> `dtype` and `shape`.
         borderline: Pairs within rounding of an image border, where runtimes of the model differ.
+        borderline_points: Lifted points within rounding of a cell's border, likewise.
         warnings: What a person should know about the calibration.
     """
 
@@ -160,4 +181,5 @@ class TableMade(Output, frozen=True, kw_only=True):
     size: int
     tensors: dict[str, JsonObject]
     borderline: tuple[BorderlinePair, ...]
+    borderline_points: tuple[BorderlinePoint, ...]
     warnings: tuple[str, ...]

@@ -158,6 +158,28 @@ void say_borderline(const Asked &asked, const specialize_relink &relink, void *m
   std::printf("%s)\n", count > most ? ", ..." : "");
 }
 
+// Says which lifted points rounding decided: how many, and the first.
+void say_points(const Asked &asked, const specialize_relink &relink, void *memory) {
+  constexpr unsigned most = 5;
+  unsigned said = 0;
+  const std::uint64_t count = specialize::each_borderline_point(
+      asked.contract, relink, asked.today, memory,
+      [](std::uint32_t, std::uint32_t, std::uint32_t, std::uint32_t, std::int64_t) noexcept {});
+  if (count == 0) return;
+  std::printf("points within rounding of a cell's border: %llu (", static_cast<unsigned long long>(count));
+  const auto say_point = [&](std::uint32_t camera, std::uint32_t depth, std::uint32_t row, std::uint32_t column,
+                             std::int64_t cell) noexcept {
+    if (said++ >= most) return;
+    std::printf("%s%s depth %u row %u column %u ", said > 1 ? ", " : "",
+                specialize::camera_name(asked.contract, std::int32_t(camera)), unsigned(depth), unsigned(row),
+                unsigned(column));
+    if (cell >= 0) std::printf("in cell %lld", static_cast<long long>(cell));
+    else std::printf("%s", cell == -1 ? "left out" : "undecided");
+  };
+  specialize::each_borderline_point(asked.contract, relink, asked.today, memory, say_point);
+  std::printf("%s)\n", count > most ? ", ..." : "");
+}
+
 int relink(const char *contract_path, const char *today_path, const char *output) {
   Asked asked;
   if (const int code = read(contract_path, today_path, &asked)) return code;
@@ -179,6 +201,7 @@ int relink(const char *contract_path, const char *today_path, const char *output
   }
   const int code = write_tables(asked, program, memory.data, output);
   if (code == 0) say_borderline(asked, program, memory.data);
+  if (code == 0) say_points(asked, program, memory.data);
   return code;
 }
 

@@ -26,10 +26,10 @@ enum : std::size_t {
   RELINK_AT = 112, EGO_AT = 128, MIN_DEPTH_AT = 256, ROUNDING_AT = 264, VEHICLE_AT = 272, HEADER = 336,
   SIZE_PX = 64, NETWORK_PX = 72, HAS = 80, SCALE = 88, ALLOWED = 112, INTRINSIC = 144, POSE = 216, PROJECTION = 344,
   CAMERA = 472,
-  GRID_HAS = 16, GRID_ORDER = 20, LARGEST = 24, AXES = 48
+  GRID_HAS = 16, GRID_ORDER = 20, LARGEST = 24, AXES = 48, FRUSTUM = 136
 };
 enum : std::uint32_t { EXACT = 0, ENVELOPE = 1, TABLES = 2 };
-enum : std::uint32_t { READS_APART = 1, READS_EGO = 2, HAS_EGO = 4 };
+enum : std::uint32_t { READS_APART = 1, READS_EGO = 2, HAS_EGO = 4, HAS_FRUSTUM = 8 };
 enum : std::uint32_t { GRID_PAIRS = 1, GRID_LENGTHS = 2 };
 constexpr double LARGEST_NUMBER = 1e9;
 
@@ -83,6 +83,17 @@ inline bool read_grid(const unsigned char *data, std::size_t size, std::size_t a
   grid->end = at + AXES + axes + lengths + pairs;
   bytes::copy(grid->largest, record + LARGEST, 3);
   return in_range(record + LARGEST, 3) && in_range(grid->axes, axes / 8);
+}
+
+// Whether a record can be a frustum: what a model lifts from every pixel, and the cells that it adds that to.
+inline bool is_frustum(const unsigned char *record) noexcept {
+  std::uint64_t sizes[2] = {1, 1};
+  for (std::size_t k = 0; k < 6; ++k) {
+    const std::uint32_t count = u32(record + 4 * k);
+    if (count == 0 || count > (1u << 24)) return false;
+    if ((sizes[k / 3] *= count) > (1u << 24)) return false;
+  }
+  return u32(record + 24) <= 3 && u32(record + 28) == 0 && in_range(record + 32, (FRUSTUM - 32) / 8);
 }
 
 inline const unsigned char *camera_at(const specialize_contract &contract, std::size_t camera) noexcept {
@@ -362,8 +373,8 @@ inline int open(const void *memory, std::size_t size, specialize_contract *contr
   if (const int reason = bytes::open_file(data, size, "SPZCTRCT", HEADER)) return reason;
   if (bytes::is_fused()) return SPECIALIZE_FUSED;
   *contract = {data, size, u32(data + bytes::OWN_AT), u32(data + 96), u32(data + 100), u32(data + 104),
-               u32(data + 108), {}, 0, 0};
-  if (contract->mode > TABLES || contract->reads > 7 || contract->cameras == 0 ||
+               u32(data + 108), {}, 0, 0, 0};
+  if (contract->mode > TABLES || contract->reads > 15 || contract->cameras == 0 ||
       contract->cameras > SPECIALIZE_MOST_CAMERAS || contract->grids > SPECIALIZE_MOST_GRIDS)
     return SPECIALIZE_MALFORMED;
   if (contract->reads & READS_EGO && !(contract->reads & HAS_EGO)) return SPECIALIZE_MALFORMED;
@@ -381,6 +392,10 @@ inline int open(const void *memory, std::size_t size, specialize_contract *contr
     if (contract->mode != TABLES && grid.pairs == nullptr) return SPECIALIZE_MALFORMED;
   }
   if (contract->mode == ENVELOPE && contract->grids == 0) return SPECIALIZE_MALFORMED;
+  if (contract->reads & HAS_FRUSTUM) {
+    if (size - at < FRUSTUM || !is_frustum(data + at)) return SPECIALIZE_MALFORMED;
+    contract->frustum_at = at, at += FRUSTUM;
+  }
   contract->relink_at = std::size_t(u64(data + RELINK_AT));
   contract->relink_size = std::size_t(u64(data + RELINK_AT + 8));
   const bool none = contract->relink_at == 0 && contract->relink_size == 0 && at == size;

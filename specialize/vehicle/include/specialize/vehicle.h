@@ -87,10 +87,10 @@ typedef struct specialize_contract {
   uint32_t mode; /* 0 exact, 1 envelope, 2 tables */
   uint32_t cameras;
   uint32_t grids;
-  uint32_t reads; /* bit 0: intrinsic and pose apart; bit 1: the lidar's pose on the vehicle */
+  uint32_t reads; /* bit 0: intrinsic and pose apart; bit 1: the lidar's pose on the vehicle; bit 3: has a frustum */
   uint32_t fan_in;
   size_t grid_at[SPECIALIZE_MOST_GRIDS];
-  size_t relink_at, relink_size;
+  size_t relink_at, relink_size, frustum_at;
 } specialize_contract;
 
 /* The answer. Numbers are of `camera`, the one with most pairs and then the one that turned most; -1 for none. */

@@ -66,7 +66,7 @@ def import_vehicles(
 @jobs_option
 @options.json_option
 def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | None, as_json: bool) -> int:
-    """Show how each vehicle of a folder differs from the fleet's median, and which are outliers.
+    """Show which kinds of vehicles a folder has, how each differs from its kind's median, and which are outliers.
 
     Exit 1 if a profile cannot be used.
     """

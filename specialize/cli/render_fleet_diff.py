@@ -17,6 +17,7 @@ SCHEMA = "specialize/fleet-diff@1"
 # A matrix for people has at most this many rows; then the outliers, and the spread.
 MOST_ROWS = 40
 MOST_OUTLIERS = 20
+NAMED = 3
 
 
 def diff_json(found: FleetDifferences) -> dict[str, Any]:
@@ -27,7 +28,8 @@ def diff_json(found: FleetDifferences) -> dict[str, Any]:
         "model": found.model,
         "vehicles": len(found.vehicles),
         "seconds": round(found.seconds, 3),
-        "groups": [_group_json(group) for group in found.groups],
+        "kinds": len(found.groups),
+        "groups": [_group_json(index, group) for index, group in enumerate(found.groups)],
         "matrix": [_vehicle_json(one, found.groups[one.group]) for one in found.vehicles],
         "outliers": [_outlier_json(outlier) for outlier in found.outliers],
         "failed": [{"path": str(failed.path), "reason": failed.reason} for failed in found.failed],
@@ -37,9 +39,9 @@ def diff_json(found: FleetDifferences) -> dict[str, Any]:
 def diff_text(found: FleetDifferences) -> Document:
     """Return what `specialize fleet diff` shows."""
     count = len(found.vehicles)
-    head = (
-        f"{counted(count, 'vehicle')} in {found.folder}, compared with their median in {found.seconds:.1f} s"
-    )
+    kinds = len(found.groups)
+    whose = "their median" if kinds == 1 else f"the medians of {kinds} kinds"
+    head = f"{counted(count, 'vehicle')} in {found.folder}, compared with {whose} in {found.seconds:.1f} s"
     apart = len({outlier.vehicle for outlier in found.outliers})
     parts: list[str | Table] = [head]
     for index, group in enumerate(found.groups):
@@ -59,7 +61,7 @@ def _verdict(found: FleetDifferences, apart: int) -> str:
     outliers = "is an outlier" if apart == 1 else "are outliers"
     text = f"{apart} of {counted(len(found.vehicles), 'vehicle')} {outliers}"
     if apart > MIXED * len(found.vehicles):
-        text += "; so many that these are probably several kinds of vehicles: give each kind its own folder"
+        text += "; so many that these may be kinds that differ in few cameras: give each kind its own folder"
     return text
 
 
@@ -68,6 +70,8 @@ def _group_parts(found: FleetDifferences, index: int, group: Group) -> list[str 
     names = group.median.camera_names()
     vehicles = [one for one in found.vehicles if one.group == index]
     whose = f"{counted(group.count, 'vehicle')} with {counted(len(names), 'camera')}"
+    if len(found.groups) > 1:
+        whose = f"kind {index + 1}: {whose} ({_some([one.vehicle for one in vehicles])})"
     title = f"{whose}: turned (mrad) / shifted (mm) from the median"
     values = np.stack([one.values for one in vehicles])  # (V, N, 8)
     spread = (("median", np.median(values, axis=0)), ("largest", values.max(axis=0)))
@@ -78,13 +82,19 @@ def _group_parts(found: FleetDifferences, index: int, group: Group) -> list[str 
     return [title, table("vehicle", *heads, rows=((word, *map(_cell, rows)) for word, rows in shown))]
 
 
+def _some(names: list[str]) -> str:
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
 def _cell(row: Any) -> str:
     return f"{number(float(row[0]), 1)} / {number(float(row[1]), 0)}"
 
 
-def _group_json(group: Group) -> dict[str, Any]:
+def _group_json(index: int, group: Group) -> dict[str, Any]:
     limits = [dict(zip(LEAST, map(_number, row), strict=True)) for row in group.limits]
     return {
+        "kind": index + 1,
         "vehicles": group.count,
         "median": group.median.digest,
         "cameras": [
@@ -117,6 +127,7 @@ def _outlier_json(outlier: Outlier) -> dict[str, Any]:
         "quantity": outlier.quantity,
         "value": _number(outlier.value),
         "limit": _number(outlier.limit),
+        "kind": outlier.kind,
         "text": str(outlier),
     }
 

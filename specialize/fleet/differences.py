@@ -1,9 +1,9 @@
-"""How the vehicles of a fleet differ from its median: a matrix, and the cameras that are outliers."""
+"""How the vehicles of a fleet differ from the median of their kind: a matrix, and the cameras that are outliers."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from specialize.calibration.delta import compare
 from specialize.calibration.profile import CalibrationProfile
 from specialize.explain.plan import resolve_spec
+from specialize.fleet.kinds import kinds_of, nearest, pinholes
 from specialize.fleet.load import Failed, UniqueNames, fleet_files, over_profiles
-from specialize.fleet.median import Measured, Shape, measure, median_profile, shape_of
+from specialize.fleet.median import Floats, Measured, Shape, measure, profile_from
 from specialize.fleet.outliers import LEAST, Outlier, limits
 from specialize.model.spec import ModelSpec
 from specialize.model.visible import visible_sets
@@ -30,13 +31,13 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VehicleDifference:
-    """How far one vehicle is from the median of its group.
+    """How far one vehicle is from the median of its kind.
 
     Attributes:
         vehicle: Its name.
         path: Its profile.
         digest: Digest of its profile.
-        group: Index of its group in the fleet.
+        group: Index of its kind in the fleet.
         values: (N, 8) float64, the columns of `COLUMNS`; NaN where there is no such number.
     """
 
@@ -49,7 +50,7 @@ class VehicleDifference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """Vehicles whose cameras can be compared: the same names and image sizes, in the same order.
+    """Vehicles of one kind: cameras of the same names and image sizes, in the same order, at nearly the same places.
 
     Attributes:
         median: Their median calibration.
@@ -69,7 +70,7 @@ class FleetDifferences:
     Attributes:
         folder: The fleet's folder.
         model: Model whose queries are counted; empty if none was named.
-        groups: Largest first.
+        groups: The kinds of vehicles, largest first.
         vehicles: In the order of their files.
         outliers: Cameras that are outliers, farthest beyond the limit first.
         failed: Profiles that could not be used.
@@ -92,7 +93,7 @@ def fleet_diff(
     jobs: int | None = None,
     say: Say = lambda line: None,
 ) -> FleetDifferences:
-    """Compare every vehicle of a folder with the median of those that have the same cameras.
+    """Compare every vehicle of a folder with the median of its kind.
 
     Raises:
         InputError: The folder has no profile that can be used, or two of one vehicle.
@@ -103,13 +104,14 @@ def fleet_diff(
     files = fleet_files(folder)
     say(f"reading {len(files)} profiles")
     measured, failed = _measured(files, jobs)
-    medians = _medians(measured)
-    say(f"comparing {counted(len(measured), 'vehicle')} with their median")
-    work = _Compare(medians, spec)
+    kinds = _kinds(measured)
+    told = "their median" if len(kinds) == 1 else f"the medians of {len(kinds)} kinds"
+    say(f"comparing {counted(len(measured), 'vehicle')} with {told}")
+    work = _Compare(kinds, spec)
     compared = list(over_profiles([path for path, _ in measured], work, jobs))
     vehicles = tuple(one for one in compared if isinstance(one, VehicleDifference))
     failed += [one for one in compared if isinstance(one, Failed)]
-    groups = _groups(medians, vehicles)
+    groups = _groups(kinds, vehicles)
     return FleetDifferences(
         folder=folder,
         model=spec.name if spec else "",
@@ -129,31 +131,44 @@ class _Measure:
         return path, profile.vehicle, measure(profile)
 
 
-class _Compare:
-    """Compares a vehicle with the median of its group; runs in other processes."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Kind:
+    """A kind before its vehicles are compared: cameras, their median rows (N, 12 or more), and that as a profile."""
 
-    def __init__(self, medians: dict[Shape, CalibrationProfile], spec: ModelSpec | None) -> None:
-        self.medians = medians
+    shape: Shape
+    centre: Floats
+    median: CalibrationProfile
+
+
+class _Compare:
+    """Compares a vehicle with the median of its kind, the nearest one; runs in other processes."""
+
+    def __init__(self, kinds: Sequence[_Kind], spec: ModelSpec | None) -> None:
+        self.kinds = kinds
         self.spec = spec
-        self.order = {shape: index for index, shape in enumerate(medians)}
-        self.plans: dict[Shape, tuple[VisibilityPlan, ...]] = {}
+        self.plans: dict[int, tuple[VisibilityPlan, ...]] = {}
 
     def __call__(self, path: Path, profile: CalibrationProfile) -> VehicleDifference:
-        shape = shape_of(profile)
-        delta = compare(self.medians[shape], profile)
+        index = self._kind_of(measure(profile))
+        delta = compare(self.kinds[index].median, profile)
         rows = [[_number(getattr(camera, name)) for name in MOVED] for camera in delta.cameras]
-        values = np.concatenate([np.array(rows), self._queries(shape, profile)], axis=1)
-        return VehicleDifference(profile.vehicle, path, profile.digest, self.order[shape], values)
+        values = np.concatenate([np.array(rows), self._queries(index, profile)], axis=1)
+        return VehicleDifference(profile.vehicle, path, profile.digest, index, values)
 
-    def _queries(self, shape: Shape, profile: CalibrationProfile) -> NDArray[np.float64]:
+    def _kind_of(self, one: Measured) -> int:
+        places = [index for index, kind in enumerate(self.kinds) if kind.shape == one.shape]
+        centres = np.stack([self.kinds[index].centre for index in places])
+        return places[int(nearest(one.values[None], centres, pinholes(one.shape))[0])]
+
+    def _queries(self, index: int, profile: CalibrationProfile) -> NDArray[np.float64]:
         """Return (N, 2): queries gained and lost against the median, over all grids; NaN without a model."""
         if self.spec is None:
             return np.full((len(profile.cameras), 2), np.nan)
-        if shape not in self.plans:
-            self.plans[shape] = visible_sets(self.spec, self.medians[shape])
+        if index not in self.plans:
+            self.plans[index] = visible_sets(self.spec, self.kinds[index].median)
         changes = [
             [(len(change.gained), len(change.lost)) for change in compare_plans(before, after).cameras]
-            for before, after in zip(self.plans[shape], visible_sets(self.spec, profile), strict=True)
+            for before, after in zip(self.plans[index], visible_sets(self.spec, profile), strict=True)
         ]
         return np.asarray(np.array(changes, np.float64).reshape(-1, len(profile.cameras), 2).sum(axis=0))
 
@@ -170,33 +185,47 @@ def _measured(files: tuple[Path, ...], jobs: int | None) -> tuple[list[tuple[Pat
     return measured, failed
 
 
-def _medians(measured: list[tuple[Path, Measured]]) -> dict[Shape, CalibrationProfile]:
-    """Return the median of every group, largest group first."""
-    by_shape: dict[Shape, list[NDArray[np.float64]]] = {}
+def _kinds(measured: list[tuple[Path, Measured]]) -> tuple[_Kind, ...]:
+    """Return every kind of vehicles, the one with most of them first."""
+    by_shape: dict[Shape, list[Floats]] = {}
     for _, one in measured:
         by_shape.setdefault(one.shape, []).append(one.values)
-    ordered = sorted(by_shape.items(), key=lambda item: (-len(item[1]), item[0]))
-    return {shape: median_profile(shape, np.stack(values), "median") for shape, values in ordered}
+    counted_kinds: list[tuple[int, _Kind]] = []
+    for shape, rows in by_shape.items():
+        values = np.stack(rows)
+        centres = kinds_of(values, pinholes(shape))
+        counts = np.bincount(nearest(values, centres, pinholes(shape)), minlength=len(centres))
+        for count, centre in zip(counts, centres, strict=True):
+            if count:
+                counted_kinds.append(
+                    (int(count), _Kind(shape, centre, profile_from(shape, centre, "median")))
+                )
+    return tuple(kind for _, kind in sorted(counted_kinds, key=lambda pair: -pair[0]))
 
 
-def _groups(
-    medians: dict[Shape, CalibrationProfile], vehicles: tuple[VehicleDifference, ...]
-) -> tuple[Group, ...]:
+def _groups(kinds: Sequence[_Kind], vehicles: tuple[VehicleDifference, ...]) -> tuple[Group, ...]:
     groups = []
-    for index, median in enumerate(medians.values()):
+    for index, kind in enumerate(kinds):
         values = [one.values[:, : len(LEAST)] for one in vehicles if one.group == index]
-        groups.append(Group(median, len(values), limits(np.stack(values))))
+        distances = np.array(values).reshape(-1, len(kind.shape), len(LEAST))
+        groups.append(Group(kind.median, len(values), limits(distances)))
     return tuple(groups)
 
 
 def _outliers(groups: tuple[Group, ...], vehicles: tuple[VehicleDifference, ...]) -> tuple[Outlier, ...]:
     found = []
     for one in vehicles:
-        allowed = groups[one.group].limits
-        cameras = groups[one.group].median.camera_names()
-        for camera, column in np.argwhere(one.values[:, : len(LEAST)] > allowed):
-            value, limit = float(one.values[camera, column]), float(allowed[camera, column])
-            found.append(Outlier(one.vehicle, one.path, cameras[camera], tuple(LEAST)[column], value, limit))
+        group, number = groups[one.group], one.group + 1
+        cameras = group.median.camera_names()
+        whose = f"the median of kind {number} ({counted(group.count, 'vehicle')})"
+        for camera, column in np.argwhere(one.values[:, : len(LEAST)] > group.limits):
+            found.append(
+                Outlier(
+                    vehicle=one.vehicle, path=one.path, camera=cameras[camera], quantity=tuple(LEAST)[column],
+                    value=float(one.values[camera, column]), limit=float(group.limits[camera, column]),
+                    kind=number, median=whose if len(groups) > 1 else "the fleet's median",
+                )
+            )  # fmt: skip
     return tuple(sorted(found, key=lambda outlier: (-outlier.value / outlier.limit, str(outlier))))
 
 

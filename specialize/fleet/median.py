@@ -40,6 +40,8 @@ Shape = tuple[CameraShape, ...]
 
 POSE = 7
 """Numbers of a camera's pose, before those of its intrinsic or its lens."""
+FOCAL = POSE
+"""Place of a pinhole camera's focal length fx."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,16 +93,25 @@ def median_profile(shape: Shape, values: Floats, name: str) -> CalibrationProfil
         values: (V, N, 12 or more), the rows of `Measured` of V vehicles.
         name: What to call it.
     """
-    return CalibrationProfile(
-        vehicle=name,
-        cameras=tuple(_median_camera(camera, values[:, index]) for index, camera in enumerate(shape)),
-    )
+    return profile_from(shape, median_values(values), name)
 
 
-def _median_camera(camera: CameraShape, values: Floats) -> Camera:
-    """Return the median of one camera from its rows (V, 12 or more)."""
-    rotation = rotation_from_quaternion([float(part) for part in median_quaternion(values[:, :4])])
-    centre, numbers = np.median(values[:, 4:POSE], axis=0), np.median(values[:, POSE:], axis=0)
+def median_values(values: Floats) -> Floats:
+    """Return the median rows (N, 12 or more) of V vehicles (V, N, 12 or more)."""
+    turns = [median_quaternion(values[:, camera, :4]) for camera in range(values.shape[1])]
+    return np.concatenate([np.stack(turns), np.median(values[:, :, 4:], axis=0)], axis=1)
+
+
+def profile_from(shape: Shape, values: Floats, name: str) -> CalibrationProfile:
+    """Return the calibration that rows of `Measured` (N, 12 or more) say, under a name."""
+    cameras = tuple(_camera(camera, row) for camera, row in zip(shape, values, strict=True))
+    return CalibrationProfile(vehicle=name, cameras=cameras)
+
+
+def _camera(camera: CameraShape, row: Floats) -> Camera:
+    """Return one camera from its row (12 or more,)."""
+    rotation = rotation_from_quaternion([float(part) for part in row[:4]])
+    centre, numbers = row[4:POSE], row[POSE:]
     name, width, height, kind = camera
     pose = rigid(rotation, -rotation @ centre)
     if kind is not None:

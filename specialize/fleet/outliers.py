@@ -1,7 +1,7 @@
-"""Which cameras of a fleet are outliers: a rule that needs no tuning and no normal distribution.
+"""Which cameras of a kind of vehicles are outliers: a rule that needs no tuning and no normal distribution.
 
-For every camera and quantity the distances of all vehicles from the fleet's median are given. A vehicle stands
-apart if its distance exceeds
+For every camera and quantity the distances of the vehicles of one kind from their median are given. A vehicle is an
+outlier if its distance exceeds
 
     max(least, median + RIGOUR * 1.4826 * MAD)
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 RIGOUR = 5.0
 FEWEST = 4
-# Where more vehicles than this are outliers, the median is of several kinds of vehicles.
+# Where more vehicles than this are outliers, the median is of vehicles that differ in a few cameras on purpose.
 MIXED = 0.25
 
 # What a quantity must exceed to be worth a person's time, and how it is said.
@@ -43,8 +43,10 @@ class Outlier:
         path: Its profile.
         camera: Name of the camera.
         quantity: A key of `LEAST`; its last part is the unit.
-        value: Distance from the fleet's median.
+        value: Distance from the median of its kind.
         limit: What the rule allows.
+        kind: Number of its kind, from 1.
+        median: Which median that is, in words.
     """
 
     vehicle: str
@@ -53,10 +55,12 @@ class Outlier:
     quantity: str
     value: float
     limit: float
+    kind: int = 1
+    median: str = "the fleet's median"
 
     def __str__(self) -> str:
         """Return the sentence that people read."""
-        return f"{self.vehicle}: {self.camera} {_WORDS[self.quantity].format(self.value)} from the fleet's median"
+        return f"{self.vehicle}: {self.camera} {_WORDS[self.quantity].format(self.value)} from {self.median}"
 
 
 def limits(distances: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -27,8 +27,8 @@ _BUILDS = (
     "computes; its bar is full at the {} that are allowed."
 )
 _TICKS = (
-    "A tick stands at a vehicle's distance from the fleet's median calibration, higher where there are more vehicles. "
-    "One of full height, right of the dashed line, is an outlier: look at that car before you build for it."
+    "A tick stands at a vehicle's distance from the median calibration of its kind, higher where there are more "
+    "vehicles. One of full height, right of the dashed line, is an outlier: look at that car before you build for it."
 )
 
 
@@ -154,7 +154,8 @@ def _who(found: FleetDifferences) -> Fact:
     question = "Which vehicles are outliers?"
     vehicles = list(dict.fromkeys(outlier.vehicle for outlier in found.outliers))
     if not vehicles:
-        return Fact(question, "none", "no camera is far from the fleet's median")
+        whose = "the fleet's median" if len(found.groups) == 1 else "the median of its kind"
+        return Fact(question, "none", f"no camera is far from {whose}")
     text = ", ".join(vehicles[:_NAMED])
     if len(vehicles) > _NAMED:
         text += f" and {count(len(vehicles) - _NAMED)} more"

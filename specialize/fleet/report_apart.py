@@ -28,7 +28,7 @@ _LOW, _HIGH, _FULL = 4.0, 8.0, 10.0
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """One camera's distances from the fleet's median, a tick where vehicles are, in a box of 100 by 10.
+    """One camera's distances from the median of its kind, a tick where vehicles are, in a box of 100 by 10.
 
     Attributes:
         camera: Its name.
@@ -49,7 +49,7 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class StripChart:
-    """One quantity of all cameras of a group, on one axis that begins at zero."""
+    """One quantity of all cameras of a kind, on one axis that begins at zero."""
 
     title: str
     end: str
@@ -57,7 +57,7 @@ class StripChart:
 
 
 def apart_parts(found: FleetDifferences) -> tuple[Part, ...]:
-    """Return, for each group of vehicles with the same cameras, one chart per quantity that differs at all."""
+    """Return, for each kind of vehicles, one chart per quantity that differs at all."""
     parts: list[Part] = []
     for index, group in enumerate(found.groups):
         if group.count == 1:
@@ -71,6 +71,8 @@ def apart_parts(found: FleetDifferences) -> tuple[Part, ...]:
             if values[..., column].any()
         )
         title = f"{counted(group.count, 'vehicle')} with {counted(len(cameras), 'camera')}"
+        if len(found.groups) > 1:
+            title = f"Kind {index + 1}: {title}"
         parts += [Heading(title, 3), View("charts", charts)]
     return tuple(parts)
 
@@ -81,8 +83,8 @@ def apart_remark(found: FleetDifferences) -> str:
     remarks = []
     if apart > MIXED * len(found.vehicles):
         remarks.append(
-            f"{count(apart)} of {counted(len(found.vehicles), 'vehicle')} are outliers: these are probably several "
-            "kinds of vehicles; give each kind its own folder."
+            f"{count(apart)} of {counted(len(found.vehicles), 'vehicle')} are outliers: these may be kinds that "
+            "differ in few cameras; give each kind its own folder."
         )
     few = [group for group in found.groups if group.count < FEWEST]
     if few:

@@ -41,10 +41,27 @@ def test_diff_of_many_shows_the_spread(capsys: pytest.CaptureFixture[str], tmp_p
 
 
 def test_diff_says_that_kinds_are_mixed(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Where a third of the vehicles are outliers the text advises to part them."""
+    """Kinds are counted, and each is shown with its vehicles, as text and as JSON."""
     write_fleet(tmp_path, authored.CAR42, 6, "car")
     write_fleet(tmp_path, authored.VAN, 3, "van")
-    assert "several kinds of vehicles" in run_here(capsys, "fleet", "diff", tmp_path).out
+    out = run_here(capsys, "fleet", "diff", tmp_path).out
+    assert "9 vehicles" in out and "compared with the medians of 2 kinds" in out
+    assert "kind 1: 6 vehicles with 6 cameras (car_00001, car_00002, car_00003 and 3 more): turned" in out
+    assert "kind 2: 3 vehicles with 6 cameras (van_00001, van_00002, van_00003): turned" in out
+    data = json.loads(run_here(capsys, "fleet", "diff", tmp_path, "--json").out)
+    assert (data["kinds"], [group["kind"] for group in data["groups"]]) == (2, [1, 2])
+    assert [one["group"] for one in data["matrix"]] == [0] * 6 + [1] * 3
+
+
+def test_diff_advises_to_part_what_differs_in_few_cameras(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Where a third of the vehicles are outliers they may be kinds that most cameras do not tell apart."""
+    write_fleet(tmp_path, authored.CAR42, 7)
+    for number in range(8, 11):
+        vehicle = authored.assembled(authored.CAR42, f"car_{number:05}")
+        write_rig(tmp_path, authored.knocked(vehicle, "CAM_BACK", 5.0))
+    assert "kinds that differ in few cameras" in run_here(capsys, "fleet", "diff", tmp_path).out
 
 
 def test_a_bad_profile_exits_1(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

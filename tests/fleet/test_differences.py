@@ -1,4 +1,4 @@
-"""A fleet against its median: the matrix, the rule for outliers, and what happens to bad profiles."""
+"""A fleet against the medians of its kinds: the matrix, the rule for outliers, and what happens to bad profiles."""
 
 from __future__ import annotations
 
@@ -63,9 +63,54 @@ def test_the_matrix_agrees_with_a_comparison_of_two(tmp_path: Path) -> None:
 
 
 def test_kinds_of_vehicles_have_medians_of_their_own(tmp_path: Path) -> None:
-    """Vehicles with other cameras are compared among themselves; cars are not measured against vans' cameras."""
+    """Vehicles with other cameras, or the same ones elsewhere, are compared among themselves: cars not with vans."""
     found = fleet_diff(mixed_fleet(tmp_path))
-    assert [(group.count, len(group.median.cameras)) for group in found.groups] == [(9, 6), (1, 4)]
+    assert [(group.count, len(group.median.cameras)) for group in found.groups] == [(6, 6), (3, 6), (1, 4)]
+    assert {one.vehicle[:3]: one.group for one in found.vehicles} == {"car": 0, "van": 1, "wid": 2}
+    assert found.outliers == ()
+
+
+def test_one_outlier_among_three_designs(tmp_path: Path) -> None:
+    """Of 300 vehicles of three designs one has a camera that was knocked by 30 mrad: it is named, and no other."""
+    for number, count in enumerate((120, 100, 80)):
+        write_fleet(tmp_path / str(number), designed(number), count, f"van_{number}")
+    hit = authored.knocked(authored.assembled(designed(1), "van_1_hit"), "CAM_3", math.degrees(0.03))
+    (tmp_path / "1" / "van_1_00017.yaml").unlink()
+    write_rig(tmp_path / "1", hit)
+    found = fleet_diff(tmp_path)
+    assert [group.count for group in found.groups] == [120, 100, 80]
+    assert all(one.vehicle.startswith(f"van_{one.group}") for one in found.vehicles)
+    (outlier,) = found.outliers
+    assert (outlier.vehicle, outlier.camera, outlier.kind) == ("van_1_hit", "CAM_3", 2)
+    assert outlier.value == pytest.approx(30, abs=6)
+    assert str(outlier).endswith("mrad from the median of kind 2 (100 vehicles)")
+
+
+def test_a_vehicle_whose_every_camera_moved_is_an_outlier(tmp_path: Path) -> None:
+    """One of its own is no kind: each of its cameras is named, against the nearest kind."""
+    write_fleet(tmp_path / "cars", authored.CAR42, 12)
+    write_fleet(tmp_path / "others", designed(0), 5, "other")
+    turned = authored.assembled(authored.CAR42, "turned")
+    for eye in turned.eyes:
+        turned = authored.knocked(turned, eye.name, 3.0)
+    write_rig(tmp_path, turned)
+    found = fleet_diff(tmp_path)
+    assert [group.count for group in found.groups] == [13, 5]
+    told = {(one.vehicle, one.camera) for one in found.outliers if one.quantity == "rotation_mrad"}
+    assert told == {("turned", eye.name) for eye in turned.eyes}
+
+
+def designed(number: int) -> authored.Rig:
+    """Return a random design of six cameras."""
+    rng = np.random.default_rng(number)
+    eyes = []
+    for place in range(6):
+        x, y, z, yaw, pitch, roll = (float(value) for value in rng.uniform(-1, 1, 6))
+        mount = authored.Mount(2 * x, y, 1.5 + 0.5 * z, 180 * yaw, 8 * pitch, 3 * roll)
+        eyes.append(
+            authored.Eye(f"CAM_{place}", authored.FULL, float(rng.uniform(60, 90)), (0.0, 0.0), mount)
+        )
+    return dataclasses.replace(authored.CAR42, vehicle=f"design {number}", eyes=tuple(eyes))
 
 
 def test_a_bad_profile_is_reported_and_stops_nobody(tmp_path: Path) -> None:

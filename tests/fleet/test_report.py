@@ -100,14 +100,13 @@ def test_it_stands_alone_and_repeats(plan: FleetPlan, html: str) -> None:
 
 
 def test_several_kinds_of_vehicles_are_told_apart(tmp_path: Path) -> None:
-    """A mixed folder is called one, and a vehicle without a peer has no median."""
+    """Each kind has pictures of its own, and a vehicle without a peer has no median."""
     folder = mixed_fleet(tmp_path / "mixed")
     page = fleet_page(plan_fleet(FleetRequest.of(folder=folder, allow=FOREIGN)), fleet_diff(folder))
     text = _text(to_html(page))
-    assert "several kinds of vehicles" in text
-    assert "1 vehicle with fewer than 4 of a kind" in text
+    assert "4 vehicles with fewer than 4 of a kind" in text
     titles = [part.text for part in page.parts if isinstance(part, Heading) and "cameras" in part.text]
-    assert titles[0] == "9 vehicles with 6 cameras"
+    assert titles[:2] == ["Kind 1: 6 vehicles with 6 cameras", "Kind 2: 3 vehicles with 6 cameras"]
     (names,) = _views(page, "names")
     assert sum(len(group.vehicles) for group in names) == 10
 

@@ -83,7 +83,7 @@ class Limits(Output, frozen=True, kw_only=True):
 
 
 class CameraLimits(Output, frozen=True, kw_only=True):
-    """A camera of a group.
+    """A camera of a kind.
 
     Attributes:
         name: Its name.
@@ -95,14 +95,16 @@ class CameraLimits(Output, frozen=True, kw_only=True):
 
 
 class FleetGroup(Output, frozen=True, kw_only=True):
-    """Vehicles with the same cameras.
+    """Vehicles of one kind: the same cameras, at nearly the same places.
 
     Attributes:
+        kind: Its number, from 1.
         vehicles: How many.
         median: Digest of their median calibration.
         cameras: In order.
     """
 
+    kind: int
     vehicles: int
     median: str
     cameras: tuple[CameraLimits, ...]
@@ -135,13 +137,13 @@ class CameraDistance(Output, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class VehicleDistance(Output, frozen=True, kw_only=True):
-    """How far one vehicle is from the median of its group.
+    """How far one vehicle is from the median of its kind.
 
     Attributes:
         vehicle: Its name.
         path: Its profile.
         profile: Digest of its profile.
-        group: Place of its group in `groups`.
+        group: Place of its kind in `groups`.
         cameras: In order.
     """
 
@@ -162,6 +164,7 @@ class Outlier(Output, frozen=True, kw_only=True):
         quantity: In what; the last part is the unit.
         value: Distance from the median.
         limit: What is allowed.
+        kind: Number of the vehicle's kind.
         text: The same as a sentence.
     """
 
@@ -171,6 +174,7 @@ class Outlier(Output, frozen=True, kw_only=True):
     quantity: str
     value: float | None
     limit: float | None
+    kind: int
     text: str
 
 
@@ -182,8 +186,9 @@ class FleetDiff(Output, frozen=True, kw_only=True):
         model: Name of the model whose queries are counted; empty without `--model`.
         vehicles: How many.
         seconds: Wall time.
-        groups: Vehicles with the same cameras, the largest group first.
-        matrix: Every vehicle against the median of its group, camera by camera.
+        kinds: How many kinds of vehicles there are.
+        groups: The kinds, the one with most vehicles first.
+        matrix: Every vehicle against the median of its kind, camera by camera.
         outliers: Cameras that are outliers, the farthest first.
         failed: Profiles that cannot be used, and why.
     """
@@ -193,6 +198,7 @@ class FleetDiff(Output, frozen=True, kw_only=True):
     model: str
     vehicles: int
     seconds: float
+    kinds: int
     groups: tuple[FleetGroup, ...]
     matrix: tuple[VehicleDistance, ...]
     outliers: tuple[Outlier, ...]

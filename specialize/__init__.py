@@ -1,10 +1,10 @@
-"""Turn a camera-to-BEV model and one vehicle's calibration into a smaller, static, proven model.
+"""Compile a camera-to-BEV model and one vehicle's calibration to a smaller, static, verified model.
 
     load_profile(path)          read and check a calibration profile
     build(request)              specialize a model for a profile; `request` is a `BuildRequest`
-    check(build_dir, calib)     is a build still right for this calibration?
-    diff(first, second)         what moved between two profiles
-    zoo.create(name)            a built-in model as a torch module
+    check(build_dir, calib)     check whether a build fits a calibration
+    diff(first, second)         show what moved between two profiles
+    zoo.create(name)            create a built-in model as a torch module
 
 Names are resolved when first used: importing the package imports neither numpy nor torch.
 """

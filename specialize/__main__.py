@@ -1,4 +1,4 @@
-"""`python -m specialize`, and the console script."""
+"""Run the command line as `python -m specialize`, and as the console script."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from specialize.cli.app import run
 
 
 def main() -> None:
-    """Run the command line and leave with its exit code."""
+    """Run the command line and exit with its exit code."""
     sys.exit(run(sys.argv[1:]))
 
 

@@ -1,8 +1,8 @@
-"""Digests of values and files: sha256 over a canonical binary form.
+"""Compute digests of values and files: sha256 over a canonical binary form.
 
-Nothing in a digest depends on time, host, path or the formatting of a file. Numbers are hashed by
-value: `1`, `1.0` and `1e0` agree, `-0.0` is `0.0`. Arrays are hashed with dtype and shape,
-little endian, in C order. NaN is refused, because it is never meant.
+Nothing in a digest depends on time, host, path or the formatting of a file. Numbers are hashed by value: `1`, `1.0` and
+`1e0` agree, `-0.0` is `0.0`. Arrays are hashed with dtype and shape, little endian, in C order. NaN is rejected,
+because it is never meant.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ import numpy as np
 from specialize.files.regular import open_regular
 
 UNSEALED = f"sha256:{'0' * 64}"
-"""What stands in a document in the place of its own digest while that is computed."""
+"""Placeholder of a document's own digest while that digest is computed."""
 
 _SETTLED_NS = 2_000_000_000
-"""Age from which a file's times tell a later change: coarse clocks of file systems count in two seconds."""
+"""Age after which a file's times reveal a later change: coarse clocks of file systems count in two seconds."""
 
 _known: dict[tuple[int, ...], str] = {}
 """Digests of files that this process has read, by device, inode, size and times."""
@@ -76,21 +76,21 @@ def digest_stream(file: io.BufferedIOBase) -> str:
 
 
 def _identity(descriptor: int) -> tuple[int, ...]:
-    """Return what changes when the content of an open file does."""
+    """Return values that change whenever the content of an open file does."""
     stat = os.fstat(descriptor)
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def seal(text: str) -> str:
-    """Return a document with its own digest in the place of `UNSEALED`, which it must contain once.
+    """Return a document with its own digest in place of `UNSEALED`, which it must contain once.
 
-    The digest is that of the text before the replacement, so that it can be checked: put 64 zeros in its place.
+    The digest is that of the text before the replacement, so that it can be checked: put 64 zeros back in its place.
     """
     return text.replace(UNSEALED, digest_bytes(text.encode()), 1)
 
 
 def sealed_digest(text: bytes, claimed: str) -> str:
-    """Return the digest of a document that names its own digest, as it should be; `claimed` is what it names."""
+    """Return the correct digest of a document that names its own digest; `claimed` is the digest that it names."""
     return digest_bytes(text.replace(claimed.encode(), UNSEALED.encode(), 1))
 
 

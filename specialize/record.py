@@ -1,6 +1,6 @@
-"""Records: values that a function returns, and that are printed and kept as JSON just as they stand.
+"""Define records: values that functions return, and that are printed and stored as JSON without conversion.
 
-The JSON of a record and its JSON Schema are what msgspec derives from its fields; meanings are those of its docstring.
+msgspec derives the JSON of a record and its JSON Schema from the fields; descriptions come from the docstring.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ T = TypeVar("T")
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An object of a JSON document: immutable, and a key that is not declared is an error."""
+    """An object of a JSON document: immutable, rejects undeclared keys."""
 
 
 class Figure(float):
-    """A number that may be NaN or infinite; JSON has neither, so there it is text."""
+    """A number that may be NaN or infinite, which are text in JSON because JSON has neither."""
 
 
 def to_json(value: object) -> Any:

@@ -1,4 +1,4 @@
-"""What a user asks for and what he gets: the values between the command line and the compiler."""
+"""Define requests and outcomes: the values between the command line and the compiler."""
 
 from __future__ import annotations
 
@@ -26,21 +26,22 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildOptions:
-    """What one build and all builds of a fleet are asked for in the same words.
+    """Options that a single build and a fleet's builds have in common.
 
     Attributes:
         model: Name of a built-in model, or path of an ONNX file.
-        checkpoint: Weights of a built-in model; seeded ones without it.
-        model_spec: Sidecar of an ONNX file; `my.model.yaml` beside `my.onnx` without it.
+        checkpoint: Weights of a built-in model; seeded weights by default.
+        model_spec: Sidecar of an ONNX file; by default `my.model.yaml` next to `my.onnx`.
         target: Toolchain to lower for.
-        attention: How deformable attention is written; the target's own form without it.
+        attention: How deformable attention is written; by default the target's own form.
         layout: How visible pairs are laid out.
-        align: Lengths are rounded up to a multiple of this.
+        align: Row counts are rounded up to a multiple of this.
         seed: Seed of weights without a checkpoint, and of verification frames.
         frames: Number of frames that verification compares.
-        precision: Number format that the proven model is converted to.
-        frames_dir: Frames that a conversion takes its ranges from and is measured on; seeded noise without it.
-        allow: Codes of what a person accepts in spite of which builds are made.
+        precision: Number format that the verified model is converted to.
+        frames_dir: Frames from which a conversion takes its ranges and on which its loss is measured; by default seeded
+            noise.
+        allow: Codes of errors despite which builds are made.
     """
 
     model: str = "bevformer_tiny"
@@ -57,7 +58,7 @@ class BuildOptions:
     allow: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse what no build can mean.
+        """Reject invalid combinations of options.
 
         Raises:
             UsageError: An option has a value that does not exist.
@@ -66,7 +67,7 @@ class BuildOptions:
         require_choice("--target", self.target, tuple(TARGETS))
         require_choice("--precision", self.precision, PRECISIONS)
         if self.frames_dir is not None and self.precision == "float32":
-            hint = "leave it away, or add --precision"
+            hint = "remove it, or add --precision"
             raise UsageError("--frames-dir", "--precision fp16 or int8", "--precision float32", hint)
         for name, number, least in (
             ("--align", self.align, 1),
@@ -84,10 +85,10 @@ class BuildOptions:
 
 
 def require_choice(option: str, value: str, known: tuple[str, ...]) -> None:
-    """Refuse a value that an option does not have.
+    """Reject a value that an option does not have.
 
     Raises:
-        UsageError: It is none of the known ones; the closest is named.
+        UsageError: It is not one of the known values; the error suggests the closest.
     """
     if value not in known:
         raise UsageError(option, f"one of {', '.join(known)}", repr(value), closest(value, known))
@@ -95,20 +96,20 @@ def require_choice(option: str, value: str, known: tuple[str, ...]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest(BuildOptions):
-    """One build.
+    """Request for one build.
 
     Attributes:
         calib: Calibration profile.
         mode: How calibration is bound.
-        output: Directory of the build; `build/<vehicle>` without it.
+        output: Directory of the build; by default `build/<vehicle>`.
         tolerance: `rotation=0.5deg,translation=3cm,...` for an envelope.
-        envelope_over: Further profiles that an envelope covers, and folders of them.
+        envelope_over: Additional profiles that an envelope covers, and folders of them.
         count_outside: Add an output to an envelope's model that counts the pairs visible outside.
         capacity: Capacity of tables: `auto`, a number, or one number per camera.
-        capacity_over: Further profiles that tables have room for, and folders of them.
-        allow_unchanged: Build a model in which there is nothing to specialize.
+        capacity_over: Additional profiles that tables have room for, and folders of them.
+        allow_unchanged: Build a model even if there is nothing to specialize in it.
         keep_every_site: Rewrite a site even if that costs more operations and bytes than it saves.
-        replace: Whether the build may take the place of a build of another model.
+        replace: Whether the build may replace a build of another model.
         measure: Whether to time original and specialized model once; no byte of the build depends on it.
     """
 
@@ -126,7 +127,7 @@ class BuildRequest(BuildOptions):
     measure: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what no build can mean.
+        """Reject invalid combinations of options.
 
         Raises:
             UsageError: An option has a value that does not exist, or belongs to another mode.
@@ -137,7 +138,7 @@ class BuildRequest(BuildOptions):
         self._check_modes()
 
     def _check_modes(self) -> None:
-        """Refuse options of another mode: they would change nothing."""
+        """Reject options of another mode, because they would have no effect."""
         owners: dict[str, dict[str, object]] = {
             "envelope": {
                 "--tolerance": self.tolerance,
@@ -153,20 +154,20 @@ class BuildRequest(BuildOptions):
                         name,
                         f"--mode {mode}",
                         f"--mode {self.mode}",
-                        f"leave {name} away, or add --mode {mode}",
+                        f"remove {name}, or add --mode {mode}",
                     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildOutcome:
-    """What a build left behind.
+    """Result of a build.
 
     Attributes:
         build_dir: Directory of the build.
-        up_to_date: Whether it was there already, made from the same key.
+        up_to_date: Whether it already existed, made from the same key.
         manifest: Its manifest.
         seconds: Wall time by stage, in order; empty if nothing was done.
-        warnings: What the user should know about this run, beyond the manifest's warnings.
+        warnings: Warnings about this run, in addition to the manifest's.
         measured: Time and memory of the original and the specialized model on this machine, if they were measured.
     """
 

@@ -1,6 +1,6 @@
-"""The version of this package, and what stands for the code that makes a build.
+"""Define the version of this package, and a digest of the code that makes builds.
 
-What computes digests and versions of libraries is imported when it is asked for: on the car only `VERSION` is.
+Modules that compute digests and versions of libraries are imported on demand: the car needs only `VERSION`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ NOT_IN_A_BUILD = {
     "store": "keeps builds",
     "zoo": "makes models, whose digests are in the key",
 }
-"""Files and folders of the package that no byte of a build depends on, and what they do instead."""
+"""Files and folders of the package that no byte of a build depends on, with their purpose."""
 
 LIBRARIES = ("jinja2", "msgspec", "numpy", "onnx", "onnx-ir", "onnxruntime", "scipy")
-"""Packages that compute or write what is in a build: they fold constants, infer shapes and lay out files."""
+"""Packages that compute or write parts of a build: they fold constants, infer shapes and serialize files."""
 
 _ROOT = Path(__file__).resolve().parent
 
@@ -39,8 +39,8 @@ def library_versions() -> dict[str, str]:
 def code_version(*parts: str) -> str:
     """Return the version and a digest of the code in some parts of the package, by default of all that makes a build.
 
-    The templates of the files in a build and the versions of `LIBRARIES` count as code. A build made by other code is
-    another build, also between two releases.
+    The templates of the files in a build and the versions of `LIBRARIES` count as code. Different code makes a
+    different build, also between two releases.
     """
     return version_of(_ROOT, *parts)
 

@@ -1,4 +1,4 @@
-"""What a build is on disk: a directory with a manifest that ties it to model, calibration and options."""
+"""Define a build on disk: a directory whose manifest ties it to model, calibration and options."""
 
 from specialize.artifact.build import Build, build_digests, record_files
 from specialize.artifact.key import BuildKey

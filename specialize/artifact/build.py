@@ -1,4 +1,4 @@
-"""A build's directory: a tree of digests, from the manifest's own over its files to what the model says of both."""
+"""Read a build's directory as a tree of digests: the manifest's own, its files', and those in the model's metadata."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ PROFILE = "profile.yaml"
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A build on disk, complete as far as names and sizes tell.
+    """A build on disk whose files have the right names and sizes.
 
     Attributes:
         folder: Its directory.
-        manifest: What it says about itself.
+        manifest: Its manifest.
     """
 
     folder: Path
@@ -34,10 +34,10 @@ class Build:
 
     @classmethod
     def open(cls, folder: Path) -> Build:
-        """Read a build's manifest and look whether its files are there, without reading them.
+        """Read a build's manifest, and check names and sizes of its files without reading them.
 
         Raises:
-            InputError: The directory is no build, or a file is missing or has another size.
+            InputError: The directory is not a build, or a file is missing or has another size.
         """
         build = cls(folder, read_manifest(folder))
         for name, record in build.manifest.files.items():
@@ -48,10 +48,10 @@ class Build:
 
     @classmethod
     def intact(cls, folder: Path) -> Build:
-        """Read a build's manifest and every file, and compare them: what a command does before it relies on a build.
+        """Read a build's manifest and every file, and compare them, as a command does before it relies on a build.
 
         Raises:
-            InputError: The directory is no build, or a file is not the one that the build wrote.
+            InputError: The directory is not a build, or a file is not the one that the build wrote.
         """
         build = cls.open(folder)
         build.require_intact()
@@ -79,10 +79,10 @@ class Build:
         return self.folder / path
 
     def require_intact(self, names: Collection[str] | None = None) -> None:
-        """Read every file, or some, and compare them with the manifest; each is read once per process.
+        """Read all files, or some, and compare them with the manifest; each is read once per process.
 
         Args:
-            names: The files that are relied on; all of the build without it.
+            names: The files to check; by default all files of the build.
 
         Raises:
             InputError: A file is not the one that the build wrote, or the model is of another build.
@@ -113,7 +113,7 @@ class Build:
         return profile
 
     def _require_tied(self) -> None:
-        """Compare what the model's metadata and the manifest say about each other."""
+        """Compare the model's metadata with the manifest."""
         tie, digests = read_metadata(read_props(self.model), str(self.model)), self.manifest.digests
         pairs = {
             "profile": (digests.profile, tie.profile),

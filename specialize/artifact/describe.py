@@ -1,4 +1,4 @@
-"""Graphs, sites and notes in the words of the manifest."""
+"""Describe graphs, sites and notes as the manifest stores them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from specialize.passes.compact import COSTS_MORE
 from specialize.passes.site import CompactedSite
 
 UNKNOWN = -1
-"""A dimension that is no number."""
+"""Value for a dimension that is not a number."""
 
 
 def describe_tensor(value: ir.Value) -> Tensor:
@@ -24,7 +24,7 @@ def describe_tensor(value: ir.Value) -> Tensor:
 
 
 def describe_site(site: CompactedSite, cameras: tuple[str, ...]) -> Site:
-    """Return a site with the names of its cameras; sites whose groups are no cameras have numbers."""
+    """Describe a site with the names of its cameras; sites whose groups are not cameras get numbers."""
     site = site.by_camera(len(cameras))
     groups = tuple(f"group {index}" for index in range(len(site.visible)))
     names = cameras if site.kind == "camera" else groups

@@ -1,4 +1,4 @@
-"""A small drawing of an attention site: what it computes step by step, before and after specialization."""
+"""Define a small drawing of an attention site: its steps before and after specialization."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ Kind = Literal["input", "calibration", "move", "work"]
 
 
 class Step(Record, frozen=True, kw_only=True):
-    """One step: nodes that do the same to the same, or a chain of element-wise ones.
+    """One step: nodes that apply the same operation to the same values, or a chain of element-wise ones.
 
     Attributes:
         what: Operators of the step, or the name of the tensor that enters.
-        times: How many nodes do it side by side.
-        kind: `input` enters, `calibration` enters and depends on the calibration alone, `move` moves rows,
+        times: Number of nodes that do it side by side.
+        kind: `input` is an input, `calibration` an input that depends on the calibration alone, `move` moves rows,
             `work` computes.
-        shape: Shape of the result; where results differ, their least and most.
+        shape: Shape of the result; if results differ, the minimum and the maximum.
         values: Numbers in all results together.
         after: Steps that it reads, as positions in the drawing.
     """

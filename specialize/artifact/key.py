@@ -1,4 +1,4 @@
-"""The build key: everything that can change a byte of a build, and nothing else."""
+"""Define the build key: everything that can change a byte of a build, and nothing else."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class BuildKey:
         return digest((_SCHEMA, *astuple(self)))
 
     def identity(self) -> BuildKey:
-        """Return what all builds agree in that may stand for each other.
+        """Return the part of the key that builds share if they are interchangeable.
 
         An engine with tables serves every vehicle, whichever it was made with.
         """

@@ -1,6 +1,6 @@
-"""The manifest of a build: what it was made from, what it computes, and the evidence.
+"""Define the manifest of a build: what it was made from, what it computes, and the evidence.
 
-Hashed content: no time, no host, no path. What a build took is printed, not kept.
+The manifest is hashed: it contains no time, host or path. The duration of a build is printed, but not stored.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ class Manifest(Record, frozen=True, kw_only=True):
     precision: Precision | None = None
 
     def extended(self, passes: Sequence[PassNote], warnings: Sequence[str]) -> Manifest:
-        """Return the manifest with further notes of passes and warnings behind those that it has."""
+        """Return the manifest with additional notes and warnings, appended to its own."""
         return msgspec.structs.replace(
             self, passes=(*self.passes, *passes), warnings=(*self.warnings, *warnings)
         )
@@ -188,7 +188,7 @@ CONTRACT = (
     "schema", "compiler", "vehicle", "model", "digests", "target", "mode", "layout", "align", "cameras", "sites",
     "inputs", "outputs", "spec", "source", "options", "allowed",
 )  # fmt: skip
-"""What of a manifest is known before the model is written, and is named in the model's metadata by its digest."""
+"""Fields of a manifest that are known before the model is written, and whose digest is in the model's metadata."""
 
 
 def contract_digest(manifest: Manifest) -> str:
@@ -197,7 +197,7 @@ def contract_digest(manifest: Manifest) -> str:
 
 
 def manifest_text(manifest: Manifest) -> str:
-    """Return the JSON of a manifest, with its own digest: the same value gives the same text."""
+    """Return the JSON of a manifest, including its own digest: equal values give equal text."""
     unsealed = msgspec.structs.replace(
         manifest, digest=UNSEALED, verify=_by_key(manifest.verify), flops=_by_key(manifest.flops)
     )

@@ -1,6 +1,6 @@
-"""What a build measured of itself, once, on the machine that made it: a file beside the build, not in it.
+"""Define the measurement of a build, made once on the machine that built it, in a file next to the build.
 
-Times differ from run to run, and a build is the same bytes wherever it is made; no digest covers this file.
+Times differ from run to run, but a build has the same bytes wherever it is made; so no digest covers this file.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Measured(Record, frozen=True, kw_only=True):
     contradictions: tuple[str, ...] = ()
 
     def how(self) -> str:
-        """Return what it was measured on and how, for people."""
+        """Describe the machine's runtime and the runs, for people."""
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         runs = sorted({part.runs for part in self.parts})
         times = (
@@ -84,17 +84,17 @@ class Measured(Record, frozen=True, kw_only=True):
 
 
 def measured_path(folder: Path) -> Path:
-    """Return where the figures of a build lie."""
+    """Return the path of a build's measurement."""
     return folder.parent / f"{folder.name}{SUFFIX}"
 
 
 def write_measured(folder: Path, digest: str, measured: Measured) -> Measured:
-    """Write the figures beside a build; return them, tied to its manifest.
+    """Write the measurement next to a build; return it, tied to the build's manifest.
 
     Args:
         folder: The build.
         digest: Digest of its manifest.
-        measured: The figures.
+        measured: The measurement.
     """
     tied = msgspec.structs.replace(measured, build=digest)
     text = msgspec.json.format(msgspec.json.encode(tied), indent=2).decode()
@@ -103,7 +103,7 @@ def write_measured(folder: Path, digest: str, measured: Measured) -> Measured:
 
 
 def read_measured(folder: Path, digest: str) -> Measured | None:
-    """Return the figures beside a build; None if there are none, or none of this build.
+    """Return the measurement next to a build, or None if there is none, or it is of another build.
 
     Args:
         folder: The build.
@@ -112,5 +112,5 @@ def read_measured(folder: Path, digest: str) -> Measured | None:
     try:
         found = msgspec.json.decode(read_regular(measured_path(folder)), type=Measured)
     except (OSError, InputError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None  # a build is whole without it
+        return None  # a build is complete without it
     return found if found.build == digest else None

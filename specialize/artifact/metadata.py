@@ -1,4 +1,4 @@
-"""What an ONNX file says about itself, so that a model without its manifest still names its calibration."""
+"""Write and read the metadata of an ONNX file, so that a model without its manifest still names its calibration."""
 
 from __future__ import annotations
 

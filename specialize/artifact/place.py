@@ -1,4 +1,4 @@
-"""Where a build goes: a folder named after its vehicle, in place of an older build and of nothing else."""
+"""Choose the folder of a build: named after its vehicle, and replacing nothing but an older build."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from specialize.files.atomic import explained
 from specialize.text.terminal import command
 
 LONGEST_NAME = 100
-"""Bytes of a vehicle's name that a folder takes over; file systems allow 255, and siblings have longer names."""
+"""Maximum bytes of a vehicle's name in a folder's name; file systems allow 255, and sibling files have longer names."""
 
 _SHOWN = 3
 
 
 def folder_name(vehicle: str) -> str:
-    """Return one part of a path for a vehicle: its name where that is one, else one that is like it and as unique.
+    """Return one path component for a vehicle: its name if possible, else a similar name that is as unique.
 
-    A name from a file must not choose the folder: `/`, `..` and control characters lead elsewhere or nowhere.
+    A name from a file must not choose the folder: `/`, `..` and control characters would lead elsewhere.
     """
     plain = "".join(c if c.isprintable() and c not in '/\\:*?"<>|' else "_" for c in vehicle).lstrip(".-")
     cut = plain.encode()[:LONGEST_NAME].decode(errors="ignore").strip()
@@ -33,10 +33,10 @@ def folder_name(vehicle: str) -> str:
 
 
 def require_outside(output: Path, build: Path, hint: str) -> None:
-    """Refuse to write into a build, whose files are those of its manifest.
+    """Reject an output location inside a build, whose files are those of its manifest.
 
     Raises:
-        InputError: The place is inside.
+        InputError: The location is inside.
     """
     with explained(output):
         inside = output.resolve().is_relative_to(build.resolve())
@@ -45,14 +45,14 @@ def require_outside(output: Path, build: Path, hint: str) -> None:
 
 
 def require_replaceable(folder: Path, model: str | None = None) -> None:
-    """Refuse to put a build where files are that no build wrote: publishing would take them away.
+    """Reject a folder with files that no build wrote, because publishing would remove them.
 
     Args:
-        folder: Where the build goes.
+        folder: Folder of the new build.
         model: The model whose build may be replaced; by default that of any.
 
     Raises:
-        InputError: The folder cannot be replaced as a whole; it has files and is no build, has more files than
+        InputError: The folder cannot be replaced as a whole; it has files and is not a build, has more files than
             those of its build, or has a build of another model.
     """
     _require_apart(folder)
@@ -63,7 +63,7 @@ def require_replaceable(folder: Path, model: str | None = None) -> None:
             there = read_manifest(folder)
         except InputError:
             if all((folder / name).is_file() for name in (FILE_NAME, MODEL, PROFILE)):
-                return  # a damaged build, which has neither files of its own nor a model any more
+                return  # a damaged build, which no longer names its files or its model
             there = None
     own = set() if there is None else {FILE_NAME, *there.files}
     require_own(folder, own, "a build with its own files only, because a build replaces the whole folder")
@@ -73,10 +73,10 @@ def require_replaceable(folder: Path, model: str | None = None) -> None:
 
 
 def require_own(folder: Path, own: Collection[str], expected: str) -> None:
-    """Refuse to replace a folder that has other files than these, by name below it.
+    """Reject a folder with other files than these, given by path below it.
 
     Raises:
-        InputError: It has; the first ones are named.
+        InputError: It has other files; the first ones are named.
     """
     with explained(folder):
         foreign = list(itertools.islice(_foreign(folder, own), _SHOWN + 1)) if folder.is_dir() else []
@@ -89,7 +89,7 @@ def require_own(folder: Path, own: Collection[str], expected: str) -> None:
 
 
 def _require_apart(folder: Path) -> None:
-    """Refuse folders that something else depends on: the root, the home, where a shell stands, where a disk hangs."""
+    """Reject folders that something else depends on: the root, the home, the current folder, a mount point."""
     with explained(folder):
         place, here = folder.resolve(), Path.cwd()
         kind = (
@@ -104,12 +104,12 @@ def _require_apart(folder: Path) -> None:
             else ""
         )
     if kind:
-        expected = "a folder of its own, because a build replaces the whole folder"
+        expected = "a separate folder, because a build replaces the whole folder"
         raise InputError(str(folder), expected, kind, f"name one inside it: -o {command(folder / 'NAME')}")
 
 
 def _foreign(folder: Path, own: Collection[str]) -> Iterator[str]:
-    """Yield the files below a folder that are not among its own, one by one; links are files, wherever they lead."""
+    """Yield the files below a folder that are not among its own; links count as files, wherever they lead."""
     waiting = [folder]
     while waiting:
         with os.scandir(waiting.pop()) as entries:

@@ -1,4 +1,4 @@
-"""What a build in another number format than float32 says about itself."""
+"""Define the manifest's record of a conversion to another number format than float32."""
 
 from __future__ import annotations
 

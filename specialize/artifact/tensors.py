@@ -1,7 +1,7 @@
-"""Tensor files: the safetensors format, written so that equal tensors give equal bytes.
+"""Read and write safetensors files, such that equal tensors give equal bytes.
 
-Eight bytes of length, a JSON header with type, shape and place of every tensor, then the tensors, little endian.
-The header's metadata carry a digest of all that the file says, so that one wrong bit is noticed.
+The file has eight bytes of length, a JSON header with type, shape and offset of every tensor, then the tensors, little
+endian. The header's metadata contain a digest of the whole content, so that a single wrong bit is detected.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
     except ValueError as error:
         raise InputError(str(path), "numbers", str(error), "make the file again") from error
     if written != found:
-        raise InputError(str(path), f"the content that was written, {written}", found, "make the file again")
+        raise InputError(str(path), f"the content as it was written, {written}", found, "make the file again")
     return tensors, metadata
 
 
@@ -88,7 +88,7 @@ def _parsed(path: Path) -> tuple[dict[str, Array], dict[str, str]]:
         header, data = _header(raw)
         metadata = header.pop(_METADATA, {})
         if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-            raise ValueError("metadata that are no texts")
+            raise ValueError("metadata that are not text")
         return _tiled(header, data), metadata
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError, OverflowError) as error:
         raise InputError(str(path), "a safetensors file", str(error)) from error
@@ -101,13 +101,13 @@ def _header(raw: bytes) -> tuple[dict[str, object], bytes]:
         raise ValueError(f"a header of {size} bytes in a file of {len(raw)}")
     header = json.loads(raw[_LENGTH : _LENGTH + size], object_pairs_hook=_once)
     if not isinstance(header, dict):
-        raise ValueError("a header that is no mapping")
+        raise ValueError("a header that is not a mapping")
     return header, raw[_LENGTH + size :]
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len({key for key, _ in pairs}) < len(pairs):
-        raise ValueError("a header with a name that stands twice")
+        raise ValueError("a header with a duplicate name")
     return dict(pairs)
 
 
@@ -117,7 +117,7 @@ def _tiled(header: Mapping[str, object], data: bytes) -> dict[str, Array]:
     places: list[tuple[int, int]] = []
     for name, entry in header.items():
         if not isinstance(entry, dict):
-            raise ValueError(f"an entry {name!r} that is no mapping")
+            raise ValueError(f"an entry {name!r} that is not a mapping")
         tensors[name], place = _tensor(data, entry)
         places.append(place)
     for begin, end in sorted(places):
@@ -125,7 +125,7 @@ def _tiled(header: Mapping[str, object], data: bytes) -> dict[str, Array]:
             raise ValueError("tensors that overlap or leave a gap")
         ends.add(end)
     if max(ends) != len(data):
-        raise ValueError(f"tensors of {max(ends)} bytes in a file with {len(data)} for them")
+        raise ValueError(f"tensors of {max(ends)} bytes in a file with {len(data)} bytes for them")
     return tensors
 
 

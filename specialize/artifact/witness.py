@@ -1,4 +1,4 @@
-"""What the witness found in a build: a second computation of the geometry, compared with the compiler's own."""
+"""Define the manifest's record of the witness, the second computation of the geometry."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Witness(Record, frozen=True, kw_only=True):
     not_witnessed: tuple[str, ...] = ()
 
     def line(self) -> str:
-        """Return in one line what agrees."""
+        """Summarise in one line what agrees."""
         said = []
         if self.grids:
             pairs, doubtful = (
@@ -133,9 +133,9 @@ class Witness(Record, frozen=True, kw_only=True):
             largest = max(each.deviation for each in self.inputs)
             said.append(f"calibration within {largest:.0e}")
         if self.envelope is not None and self.envelope.margin_px is not None:
-            said.append(f"nothing outside the envelope comes nearer than {self.envelope.margin_px:.3g} px")
+            said.append(f"no excluded pair comes closer to an image than {self.envelope.margin_px:.3g} px")
         if self.tables:
-            said.append(f"{len(self.tables)} tables read back")
+            said.append(f"{len(self.tables)} tables decoded")
         if self.not_witnessed:
             said.append(f"not witnessed: {len(self.not_witnessed)}, see the manifest")
         return f"witness: {', '.join(said) or 'nothing to compare'}"

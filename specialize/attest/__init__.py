@@ -1,6 +1,6 @@
-"""What a build says to others: in-toto statements and a model signature, made from its manifest and checked against it.
+"""Make statements about a build for others: in-toto statements and a model signature, derived from its manifest.
 
-Statements and manifests need the standard library; `signing` alone calls the package `model-signing`.
+Statements and manifests need only the standard library; `signing` alone calls the package `model-signing`.
 """
 
 from specialize.attest.checking import Attested, check_attested

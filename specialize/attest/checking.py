@@ -1,4 +1,4 @@
-"""Check statements and a signature against the build that they should be about; no model is run."""
+"""Check statements and a signature against a build, without running a model."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _HINT = "name a file *.intoto.json that `specialize attest` wrote"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attested:
-    """What was checked, and found right.
+    """What was checked successfully.
 
     Attributes:
         build_dir: The build.
         subjects: Number of its files.
         signature: The signature; None if none was given.
-        public_key: The key that it is by.
+        public_key: The public key of the signer.
         statements: The statements, with the type of each.
     """
 
@@ -40,23 +40,23 @@ class Attested:
 def check_attested(
     folder: Path, signature: Path | None, key: Path | None, given: tuple[Path, ...] = ()
 ) -> Attested:
-    """Check that a build is the one that was signed, and that statements say what it says.
+    """Check that a build is the one that was signed, and that statements agree with it.
 
     Args:
         folder: The build.
         signature: A signature of it, as a Sigstore bundle.
-        key: The public key of whoever signed.
+        key: The public key of the signer.
         given: Statements about it.
 
     Raises:
         UsageError: One of signature and key is missing, or the package that checks is not installed.
-        InputError: The build is damaged or has further files; a signature, key or statement cannot be read.
+        InputError: The build is damaged or has additional files; a signature, key or statement cannot be read.
         VerificationError: The signature or a statement is of another build, or of another key.
     """
     if (signature is None) != (key is None):
         option, other = ("--signature", "--public-key") if key is None else ("--public-key", "--signature")
         raise UsageError(
-            option, f"{other} with it", "none", "a signature is checked with the key of its owner"
+            option, f"{other} with it", "none", "a signature is checked with the public key of its signer"
         )
     build, digests = whole_build(folder)
     if signature is not None and key is not None:
@@ -69,7 +69,7 @@ def check_attested(
 
 
 def _checked(build: Build, digests: Mapping[str, str], path: Path) -> str:
-    """Return the type of a statement that says what the build itself says."""
+    """Return the type of a statement that agrees with the build."""
     found = read_json(path, "an in-toto statement", _HINT)
     if found.get("_type") != STATEMENT:
         raise InputError(f"{path}: _type", repr(STATEMENT), repr(found.get("_type")), _HINT)
@@ -80,18 +80,18 @@ def _checked(build: Build, digests: Mapping[str, str], path: Path) -> str:
     _require_same(digests, named_digests(found.get("subject"), str(path), _HINT), path)
     place = _difference(plain_statement(known[kind]), found, "")
     if place:
-        hint = f"do not use it; `specialize attest {build.folder}` writes what the build says"
+        hint = f"do not use it; `specialize attest {build.folder}` writes the statement of this build"
         raise VerificationError(
-            f"{path}: {place}", "what the manifest of the build says", "something else", hint
+            f"{path}: {place}", "the value in the build's manifest", "another value", hint
         )
     return kind
 
 
 def _require_same(digests: Mapping[str, str], named: Mapping[str, str], path: Path) -> None:
-    """Refuse what names other files than those of the build.
+    """Reject a statement that names other files than those of the build.
 
     Raises:
-        VerificationError: Names the first of them.
+        VerificationError: It does; the error names the first file.
     """
     for name in sorted(digests.keys() | named.keys()):
         expected, found = digests.get(name, ""), named.get(name, "")
@@ -99,7 +99,7 @@ def _require_same(digests: Mapping[str, str], named: Mapping[str, str], path: Pa
             expected, found = (
                 f"sha256 {short(each)}…" if each else "no such file" for each in (expected, found)
             )
-            hint = "it is of another build: take the one that was made for this build, or attest this one"
+            hint = "it is of another build: use the one that was made for this build, or attest this build"
             raise VerificationError(f"{path}: {name}", f"{expected}, as in the build", found, hint)
 
 

@@ -1,4 +1,4 @@
-"""Attest a build: write its statements and its signature into a folder beside it."""
+"""Attest a build: write its statements and its signature to a folder."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def attest_build(folder: Path, output: Path, key: Path | None = None) -> Attesta
         UsageError: There is a key, and the package that signs is not installed.
     """
     build, digests = whole_build(folder)
-    require_outside(output, folder, "a signature covers every file of the folder: choose one beside it")
+    require_outside(output, folder, "a signature covers every file of the folder: choose a folder next to it")
     made = statements(build, digests)
     signature = model_statement(build.manifest, digests)
     last, other = (UNSIGNED, SIGNED) if key is None else (SIGNED, UNSIGNED)
@@ -65,7 +65,7 @@ def attest_build(folder: Path, output: Path, key: Path | None = None) -> Attesta
     for name, data in files.items():
         write_file(output / name, data)
     with explained(output / other):
-        (output / other).unlink(missing_ok=True)  # of an earlier run: it may be of another build
+        (output / other).unlink(missing_ok=True)  # of an earlier run, which may be of another build
     return Attestation(
         build_dir=folder, output=output, files=tuple(files), subjects=len(digests),
         result=made[TEST_RESULT].predicate.result, signed=key is not None,
@@ -80,7 +80,7 @@ def statements(build: Build, digests: Mapping[str, str]) -> dict[str, Statement[
     """
     if not build.manifest.key:
         where, hint = f"{build.folder / FILE_NAME}: key", "it was built by an older version: build again"
-        raise InputError(where, "what was asked for", "none", hint)
+        raise InputError(where, "the options of the request", "none", hint)
     return {
         PROVENANCE: provenance(build.manifest, digests),
         TEST_RESULT: test_result(build.manifest, digests),
@@ -88,10 +88,10 @@ def statements(build: Build, digests: Mapping[str, str]) -> dict[str, Statement[
 
 
 def whole_build(folder: Path) -> tuple[Build, dict[str, str]]:
-    """Return an intact build, in whose folder there is nothing else, and `sha256:<hex>` of each of its files.
+    """Return an intact build without additional files in its folder, and `sha256:<hex>` of each of its files.
 
     Raises:
-        InputError: A file is damaged or missing, or is not of the build.
+        InputError: A file is damaged or missing, or does not belong to the build.
     """
     digests = build_digests(folder)
     with explained(folder):
@@ -102,6 +102,6 @@ def whole_build(folder: Path) -> tuple[Build, dict[str, str]]:
         }
     foreign = sorted(names - set(digests))
     if foreign:
-        hint = "move it out of the folder: whoever checks a signature refuses files that were not signed"
-        raise InputError(str(folder / foreign[0]), "the files of the build alone", "a further file", hint)
+        hint = "move it out of the folder: signature checks reject files that were not signed"
+        raise InputError(str(folder / foreign[0]), "only the files of the build", "an additional file", hint)
     return Build.open(folder), digests

@@ -1,7 +1,7 @@
-"""SLSA provenance v1 of a build: from what it was made, with which options, by what (https://slsa.dev/provenance/v1).
+"""Write SLSA provenance v1 of a build: its materials, options and builder (https://slsa.dev/provenance/v1).
 
-Times, the invocation and the builder's machine are left out: equal builds have equal provenance. So it says what was
-built and from what; it makes no claim of a SLSA build level, which is a property of the place where one builds.
+Times, the invocation and the builder's machine are left out, so that equal builds have equal provenance. It states what
+was built and from what; it does not claim an SLSA build level, which is a property of a build service.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from specialize.digest import digest_bytes
 
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 BUILDER = "urn:specialize:builder:local"
-"""Builder that is whoever ran the command: a build service has a URI of its own, and signs its own provenance."""
+"""Builder id for whoever ran the command; a build service has a URI of its own, and signs its own provenance."""
 
 BUILD_TYPE = "urn:specialize:build:v1"
-"""Kind of build whose parameters docs/guides/signing.md lists."""
+"""Build type whose parameters docs/guides/signing.md lists."""
 
 OPTIONS = (
     "target", "mode", "layout", "align", "attention", "precision", "tolerance", "count_outside", "capacity", "frames",
     "seed", "allow_unchanged", "keep_every_site", "allow",
 )  # fmt: skip
-"""What of a build key a user asks for; the rest of the key are digests of what goes into the build."""
+"""Fields of a build key that a user sets; the rest of the key are digests of what goes into the build."""
 
 
 class BuildDefinition(Record, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
-"""Test results of a build (https://in-toto.io/attestation/test-result/v0.1): what was compared, on what, how it ended.
+"""Write test results of a build (https://in-toto.io/attestation/test-result/v0.1): the checks, and how they ended.
 
-Each name is one check that the manifest has evidence of. A check that was made and found nothing is passed, one that
-could not be made or that a person allowed to fail is warned, one that found a difference is failed.
+Each name is one check that the manifest has evidence of. A check that found no difference is passed, one that could not
+be made or that a person allowed to fail is warned, and one that found a difference is failed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The manifest of OpenSSF Model Signing v1.0: every file with its digest, in a DSSE envelope in a Sigstore bundle.
+"""Write the manifest of OpenSSF Model Signing v1.0: every file with its digest, in a DSSE envelope in a Sigstore
+bundle.
 
-Made here without a signature; whoever signs, signs the payload. One that was signed is read here as well, but whether
-its signature is right is for `signing` to say.
+The manifest is written unsigned; a signer signs the payload. Signed bundles are read here as well, but only `signing`
+checks the signature itself.
 """
 
 from __future__ import annotations

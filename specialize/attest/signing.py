@@ -1,6 +1,6 @@
-"""The package `model-signing`: signs a build with a private key and checks a signature with a public key.
+"""Sign a build with a private key, and check a signature with a public key, by the package `model-signing`.
 
-The only module that imports it. A failure of any kind inside the package is a signature that is not accepted.
+This is the only module that imports the package. Any failure inside the package means that the signature is rejected.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def signed_bundle(build: Path, key: Path) -> bytes:
     try:
         config = signing.Config().use_elliptic_key_signer(private_key=key)
     except Exception as error:
-        hint = f"{_KEY_HINT}; sign with model_signing itself where the key has a password"
+        hint = f"{_KEY_HINT}; if the key has a password, sign with model_signing itself"
         raise InputError(str(key), f"{_KEY}, private", _first_line(error), hint) from error
     with temporary_folder("sign") as folder, _quiet():
         config.set_hashing_config(_every_file()).sign(build, folder / "model.sig")
@@ -68,7 +68,7 @@ def require_signed(build: Path, signature: Path, key: Path) -> None:
         with _quiet():
             config.set_hashing_config(_every_file()).verify(build, signature)
     except Exception as error:
-        hint = "use the public key of whoever signed; if it is that one, do not use this build"
+        hint = "use the public key of the signer; if this is that key, do not use this build"
         raise VerificationError(
             str(signature), f"a signature of {build} by the key {key}", _first_line(error), hint
         ) from error

@@ -1,7 +1,7 @@
-"""In-toto Statement v1: who is spoken of, by digest, and what is said; specification at github.com/in-toto/attestation.
+"""Define in-toto Statement v1: subjects by digest, and a predicate; specification at github.com/in-toto/attestation.
 
 A `sha256` is that of a file's bytes, as in-toto defines it. Digests that this package computes over content, such as
-that of a calibration, which does not depend on the spelling of a file, stand under a name of their own.
+that of a calibration, which does not depend on the formatting of a file, have a name of their own.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def named_digests(entries: Any, where: str, hint: str) -> dict[str, str]:
     try:
         found = {str(entry["name"]): str(entry["digest"]["sha256"]) for entry in entries}
         if not found or len(found) < len(entries) or any(len(digits) != _HEX for digits in found.values()):
-            raise ValueError("none, a name that stands twice, or a digest of another length")
+            raise ValueError("none, a duplicate name, or a digest of another length")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         found_text = f"{type(error).__name__.lower()} {error}"
         raise InputError(f"{where}: subject", "files with name and sha256", found_text, hint) from error

@@ -1,7 +1,7 @@
-"""Run two forms of a model a few times in turn: a first figure, until a benchmark repeats it.
+"""Run two forms of a model a few times in turn, as a first figure before a benchmark.
 
-Each form lives in a process of its own, so that its peak memory is its own. Both run on one thread and are compared by
-processor time: threads that wait would count, and what else the machine does would count as wall time.
+Each form lives in its own process, so that its peak memory is its own. Both run on one thread and are compared by
+processor time, because waiting threads and other work on the machine would count as wall time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a benchmark found. Times are of one machine; ratios are what one takes home, so they come first."""
+"""Define the result of a benchmark. Times hold for one machine, so ratios come first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process that one form of a model runs in: opens the model, then runs it when told to.
+"""Run one form of a model in its own process: open the model, then run it on command.
 
 Started by `measure` as `python -m specialize.bench.worker MODEL FEED.npz RUNTIME THREADS`. One JSON object
 per line on both sides: `run` answers with seconds, `peak` with bytes, `profile` with seconds per operator, and is the

@@ -1,1 +1,1 @@
-"""What the vehicle is: cameras, lenses, poses, tolerances; read, written, compared and checked."""
+"""Model a vehicle's calibration: cameras, lenses, poses and tolerances; read, write, compare and lint it."""

@@ -1,4 +1,4 @@
-"""One camera of a vehicle: image size, lens, and where the lidar's points land in its image."""
+"""Define one camera of a vehicle: image size, lens, and the projection of lidar points into its image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from specialize.calibration.pose import Matrix, Pinhole, decompose, intrinsic_4x
 from specialize.calibration.tolerance import EXACT, Tolerance
 from specialize.errors import InputError, closest
 
-# How many coefficients each lens model has, in the order of its name or of OpenCV.
+# Number of coefficients of each lens model, in the order of its name or of OpenCV.
 DISTORTION_MODELS = {
     "radial": 3,  # k1, k2, k3
     "radtan": 4,  # k1, k2, p1, p2
@@ -28,7 +28,7 @@ DISTORTION_MODELS = {
 
 @dataclass(frozen=True, slots=True)
 class Distortion:
-    """A lens model by name and its coefficients, as `DISTORTION_MODELS` counts them.
+    """Lens model by name with its coefficients; `DISTORTION_MODELS` gives their number.
 
     Models see undistorted images; the coefficients say which raw images this calibration undistorts.
     """
@@ -101,7 +101,7 @@ class Camera:
         """
         where = f"camera {self.name!r}"
         if not self.name or self.name != self.name.strip():
-            raise InputError(where, "a name without blanks around it", repr(self.name))
+            raise InputError(where, "a name without leading or trailing blanks", repr(self.name))
         checks.printable(self.name, where)
         for key in ("width_px", "height_px"):
             if getattr(self, key) < 1:
@@ -134,7 +134,7 @@ class Camera:
         time_offset_s: float = 0.0,
         tolerance: Tolerance = EXACT,
     ) -> Camera:
-        """Make a camera of an intrinsic (3, 3) in px and a pose (4, 4) in m."""
+        """Make a camera from an intrinsic (3, 3) in px and a pose (4, 4) in m."""
         return cls(
             name,
             *size_px,
@@ -162,7 +162,7 @@ class Camera:
         time_offset_s: float = 0.0,
         tolerance: Tolerance = EXACT,
     ) -> Camera:
-        """Make a camera of a lens, whose raw images the model is given, and a pose (4, 4) in m."""
+        """Make a camera from a lens, if the model is given its raw images, and a pose (4, 4) in m."""
         return cls.pinhole(
             name, size_px, lens.central(), camera_from_lidar,
             lens=lens, is_raw=True, time_offset_s=time_offset_s, tolerance=tolerance,
@@ -179,7 +179,7 @@ class Camera:
         time_offset_s: float = 0.0,
         tolerance: Tolerance = EXACT,
     ) -> Camera:
-        """Make a camera of a bare `lidar2img` (4, 4)."""
+        """Make a camera from a bare `lidar2img` (4, 4)."""
         return cls(
             name,
             *size_px,
@@ -190,13 +190,13 @@ class Camera:
         )
 
     def as_pinhole(self) -> Pinhole:
-        """Return intrinsic and pose, recovered from `lidar2img` where they were not given."""
+        """Return intrinsic and pose, derived from `lidar2img` if they were not given."""
         if self.intrinsic is None or self.camera_from_lidar is None:
             return decompose(self.image_from_lidar)
         return Pinhole(self.intrinsic, self.camera_from_lidar)
 
     def width_rad(self) -> float:
-        """Return the angle between what the first and the last column of the image show, at the height of the axis."""
+        """Return the angle between the rays of the first and the last image column, at the height of the axis."""
         if self.is_raw and self.lens is not None:
             return self.lens.width_rad(self.width_px)
         intrinsic = self.as_pinhole().intrinsic
@@ -204,14 +204,14 @@ class Camera:
         return math.atan2(centre, focal) + math.atan2(self.width_px - centre, focal)
 
     def project(self, points_m: ArrayLike, nearest_m: float = 0.0) -> tuple[Matrix, NDArray[np.bool_]]:
-        """Return where points of the lidar's frame land in the images that the model is given.
+        """Project points of the lidar frame into the images that the model is given.
 
         Args:
             points_m: (..., 3) in m.
-            nearest_m: Depth along the axis that a point has more of; a raw lens also sees beside and behind it.
+            nearest_m: Minimum depth along the axis, exclusive; a raw lens also sees points beside and behind it.
 
         Returns:
-            Pixels (..., 2), NaN where nothing is seen; and (...) whether there is a pixel, inside the image or not.
+            Pixels (..., 2), NaN for invisible points; and (...) whether there is a pixel, inside the image or not.
         """
         points = np.asarray(points_m, np.float64)
         if self.is_raw and self.lens is not None and self.camera_from_lidar is not None:
@@ -225,7 +225,7 @@ class Camera:
         return np.where(valid[..., None], pixels, np.nan), valid
 
     def content(self) -> dict[str, object]:
-        """Return what a digest covers: the matrices as given, and everything else that is physical."""
+        """Return the content for a digest: the matrices as given, and everything else that is physical."""
         matrices: dict[str, object] = {"image_from_lidar": self.image_from_lidar}
         if self.intrinsic is not None:
             matrices = {"intrinsic": self.intrinsic, "camera_from_lidar": self.camera_from_lidar}

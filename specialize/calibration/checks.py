@@ -1,6 +1,6 @@
-"""The physical checks of a calibration: finite, orthonormal, right-handed, invertible.
+"""Check the physics of a calibration: finite, orthonormal, right-handed, invertible.
 
-Each takes a value and `where` it stands, returns a read-only float64 copy, or raises `InputError`.
+Each function takes a value and its location `where`, and returns a read-only float64 copy or raises `InputError`.
 Nothing is repaired: a matrix that passes is kept bit for bit.
 """
 
@@ -13,16 +13,16 @@ from specialize.calibration.pose import Matrix, rotation_defect
 from specialize.errors import InputError
 from specialize.text.terminal import is_plain
 
-# Matrices written with four decimals are orthonormal to about 2e-4, real rigs to 1e-4 and better.
+# Matrices written with four decimals are orthonormal to about 2e-4, those of real rigs to 1e-4 or better.
 ROTATION_TOLERANCE = 5e-4
-# A last row is written by hand or computed; it is never further from (0, 0, 0, 1) than rounding.
+# A last row is written by hand or computed, so it differs from (0, 0, 0, 1) by rounding at most.
 LAST_ROW_TOLERANCE = 1e-9
 # A product of an intrinsic and a pose has a condition number of about 1e4.
 CONDITION_LIMIT = 1e12
 
 
 def printable(text: str, where: str) -> str:
-    """Return a name that has only characters that a terminal shows as themselves, or blanks."""
+    """Return a name if it has only printable characters and blanks."""
     if not is_plain(text):
         hint = "names appear on terminals and in file names: remove control characters and escapes"
         raise InputError(where, "printable characters", repr(text), hint)

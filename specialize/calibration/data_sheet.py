@@ -1,10 +1,10 @@
-"""A profile typed in from a data sheet: cameras by their field of view and mounting, as a commented file.
+"""Write a profile from a data sheet: cameras by field of view and mounting, as a commented file.
 
     CAM_FRONT=1920x1080,fov_deg=65,x_m=1.8,z_m=1.4,pitch_deg=2
     CAM_LEFT=1920x1080,focal_px=1100,x_m=1.6,y_m=0.5,z_m=1.5,yaw_deg=55
 
-Lenses are taken as ideal: square pixels, the principal point in the middle. That is good enough to plan and to
-choose mounts; a car drives with what was measured.
+Lenses are assumed ideal: square pixels, the principal point in the middle. That is good enough for planning and for
+choosing mounts; on the road, use measured lenses.
 """
 
 from __future__ import annotations
@@ -58,10 +58,10 @@ class Mounted:
 
 
 def camera_from_text(text: str) -> Mounted:
-    """Return a camera from `NAME=WIDTHxHEIGHT,key=value,...`.
+    """Parse a camera from `NAME=WIDTHxHEIGHT,key=value,...`.
 
     Raises:
-        UsageError: A part is missing, unknown or no number, or the lens is none.
+        UsageError: A part is missing, unknown or not a number, or there is not exactly one lens key.
     """
     option = f"--camera {text!r}"
     name, _, rest = text.partition("=")
@@ -76,33 +76,34 @@ def camera_from_text(text: str) -> Mounted:
     if len(lenses) != 1:
         raise UsageError(option, f"one of {' and '.join(LENS)}", " and ".join(lenses) or "neither")
     if not 0 < given[lenses[0]] < (180 if lenses == ["fov_deg"] else math.inf):
-        hint = "a lens of 180 degrees or more is no pinhole" if lenses == ["fov_deg"] else ""
+        hint = "a pinhole camera sees less than 180 degrees" if lenses == ["fov_deg"] else ""
         expected = "an angle between 0 and 180" if lenses == ["fov_deg"] else "a length above 0"
         raise UsageError(f"{option}: {lenses[0]}", expected, f"{given[lenses[0]]:g}", hint)
     return Mounted(name.strip(), (int(found[1]), int(found[2])), given)
 
 
 def lidar_from_text(text: str) -> dict[str, float]:
-    """Return the lidar's metres and degrees in the vehicle from `key=value,...`.
+    """Parse the lidar's position (m) and angles (degrees) on the vehicle from `key=value,...`.
 
     Raises:
-        UsageError: A part is unknown or no number.
+        UsageError: A part is unknown or not a number.
     """
     return _numbers(f"--lidar {text!r}", text.split(","), LIDAR_KEYS)
 
 
 def data_sheet_text(vehicle: str, cameras: Sequence[Mounted], lidar: Mapping[str, float]) -> str:
-    """Return the file: YAML that a person can go on with.
+    """Return the profile as commented YAML, for a person to edit.
 
     Args:
-        vehicle: Its name.
+        vehicle: Name of the vehicle.
         cameras: In the order that the model expects.
         lidar: Metres and degrees of the lidar in the vehicle.
     """
     lines = [
         "# The vehicle's frame: x forward, y left, z up; metres and degrees.",
         "# Angles are right-handed: yaw turns left, pitch turns down, roll lowers the right side.",
-        "# Lenses are ideal: put measured intrinsics and distortion in their place before a car drives with this.",
+        "# Lenses are ideal: replace them by measured intrinsics and distortion before a car "
+        "drives with this.",
         f"schema: {SCHEMA}",
         f"vehicle: {word(vehicle)}",
         "lidar2ego:  # a lidar with x right and y forward, as in nuScenes, has yaw_deg: -90",

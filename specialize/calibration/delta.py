@@ -1,4 +1,4 @@
-"""What changed between two calibrations, in millimetres, milliradians, per cent and pixels."""
+"""Compare two calibrations: changes in millimetres, milliradians, percent and pixels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from specialize.digest import digest
 # Points on circles around the lidar: low on the road, at a car's middle, above its roof.
 RING_HEIGHTS_M = (-1.8, -0.5, 0.5)
 RING_STEP_RAD = math.radians(0.5)
-# Closer to the image plane than this, a point has no useful image.
+# A point closer to the image plane than this has no useful image.
 MIN_DEPTH_M = 0.1
 
 
@@ -73,7 +73,7 @@ class ProfileDelta:
     same: bool
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values; units are the last part of a key."""
+        """Return plain values; each key ends with its unit."""
         return {
             "same": self.same,
             "added": list(self.added),
@@ -84,7 +84,7 @@ class ProfileDelta:
 
 
 def compare(first: CalibrationProfile, second: CalibrationProfile) -> ProfileDelta:
-    """Return what changed from the first profile to the second."""
+    """Compare a second profile with a first."""
     before, after = first.camera_names(), second.camera_names()
     common = tuple(name for name in after if name in before)
     return ProfileDelta(
@@ -97,7 +97,7 @@ def compare(first: CalibrationProfile, second: CalibrationProfile) -> ProfileDel
 
 
 def compare_cameras(first: Camera, second: Camera) -> CameraDelta:
-    """Return what changed from the first camera to the second."""
+    """Compare a second camera with a first."""
     a, b = first.as_pinhole(), second.as_pinhole()
     focal = [abs(b.intrinsic[i, i] / a.intrinsic[i, i] - 1) for i in range(2)]
     centres = centre_m(b.camera_from_lidar) - centre_m(a.camera_from_lidar)
@@ -119,7 +119,7 @@ def compare_cameras(first: Camera, second: Camera) -> CameraDelta:
 
 
 def ring_shifts_px(first: Camera, second: Camera, radius_m: float) -> Matrix:
-    """Return the movements (M,) in px of ring points that are in either image and before both cameras."""
+    """Return the movements (M,) in px of ring points that are in either image and in front of both cameras."""
     points = _ring(radius_m)
     pixels_a, before_a = first.project(points, MIN_DEPTH_M)
     pixels_b, before_b = second.project(points, MIN_DEPTH_M)

@@ -1,8 +1,8 @@
 """Read a small YAML document into plain values, without YAML's surprises.
 
-What differs from `yaml.safe_load`: numbers are those of YAML 1.2 and JSON (`1e0` is a number, `010`
-is ten, `1:30` and `no` are text); a key may stand once; tags are refused; aliases are allowed until
-the expanded document gets large, so an alias bomb ends early; the size and depth are limited.
+Differences from `yaml.safe_load`: numbers are those of YAML 1.2 and JSON (`1e0` is a number, `010` is ten, `1:30` and
+`no` are text); duplicate keys and tags are rejected; aliases are allowed until the expanded document gets too large,
+which stops alias bombs early; size and depth are limited.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def read_text(path: Path, size_limit_bytes: int = SIZE_LIMIT_BYTES) -> str:
         InputError: The file is missing, too large, or not UTF-8.
     """
     if not path.is_file():
-        found = "a directory" if path.is_dir() else "nothing there"
+        found = "a directory" if path.is_dir() else "no such file"
         raise InputError(str(path), "a readable file", found, _hint_for_missing(path))
     try:
         with path.open("rb") as file:
@@ -73,7 +73,7 @@ def parse_document(text: str, source: str) -> Any:
 
 
 def _hint_for_missing(path: Path) -> str:
-    """Return the closest sibling's name as a hint, or where nothing is found."""
+    """Return a hint for a missing file: the most similar name in its folder, or the folder that does not exist."""
     if path.is_dir():
         return "name the file inside it"
     if not path.parent.is_dir():
@@ -82,7 +82,7 @@ def _hint_for_missing(path: Path) -> str:
 
 
 class _Builder:
-    """Builds values from parser events; counts every value, also those that an alias repeats."""
+    """Builder of values from parser events that counts every value, including those repeated by an alias."""
 
     def __init__(self, text: str, source: str) -> None:
         self.source = source
@@ -107,7 +107,7 @@ class _Builder:
         return value
 
     def value(self, event: Any, depth: int) -> Any:
-        """Return the value that starts at `event`, consuming its events."""
+        """Return the value that starts at `event`, and consume its events."""
         self.count(1, event)
         if depth > DEPTH_LIMIT:
             raise self.error(event, f"at most {DEPTH_LIMIT} levels of nesting", "more")
@@ -128,14 +128,14 @@ class _Builder:
         return value
 
     def sequence(self, depth: int) -> list[Any]:
-        """Return the items up to the end of a sequence."""
+        """Return the items of a sequence."""
         items = []
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
             items.append(self.value(event, depth + 1))
         return items
 
     def mapping(self, depth: int) -> dict[str, Any]:
-        """Return the entries up to the end of a mapping; keys are text and stand once."""
+        """Return the entries of a mapping; keys are text and unique."""
         entries: dict[str, Any] = {}
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
@@ -147,7 +147,7 @@ class _Builder:
         return entries
 
     def alias(self, event: Any) -> Any:
-        """Return the anchored value again; its whole size counts again."""
+        """Return the anchored value again; its whole size is counted again."""
         if event.anchor not in self.anchors:
             raise self.error(event, "an alias of a finished anchor", f"*{event.anchor}")
         value, nodes = self.anchors[event.anchor]
@@ -155,7 +155,7 @@ class _Builder:
         return value
 
     def count(self, nodes: int, event: Any) -> None:
-        """Add to the number of values and stop when there are too many."""
+        """Add to the number of values, and raise if there are too many."""
         self.nodes += nodes
         if self.nodes > NODE_LIMIT:
             hint = "profiles and sidecars have a few hundred; are aliases repeated?"
@@ -168,7 +168,7 @@ class _Builder:
         return InputError(where, expected, found, hint)
 
     def syntax_error(self, error: yaml.YAMLError) -> InputError:
-        """Return the parser's complaint as an error of ours."""
+        """Return the parser's error as an `InputError`."""
         where = self.source
         mark = getattr(error, "problem_mark", None)
         if mark is not None:

@@ -1,4 +1,4 @@
-"""Several profiles at once: files, and folders of them."""
+"""Load several profiles from files and folders."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SUFFIXES = (".yaml", ".yml")
 
 
 def profile_files(places: Iterable[Path]) -> tuple[Path, ...]:
-    """Return the profile files that are named, and those in the folders that are, sorted within a folder.
+    """Return the named profile files and those in the named folders, sorted within each folder.
 
     Raises:
         InputError: A folder has no profile.

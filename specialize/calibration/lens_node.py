@@ -21,10 +21,10 @@ _KEYS = ("max_angle_rad", "pixel_centre", "size_px", "windshield")
 
 
 def read_lens(node: Node) -> Lens:
-    """Return the lens of a mapping.
+    """Parse the lens in a mapping.
 
     Raises:
-        InputError: A key or a parameter is missing, unknown, or describes no lens; says where.
+        InputError: A key or a parameter is missing, unknown or invalid; the error names the key path.
     """
     node.mapping(("model", "parameters"), _KEYS)
     model, given = node.child("model").text(), node.child("parameters")
@@ -46,7 +46,7 @@ def read_lens(node: Node) -> Lens:
 
 
 def _number(node: Node) -> float:
-    """Return a parameter; the reference polynomial of an f-theta lens may be given by its name."""
+    """Parse a parameter; the reference polynomial of an f-theta lens may be given by name."""
     names = FTheta.REFERENCES
     return float(names.index(node.value)) if node.value in names else node.number()
 
@@ -61,7 +61,7 @@ def _windshield(node: Node) -> Windshield:
 
 
 def lens_lines(lens: Lens, size_px: tuple[int, int] | None) -> list[str]:
-    """Return the YAML of a lens, every number with all its digits; parameters at their defaults are left out."""
+    """Return the YAML of a lens with all digits of every number; parameters at their defaults are omitted."""
     own = {name: value for name, value in lens.parameters.items() if lens.OPTIONAL.get(name) != value}
     lines = ["lens:", f"  model: {lens.MODEL}", f"  parameters: {{{_pairs(own)}}}"]
     if lens.max_angle_rad is not None:

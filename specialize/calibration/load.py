@@ -10,10 +10,10 @@
         intrinsic: [[fx, s, cx], [0, fy, cy], [0, 0, 1]]
         sensor2ego: {rotation_wxyz: [...], translation_m: [...]}
 
-A camera is spelled as `lidar2img` alone, as `intrinsic` and `lidar2cam`, or as `intrinsic` and
-`sensor2ego`; rotations of poses also as matrices and angles (`mounting`). `lens` (`lens_node`) in the place of
-`intrinsic` says that the model is given the raw images of that lens; beside it, that it is given images that were
-undistorted to the intrinsic. Optional: `distortion`, `time_offset_s`, `tolerance`; on top also `notes`.
+A camera is given by `lidar2img` alone, by `intrinsic` and `lidar2cam`, or by `intrinsic` and `sensor2ego`; the
+rotation of a pose may also be a matrix or angles (`mounting`). With `lens` (`lens_node`) instead of `intrinsic`, the
+model is given raw images of that lens; with both, images undistorted to the intrinsic. Optional: `distortion`,
+`time_offset_s`, `tolerance`, and `notes` at the top level.
 """
 
 from __future__ import annotations
@@ -44,16 +44,16 @@ _SPELLINGS_TEXT = "`lidar2img`, or `intrinsic` or `lens` + `lidar2cam` or `senso
 
 
 def load_profile(path: str | Path) -> CalibrationProfile:
-    """Return the calibration profile in a YAML file.
+    """Load the calibration profile in a YAML file.
 
     Raises:
-        InputError: The file cannot be read, or a value in it cannot be right; names the key path.
+        InputError: The file is unreadable, or a value in it is invalid; the error names the key path.
     """
     return parse_profile(read_document(Path(path)), str(path))
 
 
 def parse_profile(document: Any, source: str) -> CalibrationProfile:
-    """Return the profile of a document's plain values; `source` names it in errors."""
+    """Parse a profile from a document's plain values; `source` names the document in errors."""
     if isinstance(document, Mapping):
         _check_schema(Node(document, source))
     root = Node(document, source).mapping(
@@ -69,7 +69,7 @@ def parse_profile(document: Any, source: str) -> CalibrationProfile:
     for node in nodes:
         camera = _camera(node, ego_from_lidar, default)
         if camera.name in names:
-            raise node.child("name").error(f"a name other than that of {names[camera.name]}")
+            raise node.child("name").error(f"a unique name, not that of {names[camera.name]}")
         names[camera.name] = node.path
         cameras.append(camera)
     vehicle = root.child("vehicle")
@@ -82,7 +82,7 @@ def parse_profile(document: Any, source: str) -> CalibrationProfile:
 
 
 def _check_schema(root: Node) -> None:
-    """Raise if the document is of another kind or version, before anything else is complained about."""
+    """Raise if the document has another schema or version, before any other error is reported."""
     schema = root.value.get("schema")
     if schema == SCHEMA:
         return
@@ -90,15 +90,15 @@ def _check_schema(root: Node) -> None:
     if isinstance(schema, str) and schema.startswith("specialize/profile@"):
         hint = "this version of specialize reads version 1 only"
     where = f"{root.source}: schema"
-    raise InputError(where, repr(SCHEMA), "nothing there" if schema is None else repr(schema), hint)
+    raise InputError(where, repr(SCHEMA), "nothing" if schema is None else repr(schema), hint)
 
 
 def _camera(node: Node, ego_from_lidar: Matrix | None, default: Tolerance) -> Camera:
-    """Return one camera from any of the three spellings."""
+    """Parse one camera from any of the three forms."""
     node.mapping(("name", "size_px"), (*_GEOMETRY, *_OPTIONAL))
     name = node.child("name").text()
     if name != name.strip():
-        raise node.child("name").error("a name without blanks around it")
+        raise node.child("name").error("a name without leading or trailing blanks")
     checks.printable(name, node.child("name").where)
     width, height = _size_px(node.child("size_px"))
     distortion = _distortion(node.child("distortion")) if node.has("distortion") else None
@@ -107,7 +107,7 @@ def _camera(node: Node, ego_from_lidar: Matrix | None, default: Tolerance) -> Ca
     given = tuple(key for key in _GEOMETRY if node.has(key))
     if given not in _SPELLINGS:
         raise node.error(
-            f"one spelling: {_SPELLINGS_TEXT}", ", ".join(given) or "none of them", _hint_for(given)
+            f"one of these forms: {_SPELLINGS_TEXT}", ", ".join(given) or "none of them", _hint_for(given)
         )
     if "lidar2img" in given:
         matrix = node.child("lidar2img")
@@ -135,19 +135,22 @@ class _Common(TypedDict):
 def _camera_with_lens(
     node: Node, name: str, size_px: tuple[int, int], pose: Matrix, common: _Common
 ) -> Camera:
-    """Return a camera that gives the model raw images, or, with an intrinsic, undistorted ones."""
+    """Parse a camera with a lens; with an intrinsic as well, the model is given undistorted images."""
     lens, own = read_lens(node.child("lens")), None
     if node.has("distortion"):
         raise node.child("distortion").error(
-            "no distortion beside `lens`", hint="a lens has its own: keep one"
+            "no distortion next to `lens`", hint="a lens has its own distortion: keep one of the two"
         )
     if node.child("lens").has("size_px"):
         own = _size_px(node.child("lens").child("size_px"))
     if node.has("intrinsic"):
         return Camera.pinhole(name, size_px, _intrinsic(node), pose, lens=lens, lens_size_px=own, **common)
     if own is not None:
-        hint = "the size of raw images is the camera's size_px; both are needed beside `intrinsic` only"
-        raise node.child("lens").child("size_px").error("no size beside `lens` alone", hint=hint)
+        hint = (
+            "the size of raw images is the camera's size_px; the lens needs its own size only next "
+            "to `intrinsic`"
+        )
+        raise node.child("lens").child("size_px").error("no size in a `lens` without `intrinsic`", hint=hint)
     offset, tolerance = common["time_offset_s"], common["tolerance"]
     return Camera.through(name, size_px, lens, pose, time_offset_s=offset, tolerance=tolerance)
 
@@ -158,14 +161,14 @@ def _intrinsic(node: Node) -> Matrix:
 
 
 def _hint_for(given: tuple[str, ...]) -> str:
-    """Return what to do about a mixture of spellings."""
+    """Return a hint about a mixture of forms."""
     if "lidar2img" in given:
         return "lidar2img already contains the others: keep one of the two"
     if given in (("lidar2cam",), ("sensor2ego",)):
         return "add `intrinsic:`, three rows in pixels of the raw image"
     if given == ("intrinsic",):
         return "add `lidar2cam:` or `sensor2ego:`"
-    return "lidar2cam and sensor2ego say the same: keep one" if given else "add one of them"
+    return "lidar2cam and sensor2ego state the same pose: keep one" if given else "add one of them"
 
 
 def _camera_from_lidar(node: Node, ego_from_lidar: Matrix | None) -> Matrix:
@@ -176,14 +179,12 @@ def _camera_from_lidar(node: Node, ego_from_lidar: Matrix | None) -> Matrix:
     ego_from_camera = camera_pose(node.child("sensor2ego"))
     if ego_from_lidar is None:
         where = f"{node.source}: lidar2ego"
-        raise InputError(
-            where, "the lidar's pose, because sensor2ego is used", "nothing there", "add `lidar2ego:`"
-        )
+        raise InputError(where, "the lidar's pose, because sensor2ego is used", "nothing", "add `lidar2ego:`")
     return product(inverse(ego_from_camera), ego_from_lidar)
 
 
 def _size_px(node: Node) -> tuple[int, int]:
-    """Return width and height."""
+    """Parse width and height."""
     items = node.items() if isinstance(node.value, list) else []
     if len(items) != 2:
         raise node.error("[width, height] in pixels")
@@ -191,7 +192,7 @@ def _size_px(node: Node) -> tuple[int, int]:
 
 
 def _distortion(node: Node) -> Distortion:
-    """Return the lens model."""
+    """Parse the lens model."""
     node.mapping(("model", "coefficients"))
     model = node.child("model")
     if model.value not in DISTORTION_MODELS:
@@ -201,7 +202,7 @@ def _distortion(node: Node) -> Distortion:
 
 
 def _tolerance(node: Node, default: Tolerance) -> Tolerance:
-    """Return the bounds of a mapping, each missing one taken from `default`."""
+    """Parse bounds from a mapping; missing bounds are taken from `default`."""
     node.mapping((), TOLERANCE_KEYS)
     bounds = default.to_json()
     for key in node.value:

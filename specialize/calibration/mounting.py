@@ -1,13 +1,13 @@
-"""Poses as data sheets spell them: a quaternion, a matrix or angles, about axes that are named.
+"""Parse poses as data sheets give them: a quaternion, a matrix or angles, about named axes.
 
     sensor2ego:
       yaw_deg: 55.0                       right-handed angles about z, y and x
       pitch_deg: 2.0
-      rotation_order: yaw-pitch-roll      each about the axes that the one before has turned: Rz Ry Rx
+      rotation_order: yaw-pitch-roll      each about the axes that the previous ones have turned: Rz Ry Rx
       axes: forward-left-up               x, y and z of the frame that the rotation belongs to
       translation_m: [1.6, 0.5, 1.5]
 
-The result is the pose of the camera's optical frame (x right, y down, z forward), whatever axes the rotation is of.
+The result is the pose of the camera's optical frame (x right, y down, z forward), whatever the axes of the rotation.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from specialize.calibration.node import Node
 from specialize.calibration.pose import Matrix, product, rigid, rotation_from_quaternion
 
 ANGLES = {"roll": 0, "pitch": 1, "yaw": 2}
-"""Angle -> the axis that it turns about."""
+"""Angle -> axis of its rotation."""
 
 ORDERS = tuple("-".join(names) for names in itertools.permutations(("yaw", "pitch", "roll")))
 OPTICAL, BODY = "right-down-forward", "forward-left-up"
@@ -49,7 +49,7 @@ def camera_pose(node: Node) -> Matrix:
     """Return the checked (4, 4) pose of a camera's optical frame in the vehicle, metres.
 
     Raises:
-        InputError: As of `lidar_pose`; or angles without the axes that they turn.
+        InputError: As for `lidar_pose`; or angles are given without the axes that they refer to.
     """
     node.mapping(("translation_m",), (*_SPELLINGS, *_ANGLE_KEYS, "rotation_order", "axes"))
     rotation = _rotation(node)
@@ -58,9 +58,9 @@ def camera_pose(node: Node) -> Matrix:
         rotation = product(rotation, product(own.T, _columns(OPTICAL)))
     elif any(map(node.has, _ANGLE_KEYS)):
         hint = (
-            f"add `axes: {BODY}` if a camera with angles of 0 looks ahead, `axes: {OPTICAL}` if it looks up"
+            f"add `axes: {BODY}` if a camera with all angles 0 looks ahead, `axes: {OPTICAL}` if it looks up"
         )
-        raise node.error("the axes that the angles turn", "nothing there", hint)
+        raise node.error("the axes that the angles refer to", "nothing", hint)
     return rigid(rotation, _translation_m(node))
 
 
@@ -101,8 +101,8 @@ def _of_angles(node: Node) -> Matrix:
     turning = [name for name, angle in angles_deg.items() if angle]
     if not node.has("rotation_order"):
         if len(turning) > 1:
-            hint = "yaw-pitch-roll is that of URDF and of most data sheets: about z, then y, then x"
-            found = f"{len(turning)} angles and no order"
+            hint = "yaw-pitch-roll is the order of URDF and most data sheets: about z, then y, then x"
+            found = f"{len(turning)} angles without an order"
             raise node.error("the key 'rotation_order'", found, f"add `rotation_order:`; {hint}")
         return rotation_from_degrees(angles_deg, ORDERS[0])
     order = node.child("rotation_order")
@@ -112,7 +112,7 @@ def _of_angles(node: Node) -> Matrix:
 
 
 def _turn(axis: int, angle_deg: float) -> Matrix:
-    """Return the rotation about one axis: exact at multiples of 90 degrees, to 15 digits elsewhere on every machine."""
+    """Return the rotation about one axis: exact at multiples of 90 degrees, equal to 15 digits on every machine."""
     quarter = angle_deg % 360 / 90
     if quarter.is_integer():
         c, s = ((1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0))[int(quarter) % 4]
@@ -133,7 +133,7 @@ def _body_from(node: Node) -> Matrix:
         raise node.error(f"three of {', '.join(_DIRECTIONS)}, as {BODY}")
     made = _columns(node.text())
     if abs(float(np.linalg.det(made)) - 1) > 0.5:
-        hint = "left-handed angles turn the other way: change their signs, and name a right-handed frame"
+        hint = "left-handed angles turn the other way: negate them, and name a right-handed frame"
         raise node.error("three right-handed axes", repr(node.value), hint)
     return made
 

@@ -1,4 +1,4 @@
-"""A value in a document together with its key path, so that every complaint says where."""
+"""Keep a value of a document together with its key path, so that every error names its location."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from specialize.errors import InputError, closest
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A plain value and the place where it stands.
+    """A plain value and its location.
 
     Attributes:
         value: Mapping, list, text, number, boolean or None.
@@ -41,7 +41,7 @@ class Node:
         return Node(self.value[key], self.source, f"{self.path}{step}")
 
     def has(self, key: str) -> bool:
-        """Say whether a mapping has this key with a value other than null."""
+        """Return whether a mapping has this key with a value other than null."""
         return isinstance(self.value, Mapping) and self.value.get(key) is not None
 
     def mapping(self, required: Iterable[str], optional: Iterable[str] = ()) -> Node:
@@ -63,7 +63,7 @@ class Node:
                 )
         for key in required:
             if not self.has(key):
-                raise self.error(f"the key {key!r}", "nothing there", f"add `{key}:`")
+                raise self.error(f"the key {key!r}", "nothing", f"add `{key}:`")
         return self
 
     def items(self) -> list[Node]:
@@ -120,7 +120,7 @@ class Node:
 
 
 def shown(value: object, limit: int = 60) -> str:
-    """Return a value as the file would say it, shortened."""
+    """Return a value as written in the file, shortened."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
@@ -135,7 +135,7 @@ def shown(value: object, limit: int = 60) -> str:
 
 
 def _number_hint(value: object) -> str:
-    """Return what to do about a text that reads as a number; YAML takes a bare `nan` for a text."""
+    """Return a hint about a text that looks like a number; YAML reads a bare `nan` as text."""
     try:
         number = float(value) if isinstance(value, str) else None
     except ValueError:

@@ -1,10 +1,10 @@
-"""Rigid poses as 4x4 matrices: quaternions, products and inverses with the same bits everywhere.
+"""Compute with rigid poses as 4x4 matrices, with bitwise equal results on every machine.
 
 `b_from_a` maps points given in frame a to frame b, so products read by adjacent names:
 `camera_from_ego @ ego_from_lidar`. Lengths are metres, quaternions are (w, x, y, z).
 
-Digests are taken from the results, so nothing here may depend on the machine: products are written
-as multiplications and additions in a fixed order, never as `@`, whose BLAS may fuse them.
+The results enter digests, so nothing here may depend on the machine: products are written as multiplications and
+additions in a fixed order, never as `@`, whose BLAS may fuse them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OPTICAL_FROM_BODY = np.array([[0.0, -1.0, 0.0], [0.0, 0.0, -1.0], [1.0, 0.0, 0.0
 
 
 class Pinhole(NamedTuple):
-    """A projection matrix taken apart: `intrinsic` (3, 3) in px and `camera_from_lidar` (4, 4) in m."""
+    """Decomposed projection matrix: `intrinsic` (3, 3) in px and `camera_from_lidar` (4, 4) in m."""
 
     intrinsic: Matrix
     camera_from_lidar: Matrix
@@ -56,8 +56,7 @@ def rotation_from_quaternion(wxyz: Sequence[float]) -> Matrix:
 def quaternion_from_rotation(rotation: Matrix) -> tuple[float, float, float, float]:
     """Return the unit quaternion (w, x, y, z), w >= 0, of a (3, 3) rotation.
 
-    The largest of the four components is found first and divides the others, so that no rotation
-    loses digits.
+    The largest of the four components is computed first and divides the others, so that no rotation loses digits.
     """
     r = [[float(value) for value in row] for row in rotation]
     squares = [
@@ -118,9 +117,9 @@ def intrinsic_4x4(intrinsic: Matrix) -> Matrix:
 
 
 def split_projection(projection: Matrix) -> Pinhole:
-    """Take a projection (3, 4) with an upper triangular left part apart: KITTI's P2, ROS's P.
+    """Decompose a projection (3, 4) with an upper triangular left part, such as KITTI's P2 or ROS's P.
 
-    Its last column moves the camera: `projection = intrinsic @ [I | t]`, and the pose is that `t`.
+    Its last column shifts the camera: `projection = intrinsic @ [I | t]`, and the pose is that `t`.
 
     Raises:
         InputError: A focal length is 0, as in files of cameras that were never calibrated.
@@ -142,16 +141,16 @@ def rotation_defect(rotation: Matrix) -> float:
 
 
 def rotation_between_rad(first: Matrix, second: Matrix) -> float:
-    """Return the angle in radians of the rotation that leads from one (3, 3) rotation to another."""
+    """Return the angle in radians between two (3, 3) rotations."""
     chord = float(np.linalg.norm(second - first)) / (2 * math.sqrt(2))
     return 2 * math.asin(min(1.0, chord))
 
 
 def decompose(image_from_lidar: Matrix) -> Pinhole:
-    """Take a `lidar2img` matrix (4, 4) apart into intrinsic and pose (an RQ decomposition).
+    """Decompose a `lidar2img` matrix (4, 4) into intrinsic and pose (RQ decomposition).
 
-    The focal lengths come out positive and the intrinsic's last entry is 1, whatever the scale of the
-    matrix. The matrix must be invertible with a positive determinant of its left upper 3x3.
+    The focal lengths are positive and the intrinsic's last entry is 1, whatever the scale of the matrix. The matrix
+    must be invertible, with a positive determinant of its upper left 3x3.
     """
     flipped_q, flipped_r = np.linalg.qr(image_from_lidar[:3, :3][::-1].T)
     upper = flipped_r.T[::-1, ::-1]  # (3, 3), upper triangular

@@ -1,4 +1,4 @@
-"""The calibration of one vehicle: its cameras in order, and a digest of their physical content."""
+"""Define the calibration of one vehicle: its cameras in order, and a digest of their physical content."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class CalibrationProfile:
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
-        """Check the set of cameras, keep a read-only copy of the pose, take the digest.
+        """Check the cameras, copy the pose, and compute the digest.
 
         Raises:
-            InputError: No camera, a name that is used twice, or a vehicle whose name does not print.
+            InputError: There is no camera, a name is used twice, or the vehicle's name is not printable.
         """
         keep = object.__setattr__
         checks.printable(self.vehicle, "vehicle")

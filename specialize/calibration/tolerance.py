@@ -1,4 +1,4 @@
-"""How far a camera may be from its nominal calibration, as assembly, drift and motion allow."""
+"""Define how far a camera may be from its nominal calibration, due to assembly, drift and motion."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from specialize.errors import InputError, closest
 class Tolerance:
     """Bounds on the deviation of one camera, each at least 0; all zero means exactly as calibrated.
 
-    `rotation_deg` and `translation_m` bound angle and length of the pose error, `focal_percent` the
-    relative error of both focal lengths, `principal_point_px` each coordinate of the principal point
-    in raw image pixels. The last three bound the ego motion between lidar and camera exposure.
+    `rotation_deg` and `translation_m` bound the angle and the length of the pose error, `focal_percent` the relative
+    error of both focal lengths, `principal_point_px` each coordinate of the principal point in raw image pixels. The
+    last three bound the vehicle's motion between lidar and camera exposure.
     """
 
     rotation_deg: float = 0.0
@@ -40,11 +40,11 @@ class Tolerance:
 
     @property
     def is_zero(self) -> bool:
-        """Say whether the camera must be exactly as calibrated."""
+        """Return whether the camera must be exactly as calibrated."""
         return not any(dataclasses.astuple(self))
 
     def to_json(self) -> dict[str, float]:
-        """Return every bound by its key, the unit being the key's last part."""
+        """Return every bound by its key, which ends with the unit."""
         return dict(dataclasses.asdict(self))
 
 
@@ -75,10 +75,10 @@ _ITEM = re.compile(r"\s*([a-z_]+)\s*=\s*([0-9.eE+-]+)\s*([a-z%/]+)\s*")
 
 
 def parse_tolerance(text: str, where: str = "--tolerance") -> Tolerance:
-    """Return the tolerance written as `rotation=0.5deg,translation=3cm,focal=0.5%`.
+    """Parse a tolerance such as `rotation=0.5deg,translation=3cm,focal=0.5%`.
 
     Raises:
-        InputError: An item is not `word=number unit`, or word or unit are unknown.
+        InputError: An item is not `word=number unit`, or the word or the unit is unknown.
     """
     bounds: dict[str, float] = {}
     for item in filter(str.strip, text.split(",")):

@@ -1,4 +1,4 @@
-"""A camera as a lint sees it: which way it looks, how wide, how upright, from where."""
+"""Derive a camera's heading, pitch, field of view and position for the lint."""
 
 from __future__ import annotations
 
@@ -67,12 +67,12 @@ def _view(camera: Camera, ego_from_lidar: Matrix | None) -> View:
 
 
 def upright(rotation: Matrix) -> float:
-    """Return the cosine between a camera's down axis and the world's: 1 upright, -1 upside down."""
+    """Return the cosine between a camera's down axis and the vertical: 1 is upright, -1 upside down."""
     return -float(rotation[1, 2])
 
 
 def sees(camera: Camera, points_m: Matrix) -> NDArray[np.bool_]:
-    """Return which points (M, 3) of the lidar frame fall in the camera's raw image."""
+    """Return which points (M, 3) of the lidar frame are inside the camera's raw image."""
     pixels, valid = camera.project(points_m, NEAREST_M)
     with np.errstate(invalid="ignore"):
         inside = (pixels > 0) & (pixels < (camera.width_px, camera.height_px))

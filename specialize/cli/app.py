@@ -1,8 +1,8 @@
-"""The tree of commands, imported only when named, and what becomes of an error.
+"""The command tree, with commands imported on first use, and the exit code of every error.
 
 Exit codes: 0 done, fresh, same; 1 an error the user can fix; 2 usage; 3 stale or different; 4 verification
-failed; 70 a bug here; 129, 130 and 143 ended by a signal (hang-up, interrupt, termination); 141 the reader of our
-output went away.
+failed; 70 a bug in specialize; 129, 130 and 143 ended by a signal (hang-up, interrupt, termination); 141 the reader
+of stdout closed the pipe.
 """
 
 from __future__ import annotations
@@ -25,29 +25,37 @@ BROKEN_PIPE, INTERRUPTED, BUG = 141, 130, 70
 
 COMMANDS = {
     "build": Lazy("specialize.cli.cmd_build", "Specialize a model for one vehicle's calibration."),
-    "check": Lazy("specialize.cli.cmd_check", "Is a build still right for a calibration? Exit 3 if not."),
-    "verify": Lazy("specialize.cli.cmd_verify", "Run the original and the specialized model; compare them."),
-    "attest": Lazy("specialize.cli.cmd_attest", "Write statements about a build for others, and sign it."),
-    "inspect": Lazy("specialize.cli.cmd_inspect", "Show what a build, a model or a profile is."),
-    "flops": Lazy("specialize.cli.cmd_flops", "Count what specialization saves for one vehicle."),
+    "check": Lazy("specialize.cli.cmd_check", "Check whether a build fits a calibration. Exits 3 if not."),
+    "verify": Lazy(
+        "specialize.cli.cmd_verify", "Compare the outputs of the original and the specialized model."
+    ),
+    "attest": Lazy("specialize.cli.cmd_attest", "Write provenance and test results of a build, and sign it."),
+    "inspect": Lazy("specialize.cli.cmd_inspect", "Describe a build, a model or a profile."),
+    "flops": Lazy(
+        "specialize.cli.cmd_flops", "Count the operations that specialization saves for one vehicle."
+    ),
     "bench": Lazy("specialize.cli.cmd_bench", "Time a build against the other forms of its model."),
     "table": Lazy(
-        "specialize.cli.cmd_table", "Write the tables of a vehicle for an engine that serves many."
+        "specialize.cli.cmd_table", "Write one vehicle's lookup tables for an engine that serves many."
     ),
-    "compare": Lazy("specialize.cli.cmd_compare", "Compare what models cost on vehicles, in three forms."),
-    "plan": Lazy("specialize.cli.cmd_plan", "Write the tables of what each camera sees."),
-    "report": Lazy("specialize.cli.cmd_report", "Write a build's report: one HTML file, no network needed."),
-    "diff": Lazy("specialize.cli.cmd_diff", "Show what moved between two calibrations. Exit 3 if anything."),
+    "compare": Lazy("specialize.cli.cmd_compare", "Compare the costs of models on vehicles, in three forms."),
+    "plan": Lazy("specialize.cli.cmd_plan", "Write tables of the queries that each camera sees."),
+    "report": Lazy("specialize.cli.cmd_report", "Write a build's report as one self-contained HTML file."),
+    "diff": Lazy(
+        "specialize.cli.cmd_diff", "Show what moved between two calibrations. Exits 3 if they differ."
+    ),
     "profile": Lazy("specialize.cli.cmd_profile", "Write, check, show or import a calibration profile."),
     "export": Lazy("specialize.cli.cmd_export", "Write the generic ONNX of a built-in model."),
     "models": Lazy("specialize.cli.cmd_models", "List the built-in models."),
-    "vehicle": Lazy("specialize.cli.cmd_vehicle", "What a build needs on the car: contract, guard, tables."),
+    "vehicle": Lazy("specialize.cli.cmd_vehicle", "Export the files that a build needs on the car."),
     "fleet": Lazy("specialize.cli.cmd_fleet", "Compare, plan and build many vehicles."),
-    "targets": Lazy("specialize.cli.cmd_targets", "List the toolchains that a build can be made for."),
+    "targets": Lazy("specialize.cli.cmd_targets", "List the toolchains that builds can target."),
     "doctor": Lazy(
-        "specialize.cli.cmd_doctor", "Show what this installation can do, and what to install for the rest."
+        "specialize.cli.cmd_doctor", "Show what this installation supports, and how to install the rest."
     ),
-    "store": Lazy("specialize.cli.cmd_store", "Look after the store of models and weights."),
+    "store": Lazy(
+        "specialize.cli.cmd_store", "List, check and clean the store of models, weights and builds."
+    ),
 }
 
 
@@ -63,7 +71,7 @@ def cli() -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run one command line and return its exit code; nothing is raised."""
+    """Run one command line and return its exit code, without raising."""
     try:
         with ending_cleanly():
             return _run(arguments)
@@ -111,7 +119,7 @@ def _confess(error: Exception) -> int:
 
 def _visible(text: str) -> str:
     from specialize.text.terminal import (
-        visible,  # names in an error come from files: no terminal may obey them
+        visible,  # names in an error come from files and must not control the terminal
     )
 
     return visible(text)
@@ -123,6 +131,6 @@ def _trace() -> None:
 
 
 _BUG_TEXT = (
-    "This is a bug in specialize, not in what you did. "
+    "This is a bug in specialize, not a mistake of yours. "
     f"Please report it with the output of the same command under {DEBUG}=1."
 )

@@ -16,14 +16,16 @@ from specialize.record import to_json
 @click.command()
 @options.build_argument
 @options.timing_options
-@click.option("--site", type=int, help="Number of the attention site [default: the one with most rows].")
-@click.option("--whole-model", is_flag=True, help="Time the whole model too.")
+@click.option(
+    "--site", type=int, help="Number of the attention site to time [default: the one with the most rows]."
+)
+@click.option("--whole-model", is_flag=True, help="Also time the whole model.")
 @options.json_option
 def command(build_dir: Path, as_json: bool, **given: Any) -> None:
     """Time a build against the other forms of its model.
 
-    The forms are the original, re-batched and specialized. Each runs in a process of its own, and they take
-    turns. Ratios are what one takes home: milliseconds are of this machine.
+    The forms are original, re-batched and specialized. Each runs in its own process, and they take turns.
+    Compare the ratios; milliseconds hold for this machine only.
     """
     from specialize.explain.bench import Timing, bench_build
 

@@ -20,35 +20,47 @@ from specialize.request import MODES, BuildRequest
 @options.target_option
 @options.attention_option
 @click.option(
-    "--mode", type=click.Choice(MODES), default="exact", show_default=True, help="How calibration is bound."
+    "--mode",
+    type=click.Choice(MODES),
+    default="exact",
+    show_default=True,
+    help="How to bind the calibration: as a constant, as an input within a tolerance, or as lookup tables.",
 )
 @options.layout_option
 @options.align_option
-@click.option("-o", "--output", type=options.FOLDER, help="Folder of the build [default: build/<vehicle>].")
-@click.option("--replace", is_flag=True, help="Take the place of a build of another model.")
+@click.option(
+    "-o", "--output", type=options.FOLDER, help="Folder to write the build to [default: build/<vehicle>]."
+)
+@click.option(
+    "--replace", is_flag=True, help="Replace the build in this folder even if it is of another model."
+)
 @options.seed_option
 @options.frames_option
 @click.option(
-    "--tolerance", help="Of an envelope: rotation=0.5deg,translation=3cm,... [default: the profile's]."
+    "--tolerance",
+    help="Tolerance of an envelope: rotation=0.5deg,translation=3cm,... [default: the profile's].",
 )
 @click.option(
     "--envelope-over",
     type=options.PROFILES,
     multiple=True,
-    help="Further profiles that the envelope covers: a file, or a folder of them.",
+    help="Additional profiles that the envelope must cover: a file or a folder; repeatable.",
 )
 @click.option(
-    "--count-outside", is_flag=True, help="Add an output that counts the pairs visible outside the envelope."
+    "--count-outside", is_flag=True, help="Add an output that counts visible pairs outside the envelope."
 )
-@click.option("--capacity", help="Of tables: auto, a number, or one number per camera [default: auto].")
+@click.option(
+    "--capacity",
+    help="Capacity of the tables: auto, one number, or one number per camera [default: auto].",
+)
 @click.option(
     "--capacity-over",
     type=options.PROFILES,
     multiple=True,
-    help="Further profiles that the tables have room for: a file, or a folder of them.",
+    help="Additional profiles that the tables must have room for: a file or a folder; repeatable.",
 )
 @click.option(
-    "--allow-unchanged", is_flag=True, help="Build a model in which there is nothing to specialize."
+    "--allow-unchanged", is_flag=True, help="Build the model even if there is nothing to specialize in it."
 )
 @options.every_site_option
 @click.option(
@@ -56,7 +68,7 @@ from specialize.request import MODES, BuildRequest
     default=True,
     envvar="SPECIALIZE_MEASURE",
     show_default=True,
-    help="Time original and specialized model once, on one thread; the build is the same.",
+    help="Time the original and the specialized model once, on one thread. Does not change the build.",
 )
 @options.allow_in_build_option
 @options.precision_option
@@ -65,7 +77,7 @@ from specialize.request import MODES, BuildRequest
 def command(as_json: bool, **given: Any) -> None:
     """Specialize a model for one vehicle's calibration.
 
-    Binds the calibration, computes only what the cameras see, proves that the outputs are the same,
+    Binds the calibration, keeps only the rows that the cameras see, verifies that the outputs are the same,
     and writes the model with its manifest.
     """
     from specialize.compiler.build import build

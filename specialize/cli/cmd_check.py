@@ -17,9 +17,9 @@ from specialize.explain.drift import check
 @options.calib_option
 @options.json_option
 def command(build_dir: Path, calib: Path, as_json: bool) -> int:
-    """Is a build still right for a calibration? Exit 3 if not.
+    """Check whether a build fits a calibration. Exits 3 if not.
 
-    Says per camera what moved, in millimetres, milliradians and pixels, and how many queries change.
+    Shows for each camera how far it moved, in millimetres, milliradians and pixels, and how many queries change.
     """
     outcome = check(build_dir, calib)
     emit(check_json(outcome), check_text(outcome), as_json)

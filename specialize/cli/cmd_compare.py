@@ -19,7 +19,7 @@ from specialize.cli.render_compare import compare_json, compare_markdown, compar
 @click.option(
     "--model", "models", multiple=True, default=("bevformer_tiny",), help="A built-in model, or an ONNX file."
 )
-@click.option("--time", "measured", is_flag=True, help="Time the largest site of each, too.")
+@click.option("--time", "measured", is_flag=True, help="Also time the largest site of each model.")
 @options.allow_option
 @options.timing_options
 @click.option("--markdown", is_flag=True, help="Print the table as Markdown.")
@@ -33,11 +33,11 @@ def command(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Compare what models cost on vehicles, in three forms.
+    """Compare the costs of models on vehicles, in three forms.
 
-    Every --model on every --calib: queries, pairs, FLOPs of the attention and of the whole model, original,
-    re-batched and specialized; with --time also how much faster the largest site is, and how much less memory
-    it takes.
+    Shows queries, pairs, and the FLOPs of the attention and of the whole model (original, re-batched and
+    specialized) for every --model on every --calib; with --time also how much faster the largest site is and how
+    much less memory it takes.
     """
     from specialize.explain.bench import Timing
     from specialize.explain.compare import compare

@@ -22,15 +22,15 @@ from specialize.files.atomic import write_file
     "--report",
     type=options.ANY_PATH,
     metavar="FILE",
-    help="Also write a page with the cells gained and lost.",
+    help="Also write an HTML page with the cells gained and lost.",
 )
 @options.json_option
 def command(
     first: Path, second: Path, model: str, model_spec: Path | None, report: Path | None, as_json: bool
 ) -> int:
-    """Show what moved between two calibrations. Exit 3 if anything.
+    """Show what moved between two calibrations. Exits 3 if they differ.
 
-    Queries gained and lost are those of --model.
+    Also counts the queries of --model that each camera gains and loses.
     """
     found = difference(first, second, model, model_spec)
     if report is not None:

@@ -11,9 +11,9 @@ from specialize.cli.output import emit
 @click.command()
 @options.json_option
 def command(as_json: bool) -> int:
-    """Show what this installation can do, and what to install for the rest.
+    """Show what this installation supports, and how to install the rest.
 
-    Exit 1 if a package is missing without which nothing works.
+    Exits 1 if a required package is missing.
     """
     from specialize.cli.render_doctor import doctor_json, doctor_text
     from specialize.explain.doctor import examine

@@ -22,11 +22,11 @@ SCHEMA = "specialize/export@1"
 def command(model: str, checkpoint: Path | None, seed: int, output: Path, as_json: bool) -> None:
     """Write the generic ONNX of a built-in model.
 
-    Zero-padded and static; the calibration is an input.
+    The model is zero-padded and static, and the calibration is an input.
     """
     from specialize import zoo
 
-    zoo.spec(model)  # a wrong name is told before a missing package
+    zoo.spec(model)  # report a wrong name before a missing package
     zoo.require_packages(model)
     from specialize.zoo.export import export_generic
 

@@ -19,9 +19,11 @@ ENGINES = ("local", "dask")
 MODES = ("auto", "exact", "envelope", "tables")
 
 folder_argument = click.argument("folder", metavar="DIR", type=options.FOLDER)
-jobs_option = click.option("--jobs", type=int, help="Processes [default: one per core, where it pays].")
+jobs_option = click.option(
+    "--jobs", type=int, help="Number of processes [default: one per core, if that is faster]."
+)
 lock_option = click.option(
-    "--lock", type=options.ANY_PATH, help="The fleet's lock [default: DIR/fleet.lock]."
+    "--lock", type=options.ANY_PATH, help="Lock file of the fleet [default: DIR/fleet.lock]."
 )
 
 
@@ -36,7 +38,7 @@ def command() -> None:
     "sources", metavar="PATH...", type=click.Path(path_type=Path, exists=True), nargs=-1, required=True
 )
 @options.format_options
-@click.option("-o", "--output", type=options.FOLDER, required=True, help="Folder of the profiles.")
+@click.option("-o", "--output", type=options.FOLDER, required=True, help="Folder to write the profiles to.")
 @jobs_option
 @options.json_option
 def import_vehicles(
@@ -47,9 +49,9 @@ def import_vehicles(
     jobs: int | None,
     as_json: bool,
 ) -> int:
-    """Convert a calibration of each vehicle into a profile, and look them over; options are the same for all.
+    """Convert the calibration of each vehicle to a profile, and check it. All use the same options.
 
-    Exit 1 if one cannot be imported; the others are imported all the same.
+    Exits 1 if a calibration cannot be imported; the others are imported nevertheless.
     """
     from specialize.cli.render_import import fleet_json, fleet_text
     from specialize.fleet.importing import import_fleet
@@ -61,14 +63,14 @@ def import_vehicles(
 
 @command.command()
 @folder_argument
-@click.option("--model", help="A built-in model, or an ONNX file, whose queries are counted.")
+@click.option("--model", help="Built-in model or ONNX file whose queries to count.")
 @options.model_spec_option
 @jobs_option
 @options.json_option
 def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | None, as_json: bool) -> int:
     """Show which kinds of vehicles a folder has, how each differs from its kind's median, and which are outliers.
 
-    Exit 1 if a profile cannot be used.
+    Exits 1 if a profile is unusable.
     """
     from specialize.cli.render_fleet_diff import diff_json, diff_text
     from specialize.fleet.differences import fleet_diff
@@ -90,23 +92,27 @@ def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | N
     type=click.Choice(MODES),
     default="auto",
     show_default=True,
-    help="How calibration is bound; auto takes what needs fewest builds.",
+    help="How to bind the calibration; auto chooses the mode that needs the fewest builds.",
 )
 @click.option(
     "--max-overhead",
     type=SHARE,
     default="5%",
     show_default=True,
-    help="Further pairs that a vehicle puts up with to share a build.",
+    help="How many more pairs a vehicle may compute in a shared build than in a build of its own.",
 )
 @click.option(
     "--tolerance",
     default="",
-    help="What an envelope covers beyond today's calibrations: `profile` takes each profile's own tolerance, "
+    help="Tolerance of an envelope around today's calibrations: `profile` for each profile's own, "
     "or rotation=0.5deg,translation=3cm,... for all.",
 )
 @click.option(
-    "--spare", type=SHARE, default="0%", show_default=True, help="Room in tables for calibrations to come."
+    "--spare",
+    type=SHARE,
+    default="0%",
+    show_default=True,
+    help="Spare capacity of tables, for future calibrations.",
 )
 @options.layout_option
 @options.align_option
@@ -115,22 +121,22 @@ def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | N
 @options.allow_option
 @options.precision_option
 @options.frames_dir_option
-@click.option("-o", "--output", type=options.ANY_PATH, help="The lock to write [default: DIR/fleet.lock].")
-@click.option("--dry-run", is_flag=True, help="Write no lock.")
+@click.option("-o", "--output", type=options.ANY_PATH, help="Lock file to write [default: DIR/fleet.lock].")
+@click.option("--dry-run", is_flag=True, help="Plan without writing the lock.")
 @click.option(
     "--report",
     type=options.ANY_PATH,
     metavar="FILE",
-    help="Also write a page with the builds, the room of every camera and the outliers.",
+    help="Also write an HTML page with the builds, the capacity of every camera and the outliers.",
 )
 @jobs_option
 @options.json_option
 def plan(
     output: Path | None, dry_run: bool, report: Path | None, jobs: int | None, as_json: bool, **given: Any
 ) -> int:
-    """Find the fewest builds that serve every vehicle of a folder, and write them down in a lock.
+    """Find the fewest builds that serve every vehicle of a folder, and write them to a lock file.
 
-    Exit 1 if a profile cannot be used; the others are planned all the same.
+    Exits 1 if a profile is unusable; the others are planned nevertheless.
     """
     from specialize.cli.render_fleet import plan_json, plan_text
     from specialize.fleet.lock import NAME, lock_of, write_lock
@@ -163,13 +169,15 @@ def _write_report(found: FleetPlan, report: Path, jobs: int | None) -> None:
     type=click.Choice(ENGINES),
     default="local",
     show_default=True,
-    help="Where to work.",
+    help="Where to run the builds.",
 )
 @click.option(
-    "--scheduler", default="", help="Address of a dask scheduler, tcp://host:8786 [default: a cluster here]."
+    "--scheduler", default="", help="Address of a dask scheduler, tcp://host:8786 [default: a local cluster]."
 )
-@click.option("--jobs", type=int, default=1, show_default=True, help="Builds made at once, on this machine.")
-@click.option("-o", "--output", type=options.FOLDER, help="Lay the builds out in this folder as well.")
+@click.option(
+    "--jobs", type=int, default=1, show_default=True, help="Number of parallel builds on this machine."
+)
+@click.option("-o", "--output", type=options.FOLDER, help="Also copy the builds to this folder.")
 @options.json_option
 def build(
     folder: Path,
@@ -180,9 +188,9 @@ def build(
     output: Path | None,
     as_json: bool,
 ) -> int:
-    """Make the builds of a fleet's lock, in the store; those that are there already are kept.
+    """Make the builds that a fleet's lock names, in the store. Existing builds are reused.
 
-    A build that fails is reported and stops no other. Exit 1 then, or 4 if one was not equal to its original.
+    A failed build does not stop the others. Exits 1 if a build failed, or 4 if one differed from its original.
     """
     from specialize.cli.render_fleet_build import build_json, build_line, build_text
     from specialize.fleet.build import build_fleet
@@ -202,7 +210,7 @@ def build(
 @jobs_option
 @options.json_option
 def status(folder: Path, lock: Path | None, jobs: int | None, as_json: bool) -> int:
-    """Say which vehicles have a build that is right for them today. Exit 3 if one is stale."""
+    """Show which vehicles have a build that fits today's calibration. Exits 3 if one is stale."""
     from specialize.cli.render_fleet_build import status_json, status_text
     from specialize.fleet.lock import NAME
     from specialize.fleet.status import fleet_status

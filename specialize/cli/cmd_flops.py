@@ -19,7 +19,7 @@ from specialize.request import LAYOUTS, BuildRequest
 @options.checkpoint_option
 @options.model_spec_option
 @click.option(
-    "--layout", type=click.Choice(LAYOUTS), default="ragged", show_default=True, help="As for build."
+    "--layout", type=click.Choice(LAYOUTS), default="ragged", show_default=True, help="As for `build`."
 )
 @options.align_option
 @options.every_site_option
@@ -27,9 +27,10 @@ from specialize.request import LAYOUTS, BuildRequest
 @options.allow_option
 @options.json_option
 def command(as_json: bool, **given: Any) -> None:
-    """Count what specialization saves for one vehicle.
+    """Count the operations that specialization saves for one vehicle.
 
-    Zero-padded, re-batched and specialized, each counted on its real graph; a multiply-add counts as two.
+    Counts the zero-padded, the re-batched and the specialized form, each on its actual graph. A multiply-add
+    counts as two.
     """
     from specialize.compiler.build import costs
 

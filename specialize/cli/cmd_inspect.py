@@ -18,10 +18,10 @@ from specialize.errors import UsageError
 @click.option(
     "--calib",
     type=options.EXISTING,
-    help="For a model: calibration to specialize for [default: a packaged rig].",
+    help="For a model: the calibration to specialize for [default: a packaged rig].",
 )
-@click.option("--graph", is_flag=True, help="For a build: draw its largest site, before and after.")
-@click.option("--target", help="For a build or a model: what a toolchain does with every node.")
+@click.option("--graph", is_flag=True, help="For a build: draw its largest site before and after.")
+@click.option("--target", help="For a build or a model: show how this toolchain handles every node.")
 @click.option(
     "--save-draft",
     type=options.ANY_PATH,
@@ -37,10 +37,10 @@ def command(
     save_draft: Path | None,
     as_json: bool,
 ) -> None:
-    """Show what a build, a model or a profile is.
+    """Describe a build, a model or a profile.
 
-    For a model: its calibration inputs, its operators, the sites that a specialization finds, what every
-    pass does or declines, and a draft of its sidecar.
+    For a model: its calibration inputs, its operators, the sites that can be specialized, what every pass does
+    or why it declines, and a draft of its sidecar.
     """
     if save_draft is not None and (graph or target is not None or path.suffix != ".onnx"):
         raise UsageError("--save-draft", "a model alone, whose sidecar is drafted", str(path))

@@ -31,10 +31,10 @@ def command(
     output: Path,
     as_json: bool,
 ) -> None:
-    """Write the tables of what each camera sees.
+    """Write tables of the queries that each camera sees.
 
-    Camera masks, padded query ids with their lengths, reference points and counts, as .npz;
-    for those who want the tables without the compiler.
+    The .npz file holds camera masks, padded query ids with their lengths, reference points and counts,
+    for use without the compiler.
     """
     outcome = write_tables(calib, model, output, model_spec, align, allow)
     warn(outcome.warnings)

@@ -48,16 +48,16 @@ def command() -> None:
 
 @command.command()
 @click.argument("paths", metavar="PROFILE...", type=options.EXISTING, nargs=-1, required=True)
-@click.option("--model", help="A built-in model, or an ONNX file, that the profiles must fit.")
+@click.option("--model", help="Built-in model or ONNX file that the profiles must fit.")
 @options.model_spec_option
 @click.option("--sarif", is_flag=True, help="Print the findings as SARIF 2.1.0, for code hosts.")
 @options.json_option
 def check(
     paths: tuple[Path, ...], model: str | None, model_spec: Path | None, sarif: bool, as_json: bool
 ) -> int:
-    """Look for the classic blunders in profiles, and say how to mend them.
+    """Check profiles for common mistakes, and suggest how to correct them.
 
-    Exit 1 if a profile cannot be used. Warnings are for a person to look at.
+    Exits 1 if a profile is unusable. Warnings need a person's judgement.
     """
     spec = resolve_spec(model or "", model_spec) if model or model_spec else None
     files = tuple(_checked(path, spec) for path in paths)
@@ -72,7 +72,7 @@ def check(
 @click.argument("path", metavar="PROFILE", type=options.EXISTING)
 @options.json_option
 def show(path: Path, as_json: bool) -> None:
-    """Show a vehicle's cameras: where they are, where they look, how wide."""
+    """Show the position, heading and field of view of a vehicle's cameras."""
     profile = load_profile(path)
     emit(show_json(profile, path), show_text(profile, path), as_json)
 
@@ -85,21 +85,23 @@ def show(path: Path, as_json: bool) -> None:
     multiple=True,
     required=True,
     metavar="NAME=WxH,...",
-    help="A camera, in the order of the model: NAME=1920x1080,fov_deg=65 or focal_px=1500, then where it is and "
-    "looks: x_m, y_m, z_m, yaw_deg (left), pitch_deg (down), roll_deg; 0 without.",
+    help="A camera, in the order of the model: NAME=1920x1080,fov_deg=65 or focal_px=1500, then its position and "
+    "heading: x_m, y_m, z_m, yaw_deg (left), pitch_deg (down), roll_deg, each 0 by default.",
 )
 @click.option(
     "--lidar",
     default="",
     metavar="KEY=VALUE,...",
-    help="The lidar in the vehicle: x_m, y_m, z_m, yaw_deg, pitch_deg, roll_deg. With x right: yaw_deg=-90.",
+    help="Pose of the lidar on the vehicle: x_m, y_m, z_m, yaw_deg, pitch_deg, roll_deg. For a lidar whose x "
+    "points right: yaw_deg=-90.",
 )
 @click.option("-o", "--output", type=options.ANY_PATH, required=True, help="Profile to write.")
 @options.json_option
 def init(vehicle: str, cameras: tuple[str, ...], lidar: str, output: Path, as_json: bool) -> None:
-    """Write a profile from a data sheet: fields of view and mounts, as a commented file.
+    """Write a commented profile from a data sheet's fields of view and mounts.
 
-    The vehicle's frame is x forward, y left, z up. Lenses are ideal; a car wants measured ones.
+    The vehicle's frame is x forward, y left, z up. Lenses are ideal; replace them by measured ones before use on
+    a car.
     """
     text = data_sheet_text(vehicle, [camera_from_text(one) for one in cameras], lidar_from_text(lidar))
     profile = parse_profile(parse_document(text, str(output)), str(output))
@@ -117,9 +119,9 @@ def init(vehicle: str, cameras: tuple[str, ...], lidar: str, output: Path, as_js
 @click.option("-o", "--output", type=options.ANY_PATH, required=True, help="Profile to write.")
 @options.json_option
 def import_profile(format_name: str, path: Path, given: tuple[str, ...], output: Path, as_json: bool) -> None:
-    """Convert a calibration of another format into a profile, and look it over.
+    """Convert a calibration from another format to a profile, and check it.
 
-    `specialize profile formats FORMAT` states a format's frames, traps and options.
+    `specialize profile formats FORMAT` describes a format's frames, pitfalls and options.
     """
     profile = read_format(format_name, path, options.pairs(given))
     write_file(output, dump_profile(profile))
@@ -131,7 +133,7 @@ def import_profile(format_name: str, path: Path, given: tuple[str, ...], output:
 @click.argument("name", metavar="[FORMAT]", required=False, type=click.Choice(sorted(FORMATS)))
 @options.json_option
 def formats(name: str | None, as_json: bool) -> None:
-    """List the formats that can be imported, or state one's frames, traps and options."""
+    """List the formats that can be imported, or describe one's frames, pitfalls and options."""
     chosen = [name] if name else sorted(FORMATS)
     known = {one: Format(description_of(one), options_of(one)) for one in chosen}
     emit(formats_json(known), format_text(*known.popitem()) if name else formats_text(known), as_json)

@@ -18,14 +18,14 @@ SCHEMA = "specialize/report@1"
 @click.option(
     "-o", "--output", type=options.ANY_PATH, help="File to write [default: the build's own report.html]."
 )
-@click.option("--bench", "measured", is_flag=True, help="Measure times first, and show them.")
+@click.option("--bench", "measured", is_flag=True, help="Measure times first, and include them.")
 @options.timing_options
 @options.json_option
 def command(build_dir: Path, output: Path | None, measured: bool, as_json: bool, **given: Any) -> None:
-    """Write a build's report: one HTML file, no network needed.
+    """Write a build's report as one self-contained HTML file.
 
-    Every build has its report already, as report.html. Files of a build have digests, so what is new goes beside
-    it: a report with times, or one made by another version.
+    Every build already contains report.html. The files of a build have digests and are not changed, so a report
+    with times, or one by another version, is written next to the build.
     """
     from specialize.report.write import write_build_report
 

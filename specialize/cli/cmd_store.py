@@ -15,16 +15,16 @@ from specialize.store.find import find_by_prefix
 
 @click.group()
 def command() -> None:
-    """Look after the store of models and weights.
+    """List, check and clean the store of models, weights and builds.
 
-    It is the folder that SPECIALIZE_STORE names, or one in the user's cache.
+    The store is the folder that SPECIALIZE_STORE names, or a folder in the user's cache.
     """
 
 
 @command.command()
 @options.json_option
 def ls(as_json: bool) -> None:
-    """List what the store holds."""
+    """List the entries of the store."""
     store = open_store()
     data = render_store.ls_json(store, tuple(store.entries()))
     emit(data, render_store.ls_text(data), as_json)
@@ -34,25 +34,32 @@ def ls(as_json: bool) -> None:
 @click.argument("key")
 @options.json_option
 def show(key: str, as_json: bool) -> None:
-    """Show what a key, or the beginning of one, stands for."""
+    """Show the entry whose key is KEY or begins with it."""
     store = open_store()
     entry = find_by_prefix(store, key)
     emit(render_store.show_json(entry), render_store.show_text(store, entry), as_json)
 
 
 @command.command()
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, without removing it.")
 @click.option(
-    "--grace", type=float, default=GRACE_S, show_default=True, help="Seconds for which new objects are safe."
+    "--grace",
+    type=float,
+    default=GRACE_S,
+    show_default=True,
+    help="Keep objects that are younger than this, in seconds.",
 )
 @click.option(
-    "--fleet", type=options.EXISTING, multiple=True, help="A further fleet.lock whose builds are kept."
+    "--fleet",
+    type=options.EXISTING,
+    multiple=True,
+    help="Additional fleet.lock whose builds to keep; repeatable.",
 )
 @options.json_option
 def gc(dry_run: bool, grace: float, fleet: tuple[Path, ...], as_json: bool) -> None:
-    """Remove what nothing names any more.
+    """Remove objects that are no longer referenced.
 
-    Builds of fleets are kept as long as a fleet.lock names them.
+    Builds of a fleet are kept as long as a fleet.lock names them.
     """
     from specialize.fleet.retention import builds_named
 
@@ -65,15 +72,15 @@ def gc(dry_run: bool, grace: float, fleet: tuple[Path, ...], as_json: bool) -> N
 @click.option(
     "--repair",
     is_flag=True,
-    help="Move damaged objects and entries aside, to the folder `damaged` of the store.",
+    help="Move damaged objects and entries to the folder `damaged` of the store.",
 )
 @click.option("--remove", is_flag=True, help="Remove them instead.")
 @options.json_option
 def check(repair: bool, remove: bool, as_json: bool) -> int:
-    """Read all objects and entries and find those that changed after they were written. Exit 1 if any.
+    """Find objects and entries that changed after they were written. Exits 1 if there are any.
 
-    What is taken out with --repair or --remove is made again when it is needed: a built-in model by the next build, a
-    model of your own by the next build with --model, builds and tables of a fleet by `fleet build`.
+    What --repair or --remove takes out is made again when needed: a built-in model by the next build, your own
+    model by the next build with --model, builds and tables of a fleet by `fleet build`.
     """
     from specialize.store.check import check_store, take_out
 

@@ -18,13 +18,13 @@ from specialize.cli.render_table import table_json, table_text
     "build_dir",
     type=options.FOLDER,
     required=True,
-    help="Build in mode `tables` whose engine it is for.",
+    help="Build in mode `tables` whose engine the tables are for.",
 )
 @click.option("-o", "--output", type=options.ANY_PATH, required=True, help="File to write, *.safetensors.")
 @click.option(
     "--bevpool",
     is_flag=True,
-    help="Write the five arrays of the operator BEVPoolV2 instead: ranks_depth, ranks_feat, ranks_bev, "
+    help="Write the five arrays of the BEVPoolV2 operator instead: ranks_depth, ranks_feat, ranks_bev, "
     "interval_starts, interval_lengths.",
 )
 @options.allow_option
@@ -32,9 +32,9 @@ from specialize.cli.render_table import table_json, table_text
 def command(
     calib: Path, build_dir: Path, output: Path, bevpool: bool, allow: tuple[str, ...], as_json: bool
 ) -> None:
-    """Write the tables of a vehicle for an engine that serves many. Exit 3 if it does not fit.
+    """Write one vehicle's lookup tables for an engine that serves many. Exits 3 if the vehicle does not fit.
 
-    The tensors of the file are named as the engine's inputs; no model is run.
+    The tensors of the file have the names of the engine's inputs. No model is run.
     """
     from specialize.binding.make_tables import make_table
 

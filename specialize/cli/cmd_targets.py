@@ -12,10 +12,10 @@ from specialize.cli.output import emit
 @click.argument("name", required=False)
 @options.json_option
 def command(name: str | None, as_json: bool) -> None:
-    """List the toolchains that a build can be made for.
+    """List the toolchains that builds can target.
 
-    Says how each is known: seen running, or from documents. With a NAME: what that toolchain takes,
-    operator by operator, and where it is written.
+    Shows whether a toolchain's limits were observed in runs or taken from its documents. With a NAME: what that
+    toolchain accepts, operator by operator, with the source of each statement.
     """
     from specialize import targets
     from specialize.cli.render_targets import target_json, target_text, targets_json, targets_text

@@ -22,27 +22,27 @@ from specialize.cli.render_vehicle import (
 
 @click.group()
 def command() -> None:
-    """What a build needs on the car: contract, guard, tables."""
+    """Export the files that a build needs on the car."""
 
 
 @command.command()
 @options.build_argument
 @click.option(
-    "-o", "--output", type=options.FOLDER, required=True, help="Folder to write, outside of the build."
+    "-o", "--output", type=options.FOLDER, required=True, help="Folder to write to, outside of the build."
 )
 @click.option(
     "--golden",
     is_flag=True,
-    help="Run the models on two seeded frames and write golden.bin, to test engines with.",
+    help="Run the models on two seeded frames and write golden.bin, for testing engines.",
 )
 @click.option(
     "--bevpool",
     is_flag=True,
-    help="The car makes the five arrays of the operator BEVPoolV2 instead of the engine's tables.",
+    help="Make the five arrays of the BEVPoolV2 operator on the car instead of the engine's tables.",
 )
 @options.json_option
 def export(build_dir: Path, output: Path, golden: bool, bevpool: bool, as_json: bool) -> None:
-    """Write contract.bin, the guard's headers and sources into a folder for the car."""
+    """Write contract.bin and the guard's headers and sources to a folder for the car."""
     from specialize.vehicle.export import export_build
 
     data = export_json(export_build(build_dir, output, golden, bevpool))
@@ -51,19 +51,21 @@ def export(build_dir: Path, output: Path, golden: bool, bevpool: bool, as_json: 
 
 @command.command()
 @options.calib_option
-@click.option("-o", "--output", type=options.ANY_PATH, required=True, help="File to write, today.bin.")
-@click.option("--time", "time_s", type=float, default=math.nan, help="Time of the check, seconds.")
 @click.option(
-    "--valid-from", type=float, default=math.nan, help="The calibration is valid from then on, seconds."
+    "-o", "--output", type=options.ANY_PATH, required=True, help="File to write, usually today.bin."
+)
+@click.option("--time", "time_s", type=float, default=math.nan, help="Time of the check, in seconds.")
+@click.option(
+    "--valid-from", type=float, default=math.nan, help="Start of the calibration's validity, in seconds."
 )
 @click.option(
-    "--valid-until", type=float, default=math.nan, help="The calibration is valid until then, seconds."
+    "--valid-until", type=float, default=math.nan, help="End of the calibration's validity, in seconds."
 )
 @options.json_option
 def pack(
     calib: Path, output: Path, time_s: float, valid_from: float, valid_until: float, as_json: bool
 ) -> None:
-    """Write a profile as today.bin, which the guard reads without YAML."""
+    """Write a profile as today.bin, which the guard reads without a YAML parser."""
     from specialize.calibration.load import load_profile
     from specialize.files.atomic import write_file
     from specialize.vehicle.packing import pack as pack_profile
@@ -77,10 +79,10 @@ def pack(
 
 @command.command()
 @click.option("-o", "--output", type=options.ANY_PATH, required=True, help="Program or library to write.")
-@click.option("--library", is_flag=True, help="Compile the C interface to a shared library instead.")
+@click.option("--library", is_flag=True, help="Compile the C interface as a shared library instead.")
 @options.json_option
 def tool(output: Path, library: bool, as_json: bool) -> None:
-    """Compile the program `guard` with the C++ compiler of this machine, or the one that CXX names."""
+    """Compile the program `guard` with this machine's C++ compiler, or with the one that CXX names."""
     from specialize.vehicle.toolchain import build_library, build_tool
 
     (build_library if library else build_tool)(output)
@@ -91,6 +93,6 @@ def tool(output: Path, library: bool, as_json: bool) -> None:
 @command.command("include-dir")
 @options.json_option
 def include(as_json: bool) -> None:
-    """Print the folder of the guard's headers, for a compiler's -I."""
+    """Print the include folder of the guard's headers, for a compiler's -I."""
     data = include_json()
     emit(data, data["include_dir"], as_json)

@@ -15,15 +15,19 @@ from specialize.record import to_json
 
 @click.command()
 @options.build_argument
-@click.option("--frames", type=click.IntRange(min=1), default=4, show_default=True, help="Frames to compare.")
+@click.option(
+    "--frames", type=click.IntRange(min=1), default=4, show_default=True, help="Number of frames to compare."
+)
 @options.frames_dir_option
 @click.option(
-    "--signature", type=options.EXISTING, help="Check this model.sig instead; needs the extra `sign`."
+    "--signature",
+    type=options.EXISTING,
+    help="Check the build against this model.sig instead; needs the extra `sign`.",
 )
-@click.option("--public-key", type=options.EXISTING, help="Public key, in PEM, of whoever signed.")
+@click.option("--public-key", type=options.EXISTING, help="Public key of the signer, a PEM file.")
 @click.option(
     "--statement", "statements", type=options.EXISTING, multiple=True,
-    help="Check this *.intoto.json instead; may be given several times.",
+    help="Check the build against this *.intoto.json instead; repeatable.",
 )  # fmt: skip
 @options.json_option
 def command(
@@ -35,10 +39,10 @@ def command(
     statements: tuple[Path, ...],
     as_json: bool,
 ) -> int:
-    """Run the original and the specialized model; compare them. Exit 4 if they differ.
+    """Compare the outputs of the original and the specialized model. Exits 4 if they differ.
 
     With --signature or --statement no model is run: every file of the build is compared with what was signed or
-    stated. Exit 4 if that is of another build or by another key.
+    stated. Exits 4 if the statement is about another build or signed by another key.
     """
     if signature or public_key or statements:
         return _attested(build_dir, signature, public_key, statements, as_json)

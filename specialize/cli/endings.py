@@ -1,4 +1,4 @@
-"""Signals that end a process, as exceptions: what is half-done is cleaned up on the way out, as for an interrupt."""
+"""Turn signals that end a process into exceptions, so that unfinished work is cleaned up as after an interrupt."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Ended(BaseException):
 
     Attributes:
         name: Name of the signal.
-        exit_code: What shells expect of a process that a signal ended.
+        exit_code: 128 plus the signal's number, as shells expect it.
     """
 
     def __init__(self, number: int) -> None:
@@ -27,9 +27,9 @@ class Ended(BaseException):
 
 @contextlib.contextmanager
 def ending_cleanly() -> Iterator[None]:
-    """Raise `Ended` in the block when the process is asked to end; what was ignored stays ignored.
+    """Raise `Ended` in the block when the process is asked to end. Signals that were ignored stay ignored.
 
-    A second signal of the kind ends the process at once, as it would have without this.
+    A second signal of the same kind ends the process at once, by the default action.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -1,4 +1,4 @@
-"""Groups whose commands are imported when they are named, so that help and completion cost nothing."""
+"""Command groups that import a command on first use, so that help and completion stay fast."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from specialize.errors import closest
 
 @dataclass(frozen=True, slots=True)
 class Lazy:
-    """Where a command is, `module.command`, and its line in the list of commands."""
+    """Module that defines a command as `command`, and its line in the list of commands."""
 
     module: str
     help: str
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by name and place.
+    """Command group that holds the names and modules of its commands.
 
     Args:
-        commands_at: Name of a command -> where it is.
+        commands_at: Name of a command -> its module and help.
         kwargs: As for `click.Group`.
     """
 
@@ -33,11 +33,11 @@ class LazyGroup(click.Group):
         self.commands_at = dict(commands_at or {})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the table: the order of use, not of the alphabet."""
+        """Return the names in the order of the table, which is the order of use, not alphabetical."""
         return list(self.commands_at)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import and return a command; an unknown name is a usage error that names the closest."""
+        """Import and return a command. An unknown name is a usage error that suggests the closest one."""
         if cmd_name not in self.commands_at:
             ctx.fail(f"no such command {cmd_name!r}; {closest(cmd_name, self.commands_at)}")
         command = import_module(self.commands_at[cmd_name].module).command

@@ -36,34 +36,35 @@ seed_option = click.option(
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Seed of weights without a checkpoint, and of frames.",
+    help="Seed of the weights, if there is no checkpoint, and of the frames.",
 )
 frames_dir_option = click.option(
     "--frames-dir",
     type=FOLDER,
-    help="Real frames for fp16 and int8: one .npz each, an array per input [default: seeded noise].",
+    help="Real frames for fp16 and int8: one .npz file per frame with an array per input [default: seeded noise].",
 )
 every_site_option = click.option(
-    "--keep-every-site", is_flag=True, help="Rewrite a site even if that costs more than it saves."
+    "--keep-every-site", is_flag=True, help="Rewrite every site, even where that costs more than it saves."
 )
 align_option = click.option(
-    "--align", type=int, default=1, show_default=True, help="Round lengths up to a multiple of this."
+    "--align", type=int, default=1, show_default=True, help="Round row counts up to a multiple of this."
 )
 target_option = click.option(
-    "--target", default="onnxruntime", show_default=True, help="Toolchain to lower for."
+    "--target", default="onnxruntime", show_default=True, help="Toolchain to lower the model for."
 )
 precision_option = click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
     default="float32",
     show_default=True,
-    help="Number format that the proven model is converted to; sampling places stay in float32.",
+    help="Number format to convert the verified model to; sampling locations stay in float32.",
 )
 attention_option = click.option(
     "--attention",
     default="",
     metavar="FORM",
-    help="How deformable attention is written: a form of `specialize targets NAME` [default: the target's own].",
+    help="How to write deformable attention: one of the forms that `specialize targets NAME` lists "
+    "[default: the target's own].",
 )
 runtime_option = click.option(
     "--runtime",
@@ -73,7 +74,7 @@ runtime_option = click.option(
     help="Runtime to measure on.",
 )
 threads_option = click.option(
-    "--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Threads within an operator."
+    "--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Threads per operator."
 )
 rounds_option = click.option(
     "--rounds", type=click.IntRange(min=1), default=11, show_default=True, help="Timed runs of each form."
@@ -82,43 +83,43 @@ allow_option = click.option(
     "--allow",
     multiple=True,
     metavar="CODE",
-    help="Go on in spite of an error that `specialize profile check` names; may be given several times.",
+    help="Continue despite the error with this code, as printed by `specialize profile check`; repeatable.",
 )
 allow_in_build_option = click.option(
     "--allow",
     multiple=True,
     metavar="CODE",
-    help="Go on in spite of an error that `specialize profile check` names, of empty-proof, or of ill-conditioned; "
-    "may be given several times.",
+    help="Continue despite the error with this code: one printed by `specialize profile check`, empty-proof or "
+    "ill-conditioned; repeatable.",
 )
 layout_option = click.option(
     "--layout",
     type=click.Choice(LAYOUTS),
     default="ragged",
     show_default=True,
-    help="How visible pairs are laid out.",
+    help="ragged: each camera has its own row count; padded: all have that of the longest.",
 )
 frames_option = click.option(
-    "--frames", type=int, default=4, show_default=True, help="Frames that verification compares."
+    "--frames", type=int, default=4, show_default=True, help="Number of frames to verify with."
 )
 build_argument = click.argument("build_dir", metavar="BUILD", type=FOLDER)
 
 
 format_options = click.option(
-    "-O", "--option", "given", multiple=True, metavar="NAME=VALUE", help="An option of the format."
+    "-O", "--option", "given", multiple=True, metavar="NAME=VALUE", help="Option of the format; repeatable."
 )
 
 
 def timing_options(command: Command) -> Command:
-    """Add what every command that measures takes."""
+    """Add the options that all commands that measure share."""
     return runtime_option(threads_option(rounds_option(command)))
 
 
 def pairs(given: tuple[str, ...]) -> dict[str, str]:
-    """Return NAME=VALUE texts as a dictionary.
+    """Parse NAME=VALUE texts into a dictionary.
 
     Raises:
-        UsageError: One has no `=`.
+        UsageError: A text has no `=`.
     """
     split = [text.partition("=") for text in given]
     wrong = [name for name, sign, _ in split if not sign]

@@ -1,4 +1,4 @@
-"""What commands print: results on stdout as text or JSON of the same value, everything else on stderr."""
+"""Print the results of commands on stdout, as text or as JSON of the same value, and everything else on stderr."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from specialize.cli.tables import Rows
 from specialize.text.document import Document, Table
 from specialize.text.terminal import is_plain, visible
 
-_WIDTH = 120  # where the output is no terminal
+_WIDTH = 120  # columns, if the output is not a terminal
 COMMAND = "next: "
-"""What a line with the next command begins with."""
+"""Prefix of a line that proposes the next command."""
 
 _HELD = 1 << 20  # characters of JSON that are kept in memory
 _PLAIN: dict[str, Any] = {"highlight": False, "emoji": False, "markup": False}
@@ -45,7 +45,7 @@ def to_json(data: Mapping[str, Any]) -> str:
 
 
 def _write_json(data: Mapping[str, Any]) -> None:
-    """Write JSON to stdout, all of it or nothing, and never hold it: a fleet's is as large as the fleet."""
+    """Write JSON to stdout, all of it or nothing, without holding it in memory: it can be as large as a fleet."""
     with tempfile.SpooledTemporaryFile(_HELD, "w+", encoding="utf-8") as made:
         made.writelines(_json_parts(data))
         made.write("\n")
@@ -61,24 +61,24 @@ def _json_parts(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _visible_json(part: str) -> str:
-    """Return a part of a JSON text with escapes of JSON for what a terminal does not show."""
+    """Return a part of a JSON text with control characters as JSON escapes."""
     return "".join(c if c == "\n" or is_plain(c) else json.dumps(c)[1:-1] for c in part)
 
 
 def to_text(document: Document, width: int = _WIDTH) -> str:
-    """Return what a terminal of `width` columns without colours shows."""
+    """Render a document as a terminal of `width` columns without colours shows it."""
     buffer = StringIO()
     _print(Console(file=buffer, width=width, color_system=None, **_PLAIN), document)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 
 def say(line: str) -> None:
-    """Tell a person on stderr what is going on."""
+    """Print a line of progress on stderr."""
     click.echo(click.style(visible(line), dim=True), err=True)
 
 
 def warn(warnings: tuple[str, ...]) -> None:
-    """Tell a person on stderr what he should know."""
+    """Print warnings on stderr."""
     for warning in warnings:
         click.echo(f"{click.style('warning', fg='yellow')}: {visible(warning)}", err=True)
 
@@ -88,14 +88,14 @@ def _print(console: Console, document: Document) -> None:
 
 
 def _spaced(document: Document) -> Iterator[RenderableType]:
-    """Yield the parts of a document, an empty line between them."""
+    """Yield the parts of a document, with an empty line between them."""
     for number, part in enumerate([document] if isinstance(document, str | Table) else document):
         yield from [""] if number else []
         yield Rows(part) if isinstance(part, Table) else _Words(part)
 
 
 class _Visible:
-    """What another value renders to, with nothing in its texts that a terminal would obey."""
+    """Wrapper of a renderable that escapes control characters in its texts."""
 
     def __init__(self, inner: RenderableType) -> None:
         self._inner = inner
@@ -106,7 +106,7 @@ class _Visible:
 
 
 class _Words:
-    """A line of text: wrapped between words on a terminal alone, and there not if it is a command to be copied."""
+    """Line of text, wrapped between words only on a terminal, and never if it is a command to be copied."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -119,7 +119,7 @@ class _Words:
 
 
 def _wrapped(line: str, width: int) -> list[str]:
-    """Return a line cut between words, paths not within; its indent is kept."""
+    """Wrap a line between words, never within a path, and keep its indent."""
     indent = line[: len(line) - len(line.lstrip())]
     return textwrap.wrap(
         line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False

@@ -29,7 +29,7 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format: what its importer says about frames and traps, and its options with their defaults."""
+    """A format: what its importer says about frames and pitfalls, and its options with their defaults."""
 
     description: str
     options: Mapping[str, str | int | bool]

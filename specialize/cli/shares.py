@@ -1,4 +1,4 @@
-"""Shares on the command line: 5% or 0.05."""
+"""Parse shares on the command line, such as 5% or 0.05."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 
 class Share(click.ParamType[float]):
-    """A share of a whole; a number without a per cent sign must be below 1, or `5` would be taken for 500 %."""
+    """Share of a whole. A number without a percent sign must be below 1, so that `5` does not mean 500 %."""
 
     name = "share"
 

@@ -1,1 +1,1 @@
-"""The compiler: `build` is the whole; every other module is one of its stages."""
+"""Compile models: `build` runs all stages of a build, and every other module is one stage."""

@@ -1,6 +1,6 @@
-"""A user's model in the store: the files as they are, what a proof compares with, and the prepared graph.
+"""Put a user's model into the store: the files as they are, the reference of verification, and the prepared graph.
 
-What reads graphs is imported when a model is adopted.
+The libraries that read graphs are imported only when a model is adopted.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ GRAPH = "model.onnx"
 PREPARED = "prepared.onnx"
 PREPARED_WEIGHTS = "weights.bin"
 ORIGINAL = "original"
-"""Folder of the user's own files, as they are."""
+"""Folder of the user's own files, unchanged."""
 KIND = "export"
 
 USERS_FILE, STANDARD, ANEW = "the user's file", "in standard operators", "written anew"
 REPAIRED = "with float64 places of GridSample cast to float32"
-"""What a proof compares with: the user's model as it is, with a vendor's operators replaced, written once more, or with
-the least repair that lets a runtime open it."""
+"""References of verification: the user's model as it is, with a vendor's operators replaced, serialized again, or with
+the smallest repair that lets a runtime open it.
+"""
 
 
 def adopt(path: Path, graph: str, digests: Mapping[str, str], key: str, store: Store) -> Entry:
@@ -69,9 +70,9 @@ def adopt(path: Path, graph: str, digests: Mapping[str, str], key: str, store: S
 
 
 def prepare(model: ir.Model, folder: Path) -> None:
-    """Write a graph with all that depends on weights alone computed, once for all vehicles.
+    """Write a graph with everything that depends on weights alone folded, once for all vehicles.
 
-    What a vehicle then adds is what depends on its calibration.
+    What remains for a vehicle is what depends on its calibration.
     """
     from specialize.graph.folding import fold
     from specialize.graph.io import write_graph
@@ -83,7 +84,7 @@ def prepare(model: ir.Model, folder: Path) -> None:
 
 
 def _copy(path: Path, graph: str, digests: Mapping[str, str], folder: Path) -> None:
-    """Copy a model and the files beside it, which must be what their digests say."""
+    """Copy a model and its external files, after checking that they match their digests."""
     for name, expected in digests.items():
         source, target = path if name == graph else path.parent / name, folder / name
         require_space(folder.parent, source.stat().st_size)
@@ -91,19 +92,19 @@ def _copy(path: Path, graph: str, digests: Mapping[str, str], folder: Path) -> N
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
         if digest_file(target) != expected:
-            raise InputError(str(source), "a file that stays as it is while it is read", "another one")
+            raise InputError(str(source), "a file that does not change while it is read", "a changed file")
 
 
 def reference_of(model: ir.Model, original: Path) -> dict[str, Any]:
-    """Return what a proof compares with: the original, or its graph as a runtime takes it.
+    """Return the reference of verification: the original file, or its graph in a form that a runtime opens.
 
     Args:
-        model: The graph, changed in place to what a runtime takes where it does not take the file.
+        model: The graph, changed in place to a form that a runtime opens if it does not open the file.
         original: The file that it was read from.
 
     Returns:
-        `reference`: the file in the store; `reference_is`: what it is; `warnings`; and `repairs`: nodes that were
-        repaired, each with what was done.
+        `reference`: the file in the store; `reference_is`: what it is; `warnings`; and `repairs`: the repaired nodes,
+        each with what was done.
 
     Raises:
         InputError: A custom operator cannot be read.
@@ -116,15 +117,18 @@ def reference_of(model: ir.Model, original: Path) -> dict[str, Any]:
     if custom:
         runnable(model)
         warning = (
-            f"ONNX Runtime has no {custom}: a build is compared with the model in standard operators, "
-            "which compute what that operator is documented to"
+            f"ONNX Runtime has no {custom}: a build is compared with the model in standard operators, which compute "
+            "what that operator is documented to compute"
         )
         return {"reference": GRAPH, "reference_is": STANDARD, "warnings": [warning], "repairs": []}
     try:
         open_model(original, "onnxruntime", 1)
     except InputError as error:
         nodes = repair_samples(model)
-        done = "its places, float64 in the file, are cast to float32: ONNX Runtime has no kernel for float64"
+        done = (
+            "its sampling locations, float64 in the file, are cast to float32: ONNX Runtime has no "
+            "kernel for float64"
+        )
         return {
             "reference": GRAPH,
             "reference_is": REPAIRED if nodes else ANEW,
@@ -138,13 +142,14 @@ def _unopened(error: InputError, original: Path, repaired: int) -> str:
     """Return the warning about a model that ONNX Runtime does not open as it is."""
     if repaired:
         return (
-            f"ONNX Runtime does not open the model as it is (no GridSample for float64 places): a build is compared "
-            f"with the model in which {repaired} GridSample {'read' if repaired > 1 else 'reads'} them through a cast "
-            "to float32, each checked against its evaluation in float64"
+            "ONNX Runtime does not open the model as it is (no GridSample for float64 locations): a build is "
+            f"compared with the model in which {repaired} GridSample {'read' if repaired > 1 else 'reads'} them "
+            "through a cast to float32, each checked against its evaluation in float64"
         )
     reason = _reason(error, original)
     return (
-        f"ONNX Runtime does not open the model as it is ({reason}): a build is compared with it written anew"
+        f"ONNX Runtime does not open the model as it is ({reason}): a build is compared with the "
+        "model serialized again"
     )
 
 
@@ -154,21 +159,23 @@ def _reason(error: InputError, path: Path) -> str:
 
 
 def require_open(written: Path, path: Path) -> None:
-    """Refuse a model that ONNX Runtime does not open in any form.
+    """Reject a model that ONNX Runtime does not open in any form.
 
     Args:
-        written: The model as a proof compares with it.
+        written: The reference of verification.
         path: The user's file.
 
     Raises:
-        InputError: Nothing can be compared with it.
+        InputError: ONNX Runtime does not open it, so nothing can be compared with it.
     """
     from specialize.verify.runtime import open_model
 
     try:
         open_model(written, "onnxruntime", 1)
     except InputError as error:
-        hint = "a build is proven by running the original: export it in operators that ONNX Runtime has"
+        hint = (
+            "a build is verified by running the original: export it in operators that ONNX Runtime supports"
+        )
         raise InputError(
             str(path), "a model that ONNX Runtime opens", _reason(error, written), hint
         ) from error

@@ -1,4 +1,4 @@
-"""A build in another number format: the proven float32 model converted, and what that loses measured."""
+"""Convert the verified float32 model of a build to another number format, and measure the loss."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ from specialize.verify import Frames, TensorInfo, VerifyReport, make_frames, mod
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Conversion:
-    """A conversion that was asked for, its frames known to fit the model.
+    """A requested conversion, whose frames have been checked against the model.
 
     Attributes:
         name: `fp16` or `int8`.
         target: Name of the toolchain.
-        frames: Inputs that no calibration gives, frame by frame.
-        frames_digest: Digest of the frames of a folder; empty if they are seeded noise.
-        fed: What is fed beside them.
+        frames: Inputs other than the calibration, frame by frame.
+        frames_digest: Digest of the folder of frames; empty for seeded noise.
+        fed: Calibration and tables.
     """
 
     name: Literal["fp16", "int8"]
@@ -94,7 +94,7 @@ class Conversion:
         except NotFiniteError:
             if self.name != "fp16":
                 raise
-            say("values leave the range of 16 bits: looking which")
+            say("values exceed the range of 16 bits: searching for them")
             wide = beyond_half(proven, shown)
             made, written = self._written(room, proven, aside / f"{self.name}-wide", wide)
             loss = measure(proven, measurable(written, written.parent), shown, names, progress)
@@ -113,7 +113,7 @@ class Conversion:
     def _on_target(
         self, proven: Path, converted: Path, shown: Shown, loss: dict[str, OutputLoss], say: Say
     ) -> TargetLoss | None:
-        """Run a model in 8 bits on the target's own runtime, where that is installed."""
+        """Run a model in 8 bits on the target's own runtime, if that is installed."""
         runtime = target(self.target).TOOLCHAIN.runtime
         if self.name != "int8" or not runs_here(runtime):
             return None
@@ -126,7 +126,7 @@ class Conversion:
     def _written(
         self, room: Path, proven: Path, folder: Path, wide: frozenset[str]
     ) -> tuple[Converted, Path]:
-        """Convert the model of a build into another folder, if the toolchain takes the result."""
+        """Convert the model of a build into another folder, if the toolchain accepts the result."""
         toolchain = target(self.target).TOOLCHAIN
         made = convert(
             room / MODEL, self.name, int8=toolchain.int8, runnable=proven,
@@ -138,7 +138,7 @@ class Conversion:
         return made, folder / MODEL
 
     def _finished(self, made: Converted, facts: BuildFacts, room: Path) -> tuple[PassNote, ...]:
-        """Write the toolchain's files for the converted model; return what the toolchain does with its nodes."""
+        """Write the toolchain's files for the converted model, and return how the toolchain handles its nodes."""
         report = check(made.model, target(self.target).TOOLCHAIN)
         write_files(made.model, report, room, replace(facts, precision=self.name))
         return describe_notes(conformance_notes(report, f" in {self.name}"))
@@ -183,10 +183,10 @@ def _hold_constants(program: Path) -> None:
 
 
 def plan_conversion(request: BuildRequest, compiled: Compilation) -> Conversion | None:
-    """Return the conversion that a request asks for, after a look at every frame; None for float32.
+    """Return the conversion of a request after checking every frame, or None for float32.
 
     Raises:
-        InputError: A frame is not what the model wants.
+        InputError: A frame does not fit the model's inputs.
     """
     if request.precision == "float32":
         return None
@@ -231,7 +231,7 @@ def verify_converted(
 def _frames(
     inputs: Mapping[str, TensorInfo], spec: ModelSpec, fed: Fed, folder: Path | None, count: int, seed: int
 ) -> Frames | FrameFolder:
-    """Return the frames of a folder, or seeded ones; what calibration and tables give is not asked for."""
+    """Return the frames of a folder, or seeded ones; calibration and tables are not read from frames."""
     free = {name: info for name, info in inputs.items() if name not in fed.cases[0]}
     if folder is not None:
         given = open_frames(folder, free, {*fed.cases[0], *spec.calibration_inputs, *spec.other_inputs})
@@ -244,10 +244,11 @@ def _compared(precision: Precision, judged: bool) -> str:
     head = f"the {precision.name} model of the build is compared with the float32 original"
     if judged:
         return (
-            f"{head}: allowed is {SLACK:g} times the loss that the build measured on {precision.frames_text}"
+            f"{head}: the limit is {SLACK:g} times the loss that the build measured on "
+            f"{precision.frames_text}"
         )
     need = "a folder" if precision.frames_digest else "no folder"
-    return f"{head} and NOT judged: its loss was measured on frames of {need}, which is not what is compared here"
+    return f"{head} and NOT judged: its loss was measured on frames of {need}, but is compared here on others"
 
 
 def _activations(name: str, int8: Int8) -> Literal["", "symmetric", "asymmetric"]:
@@ -265,35 +266,34 @@ def _weights(name: str, made: Converted) -> Literal["", "per channel", "per tens
 def _warnings(
     precision: Precision, toolchain: Toolchain, made: Converted, flat: Collection[str] = ()
 ) -> list[str]:
-    """Return what a user must know before he uses a converted model; `flat` inputs hold one number in every frame."""
+    """Return the warnings about a converted model; `flat` are inputs that hold a single number in every frame."""
     name, said = precision.name, []
     if not made.converted:
-        what = (
-            "nothing but places and geometry" if name == "fp16" else f"no {', '.join(OPERATORS)} to convert"
-        )
+        what = "only places and geometry" if name == "fp16" else f"no {', '.join(OPERATORS)} to convert"
         said.append(f"{name}: the model has {what}: all of it still computes in float32")
     if not precision.frames_digest:
         said.append(noise_warning(name))
     if flat:
-        what = f"{', '.join(flat)}: one number everywhere in every frame of --frames-dir"
-        said.append(f"{name}: {what}, so that neither ranges nor loss say anything of other values")
+        what = f"{', '.join(flat)}: a single number in every frame of --frames-dir"
+        said.append(f"{name}: {what}, so that neither the ranges nor the loss hold for other values")
     if name == "fp16" and "float16" not in toolchain.floats:
-        known = f"computes in {' and '.join(toolchain.floats)}: a smaller file, no faster run"
-        unknown = "may not compute in float16, no source says that it does: ask the vendor"
+        known = f"computes in {' and '.join(toolchain.floats)}: a smaller file, but not a faster model"
+        unknown = "may not compute in float16, because no source says that it does: ask the vendor"
         said.append(f"fp16: {toolchain.title} {known if toolchain.ran else unknown}")
     if name == "int8" and toolchain.int8.own:
         said.append(
-            f"int8: {toolchain.int8.own}: give it the float32 build; this one only shows what 8 bits lose"
+            f"int8: {toolchain.int8.own}: give it the float32 build; this one only shows the loss of 8 bits"
         )
     if name == "int8" and not toolchain.int8.own and precision.on_target is None:
         why = (
             f"{toolchain.runtime.partition('-')[0]} is not installed"
             if toolchain.runtime
-            else "it does not run here"
+            else "it does not run on this machine"
         )
         said.append(
             f"int8: the loss was measured with ONNX Runtime, as the file is written, and not on {toolchain.title}: "
-            f"{why}; its kernels may compute something else: compare outputs there before this model drives anything"
+            f"{why}; its kernels may compute different results: compare outputs there before using this model on a "
+            "vehicle"
         )
     if name == "int8" and not made.per_channel:
         said.append(f"int8: opset {toolchain.opset} has one scale per weight tensor, not one per channel")

@@ -1,7 +1,7 @@
-"""Draw an attention site: the nodes of a graph, put together until they fit a page.
+"""Draw an attention site: group the nodes of a graph until they fit a page.
 
-Reshapes and transposes are left out, nodes that do the same to the same (one per camera) are one step, and so is a
-chain of element-wise operators.
+Reshapes and transposes are left out; nodes that apply the same operation to the same values (one per camera) form one
+step, and so does a chain of element-wise operators.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from specialize.graph.shapes import dims, is_static
 
 _LAYOUT = of("view", "turn") | {"Cast"}
 _MOVES = of("gather", "cut", "join", "repeat", "pad", "write") - SAMPLERS
-_LONGEST_CHAIN = 4  # operators of a chain that are written out
+_LONGEST_CHAIN = 4  # operators of a chain that are listed by name
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Anatomy of a model without a description: its masks, and the form of each site."""
+"""Analyse a model without a sidecar: its masks, and the form of each site."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ PICKS = of("gather") | {"GridSample"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteForm:
-    """How a site is written.
+    """Form of a site.
 
     Attributes:
-        where: The node at which rows are dropped.
+        where: Name of the node at which rows are dropped.
         form: Zero-padded, re-batched, one camera after the other, tables from outside, or points pooled into cells.
-        sampling: What its samples are read by, and how many nodes that are.
-        rows: Rows that it computes as it is: all cameras, all queries, unless it is re-batched already.
+        sampling: Operators that sample, with their numbers.
+        rows: Rows that the original computes: all cameras times all queries, unless it is re-batched already.
     """
 
     where: str
@@ -55,12 +55,12 @@ def mask_names(model: ir.Model, spec: ModelSpec, profiles: Sequence[CalibrationP
 def site_forms(
     original: ir.Model, bound: Collection[str], sites: Sequence[CompactedSite], cameras: int
 ) -> tuple[SiteForm, ...]:
-    """Return how each site of a graph is written.
+    """Return the form of each site of a graph.
 
     Args:
         original: The graph as it was read.
         bound: Inputs that are calibration, or tables.
-        sites: What compaction found.
+        sites: Sites that compaction found.
         cameras: Number of cameras.
     """
     nodes = {node_name(node): node for node in original.graph}

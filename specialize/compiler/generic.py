@@ -1,6 +1,6 @@
-"""Where the generic model comes from: exported from the zoo, or the user's own ONNX; kept once, by content.
+"""Provide the generic model: exported from the zoo, or the user's own ONNX file; stored once, by content.
 
-What reads graphs is imported when a model is made, so that one that is there already costs nothing.
+The libraries that read graphs are imported only when a model is made, so that reusing a stored one is cheap.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from specialize.version import code_version
 _PREPARING = (
     "attention", "compiler/adopt.py", "compiler/generic.py", "graph", "lowering", "passes", "rows",
 )  # fmt: skip
-"""Code that a model in the store depends on."""
+"""Code that a stored model depends on."""
 
 Say = Callable[[str], None]
 
@@ -41,10 +41,10 @@ class GenericModel:
 
     Attributes:
         name: Its name for people.
-        spec: What its graph does not say.
+        spec: Its sidecar.
         entry: Its parts in the store: the graph and the files of its weights.
         source: How to make it again.
-        warnings: What the user should know about its weights.
+        warnings: Warnings about its weights.
     """
 
     name: str
@@ -62,15 +62,16 @@ class GenericModel:
         return digest(given or made)
 
     def reference(self, parts: Path) -> Path:
-        """Return the file that a proof compares with, in the folder of `unpacked`.
+        """Return the reference of verification, in the folder of `unpacked`.
 
-        It is the user's own file, or what was exported; of one that ONNX Runtime does not open, the same written anew.
+        It is the user's own file, or the export; if ONNX Runtime does not open the file, the same model serialized
+        again.
         """
         return parts / str(self.entry.info.get("reference", GRAPH))
 
     @property
     def notes(self) -> tuple[tuple[str, str, str], ...]:
-        """What was done to the user's graph before anything else: by what, where, and what."""
+        """Changes made to the user's graph when it was read: by what, where, and what."""
         return tuple((str(by), str(where), str(what)) for by, where, what in self.entry.info.get("notes", ()))
 
     @contextlib.contextmanager
@@ -84,7 +85,7 @@ class GenericModel:
 
 
 def generic_model(request: BuildRequest, store: Store, say: Say) -> GenericModel:
-    """Return the generic model of a request, made only if the store does not have it.
+    """Return the generic model of a request, made only if it is not in the store.
 
     Raises:
         UsageError: There is no such built-in model.
@@ -97,7 +98,7 @@ def generic_model(request: BuildRequest, store: Store, say: Say) -> GenericModel
 
 
 def spec_of(request: BuildRequest) -> ModelSpec:
-    """Return the sidecar of a request's model; nothing of the model itself is read.
+    """Return the sidecar of a request's model, without reading the model itself.
 
     Raises:
         UsageError: There is no such built-in model.
@@ -111,27 +112,28 @@ def spec_of(request: BuildRequest) -> ModelSpec:
         raise InputError("--model", "the name of a built-in model or an ONNX file", repr(str(path)))
     if not sidecar.exists():
         hint = (
-            f"`specialize inspect {command(path)}` prints a draft; --model-spec names one that lies elsewhere"
+            f"`specialize inspect {command(path)}` prints a draft; if the sidecar is elsewhere, "
+            "name it with --model-spec"
         )
         raise InputError(str(sidecar), "the model's sidecar", "no such file", hint)
     return read_spec(sidecar)
 
 
 def model_again(source: dict[str, object], spec: ModelSpec, store: Store, say: Say) -> GenericModel:
-    """Return the generic model that a build was made from, made again if the store lost it.
+    """Return the generic model that a build was made from, made again if it is no longer in the store.
 
     Raises:
-        InputError: It cannot be made again: the user's own file is gone from the store.
+        InputError: It cannot be made again, because the user's own file is gone from the store.
     """
     kept = kept_model(source, spec, store)
     if kept is not None:
         return kept
     kind = str(source["kind"])
     if kind == "onnx":
-        hint = "build again with --model, which puts it back"
+        hint = "build again with --model, which puts the model back into the store"
         raise InputError(f"store {store.root}", f"the model {source['name']} of this build", "none", hint)
     if source.get("checkpoint"):
-        hint = "build again with --checkpoint, which puts it back"
+        hint = "build again with --checkpoint, which puts the model back into the store"
         raise InputError(f"store {store.root}", f"{source['name']} with its checkpoint", "none", hint)
     return _zoo_model(str(source["name"]), spec, None, int(str(source["seed"])), store, say)
 

@@ -1,4 +1,4 @@
-"""Wall time by stage, for people."""
+"""Measure wall time by stage, for progress output."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Laps:
-    """A stopwatch with laps; what it shows is printed and never kept."""
+    """A stopwatch with laps; the times are printed but not stored in a build."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     last: float = field(default_factory=time.perf_counter)

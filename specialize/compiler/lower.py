@@ -1,4 +1,4 @@
-"""Lower the specialized graph for its toolchain, and write the parts of the build that exist before any proof."""
+"""Lower the specialized graph for its toolchain, and write the parts of the build that exist before verification."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from specialize.targets.base import BuildFacts
 from specialize.targets.lower import finish, runnable_copy
 
 DEFAULT_TARGET = "onnxruntime"
-"""The target whose graph is the specialized one as it is."""
+"""The target whose graph is the specialized one, unchanged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lowered:
-    """A build whose model is written and not yet proven.
+    """A build whose model is written and not yet verified.
 
     Attributes:
-        manifest: All of the manifest but the evidence.
-        facts: What the toolchain's files say about the build.
-        candidate: The model to prove, in a form that ONNX Runtime runs.
+        manifest: The manifest without the evidence.
+        facts: Facts about the build for the toolchain's files.
+        candidate: The model to verify, in a form that ONNX Runtime runs.
     """
 
     manifest: Manifest

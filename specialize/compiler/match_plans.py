@@ -1,4 +1,4 @@
-"""Grids and sites: a plan belongs to a site if its points are those that the site projects, in the same order."""
+"""Match grids with sites: a plan belongs to a site that projects its points in the same order."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from specialize.model.spec import ModelSpec
 from specialize.passes.site import CompactedSite
 from specialize.visibility.plan import VisibilityPlan
 
-_WITHOUT = "without `grids` the model's own masks are all that is used"
+_WITHOUT = "without `grids` only the model's own masks are used"
 
 
 def require_matching(
     sites: Sequence[CompactedSite], plans: Sequence[VisibilityPlan], prepared: ir.Model, spec: ModelSpec
 ) -> None:
-    """Refuse grids that are not the model's, and plans that keep fewer queries than its own masks.
+    """Reject grids that differ from the model's, and plans that keep fewer queries than its own masks.
 
     Args:
-        sites: What compaction found.
+        sites: Sites that compaction found.
         plans: What the cameras see, one per grid of the sidecar.
         prepared: The graph, folded, its calibration still an input.
         spec: The sidecar.
@@ -47,7 +47,7 @@ def _require_known(
     points: ProjectedPoints,
     spec: ModelSpec,
 ) -> None:
-    """Refuse a grid whose points the graph does not project, or not in this order."""
+    """Reject a grid whose points the graph does not project, or projects in another order."""
     for index, plan in enumerate(plans):
         if not points.hold(plan.grid):
             typed = [each for several in points.by_value.values() for each in several]
@@ -61,7 +61,7 @@ def _require_known(
 
 
 def _require_places(sites: Sequence[CompactedSite], plans: Sequence[VisibilityPlan]) -> None:
-    """Refuse a grid that has the size of no site while a site has the size of no grid: one is meant for the other."""
+    """Reject a grid that matches no site while a site matches no grid, because it is meant for that site."""
     grids = {plan.superset.shape for plan in plans}
     sizes = {site.seen.shape for site in sites if len(site.seen) > 1}
     if sizes - grids and grids - sizes:
@@ -86,7 +86,7 @@ def _sizes(shapes: set[tuple[int, ...]]) -> str:
 def _require_covered(
     sites: Sequence[CompactedSite], plans: Sequence[VisibilityPlan], points: ProjectedPoints
 ) -> None:
-    """Refuse a plan that keeps fewer queries than the mask of the graph, which is the authority."""
+    """Reject a plan that keeps fewer queries than the graph's mask, which is authoritative."""
     for site in sites:
         own = points.of_site(site.replaced)
         for plan in plans:
@@ -99,6 +99,6 @@ def _require_covered(
                     "sidecar: grids, image, rule",
                     f"a plan that keeps all {site.pairs} pairs of the model's own mask",
                     f"{int(lost.sum())} fewer, the first at camera {camera}, query {query}",
-                    "the grid, the image preparation or the rule are not the model's, or its queries stand in another "
-                    f"order; {_WITHOUT}",
+                    "the grid, the image preparation or the rule differs from the model's, or its queries are in "
+                    f"another order; {_WITHOUT}",
                 )

@@ -1,4 +1,4 @@
-"""Forms of a model on disk, their sites cut out, and the first figures of a build: measured once, where it is made."""
+"""Measure a build once, on the machine that makes it: forms of a model on disk, and their sites cut out."""
 
 from __future__ import annotations
 
@@ -83,15 +83,15 @@ def feed_of(path: Path, spec: ModelSpec, fed: Mapping[str, np.ndarray]) -> dict[
 
 
 def measure_once(compiled: Compilation, candidate: Path, forms: FormsReport, say: Say) -> Measured:
-    """Run original and specialized model a few times in turn, and their sites if they can be cut out.
+    """Run the original and the specialized model a few times in turn, and their sites if they can be cut out.
 
-    A build does not depend on any of this: what cannot be measured is said, and is no error.
+    No byte of a build depends on this: a part that cannot be measured is reported, and is not an error.
 
     Args:
         compiled: The compilation.
-        candidate: The specialized model as it was proven.
-        forms: What was counted.
-        say: Says what is done.
+        candidate: The specialized model as it was verified.
+        forms: The counted costs.
+        say: Called with lines of progress.
     """
     found: dict[str, dict[str, Runs]] = {}
     failed: list[str] = []
@@ -101,7 +101,7 @@ def measure_once(compiled: Compilation, candidate: Path, forms: FormsReport, say
         say(f"measuring: {part}")
         try:
             found[part] = run_once(subjects(compiled, candidate))
-        except Exception as error:  # the runtime raises types of its own
+        except Exception as error:  # the runtime raises its own exception types
             failed.append(f"{part}: {' '.join(str(error).split())}")
     measured = tuple(_part(part, runs) for part, runs in found.items())
     told = (contradiction(forms, each.part, each.ratio) for each in measured)

@@ -1,4 +1,4 @@
-"""The original that a specialization is compared with: counted as it was written, and named after its form."""
+"""Read and count the original that a specialization is compared with, and name its form."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def count_original(
 
 
 GROWTH = 1.1
-"""How many times more bytes a specialization may move before that is a warning."""
+"""Growth of the bytes moved, as a factor, above which a specialization is a warning."""
 
 
 def losses(forms: FormsReport) -> tuple[str, ...]:
@@ -74,8 +74,8 @@ def losses(forms: FormsReport) -> tuple[str, ...]:
         "operations are not counted" if flops_fall != flops_fall else f"operations fall {flops_fall:.2f}x"
     )
     return (
-        f"the specialized model moves {bytes_grow:.2f}x the bytes of the original{more}, while {operations}: "
-        "it may be slower; `specialize bench BUILD --whole-model` measures it",
+        f"the specialized model moves {bytes_grow:.2f}x the bytes of the original{more}, while {operations}: it may "
+        "be slower; measure it with `specialize bench BUILD --whole-model`",
     )
 
 

@@ -1,4 +1,4 @@
-"""Prove a build: both models run on the same frames; and count all forms on their real graphs."""
+"""Verify a build: run both models on the same frames and compare them; count all forms on their actual graphs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from specialize.verify import (
 )
 
 THREADS = 2
-"""Threads within an operator while models are compared."""
+"""Threads per operator while models are compared."""
 
 
 def count_forms(compiled: Compilation) -> FormsReport:
@@ -62,7 +62,7 @@ def count_forms(compiled: Compilation) -> FormsReport:
 
 @dataclass(frozen=True, slots=True)
 class Shown(Sequence[Mapping[str, np.ndarray]]):
-    """Frames of which each is fed with one of several calibrations, in turn."""
+    """Frames that are fed with several calibrations in turn, one calibration per frame."""
 
     frames: Sequence[Mapping[str, np.ndarray]] | Frames
     cases: Sequence[Mapping[str, np.ndarray]]

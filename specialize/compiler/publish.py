@@ -1,4 +1,4 @@
-"""Publish a proven build: the manifest with its evidence, the report, and a digest of every file."""
+"""Publish a verified build: the manifest with its evidence, the report, and a digest of every file."""
 
 from __future__ import annotations
 

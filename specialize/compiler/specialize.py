@@ -39,8 +39,9 @@ from specialize.targets.base import RUNS_ANYWHERE
 from specialize.visibility.plan import VisibilityPlan
 
 LEAST_SAVING = 0.005
-"""Share of a model's operations or of the bytes it moves that must fall away if there is no site: less is not worth
-a build per vehicle."""
+"""Minimum share of a model's operations or of its traffic that must be saved if there is no site: a smaller saving is
+not worth a build per vehicle.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -135,9 +136,10 @@ def _require_usual_grids(spec: ModelSpec, mode: str) -> None:
         if mode != "exact" and not each.grid().is_usual:
             raise InputError(
                 f"{spec.name}: grids[{index}].order",
-                f"the usual order in mode {mode}: the vehicle knows no other",
+                f"the usual order in mode {mode}, because the vehicle knows no other",
                 each.order,
-                "leave this grid out of the sidecar: the model's own masks decide; or build in mode exact",
+                "leave this grid out of the sidecar, so that the model's own masks decide; or "
+                "build in mode exact",
             )
 
 

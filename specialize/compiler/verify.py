@@ -1,4 +1,4 @@
-"""Prove a build once more: its files against the model that it was made from."""
+"""Verify an existing build again: its files against the model that it was made from."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from specialize.targets.lower import runnable_file
 def verify(
     build_dir: Path, frames: int = 4, say: Say = lambda line: None, frames_dir: Path | None = None
 ) -> VerifyReport:
-    """Compare a build with the model that it was made from, once more.
+    """Compare a build with the model that it was made from, again.
 
     Args:
         build_dir: Folder of the build.
         frames: Number of seeded frames to compare.
-        say: Says what is done.
+        say: Called with lines of progress.
         frames_dir: Of a converted build: frames to compare instead of seeded ones.
 
     Raises:
-        InputError: The build is damaged, or its original cannot be had any more.
+        InputError: The build is damaged, or its original is no longer available.
         VerificationError: The comparison could not have failed.
     """
     made = Build.intact(build_dir)

@@ -1,4 +1,4 @@
-"""Count what a graph costs: operations, sampled points, bytes and memory, node by node."""
+"""Count the cost of a graph, node by node: operations, sampled points, bytes and memory."""
 
 from specialize.costs.agreement import contradiction, counted_ratio
 from specialize.costs.count import SITE_KEY, count, count_file

@@ -1,11 +1,11 @@
-"""Whether a count and a measurement point in the same direction, for people who read only one of them."""
+"""Check whether a count and a measurement point in the same direction, for readers of only one of them."""
 
 from __future__ import annotations
 
 from specialize.evidence.costs import FormsReport
 
 MARGIN = 1.1
-"""How far from 1 a ratio must be to point anywhere: a few runs on a busy machine differ by less."""
+"""Minimum distance of a ratio from 1 to point in a direction: a few runs on a busy machine differ by less."""
 
 _PARTS = {"sites": ("attention", "sites"), "model": ("model", "whole model")}
 

@@ -1,7 +1,6 @@
-"""Closed formulas of multi-scale deformable cross-attention, to check the count of a graph against.
+"""Compute the costs of multi-scale deformable cross-attention by closed formulas, to check the counts against.
 
-Written from the mathematics, not from the operators: rows are camera-query pairs, a multiply-add counts as
-two.
+Written from the mathematics, not from the operators: rows are camera-query pairs, a multiply-add counts as two.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Count a real graph: every node by the table of formulas, every tensor by its shape."""
+"""Count a graph: every node by the table of formulas, every tensor by its shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several forms of the same model and calibration, counted and put side by side."""
+"""Compare several forms of the same model and calibration by their counted costs."""
 
 from __future__ import annotations
 

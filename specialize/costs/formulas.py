@@ -1,7 +1,7 @@
-"""One table: what every operator costs. One that is not here is listed as uncounted, never taken as zero.
+"""Define the cost of every operator in one table. An operator without an entry is listed as uncounted, never as zero.
 
-Element-wise operators count one operation per element of the output, whatever a chip needs for an
-exponential. Operators that only move data count none here; their bytes are counted like everybody's.
+Element-wise operators count one operation per element of the output, whatever a chip needs for an exponential.
+Operators that only move data count none here; their bytes are counted like those of all others.
 """
 
 from __future__ import annotations

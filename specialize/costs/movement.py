@@ -1,9 +1,10 @@
-"""One table: what operators sort, scan, gather and scatter. Operations do not see that, and bytes see a part of it.
+"""Define in one table what operators sort, scan, gather and scatter, which operation counts do not show.
 
 An element is what moves in one piece: a row of features for a `Gather` along the first axis, a single number for a
-`GatherElements`. Bytes are those of the data that is moved; indices, and what is only passed on, are in the bytes that
-every operator reads and writes. What moves in an order that shapes alone determine (Transpose, Slice, Concat, Expand)
-is no movement in this sense: its bytes say all. Points of an image that are sampled are counted as samples.
+`GatherElements`. Bytes are those of the moved data; indices, and data that is only passed on, are part of the bytes
+that every operator reads and writes. Moving data in an order that depends on shapes alone (Transpose, Slice, Concat,
+Expand) is not movement in this sense: its cost is its bytes. Points of an image that are sampled are counted as
+samples.
 """
 
 from __future__ import annotations

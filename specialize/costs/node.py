@@ -1,4 +1,4 @@
-"""What a formula sees of a node: shapes, attributes and known inputs; and what it returns."""
+"""Define the view of a node that formulas use, shapes, attributes and known inputs, and the work that they return."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How many contiguous pieces an operator works on, one at a time: what makes an operator on short rows slow.
+"""Count the contiguous pieces that an operator works on one at a time, which make operators on short rows slow.
 
 A kernel runs over a stretch of memory at full speed and pays once per stretch. A product of 100,000 matrices of 3 x 3,
-or a division of pairs by a pair, is all stretches; their operations and bytes say nothing of that.
+or a division of pairs by a pair, consists of stretches only; its operations and bytes do not show this.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How long a count takes on ONNX Runtime, one thread: a sum of counted quantities, each with one rate.
+"""Predict the time of a count on ONNX Runtime with one thread: a sum of counted quantities, each with one rate.
 
-The rates are of single operators on one processor, never of a model: `make movement` measures them, and shows how far
-the ratio of two forms is from the measured one. Milliseconds are of that processor; ratios are what one takes home.
+The rates are of single operators on one processor, never of a model: `make movement` measures them, and compares the
+predicted ratio of two forms with the measured one. Milliseconds are of that processor; only ratios are shown.
 """
 
 from __future__ import annotations

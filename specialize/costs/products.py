@@ -1,4 +1,4 @@
-"""Formulas of operators that multiply and add: convolutions, matrix products, Einsum, normalisations."""
+"""Define cost formulas of operators that multiply and add: convolutions, matrix products, Einsum, normalisations."""
 
 from __future__ import annotations
 

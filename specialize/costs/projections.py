@@ -1,9 +1,9 @@
-"""The projections that belong to an attention site although they do not shrink with its rows.
+"""Find the projections that belong to an attention site although they do not shrink with its rows.
 
-A compiler marks what it rewrites: the work per row. A cross-attention is more than that: its value
-projection works on image features and its output projection on queries. Leaving them out would make every
-saving look larger than it is, so they are found here, by operators alone: backward from what is sampled to
-the matrix product that made it, forward from the result to the matrix product that reads it.
+A compiler marks what it rewrites: the work per row. A cross-attention is more than that: its value projection works on
+image features and its output projection on queries. Leaving them out would make every saving look larger than it is, so
+they are found here, by operators alone: backward from the sampled value to the matrix product that computes it,
+forward from the result to the matrix product that reads it.
 """
 
 from __future__ import annotations

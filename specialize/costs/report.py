@@ -1,4 +1,4 @@
-"""What a count found: per node, per operator, site and model."""
+"""Define the result of a count: per node, per operator, site and model."""
 
 from __future__ import annotations
 

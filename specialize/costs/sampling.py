@@ -1,4 +1,4 @@
-"""Formulas of operators that read an image at computed places: more a matter of memory than of arithmetic."""
+"""Define cost formulas of operators that read an image at computed locations, which are bound by memory traffic."""
 
 from __future__ import annotations
 

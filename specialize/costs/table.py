@@ -1,4 +1,4 @@
-"""The table of formulas as a page of the documentation.
+"""Write the table of formulas as a page of the documentation.
 
 Rewrite the page with `python -m specialize.costs.table > docs/reference/flop-formulas.md`.
 """

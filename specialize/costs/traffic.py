@@ -1,10 +1,9 @@
-"""Bytes that a node must read and write, and the memory that is alive while it runs.
+"""Count the bytes that a node must read and write, and the memory that is alive while it runs.
 
-Every operator reads each input once and writes each output once, as with a perfect cache: the least traffic
-that any kernel has. Operators that pick (Gather, Slice, Split, Resize to smaller, GridSample of few points)
-read what they pick, at most the whole input. Views move nothing. Weights are what an operator multiplies
-with (kernels, matrices, scales); all other constants (tables, reference points, masks, biases of an Add) are
-constants.
+Every operator reads each input once and writes each output once, as with a perfect cache: the minimum traffic of any
+kernel. Operators that pick (Gather, Slice, Split, Resize to smaller, GridSample of few points) read what they pick, at
+most the whole input. Views move nothing. Weights are what an operator multiplies with (kernels, matrices, scales); all
+other constants (tables, reference points, masks, biases of an Add) are constants.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Drafting a sidecar: what a graph does with its inputs says which matrices they are; a name is a hint."""
+"""Draft a sidecar: infer the kinds of matrices from the graph's use of its inputs, with names as hints."""

@@ -1,7 +1,7 @@
-"""Kinds of a sidecar that the graph contradicts: its points make sense with other matrices, and not with these.
+"""Find kinds in a sidecar that the graph contradicts: its points make sense with other matrices, but not with these.
 
-Both models of a comparison are fed the same matrices, so a wrong kind is proven like a right one. The graph itself is
-evaluated on rigs in general position: with the right kinds its points are those of some frame, with wrong ones of none.
+Verification feeds both models the same matrices, so it does not detect a wrong kind. Instead, the graph is evaluated
+on rigs in general position: with the right kinds its points are those of some frame, with wrong kinds of none.
 """
 
 from __future__ import annotations
@@ -22,15 +22,13 @@ from specialize.model.kinds import KINDS
 from specialize.model.spec import ModelSpec
 
 CODE, OPEN_CODE = "input-kind", "kind-open"
-_TRAINING = (
-    "compare with what the model's authors feed it: both models of the proof are fed the same matrices"
-)
+_TRAINING = "compare with what the model's authors feed it: verification feeds both models the same matrices"
 
 
 def contradicted_kinds(
     model: ir.Model, inputs: Sequence[Tensor], declared: Mapping[str, str]
 ) -> Iterator[Finding]:
-    """Yield the inputs that the graph uses as another matrix than the sidecar says, and those where it cannot tell.
+    """Yield inputs that the graph uses as another matrix than the sidecar states, and ambiguous inputs.
 
     Args:
         model: The graph, folded, its calibration still an input.
@@ -52,8 +50,8 @@ def contradicted_kinds(
         sound = group <= _covered(trials, {name: (kind,) for name, kind in own.items()})
         found = [
             each for each in sound_kinds(trials, allowed) if group <= set(each)
-        ]  # a part may fit by chance
-        if not sound and not found:  # what the names say does not fit: whatever has the shape may
+        ]  # a single part may fit by chance
+        if not sound and not found:  # no kind suggested by the names fits: try all kinds of that shape
             shaped = {name: usual(layout.kinds(shapes[name])) for name in own}
             found = [each for each in sound_kinds(trials, shaped) if group <= set(each)]
         if not sound and found:
@@ -65,15 +63,15 @@ def contradicted_kinds(
 
 
 def kinds_findings(prepared: Path, spec: ModelSpec, known: bool = False) -> tuple[Finding, ...]:
-    """Return what a prepared graph contradicts in the kinds of its sidecar, or leaves open.
+    """Return findings about kinds in a sidecar that the prepared graph contradicts or leaves open.
 
     Args:
         prepared: The graph, folded, its calibration still an input.
         spec: Its sidecar.
-        known: Whether it is a built-in model's own, so that nothing is left for a person to decide.
+        known: Whether it is the sidecar of a built-in model, so that nothing is left for a person to decide.
 
     Returns:
-        Nothing for a model that projects through lenses: what is tried are matrices.
+        No findings for a model that projects through lenses, because only matrices are tried.
     """
     if spec.lens is not None:
         return ()
@@ -90,7 +88,7 @@ def _covered(trials: Trials, kinds: Mapping[str, tuple[str, ...]]) -> frozenset[
 
 
 def _contradictions(own: Assignment, found: Sequence[Assignment]) -> Iterator[Finding]:
-    """Yield what is wrong with kinds under which the points make no sense, while they do under others."""
+    """Yield findings about kinds under which the points make no sense, while they do under other kinds."""
     alone = False
     for name, kind in own.items():
         fits = tuple(dict.fromkeys(each[name] for each in found))
@@ -100,40 +98,43 @@ def _contradictions(own: Assignment, found: Sequence[Assignment]) -> Iterator[Fi
     if not alone:
         open_names = _differing(own, found)
         message = (
-            f"the points that the graph computes from {_bound(own, open_names)} together make no sense; "
-            f"they do with {' or with '.join(_bound(each, open_names) for each in found)}"
+            f"the points that the graph computes from {_bound(own, open_names)} do not make sense together; they do "
+            f"with {' or with '.join(_bound(each, open_names) for each in found)}"
         )
         yield Finding(CODE, "error", "", message, "give all of them matrices of the same frames")
 
 
 def _undecided(own: Assignment, found: Sequence[Assignment]) -> Iterator[Finding]:
-    """Yield which other kinds make as much sense, where names do not decide."""
+    """Yield the other kinds that make as much sense, if names do not decide."""
     open_names = _differing(own, found)
     others = [_bound(each, open_names) for each in found if each != own]
     if others:
         message = (
-            f"the sidecar binds {_bound(own, open_names)}, and the graph makes as much sense with "
-            f"{' or with '.join(others)}: no check of a build tells them apart"
+            f"the sidecar binds {_bound(own, open_names)}, but the graph makes as much sense with "
+            f"{' or with '.join(others)}: no check of a build can distinguish them"
         )
         yield Finding(OPEN_CODE, "warning", "", message, _compare(open_names))
 
 
 def _unshown(own: Assignment, named: Mapping[str, tuple[str, ...]]) -> Iterator[Finding]:
-    """Yield the inputs whose kind neither the graph's use nor the name shows."""
+    """Yield the inputs whose kind follows neither from the graph's use nor from the name."""
     for name, kind in own.items():
         if named.get(name) != (kind,):
-            message = f"the sidecar binds {name} as {kind}, and neither its name nor the graph's use of it shows that"
+            message = (
+                f"the sidecar binds {name} as {kind}, but neither its name nor the graph's use of it "
+                "confirms that"
+            )
             yield Finding(OPEN_CODE, "warning", "", message, _compare([name]))
 
 
 def _compare(names: Sequence[str]) -> str:
-    """Return what a person can do about some inputs; findings of one remedy are told as one."""
+    """Return the remedy for some inputs; findings with the same remedy are reported as one."""
     what = " and ".join(names)
-    return f"look at what the model's authors feed {what}: both models of the proof are fed the same matrices"
+    return f"check what the model's authors feed {what}: verification feeds both models the same matrices"
 
 
 def _differing(own: Assignment, found: Sequence[Assignment]) -> list[str]:
-    """Return the inputs whose kinds are not the same in all of several assignments."""
+    """Return the inputs whose kinds differ between several assignments."""
     return [name for name in own if any(each[name] != own[name] for each in found)]
 
 
@@ -148,5 +149,5 @@ def _finding(name: str, declared: str, fits: tuple[str, ...]) -> Finding:
         f"it make sense with {other} only"
     )
     return Finding(
-        CODE, "error", "", message, f"write `{name}: {fits[0]}`, or look at what the model's authors feed it"
+        CODE, "error", "", message, f"write `{name}: {fits[0]}`, or check what the model's authors feed it"
     )

@@ -1,4 +1,4 @@
-"""The draft of a sidecar, made from the graph alone."""
+"""Draft a sidecar from the graph alone."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from specialize.model.spec import InputKind, ModelSpec
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a graph says about its sidecar.
+    """Information for a sidecar, derived from the graph.
 
     Attributes:
         name: Name of the model.
         image: Preparation of images.
         entries: Inputs that may be calibration.
-        typed: Points that it projects, in graph order.
-        cameras: Names of the cameras of the vehicle that was looked at.
+        typed: Points that the graph projects, in graph order.
+        cameras: Names of the cameras of the vehicle used for the draft.
         frame: Frame of these points: `lidar`, `ego`, or `first` for the first camera's.
     """
 
@@ -44,7 +44,7 @@ class Draft:
     frame: str = "lidar"
 
     def calibration(self) -> dict[str, str]:
-        """Return what the draft has for each calibration input: a kind, or GUESS and several."""
+        """Return the draft's kind of each calibration input, or GUESS with several kinds."""
         return {entry.name: entry_text(entry) for entry in self.entries if entry.kinds}
 
     def places(self, queries: Collection[int] = ()) -> tuple[Place, ...]:
@@ -55,12 +55,12 @@ class Draft:
         return tuple(replace(place, grid=None, reason=_other_frame(place, self.frame)) for place in places)
 
     def text(self, places: Sequence[Place] | None = None) -> str:
-        """Return the sidecar, to be saved and decided by a person; `places` are the sets of points, if decided."""
+        """Return the text of the sidecar, for a person to complete; `places` are the sets of points, if known."""
         shown = self.places() if places is None else places
         return sidecar_text(self.name, self.image, self.entries, shown, self.cameras)
 
     def spec(self, queries: Collection[int] = ()) -> ModelSpec:
-        """Return the sidecar as if every guess were right, to show what a specialization would do."""
+        """Return the sidecar with every guess taken as right, to show what a specialization would do."""
         grids = tuple(place.grid for place in self.places(queries) if place.grid is not None)
         kinds: dict[str, str | InputKind] = {
             entry.name: InputKind(kind=entry.kinds[0], repeat=entry.repeat)
@@ -73,13 +73,13 @@ class Draft:
 def draft_sidecar(
     name: str, model: ir.Model, inputs: Sequence[Tensor], profile: CalibrationProfile | None, given: bool
 ) -> Draft:
-    """Return the draft of a sidecar.
+    """Draft a sidecar.
 
     Args:
         name: Name of the model.
         model: The graph, folded.
         inputs: Its inputs.
-        profile: A vehicle with as many cameras.
+        profile: A vehicle with the same number of cameras.
         given: Whether the vehicle is the user's own.
     """
     entries, trials = draft_entries(model, inputs)
@@ -98,13 +98,13 @@ def draft_sidecar(
 
 
 def _other_frame(place: Place, frame: str) -> str:
-    """Return why a grid of points that are not in the lidar frame is left out."""
+    """Return why a grid of points outside the lidar frame is left out."""
     whose = {"ego": "the vehicle's frame", "first": "the first camera's frame"}[frame]
-    return f"{described(place)}: its points are in {whose}, those of a sidecar in the lidar's; {WITHOUT}"
+    return f"{described(place)}: its points are in {whose}, but a sidecar needs the lidar's; {WITHOUT}"
 
 
 def _in_doubt(entry: Entry) -> Entry:
-    """Return an entry that may be in pixels of a feature map, because the size of the image is not known."""
+    """Return an entry that may be in pixels of a feature map, because the image size is unknown."""
     if not entry.kinds or not KINDS[entry.kinds[0]].pixels:
         return entry
     repeat = "" if entry.repeat == 1 else f", repeat: {entry.repeat}"
@@ -117,7 +117,7 @@ def _in_doubt(entry: Entry) -> Entry:
 def _found(
     trials: Trials, kinds: Assignment, frame: str
 ) -> tuple[tuple[Typed, ...], tuple[Typed, ...], tuple[Pixels, ...]]:
-    """Return the points that a graph projects, those that it lifts, and what it does with pixels."""
+    """Return the points that a graph projects, those that it lifts, and how it uses pixels."""
     values = trials.pointlike(frozenset(kinds))
     typed = [one for found in trials.typed(kinds, values).values() for one in found if frame in one.transform]
     lifted = tuple(one for one in typed if one.transform.startswith("img2"))

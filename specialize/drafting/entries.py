@@ -1,4 +1,4 @@
-"""Which kinds of calibration the inputs of a graph are: by its use of them, by names where use does not say."""
+"""Infer which kinds of calibration the inputs of a graph are: from their use, else from their names."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from specialize.model.kinds import KINDS, trailing
 
 _MOST_TRIALS = 256
 _BY_NAME_ALONE = ("first",)
-"""Frames that are rare enough to be thought of only where a name says so."""
+"""Frames that are rare, so that they are considered only if a name mentions them."""
 _PREPARATIONS = frozenset({"image_aug", "inverse_image_aug", "raw2network", "network2raw"})
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is known about an input that may be calibration.
+    """Information about an input that may be calibration.
 
     Attributes:
         name: The input.
-        kinds: Kinds that it may be, the likeliest first; empty if it is left out.
-        sure: Whether the first kind is what the graph's use of it, its shape and its name say together.
-        comment: What is known, for people.
+        kinds: Kinds that it may be, most likely first; empty if it is left out.
+        sure: Whether the graph's use, the shape and the name of the input all agree on the first kind.
+        comment: Explanation for people.
         repeat: How many times in a row the input holds each camera's matrix.
     """
 
@@ -58,12 +58,12 @@ def candidates(inputs: Sequence[Tensor], layout: Layout) -> dict[str, tuple[str,
 
 
 def usual(kinds: Sequence[str]) -> tuple[str, ...]:
-    """Return the kinds that are thought of without a name."""
+    """Return the kinds that are considered without a name."""
     return tuple(kind for kind in kinds if not any(frame in kind for frame in _BY_NAME_ALONE))
 
 
 def draft_entries(model: ir.Model, inputs: Sequence[Tensor]) -> tuple[tuple[Entry, ...], Trials | None]:
-    """Return what is known about every input that may be calibration, and the trials that say so.
+    """Return an entry for every input that may be calibration, and the trials that it is based on.
 
     Args:
         model: The graph, folded.
@@ -79,7 +79,7 @@ def draft_entries(model: ir.Model, inputs: Sequence[Tensor]) -> tuple[tuple[Entr
     shapes = {tensor.name: tensor for tensor in inputs}
     for group in trials.groups():
         found = sound_kinds(trials, {name: allowed[name] for name in sorted(group)})
-        if not found:  # what the names say does not fit: whatever has the shape may
+        if not found:  # if the kinds that the names suggest do not fit, try all kinds of that shape
             found = sound_kinds(
                 trials, {name: usual(layout.kinds(shapes[name].shape)) for name in sorted(group)}
             )
@@ -97,10 +97,10 @@ def draft_entries(model: ir.Model, inputs: Sequence[Tensor]) -> tuple[tuple[Entr
 
 
 def _open_pixels(entry: Entry, allowed: tuple[str, ...]) -> Entry:
-    """Return an entry whose pixels may be raw ones, because the graph prepares images where points do not show it."""
+    """Return an entry that may be in raw pixels, because the graph prepares images and points do not reveal it."""
     if not any(KINDS[kind].pixels for kind in entry.kinds):
         return entry
-    comment = f"{entry.comment}; raw or network pixels, as the image preparation of the graph has it"
+    comment = f"{entry.comment}; raw or network pixels, depending on the graph's image preparation"
     return replace(entry, kinds=allowed, sure=False, comment=comment)
 
 
@@ -122,7 +122,7 @@ def sound_kinds(trials: Trials, allowed: Mapping[str, tuple[str, ...]]) -> list[
 
 
 def _is_sound(trials: Trials, kinds: Assignment, typed: Typed, projected: bool) -> bool:
-    """Return whether points are used as what they are: projected ones divided by their depth, lifted ones a frustum."""
+    """Return whether points are used as their type requires: projected ones divided by depth, lifted ones a frustum."""
     if typed.transform.startswith("img2"):
         return typed.source == "frustum"
     if typed.source == "matrix":
@@ -158,8 +158,8 @@ def _entry(tensor: Tensor, kinds: tuple[str, ...], accepted: Sequence[Assignment
     if fits:
         return _by_use(tensor.name, fits, said, shape)
     if said is None:
-        return Entry(tensor.name, (), False, f"{shape}: neither its use nor its name says which matrix it is")
-    return Entry(tensor.name, kinds, False, f"{shape}: by its name alone; the graph's use of it does not say")
+        return Entry(tensor.name, (), False, f"{shape}: neither its use nor its name reveals the matrix")
+    return Entry(tensor.name, kinds, False, f"{shape}: by its name alone; the graph's use of it is ambiguous")
 
 
 def _by_use(name: str, fits: tuple[str, ...], said: Suggestion | None, shape: str) -> Entry:
@@ -167,9 +167,9 @@ def _by_use(name: str, fits: tuple[str, ...], said: Suggestion | None, shape: st
     if len(fits) == 1 and said is not None and fits[0] in said.kinds:
         return Entry(name, fits, True, f"{shape}: {meaning}")
     alone = (
-        "its use fits, its name says nothing"
+        "its use fits, its name is no hint"
         if said is None
-        else "its use fits, its name says something else"
+        else "its use fits, its name suggests another kind"
     )
     why = "its use fits each of these" if len(fits) > 1 else alone
     return Entry(name, fits, False, f"{shape}: {why}")

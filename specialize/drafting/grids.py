@@ -1,4 +1,4 @@
-"""The grids whose points a graph projects, one per set of points, in the order in which they stand in the graph."""
+"""Derive the grids whose points a graph projects, one per set of points, in graph order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from specialize.visibility.grid import FLAT, UPRIGHT, QueryGrid
 
 _HALF_M = 0.5  # from the lowest point of a pillar to the floor of its box, as in `QueryGrid.axes`
 _CLOSE_M = 0.02
-"""By how much recovered points differ from those of the graph at most: they went through float32 and back."""
+"""Largest difference between recovered points and those of the graph, which went through float32 and back."""
 WITHOUT = "without it the graph's own mask is used"
 
 
@@ -26,8 +26,8 @@ class Place:
     Attributes:
         points: (P, 3) in the model's point frame, m, in the graph's order.
         order: Sizes of the axes that number them.
-        grid: The grid that they are, if a sidecar can say it.
-        reason: Why not, if it cannot.
+        grid: The grid that they form, if a sidecar can express it.
+        reason: Why there is no grid.
     """
 
     points: Floats = field(repr=False)
@@ -37,11 +37,11 @@ class Place:
 
 
 def places_of(typed: Sequence[Typed], queries: Collection[int] = ()) -> tuple[Place, ...]:
-    """Return the sets of points that a graph projects, in graph order, equal ones once.
+    """Return the sets of points that a graph projects, in graph order, without duplicates.
 
     Args:
         typed: Points found in its values.
-        queries: How many queries its sites have, to tell pillars from voxels where the axes do not.
+        queries: Numbers of queries of its sites, which distinguish pillars from voxels if the axes do not.
     """
     found: list[Place] = []
     for one in typed:
@@ -51,12 +51,12 @@ def places_of(typed: Sequence[Typed], queries: Collection[int] = ()) -> tuple[Pl
 
 
 def described(place: Place) -> str:
-    """Return what a set of points is, for people: the grid of a sidecar, or why there is none."""
+    """Describe a set of points: the grid of a sidecar, or why there is none."""
     return place.reason if place.grid is None else grid_text(place.grid)
 
 
 def grid_text(grid: GridSpec) -> str:
-    """Return a grid of a sidecar, for people."""
+    """Format a grid of a sidecar for people."""
     order = f", order {grid.order}" if grid.order else ""
     return f"shape {list(grid.shape)}, range_m {list(grid.range_m)}, anchors {grid.anchors}{order}"
 
@@ -71,7 +71,7 @@ def _place(typed: Typed, queries: Collection[int]) -> Place:
     lines = {axis: _line(typed.points[:, index]) for index, axis in enumerate("xyz")}
     regular = {axis: line for axis, line in lines.items() if line is not None}
     if len(regular) < len(lines) or len(typed.points) != math.prod(len(line) for line in regular.values()):
-        return Place(typed.points, typed.order, reason="the points fill no regular grid")
+        return Place(typed.points, typed.order, reason="the points do not form a regular grid")
     for spec in _specs(regular, typed.order, queries):
         if holds(typed.points, spec.grid()):
             return Place(typed.points, typed.order, grid=spec)
@@ -102,12 +102,12 @@ def _specs(
 
 
 def _is_wide(lines: Mapping[str, Floats], axes: Sequence[str]) -> bool:
-    """Return whether queries over some axes have cells whose width is known."""
+    """Return whether queries over some axes have cells of known width."""
     return all(len(lines[axis]) > 1 for axis in axes)
 
 
 def _stands_apart(spec: GridSpec, order: tuple[int, ...], queries: Collection[int], total: int) -> bool:
-    """Return whether a graph numbers the cells of a plane apart from its anchors, by its sites or by its axes."""
+    """Return whether a graph numbers the cells of a plane separately from its anchors, by its sites or its axes."""
     cells = math.prod(spec.shape)
     if (cells in queries) != (total in queries):
         return cells in queries
@@ -117,7 +117,7 @@ def _stands_apart(spec: GridSpec, order: tuple[int, ...], queries: Collection[in
 
 
 def _spec(lines: Mapping[str, Floats], axes: str) -> GridSpec:
-    """Return a grid of queries over some axes, with anchors along the one that is left."""
+    """Return a grid of queries over some axes, with anchors along the remaining one."""
     ends = {
         axis: _ends(line) if axis in axes else (float(line[0]) - _HALF_M, float(line[-1]) + _HALF_M)
         for axis, line in lines.items()
@@ -133,7 +133,7 @@ def _spec(lines: Mapping[str, Floats], axes: str) -> GridSpec:
 
 
 def _line(values: Floats) -> Floats | None:
-    """Return the different values of a coordinate, ascending; None if they are not evenly spaced."""
+    """Return the distinct values of a coordinate, ascending, or None if they are not evenly spaced."""
     ordered = np.sort(values)
     starts = np.flatnonzero(np.diff(ordered, prepend=-np.inf) > _CLOSE_M)
     line = np.array([part.mean() for part in np.split(ordered, starts[1:])])
@@ -144,7 +144,7 @@ def _line(values: Floats) -> Floats | None:
 
 
 def _ends(line: Floats) -> tuple[float, float]:
-    """Return where the first cell of a line of centres begins and where the last one ends."""
+    """Return the lower end of the first cell and the upper end of the last cell of a line of centres."""
     half = float(line[-1] - line[0]) / (len(line) - 1) / 2
     return float(line[0]) - half, float(line[-1]) + half
 

@@ -1,4 +1,4 @@
-"""The image of the network: its size from the graph, scale and crop as far as raw images suggest them."""
+"""Infer the network's image: its size from the graph, scale and crop from the vehicle's raw images."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class ImageDraft:
     """What is known about the preparation of images.
 
     Attributes:
-        prep: The likeliest preparation.
+        prep: The most likely preparation.
         size_sure: Whether the size is in the graph.
-        scale_sure: Whether scale and crop follow from the size and the raw images that were given.
-        size_from: Where the size is from.
-        scale_from: Where scale and crop are from.
+        scale_sure: Whether scale and crop follow from the size and the given raw images.
+        size_from: Source of the size.
+        scale_from: Source of scale and crop.
     """
 
     prep: ImagePrep
@@ -43,14 +43,14 @@ def draft_image(
     profile: CalibrationProfile | None,
     given: bool,
 ) -> ImageDraft:
-    """Return what is known about the preparation of images.
+    """Infer the preparation of images.
 
     Args:
-        inputs: Inputs that are no calibration.
-        size: What the graph divides pixels by, or compares them with.
-        lifted: Frustums that the graph takes to the vehicle.
-        profile: The vehicle whose raw images are looked at.
-        given: Whether it is the user's own, and not one that comes along.
+        inputs: Inputs that are not calibration.
+        size: Size that the graph divides pixels by, or compares them with.
+        lifted: Frustums that the graph transforms to the vehicle.
+        profile: The vehicle whose raw images are used.
+        given: Whether it is the user's own vehicle, not a packaged one.
     """
     images = [tensor for tensor in inputs if len(tensor.shape) >= 4 and tensor.shape[-3] == _COLOURS]
     frustums = [found for one in lifted if one.source == "frustum" and (found := _frustum_size(one.points))]
@@ -69,22 +69,22 @@ def draft_image(
         chosen, sure, text = frustums[0], True, "the pixels of the frustum that the graph lifts fill it"
     elif images:
         chosen, sure = (images[0].shape[-1], images[0].shape[-2]), True
-        text = f"the size of the input {images[0].name}"
+        text = f"size of the input {images[0].name}"
     else:
         largest = max(inputs, key=lambda each: (len(each.shape) >= 4, math.prod(each.shape)), default=None)
         shape = largest.shape if largest is not None and len(largest.shape) >= 2 else (1, 1)
         chosen, sure = (max(shape[-1], 1), max(shape[-2], 1)), False
         name = largest.name if largest is not None else "none"
-        text = f"the graph does not say; this is the size of its largest input, {name}"
+        text = f"not in the graph; this is the size of its largest input, {name}"
     return _scaled(chosen, sure, text, profile, given)
 
 
 def _scaled(
     size: tuple[int, int], sure: bool, text: str, profile: CalibrationProfile | None, given: bool
 ) -> ImageDraft:
-    """Return the preparation that fills the width of an image, cut off at the top if there is too much."""
+    """Return the preparation that fills the width of an image, and crops the top if the image is too tall."""
     if profile is None:
-        return ImageDraft(ImagePrep(size_px=size), sure, False, text, "no vehicle was looked at")
+        return ImageDraft(ImagePrep(size_px=size), sure, False, text, "no vehicle is known")
     width, height = profile.cameras[0].width_px, profile.cameras[0].height_px
     scale = round(size[0] / width, 6)
     tall = scale * height
@@ -106,13 +106,13 @@ def _scaled(
 
 
 def _frustum_size(points: Floats) -> tuple[int, int] | None:
-    """Return the size of the image that the pixels of a frustum (P, 3) fill; None if they fill none evenly."""
+    """Return the size of the image that the pixels of a frustum (P, 3) fill, or None if they are not evenly spaced."""
     sizes = [_filled(points[:, axis] / points[:, 2]) for axis in (0, 1)]
     return (sizes[0], sizes[1]) if all(sizes) else None
 
 
 def _filled(pixels: Floats) -> int:
-    """Return how wide an image is that columns of pixels fill: first to last pixel, cell by cell, or edge to edge."""
+    """Return the width of an image that columns of pixels fill: first to last pixel, cell by cell, or edge to edge."""
     ordered = np.sort(pixels)
     starts = np.flatnonzero(np.diff(ordered, prepend=-np.inf) > 0.5)
     line = np.array([part.mean() for part in np.split(ordered, starts[1:])])

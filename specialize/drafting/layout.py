@@ -1,4 +1,4 @@
-"""How inputs hold matrices of cameras: one per camera, one for all of them, or one per image token."""
+"""Infer how inputs hold the matrices of cameras: one per camera, one for all of them, or one per image token."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _LEAST_AXES = 4
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a graph's inputs say about its cameras.
+    """Number of cameras and tokens according to a graph's inputs.
 
     Attributes:
-        cameras: How many there are; 0 if no input holds matrices.
-        tokens: How many image tokens each has: pixels of a feature map among the inputs.
+        cameras: Number of cameras; 0 if no input holds matrices.
+        tokens: Numbers of image tokens per camera: pixels of a feature map among the inputs.
     """
 
     cameras: int
     tokens: frozenset[int] = frozenset()
 
     def repeat(self, shape: tuple[int, ...]) -> int:
-        """Return how many times in a row an input of a shape holds each camera's matrix; 1 if it does not."""
+        """Return how many times in a row an input of a shape holds each camera's matrix, or 1 if it does not."""
         return self.shared_by(lead_of(shape))
 
     def shared_by(self, size: int) -> int:
-        """Return how many entries of an axis belong to each camera, those of one camera in a row; 1 if it is none."""
+        """Return how many consecutive entries of an axis belong to each camera, or 1 if it is not a camera axis."""
         count, rest = divmod(size, self.cameras) if self.cameras else (0, 1)
         return count if rest == 0 and count in self.tokens and size != self.cameras else 1
 
@@ -41,9 +41,9 @@ class Layout:
 
 
 def layout_of(inputs: Sequence[Tensor]) -> Layout:
-    """Return what inputs say about cameras, by the small matrices among them.
+    """Return the layout of the inputs, inferred from the small matrices among them.
 
-    Where every matrix stands once per image token, the feature map says of how many cameras they are.
+    If every matrix is repeated for each image token, the feature map determines the number of cameras.
     """
     leads = [
         lead_of(tensor.shape)
@@ -66,7 +66,7 @@ def lead_of(shape: tuple[int, ...]) -> int:
 
 
 def _by_tokens(lead: int, maps: Sequence[tuple[int, ...]]) -> int:
-    """Return of how many cameras as many tokens are; 0 if no feature map says it."""
+    """Return the number of cameras with this number of tokens, or 0 if no feature map reveals it."""
     for shape in maps:
         count, rest = divmod(lead, shape[-1] * shape[-2])
         if rest == 0 and 1 < count <= MOST_CAMERAS and count in shape[:-2]:

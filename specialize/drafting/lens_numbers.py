@@ -1,4 +1,4 @@
-"""Inputs that may hold the parameters of lenses: a few numbers of each camera, which no graph names."""
+"""Find inputs that may hold lens parameters: a few numbers per camera, whose names no graph contains."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from specialize.artifact.manifest import Tensor
 from specialize.drafting.entries import Entry
 
 MOST_NUMBERS = 24
-"""A windshield apart, no lens has more parameters."""
+"""The maximum number of parameters of a lens, without a windshield."""
 
 
 def lens_numbers(inputs: Sequence[Tensor], cameras: int, known: Collection[str]) -> tuple[Entry, ...]:
-    """Return an entry, left out and with what is known, of every input of shape (..., N, K) that may be of lenses.
+    """Return an entry, left out with an explanation, for every input of shape (..., N, K) that may hold lens
+    parameters.
 
     Args:
-        inputs: Of the graph.
+        inputs: Inputs of the graph.
         cameras: N.
-        known: Names of inputs that have an entry.
+        known: Names of inputs that already have an entry.
     """
     found = []
     for tensor in inputs:
@@ -27,8 +28,8 @@ def lens_numbers(inputs: Sequence[Tensor], cameras: int, known: Collection[str])
             continue
         numbers = "a number" if count == 1 else f"{count} numbers"
         told = (
-            f"{list(tensor.shape)}: {numbers} of each camera; if they are parameters of its lens, write "
-            "{kind: lens, parameters: [names in this order]}, and `lens: {model: ...}`"
+            f"{list(tensor.shape)}: {numbers} per camera; if they are lens parameters, write "
+            f"{{kind: lens, parameters: [names in this order]}}, and `lens: {{model: ...}}`"
         )
         found.append(Entry(tensor.name, (), False, told))
     return tuple(found)

@@ -1,4 +1,4 @@
-"""What the names of inputs suggest: the words that published models use for their calibration."""
+"""Interpret names of inputs, by the words that published models use for their calibration."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """What a name suggests.
+    """Interpretation of a name.
 
     Attributes:
-        kinds: The kinds that it may stand for, the likeliest first; empty if the input is no calibration.
-        reason: Why it is none, if it is none.
+        kinds: Kinds that it may stand for, most likely first; empty if the input is not calibration.
+        reason: Why it is not calibration.
     """
 
     kinds: tuple[str, ...]
@@ -26,12 +26,12 @@ _FRAMES = (
     ("ego|vehicle|body", "ego"),
     ("image|img|imgs|images|pixel|pix", "img"),
 )
-_MOTION = Suggestion((), "the vehicle's motion changes with every frame and is no calibration")
-_TIME = Suggestion((), "it relates frames of time, which no calibration knows")
+_MOTION = Suggestion((), "the vehicle's motion changes with every frame and is not calibration")
+_TIME = Suggestion((), "it relates frames of time, which is not calibration")
 _WORLD = Suggestion(
     (),
-    "the vehicle's pose in the world changes with every frame; where motion between the exposures is not compensated, "
-    "`identity` for all of them computes the same",
+    "the vehicle's pose in the world changes with every frame; if motion between the exposures is not compensated, "
+    "`identity` for all of them is equivalent",
 )
 _NO_CHANGE = Suggestion(("identity",))
 _PREPARED = Suggestion(("image_aug", "raw2network"))
@@ -60,7 +60,7 @@ _WORDS: tuple[tuple[str, Suggestion], ...] = (
 
 
 def suggestion(name: str) -> Suggestion | None:
-    """Return what the name of an input suggests; None if it says nothing."""
+    """Return the interpretation of an input's name, or None if it has none."""
     plain = re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower().split("/")[-1]
     plain = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
     none = next((said for pattern, said in _NOT_CALIBRATION if re.search(pattern, plain)), None)
@@ -70,7 +70,7 @@ def suggestion(name: str) -> Suggestion | None:
 
 
 def _framed(plain: str) -> Suggestion | None:
-    """Return what `A2B`, `A_to_B`, `B_from_A` and `B_T_A` say."""
+    """Interpret `A2B`, `A_to_B`, `B_from_A` and `B_T_A`."""
     for first, source in _FRAMES:
         for second, target in _FRAMES:
             if source == target:

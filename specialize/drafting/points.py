@@ -1,8 +1,8 @@
-"""Points in the values of a graph: whether a value is some points, taken by a known transform to every camera or back.
+"""Recognise points in the values of a graph: whether a value is a set of points under a known transform to every
+camera.
 
-Under an assignment of kinds to inputs, the independent transform is undone camera by camera. What is left are the
-points that the graph began with, and they must be the same for every camera: chance does not do that on a rig in
-general position.
+Under an assignment of kinds to inputs, the independent transform is undone camera by camera. The result must be the
+same points for every camera, which does not happen by chance on a rig in general position.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from specialize.model.kinds import KINDS, Rig, matrices_of
 Floats = npt.NDArray[np.float64]
 
 FRAMES = ("lidar", "ego", "first")
-"""Frames that points may be in: of the lidar, the vehicle, or the first camera."""
+"""Frames that points may be in: the lidar's, the vehicle's, or the first camera's."""
 TRANSFORMS = tuple(name for frame in FRAMES for name in (f"{frame}2img", f"img2{frame}", f"{frame}2cam"))
 STRIDES = (2, 4, 8, 16, 32)
-"""Pixels of the image per pixel of a feature map, where a graph scales its matrices itself."""
+"""Pixels of the image per pixel of a feature map, if a graph scales its matrices itself."""
 LEAST_POINTS = 8
 _SAME = 2e-3
-"""Part of their range by which the points of two cameras may differ: float32, inverses included."""
+"""Part of their range by which the points of two cameras may differ, due to float32 and inverses."""
 
 _FEW = 64
-"""Points that are tried before all of them are."""
+"""Number of points that are tried before all of them are."""
 
 Source = Literal["metres", "frustum", "matrix"]
 

@@ -1,7 +1,7 @@
-"""Rigs in general position, on which no two kinds of calibration are alike: matrices are told apart by evaluation.
+"""Generate rigs in general position, on which all kinds of calibration differ, so that evaluation distinguishes them.
 
-They are no vehicles. The cameras stand so far behind the points of any grid that all of them are in front, so that
-no clamp and no mask of a graph takes part; each has a lens, a pose, a scale and a crop of its own.
+They are not vehicles. The cameras are so far behind the points of any grid that all points are in front of them, so
+that clamps and masks of a graph have no effect; each camera has its own lens, pose, scale and crop.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _AWAY_M = 300.0
 
 
 def rig_in_general_position(cameras: int, seed: int = 0) -> Rig:
-    """Return a rig of a number of cameras; another seed gives another one."""
+    """Return a rig with a number of cameras; each seed gives another rig."""
     random = np.random.default_rng([cameras, seed])
     made = tuple(_camera(index, random) for index in range(cameras))
     ego = np.eye(4)

@@ -1,4 +1,4 @@
-"""Which points each site of a graph projects: by descent from values that hold them, never by their number."""
+"""Find which points each site of a graph projects: by tracing values that hold them, never by their number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The size of the network's image, as a graph uses pixels: what it divides by, compares with, and scales to maps."""
+"""Infer the size of the network's image from how a graph uses pixels: divisors, bounds, and scales of maps."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Size = tuple[int, int]
 
 
 def image_size(pixels: Sequence[Pixels], maps: Collection[Size] = ()) -> Size | None:
-    """Return width and height of the network's image, as a graph has them in all places; None if it does not say.
+    """Return width and height of the network's image, consistent over the graph, or None if it does not reveal them.
 
     Args:
-        pixels: What the graph does with pixels of projected points.
+        pixels: How the graph uses pixels of projected points.
         maps: Widths and heights of feature maps among the inputs.
     """
     whole = [one for one in pixels if one.stride == 1]
@@ -50,6 +50,6 @@ def _stated(pixels: Sequence[Pixels]) -> Size | None:
 
 
 def _whole(number: float) -> int:
-    """Return the size that a number stands for: itself, or one more where borders are w - 1."""
+    """Return the size that a number stands for: itself, or one more if borders are at w - 1."""
     size = int(np.ceil(number - 1e-6))
     return size + 1 if size % 2 and (size + 1) % 8 == 0 else size

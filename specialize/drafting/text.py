@@ -1,4 +1,4 @@
-"""The text of a drafted sidecar: what is certain as it is, what is not as GUESS, what is left out as a comment."""
+"""Write the text of a drafted sidecar: certain entries as they are, others as GUESS, left-out ones as comments."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from specialize.drafting.image import ImageDraft
 from specialize.model.sidecar import GUESS
 from specialize.model.spec import SCHEMA
 
-_CAMERAS = "the order of training, so that a rig in another order is noticed; [] if any order will do"
+_CAMERAS = "the order of training, so that a rig in another order is detected; [] if any order will do"
 
 
 def sidecar_text(
     name: str, image: ImageDraft, entries: Sequence[Entry], places: Sequence[Place], cameras: Sequence[str]
 ) -> str:
-    """Return a sidecar that can be saved; `build` refuses it until a person has decided what is marked as GUESS."""
+    """Return a sidecar that can be saved; `build` rejects it until a person has replaced every GUESS."""
     prep = image.prep
     lines = [
         f"schema: {SCHEMA}",

@@ -1,4 +1,4 @@
-"""Trying kinds: what a graph computes from its calibration if its inputs are what is supposed."""
+"""Try assignments of kinds: evaluate what a graph computes from its calibration if its inputs are of certain kinds."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from specialize.model.kinds import cut, matrices_of
 from specialize.passes.bind import fit
 
 _ENDS = 4
-"""How many of the first and of the last values that depend on the same inputs are looked at."""
+"""How many of the first and of the last values that depend on the same inputs are examined."""
 _ARITHMETIC = frozenset(
     {"MatMul", "Gemm", "Einsum", "Add", "Sub", "Mul", "ReduceSum", "Concat", "Inverse", "ScatterND", "Conv"}
 )
 _MOST_ELEMENTS = 1 << 25
-"""Values above this size are not looked at."""
+"""Values above this size are not examined."""
 _DATA_DEPENDENT = frozenset({"NonZero", "Compress", "Unique", "NonMaxSuppression"})
-"""Operators behind which shapes depend on the calibration: no points are looked for there, and lengths that an exporter
-wrote down would fit no rig in general position."""
+"""Operators after which shapes depend on the calibration. No points are looked for behind them, because row counts that
+an exporter recorded would fit no rig in general position.
+"""
 
 Assignment = Mapping[str, str]
 

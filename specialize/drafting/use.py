@@ -1,4 +1,4 @@
-"""How a graph uses points: whether it divides them by their depth, and by which size of an image."""
+"""Analyse how a graph uses points: whether it divides them by their depth, and by which image size."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PRODUCTS = ("MatMul", "Mul")
 _MOST_VALUES = 64
 _EXACT = 1e-3
 LEAST_SIZE = 8
-"""Pixels below which a number is no size of an image."""
+"""Numbers below this are not the size of an image, px."""
 _CARRIED = frozenset(
     {
         *("Slice", "Gather", "Split", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Expand", "Identity", "Cast"),
@@ -30,12 +30,12 @@ _CARRIED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """What a graph does with the pixels of projected points.
+    """How a graph uses the pixels of projected points.
 
     Attributes:
-        ratios: By what it divides u and v: pairs of axis (0 or 1) and number; 1 where they stay pixels.
-        bounds: With what it compares pixels: pairs of axis and number.
-        stride: How many pixels of the image one of these is wide, because the graph scales its matrices.
+        ratios: Divisors of u and v: pairs of axis (0 or 1) and number; 1 if they stay pixels.
+        bounds: Numbers that pixels are compared with: pairs of axis and number.
+        stride: How many pixels of the image one of these pixels is wide, because the graph scales its matrices.
     """
 
     ratios: frozenset[tuple[int, float]]
@@ -50,7 +50,7 @@ class Pixels:
 
 
 def pixels_of(trials: Trials, kinds: Assignment, typed: Typed) -> Pixels:
-    """Return what becomes of projected points once their depth has divided them."""
+    """Return how projected points are used after the division by depth."""
     count = typed.value.shape[0] * typed.value.shape[1] // len(trials.transforms.rigs)
     known = [value for value in trials.known if trials.roots[value] <= kinds.keys() and _holds(value, count)]
     divided = [value for value in known if _is_divided(value)]

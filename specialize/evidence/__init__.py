@@ -1,4 +1,4 @@
-"""What a build keeps as evidence: records of the comparison with the original, what that can show, and of costs.
+"""Define the evidence that a build keeps: records of the comparison with the original, of its power, and of costs.
 
-The records that the proof and the count return are those that the manifest keeps; nothing here computes them.
+Verification and counting return the same records that the manifest keeps; nothing here computes them.
 """

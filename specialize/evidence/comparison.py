@@ -1,4 +1,4 @@
-"""What a comparison of two models found: values only, no time, host or path."""
+"""Define the result of a comparison of two models: values only, no time, host or path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from specialize.record import Figure, Record
 
 
 class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one output may differ by: |difference| <= atol + rtol * scale, the element's or its row's and column's.
+    """Tolerance of one output: |difference| <= atol + rtol * scale, the element's or its row's and column's.
 
     Attributes:
         atol: Absolute part, in the output's own unit.
@@ -28,7 +28,7 @@ class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mismatches: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what allows nothing that makes sense.
+        """Reject tolerances that make no sense.
 
         Raises:
             UsageError: A number is not finite or negative, or more than all values may differ.
@@ -144,24 +144,29 @@ class VerifyReport(
             return
         raise VerificationError(
             "verification", "a comparison that can fail", self.power.empty,
-            "look at `inputs` of the sidecar: zeros, or values outside what the model was made for, hide every fault; "
-            f"--allow {EMPTY_PROOF} builds the model all the same",
+            "check `inputs` of the sidecar: zeros, or values that the model was not made for, hide every error; "
+            f"--allow {EMPTY_PROOF} builds the model nevertheless",
         )  # fmt: skip
 
     def _hint(self, name: str) -> str:
-        """Return what may make an output differ."""
+        """Return what may have made an output differ."""
         said = f"output {name!r} is ill-conditioned"
         if note := next((note for note in self.notes if note.startswith(said)), ""):
             return (
-                f"{note}. Rounding alone moves it as far as a fault would, so that this "
-                f"comparison shows nothing: use weights and inputs of the usual scale, or --allow {ILL_CONDITIONED}"
+                f"{note}. Rounding alone moves it as far as an error would, so that this comparison shows nothing: "
+                f"use weights and inputs of the usual scale, or --allow {ILL_CONDITIONED}"
             )
         output = self.outputs[name]
         if output.tolerance.rtol == 0.0 and output.tolerance.mismatches == 0.0:
-            return "an index or label may differ where scores tie; then allow a share of mismatches for this output"
+            return (
+                "an index or label may differ if scores are equal; then allow a share of mismatches "
+                "for this output"
+            )
         if not (math.isfinite(output.worst.reference) and math.isfinite(output.worst.candidate)):
-            return "NaN or infinity: look for a division by zero, or inputs that the model was not made for"
-        return "the specialized model is not kept; report the model's operators and this message as a bug"
+            return (
+                "NaN or infinity: check for a division by zero, or for inputs that the model was not made for"
+            )
+        return "the specialized model is discarded; report the model's operators and this message as a bug"
 
 
 NOT_COMPARED = VerifyReport(

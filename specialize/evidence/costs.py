@@ -1,4 +1,4 @@
-"""What the forms of a model cost, as counted on their graphs."""
+"""Define the counted costs of the forms of a model."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a comparison with the original can show: whose change moves an output, and what each output is judged by.
+"""Record what a comparison with the original can detect, and the tolerance of each output.
 
-The records that the proof returns are those that the manifest keeps.
+Verification returns the same records that the manifest stores.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from typing import Literal
 from specialize.record import Record
 
 ILL_CONDITIONED = "ill-conditioned"
-"""`--allow`: outputs that rounding alone moves by more than a comparison could see."""
+"""`--allow` code for outputs that rounding alone moves by more than a comparison could detect."""
 
 EMPTY_PROOF = "empty-proof"
-"""`--allow`: a comparison that could not have failed."""
+"""`--allow` code for a comparison that could not have failed."""
 
 OF_A_PROOF = (EMPTY_PROOF, ILL_CONDITIONED)
 
 SHOWN = 10.0
-"""A change that moves an output by this many times of what is allowed cannot hide in it."""
+"""A change that moves an output by this multiple of its tolerance cannot go undetected."""
 
 
 Kind = Literal["camera", "input", "calibration"]

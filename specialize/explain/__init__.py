@@ -1,1 +1,1 @@
-"""Describe and compare: inspect a model, plan, check, diff, compare and time. Nothing here changes a build."""
+"""Describe and compare: inspect a model, plan, check, diff, compare and time, without changing a build."""

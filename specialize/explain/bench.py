@@ -1,4 +1,4 @@
-"""Time the forms of a build: original, re-batched and specialized, the site alone and the whole model."""
+"""Time the forms of a build: original, re-batched and specialized, for the site alone and for the whole model."""
 
 from __future__ import annotations
 
@@ -139,9 +139,9 @@ def _built(folder: Path, made: Build) -> Form:
     sites, graph = made.manifest.sites, read_graph(path)
     nodes = marked(graph.graph, len(sites))
     if has_custom(graph) or not all(nodes):
-        hint = "build with --target onnxruntime, which computes the same rows, and time that"
-        found = f"the form that {made.manifest.target} wants"
-        raise InputError(f"{made.folder}", "a build that a runtime takes as it is", found, hint)
+        hint = "build with --target onnxruntime, which computes the same rows, and time that build"
+        found = f"the form for {made.manifest.target}"
+        raise InputError(f"{made.folder}", "a build that a runtime opens as it is", found, hint)
     return Form(path, nodes, tuple(site.rows_computed for site in sites))
 
 
@@ -153,7 +153,7 @@ def _nodes(form: Form, site: int) -> dict[str, frozenset[str]]:
 def _chosen(forms: Mapping[str, Form], site: int | None) -> int:
     rows = next(iter(forms.values())).rows
     if not rows:
-        raise InputError("site", "a build in which rows were dropped", "none", "there is no site to time")
+        raise InputError("site", "a build in which rows were dropped", "none", "no site to time")
     if site is None:
         return rows.index(max(rows))
     if not 0 <= site < len(rows):

@@ -1,4 +1,4 @@
-"""Compare models on vehicles: what each costs in its three forms, counted and, if wanted, measured."""
+"""Compare models on vehicles: the costs of each in its three forms, counted and optionally measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this installation can do: versions, the store and its room, optional parts and what each is for."""
+"""Describe this installation: versions, the store and its free space, optional parts and their purpose."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EXTRAS = {
     "browser": "tests of reports",
     "sign": "signatures",
 }
-"""Optional part of the package -> what it is for; `test` and `dev` are for work on this code."""
+"""Optional part of the package -> its purpose; `test` and `dev` are for work on this code."""
 
 COMPILERS = ("c++", "g++", "clang++")
 
@@ -104,7 +104,7 @@ class Installation:
 
 
 def examine() -> Installation:
-    """Return what this installation can do; nothing is imported, run or written."""
+    """Describe this installation, without importing, running or writing anything."""
     needs = list(_requirements())
     return Installation(
         version=VERSION,

@@ -1,4 +1,4 @@
-"""Is a build still the right one? What moved between two calibrations, in millimetres and in queries."""
+"""Check whether a build fits a calibration: compare two calibrations, in millimetres and in queries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model is, before it is built: calibration inputs, operators, what specialization would do."""
+"""Inspect a model before it is built: calibration inputs, operators, and what specialization would do."""
 
 from __future__ import annotations
 
@@ -35,30 +35,31 @@ from specialize.passes.site import CompactedSite
 from specialize.rows.arrange import Packing
 
 _MARGIN = (
-    "the graph keeps {:,} pairs of it that the rule of a sidecar does not, as with a margin around images"
+    "the graph keeps {:,} of its pairs that the rule of a sidecar does not, as with a margin around images"
 )
 DATA_DEPENDENT = ("NonZero", "Compress", "Unique", "NonMaxSuppression", "Loop", "If", "Scan", "SequenceMap")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInspection:
-    """What was found in an ONNX file.
+    """Description of an ONNX file.
 
     Attributes:
         path: The file.
         opset: Version of the standard operators; 0 if it uses none.
         nodes: Number of nodes.
-        inputs: What it wants; a dimension without a number is -1.
-        outputs: What it gives, likewise.
-        operators: How many nodes of each operator, the most frequent first.
+        inputs: Its inputs; a dimension without a number is -1.
+        outputs: Its outputs, likewise.
+        operators: Number of nodes of each operator, most frequent first.
         data_dependent: Those of the operators whose results have no fixed shape.
-        calibration_inputs: Inputs that are calibration, and which matrix each wants; GUESS if a person must decide.
+        calibration_inputs: Inputs that are calibration, with the matrix that each expects; GUESS if a person must
+            decide.
         sidecar: Text of the sidecar, or the draft of one.
-        drafted: Whether it is a draft: what is marked in it as GUESS no graph says.
-        rig: Vehicle whose calibration the rest is for: the one asked for, or a packaged one with as many cameras.
+        drafted: Whether it is a draft: entries marked GUESS are not in the graph.
+        rig: Vehicle whose calibration the rest is for: the given one, or a packaged one with as many cameras.
         sites: What a specialization keeps; empty if nothing could be specialized.
-        forms: How each site is written.
-        masks: Values that say what the cameras see.
+        forms: The form of each site.
+        masks: Values that state what the cameras see.
         nodes_after: Number of nodes after specialization; 0 if there was none.
         notes: What each pass would do, or why it declines.
         obstacle: Why nothing was specialized, if so.
@@ -84,7 +85,7 @@ class ModelInspection:
 
 
 def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None = None) -> ModelInspection:
-    """Look at an ONNX file, and at what a specialization would do for a calibration or a packaged rig.
+    """Inspect an ONNX file, and what a specialization would do for a calibration or a packaged rig.
 
     Raises:
         InputError: The model, its sidecar or the profile cannot be read; or the profile does not fit.
@@ -113,7 +114,7 @@ def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None
     for step in (lambda: prior.extend(_opened(model, path)), lambda: fold(model)):
         try:
             step()
-        except SpecializeError as error:  # what folding says is nearer to the cause
+        except SpecializeError as error:  # the error of folding is closer to the cause
             found = replace(found, obstacle=str(error))
     found = replace(found, notes=describe_notes(prior))
     draft = draft_sidecar(path.stem, model, inputs, profile, calib is not None) if spec is None else None
@@ -153,13 +154,13 @@ def save_draft(found: ModelInspection, target: Path) -> None:
         InputError: The model has a sidecar, or the file is there already.
     """
     if not found.drafted:
-        hint = "what it says is what `build` uses; name another file with --model-spec"
+        hint = "`build` uses the existing sidecar; name another file with --model-spec"
         raise InputError(
-            str(found.path), "a model without a sidecar, whose draft is saved", "it has a sidecar", hint
+            str(found.path), "a model without a sidecar, whose draft is saved", "a model with a sidecar", hint
         )
     if target.exists():
         raise InputError(
-            str(target), "a file that does not exist yet", "one that does", "choose another name"
+            str(target), "a file that does not exist yet", "an existing file", "choose another name"
         )
     write_file(target, found.sidecar)
 
@@ -183,7 +184,7 @@ def _opened(model: ir.Model, path: Path) -> list[Note]:
 
 
 def _obstacle(found: ModelInspection, profile: CalibrationProfile | None, cameras: int) -> str:
-    """Return why nothing can be specialized; empty if something may be."""
+    """Return why nothing can be specialized, or an empty string."""
     if not found.calibration_inputs:
         return "no calibration inputs found"
     if profile is None:

@@ -1,4 +1,4 @@
-"""Plan: the visible sets of a vehicle for a model, without the model itself; and what is known of a model by name."""
+"""Plan the visible sets of a vehicle for a model, without the model itself, and find a model's sidecar by name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from specialize.visibility.plan import VisibilityPlan
 
 
 def resolve_spec(model: str, model_spec: Path | None = None) -> ModelSpec:
-    """Return what is known about a built-in model, or about an ONNX file from its sidecar.
+    """Return the sidecar of a built-in model or of an ONNX file.
 
     Raises:
         UsageError: There is no such built-in model.

@@ -1,1 +1,1 @@
-"""Files: written whole or not at all, read only if regular, found in checkout and wheel."""
+"""Write files as a whole or not at all, read only regular ones, and find packaged ones in checkout and wheel."""

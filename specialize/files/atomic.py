@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, one writer at a time, and disk errors that say what to do.
+"""Write files and directories atomically, one writer at a time, with remedies in disk errors.
 
 A directory is published by writing a hidden sibling, `.<name>.tmp-<token>`, and renaming it. The process that
 writes a sibling holds a lock on it; the lock dies with the process. So a kill leaves at most a
@@ -91,17 +91,17 @@ def make_room(path: Path) -> None:
 def only_one(
     lock_file: Path, what: str, timeout_s: float = 900.0, on_wait: Callable[[str], None] | None = None
 ) -> Iterator[None]:
-    """Let one process at a time into the block; others wait, and learn whom for.
+    """Let one process at a time into the block; others wait, and are told which process they wait for.
 
     Args:
-        lock_file: File that carries the lock; it is removed while the lock is still held, and who waited for it
-            makes another.
+        lock_file: File that carries the lock; it is removed while the lock is still held, and a process that waited for
+            it creates another.
         what: What is guarded, for messages: `build build/car42`.
         timeout_s: How long to wait for the other process.
         on_wait: Called once, with a sentence for people, if another process must be waited for.
 
     Raises:
-        SpecializeError: Another process still holds the lock after `timeout_s`, or the file is no lock file.
+        SpecializeError: Another process still holds the lock after `timeout_s`, or the file is not a lock file.
     """
     with explained(lock_file):
         lock_file.parent.mkdir(parents=True, exist_ok=True)
@@ -126,10 +126,10 @@ def only_one(
 
 
 def require_space(folder: Path, size: int) -> None:
-    """Refuse early to write `size` bytes below `folder` where they do not fit.
+    """Fail early if `size` bytes do not fit below `folder`.
 
     Raises:
-        SpecializeError: The disk has less room than that.
+        SpecializeError: The disk has less free space than that.
     """
     place = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     free = shutil.disk_usage(place).free
@@ -140,7 +140,7 @@ def require_space(folder: Path, size: int) -> None:
 
 @contextlib.contextmanager
 def explained(place: Path) -> Iterator[None]:
-    """Turn what the operating system says about a file into an error with a remedy.
+    """Turn an error of the operating system about a file into an error with a remedy.
 
     Raises:
         SpecializeError: In place of an `OSError` that a user can do something about.
@@ -161,18 +161,18 @@ _REMEDIES: dict[int | None, tuple[str, str]] = {
     errno.EDQUOT: ("enough disk quota", _ROOM),
     errno.EACCES: ("permission to read and write", "change the permissions, or choose another folder"),
     errno.EPERM: ("permission to read and write", "change the permissions, or choose another folder"),
-    errno.EROFS: ("a file system that can be written", "choose another folder with -o or SPECIALIZE_STORE"),
+    errno.EROFS: ("a writable file system", "choose another folder with -o or SPECIALIZE_STORE"),
     errno.ENOTDIR: (
-        "a folder in every place but the last",
+        "a folder in every part of the path but the last",
         "a part of the path is a file: choose another path",
     ),
-    errno.ENOENT: ("a place where files can be made", "choose another folder"),
+    errno.ENOENT: ("a location where files can be created", "choose another folder"),
     errno.EEXIST: ("a folder", "a file of that name is in the way: choose another path, or move it"),
-    errno.ELOOP: ("a path without circles of links", "choose another path"),
-    errno.EIO: ("a disk that can be read and written", "look at the system's log, or choose another folder"),
+    errno.ELOOP: ("a path without circular links", "choose another path"),
+    errno.EIO: ("a readable and writable disk", "check the system's log, or choose another folder"),
     errno.EISDIR: ("a file", "the path is a folder: name a file"),
     errno.ENAMETOOLONG: ("a shorter name", "file systems allow 255 bytes for a name"),
-    errno.EBUSY: ("a place that is not in use", "choose another path"),
+    errno.EBUSY: ("a location that is not in use", "choose another path"),
     errno.EFBIG: ("a file small enough for this file system", _ROOM),
 }
 

@@ -1,4 +1,4 @@
-"""The few lines of the protobuf wire format that need no library: fields of a message, and of one in a file."""
+"""Read the protobuf wire format without a library: fields of a message, and of one in a file."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def first(message: dict[int, list[Any]], number: int, where: str) -> Any:
         InputError: The message has no such field.
     """
     if number not in message:
-        raise InputError(where, f"the protobuf field {number}", "nothing there")
+        raise InputError(where, f"the protobuf field {number}", "nothing")
     return message[number][0]
 
 

@@ -1,4 +1,4 @@
-"""Regular files: what may be read without blocking, and what may be overwritten without touching another name.
+"""Open regular files only: read without blocking, and overwrite without changing another name.
 
 A name may belong to a named pipe, whose reader waits for ever, or to a link, whose writer changes a file elsewhere.
 """
@@ -66,7 +66,7 @@ def open_own(path: Path) -> int:
 
 
 def require_lock_file(path: Path) -> None:
-    """Refuse to lock, and so to overwrite, a file that is no lock file.
+    """Reject a file that is not a lock file, before it is locked and overwritten.
 
     Raises:
         InputError: It is a link, not a regular file, or has other content than a process id.
@@ -77,7 +77,7 @@ def require_lock_file(path: Path) -> None:
     except FileNotFoundError:
         return
     expected = "a lock file, which is empty or holds a process id"
-    hint = "move it, or choose another place"
+    hint = "move it, or choose another location"
     if stat.S_ISLNK(status.st_mode) or not stat.S_ISREG(status.st_mode):
         _require_regular(path, status, expected, hint)
     if status.st_nlink > 1:
@@ -90,12 +90,12 @@ def _require_regular(
     path: Path,
     status: os.stat_result,
     expected: str = "a regular file",
-    hint: str = "name a file with content of its own",
+    hint: str = "name a regular file",
 ) -> None:
     if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "another kind of file")
         raise InputError(str(path), expected, kind, hint)
 
 

@@ -1,4 +1,4 @@
-"""Where data files are: beside the package in a checkout, inside the package in a wheel."""
+"""Locate data files: next to the package in a checkout, inside the package in a wheel."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Folders for work in progress, that do not outlive the process that works in them.
+"""Create folders for temporary work that do not outlive the process that works in them.
 
 The process that makes a folder holds a lock on it, and the lock dies with the process. A folder whose lock is free was
-left by a kill; whoever opens the same place next removes it.
+left by a killed process; whoever opens the same location next removes it.
 """
 
 from __future__ import annotations

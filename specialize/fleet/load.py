@@ -41,7 +41,7 @@ def fleet_files(folder: Path) -> tuple[Path, ...]:
         InputError: There is no such folder, or no profile in it.
     """
     if not folder.is_dir():
-        found = "a file" if folder.exists() else "nothing there"
+        found = "a file" if folder.exists() else "no such folder"
         raise InputError(str(folder), "a folder of calibration profiles", found)
     found_files = sorted(path for path in folder.rglob("*") if path.suffix in (".yaml", ".yml"))
     if not found_files:

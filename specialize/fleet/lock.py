@@ -124,7 +124,7 @@ def read_lock(path: Path) -> FleetLock:
         text = read_regular(path).decode()
     except FileNotFoundError as error:
         hint = "make one: specialize fleet plan DIR --model MODEL"
-        raise InputError(str(path), "a fleet's lock", "nothing there", hint) from error
+        raise InputError(str(path), "a fleet's lock", "no such file", hint) from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(str(path), "a fleet's lock", str(error)) from error
     return parse_lock(text, path)

@@ -1,1 +1,1 @@
-"""What a model's graph does not say: its sidecar, and what a vehicle's cameras see of its queries."""
+"""Describe a model beyond its graph: its sidecar, and which of its queries a vehicle's cameras see."""

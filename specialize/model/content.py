@@ -1,4 +1,4 @@
-"""Pairs that look at nothing: pixels of undistorted images that the raw image does not have."""
+"""Find visible pairs without content: pixels of undistorted images that are outside the raw image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def pairs_without_content(
 ) -> tuple[int, ...]:
     """Return per camera the visible pairs none of whose visible points has a pixel that the lens shows.
 
-    A model that is given undistorted images samples black there; nothing but another undistortion can change that.
+    A model that is given undistorted images samples black there; only another undistortion can change that.
     """
     found = np.zeros(len(profile.cameras), np.int64)
     cameras = enumerate(profile.cameras)

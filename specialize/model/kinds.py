@@ -1,7 +1,7 @@
-"""The kinds of calibration input: which matrix of a vehicle each one is, and in which shapes an input may hold it.
+"""Define the kinds of calibration input: which matrix of a vehicle each one is, and the shapes that may hold it.
 
 Adding a kind is one line of `KINDS`; `docs/reference/model-spec.md` lists them all. Every kind is computed as a
-(4, 4) matrix per camera; `fit` in `passes/bind.py` cuts out what the shape of an input asks for.
+(4, 4) matrix per camera; `fit` in `passes/bind.py` extracts the part that an input's shape requires.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Floats = npt.NDArray[np.float64]
 Form = tuple[int, ...]
 
 WHOLE: tuple[Form, ...] = ((4, 4), (3, 4))
-"""The whole matrix, or without its last row."""
+"""The whole matrix, with or without its last row."""
 POSE: tuple[Form, ...] = (*WHOLE, (3, 3), (3,))
 """Also the rotation (or scale) alone, the upper left 3x3, and the translation alone, the upper 3 of the last column."""
 LENS: tuple[Form, ...] = (*WHOLE, (3, 3), (2,))
-"""Also the upper left 3x3, which is all there is of an intrinsic, and its first two diagonal entries: focal lengths."""
+"""Also the upper left 3x3, which is the whole of an intrinsic, and its first two diagonal entries: focal lengths."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +78,7 @@ class Rig:
         pose = self.profile.ego_from_lidar
         if pose is None:
             where, hint = f"{self.profile.vehicle}: lidar2ego", "add the pose of the lidar to the profile"
-            expected = "the lidar's pose on the vehicle, because the model reads it"
+            expected = "the lidar's pose on the vehicle, because the model uses it"
             raise InputError(where, expected, "none", hint)
         return self.same(pose)
 
@@ -93,9 +93,9 @@ class Rig:
         return np.broadcast_to(np.asarray(matrix, np.float64), (len(self.profile.cameras), 4, 4)).copy()
 
     def _bare(self, index: int) -> InputError:
-        hint = "a bare lidar2img cannot be taken apart for this model: give intrinsic and lidar2cam"
+        hint = "a bare lidar2img cannot be decomposed for this model: give intrinsic and lidar2cam"
         where = f"{self.profile.vehicle}: cameras[{index}]"
-        return InputError(where, "an intrinsic and a pose, which the model reads apart", "none", hint)
+        return InputError(where, "an intrinsic and a pose, which the model reads separately", "none", hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +103,11 @@ class Kind:
     """One matrix of the calibration.
 
     Attributes:
-        text: From which frame to which, and in what unit.
+        text: Source and target frame, and unit.
         forms: Trailing shapes that an input of this kind may have.
         matrices: Returns it as (N, 4, 4) float64 for a rig.
         shared: Whether it is the same for all cameras, so that an input may hold it once.
-        pixels: Whether network pixels are what the matrix gives (`result`) or takes (`argument`), if either.
+        pixels: Whether network pixels are the matrix's `result`, its `argument`, or neither.
     """
 
     text: str
@@ -206,7 +206,7 @@ VECTORS: Mapping[str, str] = {
     "lens": "parameters of a lens by name, raw pixels",
     "network_lens": "parameters of the lens of the model's image by name, network pixels",
 }
-"""Kinds that are no matrices: `parameters` names what an input holds of each camera, (N, their number)."""
+"""Kinds that are not matrices: `parameters` names the entries of an input for each camera, (N, their number)."""
 
 
 def matrices_of(kind: str, stride: float, rig: Rig) -> Floats:
@@ -224,7 +224,7 @@ def matrices_of(kind: str, stride: float, rig: Rig) -> Floats:
 
 
 def trailing(shape: tuple[int, ...]) -> Form:
-    """Return the part of an input's shape that one camera's matrix or vector has; empty if it is neither."""
+    """Return the part of an input's shape that holds one camera's matrix or vector, or () if there is none."""
     if shape[-2:] in ((4, 4), (3, 4), (3, 3)):
         return shape[-2:]
     return shape[-1:] if shape[-1:] in ((3,), (2,)) else ()
@@ -247,14 +247,14 @@ def kinds_of(shape: tuple[int, ...], cameras: int, repeat: int = 1) -> list[str]
 
 
 def cut(kind: str, matrices: Floats, shape: tuple[int, ...], repeat: int = 1) -> Floats | None:
-    """Return matrices (N, 4, 4) of a kind in the shape of an input; None if the kind does not have such a shape."""
+    """Return matrices (N, 4, 4) of a kind in the shape of an input, or None if the kind has no such shape."""
     if kind not in kinds_of(shape, len(matrices), repeat):
         return None
     return np.repeat(cut_as(matrices, shape), repeat, axis=0)
 
 
 def cut_as(matrices: Floats, shape: tuple[int, ...]) -> Floats:
-    """Return what of matrices (N, 4, 4) an input of a shape holds: rows and columns, the translation, focal lengths."""
+    """Return the part of matrices (N, 4, 4) that a shape holds: rows and columns, the translation, or focal lengths."""
     form = trailing(shape)
     if not form:
         return matrices

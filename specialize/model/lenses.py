@@ -1,4 +1,4 @@
-"""The lenses of a vehicle as a model's graph projects through them, and numbers of theirs that a graph is fed."""
+"""Provide the lenses that a model's graph projects through, and the lens parameters that a graph is fed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Floats = npt.NDArray[np.float64]
 
 _MATRIX = ("fx", "fy", "cx", "cy", "skew")
 LIMIT = "max_angle"
-"""Name, among parameters, of the angle at and beyond which a lens sees nothing, in radians."""
+"""Name, among parameters, of the angle at and beyond which nothing is visible, in radians."""
 
 _STRAIGHT: Mapping[str, dict[str, float]] = {
     "pinhole": {},
@@ -26,17 +26,17 @@ _STRAIGHT: Mapping[str, dict[str, float]] = {
     "eucm": {"alpha": 0.0, "beta": 1.0},
     "double_sphere": {"xi": 0.0, "alpha": 0.0},
 }
-"""Models of which a pinhole is a special case, with the parameters that make it one."""
+"""Models that include a pinhole as a special case, with the parameters that make it one."""
 
 _SHARED = ("skew", "k1", "k2", "k3", "p1", "p2")
-"""What Brown-Conrady and MEI lenses have in common: the distortion of a MEI lens with xi 0 is that of the other."""
+"""Parameters shared by Brown-Conrady and MEI lenses: a MEI lens with xi 0 has the same distortion."""
 
 
 def raw_lens(camera: Camera, model: str) -> Lens:
-    """Return the lens of a camera's images as one of a model, raw px.
+    """Return the lens of a camera's images as a lens of a given model, raw px.
 
     Raises:
-        InputError: The camera has another lens, which is no special case of this one.
+        InputError: The camera has another lens, which is not a special case of that model.
     """
     own = camera.lens if camera.is_raw else None
     if own is not None and model == own.MODEL:
@@ -74,7 +74,7 @@ def parameters_of(lenses: Sequence[Lens], names: Sequence[str]) -> Floats:
 def require_carried(
     profile: CalibrationProfile, lenses: Sequence[Lens], kinds: Sequence[tuple[str, Sequence[str]]]
 ) -> None:
-    """Refuse lenses of which a graph is not told all: it would project through others.
+    """Reject lenses with parameters that the graph is not given, because it would project through other lenses.
 
     Args:
         profile: The vehicle, whose cameras are named.
@@ -82,7 +82,7 @@ def require_carried(
         kinds: Of the model's calibration inputs, with the parameters that they name.
 
     Raises:
-        InputError: A lens has a windshield, or a parameter that is not its default, and no input takes it.
+        InputError: A lens has a windshield, or a parameter differs from its default and no input takes it.
     """
     carried = {name for _, names in kinds for name in names}
     if any(kind.endswith("lens_matrix") for kind, _ in kinds):
@@ -97,8 +97,8 @@ def require_carried(
             hint = "the graph would project through another lens: name it in `parameters` of an input that takes it"
             raise InputError(
                 where,
-                "a lens whose numbers the model is fed",
-                f"{', '.join(left)}, which no input takes",
+                "a lens whose parameters are all inputs of the model",
+                f"{', '.join(left)}, which is not an input",
                 hint,
             )
 

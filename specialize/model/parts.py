@@ -1,4 +1,4 @@
-"""Sections of a model's sidecar that only some models have."""
+"""Define the optional sections of a model's sidecar."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from specialize.errors import closest
 LARGEST_SIDE_PX = 1 << 16
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
 LARGEST_FRUSTUM = 1 << 24
-"""Points of one camera that a frustum may have, and cells that they may land in."""
+"""Maximum number of points of one camera's frustum, and of cells that they may fall into."""
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
-    """A section of the file: immutable, unknown keys are errors."""
+    """Section of the file: immutable, rejects unknown keys."""
 
 
 class FrustumSpec(Part, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""The values in a model's sidecar file: how they are written, read and checked before they mean anything."""
+"""Write, read and check the plain values of a model's sidecar file, before they are interpreted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from specialize.calibration.node import shown
 from specialize.errors import InputError
 
 GUESS = "GUESS"
-"""How a draft marks what no graph says: a value that begins with it must be decided by a person."""
+"""Prefix that a draft puts before a value that a person must decide."""
 
 
 def parse_values(text: str, where: str, schema: str) -> dict[str, Any]:
@@ -81,8 +81,11 @@ def _require_decided(data: dict[str, Any], where: str) -> None:
     if guesses:
         place, text = guesses[0]
         more = f"; also undecided: {', '.join(other for other, _ in guesses[1:])}" if len(guesses) > 1 else ""
-        hint = f"put what is right in the place of {GUESS} and what follows; the draft's comments say what is known"
-        raise InputError(f"{where}: {place}", "a value that a person decided on", f"{text!r}{more}", hint)
+        hint = (
+            f"replace {GUESS} and the text after it by the right value; the draft's comments explain "
+            "what is known"
+        )
+        raise InputError(f"{where}: {place}", "a value that a person has decided", f"{text!r}{more}", hint)
 
 
 def _guesses(data: object, path: str) -> Iterator[tuple[str, str]]:

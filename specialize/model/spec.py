@@ -1,8 +1,8 @@
-"""ModelSpec: what the compiler must be told about a model because its graph does not say it.
+"""Define ModelSpec: information about a model that its graph does not contain.
 
-Written as YAML beside the ONNX (`my.model.yaml` for `my.onnx`), `schema: specialize/model@1`. The built-in
-models ship the same kind of file, so that no torch is needed to know them. The *model* owns image
-preparation: a network pixel is `scale * raw - crop`, padding changes nothing but the size.
+Written as YAML next to the ONNX file (`my.model.yaml` for `my.onnx`), `schema: specialize/model@1`. The built-in models
+ship the same kind of file, so that their specs are available without torch. Image preparation belongs to the *model*: a
+network pixel is `scale * raw - crop`, and padding changes only the size.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class GridSpec(Part, frozen=True, kw_only=True):
 
 
 class RuleSpec(Part, frozen=True, kw_only=True):
-    """When a point counts as seen: deeper than `min_depth_m` and strictly inside the network's image."""
+    """Visibility rule: a point is seen if it is deeper than `min_depth_m` and strictly inside the network's image."""
 
     min_depth_m: float = 1e-5
 
@@ -98,20 +98,20 @@ class InputKind(Part, frozen=True, kw_only=True):
 
 
 class ModelSpec(Part, frozen=True, kw_only=True):
-    """What the graph of a model does not say.
+    """Information that the graph of a model does not contain.
 
     Attributes:
         name: Name for people.
         image: Image preparation, for all cameras, or one entry per camera in `images`.
-        calibration_inputs: ONNX input name -> which matrix of the calibration it wants: a kind, or a record of it.
-        points: The frame of the points that the model was trained with; None if it is not known.
-        grids: One per kind of query site; empty if the graph alone must do.
-        frustum: What the model lifts and pools; None if it does not, or if it is not known.
-        rule: The visibility rule of the model.
-        lens: The lens that the graph projects through; None if it projects by matrices.
+        calibration_inputs: ONNX input name -> the matrix that it expects: a kind, or a record of it.
+        points: Frame of the points that the model was trained with; None if unknown.
+        grids: One per kind of query site; empty if only the graph's own masks are used.
+        frustum: The points that the model lifts and pools; None if it does not, or if unknown.
+        rule: Visibility rule of the model.
+        lens: Lens that the graph projects through; None if it projects by matrices.
         cameras: Names in the order of training; empty if any order will do.
         other_inputs: ONNX input name -> constant that it is bound to at build time.
-        inputs: How verification makes each remaining input.
+        inputs: How verification generates each remaining input.
     """
 
     schema: str = SCHEMA
@@ -169,10 +169,10 @@ class ModelSpec(Part, frozen=True, kw_only=True):
         return np.stack([self.image_of(index).network_from_raw() @ raw[index] for index in range(len(raw))])
 
     def projection(self, profile: CalibrationProfile) -> Projection:
-        """Return how a vehicle's cameras map lidar points (m) to network pixels, as the graph does it.
+        """Return how a vehicle's cameras map lidar points (m) to network pixels, as in the graph.
 
         Raises:
-            InputError: The profile does not have the cameras or the lenses that the model wants.
+            InputError: The profile does not have the cameras or the lenses that the model needs.
         """
         if self.lens is None:
             matrices = self.network_from_lidar(profile)
@@ -208,8 +208,8 @@ class ModelSpec(Part, frozen=True, kw_only=True):
 
     def _lenses(self, profile: CalibrationProfile, prepared: bool) -> tuple[Lens, ...]:
         if self.lens is None:
-            hint = "add `lens: {model: ...}` to the sidecar: what the graph projects through"
-            raise InputError(f"{self.name}: lens", "a lens, whose parameters an input wants", "none", hint)
+            hint = "add `lens: {model: ...}` to the sidecar: the lens that the graph projects through"
+            raise InputError(f"{self.name}: lens", "a lens, whose parameters an input takes", "none", hint)
         centre = self.lens.pixel_centre
         found = [raw_lens(camera, self.lens.model).centred(centre) for camera in profile.cameras]
         images = [self.image_of(index) for index in range(len(found))]
@@ -220,12 +220,12 @@ class ModelSpec(Part, frozen=True, kw_only=True):
         )
 
     def constants(self) -> dict[str, np.ndarray]:
-        """Return what is held constant beside the calibration, by ONNX input name."""
+        """Return the constants other than the calibration, by ONNX input name."""
         return {name: sidecar.constant(name, value) for name, value in self.other_inputs.items()}
 
     def to_text(self) -> str:
         """Return the YAML that `read_spec` reads back to an equal value."""
-        data = {"schema": self.schema, **msgspec.to_builtins(self)}  # the default would be left out
+        data = {"schema": self.schema, **msgspec.to_builtins(self)}  # omit the default
         return sidecar.values_text(data)
 
     def _check_cameras(self, profile: CalibrationProfile) -> None:
@@ -242,7 +242,7 @@ def read_spec(path: Path) -> ModelSpec:
     """Read a model's sidecar file.
 
     Raises:
-        InputError: The file is missing, is not YAML, or says something that a spec cannot say.
+        InputError: The file is missing, is not YAML, or has invalid values.
     """
     return parse_spec(read_text(path), str(path))
 

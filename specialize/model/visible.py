@@ -1,4 +1,4 @@
-"""What a vehicle's cameras see of a model's queries, found without the model itself."""
+"""Compute which of a model's queries a vehicle's cameras see, without the model itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plausibility of values: what a bound calibration makes cameras see, judged without any code of the compiler."""
+"""Judge whether values are plausible: what cameras see under a bound calibration, without code of the compiler."""
 
 from specialize.plausibility.constants import constant_findings
 from specialize.plausibility.judge import Judged, judge_build

@@ -1,6 +1,6 @@
-"""Whether a calibration fits a model: what is found is told by cause, and errors refuse unless a person allows them.
+"""Check whether a calibration fits a model: report findings by cause, and reject errors that are not allowed.
 
-Asked before anything is exported or run. What a person allows is named by the code of the finding.
+The check runs before anything is exported or run. Allowed errors are named by the code of the finding.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ NEVER_ALLOWED = ("lens-not-in-model",)
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How a calibration fits a model, with errors only if they are allowed.
+    """Result of the check, without errors except allowed ones.
 
     Attributes:
-        findings: Everything that was found.
-        warnings: The same for people, grouped by cause, notes left out.
+        findings: All findings.
+        warnings: The same as text, grouped by cause, without notes.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -37,7 +37,7 @@ class Fit:
 
 
 def expected_of(spec: ModelSpec) -> Expected:
-    """Return what a model says that a profile must be like."""
+    """Return what a model expects of a profile."""
     points = spec.points
     return Expected(
         cameras=spec.cameras,
@@ -49,25 +49,25 @@ def expected_of(spec: ModelSpec) -> Expected:
 
 
 def look_over(profile: CalibrationProfile, spec: ModelSpec) -> tuple[Finding, ...]:
-    """Return everything suspicious about a profile for a model: about the profile, and about what its cameras see."""
+    """Return all findings about a profile for a model: about the profile itself, and about what its cameras see."""
     held = constant_findings(spec.constants(), len(profile.cameras))
     found = (*lint(profile, expected_of(spec)), *held)
     if spec.images and len(spec.images) != len(profile.cameras):
-        return found  # the model has no matrices for these cameras; what needs them says so
+        return found  # the model has no matrices for these cameras; whatever needs them reports that
     return with_causes((*found, *values_findings(see_points(spec, profile))))
 
 
 def inspect_profile(profile: CalibrationProfile, spec: ModelSpec | None = None) -> tuple[Finding, ...]:
-    """Return everything suspicious about a profile, for a model if one is named.
+    """Return all findings about a profile, for a model if one is given.
 
     Raises:
-        InputError: The profile lacks a matrix that the model wants.
+        InputError: The profile lacks a matrix that the model needs.
     """
     return lint(profile) if spec is None else look_over(profile, spec)
 
 
 def fits(profile: CalibrationProfile, spec: ModelSpec) -> bool:
-    """Return whether a profile can be used with a model as it is."""
+    """Return whether a model can use a profile as it is."""
     try:
         return not any(finding.severity == "error" for finding in look_over(profile, spec))
     except InputError:
@@ -75,16 +75,16 @@ def fits(profile: CalibrationProfile, spec: ModelSpec) -> bool:
 
 
 def require_fit(profile: CalibrationProfile, spec: ModelSpec, allow: Sequence[str], where: str) -> Fit:
-    """Refuse a profile that does not fit a model.
+    """Reject a profile that does not fit a model.
 
     Args:
         profile: The calibration.
         spec: The model.
-        allow: Codes of findings that a person allows.
-        where: Names the profile in errors.
+        allow: Codes of allowed errors.
+        where: Name of the profile in errors.
 
     Raises:
-        InputError: There are errors beyond what is allowed.
+        InputError: There are errors that are not allowed.
     """
     return judged(look_over(profile, spec), profile, allow, where, spec.name)
 
@@ -92,10 +92,10 @@ def require_fit(profile: CalibrationProfile, spec: ModelSpec, allow: Sequence[st
 def judged(
     findings: Sequence[Finding], profile: CalibrationProfile, allow: Sequence[str], where: str, model: str
 ) -> Fit:
-    """Return findings as a fit.
+    """Turn findings into a result.
 
     Raises:
-        InputError: There are errors beyond what is allowed; they are told by cause.
+        InputError: There are errors that are not allowed; they are grouped by cause.
     """
     names = profile.camera_names()
     accepted = set(allow) - set(NEVER_ALLOWED)
@@ -107,7 +107,7 @@ def judged(
         hint = "correct the profile or the sidecar"
         if not set(codes) & set(NEVER_ALLOWED):
             allowed = " ".join(f"--allow {code}" for code in codes)
-            hint += f"; {allowed} goes on in spite of it, for a person who knows better"
+            hint += f"; if you are certain that this is intended, use {allowed}"
         found = f"{len(groups)} {'error' if len(groups) == 1 else 'errors'}:{told}"
         raise InputError(where, f"a calibration that fits {model}", found, hint)
     shown = [finding for finding in findings if finding.severity != "note"]
@@ -115,10 +115,10 @@ def judged(
 
 
 def require_known_codes(allow: Sequence[str], others: Sequence[str] = ()) -> None:
-    """Refuse codes that no finding has; `others` may be named as well.
+    """Reject codes that no finding has and that are not in `others`.
 
     Raises:
-        UsageError: There is no such finding, or it is one that leaves nothing to go on with.
+        UsageError: There is no finding with such a code, or it cannot be allowed.
     """
     known = (*ALL_RULES, *others)
     for code in allow:
@@ -132,7 +132,7 @@ def require_known_codes(allow: Sequence[str], others: Sequence[str] = ()) -> Non
 
 
 def _warning(group: object) -> str:
-    """Return a group for people; an error can only be here because it was allowed."""
+    """Return a group as text; an error among the warnings is one that was allowed."""
     severity, _, text = str(group).partition(" ")
     return f"allowed error {text}" if severity == "error" else text
 

@@ -1,4 +1,4 @@
-"""The values of one build, judged: what its cameras see, and what its graph makes of the calibration."""
+"""Judge the values of one build: what its cameras see, and what its graph computes from the calibration."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from specialize.plausibility.values import Sight, image_findings, see_points, va
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What was seen in the values of a build.
+    """Judgement of the values of a build.
 
     Attributes:
-        record: For the manifest.
-        findings: What only the graph shows; what profile and sidecar show was found before.
+        record: Entry for the manifest.
+        findings: Findings that need the graph; those about profile and sidecar are made earlier.
     """
 
     record: Plausibility
@@ -35,14 +35,14 @@ def judge_build(
     inputs: Mapping[str, tuple[int, ...]],
     mode: str,
 ) -> Judged:
-    """Judge what a graph is fed and what it makes of that.
+    """Judge what a graph is fed and the masks that it computes.
 
     Args:
         spec: The model.
         profile: The calibration.
-        sites: What the graph keeps under the calibration.
-        inputs: Shape by name of each input that is left at run time.
-        mode: How calibration is bound.
+        sites: Rows that the graph keeps under the calibration.
+        inputs: Shape by name of each input that remains at run time.
+        mode: How the calibration is bound.
     """
     sight = see_points(spec, profile)
     fed = {
@@ -64,7 +64,7 @@ def judge_build(
 
 
 def _cameras(sight: Sight) -> tuple[CameraSight, ...]:
-    """Return the shares of what each camera sees."""
+    """Return the visible shares of each camera."""
     found = []
     for index, name in enumerate(sight.cameras):
         lens, network = sight.lens[index], sight.network[index]

@@ -1,7 +1,7 @@
-"""Are the masks that a graph computes from its calibration plausible? Compared with an independent projection.
+"""Compare the masks that a graph computes from its calibration with an independent projection.
 
-The graph is what it is: where its mask differs, the sidecar says something that the graph does not do, or the graph is
-fed another matrix than it wants. What would explain the difference is tried and named.
+The graph is taken as correct: if its mask differs, the sidecar describes the graph wrongly, or the graph is fed
+another matrix than it expects. Possible explanations are tried and named.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from specialize.witness.sight import reach_of
 from specialize.witness.sight import sight as witness_sight
 
 LEAST_AGREEMENT = 0.98
-"""What differs beyond the rounding of float32 is doubtful; below this share of pairs, or explained, it is an error."""
+"""Differences beyond float32 rounding are doubtful; below this share of pairs, or if explained, they are errors."""
 LENS_SLACK_PX = 0.5
-"""How far float32 may move a pixel through a lens, for points of an arm's length and more."""
+"""How far float32 may move a pixel through a lens, for points at least an arm's length away."""
 LEAST_KEPT = 0.1
-"""Of the points of a frustum most fall into the grid of a real model. Where cameras are pooled that each see 1/N of
-what is around the car, half of that is enough."""
+"""In a real model most points of a frustum fall into the grid. If cameras are pooled that each see 1/N of the
+surroundings, half of that is enough.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,10 +37,10 @@ class SiteMask:
     """What a graph keeps at one site under the calibration.
 
     Attributes:
-        where: The node.
-        seen: (G, Q) which queries read a row of which group; groups are cameras at a site of cross-attention.
-        points: Rows before anything is dropped.
-        kept: Rows that are kept.
+        where: Name of the node.
+        seen: (G, Q) queries that read a row of each group; at a cross-attention the groups are cameras.
+        points: Number of rows before any are dropped.
+        kept: Number of rows that are kept.
     """
 
     where: str
@@ -50,13 +51,13 @@ class SiteMask:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Masks:
-    """What the masks of a graph say.
+    """Result of comparing the masks of a graph.
 
     Attributes:
-        masks: Per grid that sites were found for, the comparison.
-        pooled: The largest pooling, where no site is of cameras and queries.
+        masks: The comparison, for each grid that sites belong to.
+        pooled: The largest pooling, if no site has cameras and queries.
         findings: What is implausible.
-        not_compared: What could not be judged, and why.
+        not_compared: What could not be judged, with the reason.
     """
 
     masks: tuple[MaskSight, ...]
@@ -78,8 +79,8 @@ def judge_masks(
         sites: What the graph keeps.
         spec: The model.
         sight: What the cameras see, by an independent projection.
-        fed: Input name -> (N, 4, 4) that the graph is fed.
-        mode: How calibration is bound; in `exact` the masks are those of the calibration, else supersets.
+        fed: Input name -> (N, 4, 4) fed to the graph.
+        mode: How the calibration is bound; the masks are exact in mode `exact` and supersets otherwise.
     """
     count = len(sight.cameras)
     by_camera = [site for site in sites if site.seen.shape[0] == count and count > 1]
@@ -110,9 +111,9 @@ def judge_masks(
 
 
 def _closest(site: SiteMask, spec: ModelSpec, sight: Sight) -> int:
-    """Return which grid of a site's size has the mask that is most like its own; -1 if none has its size.
+    """Return the grid of a site's size whose mask is most similar to the site's, or -1 if no grid has its size.
 
-    Planes may have as many queries as each other, and sites of one grid may keep a part of it each.
+    Several planes may have the same number of queries, and each site of one grid may keep only a part of it.
     """
     rivals = [
         number for number, grid in enumerate(spec.grids) if site.seen.shape[1] == int(np.prod(grid.shape))
@@ -142,7 +143,7 @@ def _compare(
     fed: Mapping[str, Floats],
     exact: bool,
 ) -> tuple[MaskSight, list[Finding]]:
-    """Compare all sites of one grid: what any of them keeps, for a graph may have one site per height."""
+    """Compare the union of all sites of one grid, because a graph may have one site per height."""
     kept = np.logical_or.reduce([site.seen for site in sites])
     declared = Grid(tuple(grid.shape), tuple(grid.range_m), grid.anchors, grid.order)
     points, depth_m = declared.points(), spec.rule.min_depth_m
@@ -161,21 +162,22 @@ def _compare(
     if agreement == 1.0:
         return mask, []
     told = (
-        f"the graph keeps {mask.pairs:,} pairs of camera and query, the cameras see {mask.projected:,} of the declared "
-        f"grid, {both:,} of them the same"
+        f"the graph keeps {mask.pairs:,} camera-query pairs, the cameras see {mask.projected:,} on the declared "
+        f"grid, and {both:,} are common"
     )
     straight = not any(isinstance(view, Through) for view in sight.views)
     why = explanation(kept, declared, sight, depth_m, fed) if exact and straight else ""
     severity = "error" if agreement < LEAST_AGREEMENT or why else "warning"
     mend = (
-        "correct `grids`, `image` or `calibration_inputs` in the sidecar; without `grids` nothing is compared"
+        "correct `grids`, `image` or `calibration_inputs` in the sidecar; without `grids` there "
+        "is no comparison"
     )
-    text = f"{told}; {why} would explain it" if why else told
+    text = f"{told}; a likely cause: {why}" if why else told
     return mask, [Finding("mask-differs", severity, "", text, mend)]  # type: ignore[arg-type]
 
 
 def _rounded(projected: Bools, kept: Bools, points: Floats, sight: Sight, depth_m: float) -> Bools:
-    """Return the projection's pairs (N, Q), with the graph's own answer where float32 may round either way."""
+    """Return the projection's pairs (N, Q), with the graph's answer where float32 may round either way."""
     settled = projected.copy()
     for index, (view, size) in enumerate(zip(sight.views, sight.sizes_px, strict=True)):
         queries = np.flatnonzero(projected[index] != kept[index])
@@ -186,7 +188,7 @@ def _rounded(projected: Bools, kept: Bools, points: Floats, sight: Sight, depth_
 
 
 def _either(view: View, points: Floats, size_px: tuple[int, int], depth_m: float, reach_m: Floats) -> Bools:
-    """Return (Q,) which queries, of points (Q, D, 3), float32 may count as seen or as not seen."""
+    """Return (Q,) which queries, of points (Q, D, 3), float32 may count as seen or unseen."""
     if isinstance(view, Through):
         flat = points.reshape(-1, 3)
         least, most = (
@@ -199,7 +201,7 @@ def _either(view: View, points: Floats, size_px: tuple[int, int], depth_m: float
 
 
 def _unseen(sites: Sequence[SiteMask], sight: Sight) -> Iterator[Finding]:
-    """Yield the cameras of which the graph keeps nothing at sites that no grid is declared for."""
+    """Yield a finding for every camera of which the graph keeps nothing, at sites without a declared grid."""
     for index, name in enumerate(sight.cameras):
         empty = [site for site in sites if not site.seen[index].any()]
         if empty:
@@ -209,25 +211,25 @@ def _unseen(sites: Sequence[SiteMask], sight: Sight) -> Iterator[Finding]:
 
 
 def _empty(where: str, points: int, kept: int) -> Finding:
-    """Return what is said of a pooling that leaves nearly everything out."""
+    """Return a finding if a pooling drops nearly everything."""
     share = 100 * kept / max(points, 1)
     message = (
-        f"the graph keeps {kept:,} of {points:,} points ({share:.1f} %) at {where}; of a camera's frustum most fall "
-        "into the grid"
+        f"the graph keeps {kept:,} of {points:,} points ({share:.1f} %) at {where}; most of a camera's frustum "
+        "should fall into the grid"
         if points
-        else f"the graph keeps no row at all at {where}: no camera sees anything"
+        else f"the graph keeps no row at {where}: no camera sees anything"
     )
-    mend = "check `calibration_inputs`: which matrix does each input want, and in which direction?"
+    mend = "check `calibration_inputs`: which matrix each input expects, and in which direction"
     return Finding("mask-empty", "error", "", message, mend)
 
 
 def _left_out(sites: Sequence[SiteMask], spec: ModelSpec, masks: Sequence[MaskSight]) -> Iterator[str]:
-    """Yield what could not be compared."""
+    """Yield what could not be compared, and why."""
     if not sites:
-        yield "masks: no rows are dropped in this graph, so it shows none"
+        yield "masks: the graph drops no rows"
     elif not masks:
         yield (
-            "masks: no grid of the sidecar has as many queries as a site"
+            "masks: no grid of the sidecar has the number of queries of a site"
             if spec.grids
-            else "masks: no grid is declared"
+            else "masks: the sidecar declares no grid"
         )

@@ -1,7 +1,7 @@
-"""What cameras see, by the mathematics alone: float64, nothing shared with the plans and passes that it checks.
+"""Compute what cameras see in plain float64, without code of the plans and passes that this checks.
 
 A point p of the lidar frame projects to (u, v) = (a / d, b / d) with (a, b, d) the first three rows of a 4x4 matrix
-times (p, 1); or through a lens. It is seen if d is above the least depth and 0 < u < width, 0 < v < height.
+times (p, 1); or through a lens. It is seen if d is above the minimum depth and 0 < u < width, 0 < v < height.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Through:
     """A camera with a lens.
 
     Attributes:
-        lens: Of the image in question.
+        lens: Lens of the image in question.
         camera_from_lidar: (4, 4), m.
-        by_formula: Whether what the formula gives beyond the lens's limit counts as seen.
+        by_formula: Whether points that the formula maps into the image beyond the lens's limit count as seen.
     """
 
     lens: Lens
@@ -36,7 +36,7 @@ class Through:
     by_formula: bool = False
 
     def pixels(self, points: Floats, least_depth_m: float) -> tuple[Floats, Floats, Bools]:
-        """Return columns, rows and whether there is a pixel, (P,) each, of points (P, 3) of the lidar frame."""
+        """Return columns, rows and validity, (P,) each, of the pixels of points (P, 3) of the lidar frame."""
         inside = points @ self.camera_from_lidar[:3, :3].T + self.camera_from_lidar[:3, 3]
         pixels, valid = self.lens.project(inside)
         if self.by_formula:
@@ -47,7 +47,7 @@ class Through:
         return pixels[:, 0], pixels[:, 1], valid
 
     def beyond(self, points: Floats) -> Bools:
-        """Return (P,) which points lie at or beyond the lens's limit."""
+        """Return (P,) which points are at or beyond the lens's limit."""
         inside = points @ self.camera_from_lidar[:3, :3].T + self.camera_from_lidar[:3, 3]
         return np.asarray(self.lens.angle_rad(*self.lens.entering(*inside.T)) >= self.lens.limit_rad)
 
@@ -59,7 +59,7 @@ View = Floats | Through
 def seen(
     view: View, size_px: Sequence[int], points: Floats, least_depth_m: float = 1e-5, slack_px: float = 0.0
 ) -> Bools:
-    """Return (P,) which points (P, 3) a camera sees in an image of that size, widened by a slack on all sides."""
+    """Return (P,) which points (P, 3) a camera sees in an image of that size, widened on all sides by a slack."""
     if isinstance(view, Through):
         u, v, ahead = view.pixels(points, least_depth_m)
     else:
@@ -74,7 +74,7 @@ def seen(
 
 
 def ring_points(height_m: float) -> Floats:
-    """Return points (P, 3) around the origin, 5 to 40 m away, at a height of the lidar frame and a metre above it."""
+    """Return points (P, 3) around the origin, 5 to 40 m away, at a height of the lidar frame and 1 m above it."""
     angle = np.arange(BEARINGS) * (2 * np.pi / BEARINGS)
     ring = np.stack([np.cos(angle), np.sin(angle), np.zeros_like(angle)], axis=1)  # (BEARINGS, 3)
     levels = [radius * ring + [0.0, 0.0, height_m + above] for radius in RADII_M for above in (0.0, 1.0)]
@@ -84,13 +84,13 @@ def ring_points(height_m: float) -> Floats:
 def seen_queries(
     views: Sequence[View] | Floats, sizes_px: Sequence[Sequence[int]], points: Floats, least_depth_m: float
 ) -> Bools:
-    """Return (N, Q) which queries each camera sees: those with a point (Q, D, 3) that it sees.
+    """Return (N, Q) which queries each camera sees: those with at least one visible point (Q, D, 3).
 
     Args:
         views: The cameras, N of them.
         sizes_px: Width and height of each network image.
         points: (Q, D, 3) in the lidar frame, m.
-        least_depth_m: Least depth, not included.
+        least_depth_m: Minimum depth, exclusive.
     """
     flat = points.reshape(-1, 3)
     rows = [
@@ -102,11 +102,11 @@ def seen_queries(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fed:
-    """What calibration inputs are fed, by kind of matrix.
+    """Values of calibration inputs, by kind of matrix.
 
     Attributes:
         matrices: Kind -> (N, 4, 4).
-        ego_from_lidar: (N, 4, 4) lidar to vehicle, m; None if it is not known.
+        ego_from_lidar: (N, 4, 4) lidar to vehicle, m, or None if unknown.
     """
 
     matrices: Mapping[str, Floats]
@@ -115,7 +115,7 @@ class Fed:
     def network_from_lidar(self) -> Floats | None:
         """Return the matrices (N, 4, 4) from lidar points to network pixels that the inputs amount to.
 
-        None where they do not say it, because the image preparation is inside the model.
+        Returns None if they cannot be derived, because the image preparation is inside the model.
         """
         whole = self._either("lidar2img", "img2lidar")
         if whole is None:
@@ -143,7 +143,7 @@ class Fed:
         moved = self._either("image_aug", "inverse_image_aug")
         if wide is not None or moved is None:
             return wide
-        # An augmentation acts on pixels, after the division by the depth: its offset is multiplied by the depth here.
+        # An augmentation acts on pixels after the division by depth, so its offset is multiplied by depth here.
         moved = moved.copy()
         moved[:, :2, 2] += moved[:, :2, 3]
         moved[:, :2, 3] = 0.0
@@ -158,5 +158,5 @@ class Fed:
 
 
 def _after(left: Floats | None, right: Floats | None) -> Floats | None:
-    """Return the product of two stacks of matrices, None if one is not known."""
+    """Return the product of two stacks of matrices, or None if either is None."""
     return None if left is None or right is None else left @ right

@@ -1,4 +1,4 @@
-"""Are the matrices that a model is fed plausible? What its images see around the car, against what the lenses allow."""
+"""Judge the matrices that a model is fed: compare what its images show around the car with what the lenses see."""
 
 from __future__ import annotations
 
@@ -18,30 +18,32 @@ from specialize.witness.rig import Grid, Preparation
 
 VALUE_RULES = {
     "nothing-seen": "A camera sees none of the model's points",
-    "view-share": "A camera's network image sees far less, or more, than its lens does",
+    "view-share": "A camera's network image shows far less, or more, than its lens sees",
     "cameras-alike": "Two cameras are fed the same matrices",
-    "constant-calibration": "The sidecar holds what differs between cameras",
-    "image-size": "The image input of the graph has not the size that the sidecar states, or a feature map has it",
+    "constant-calibration": "The sidecar holds constants that differ between cameras",
+    "image-size": (
+        "The graph's image input does not have the size stated in the sidecar, or a feature map has it"
+    ),
     "lens-fold": "The model counts points as visible that lie beyond the lens's limit",
-    "input-kind": "The graph uses a calibration input as another matrix than the sidecar says",
-    "kind-open": "The graph fits another matrix as well as the one that the sidecar says, or shows none",
-    "mask-differs": "The graph's own mask is not that of the declared grid",
-    "mask-empty": "The graph keeps next to nothing under this calibration",
+    "input-kind": "The graph uses a calibration input as a different matrix than the sidecar states",
+    "kind-open": "The graph would fit another matrix as well as the stated one, or gives no evidence",
+    "mask-differs": "The graph's mask differs from that of the declared grid",
+    "mask-empty": "The graph keeps almost nothing under this calibration",
 }
 
 GROUND_BELOW_LIDAR_M = 1.8
-"""Where the ground is if neither the profile nor the model say it."""
+"""Height of the ground if neither the profile nor the model states it."""
 GRID_SIDE = 25
-"""A grid is looked at in at most about so many rows and columns."""
+"""Maximum number of rows and columns at which a grid is sampled."""
 LEAST_SHARE, DOUBTFUL_SHARE = 0.4, 0.7
-"""Of what the lens sees of the surroundings, the network's image must see so much; crops of real models cut the sky."""
+"""Least share of the lens's view of the surroundings that the network's image must show; real models crop the sky."""
 DOUBTFUL_EXCESS = 0.3
 MOST_GHOSTS = 0.01
 ALIKE = 1e-9
 _MOST_COLOURS = 4
 _MAP_MEND = "write the image's own size, and `{kind: ..., stride: ...}` for matrices in pixels of the map"
 LEAST_IMAGE_PX = 16
-"""What is smaller is a map of features, not an image."""
+"""Smaller inputs are feature maps, not images."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,13 +52,13 @@ class Sight:
 
     Attributes:
         cameras: Names, in order.
-        lens: (N, P) which points around the car each camera's raw image sees.
-        network: (N, P) which of them the network's image sees.
-        grids: Per grid of the sidecar the share of its queries that each camera sees, (N,).
+        lens: (N, P) which points around the car each camera's raw image shows.
+        network: (N, P) which of them the network's image shows.
+        grids: Share of the queries that each camera sees, (N,), for each grid of the sidecar.
         matrices: (N, 4, 4) lidar points to network pixels, as fed.
         sizes_px: (N, 2) of the network's images.
         raw: (N, 4, 4) lidar points to raw pixels.
-        views: The cameras as the network's images have them; matrices, or lenses.
+        views: The cameras of the network's images, as matrices or lenses.
         points: (P, 3) the points around the car.
     """
 
@@ -75,7 +77,7 @@ def see_points(spec: ModelSpec, profile: CalibrationProfile) -> Sight:
     """Return what each camera sees of points around the car and of the model's grids.
 
     Raises:
-        InputError: The profile lacks a matrix that the model wants.
+        InputError: The profile lacks a matrix that the model needs.
     """
     raw = np.stack([np.asarray(camera.image_from_lidar, np.float64) for camera in profile.cameras])
     matrices = _fed(spec, profile).network_from_lidar()
@@ -106,7 +108,7 @@ def see_points(spec: ModelSpec, profile: CalibrationProfile) -> Sight:
 def _views(
     spec: ModelSpec, profile: CalibrationProfile, raw: Floats, matrices: Floats
 ) -> tuple[tuple[View, ...], tuple[View, ...]]:
-    """Return the cameras as their own images have them, and as the network's images do."""
+    """Return the cameras of the raw images, and those of the network's images."""
     own = tuple(
         Through(camera.lens, camera.camera_from_lidar)
         if camera.is_raw and camera.lens is not None and camera.camera_from_lidar is not None
@@ -122,7 +124,7 @@ def _views(
 
 
 def values_findings(sight: Sight) -> Iterator[Finding]:
-    """Yield what is implausible about what the cameras see."""
+    """Yield findings about what the cameras see."""
     for index, name in enumerate(sight.cameras):
         finding = _nothing(sight, index) or _share(sight, index)
         if finding is not None:
@@ -134,12 +136,12 @@ def values_findings(sight: Sight) -> Iterator[Finding]:
         if alike and not np.array_equal(sight.raw[first], sight.raw[second]):
             message = f"{sight.cameras[first]} and {sight.cameras[second]} are fed the same matrices"
             yield Finding(
-                "cameras-alike", "error", sight.cameras[second], message, "check the sidecar's kinds"
+                "cameras-alike", "error", sight.cameras[second], message, "check the kinds in the sidecar"
             )
 
 
 def _nothing(sight: Sight, index: int) -> Finding | None:
-    """Return what is said of a camera that sees none of the points."""
+    """Return a finding if a camera sees none of the points."""
     empty = [number for number, shares in enumerate(sight.grids) if not shares[index]]
     if not empty and sight.network[index].any():
         return None
@@ -148,12 +150,15 @@ def _nothing(sight: Sight, index: int) -> Finding | None:
         message = f"it sees no query of {which}"
     else:
         message = "it sees no point 5 to 40 m around the car, on the ground or 1 m above it"
-    mend = "check the camera's pose, the units, and the grid's range_m; `specialize profile show` says where it looks"
+    mend = (
+        "check the camera's pose, the units, and the grid's range_m; `specialize profile show` "
+        "prints where it looks"
+    )
     return Finding("nothing-seen", "error", "", message, mend)
 
 
 def _share(sight: Sight, index: int) -> Finding | None:
-    """Compare what the network's image sees with what the lens sees."""
+    """Compare what the network's image shows with what the lens sees."""
     lens, network = sight.lens[index], sight.network[index]
     if lens.sum() < 20:
         return None
@@ -161,33 +166,37 @@ def _share(sight: Sight, index: int) -> Finding | None:
     share, excess = both / float(lens.sum()), 1 - both / float(max(network.sum(), 1))
     if share >= DOUBTFUL_SHARE and excess <= DOUBTFUL_EXCESS:
         return None
-    told = f"the network's image sees {100 * share:.0f} % of the surroundings that the lens sees"
+    told = f"the network's image shows {100 * share:.0f} % of the surroundings that the lens sees"
     if excess > DOUBTFUL_EXCESS:
-        told += f", and {100 * excess:.0f} % of what it counts as seen is outside the raw image"
+        told += f", and {100 * excess:.0f} % of what it counts as visible is outside the raw image"
     fitting = _fitting_scale(sight, index)
-    guess = f"; {fitting:.3g} times the scale would explain it" if fitting else ""
+    guess = f"; a scale {fitting:.3g} times as large would explain it" if fitting else ""
     severity = "error" if share < LEAST_SHARE else "warning"
     mend = "check `scale`, `crop_px` and `size_px` of the sidecar against the model's image preparation"
     return Finding("view-share", severity, "", told + guess, mend)  # type: ignore[arg-type]
 
 
 def _ghosts(sight: Sight, index: int) -> Iterator[Finding]:
-    """Yield what is said of a camera of which the model counts points as seen that its lens cannot see."""
+    """Yield a finding about a camera if the model counts points as visible that its lens cannot see."""
     view, network = sight.views[index], sight.network[index]
     if not isinstance(view, Through) or not network.any():
         return
     share = float((network & view.beyond(sight.points)).sum()) / float(network.sum())
     if share > MOST_GHOSTS:
         message = (
-            f"{100 * share:.0f} % of the points that the model counts as visible lie beyond the lens's limit of "
-            f"{math.degrees(view.lens.limit_rad):.0f} degrees: the formula maps points behind the camera into the image"
+            f"{100 * share:.0f} % of the points that the model counts as visible are beyond the lens's limit of "
+            f"{math.degrees(view.lens.limit_rad):.0f} degrees: the formula maps points behind the camera into the "
+            "image"
         )
-        mend = "the build reproduces the model's rule; train and export it with a mask that tests the angle"
+        mend = (
+            "the build reproduces the model's rule; to avoid it, train and export the model with a "
+            "mask that tests the angle"
+        )
         yield Finding("lens-fold", "warning", sight.cameras[index], message, mend)
 
 
 def _fitting_scale(sight: Sight, index: int) -> float:
-    """Return the factor on the scale with which the network's image sees what the lens sees; 0 if there is none."""
+    """Return the factor on the scale that makes the network's image show what the lens sees, or 0 if there is none."""
     if isinstance(sight.views[index], Through):
         return 0.0
     for factor in (0.5, 2.0, 0.25, 4.0, 2 / 3, 1.5):
@@ -199,7 +208,7 @@ def _fitting_scale(sight: Sight, index: int) -> float:
 
 
 def _fed(spec: ModelSpec, profile: CalibrationProfile) -> Fed:
-    """Return what the model is fed in its own pixels, by kind."""
+    """Return the calibration that the model is fed, in its own pixels, by kind."""
     kinds = {name: spec.kind_of(name) for name in spec.calibration_inputs}
     arrays = spec.calibration_arrays(profile)
     ego = profile.ego_from_lidar
@@ -214,7 +223,7 @@ def _fed(spec: ModelSpec, profile: CalibrationProfile) -> Fed:
 
 
 def _ground_m(spec: ModelSpec, profile: CalibrationProfile) -> float:
-    """Return the height of the ground in the lidar frame, by the profile, else by the model."""
+    """Return the height of the ground in the lidar frame, from the profile, else from the model."""
     if profile.ego_from_lidar is not None:
         return -float(profile.ego_from_lidar[2, 3])
     points = spec.points
@@ -226,14 +235,14 @@ def _ground_m(spec: ModelSpec, profile: CalibrationProfile) -> float:
 def _grid_shares(
     grid: GridSpec, views: Sequence[View], sizes_px: tuple[tuple[int, int], ...], depth_m: float
 ) -> Floats:
-    """Return (N,) the share of a grid's queries that each camera sees, of a coarser grid of the same range."""
+    """Return (N,) the share of a grid's queries that each camera sees, sampled on a coarser grid of the same range."""
     points = _coarse_points(tuple(grid.shape), tuple(grid.range_m), grid.anchors, grid.order)
     return np.asarray(seen_queries(views, sizes_px, points, depth_m).mean(axis=1), np.float64)
 
 
 @functools.lru_cache(maxsize=16)
 def _coarse_points(shape: tuple[int, ...], range_m: tuple[float, ...], anchors: int, order: str) -> Floats:
-    """Return the points (Q, D, 3) of a grid of few rows and columns; the same for every vehicle of a fleet."""
+    """Return the points (Q, D, 3) of a grid with few rows and columns, cached for all vehicles of a fleet."""
     axes = order or ("yx" if len(shape) == 2 else "zyx")
     coarse = tuple(
         count if axis == "z" else min(count, GRID_SIDE) for axis, count in zip(axes, shape, strict=True)
@@ -244,24 +253,27 @@ def _coarse_points(shape: tuple[int, ...], range_m: tuple[float, ...], anchors: 
 
 
 def image_findings(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[Finding]:
-    """Yield image inputs of another size than every image of the sidecar, and feature maps as large as an image.
+    """Yield findings about image inputs whose size the sidecar does not state, and feature maps as large as an image.
 
     Args:
         spec: The model.
-        shapes: Shape by name of each input that is left at run time.
+        shapes: Shape by name of each input that remains at run time.
     """
     stated = {image.size_px for image in (spec.images or (spec.image,))}
     for name, shape in shapes.items():
         size = _image_size(shape)
         if size is None and (found := _map_size(shape)) in stated:
             width, height = found
-            message = f"the sidecar's image is {width} x {height}, as large as {name}, a map of {shape[-3]} channels"
+            message = (
+                f"the sidecar's image is {width} x {height}, the size of {name}, a feature map of "
+                f"{shape[-3]} channels"
+            )
             yield Finding("image-size", "warning", "", message, _MAP_MEND)
         if size is None or size in stated:
             continue
         sizes = " or ".join(f"{width} x {height}" for width, height in sorted(stated))
         message = (
-            f"the graph's input {name} takes images of {size[0]} x {size[1]}, the sidecar states {sizes}"
+            f"the graph's input {name} takes images of {size[0]} x {size[1]}, but the sidecar states {sizes}"
         )
         if (size[1], size[0]) in stated:
             message += ": width and height are swapped"
@@ -270,14 +282,14 @@ def image_findings(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> It
 
 
 def _map_size(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return width and height of an input of feature maps; zeros if it is none."""
+    """Return width and height of an input of feature maps, or zeros for other inputs."""
     if len(shape) < 4 or shape[-3] <= _MOST_COLOURS:
         return 0, 0
     return shape[-1], shape[-2]
 
 
 def _image_size(shape: tuple[int, ...]) -> tuple[int, int] | None:
-    """Return width and height of an input of images with three colours; None if it is none."""
+    """Return width and height of an input of images with three colours, or None for other inputs."""
     if len(shape) < 4:
         return None
     *_, colours, height, width = shape

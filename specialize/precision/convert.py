@@ -1,4 +1,4 @@
-"""One model in another number format: converted, repaired, checked."""
+"""Convert one model to another number format, repair the result, and check it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from specialize.precision.rounded import computes_in_half
 from specialize.targets.base import Int8
 
 HEADROOM = 4.0
-"""Times the largest value seen that must fit into 16 bits: other frames have larger ones."""
+"""Factor on the largest observed value that must fit into 16 bits, because other frames have larger values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -1,7 +1,7 @@
-"""Frames from a folder: one `.npz` per frame, an array per input of the model, in the order of the file names.
+"""Read frames from a folder: one `.npz` per frame, an array per input of the model, in the order of the file names.
 
-What is taken: the shape exactly; of floats any width, of integers any width that holds the values, as the input's
-own type. An image of bytes for an input of floats is refused: how it is to be normalized is not known here.
+Shapes must match exactly. Floats of any width, and integers of any width that holds the values, become the input's own
+type. An image of bytes for an input of floats is rejected, because its normalization is unknown here.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _KINDS = {"f": "floating point", "i": "integer", "u": "integer", "b": "boolean"}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameFolder(Sequence[Mapping[str, Array]]):
-    """Frames on disk, each read when asked for and checked against what the model wants.
+    """Frames on disk, each read on demand and checked against the model's inputs.
 
     Attributes:
         files: One per frame, in order.
-        inputs: What each input of the model looks like, by name.
-        other: Inputs that a frame may hold although they are not read: the build's own calibration is.
+        inputs: Type and shape of each input of the model, by name.
+        other: Inputs that a frame may hold although they are not read, because the build's own calibration is used.
     """
 
     files: tuple[Path, ...]
@@ -49,7 +49,7 @@ class FrameFolder(Sequence[Mapping[str, Array]]):
         """Return the inputs of one frame by name.
 
         Raises:
-            InputError: A file cannot be read, or an input is missing, unknown, or not what the model wants.
+            InputError: A file cannot be read, or an input is missing, unknown, or does not fit the model.
         """
         path = self.files[frame]
         arrays = read_frame(path)
@@ -65,20 +65,20 @@ class FrameFolder(Sequence[Mapping[str, Array]]):
         return {name: _fitted(arrays[name], info, f"{path}: {name}") for name, info in self.inputs.items()}
 
     def require_readable(self) -> None:
-        """Read every frame once, so that the last one does not fail after an hour.
+        """Read every frame once, so that a bad last frame does not fail after an hour.
 
         Raises:
-            InputError: As reading a frame does; or no input varies, so that no loss could show.
+            InputError: A frame cannot be read; or no input varies, so that no loss could be detected.
         """
         if self.inputs and len(self.flat()) == len(self.inputs):
-            found = "one number per input in every frame"
+            found = "a single number per input in every frame"
             raise InputError(str(self.files[0].parent), "frames in which an input varies", found, _PREPARE)
 
     def flat(self) -> tuple[str, ...]:
-        """Return the inputs that hold one number everywhere in every frame.
+        """Return the inputs that hold a single number in every frame.
 
         Raises:
-            InputError: As reading a frame does.
+            InputError: A frame cannot be read.
         """
         held: dict[str, set[float]] = {name: set() for name in self.inputs}
         for frame in range(len(self)):
@@ -127,7 +127,7 @@ def read_frame(path: Path) -> dict[str, Array]:
         InputError: The file is damaged, or holds objects, NaN or infinity.
     """
     if not path.is_file() or not zipfile.is_zipfile(path):
-        what = "a file that is damaged or none of numpy.savez" if path.is_file() else "no file"
+        what = "a damaged file, or one that numpy.savez did not write" if path.is_file() else "no file"
         raise InputError(str(path), _SAVED, what, _AGAIN)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -158,12 +158,12 @@ def _fitted(array: Array, info: TensorInfo, where: str) -> Array:
         fitted = array.astype(wanted)
     if not (np.isfinite(fitted).all() if wanted.kind == "f" else np.array_equal(fitted, array)):
         found = f"{array.min()} to {array.max()}"
-        raise InputError(where, f"values that {wanted.name} holds", found, _PREPARE)
+        raise InputError(where, f"values that fit into {wanted.name}", found, _PREPARE)
     return fitted
 
 
 def _require_finite(array: Array, where: str) -> None:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         count = int(np.count_nonzero(~np.isfinite(array)))
-        hint = "leave this frame out, or see why it was recorded so: it would spoil ranges and losses"
+        hint = "leave this frame out, or find out why it was recorded so: it would spoil ranges and losses"
         raise InputError(where, "finite numbers", f"{count} of {array.size} NaN or infinite", hint)

@@ -1,7 +1,7 @@
-"""16-bit floats: ONNX Runtime's converter, kept from rounding what must not be rounded.
+"""Convert to 16-bit floats with ONNX Runtime's converter, without rounding values that must not be rounded.
 
-Left alone, the converter rounds twice what it was told to leave: a constant that both kinds of nodes read becomes
-16 bits for both, and between two nodes that stay in float32 it casts to 16 bits and back. Both are repaired here.
+By itself, the converter rounds values that it was told to leave: a constant that both kinds of nodes read becomes 16
+bits for both, and between two nodes that stay in float32 it casts to 16 bits and back. Both are repaired here.
 """
 
 from __future__ import annotations

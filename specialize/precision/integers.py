@@ -1,4 +1,4 @@
-"""8-bit integers: ONNX Runtime's static quantization, in the form of QuantizeLinear and DequantizeLinear pairs."""
+"""Convert to 8-bit integers with ONNX Runtime's static quantization, as QuantizeLinear and DequantizeLinear pairs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from specialize.targets.base import Int8
 Arrays = Mapping[str, np.ndarray]
 
 OPERATORS = tuple(sorted(of("convolution", "product")))
-"""What is quantized."""
+"""Operators that are quantized."""
 
 PER_CHANNEL_OPSET = 13
 """From this version on, DequantizeLinear takes one scale per channel."""

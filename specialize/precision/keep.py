@@ -1,9 +1,10 @@
-"""Which nodes stay in float32, found from what they are connected to and never from their names.
+"""Select the nodes that stay in float32, from their connections and never from their names.
 
-Three kinds. *Coordinates*: from the projection of a query to offsets up to the place where a graph samples, and what
-is computed from such places alone. *Geometry*: what depends on the calibration alone, what is done to inputs before
-the first weights, such as poses and times, and points that a pose moves. *Custom operators*, which the converters do
-not know. In 8 bits also products of two computed tensors, where only weights have a range that can be reduced.
+There are three kinds. *Coordinates*: from the projection of a query to offsets up to the locations where a graph
+samples, and what is computed from such locations alone. *Geometry*: what depends on the calibration alone, what is done
+to inputs before the first weights, such as poses and times, and points that a pose moves. *Custom operators*, which the
+converters do not support. In 8 bits also products of two computed tensors, because only weights have a range that can
+be reduced.
 """
 
 from __future__ import annotations

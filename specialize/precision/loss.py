@@ -1,4 +1,4 @@
-"""What a conversion loses: the converted model against the float32 model that was proven, output by output."""
+"""Measure the loss of a conversion: compare the converted model with the verified float32 model, output by output."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from specialize.verify import TOLERANCES, OutputReport, Tolerance, compare_model
 from specialize.verify.machine import architecture, is_installed, processor_features, version_of
 
 ANYTHING = Tolerance(sys.float_info.max, 0.0)
-"""Any finite number passes: a loss is measured, not judged."""
+"""Tolerance that any finite number passes, because a loss is measured, not judged."""
 
 SLACK = 2.0
-"""Times the measured loss that is allowed on other frames of the same kind, or other kernels: the largest of many
-differences varies."""
+"""Multiple of the measured loss that is allowed on other frames of the same kind, or with other kernels, because the
+largest of many differences varies.
+"""
 
 Arrays = Mapping[str, np.ndarray]
 Progress = Callable[[str, int], None]
@@ -64,7 +65,7 @@ def measure(
         )
     for name, output in report.outputs.items():
         if not output.passed:
-            hint = "values leave the range of the number format: keep this model in float32, or use the other precision"
+            hint = "values exceed the range of the number format: keep this model in float32, or try the other one"
             raise NotFiniteError(f"converted model: output {name!r}", "finite numbers", output.reason, hint)
     return {name: _loss(output) for name, output in report.outputs.items()}
 
@@ -102,7 +103,7 @@ def measure_on_target(
         )
         expected = f"at most {SLACK:g} times the loss of the model as it is written"
         expected += f", {written[failed].max_abs:.3g}" if failed is not None else ""
-        hint = "the runtime's kernels compute something else than the file says: use fp16 or float32 for this target"
+        hint = "the runtime's kernels compute other results than the file says: use fp16 or float32 for this target"
         raise VerificationError(where, expected, found, hint)
     return TargetLoss(
         measured_on=measured_on(runtime, report.kernels),
@@ -111,7 +112,7 @@ def measure_on_target(
 
 
 def allowed(loss: OutputLoss) -> Tolerance:
-    """Return what a model may be from float32 that was measured to lose this much."""
+    """Return the allowed difference from float32 of a model that was measured to lose this much."""
     rounding = TOLERANCES["float32"]
     return msgspec.structs.replace(rounding, atol=rounding.atol + SLACK * loss.max_abs)
 

@@ -1,4 +1,4 @@
-"""The way to ONNX Runtime's converters and back: names for every node, and order, types and cleanliness after."""
+"""Prepare models for ONNX Runtime's converters and repair their results: node names, order, types, unused values."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A model in 16 bits, written so that a runtime on a CPU rounds every result to 16 bits.
+"""Write a 16-bit model such that a runtime on a CPU rounds every result to 16 bits.
 
-ONNX Runtime has few kernels for 16-bit floats on a CPU. It computes such nodes in float32 and carries the unrounded
-values on, so that a model that overflows in 16 bits gives good numbers there. Here, everything is float32, and behind
-every node that computes in 16 bits its result is cast to 16 bits and back, which the runtime leaves alone. Within a
-node sums are carried in float32, as chips do that multiply in 16 bits.
+ONNX Runtime has few kernels for 16-bit floats on a CPU. It computes such nodes in float32 and passes the unrounded
+values on, so that a model that overflows in 16 bits gives good numbers there. Here everything is float32, and the
+result of every node that computes in 16 bits is cast to 16 bits and back, which the runtime does not optimise away.
+Within a node, sums are accumulated in float32, as on chips that multiply in 16 bits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where things are kept by their content: weights once per fleet, exported models once per machine."""
+"""Store models, weights and builds by content: weights once per fleet, exported models once per machine."""
 
 from specialize.store.builds import keep_build, restore_build
 from specialize.store.collect import Collected, collect

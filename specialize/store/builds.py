@@ -1,4 +1,4 @@
-"""Builds in the store: a small manifest each, and files that all vehicles share by content."""
+"""Keep builds in the store: a small manifest each, and files that all vehicles share by content."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ KIND = "build"
 
 
 def keep_build(store: Store, folder: Path) -> Entry:
-    """Put a build into the store under its build key; a file that is there already costs nothing.
+    """Put a build into the store under its build key; existing objects are not copied again.
 
     Raises:
-        InputError: The folder is no build, or a file is not the one that its manifest names.
+        InputError: The folder is not a build, or a file differs from its manifest.
     """
     build = Build.intact(folder)
     manifest = build.manifest
@@ -40,10 +40,10 @@ def keep_build(store: Store, folder: Path) -> Entry:
 
 
 def restore_build(store: Store, key: str, folder: Path) -> Build:
-    """Write a build from the store into a folder, whole or not at all.
+    """Write a build from the store to a folder, as a whole or not at all.
 
     Raises:
-        InputError: The store has no such build, or a part was damaged.
+        InputError: The store has no such build, or a part is damaged.
     """
     entry = store.find_entry(KIND, key)
     if entry is None:

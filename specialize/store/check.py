@@ -1,4 +1,4 @@
-"""Reading a store from end to end: objects and entries that changed after they were written."""
+"""Read a whole store, and find objects and entries that changed after they were written."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class BadEntry:
     """An entry that cannot be read.
 
     Attributes:
-        where: Its file, or its place in the remote store.
+        where: Its file, or its location in the remote store.
         reason: What is wrong with it.
     """
 
@@ -32,12 +32,12 @@ class BadEntry:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a store looks like.
+    """Result of checking a store.
 
     Attributes:
         objects: Damaged objects.
         entries: Damaged entries.
-        far_objects: Damaged objects of the remote store, for a store with one.
+        far_objects: Damaged objects of the remote store, if there is one.
         far_entries: Damaged entries there.
     """
 
@@ -53,7 +53,7 @@ class Checked:
 
 
 def check_store(store: Store) -> Checked:
-    """Read every object and every entry, in the remote part of a store too."""
+    """Read every object and every entry, including those of a remote store."""
     near = tuple(damages(store, store.digests())), tuple(_bad(store.entry_files(), read_entry))
     if not isinstance(store, SharedStore):
         return Checked(*near)
@@ -64,7 +64,7 @@ def check_store(store: Store) -> Checked:
 def take_out(store: Store, checked: Checked, keep: bool) -> None:
     """Take damaged objects and entries out of a store, so that they are made again when needed.
 
-    What is intact near is sent again where it is damaged far.
+    An object that is damaged remotely but intact locally is sent again.
 
     Args:
         store: The store.

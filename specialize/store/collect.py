@@ -1,4 +1,4 @@
-"""Garbage collection: what no entry names goes, after a day of grace."""
+"""Collect garbage: remove what no entry names, after a grace period of one day."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Collected:
     """What a collection removed, or would remove.
 
     Attributes:
-        entries: Keys that stood for something that is not kept.
+        entries: Keys of entries that are not kept.
         objects: Digests of objects that no remaining entry names.
         freed: Bytes of those objects.
     """
@@ -36,8 +36,8 @@ def collect(
     Args:
         store: The store.
         keep_builds: Keys of the builds and tables that fleets name; None keeps all.
-        dry_run: Only say what would go.
-        grace_s: Objects added within this many seconds stay: an entry that names them may be on its way.
+        dry_run: Report what would be removed, without removing it.
+        grace_s: Objects added within this many seconds stay, because an entry that names them may not be written yet.
 
     Raises:
         InputError: An entry is damaged; nothing was removed.
@@ -65,7 +65,7 @@ def _age(store: Store, digest: str) -> float:
 
 
 def _sweep(store: Store, before: float) -> None:
-    """Remove files that a killed process left on their way in."""
+    """Remove files that a killed process left before it had added them."""
     for path in store.scratch().iterdir():
         if path.is_file() and path.stat().st_mtime < before:
             path.unlink(missing_ok=True)

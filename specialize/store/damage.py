@@ -1,4 +1,4 @@
-"""Objects whose content is not what their name says."""
+"""Find objects whose content does not match their name."""
 
 from __future__ import annotations
 
@@ -41,5 +41,5 @@ def damages(store: Store, digests: Iterable[str]) -> Iterator[Damage]:
 
 
 def is_intact(store: Store, entry: Entry) -> bool:
-    """Whether every part of an entry is what its name says."""
+    """Return whether every part of an entry matches its name."""
     return next(damages(store, entry.objects.values()), None) is None

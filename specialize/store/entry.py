@@ -1,4 +1,4 @@
-"""Names in the store: a small document that says what an object is and keeps it from being collected."""
+"""Define entries of the store: small documents that describe objects and keep them from being collected."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from specialize.files.atomic import explained
 from specialize.files.regular import read_regular
 from specialize.record import Record
 
-REPAIR = "`specialize store check --repair` moves it aside; then it is made again when needed"
-"""What to do about a damaged object or entry."""
+REPAIR = "`specialize store check --repair` moves it aside; it is then made again when needed"
+"""Remedy for a damaged object or entry."""
 
 SCHEMA = "specialize/store-entry@1"
 
@@ -25,9 +25,9 @@ class Entry(Record, frozen=True, kw_only=True):
     Attributes:
         kind: `export` for generic models, `build` for manifests.
         key: Digest of what the thing was made from.
-        title: A few words for people.
+        title: A short description for people.
         objects: Digest of each part, by name.
-        info: What its maker wants to find again without reading a part.
+        info: Values that its maker needs without reading a part.
         schema: Version of this format.
     """
 
@@ -46,7 +46,7 @@ class _File(Entry, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 def entry_text(entry: Entry) -> str:
-    """Return the JSON of an entry, with its own digest: the same value gives the same text."""
+    """Return the JSON of an entry, including its own digest: equal values give equal text."""
     raw = msgspec.json.encode(_File(**_fields(entry), digest=UNSEALED), order="deterministic")
     return seal(msgspec.json.format(raw, indent=2).decode() + "\n")
 

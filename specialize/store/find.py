@@ -1,4 +1,4 @@
-"""Find an entry by the beginning of its key, as people type it."""
+"""Find an entry by the beginning of its key."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from specialize.store.local import Store
 
 
 def find_by_prefix(store: Store, prefix: str) -> Entry:
-    """Return the one entry whose key begins so.
+    """Return the only entry whose key has this prefix.
 
     Raises:
-        InputError: No entry does, or several do.
+        InputError: No entry has it, or several have.
     """
     wanted = prefix.removeprefix("sha256:")
     found = [entry for entry in store.entries() if entry.key.removeprefix("sha256:").startswith(wanted)]

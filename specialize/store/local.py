@@ -1,13 +1,13 @@
-"""A folder of objects named by their sha256, and of entries that say what they are.
+"""Store objects in a folder, named by their sha256, with entries that describe them.
 
-    objects/ab/cdef...            read-only files; the name is the content
+    objects/ab/cdef...            read-only files; the name is the digest of the content
     entries/<kind>/<hex>.json     see `entry.py`
-    tmp/                          files on their way in
-    damaged/                      what `specialize store check --repair` moved aside
+    tmp/                          files that are being added
+    damaged/                      files that `specialize store check --repair` moved aside
 
-Objects never change, so reading needs no lock; what is read is compared with its name, once per process.
-Adding and removing an object are single steps under one lock; whoever adds an object that is there already makes
-it young again, and young objects are not collected.
+Objects never change, so reading needs no lock; content is compared with its name once per process. Adding and removing
+an object are single steps under one lock. Adding an existing object renews its time, and recent objects are not
+collected.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class Store:
                 shutil.copyfile(path, temporary)
                 found = digest_file(temporary)
                 if found != digest:
-                    raise InputError(str(path), "a file that stays as it is while it is read", "another one")
+                    raise InputError(
+                        str(path), "a file that does not change while it is read", "a changed file"
+                    )
                 self._add(temporary, digest)
         return digest
 
@@ -85,25 +87,25 @@ class Store:
         return digest
 
     def has(self, digest: str) -> bool:
-        """Whether the object is there; its content is not read."""
+        """Return whether the object exists, without reading its content."""
         return self._place(digest).is_file()
 
     def locate(self, digest: str) -> Path:
-        """Return the read-only file that holds an object; its content is not read.
+        """Return the read-only file that holds an object, without reading its content.
 
         Raises:
             InputError: The store has no such object.
         """
         place = self._place(digest)
         if not place.is_file():
-            raise InputError(f"store {self.root}", f"object {digest}", "none", "build again to make it anew")
+            raise InputError(f"store {self.root}", f"object {digest}", "none", "build again to recreate it")
         return place
 
     def path(self, digest: str) -> Path:
-        """Return the read-only file that holds an object, its content checked against its name.
+        """Return the read-only file that holds an object, after checking its content against its name.
 
         Raises:
-            InputError: The store has no such object, or its content was damaged.
+            InputError: The store has no such object, or its content is damaged.
         """
         place = self.locate(digest)
         with explained(place):
@@ -121,12 +123,12 @@ class Store:
         return read_regular(self.path(digest))
 
     def unpack(self, digest: str, target: Path) -> None:
-        """Make a copy of an intact object at `target`, which shares its blocks where the file system can do that.
+        """Copy an intact object to `target`, sharing its blocks if the file system supports it.
 
-        Never a link: readers of ONNX refuse weights that have a second name.
+        The result is never a link, because readers of ONNX reject weights that have a second name.
 
         Raises:
-            InputError: The store has no such object, or its content was damaged.
+            InputError: The store has no such object, or its content is damaged.
             SpecializeError: The disk is full or the target cannot be written.
         """
         source = self.path(digest)
@@ -149,7 +151,7 @@ class Store:
         return self.locate(digest).stat().st_size
 
     def discard(self, digest: str, older_than: float | None = None) -> bool:
-        """Remove an object, unless it was added again since `older_than`; return whether it went."""
+        """Remove an object, unless it was added again since `older_than`; return whether it was removed."""
         place = self._place(digest)
         with self._changing():
             if not place.is_file() or (older_than is not None and place.stat().st_mtime >= older_than):
@@ -158,7 +160,7 @@ class Store:
         return True
 
     def write_entry(self, entry: Entry) -> None:
-        """Name what a key stands for; the last writer wins.
+        """Record what a key stands for; the last writer wins.
 
         Raises:
             InputError: A part is not in the store.
@@ -168,7 +170,7 @@ class Store:
         write_file(self._entry_place(entry.kind, entry.key), entry_text(entry))
 
     def find_entry(self, kind: str, key: str) -> Entry | None:
-        """Return what a key stands for, or None if it was never named or lost a part since.
+        """Return the entry of a key, or None if there is none or one of its parts is gone.
 
         Parts are not read.
 
@@ -197,12 +199,12 @@ class Store:
         return sorted((self.root / "entries").glob("*/*.json"))
 
     def discard_entry(self, entry: Entry) -> None:
-        """Forget what a key stands for; its objects stay until they are collected."""
+        """Remove an entry; its objects stay until they are collected."""
         self._entry_place(entry.kind, entry.key).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def making(self, kind: str, key: str, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
-        """Let one process at a time make what `key` stands for; look again inside the block."""
+        """Let one process at a time make the object of `key`; look for it again inside the block."""
         place = self._entry_place(kind, key)
         with only_one(
             self.root / "locks" / f"{place.stem}.lock", f"{kind} {place.stem[:12]}", 3600.0, on_wait
@@ -227,7 +229,7 @@ class Store:
             temporary.replace(place)
 
     def _renewed(self, digest: str) -> bool:
-        """Make an intact object young again; False if there is none, and what is damaged is to be replaced."""
+        """Renew the time of an intact object; return False if there is none, or a damaged one that must be replaced."""
         place = self._place(digest)
         with explained(place):
             if not place.is_file() or digest_file(place) != digest:

@@ -1,4 +1,4 @@
-"""Which store is meant: the folder or URL in `SPECIALIZE_STORE`, or the user's cache folder."""
+"""Locate the store: the folder or URL in `SPECIALIZE_STORE`, or the user's cache folder."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ VARIABLE = "SPECIALIZE_STORE"
 
 
 def store_root() -> str:
-    """Return the folder or URL of the store; the environment is read at every call."""
+    """Return the folder or URL of the store, reading the environment at every call."""
     return os.environ.get(VARIABLE) or platformdirs.user_cache_dir("specialize")
 
 
 def open_store(root: Path | str | None = None) -> Store:
-    """Return the store at a folder or URL, or the default one; a folder is made if need be.
+    """Open the store at a folder or URL, or the default one; a folder is created if necessary.
 
-    A store at a URL keeps what it fetched in a folder of the user's cache.
+    A store at a URL keeps fetched objects in a folder of the user's cache.
 
     Raises:
-        SpecializeError: The folder cannot be made or written, or nothing here can read such a URL.
+        SpecializeError: The folder cannot be created or written, or no installed package can read such a URL.
     """
     place = store_root() if root is None else str(root)
     if "://" not in place:

@@ -1,10 +1,10 @@
-"""A store behind any fsspec URL, which several machines share: `s3://...`, `gs://...`, `memory://...`.
+"""Store objects behind any fsspec URL, shared by several machines: `s3://...`, `gs://...`, `memory://...`.
 
     <url>/objects/ab/cdef...            content, named by its sha256
     <url>/entries/<kind>/<hex>.json     see `entry.py`
 
-There are no locks: an object's name is its content, so two writers write the same bytes. A file is
-written under a name of its own first and renamed, so that no reader sees half of one.
+There are no locks: an object's name is its content, so two writers write the same bytes. A file is first written under
+a temporary name and then renamed, so that no reader sees a partial file.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """The part of a store that lies elsewhere; open it with `open_remote`."""
+    """Remote part of a store; open it with `open_remote`."""
 
     url: str
     files: AbstractFileSystem
@@ -52,7 +52,7 @@ class Remote:
         try:
             self.files.get_file(self._object(digest), str(target))
         except FileNotFoundError as error:
-            raise InputError(self.url, f"object {digest}", "none", "build again to make it anew") from error
+            raise InputError(self.url, f"object {digest}", "none", "build again to recreate it") from error
         found = digest_file(target)
         if found != digest:
             target.unlink()
@@ -141,10 +141,10 @@ def open_remote(url: str) -> Remote:
         raise UsageError(url, "the package fsspec", "none", "pip install 'specialize[fleet]'") from error
     scheme = url.partition("://")[0]
     if scheme not in fsspec.available_protocols():
-        raise UsageError(url, "a URL that fsspec knows", repr(scheme))
+        raise UsageError(url, "a URL that fsspec supports", repr(scheme))
     try:
         files, root = url_to_fs(url, use_listings_cache=False)  # other machines write as well
     except ImportError as error:
         hint = f"{error}" + (": pip install 'specialize[s3]'" if scheme == "s3" else "")
-        raise UsageError(url, f"the package that fsspec wants for {scheme}", "none", hint) from error
+        raise UsageError(url, f"the package that fsspec needs for {scheme}", "none", hint) from error
     return Remote(url, files, str(root).rstrip("/"))

@@ -1,4 +1,4 @@
-"""A local store in front of a remote one: reads come from near if they can, writes go to both."""
+"""Combine a local store with a remote one: reads prefer the local store, writes go to both."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class SharedStore(Store):
         return self._sent(Store.put_bytes(self, data))
 
     def has(self, digest: str) -> bool:
-        """Whether the object is here or there."""
+        """Return whether the object is in either store."""
         return Store.has(self, digest) or self.remote.has(digest)
 
     def locate(self, digest: str) -> Path:
-        """Return the local file that holds an object, fetched first if it is only there.
+        """Return the local file that holds an object, fetched first if it is only in the remote store.
 
         Raises:
             InputError: Neither store has the object, or the remote one's is damaged.
@@ -73,5 +73,5 @@ class SharedStore(Store):
         try:
             self.remote.send(digest, Store.path(self, digest))
         except OSError as error:
-            raise InputError(self.remote.url, "a store that can be written", str(error)) from error
+            raise InputError(self.remote.url, "a writable store", str(error)) from error
         return digest

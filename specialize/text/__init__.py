@@ -1,1 +1,1 @@
-"""Text that people read: numbers with units, and foreign text that a terminal must not obey."""
+"""Format text for people: numbers with units, and foreign text that must not control a terminal."""

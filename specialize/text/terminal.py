@@ -1,7 +1,7 @@
-"""Text from files and file names on a terminal: shown as it is, never obeyed; and commands that can be copied.
+"""Print text from files and file names safely: escaped on a terminal, and quoted in commands that can be copied.
 
 A name in a file is data. With an escape sequence in it a terminal would change its title, move the cursor or make a
-link of it; with a quote or a blank in it a shell would run something else than was printed.
+link of it; with a quote or a blank in it a shell would run a different command than the one printed.
 """
 
 from __future__ import annotations

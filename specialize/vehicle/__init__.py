@@ -1,16 +1,16 @@
-"""What a build needs on the vehicle: a contract, a guard that refuses the wrong calibration, tables in milliseconds.
+"""Provide what a build needs on the vehicle: a contract, a guard that rejects the wrong calibration, fast tables.
 
     contract   what a build expects of a calibration, as `contract.bin`
     today      one vehicle's calibration, as `today.bin`
-    twin       the guard in numpy, which decides as the one in C++ does
-    guard      the guard from Python, through the C interface; numpy and the standard library alone
-    golden     two frames and what the engine must give for them, as `golden.bin`
-    selftesting  whether an engine does so; numpy and the standard library alone
+    twin       the guard in numpy, with the same decisions as the one in C++
+    guard      the guard from Python, through the C interface; needs numpy and the standard library only
+    golden     two frames and the expected outputs of the engine, as `golden.bin`
+    selftesting  runs an engine on them; needs numpy and the standard library only
     policy     what to do about a state, and how many checks in a row it takes
-    export     `contract.bin` and what goes with it, from a build
+    export     `contract.bin` and its companions, from a build
     include/   the guard itself, C++17 headers without dependencies
 
-What Python on the car uses is named here, and resolved when first named.
+The names that Python on the car uses are listed here, and resolved on first use.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The frame of every file of the vehicle: kind, version, size and a checksum that notices every change in one word."""
+"""Define the header of the vehicle's files: kind, version, size, and a checksum that detects any one-word change."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from specialize.vehicle.words import NAME_BYTES, Reason
 
 VERSION = 1
 PREFIX = [("kind", "S8"), ("version", "<u4"), ("own", "<u4"), ("size", "<u8"), ("checksum", "<u8")]
-"""Fields that every file begins with; `own` is a number of the kind's own."""
+"""Header fields of every file; `own` is a number with a meaning of its own for each kind."""
 
 
 class FileRefusedError(ValueError):
-    """Bytes are not a file of the kind that was expected.
+    """Bytes are not a file of the expected kind.
 
     Attributes:
-        reason: Why not, as the guard in C++ says it.
+        reason: The reason, in the guard's words.
     """
 
     def __init__(self, reason: Reason) -> None:
@@ -26,10 +26,10 @@ class FileRefusedError(ValueError):
 
 
 def require_file(data: bytes, kind: bytes, least: int) -> None:
-    """Refuse bytes that are not an undamaged file of a kind.
+    """Reject bytes that are not an undamaged file of a kind.
 
     Raises:
-        FileRefusedError: They are not; in the order of tests of `bytes::open_file`.
+        FileRefusedError: They are not; the tests run in the order of `bytes::open_file`.
     """
     if len(data) < 32:
         raise FileRefusedError(Reason.TOO_SHORT)

@@ -1,4 +1,4 @@
-"""`contract.bin`: what a build expects of a calibration. The format is described in docs/reference/vehicle-files.md."""
+"""Define `contract.bin`, what a build expects of a calibration; docs/reference/vehicle-files.md has the format."""
 
 from __future__ import annotations
 

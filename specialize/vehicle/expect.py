@@ -1,4 +1,4 @@
-"""What a build expects of a calibration, as a contract for its vehicle."""
+"""Derive a contract from a build: what it expects of its vehicle's calibration."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def contract_of(
 
 
 def state_of(build: Build, built: CalibrationProfile, today: CalibrationProfile) -> tuple[str, str]:
-    """Return what the guard says of a calibration, and why it is unusable; nothing if no contract holds the build."""
+    """Return the guard's state for a calibration, and why it is unusable; both empty if no contract holds the build."""
     try:
         contract, packed = contract_of(build, built, pairs=False), pack(today)
     except InputError:  # a name that is too long, or too many cameras

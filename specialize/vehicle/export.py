@@ -1,4 +1,4 @@
-"""Write what a build needs on the vehicle into a folder: its contract, the guard and what the folder is."""
+"""Export what a build needs on the vehicle to a folder: its contract, the guard, and a description."""
 
 from __future__ import annotations
 
@@ -118,16 +118,16 @@ def export_build(build_dir: Path, output: Path, golden: bool = False, bevpool: b
 
 
 def _require_place(build_dir: Path, output: Path) -> None:
-    """Refuse a folder that is inside the build, or holds something else.
+    """Reject a folder that is inside the build, or holds other files.
 
     Raises:
         InputError: It is, or does.
     """
-    require_outside(output, build_dir, "choose a folder beside it")
+    require_outside(output, build_dir, "choose a folder outside of it")
     headers = output / "include" / "specialize"
     own = {CONTRACT, GOLDEN, GRAPH, "README", *SOURCES}
     own |= {f"include/specialize/{path.name}" for path in headers.glob("*.h*")}  # of older versions too
-    require_own(output, own, "one with what this command wrote, because it replaces the whole folder")
+    require_own(output, own, "a folder that this command wrote, because it replaces the whole folder")
 
 
 def _framed(build: Build) -> Framed:
@@ -143,7 +143,11 @@ def _bevpool(build: Build) -> tuple[bytes, bytes, tuple[str, ...]]:
         UsageError: There is none.
     """
     read_bevpool(build)
-    return build.file(BEVPOOL).read_bytes(), b"", ("the car makes the arrays of BEVPoolV2, no tables",)
+    return (
+        build.file(BEVPOOL).read_bytes(),
+        b"",
+        ("the car makes the arrays of BEVPoolV2 instead of tables",),
+    )
 
 
 def _relink(build: Build) -> tuple[bytes, bytes, tuple[str, ...]]:

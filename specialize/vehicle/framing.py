@@ -1,4 +1,4 @@
-"""A golden frame of a build: seeded inputs, and what the engine must give for them within the proof's tolerance."""
+"""Make the golden frames of a build: seeded inputs, and the outputs that an engine must give, with tolerances."""
 
 from __future__ import annotations
 
@@ -73,7 +73,8 @@ def _tolerances(build: Build) -> dict[str, Tolerance]:
         return {name: output.tolerance for name, output in build.manifest.verify.outputs.items()}
     if precision.frames_digest:
         hint = (
-            "build without --frames-dir: golden frames are seeded noise, so the loss must be measured on that"
+            "build without --frames-dir: golden frames are seeded noise, so the loss must be "
+            "measured on seeded noise"
         )
         raise InputError(str(build.folder), "a loss measured on seeded frames", precision.frames_text, hint)
     return {name: allowed(loss) for name, loss in precision.outputs.items()}
@@ -103,14 +104,16 @@ def _original(build: Build, spec: ModelSpec) -> tuple[list[Arrays] | None, str]:
     if power is not None and any(output.unsettled for output in power.outputs.values()):
         return (
             None,
-            "expected of the golden frame is what the build's own model gives: the original gives two values",
+            "the expected outputs of the golden frame are those of the build's own model: the "
+            "original gives two values",
         )
     store = open_store()
     generic = kept_model(build.manifest.source, spec, store)
     if generic is None or generic.digest != build.manifest.digests.model:
         return (
             None,
-            "expected of the golden frame is what the build's own model gives: the store has no original",
+            "the expected outputs of the golden frame are those of the build's own model: the "
+            "original is not in the store",
         )
     with generic.unpacked(store) as parts:
         fed: Fed = fed_to(build, spec, parts / PREPARED)
@@ -208,14 +211,14 @@ def _require_told_apart(build: Build, golden: Golden, tolerances: Mapping[str, T
     """
     same = [output.name for output in golden.outputs if _is_same(output)]
     if len(same) == len(golden.outputs):
-        hint = "an engine that ignores its inputs would pass; look at `inputs` of the sidecar"
+        hint = "an engine that ignores its inputs would pass; check `inputs` of the sidecar"
         raise VerificationError(
             f"{build.folder}: golden frame", "outputs that differ between two frames", "none", hint
         )
     told = [
         name for name in same if name in tolerances
     ]  # the others are outputs of the build alone, always alike
-    return tuple(f"output {name!r} is the same for both golden frames: that says little" for name in told)
+    return tuple(f"output {name!r} is the same for both golden frames, so it is a weak test" for name in told)
 
 
 def _is_same(output: Expected) -> bool:

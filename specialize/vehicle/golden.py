@@ -1,4 +1,4 @@
-"""`golden.bin`: two frames and what the engine must give for them. The format is in docs/reference/vehicle-files.md."""
+"""Define `golden.bin`: two frames and the engine's expected outputs. docs/reference/vehicle-files.md has the format."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The guard from Python on the car: through the C interface, with numpy and the standard library alone.
+"""Run the guard from Python on the car: through the C interface, with numpy and the standard library alone.
 
     guard = Guard("contract.bin", "libspecialize.so")
     answer = guard.check(cameras)        # or guard.check_file("today.bin")
     if answer.state > State.INSIDE: ...
 
-Without a library the same is computed in numpy, which takes milliseconds where the library takes microseconds.
+Without a library the same is computed in numpy, which takes milliseconds instead of microseconds.
 """
 
 from __future__ import annotations

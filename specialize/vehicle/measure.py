@@ -1,4 +1,4 @@
-"""How far a projection has moved: in the arithmetic of `guard.hpp`, for arrays of row-major 4x4 matrices (..., 16)."""
+"""Measure how far a projection has moved, in the arithmetic of `guard.hpp`, for row-major 4x4 matrices (..., 16)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The C interface of `vehicle.h` as ctypes sees it."""
+"""Bind the C interface of `vehicle.h` through ctypes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A calibration profile as `today.bin`."""
+"""Pack a calibration profile as `today.bin`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What to do about a state, and how many checks it takes: the twin of `policy.hpp`.
+"""Decide what to do about a state, and after how many checks: the twin of `policy.hpp`.
 
-The settled state is the worst that at least `needed` of the last `window` checks were, or worse than. The first check
-counts at once: a vehicle that starts with the wrong calibration is not given `needed` checks of grace.
+The settled state is the worst state that at least `needed` of the last `window` checks reached or exceeded. The first
+check counts at once: a vehicle that starts with the wrong calibration gets no grace period.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MOST_CHECKS = 64
 
 
 class Action(IntEnum):
-    """What to do. Warn: go on, and say so. Fall back: run the model that was not specialized."""
+    """Action. Warn: continue with a warning. Fall back: run the model that was not specialized."""
 
     RUN = 0
     WARN = 1
@@ -53,9 +53,9 @@ class Watch:
         if not 1 <= self.needed <= self.window <= MOST_CHECKS:
             raise ValueError(f"expected 1 <= needed <= window <= {MOST_CHECKS}: {self.needed}, {self.window}")
         if Action.RELINK in (self.on_stale, self.on_unusable):
-            raise ValueError("no table helps against a stale build or an unusable calibration")
+            raise ValueError("tables do not help against a stale build or an unusable calibration")
         if Action.RUN in (self.on_relink, self.on_stale, self.on_unusable):
-            raise ValueError("a state that is to be ignored is at least to be warned of")
+            raise ValueError("a state that is ignored needs at least a warning")
         self._last = deque(maxlen=self.window)
 
     def settle(self, state: State) -> State:

@@ -1,4 +1,4 @@
-"""Which pairs of camera and query are seen, point by point: in the arithmetic of `guard.hpp`."""
+"""Decide which camera-query pairs are seen, point by point, in the arithmetic of `guard.hpp`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Does the engine compute what the build was proven to compute? The twin of `golden.hpp`, with numpy alone.
+"""Test whether an engine computes what the build was verified to compute: the twin of `golden.hpp`, in numpy alone.
 
 golden = parse_golden(Path("golden.bin").read_bytes())
 result = selftest(golden, engine)   # takes all inputs by name, returns all outputs by name

@@ -1,4 +1,4 @@
-"""`today.bin`: one vehicle's calibration as plain doubles, as a vehicle without YAML reads it."""
+"""Define `today.bin`: one vehicle's calibration as plain doubles, for a vehicle without YAML."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The C++ sources in this installation, and how they are compiled."""
+"""Locate the C++ sources of this installation, and compile them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from specialize.errors import InputError, UsageError
 from specialize.files.atomic import explained, make_room
 
 FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti")
-"""What the same bits on every machine and small programs ask for; the sources compile without warnings."""
+"""Flags for the same bits on every machine and for small programs; the sources compile without warnings."""
 
 COMPILERS = ("c++", "g++", "clang++")
 
@@ -57,7 +57,7 @@ def build_source(name: str, output: Path, flags: Sequence[str] = ()) -> None:
         try:
             ran = subprocess.run(command, capture_output=True, text=True, check=False)
             if ran.returncode:
-                raise InputError(str(output), "a compiler that takes C++17", ran.stderr.strip()[-500:])
+                raise InputError(str(output), "a compiler that supports C++17", ran.stderr.strip()[-500:])
             temporary.replace(output)
         finally:
             temporary.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""The guard in numpy: decides as `guard.hpp` does, to the bit, for many calibrations at once.
+"""Implement the guard in numpy: the same decisions as `guard.hpp`, to the bit, for many calibrations at once.
 
-Written from the same definitions with the same order of operations, and sharing no code. `check` of the command line
-asks it; the tests compare both by the million. B calibrations, N cameras, Q queries.
+It is written from the same definitions with the same order of operations, but shares no code. The `check` command uses
+it; the tests compare both on millions of calibrations. B calibrations, N cameras, Q queries.
 """
 
 from __future__ import annotations

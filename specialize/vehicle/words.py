@@ -1,4 +1,4 @@
-"""The guard's words: states, and why a calibration or a file is refused. The numbers are those of `vehicle.h`."""
+"""Define the guard's states and its reasons for rejecting a calibration or file, numbered as in `vehicle.h`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prove that a specialized model computes what the original computes: run both, compare every output."""
+"""Verify that a specialized model computes what the original computes: run both, and compare every output."""
 
 from specialize.evidence.comparison import OutputReport, Tolerance, VerifyReport
 from specialize.verify.compare import compare_arrays

@@ -1,8 +1,8 @@
-"""How far an output may differ, from its own scale and from how far the original itself moves.
+"""Bound how far an output may differ, from its own scale and from how far the original itself moves.
 
 The original is run twice more on one frame: with every floating-point input moved by one unit in the last place, and
-with the runtime's graph optimisations off, which adds in another order. What its outputs move by is *noise*: no
-comparison can tell a fault of that size from rounding. Noise is measured in units of an element,
+with the runtime's graph optimisations off, which adds in another order. The movement of its outputs is *noise*: no
+comparison can distinguish an error of that size from rounding. Noise is measured in units of an element,
 
     unit = element scale + share * min(1, output scale)
 
@@ -10,8 +10,8 @@ where the element scale is that of `tolerance`, the output scale is the median m
 zero, and the share is atol / rtol of the table. The noise of an output is the 99th percentile over its elements: one
 unit in the last place takes a point across the border of an image or of a cell, and changes a few elements by much.
 
-    strict = min(table, max(64 * noise, 32 * epsilon))   what an output is judged by
-    wide   = 8 * noise, if that is more than the table    what an ill-conditioned output is judged by if it exceeds it
+    strict = min(table, max(64 * noise, 32 * epsilon))   bound of an output
+    wide   = 8 * noise, if that is more than the table    bound of an ill-conditioned output that exceeds `strict`
 
 Beyond noise of 1 % a comparison that needs `wide` shows nothing: it fails unless a person allows `ill-conditioned`.
 """
@@ -64,15 +64,15 @@ class Noise:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What one output is judged by.
+    """Bounds of one output.
 
     Attributes:
-        strict: What it is judged by at first.
-        wide: What an ill-conditioned output is judged by if it exceeds `strict`; the same as that for others.
-        noise: What was measured; None where nothing was.
-        rule: Which rule made `strict`; of no meaning where nothing was measured.
+        strict: The bound that is applied first.
+        wide: The bound of an ill-conditioned output that exceeds `strict`; the same as `strict` for others.
+        noise: What was measured; None if nothing was.
+        rule: Which rule made `strict`; meaningless if nothing was measured.
         lenient: Whether `wide` may be used.
-        allowed: Whether a person accepts outputs that a comparison shows nothing of.
+        allowed: Whether a person accepts outputs for which a comparison shows nothing.
     """
 
     strict: Tolerance
@@ -89,7 +89,7 @@ class Bound:
 
     @property
     def remark(self) -> str:
-        """What an ill-conditioned output is, in words; empty for others."""
+        """Describe an ill-conditioned output in words; empty for others."""
         if not self.ill_conditioned or self.noise is None:
             return ""
         what = "values change" if self.strict.rtol == 0.0 else "its scale"
@@ -101,18 +101,18 @@ class Bound:
 
 
 def given(tolerance: Tolerance) -> Bound:
-    """Return the bound of an output for which a caller says what is allowed."""
+    """Return the bound of an output whose tolerance a caller gives."""
     return Bound(tolerance, tolerance, None, "table")
 
 
 def bound_of(table: Tolerance, dtype: str, noise: Noise, lenient: bool = False) -> Bound:
-    """Return what an output is judged by.
+    """Return the bound of an output.
 
     Args:
         table: The table's entry for its type.
         dtype: Its numpy type.
         noise: How far the original's output moves.
-        lenient: Whether `wide` may be used where it shows nothing; never otherwise for integers and booleans.
+        lenient: Whether `wide` may be used where a comparison shows nothing; never for integers and booleans otherwise.
     """
     if table.rtol == 0.0:
         share = min(1.0, WIDE_MULTIPLE * noise.level)

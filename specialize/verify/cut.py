@@ -1,8 +1,8 @@
-"""Cut a model in two: what is computed from the images alone, and the rest, which is small and run often.
+"""Cut a model in two: what is computed from the images alone, and the small rest, which is run often.
 
     images -> backbone -> features (one slab per camera) -> head -> outputs
 
-A backbone is most of a detector's work, and what one camera's features change can be seen behind it. A value belongs
+A backbone is most of a detector's work, and the effect of one camera's features is visible behind it. A value belongs
 to the features if it depends on image inputs and constants alone and has an axis of N cameras.
 """
 
@@ -23,10 +23,10 @@ from specialize.graph.subgraphs import has_subgraph, node_reads, remove_dead
 from specialize.verify.frames import TensorInfo
 
 MOST_FEATURES = 64
-"""A cut through more values than this is none."""
+"""Maximum number of values of a cut."""
 
 LEAST_AXES = 3
-"""An input with fewer axes is no image and no feature map, whatever the sizes of its axes."""
+"""Minimum number of axes of an image or feature map, whatever their sizes."""
 
 HEAVY = of("convolution", "product")
 

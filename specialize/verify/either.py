@@ -1,9 +1,9 @@
-"""Where the original itself gives two values, the specialized model may give either.
+"""Accept either of two values where the original itself gives both, depending on the order of sums.
 
-A point on the border of an image or of a cell is on one side of it in one order of sums and on the other side in
-another. What it adds to is then off by much, in a few values, although no rounding was amplified: a bound that follows
-noise does not cover it, and must not. The specialized model computes the point once, from a constant calibration, and
-must equal the original in one of both orders, value by value.
+A point on the border of an image or of a cell is on one side of it in one order of sums, and on the other side in
+another order. The values that it contributes to are then off by much, in a few places, although no rounding was
+amplified: a bound that follows noise does not cover this, and must not. The specialized model computes the point once,
+from a constant calibration, and must equal the original in one of both orders, value by value.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ class Unsettled:
         if not self.values:
             return ""
         return (
-            f"ill-conditioned: in {self.values:,} of {self.of:,} values the original itself differs between two orders "
-            "of sums (a point on the border of an image or of a cell); there the specialized model may equal either"
+            f"ill-conditioned: in {self.values:,} of {self.of:,} values the original itself differs between two "
+            "orders of sums (a point on the border of an image or of a cell); for these the specialized model may "
+            "equal either"
         )
 
 

@@ -1,8 +1,8 @@
-"""Originals that lose digits in a cumulative sum, with these sums in float64.
+"""Compute cumulative sums of an original in float64, for originals that lose digits in them.
 
-Sorted pooling reads small differences of large sums. A specialized model sums the few rows of each difference and
-keeps the digits that the original loses, so it cannot equal the original within rounding. It is compared with the
-original whose cumulative sums, and all that only moves or subtracts them, are computed in float64; and it must be at
+Sorted pooling reads small differences of large sums. A specialized model sums the few rows of each difference and keeps
+the digits that the original loses, so it cannot equal the original within rounding. It is compared with the original
+whose cumulative sums, and everything that only moves or subtracts them, are computed in float64; and it must be at
 least as close to that as the original is.
 """
 
@@ -36,7 +36,7 @@ MOVES: Mapping[str, tuple[int, ...] | None] = {
     "ScatterND": (0, 2),
     "ScatterElements": (0, 2),
 }
-"""Operators that float64 goes through, and which inputs are data; None for all."""
+"""Operators that pass float64 on, and which of their inputs are data; None for all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Seeded synthetic inputs: the same seed makes the same frames on every machine."""
+"""Generate seeded synthetic inputs: the same seed gives the same frames on every machine."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class TensorInfo:
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """A sequence of frames, each made anew when asked for, so that no frame is kept in memory.
+    """A sequence of frames, each generated on demand, so that no frame is kept in memory.
 
     Attributes:
-        inputs: What each input looks like, by name.
-        rules: How each input is made; standard normal noise where none is given.
+        inputs: Type and shape of each input, by name.
+        rules: How to generate each input; standard normal noise by default.
         seed: Starting point of every random stream.
         count: Number of frames.
     """
@@ -82,7 +82,7 @@ def make_frames(
 
 
 def require_free(rules: Iterable[str], inputs: Iterable[str], bound: Collection[str]) -> None:
-    """Refuse a rule of the sidecar that verification would not follow.
+    """Reject a rule of the sidecar that verification would ignore.
 
     Args:
         rules: Names of the inputs that the sidecar has a rule for.
@@ -99,7 +99,7 @@ def require_free(rules: Iterable[str], inputs: Iterable[str], bound: Collection[
             continue
         expected = f"a rule for a free input of the model ({', '.join(free) or 'it has none'})"
         if name in known:
-            hint = "leave the rule away: the profile, or `other_inputs`, says what this input is"
+            hint = "remove the rule: the profile, or `other_inputs`, determines this input"
             raise InputError(f"sidecar: inputs: {name}", expected, "an input that is bound", hint)
         raise InputError(f"sidecar: inputs: {name}", expected, "no input of that name", closest(name, known))
 
@@ -145,10 +145,10 @@ def _values(info: TensorInfo, rule: InputRule, random: np.random.Generator, fram
 
 
 def _require_held(name: str, info: TensorInfo, rule: InputRule) -> None:
-    """Refuse a rule whose numbers the type of its input cannot hold.
+    """Reject a rule whose numbers do not fit the type of its input.
 
     Raises:
-        InputError: A number would be rounded or wrapped, or nothing lies between the bounds.
+        InputError: A number would be rounded or wrapped, or there is no number between the bounds.
     """
     dtype = np.dtype(info.dtype)
     place = f"sidecar: inputs: {name}"
@@ -165,5 +165,5 @@ def _require_held(name: str, info: TensorInfo, rule: InputRule) -> None:
         if number != int(number) or not low <= int(number) <= high:
             raise InputError(place, f"whole numbers of {dtype.name}", repr(number))
     if not rule.values and bounds[0] > bounds[1]:
-        hint = "without `high` it is 1: give both"
+        hint = "without `high` the upper bound is 1: give both"
         raise InputError(place, "`low` of at most `high`", f"{bounds[0]:g} and {bounds[1]:g}", hint)

@@ -1,4 +1,4 @@
-"""The original's outputs over all frames, kept while the specialized model runs."""
+"""Keep the original's outputs over all frames while the specialized model runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a result on this machine depends on beside the model: a runtime's version and features of the processor."""
+"""Describe what a result depends on besides the model: a runtime's version and features of the processor."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def architecture() -> str:
 
 
 def processor_features() -> tuple[str, ...]:
-    """Return those of `FEATURES` that the processor has; none where the system does not tell (not Linux)."""
+    """Return those of `FEATURES` that the processor has; empty if the system does not report them (not Linux)."""
     try:
         lines = _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

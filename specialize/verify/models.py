@@ -1,7 +1,7 @@
 """Run two models on the same frames, one after the other, and compare every output.
 
-Only one model is open at a time, so that the peak memory is that of the larger one. The original's outputs
-are kept in memory while they are small, beyond that in a temporary directory.
+Only one model is open at a time, so that the peak memory is that of the larger one. The original's outputs are kept in
+memory while they are small, and in a temporary directory beyond that.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class JudgedOutput:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What running the specialized model gave.
+    """Result of running the specialized model.
 
     Attributes:
         outputs: Every comparable output by name, in order.
@@ -262,7 +262,7 @@ def _name_problems(wanted: tuple[str, ...], got: tuple[str, ...]) -> list[str]:
 
 
 def _extra_problems(extra: Arrays, outputs: Arrays, frame: int) -> list[str]:
-    """Say which outputs that only the specialized model has are not what they must be."""
+    """Report outputs that only the specialized model has and that do not have the required value."""
     return [
         f"output {name!r} is {outputs[name].tolist()} instead of {wanted.tolist()} in frame {frame}"
         for name, wanted in extra.items()
@@ -271,11 +271,13 @@ def _extra_problems(extra: Arrays, outputs: Arrays, frame: int) -> list[str]:
 
 
 def repeated(kept: Kept) -> tuple[str, ...]:
-    """Say which outputs prove little: the same in every frame although the inputs differ."""
+    """Report outputs that prove little: the same in every frame although the inputs differ."""
     if kept.frames < 2:
         return ()
     same = (name for name in kept.names if len(kept.marks[name]) == 1)
-    return tuple(f"output {name!r} is the same in every frame: equality says little" for name in same)
+    return tuple(
+        f"output {name!r} is the same in every frame, so that its equality proves little" for name in same
+    )
 
 
 def _kind(array: np.ndarray) -> str:

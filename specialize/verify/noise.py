@@ -1,4 +1,4 @@
-"""Measure how far the outputs of a model move on their own: under one unit in the last place, and in another order."""
+"""Measure how far the outputs of a model move by themselves: under one unit in the last place, and in another order."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Open a model at its sites: what a site computes is an output, and what is read of it an input.
+"""Open a model at its sites: make the result of each site an output, and its use an input.
 
     rows:  inputs, noise -> site 0 -> output;  inputs, noise -> site 1 -> output
     rest:  inputs, results of the sites -> outputs
 
-Every site is then on its own: a change of one camera's features reaches a site's result only through the rows of that
-camera at this site, and what a site's result does to the outputs is seen without changing anything else. Each part is
-a model of its own: `rows` leaves out what follows the last site, and `rest` leaves out the sites, which are most of the
-work.
+Every site is then separate: a change of one camera's features reaches a site's result only through the rows of that
+camera at this site, and the effect of a site's result on the outputs is seen without changing anything else. Each part
+is a model of its own: `rows` leaves out what follows the last site, and `rest` leaves out the sites, which are most of
+the work.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What a comparison of two models can show: whose change moves the original's outputs, and by how much.
+"""Determine what a comparison of two models can show: which changes move the original's outputs, and by how much.
 
-A comparison in which nothing that a compiler could get wrong moves an output proves nothing, whatever it finds. So the
+A comparison proves nothing if no possible error of a compiler would move an output, whatever its result. So the
 original is run on changed inputs, one change at a time, on one frame: a camera with the features of its neighbour, an
-input with its values of another frame, a calibration of which every camera is turned. The influence of a change on an
-output is its largest movement as a multiple of what the comparison allows there.
+input with its values of another frame, a calibration with every camera rotated. The influence of a change on an output
+is its largest movement as a multiple of the output's tolerance.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from specialize.verify.conditioning import Bound
 from specialize.verify.tolerance import allowed_by
 
 MOST = 1e9
-"""Influences are not told apart beyond; that of an output that must be equal is this."""
+"""Upper limit of influences; also the influence on an output that must be equal."""
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -94,10 +94,10 @@ def _site_lines(site: SitePower) -> list[str]:
         lost = f"{site.pairs - site.moved:,} of {site.pairs:,} rows do not change with their camera"
         lines.append(f"site {site.where}: {lost}")
     if site.elsewhere:
-        told = "rows change with a camera in another way than through its rows"
+        told = "rows change with a camera, but not through its rows"
         lines.append(f"site {site.where}: {site.elsewhere:,} {told}")
     if max(site.outputs.values(), default=0.0) < SHOWN:
-        lines.append(f"site {site.where}: shuffled rows move no output by much more than is allowed")
+        lines.append(f"site {site.where}: shuffled rows move no output by much more than its tolerance")
     return lines
 
 
@@ -117,11 +117,11 @@ def _line(change: Influence) -> str:
     what = {
         "camera": f"features of camera {change.name}",
         "input": f"input {change.name!r}",
-        "calibration": "cameras turned by 2 degrees",
+        "calibration": "cameras rotated by 2 degrees",
     }[change.kind]
     if change.factor == 0.0:
         return f"{what}: no output changes"
-    return f"{what}: no output changes by more than {change.factor:.3g} times what is allowed"
+    return f"{what}: no output changes by more than {change.factor:.3g} times its tolerance"
 
 
 def _empty(influences: tuple[Influence, ...], unchanged: tuple[str, ...]) -> str:
@@ -130,9 +130,9 @@ def _empty(influences: tuple[Influence, ...], unchanged: tuple[str, ...]) -> str
         for kind in ("camera", "input", "calibration")
     }
     if kinds["camera"] and not any(kinds["camera"]):
-        return "the features of no camera influence an output"
+        return "no camera's features influence an output"
     if kinds["calibration"] and not any(kinds["calibration"]):
-        return "cameras turned by 2 degrees change no output"
+        return "cameras rotated by 2 degrees change no output"
     inputs = kinds["camera"] + kinds["input"]
     if (inputs or unchanged) and not any(inputs):
         return "no input influences an output"

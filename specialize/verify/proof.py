@@ -1,8 +1,7 @@
-"""Prove that two models compute the same, and show that the proof could have failed.
+"""Verify that two models compute the same, and show that the comparison could have failed.
 
-The original runs on every frame, then on one frame with its inputs changed (`study`); from both follow the bounds that
-the specialized model's outputs are judged by (`conditioning`) and what the comparison can show (`power`). One model
-is open at a time.
+The original runs on every frame, then on one frame with its inputs changed (`study`); both determine the bounds of the
+specialized model's outputs (`conditioning`) and what the comparison can show (`power`). One model is open at a time.
 """
 
 from __future__ import annotations
@@ -183,13 +182,13 @@ def _lines(power: Power) -> list[str]:
 
 
 def _unasked(study: Study) -> tuple[str, ...]:
-    """Return what cannot be asked of a model, in one line each."""
+    """Return what cannot be tested on a model, one line each."""
     lines = []
     if not study.images and len(study.subject.cameras) > 1:
         lines.append(f"single cameras: no input has an axis of {len(study.subject.cameras)} cameras")
     if not study.subject.turned:
-        lines.append("the calibration: no input that is read changes with the direction of a camera")
+        lines.append("the calibration: no input that is used changes with the direction of a camera")
     if study.fixed:
-        why = "lengths of this vehicle are in its file"
-        lines.append(f"the calibration: the original does not run with its cameras turned, {why}")
+        why = "row counts of this vehicle are in its file"
+        lines.append(f"the calibration: the original does not run with its cameras rotated, {why}")
     return tuple(lines)

@@ -1,4 +1,4 @@
-"""Evaluate repaired operators of a reference in float64: what a cast in front of them changes is measured and bounded.
+"""Evaluate repaired operators of a reference in float64: measure and bound the effect of the inserted casts.
 
     reference: features, places (float64) -> Cast -> GridSample -> result;   here: features, places -> float64 result
 
@@ -75,7 +75,7 @@ def check_repaired(reference: Path, feed: Arrays, threads: int, folder: Path) ->
         features, places, result = (results.get(each, feed.get(each)) for each in values)
         assert features is not None and places is not None and result is not None
         worst = max(worst, _share(name, sampling, features, places, result))
-    text = f"{len(nodes)} GridSample of the reference read float64 places through a cast to float32"
+    text = f"{len(nodes)} GridSample of the reference read float64 locations through a cast to float32"
     return (f"{text}: evaluated in float64 they differ by at most {worst:.1e} of the largest feature",)
 
 
@@ -155,7 +155,7 @@ def _share(
             f"reference: node {name!r}",
             f"its evaluation in float64, within {allowed:.1e} of the largest feature",
             f"a difference of {worst:.1e}",
-            "the places of this GridSample need float64; export it with float32 places",
+            "the sampling locations of this GridSample need float64; export it with float32 locations",
         )
     return worst
 

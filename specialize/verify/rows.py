@@ -1,7 +1,8 @@
 """Show at each site that every row matters: its camera moves it, and it moves the outputs.
 
-What the sites compute under a change of one camera, passed to the rest of the model, also shows what that camera does
-to the outputs. The whole model would show the same, except that here sites read noise where they would read each other.
+The results of the sites under a change of one camera are passed to the rest of the model, which shows the effect of
+that camera on the outputs. The whole model would show the same, except that here sites read noise instead of each
+other's results.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def _usable(
     for number, site in enumerate(sites):
         rows = rows_of(base[opened.outputs[number]], site.seen.shape[1]) if number in opened.outputs else None
         if cameras < 2 or len(site.seen) != cameras:
-            lines.append(f"single rows of site {site.where}: its rows are not by camera")
+            lines.append(f"single rows of site {site.where}: its rows are not ordered by camera")
         elif rows is None:
             lines.append(f"single rows of site {site.where}: the original has no such result")
         else:

@@ -17,11 +17,11 @@ from specialize.graph.racing import file_nodes, safe_threads
 Arrays = Mapping[str, np.ndarray]
 
 CRASHING = ("FuseFp16InitializerToFp32NodeTransformer",)
-"""What ONNX Runtime must not do: 1.31 ends the process while it opens some models in 16 bits on a CPU."""
+"""Optimisers that are disabled: ONNX Runtime 1.31 ends the process while it opens some 16-bit models on a CPU."""
 
 UNKNOWN_OPERATOR = (
-    "the original must run to be compared with: export that operator in standard ones, "
-    "or in a form that `specialize targets` lists"
+    "the original must run for comparison: export that operator in standard ones, or in a form that `specialize "
+    "targets` lists"
 )
 
 
@@ -58,12 +58,12 @@ class Runner:
         try:
             outputs = self.call({name: feed[name] for name in self.inputs})
         except Exception as error:  # runtimes raise types of their own
-            hint = "the graph asks for too much memory, or for what this runtime cannot do"
+            hint = "the graph needs too much memory, or an operation that this runtime does not support"
             raise RunError("the model", "a run without error", str(error).strip(), hint) from error
         for name, array in outputs.items():
             if not isinstance(array, np.ndarray) or array.dtype.kind in "OSU":
                 raise InputError(
-                    f"output {name!r}", "a tensor of numbers", "text or a sequence", "leave it out"
+                    f"output {name!r}", "a tensor of numbers", "text or a sequence", "remove this output"
                 )
         return outputs
 

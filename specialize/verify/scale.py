@@ -1,4 +1,4 @@
-"""The scale of an output and of each of its elements, which errors are measured by."""
+"""Compute the scales of an output and of its elements, by which errors are measured."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 _MEDIAN_ROWS = 4096  # rows that a column's median is taken over: enough for a scale, cheap on 40000 queries
-_FEW = 4  # with fewer rows or columns than this, a scale over them says nothing
+_FEW = 4  # with fewer rows or columns than this, a scale over them is meaningless
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -1,4 +1,4 @@
-"""Run the original on changed inputs: what moves its outputs, and by how much they move on their own."""
+"""Run the original on changed inputs: find what moves its outputs, and how far they move by themselves."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ Arrays = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:
-    """What is to be known about an original, so that it can be run on changed inputs.
+    """Information about an original that is needed to run it on changed inputs.
 
     Attributes:
         path: The original.
-        threads: Threads within an operator.
+        threads: Threads per operator.
         cameras: Names of the cameras, in the order of the model.
         free: Inputs that neither the calibration nor a constant determines.
         switches: Those of them that are switches and counters: one unit in the last place would be another state.
-        turned: Calibration inputs with every camera turned; empty if that cannot be told.
-        spare: Further frames to take other values of an input from.
-        sites: Places where the build drops rows, if that is known.
+        turned: Calibration inputs with every camera rotated; empty if they cannot be derived.
+        spare: Additional frames to take other values of an input from.
+        sites: Sites where the build drops rows, if known.
     """
 
     path: Path

@@ -1,22 +1,22 @@
-"""How far a specialized model may be from the original: one table, by dtype.
+"""Define how far a specialized model may be from the original: one table, by dtype.
 
-Specialization changes neither the mathematics nor the weights. What is left is rounding: a MatMul over
-fewer rows may add in another order, and the layers behind it carry that on. An element passes when
+Specialization changes neither the mathematics nor the weights. What remains is rounding: a MatMul over fewer rows may
+add in another order, and later layers pass this on. An element passes when
 
     |candidate - reference| <= atol + rtol * max(|reference|, min(row scale, column scale))
 
-The *row* of an element is the last axis (one query's features), the *column* is one feature over all
-rows. The row scale is the root mean square of the row, the column scale the median of the column's
-magnitudes. Both are local on purpose: with one scale for the whole tensor, a single huge value would
-let a wrong row pass. The floor `atol` stands for results that cancel to nearly zero.
+The *row* of an element is the last axis (one query's features), the *column* is one feature over all rows. The row
+scale is the root mean square of the row, the column scale the median of the column's magnitudes. Both are local on
+purpose: with one scale for the whole tensor, a single huge value would let a wrong row pass. The floor `atol` covers
+results that cancel to nearly zero.
 
-Integers and booleans must be equal. An index or a label (TopK, ArgMax) may legitimately differ where two
-scores tie within rounding; that is never assumed. A caller who knows that an output is of this kind says
-so with `mismatches`, the share of elements that may differ, for that output alone.
+Integers and booleans must be equal. An index or a label (TopK, ArgMax) may legitimately differ if two scores are equal
+within rounding; this is never assumed. A caller who knows that an output is of this kind states this with
+`mismatches`, the share of elements that may differ, for that output alone.
 
-NaN and infinity fail, in one model or in both at the same place: two wrong results that agree are no
-evidence. A model that means them (a mask of minus infinity) needs `nonfinite=True` for that output; then
-they must agree in place and sign.
+NaN and infinity fail, in one model or in both at the same place: two wrong results that agree are no evidence. A model
+that uses them (a mask of minus infinity) needs `nonfinite=True` for that output; then they must agree in place and
+sign.
 """
 
 from __future__ import annotations

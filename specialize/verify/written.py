@@ -1,4 +1,4 @@
-"""What a written model must be: every node reaches an output, every shape is a number, nothing scatters.
+"""Check a written model: every node reaches an output, every shape is a number, and nothing scatters.
 
 This reads the file that is shipped, with the `onnx` package alone, and shares no code with the passes that made it.
 """
@@ -21,7 +21,7 @@ OWN = "specialize/"
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """What is in the file of a specialized model that its promise does not cover.
+    """Exceptions from the promise that a specialized model is static.
 
     Attributes:
         dynamic: Nodes of the input model whose results have no fixed shape, as `NonZero 'name'`.
@@ -32,13 +32,13 @@ class WrittenFile:
     scatters: tuple[str, ...] = ()
 
     def warnings(self) -> tuple[str, ...]:
-        """Return what a user must know, one line each."""
+        """Return the warnings for the user, one line each."""
         told = []
         if self.dynamic:
             told.append(f"shapes depend on data: {_listed(self.dynamic)}: no calibration decides them")
         if self.scatters:
             told.append(
-                f"scatters are left: {_listed(self.scatters)}: toolchains below opset 16 refuse them, and on several "
+                f"scatters remain: {_listed(self.scatters)}: toolchains below opset 16 reject them, and on several "
                 "threads ONNX Runtime's ScatterND loses additions to the same place"
             )
         return tuple(told)

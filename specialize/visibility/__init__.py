@@ -1,1 +1,1 @@
-"""What the cameras of one vehicle see of a grid of queries: plans, envelopes, and the tables they give."""
+"""Compute which queries of a grid the cameras of one vehicle see: plans, envelopes, and their tables."""

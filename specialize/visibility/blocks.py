@@ -1,6 +1,6 @@
-"""Which points of a lattice a camera sees: blocks and points that a few corners settle, and those they leave open.
+"""Find the points of a lattice that a camera sees: by blocks where a few corners decide, point by point otherwise.
 
-What decides is computed at the corners of blocks only. Between them it is interpolated, and a point, or a whole block,
+The deciding values are computed at the corners of blocks only and interpolated between them; a point, or a whole block,
 is settled if the interpolated value is farther from all borders than interpolation may be wrong.
 """
 

@@ -1,4 +1,4 @@
-"""Cameras whose images are those of a lens: visible points, borderline ones, and what a moved camera may see.
+"""Project through lenses: visible points, borderline ones, and what a moved camera may see.
 
 **Rounding.** A graph computes coordinates, then the lens's formula, in its own precision. Coordinates are off by at
 most the share of `spans` of what is added up for them. The formula is evaluated a second time with bounds on its

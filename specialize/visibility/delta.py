@@ -1,4 +1,4 @@
-"""What changes between two visibility plans: queries gained and lost, camera by camera."""
+"""Compare two visibility plans: queries gained and lost, camera by camera."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ class PlanDelta:
 
     @property
     def gained(self) -> int:
-        """Pairs of camera and query that are new."""
+        """Camera-query pairs that are new."""
         return sum(len(camera.gained) for camera in self.cameras)
 
     @property
     def lost(self) -> int:
-        """Pairs of camera and query that are gone."""
+        """Camera-query pairs that are gone."""
         return sum(len(camera.lost) for camera in self.cameras)
 
     @property

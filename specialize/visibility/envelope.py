@@ -1,6 +1,6 @@
-"""Envelopes: supersets of the visible pairs that hold for every calibration within stated bounds.
+"""Certify envelopes: supersets of the visible pairs that hold for every calibration within stated bounds.
 
-Certified, not sampled; `pyramid` has the proof for one camera that is turned by at most rho and displaced by
+They are certified, not sampled; `pyramid` has the proof for one camera that is turned by at most rho and displaced by
 at most tau. What remains is how a vehicle's tolerance becomes these two numbers.
 
 **Ego motion.** `lidar2img` with motion compensation takes points at the lidar's time to an image exposed at

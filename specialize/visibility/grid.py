@@ -1,9 +1,9 @@
-"""Where a model's queries stand, and when a point of theirs counts as seen.
+"""Define a model's grid of queries, and the rule by which a point counts as seen.
 
-A bird's-eye-view query is a pillar of `anchors` points, seen if any of them is; a voxel is one point.
-Points are in the lidar frame, in metres. The flat query index is `h * W + w` for pillars and
-`(z * H + h) * W + w` for voxels: x runs along w, y along h. Another order of the axes is stated: a plane that
-stands upright has queries over z and y, or over x and z, and its anchors along the third axis.
+A bird's-eye-view query is a pillar of `anchors` points, seen if any of them is; a voxel is one point. Points are in the
+lidar frame, in metres. The flat query index is `h * W + w` for pillars and `(z * H + h) * W + w` for voxels: x runs
+along w, y along h. Another order of the axes is stated explicitly: an upright plane has queries over z and y, or over x
+and z, and its anchors along the third axis.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 MAX_POINTS = 1 << 26
 FLAT, UPRIGHT = "yx", "zyx"
-"""The order of axes of pillars and of voxels, slowest first, where none is stated."""
+"""The order of axes of pillars and of voxels, slowest first, by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +105,11 @@ class QueryGrid:
 class VisibilityRule:
     """When a camera sees a point: `depth > min_depth`, `0 < u < width` and `0 < v < height`.
 
-    The rule exists once, here; everybody else asks it. With `border="closed"` the four image borders
-    belong to the image; the depth stays strict.
+    The rule exists once, here; all other code uses it. With `border="closed"` the four image borders belong to the
+    image; the depth stays strict.
 
     Attributes:
-        min_depth: Least depth along the camera's axis, metres, not included.
+        min_depth: Minimum depth along the camera's axis, metres, exclusive.
         border: `open` if a point on the image's border is outside (BEVFormer, SurroundOcc).
         dtype: Precision in which the model's own graph computes its mask.
         domain: Where a lens sees: up to its `angle`, or wherever its `formula` has a positive depth. Straight cameras

@@ -1,4 +1,4 @@
-"""Headroom: how far each camera may still turn or shift before it can see something outside an envelope.
+"""Compute how far each camera may still turn or shift before it can see anything outside an envelope.
 
 From `pyramid` (for lenses from `curved`, with angles): a camera turned by rho may see a point at distance |x| that is
 D outside the worst of its half-spaces only if `D <= |x| sin(rho)`, and a camera displaced by tau only if `D <= tau`. So

@@ -1,4 +1,4 @@
-"""What bounds on moved cameras need to know of a lens: the border of what an image shows."""
+"""Compute the border of what an image shows through a lens, for bounds on moved cameras."""
 
 from __future__ import annotations
 

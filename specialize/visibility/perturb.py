@@ -1,4 +1,4 @@
-"""Perturbed calibrations: cameras turned, displaced and refocused by given amounts, as tolerances allow.
+"""Perturb calibrations: turn, displace and refocus cameras by given amounts, as tolerances allow.
 
 A perturbed camera is turned about its own centre, then displaced, and its focal lengths and principal point change;
 this is what `pyramid` bounds. All matrices of a camera stay consistent, so that a model may read any of them.

@@ -1,8 +1,8 @@
-"""VisibilityPlan: which queries each camera of one vehicle sees, and everything that follows from it.
+"""Compute a VisibilityPlan: which queries each camera of one vehicle sees, and everything derived from it.
 
-Computed in float64. The authority is the mask that the model's own graph computes, mostly in float32;
-where rounding could make the two differ, the pair of camera and query is listed as borderline. So
-`superset` holds every pair that the graph may keep, and every pair of `seen` that is not borderline is kept.
+Computed in float64. The mask that the model's own graph computes, mostly in float32, is authoritative; if rounding
+could make the two differ, the camera-query pair is listed as borderline. So `superset` holds every pair that the graph
+may keep, and every pair of `seen` that is not borderline is kept.
 """
 
 from __future__ import annotations

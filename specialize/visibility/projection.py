@@ -1,6 +1,6 @@
-"""How the cameras of a vehicle map points to network pixels: straight, by one matrix each, or through lenses.
+"""Map points to network pixels for the cameras of a vehicle: straight, by one matrix each, or through lenses.
 
-A plan asks a projection for what it needs and never how it does it. `Straight` is here, `Curved` in `curved`.
+A plan uses a projection only through its interface. `Straight` is here, `Curved` in `curved`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What one camera may see while its calibration stays within bounds: half-spaces, widened, with a proof.
+"""Bound what one camera may see while its calibration stays within bounds: widened half-spaces, with a proof.
 
 Let the nominal camera stand at C, and let x = X - C be a point seen from there. Within the bounds the
 actual camera has

@@ -1,4 +1,4 @@
-"""A small search for the moves within a tolerance that bring points into an image which it does not see.
+"""Search for the moves within a tolerance that bring points into an image that does not show them.
 
 For a point outside the image and a border of it, the best rotation turns the point towards the border's inward normal,
 the best displacement is tangential to the ray and leads the same way, the best focal length is the shortest, and the

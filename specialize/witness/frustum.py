@@ -1,8 +1,8 @@
-"""Where the points of a frustum land: every pixel of a feature map at every depth, taken to a grid of cells.
+"""Compute where the points of a frustum land: every pixel of a feature map at every depth, taken to a grid of cells.
 
-Written a second time from the words of the sidecar and the profile: a network pixel is undone by the image
-preparation, the ray by the intrinsic, the point by the pose. A graph in float32 may put a point that lies within
-rounding of a border into either cell; the cells that such points may touch are not compared.
+Written a second time from the text of the sidecar and the profile: the image preparation of a network pixel is undone,
+the intrinsic gives the ray, the pose the point. A graph in float32 may put a point within rounding of a border into
+either cell; the cells that such points may touch are not compared.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a model's calibration inputs are fed, by kind, and how far what they are fed is from that."""
+"""Compute the values of a model's calibration inputs by kind, and compare what they are fed with these values."""
 
 from __future__ import annotations
 

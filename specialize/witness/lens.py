@@ -1,4 +1,4 @@
-"""Lenses a second time: read from the profile's words; `optics` has the formulas."""
+"""Read lenses a second time, from the profile's text; `optics` has the formulas."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Cameras that are moved within a tolerance, composed by the witness itself from the tolerance as the user wrote it.
+"""Move cameras within a tolerance, as the user wrote it, composed independently of the compiler.
 
-A point at the lidar's time is `R (p - d)` in the vehicle's frame at exposure, if the vehicle has gone by d and turned
-by the inverse of R meanwhile. The camera was itself displaced by `shift_m`, and what it sees is turned by `turn_rad`,
-both in its own axes; focal lengths and principal point have changed.
+A point at the lidar's time is `R (p - d)` in the vehicle's frame at exposure, if the vehicle has moved by d and turned
+by the inverse of R meanwhile. The camera was itself displaced by `shift_m`, and its view is turned by `turn_rad`, both
+in its own axes; focal lengths and principal point have changed.
 """
 
 from __future__ import annotations

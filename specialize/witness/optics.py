@@ -1,8 +1,8 @@
-"""Where the models of lenses put rays, written from their mathematics.
+"""Project rays through the models of lenses, written from their mathematics.
 
 A ray is a unit vector: w = x + iy across the axis, right and down, and z along it. Angles come from the chords to the
 axis's ends, images of a plane are complex numbers, slopes are complex steps, folds are found by scanning and bisecting:
-none of it as in the compiler. Every image is (places, valid): complex pixels, and whether the lens images the ray.
+all unlike the compiler. Every image is (places, valid): complex pixels, and whether the lens images the ray.
 """
 
 from __future__ import annotations

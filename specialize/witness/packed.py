@@ -1,4 +1,4 @@
-"""The file of an envelope, read by the witness itself: the pairs inside, one bit each, and what verification feeds."""
+"""Read the file of an envelope independently: the pairs inside, one bit each, and the calibrations of verification."""
 
 from __future__ import annotations
 

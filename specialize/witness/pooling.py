@@ -1,9 +1,9 @@
-"""Which lifted points an engine's tables add to which cell, read back from the tables alone.
+"""Decode which lifted points an engine's tables add to which cell, from the tables alone.
 
 A cell is the sum of a few sums. A sum is of one block of places, on the first level of rows and on every other of sums
-of the level before; a place counts if its weight is one. So from the cells downwards every block has a cell, and so
-has every place that counts. Tables of rows say which point stands there, each by some axes of it: of a weight by
-camera, depth, row and column, of a feature without the depth.
+of the level before; a place counts if its weight is one. So, starting from the cells, every block has a cell, and so
+has every place that counts. Tables of rows number the points at the places by some of their axes: a weight by camera,
+depth, row and column, a feature without the depth.
 """
 
 from __future__ import annotations

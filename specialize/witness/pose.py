@@ -1,4 +1,4 @@
-"""Poses and matrices as the words of a profile spell them."""
+"""Read poses and matrices from the text of a profile."""
 
 from __future__ import annotations
 

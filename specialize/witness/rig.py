@@ -1,6 +1,6 @@
-"""The vehicle and the model's geometry as their documents spell them, read a second time.
+"""Read the vehicle and the model's geometry a second time, from their documents.
 
-Poses are composed here from the words of the profile, with other formulas than those of `calibration`.
+Poses are composed here from the text of the profile, with other formulas than those of `calibration`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Which pairs the constants of a specialized graph compute: its gather indices and sums, read back as pairs.
+"""Decode which pairs the constants of a specialized graph compute, from its gather indices and sums.
 
-The rows of all cameras stand one after the other, each camera's in `lengths` places. A query's result is the sum of a
-few places, `sums` (Q, k); the number of all places stands for none. So who reads a place says which pair it holds.
-Where no sum over cameras follows, `sums` is (N, Q, k): the places of each query of each camera.
+The rows of all cameras follow one another, each camera's in `lengths` places. A query's result is the sum of a few
+places, `sums` (Q, k); the number of all places stands for none. So the query that reads a place determines the pair
+that the place holds. If no sum over cameras follows, `sums` is (N, Q, k): the places of each query of each camera.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Projection, and which pairs of camera and query are seen."""
+"""Project points, and determine which camera-query pairs are seen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of places in images, read back: every row of one is where the points of a query fall in a camera's image."""
+"""Decode tables of image locations: every row of a table is where the points of a query fall in a camera's image."""
 
 from __future__ import annotations
 

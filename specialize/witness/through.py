@@ -1,4 +1,4 @@
-"""Which pairs are seen through lenses, and the numbers of a lens that a model is fed."""
+"""Determine which pairs are seen through lenses, and compute the lens parameters that a model is fed."""
 
 from __future__ import annotations
 

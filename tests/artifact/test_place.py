@@ -91,5 +91,5 @@ def test_folders_that_others_depend_on_are_refused(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     (tmp_path / "home").mkdir()
     (here / "x").mkdir()
-    with pytest.raises(InputError, match="a folder of its own"):
+    with pytest.raises(InputError, match="a separate folder"):
         require_replaceable(Path(place).expanduser())

@@ -79,10 +79,10 @@ LIES: dict[str, tuple[object, str]] = {
     "another type": ({"a": ENTRY | {"dtype": "Q9"}}, "Q9"),
     "a type of another size": ({"a": ENTRY | {"dtype": "F64"}}, "not where the header says"),
     "no offsets": ({"a": {"dtype": "F32", "shape": [6]}}, "data_offsets"),
-    "an entry of text": ({"a": "x"}, "no mapping"),
-    "metadata of numbers": ({"__metadata__": {"a": 1}, "a": ENTRY}, "metadata that are no texts"),
-    "metadata that are none": ({"__metadata__": 3, "a": ENTRY}, "metadata that are no texts"),
-    "a list": ([1], "a header that is no mapping"),
+    "an entry of text": ({"a": "x"}, "not a mapping"),
+    "metadata of numbers": ({"__metadata__": {"a": 1}, "a": ENTRY}, "metadata that are not text"),
+    "metadata that are none": ({"__metadata__": 3, "a": ENTRY}, "metadata that are not text"),
+    "a list": ([1], "a header that is not a mapping"),
 }
 
 
@@ -107,7 +107,7 @@ def test_a_header_that_lies_is_refused(name: str, path: Path) -> None:
         (b"", "a header of 0 bytes in a file of 0"),
         (lying(b"{}", 1 << 62), "a header of 4611686018427387904 bytes"),
         (lying(b"[" * 100_000), "recursion"),
-        (lying(b'{"a": 1, "a": 2}'), "a name that stands twice"),
+        (lying(b'{"a": 1, "a": 2}'), "a duplicate name"),
         (lying(b'{"a": ' + b"9" * 10_000 + b"}"), "limit"),
     ],
 )

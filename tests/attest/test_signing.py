@@ -313,7 +313,7 @@ def test_a_further_file_is_refused(
         run_here(capsys, "attest", build, "-o", tmp_path / "new"),
         verified(capsys, build, tmp_path / "out" / SIGNED, keys[1]),
     ):
-        assert (ran.code, f"{name}: expected the files of the build alone" in ran.err) == (1, True), ran.err
+        assert (ran.code, f"{name}: expected only the files of the build" in ran.err) == (1, True), ran.err
 
 
 def test_a_signature_does_not_go_into_the_build(

@@ -234,7 +234,7 @@ def test_an_edited_statement_is_refused(
     (tmp_path / name).write_text(json.dumps(data))
     ran = run_here(capsys, "verify", made.folder / "car42", "--statement", tmp_path / name)
     assert ran.code == 4
-    assert f"{name}: {'.'.join(place)}: expected what the manifest of the build says" in ran.err
+    assert f"{name}: {'.'.join(place)}: expected the value in the build's manifest" in ran.err
 
 
 @pytest.mark.parametrize(

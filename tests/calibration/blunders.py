@@ -34,16 +34,16 @@ FRONT = ("cameras", 0)
 TWICE = [[2.0, 0, 0, 0], [0, 2.0, 0, 0], [0, 0, 2.0, 0], [0, 0, 0, 1]]
 SINGULAR = [[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]]
 MIRROR = [[-1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]
-ONE = "one spelling: `lidar2img`, or `intrinsic` or `lens` + `lidar2cam` or `sensor2ego`"
+ONE = "one of these forms: `lidar2img`, or `intrinsic` or `lens` + `lidar2cam` or `sensor2ego`"
 
 BLUNDERS = {
-    "no schema": (drop("schema"), "schema: expected 'specialize/profile@1', got nothing there"),
+    "no schema": (drop("schema"), "schema: expected 'specialize/profile@1', got nothing"),
     "newer schema": (
         put("schema", "specialize/profile@2"),
         "schema: expected 'specialize/profile@1', got 'specialize/profile@2'\n\n"
         "hint: this version of specialize reads version 1 only",
     ),
-    "no vehicle": (drop("vehicle"), "expected the key 'vehicle', got nothing there\n\nhint: add `vehicle:`"),
+    "no vehicle": (drop("vehicle"), "expected the key 'vehicle', got nothing\n\nhint: add `vehicle:`"),
     "numeric vehicle": (put("vehicle", 42), "vehicle: expected text, got 42\n\nhint: put it in quotes"),
     "no cameras": (put("cameras", []), "cameras: expected at least one camera, got none"),
     "cameras as mapping": (put("cameras", {}), "cameras: expected a list, got an empty mapping"),
@@ -57,18 +57,18 @@ BLUNDERS = {
         "hint: did you mean 'lidar2cam'?",
     ),
     "camera is text": (put("cameras", 1, "BACK"), "cameras[1]: expected a mapping with "),
-    "no name": (drop(*FRONT, "name"), "cameras[0]: expected the key 'name', got nothing there"),
+    "no name": (drop(*FRONT, "name"), "cameras[0]: expected the key 'name', got nothing"),
     "boolean name": (
         put(*FRONT, "name", True),
         "cameras[0].name: expected text, got true\n\nhint: put it in quotes",
     ),
     "padded name": (
         put(*FRONT, "name", " FRONT"),
-        "cameras[0].name: expected a name without blanks around it, got ' FRONT'",
+        "cameras[0].name: expected a name without leading or trailing blanks, got ' FRONT'",
     ),
     "same name": (
         put(*FRONT, "name", "BACK"),
-        "cameras[1].name: expected a name other than that of cameras[0], got 'BACK'",
+        "cameras[1].name: expected a unique name, not that of cameras[0], got 'BACK'",
     ),
     "no size": (drop(*FRONT, "size_px"), "cameras[0]: expected the key 'size_px'"),
     "size of three": (
@@ -146,7 +146,7 @@ BLUNDERS = {
     "two extrinsics": (
         put(*FRONT, "sensor2ego", {}),
         f"cameras[0]: expected {ONE}, got intrinsic, lidar2cam, sensor2ego\n\n"
-        "hint: lidar2cam and sensor2ego say the same",
+        "hint: lidar2cam and sensor2ego state the same pose",
     ),
     "negative focal length": (
         put(*FRONT, "intrinsic", 1, 1, -1249.0),
@@ -230,7 +230,7 @@ BLUNDERS = {
 POSE_BLUNDERS = {
     "no lidar pose": (
         drop("lidar2ego"),
-        "lidar2ego: expected the lidar's pose, because sensor2ego is used, got nothing there\n\n"
+        "lidar2ego: expected the lidar's pose, because sensor2ego is used, got nothing\n\n"
         "hint: add `lidar2ego:`",
     ),
     "long quaternion": (
@@ -248,7 +248,7 @@ POSE_BLUNDERS = {
     ),
     "no translation": (
         drop("lidar2ego", "translation_m"),
-        "lidar2ego: expected the key 'translation_m', got nothing there",
+        "lidar2ego: expected the key 'translation_m', got nothing",
     ),
     "short translation": (
         put("lidar2ego", "translation_m", [1, 2]),

@@ -1,4 +1,4 @@
-"""The lint's catalogue of blunders: a rig, the code of the finding it must give, its severity, and what it says."""
+"""Mistakes in rigs for the tests of the lint, each with the code, severity and text of the expected finding."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ BLUNDERS: dict[str, tuple[CalibrationProfile, str, str, str]] = {
         with_lens(lambda k: np.array([[400, 0, 800], [0, 400, 450], [0, 0, 1.0]])),
         "wide-pinhole",
         "warning",
-        "a pinhole with 127 degrees across",
+        "horizontal field of view is 127 degrees",
     ),
     "raw images of a fisheye": (
         changed(0, lambda c: Camera.through(c.name, (1600, 900), WIDE, c.camera_from_lidar)),
         "lens-not-in-model",
         "error",
-        "its images are those of a kannala_brandt lens, and the model projects by matrices",
+        "its images are those of a kannala_brandt lens, but the model projects by matrices",
     ),
     "undistorted farther than the lens sees": (
         changed(
@@ -103,9 +103,14 @@ BLUNDERS: dict[str, tuple[CalibrationProfile, str, str, str]] = {
         with_pose(inverse),
         "extrinsic-inverted",
         "error",
-        "does if the extrinsic is inverted",
+        "but is if the extrinsic is inverted",
     ),
-    "all extrinsics inverted": (everywhere(inverse), "extrinsic-inverted", "error", "does if the extrinsic"),
+    "all extrinsics inverted": (
+        everywhere(inverse),
+        "extrinsic-inverted",
+        "error",
+        "but is if the extrinsic",
+    ),
     "all in body axes": (
         everywhere(lambda pose: TO_BODY @ pose),
         "camera-axes",
@@ -116,19 +121,19 @@ BLUNDERS: dict[str, tuple[CalibrationProfile, str, str, str]] = {
         with_pose(transposed_rotation, 4),
         "extrinsic-inverted",
         "error",
-        "does if the extrinsic",
+        "but is if the extrinsic",
     ),
     "inverted sensor2ego": (
         changed(2, inverted_ego_pose),
         "extrinsic-inverted",
         "error",
-        "does if the extrinsic",
+        "but is if the extrinsic",
     ),
     "body axes": (
         with_pose(lambda pose: TO_BODY @ pose),
         "camera-axes",
         "error",
-        "ahead if its axes are x forward, y left, z up",
+        "forward if its axes are x forward, y left, z up",
     ),
     "OpenGL axes": (
         everywhere(lambda pose: np.diag([1.0, -1, -1, 1]) @ pose),
@@ -176,13 +181,13 @@ BLUNDERS: dict[str, tuple[CalibrationProfile, str, str, str]] = {
         with_pose(lambda pose: shifted(0.3, 0)(CAR42.cameras[0].as_pinhole().camera_from_lidar), 1),
         "camera-twins",
         "warning",
-        "CAM_FRONT and CAM_FRONT_RIGHT look the same way, 0.0 degrees apart",
+        "CAM_FRONT and CAM_FRONT_RIGHT look in the same direction, 0.0 degrees apart",
     ),
     "swapped sides": (
         swapped(1, 2),
         "camera-swapped",
         "error",
-        "CAM_FRONT_RIGHT looks +55 degrees and CAM_FRONT_LEFT -56 (left is positive), each where the other",
+        "CAM_FRONT_RIGHT looks +55 degrees and CAM_FRONT_LEFT -56 degrees (left is positive), each where the other",
     ),
     "left camera to the right": (
         with_pose(turned(1, -90), 2),
@@ -206,13 +211,13 @@ BLUNDERS: dict[str, tuple[CalibrationProfile, str, str, str]] = {
         w_last(),
         "quaternion-order",
         "error",
-        "1 of 6 cameras stand upright as given; all 6 do if quaternions are read as [x, y, z, w]",
+        "1 of 6 cameras are upright as given; all 6 do if quaternions are read as [x, y, z, w]",
     ),
     "w last in the cameras alone": (
         w_last(lidar=False),
         "quaternion-order",
         "error",
-        "1 of 6 cameras stand upright as given; all 6 do if quaternions are read as [x, y, z, w]",
+        "1 of 6 cameras are upright as given; all 6 do if quaternions are read as [x, y, z, w]",
     ),
     "front pitched up": (
         with_pose(turned(0, -15), 0),
@@ -230,7 +235,7 @@ BLUNDERS: dict[str, tuple[CalibrationProfile, str, str, str]] = {
         positions(lambda centre: centre * np.array([1, -1, 1])),
         "positions-mirrored",
         "error",
-        "cameras that look along +y stand 1.06 m further along -y than those that look along -y",
+        "cameras facing +y are mounted 1.06 m further towards -y than cameras facing -y",
     ),
     "lengthwise mirrored": (
         positions(lambda centre: centre * np.array([-1, 1, 1])),
@@ -248,7 +253,7 @@ BLUNDERS: dict[str, tuple[CalibrationProfile, str, str, str]] = {
         dataclasses.replace(CAR42, ego_from_lidar=lidar_at(0.0)),
         "points-height",
         "error",
-        "the points' origin is 0.00 m above the ground, the model's 1.3 to 2.4 m",
+        "the points' origin is 0.00 m above the ground; the model expects 1.3 to 2.4 m",
     ),
     "high lidar": (
         dataclasses.replace(CAR42, ego_from_lidar=lidar_at(2.9)),
@@ -266,25 +271,25 @@ BLUNDERS: dict[str, tuple[CalibrationProfile, str, str, str]] = {
         x_forward(),
         "points-forward",
         "error",
-        "the front is at +0 degrees from the points' x axis, so x points forward; the model's x points right",
+        "the front is at +0 degrees from the points' x axis, so x points forward; the model expects x to point right",
     ),
     "x forward of a bare lidar2img": (
         bare(x_forward()),
         "points-forward",
         "error",
-        "so x points forward; the model's x points right",
+        "so x points forward; the model expects x to point right",
     ),
     "other raw size": (
         resized(1920, 1280),
         "raw-size",
         "error",
-        "the raw image is 1920 x 1280, the model's preparation is for 1600 x 900",
+        "the raw image is 1920 x 1280; the model's image preparation expects 1600 x 900",
     ),
     "width and height swapped": (
         changed(0, lambda camera: dataclasses.replace(camera, width_px=900, height_px=1600)),
         "raw-size",
         "error",
-        "the raw image is 900 x 1600, the model's preparation is for 1600 x 900: width and height are swapped",
+        "the raw image is 900 x 1600; the model's image preparation expects 1600 x 900: width and height are swapped",
     ),
     "missing rear": (
         without("CAM_BACK"),
@@ -302,35 +307,40 @@ BLUNDERS: dict[str, tuple[CalibrationProfile, str, str, str]] = {
         dataclasses.replace(CAR42, cameras=CAR42.cameras[::-1]),
         "camera-order",
         "error",
-        f"the model's is {', '.join(ORDER)}",
+        f"the model expects {', '.join(ORDER)}",
     ),
-    "a camera too few": (without("CAM_BACK"), "camera-order", "error", "5 cameras, the model has 6"),
+    "a camera too few": (
+        without("CAM_BACK"),
+        "camera-order",
+        "error",
+        "the profile has 5 cameras, the model 6",
+    ),
     "other names": (
         changed(0, lambda camera: dataclasses.replace(camera, name="FRONT")),
         "camera-order",
         "warning",
-        "cameras that the model does not name: FRONT; their order cannot be checked",
+        "the model does not know these cameras: FRONT; their order cannot be checked",
     ),
 }
 
 
 RAW = (1600, 900)
-# A wrong image preparation in a sidecar: what is expected, the finding, what it says.
+# Wrong image preparations in a sidecar: what the model expects, the code and the text of the finding.
 PREPARATIONS: dict[str, tuple[Expected, str, str]] = {
     "twice the scale": (
         Expected(image=ExpectedImage((160, 96), scale=0.2)),
         "image-overflow",
-        "scaled by 0.2 the raw image is 320 x 180, the network's is 160 x 96: 50 % of its columns and 47 % of its rows",
+        "is 320 x 180, but the network's image is 160 x 96: 50 % of its columns and 47 % of its rows are lost",
     ),
     "another raw size, not stated": (
         Expected(image=ExpectedImage((700, 480), scale=0.5)),
         "image-overflow",
-        "12 % of its columns are outside",
+        "12 % of its columns are lost",
     ),
     "crop forgotten": (
         Expected(image=ExpectedImage((704, 256), scale=0.44)),
         "image-overflow",
-        "35 % of its rows are outside",
+        "35 % of its rows are lost",
     ),
     "a little less than the scale": (
         Expected(image=ExpectedImage((800, 480), scale=0.49, raw_size_px=RAW)),
@@ -360,7 +370,7 @@ PREPARATIONS: dict[str, tuple[Expected, str, str]] = {
     "half the scale": (
         Expected(image=ExpectedImage((800, 480), scale=0.25)),
         "image-underfill",
-        "scaled by 0.25 the raw image is 400 x 225, most of the network's 800 x 480 is padding",
+        "scaled by 0.25 is 400 x 225, so most of the network's 800 x 480 image is padding",
     ),
 }
 SOUND_PREPARATIONS: dict[str, Expected] = {

@@ -98,7 +98,7 @@ def test_a_file_that_is_there_stays(tmp_path: Path, capsys: pytest.CaptureFixtur
     code, _, err = init(capsys, path, *CAR)
     assert code == 1 and "expected a new file" in err and path.read_text() == "mine"
     code, _, err = init(capsys, tmp_path / "other.yaml", CAR[0], CAR[0])
-    assert code == 1 and "a name other than that of" in err and not (tmp_path / "other.yaml").exists()
+    assert code == 1 and "a unique name, not that of" in err and not (tmp_path / "other.yaml").exists()
 
 
 def test_names_are_data(tmp_path: Path) -> None:

@@ -76,11 +76,11 @@ def test_the_model_is_given_raw_images_or_undistorted_ones() -> None:
         (LENS.replace("mei", "mai"), {}, r"cameras\[0\]\.lens\.model: expected a known lens, got 'mai'"),
         (LENS + "max_angle_rad: 4.0", {}, r"cameras\[0\]\.lens\.max_angle_rad: expected an angle"),
         (LENS + "pixel_centre: 0.4", {}, r"lens\.pixel_centre: expected 0 or 0\.5"),
-        (LENS + "size_px: [9, 9]", {}, r"lens\.size_px: expected no size beside `lens` alone"),
+        (LENS + "size_px: [9, 9]", {}, r"lens\.size_px: expected no size in a `lens` without `intrinsic`"),
         (LENS + "windshield: {horizontal_poly: [1, 2], vertical_poly: [1]}", {}, r"windshield\.horizontal_poly"),
         (LENS + "angle: 3", {}, r"cameras\[0\]\.lens\.angle: expected a known key"),
         ("{model: mei, parameters: [1, 2]}", {}, "a mapping of parameters by name"),
-        (LENS, {"distortion": {"model": "fov", "coefficients": [0.9]}}, "no distortion beside `lens`"),
+        (LENS, {"distortion": {"model": "fov", "coefficients": [0.9]}}, "no distortion next to `lens`"),
     ],
 )  # fmt: skip
 def test_an_impossible_lens_is_refused_where_it_stands(lens: str, more: dict[str, object], said: str) -> None:
@@ -92,5 +92,5 @@ def test_an_impossible_lens_is_refused_where_it_stands(lens: str, more: dict[str
 def test_no_lens_beside_a_bare_matrix() -> None:
     """A bare lidar2img says all that there is."""
     camera = {"name": "A", "size_px": [10, 10], "lidar2img": np.eye(4).tolist(), "lens": yaml.safe_load(LENS)}
-    with pytest.raises(InputError, match="one spelling"):
+    with pytest.raises(InputError, match="one of these forms"):
         parse_profile({"schema": "specialize/profile@1", "vehicle": "x", "cameras": [camera]}, "x")

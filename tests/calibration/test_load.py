@@ -127,7 +127,7 @@ def test_unusable_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"vehicle: \xe4\n")
     (tmp_path / "empty.yaml").write_text("# nothing\n")
     expected = {
-        "car24.yaml": "expected a readable file, got nothing there\n\nhint: did you mean 'car42.yaml'?",
+        "car24.yaml": "expected a readable file, got no such file\n\nhint: did you mean 'car42.yaml'?",
         ".": "expected a readable file, got a directory\n\nhint: name the file inside it",
         "latin.yaml": "expected UTF-8 text, got byte 0xe4 at 9\n\nhint: save it as UTF-8",
         "empty.yaml": "expected a mapping with cameras, lidar2ego, notes, schema, tolerance, vehicle"

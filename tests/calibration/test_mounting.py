@@ -114,7 +114,7 @@ def test_where_a_camera_looks(pose: dict[str, Any], wanted: tuple[int, int, int]
 @pytest.mark.parametrize(
     ("pose", "expected"),
     [
-        ({"yaw_deg": 3.0}, "the axes that the angles turn"),
+        ({"yaw_deg": 3.0}, "the axes that the angles refer to"),
         ({"yaw_deg": 3.0, "pitch_deg": 1.0, "axes": BODY}, "the key 'rotation_order'"),
         ({"yaw_deg": 3.0, "rotation_order": "zyx", "axes": BODY}, "one of yaw-pitch-roll"),
         ({"yaw_deg": 3.0, "axes": "forward-right-up"}, "three right-handed axes"),

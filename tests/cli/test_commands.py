@@ -309,7 +309,7 @@ def test_profile_check_finds_blunders(capsys: pytest.CaptureFixture[str], tmp_pa
     ran = run_here(capsys, "profile", "check", bad)
     assert ran.code == 1
     assert "CAM_FRONT" in ran.out
-    assert "mend:" in ran.out
+    assert "fix:" in ran.out
     data = json.loads(run_here(capsys, "profile", "check", bad, "--json").out)
     assert {finding["camera"] for finding in data["files"][0]["findings"]} <= {"CAM_FRONT", ""}
     (tmp_path / "broken.yaml").write_text("{")

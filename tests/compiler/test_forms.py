@@ -109,7 +109,7 @@ def test_points_that_fill_no_grid_are_none(tmp_path: Path) -> None:
             array[0, 0] += 0.3
             tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
     (place,) = places(ir.from_proto(model), GRID.queries)
-    assert (place.grid, place.reason) == (None, "the points fill no regular grid")
+    assert (place.grid, place.reason) == (None, "the points do not form a regular grid")
 
 
 def test_tables_and_pooling_are_forms_too() -> None:

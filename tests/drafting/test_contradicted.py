@@ -45,7 +45,7 @@ def test_rotations_of_one_frame_and_translations_of_another_are_refused(rots: st
     """Each of them would fit with the other's frame; together they are the pose of no camera."""
     ((code, message),) = findings(lifting(OWN), LIFT | {"rots": rots, "trans": trans})
     assert code == "error input-kind"
-    assert f"rots as {rots}, trans as {trans} together make no sense" in message
+    assert f"rots as {rots}, trans as {trans} do not make sense together" in message
     assert "rots as cam2ego, trans as cam2ego or with " in message
 
 
@@ -55,7 +55,7 @@ def test_frames_that_no_graph_tells_apart_are_a_warning(frame: str, other: str) 
     kinds = LIFT | {"rots": f"cam2{frame}", "trans": f"cam2{frame}"}
     ((code, message),) = findings(lifting(OWN), kinds)
     assert code == "warning kind-open"
-    assert f"rots as cam2{other}, trans as cam2{other}: no check of a build tells them apart" in message
+    assert f"rots as cam2{other}, trans as cam2{other}: no check of a build can distinguish them" in message
     ((code, message),) = findings(projecting("matrix"), {"matrix": f"{frame}2img"})
     assert code == "warning kind-open" and f"matrix as {other}2img" in message
 

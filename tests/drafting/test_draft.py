@@ -133,7 +133,7 @@ def test_a_grid_whose_rule_no_sidecar_has_is_left_out(margin: float, tmp_path: P
     site = views.projected(matrix, points, (800, 464), margin=margin)
     found = inspected(views.attended(site, queries=[len(points)]), tmp_path, CAR42)
     assert len(spec_of(found).grids) == (0 if margin else 1)
-    assert ("pairs of it that the rule of a sidecar does not" in found.sidecar) == bool(margin)
+    assert ("of its pairs that the rule of a sidecar does not" in found.sidecar) == bool(margin)
 
 
 def test_every_volume_has_its_grid_in_graph_order(tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_a_draft_is_saved_where_nothing_is(tmp_path: Path, capsys: pytest.Captur
     assert (ran.code, sidecar.read_text()) == (1, "mine") and "a file that does not exist yet" in ran.err
     path.with_suffix(".model.yaml").write_text(decided(inspect_model(path).sidecar))
     ran = run_here(capsys, "inspect", path, "--save-draft", tmp_path / "other.yaml")
-    assert ran.code == 1 and "has a sidecar" in ran.err
+    assert ran.code == 1 and "a model with a sidecar" in ran.err
     ran = run_here(capsys, "inspect", CAR42, "--save-draft", tmp_path / "other.yaml")
     assert ran.code == 2 and not (tmp_path / "other.yaml").exists()
 
@@ -324,7 +324,7 @@ def test_a_lift_is_bound_as_its_parts_are(
 def test_a_guess_is_refused_wherever_it_stands(text: str) -> None:
     """The place is named, and what was guessed."""
     base = "schema: specialize/model@1\nimage: {size_px: [8, 8]}\ncalibration_inputs: {}\n"
-    with pytest.raises(InputError, match=r"mine: cameras: expected a value that a person decided on"):
+    with pytest.raises(InputError, match=r"mine: cameras: expected a value that a person has decided"):
         parse_spec(f"{base}cameras: {text}\n", "mine")
     with pytest.raises(InputError, match=r"mine: other_inputs\.a\[0\]"):
         parse_spec(f"{base}other_inputs:\n  a:\n    - {text}\n", "mine")

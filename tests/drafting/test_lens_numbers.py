@@ -15,5 +15,5 @@ def test_a_few_numbers_of_each_camera_may_be_its_lens(tmp_path: Path) -> None:
     found = inspect_model(path)
     assert found.drafted
     (line,) = [line for line in found.sidecar.splitlines() if "left out: D" in line]
-    assert "[1, 4, 6]: 6 numbers of each camera" in line and "{kind: lens, parameters:" in line
+    assert "[1, 4, 6]: 6 numbers per camera" in line and "{kind: lens, parameters:" in line
     assert "left out: query" not in found.sidecar and "left out: features" not in found.sidecar

@@ -105,7 +105,7 @@ def test_an_envelope_of_lenses_holds(
     """Moved cameras stay inside, and one engine computes what the original does for them; a knocked one is told."""
     ran = build("angle", FISHEYE4, "--mode", "envelope", "--tolerance", TOLERANCE)
     assert ran.code == 0, ran.err
-    assert re.search(r"nothing outside the envelope comes nearer than \d+", ran.out)
+    assert re.search(r"no excluded pair comes closer to an image than \d+", ran.out)
     near = changed(tmp_path, FISHEYE4, r"yaw_deg: 91\.3", "yaw_deg: 92.1")
     far = changed(tmp_path / "store", FISHEYE4, r"yaw_deg: 91\.3", "yaw_deg: 109.0")
     assert run_here(capsys, "check", tmp_path / "build", "--calib", near).code == 0
@@ -161,7 +161,7 @@ def test_another_lens_is_another_calibration(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (r"xi: 1.051, k3: 0.05", "k3 0.05, which no input takes"),
+        (r"xi: 1.051, k3: 0.05", "k3 0.05, which is not an input"),
         (
             r"xi: 1.051}\n      windshield: {horizontal_poly: [0.0, 1.0, 0.01], vertical_poly: [0.0, 0.0, 1.0]}",
             "a windshield",
@@ -172,7 +172,9 @@ def test_what_the_model_is_not_fed_is_refused(text: str, said: str, build: Build
     """A lens with more than the graph is told of would be planned as it is and computed as another."""
     pattern = r"xi: 1\.051[^}]*}" if "windshield" in text else r"xi: 1\.051"
     ran = build("angle", changed(tmp_path / "store", FISHEYE4, pattern, text))
-    assert ran.code == 1 and "a lens whose numbers the model is fed" in ran.err and said in ran.err
+    assert (
+        ran.code == 1 and "a lens whose parameters are all inputs of the model" in ran.err and said in ran.err
+    )
 
 
 def test_pixels_are_counted_as_the_graph_does(build: Build_, tmp_path: Path) -> None:

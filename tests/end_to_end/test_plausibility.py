@@ -38,24 +38,24 @@ GRID = {"shape": [6, 8], "range_m": [-20.0, -15.0, -2.0, 20.0, 15.0, 1.0], "anch
 WRONG: dict[str, tuple[dict[str, object], str]] = {
     "twice the scale": (
         {"image": {**IMAGE, "scale": 1.0}},
-        "error image-overflow: all 6 cameras: scaled by 1 the raw image is 1600 x 900, the network's is 800 x 450",
+        "image-overflow: all 6 cameras: the raw image scaled by 1 is 1600 x 900, but the network's image is 800 x 450",
     ),
     "half the scale": (
         {"image": {**IMAGE, "scale": 0.25}},
-        "error image-underfill: all 6 cameras: scaled by 0.25",
+        "error image-underfill: all 6 cameras: the raw image scaled by 0.25",
     ),
     "range": (
         {"grids": [{**GRID, "range_m": [-60.0, -45.0, -2.0, 60.0, 45.0, 1.0]}]},
-        "error mask-differs: the graph keeps 52 pairs of camera and query",
+        "error mask-differs: the graph keeps 52 camera-query pairs",
     ),
     "rows and columns": (
         {"grids": [{**GRID, "shape": [8, 6]}]},
-        "20 of them the same; rows and columns of `shape` exchanged would explain it",
+        "20 are common; a likely cause: rows and columns of `shape` swapped",
     ),
 }
 KINDS = {
-    "cam2lidar": "lidar2img, as it is fed, used as lidar2img would explain it",
-    "img2lidar": "error mask-empty: the graph keeps no row at all",
+    "cam2lidar": "a likely cause: lidar2img, as fed, used as lidar2img",
+    "img2lidar": "error mask-empty: the graph keeps no row at",
 }
 
 
@@ -106,8 +106,8 @@ def test_what_was_seen_is_in_the_manifest_and_printed(bench: Bench) -> None:
     """A sound build says in one line what its cameras see, and keeps the record."""
     ran = bench.build()
     line = next(line for line in ran.out.splitlines() if line.startswith("plausible: "))
-    assert "images show all of what lenses see, 10 % to 23 % of queries each" in line
-    assert "masks as projected: 100.00 %" in line
+    assert "images show all of what the lenses see, 10 % to 23 % of queries per camera" in line
+    assert "masks agree with the projection: 100.00 %" in line
     record = Build.open(bench.folder / "car42").manifest.plausibility
     assert [camera.name for camera in record.cameras][:2] == ["CAM_FRONT", "CAM_FRONT_RIGHT"]
     assert all(camera.network == 1.0 for camera in record.cameras)
@@ -142,7 +142,7 @@ def test_an_image_input_of_another_size_is_refused(bench: Bench) -> None:
     ran = bench.build()
     assert ran.code == 1
     assert (
-        "error image-size: the graph's input img takes images of 160 x 96, the sidecar states 800 x 450"
+        "error image-size: the graph's input img takes images of 160 x 96, but the sidecar states 800 x 450"
         in ran.err
     )
 

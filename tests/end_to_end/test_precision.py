@@ -99,7 +99,7 @@ def test_a_runtime_that_is_not_here_is_announced(bench: Bench, monkeypatch: pyte
     (warning,) = (
         line for line in Build.open(bench.folder / "openvino").manifest.warnings if line.startswith(said)
     )
-    assert "before this model drives anything" in warning
+    assert "before using this model on a vehicle" in warning
 
 
 def test_a_processor_is_evidence_and_no_part_of_the_key(
@@ -182,7 +182,7 @@ def test_the_other_commands_take_converted_builds(bench: Bench, precision: str) 
     verified = run_here(bench.capsys, "verify", folder)
     assert verified.code == 0, verified.err
     assert (
-        f"the {precision} model of the build is compared with the float32 original: allowed is 2"
+        f"the {precision} model of the build is compared with the float32 original: the limit is 2"
         in verified.out
     )
     assert run_here(bench.capsys, "verify", folder, "--json").code == 0
@@ -213,7 +213,7 @@ def test_frames_of_another_kind_are_compared_but_not_judged(bench: Bench) -> Non
     noise = run_here(bench.capsys, "verify", folder)
     assert noise.code == 0 and "NOT judged" in noise.out
     same = run_here(bench.capsys, "verify", folder, "--frames-dir", frames)
-    assert same.code == 0 and "allowed is 2 times" in same.out
+    assert same.code == 0 and "the limit is 2 times" in same.out
 
 
 def refused(bench: Bench, *more: str | Path) -> Ran:
@@ -258,7 +258,7 @@ def test_frames_without_content_show_no_loss(bench: Bench) -> None:
     ran = refused(bench, "--precision", "int8", "--frames-dir", zeros)
     assert (ran.code, "expected frames in which an input varies" in ran.err) == (1, True), ran.err
     ran = bench.build("--precision", "fp16", "--frames-dir", dark)
-    assert (ran.code, "fp16: features: one number everywhere" in ran.err) == (0, True), ran.err
+    assert (ran.code, "fp16: features: a single number in every frame" in ran.err) == (0, True), ran.err
     ran = run_here(bench.capsys, "verify", bench.folder / "car42", "--frames-dir", zeros)
     assert (ran.code, "expected frames in which an input varies" in ran.err) == (1, True), ran.err
 

@@ -87,7 +87,7 @@ def test_a_lens_that_the_camera_does_not_have_is_told() -> None:
     ):
         spec.projection(load_profile(CAR42))
     bare = ModelSpec(image=PREP, calibration_inputs={"k": "lens_matrix"})
-    with pytest.raises(InputError, match="expected a lens, whose parameters an input wants, got none"):
+    with pytest.raises(InputError, match="expected a lens, whose parameters an input takes, got none"):
         bare.calibration_arrays(load_profile(CAR42))
     unknown = ModelSpec(
         image=PREP,

@@ -87,8 +87,8 @@ def test_a_camera_that_sees_nothing_is_an_error_and_its_cause_is_told() -> None:
 @pytest.mark.parametrize(
     ("image", "wanted", "told"),
     [
-        (ImagePrep(size_px=(160, 96), scale=0.2), "error", "0.5 times the scale would explain it"),
-        (ImagePrep(size_px=(800, 480), scale=0.125), "warning", "4 times the scale would explain it"),
+        (ImagePrep(size_px=(160, 96), scale=0.2), "error", "a scale 0.5 times as large would explain it"),
+        (ImagePrep(size_px=(800, 480), scale=0.125), "warning", "a scale 4 times as large would explain it"),
         (ImagePrep(size_px=(704, 256), scale=0.44), "warning", "of the surroundings that the lens sees"),
     ],
     ids=["twice the scale", "quarter of the scale", "crop forgotten"],

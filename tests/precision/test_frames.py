@@ -68,9 +68,9 @@ REFUSED: dict[str, tuple[Arrays, str]] = {
     "infinite": (GOOD | {"image": np.full((2, 3), np.inf)}, "finite numbers, got 6 of 6 NaN or infinite"),
     "too large": (
         GOOD | {"image": np.full((2, 3), 1e300)},
-        "values that float32 holds, got 1e.300 to 1e.300",
+        "values that fit into float32, got 1e.300 to 1e.300",
     ),
-    "too wide": (GOOD | {"index": np.array([2**40])}, "index: expected values that int32 holds"),
+    "too wide": (GOOD | {"index": np.array([2**40])}, "index: expected values that fit into int32"),
     "objects": (GOOD | {"image": np.array([None] * 6)}, "a file of numpy.savez without objects"),
     "texts": (GOOD | {"image": np.array(["a"] * 6)}, "image: expected numbers, got str32"),
 }

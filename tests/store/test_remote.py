@@ -98,7 +98,7 @@ def test_a_reader_never_sees_half_an_object(
         raise ConnectionError("gone")
 
     monkeypatch.setattr(type(remote.files), "mv", fail)
-    with pytest.raises(InputError, match="a store that can be written"):
+    with pytest.raises(InputError, match="a writable store"):
         store.put_bytes(b"weights")
     assert not remote.has(digest_bytes(b"weights"))
     assert list(remote.digests()) == []

@@ -18,7 +18,7 @@ def test_the_numbers_are_those_of_the_readme() -> None:
     """Rows before and after stand in the picture and in the text that replaces it."""
     text = PICTURE.read_text(encoding="utf-8")
     (before, after) = re.findall(r'<tspan font-weight="bold">([\d,]+)</tspan>', text)
-    assert f"{after} in place of {before}" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    assert f"{after} instead of {before}" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
 def test_runs_cover_what_is_seen_and_nothing_else() -> None:

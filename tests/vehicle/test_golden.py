@@ -150,7 +150,7 @@ def test_without_the_original_the_builds_own_model_says_what_is_expected(
     ran = run_here(capsys, "vehicle", "export", builds["exact"], "-o", tmp_path / "car", "--golden", "--json")
     data = json.loads(ran.out)
     assert data["golden"] == "specialized"
-    assert "the store has no original" in "\n".join(data["notes"])
+    assert "the original is not in the store" in "\n".join(data["notes"])
     golden = parse_golden((tmp_path / "car" / "golden.bin").read_bytes())
     assert golden.reference == "specialized"
     assert selftest(golden, onnx_engine(builds["exact"] / "model.onnx")).reason is Reason.OK

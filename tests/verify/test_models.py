@@ -177,7 +177,7 @@ def test_an_output_that_never_changes_is_noted(tmp_path: Path) -> None:
     path = write_elementwise(tmp_path / "a.onnx", "Relu", (4, 4))
     frames = [{"x": np.full((4, 4), -float(i), np.float32)} for i in range(1, 3)]
     assert compare_models(path, path, frames).notes == (
-        "output 'out' is the same in every frame: equality says little",
+        "output 'out' is the same in every frame, so that its equality proves little",
     )
 
 

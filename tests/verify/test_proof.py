@@ -65,7 +65,7 @@ def test_lengths_of_the_vehicle_in_the_original_are_told(tmp_path: Path) -> None
     assert report.power is not None
     assert [each.kind for each in report.power.influences] == ["input"]
     (line,) = [line for line in report.power.not_shown if line.startswith("the calibration")]
-    assert "lengths of this vehicle are in its file" in line
+    assert "row counts of this vehicle are in its file" in line
 
 
 def test_the_table_alone_would_pass_tiny_outputs(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_inputs_of_zeros_make_an_empty_proof(tmp_path: Path) -> None:
     pair = tiny_pair(tmp_path, features=InputRule(scale=0.0)).mutated(swap_cameras)
     report = pair.prove()
     report.require_passed()
-    with pytest.raises(VerificationError, match="the features of no camera influence an output"):
+    with pytest.raises(VerificationError, match="no camera's features influence an output"):
         report.require_power()
     report.require_power(("empty-proof",))
 
@@ -205,7 +205,7 @@ def test_rows_that_do_not_matter_are_counted(tmp_path: Path) -> None:
     assert found.elsewhere == int((site.seen & ~wrong).sum()) > 0
     assert found.moved == int((site.seen & wrong).sum())
     assert not found.shown
-    assert "rows change with a camera in another way than through its rows" in " ".join(report.notes)
+    assert "rows change with a camera, but not through its rows" in " ".join(report.notes)
 
 
 def test_a_site_that_the_original_does_not_have_is_said(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_repair_is_rounding(tmp_path: Path, mode: str, padding: str) -> None:
     repair_samples(model)
     write_graph(model, tmp_path / "model.onnx")
     (line,) = check_repaired(tmp_path / "model.onnx", _feed(3), 1, tmp_path)
-    assert line.startswith("1 GridSample of the reference read float64 places through a cast")
+    assert line.startswith("1 GridSample of the reference read float64 locations through a cast")
 
 
 def test_a_wrong_repair_is_found(tmp_path: Path) -> None:

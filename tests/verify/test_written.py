@@ -61,7 +61,7 @@ def test_a_scatter_of_ours_is_a_bug(tmp_path: Path) -> None:
     with pytest.raises(InternalError, match="no scatter"):
         read_written(own)
     theirs = written(g, tmp_path, "pool/ScatterND", out=out)
-    assert "scatters are left" in read_written(theirs).warnings()[0]
+    assert "scatters remain" in read_written(theirs).warnings()[0]
 
 
 def test_what_a_branch_captures_is_alive(tmp_path: Path) -> None:

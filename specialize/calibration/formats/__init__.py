@@ -1,8 +1,8 @@
-"""Importers of the calibration formats in use, one file each.
+"""Importers of common calibration formats, one file each.
 
-Every module has one function `read(path, ...) -> CalibrationProfile` and a docstring that states the
-format's frames and traps. Options are keyword arguments of type str, int or bool, so that a command line
-can set them (`importer.read_format`).
+Every module has one function `read(path, ...) -> CalibrationProfile` and a docstring that states the format's frames
+and pitfalls. Options are keyword arguments of type str, int or bool, so that a command line can set them
+(`importer.read_format`).
 """
 
 FORMATS = {

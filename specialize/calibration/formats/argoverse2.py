@@ -3,7 +3,7 @@
 Frames: `egovehicle_SE3_sensor` maps a sensor to the vehicle (x forward, y left, z up, rear axle);
 cameras in optical axes; quaternions in columns qw, qx, qy, qz.
 
-Traps:
+Pitfalls:
 - Sizes differ per camera: the front centre camera is portrait.
 - Sweeps are delivered in the vehicle frame, so `points` is `egovehicle`; models that read the roof lidar's
   own frame want `up_lidar`.
@@ -76,9 +76,9 @@ def _rows(path: Path, columns: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         from pyarrow import ArrowInvalid, feather
     except ImportError:
         hint = 'pip install "specialize[formats]"'
-        raise UsageError("argoverse2", "pyarrow, to read feather files", "nothing installed", hint) from None
+        raise UsageError("argoverse2", "pyarrow, to read feather files", "no pyarrow", hint) from None
     if not path.is_file():
-        raise InputError(str(path), "a feather file", "nothing there")
+        raise InputError(str(path), "a feather file", "no such file")
     try:
         rows = feather.read_table(path).to_pylist()
     except (ArrowInvalid, OSError) as error:

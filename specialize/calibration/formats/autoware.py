@@ -4,7 +4,7 @@
 on the kit: `parent: {child: {x, y, z, roll, pitch, yaw}}` in metres and radians, child to parent,
 about fixed axes (Rz(yaw) Ry(pitch) Rx(roll)), as URDF has it.
 
-Traps:
+Pitfalls:
 - `cameraN/camera_link` is not the optical frame: it is x forward, y left, z up; the fixed rotation to the
   optical frame is appended here.
 - Points are in `base_link` where Autoware has merged its lidars; a single lidar has its own frame.
@@ -53,16 +53,14 @@ def read(
     Args:
         path: Folder with the two files; its name is usually the vehicle's id.
         points: Frame of the points: `base_link`, or a lidar's.
-        rectified: Whether the model sees rectified images.
-        camera_info: Folder with the intrinsics, inside `path` or anywhere.
+        rectified: Whether the model is given rectified images.
+        camera_info: Folder with the intrinsics, inside `path` or elsewhere.
         cameras: Names in order, separated by commas; the file's order if empty.
         lens: Whether the model projects raw images through their lens; needs rectified=false.
         vehicle: Name of the vehicle; the folder's name if empty.
     """
     if lens and rectified:
-        raise UsageError(
-            "autoware: option lens", "rectified=false beside it", "rectified images, which have no lens"
-        )
+        raise UsageError("autoware: option lens", "rectified=false", "rectified images, which have no lens")
     tree = FrameTree(str(folder(path)))
     names = []
     for name in FILES:
@@ -85,7 +83,7 @@ def read(
 
 
 def _add_children(tree: FrameTree, node: Node, parent: str) -> list[str]:
-    """Add the children of one frame to the tree; return their names."""
+    """Add the children of one frame to the tree, and return their names."""
     if not isinstance(node.value, dict):
         raise node.error("a mapping of child frames")
     for child in node.value:

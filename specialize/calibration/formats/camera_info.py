@@ -1,11 +1,11 @@
-"""ROS camera_info, as calibration tools save it and as a message prints: one camera's lens.
+"""ROS camera_info files, from calibration tools or printed messages: the lens of one camera.
 
-Traps:
-- `camera_matrix` (K) belongs to the raw image, `projection_matrix` (P) to the rectified one. P's last
-  column is a baseline and becomes part of the pose; `rectification_matrix` (R) turns the camera.
-- K and P are those of the full resolution: binning and a region of interest change the image, not them.
-- A camera that was never calibrated has zeros everywhere.
-- Foxglove calls `equidistant` kannala_brandt, and has fisheye62 (k0 to k3, p0, p1, and the greatest angle if it likes):
+Pitfalls:
+- `camera_matrix` (K) belongs to the raw image, `projection_matrix` (P) to the rectified one. P's last column is a
+  baseline and becomes part of the pose; `rectification_matrix` (R) rotates the camera.
+- K and P are those of the full resolution: binning and a region of interest change the image, but not these matrices.
+- In files of cameras that were never calibrated all values are zero.
+- Foxglove calls `equidistant` kannala_brandt, and has fisheye62 (k0 to k3, p0, p1, and optionally the maximum angle):
   no matrix describes its raw image, so it is a lens.
 """
 
@@ -68,12 +68,12 @@ class CameraInfo:
 
 
 def is_camera_info(document: Any) -> bool:
-    """Say whether a document's plain values are a camera_info."""
+    """Return whether a document's plain values are a camera_info."""
     return isinstance(document, dict) and any(key in document for key in _ALIASES["k"])
 
 
 def read_document_of(path: Path) -> Any:
-    """Return the plain values of a YAML file; a separator at its end, as `topic echo` prints, is dropped."""
+    """Return the plain values of a YAML file; a trailing separator, as printed by `topic echo`, is dropped."""
     text = read_text(path).rstrip()
     return parse_document(text.removesuffix("---"), str(path))
 
@@ -84,10 +84,10 @@ def read_camera_info(path: Path, rectified: bool, through_lens: bool = False) ->
     Args:
         path: The file.
         rectified: Whether the model's images are rectified.
-        through_lens: Whether the model projects raw images through their lens, and not by their matrix.
+        through_lens: Whether the model projects raw images through their lens instead of by their matrix.
 
     Raises:
-        InputError: The file is no camera_info, or the camera was never calibrated.
+        InputError: The file is not a camera_info, or the camera was never calibrated.
     """
     document = read_document_of(path)
     if not is_camera_info(document):
@@ -126,7 +126,7 @@ def _lens(root: Node, intrinsic: Matrix) -> Lens:
         return lens_of_matrix(root.source, intrinsic, *words)
     values, node = _coefficients(root)
     if len(values) not in (6, 7):
-        raise node.error("k0, k1, k2, k3, p0, p1 and perhaps an angle for fisheye62", str(len(values)))
+        raise node.error("k0, k1, k2, k3, p0, p1 and optionally an angle for fisheye62", str(len(values)))
     return lens_of_matrix(root.source, intrinsic, "fisheye62", values[:6], values[6] if values[6:] else None)
 
 
@@ -135,7 +135,7 @@ def _entry(root: Node, key: str) -> Node:
     for name in _ALIASES[key]:
         if root.has(name):
             return root.child(name)
-    raise root.error(f"the key {_ALIASES[key][0]!r}", "nothing there")
+    raise root.error(f"the key {_ALIASES[key][0]!r}", "nothing")
 
 
 def _numbers(root: Node, key: str, rows: int, columns: int) -> Matrix:
@@ -145,12 +145,12 @@ def _numbers(root: Node, key: str, rows: int, columns: int) -> Matrix:
         node = node.child("data")
     matrix = np.array(node.vector(rows * columns, f"({rows}x{columns}, row by row)")).reshape(rows, columns)
     if not matrix.any():
-        raise node.error("a calibrated camera", "zeros only", "calibrate it, or use the other image's matrix")
+        raise node.error("a calibrated camera", "only zeros", "calibrate it, or use the other image's matrix")
     return matrix
 
 
 def _distortion(root: Node) -> Distortion | None:
-    """Return the lens model, None if it has no effect."""
+    """Return the lens model, or None if it has no effect."""
     if not any(root.has(name) for name in _ALIASES["d"]):
         return None
     values, node = _coefficients(root)
@@ -173,7 +173,7 @@ def _distortion(root: Node) -> Distortion | None:
 
 
 def _coefficients(root: Node) -> tuple[list[float], Node]:
-    """Return the distortion's coefficients, and where they stand."""
+    """Return the distortion's coefficients and their key path."""
     node = _entry(root, "d")
     if isinstance(node.value, dict):
         node = node.child("data")
@@ -181,7 +181,7 @@ def _coefficients(root: Node) -> tuple[list[float], Node]:
 
 
 def _windowed(root: Node, intrinsic: Matrix, size_px: Size) -> tuple[Matrix, Size]:
-    """Return intrinsic and size of the image that is published: the region of interest, binned."""
+    """Return intrinsic and size of the published image: the region of interest, binned."""
     roi = root.value.get("roi") or {}
     window = {key: float(roi.get(key) or 0) for key in ("x_offset", "y_offset", "width", "height")}
     width = int(window["width"]) or size_px.width_px

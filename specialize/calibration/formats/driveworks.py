@@ -5,7 +5,7 @@ the sensor that `lidar` names. Poses map a sensor to the rig. Those named `..._F
 up, the others from its right, down, forward. Rotations are quaternions x, y, z, w, or `roll-pitch-yaw` in degrees about
 fixed x, y, z.
 
-Traps:
+Pitfalls:
 - `nominalSensor2Rig` is where a sensor should be; `sensor2Rig`, or `correction_sensor_R_FLU` and `correction_rig_T` on
   top of the nominal one, is where calibration found it. `pose` chooses.
 - A correction's rotation is applied in the sensor, its translation in the rig.
@@ -87,7 +87,9 @@ def _pose(node: Node, wanted: str, optical: bool) -> Matrix:
     actual = [key for key in ("sensor2Rig_FLU", "sensor2Rig") if node.has(key)]
     nominal = [key for key in ("nominalSensor2Rig_FLU", "nominalSensor2Rig") if node.has(key)]
     if wanted == "actual" and not actual and not corrected:
-        raise node.error("an actual pose (sensor2Rig, or corrections)", "a nominal one", "say pose=nominal")
+        raise node.error(
+            "an actual pose (sensor2Rig, or corrections)", "only a nominal one", "use pose=nominal"
+        )
     chosen = [*actual, *nominal] if wanted != "nominal" else nominal
     if not chosen:
         raise node.error("a pose (nominalSensor2Rig, sensor2Rig, ...)", "none")
@@ -126,7 +128,7 @@ def _lens(properties: Node) -> Lens:
     """Return the f-theta lens of a camera's properties."""
     model = properties.child("Model") if properties.has("Model") else properties.child("model")
     if model.value != "ftheta":
-        raise model.error("ftheta", hint="import cameras of other models by another format")
+        raise model.error("ftheta", hint="use another format for cameras of other models")
     old = properties.has("bw-poly")
     node = properties.child("bw-poly" if old else "polynomial")
     kind = properties.child("polynomial-type") if not old else None

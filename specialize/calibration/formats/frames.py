@@ -1,4 +1,4 @@
-"""A tree of frames joined by static transforms, as ROS publishes them."""
+"""Compose static transforms in a tree of frames, as ROS publishes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class FrameTree:
     """Poses between named frames, composed along the tree.
 
     Args:
-        source: Where the transforms come from, for errors.
+        source: Origin of the transforms, for errors.
     """
 
     def __init__(self, source: str) -> None:

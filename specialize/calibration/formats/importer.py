@@ -33,7 +33,7 @@ def read_format(name: str, path: str | Path, options: Mapping[str, str]) -> Cali
     try:
         result: CalibrationProfile = import_module(FORMATS[name]).read(Path(path), **values)
     except _FAULTS as error:
-        # Foreign files may lack anything anywhere; whatever a reader trips over is the file's fault.
+        # Foreign files may lack anything; if a reader fails with any exception, the file is at fault.
         found = f"{type(error).__name__}: {error}"
         raise InputError(str(path), f"a well-formed {name} calibration", found) from error
     return result
@@ -68,7 +68,7 @@ def options_of(name: str) -> dict[str, str | int | bool]:
 
 
 def description_of(name: str) -> str:
-    """Return what a format's module says about its frames and traps."""
+    """Return a format's description: the docstring of its module."""
     options_of(name)
     return inspect.getdoc(import_module(FORMATS[name])) or ""
 

@@ -3,7 +3,7 @@
 `T_cn_cnm1` maps points of the *previous* camera to this one; `T_cam_imu` maps points of the IMU to this
 camera; both to optical axes, in metres. `intrinsics` are [fu, fv, pu, pv], `resolution` [width, height].
 
-Traps:
+Pitfalls:
 - The chain is relative: cam2's pose is T_c2_c1 T_c1_c0.
 - Some tools write `T_imu_cam`, the inverse; it is taken as that. Where both a chain and an IMU pose are
   given, they must agree.
@@ -90,7 +90,7 @@ def _poses(nodes: dict[str, Node], points: str) -> dict[str, Matrix]:
         if by_chain is None and by_imu is None:
             key = "T_cam_imu" if points == "imu" else "T_cn_cnm1"
             raise node.error(
-                f"the key {key!r}", "nothing there", "choose points=cam0 or points=imu as the file allows"
+                f"the key {key!r}", "nothing", "choose points=cam0 or points=imu, whichever the file supports"
             )
         if by_chain is not None and by_imu is not None:
             _check_agreement(node, by_chain, by_imu)
@@ -111,7 +111,7 @@ def _check_agreement(node: Node, by_chain: Matrix, by_imu: Matrix) -> None:
     turned = rotation_between_rad(by_chain[:3, :3], by_imu[:3, :3])
     moved_m = float(np.linalg.norm(by_chain[:3, 3] - by_imu[:3, 3]))
     if turned > AGREEMENT or moved_m > AGREEMENT:
-        found = f"{1e3 * turned:.1f} mrad and {1e3 * moved_m:.1f} mm between them"
+        found = f"a difference of {1e3 * turned:.1f} mrad and {1e3 * moved_m:.1f} mm"
         hint = "one of them belongs to another calibration, or is inverted"
         raise InputError(node.where, "T_cn_cnm1 and T_cam_imu that agree", found, hint)
 
@@ -125,7 +125,7 @@ def _camera(name: str, node: Node, camera_from_points: Matrix, raw: bool) -> Cam
     """Return one camera of the chain."""
     for key in ("camera_model", "intrinsics", "resolution"):
         if not node.has(key):
-            raise node.error(f"the key {key!r}", "nothing there")
+            raise node.error(f"the key {key!r}", "nothing")
     model = node.child("camera_model")
     if model.value != "pinhole" and model.value not in _LENSES:
         raise model.error(f"pinhole, {', '.join(_LENSES)}")

@@ -3,7 +3,7 @@
 Frames: points of the Velodyne (x forward, y left, z up). `calib_cam_to_pose.txt` maps every camera to the GPS/IMU (x
 forward, y right, z down), `calib_cam_to_velo.txt` camera 0 to the Velodyne: a camera's pose is a chain of three.
 
-Traps:
+Pitfalls:
 - Cameras 0 and 1 are those of the rectified images: `R_rect_xx` turns the camera, `P_rect_xx` and `S_rect_xx` belong to
   the image. The last column of `P_rect_01` is a baseline that the camera's own pose already has; it is left out.
 - `image_02.yaml` and `image_03.yaml` start with `%YAML:1.0`, which is no valid YAML; some have no blank after colons.
@@ -47,9 +47,7 @@ def read(path: Path, cameras: str = "", vehicle: str = "") -> CalibrationProfile
     table = TextTable(folder(path) / "calib_cam_to_pose.txt")
     found = {name: _pose(table, name) for name in sorted(table.values) if name.startswith("image_")}
     if "image_00" not in found:
-        raise InputError(
-            str(table.path), "the line 'image_00'", "nothing there", "the Velodyne's pose needs it"
-        )
+        raise InputError(str(table.path), "the line 'image_00'", "nothing", "the Velodyne's pose needs it")
     imu_from_lidar = product(found["image_00"], inverse(_lidar_from_camera0(path / "calib_cam_to_velo.txt")))
     result = []
     for name, imu_from_camera in in_order(found, cameras, (), str(table.path)).items():

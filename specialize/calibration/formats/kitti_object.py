@@ -3,7 +3,7 @@
 Frames: points of the Velodyne (x forward, y left, z up); `Tr_velo_to_cam` maps them to camera 0,
 `R0_rect` turns camera 0 into the rectified frame, `P0` to `P3` project from there to the four cameras.
 
-Traps:
+Pitfalls:
 - lidar2img = P2 R0_rect Tr_velo_to_cam, with R0_rect and Tr made 4x4. P2's last column is not zero: it is
   the baseline to camera 0, and becomes part of the pose here.
 - The file does not state image sizes, and they differ from day to day (1242x375, 1224x370, ...).

@@ -3,7 +3,7 @@
 Frames: points of the Velodyne (x forward, y left, z up); `calib_velo_to_cam` maps them to camera 0 before
 rectification; `R_rect_00` turns that into the rectified frame that all `P_rect_xx` share.
 
-Traps:
+Pitfalls:
 - Rectified and raw images have different sizes (`S_rect_xx`, `S_xx`) and different intrinsics
   (`P_rect_xx`, `K_xx`): `rectified` says which images the model sees.
 - Use R_rect_00 for every camera, not R_rect_xx.

@@ -1,4 +1,4 @@
-"""Lenses as calibration files spell them: a model's name, a matrix, and coefficients in the order of that model."""
+"""Parse lenses as calibration files give them: a model's name, a matrix, and coefficients in that model's order."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ def lens_at(
     pixel_centre: float = 0.0,
     windshield: Windshield | None = None,
 ) -> Lens:
-    """Return a lens; an error says at which place of the file its parameters stand.
+    """Return a lens; an error names the location of its parameters in the file.
 
     Raises:
-        InputError: They describe no lens.
+        InputError: The parameters do not describe a lens.
     """
     try:
         return lens_of(
@@ -38,10 +38,10 @@ def lens_at(
 
 
 def windshield_at(where: str, horizontal: Sequence[float], vertical: Sequence[float]) -> Windshield:
-    """Return a windshield; an error says at which place of the file it stands.
+    """Return a windshield; an error names its location in the file.
 
     Raises:
-        InputError: A polynomial is not a full one.
+        InputError: A polynomial is incomplete.
     """
     try:
         return Windshield(tuple(horizontal), tuple(vertical))

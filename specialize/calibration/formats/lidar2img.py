@@ -3,7 +3,7 @@
 `{"lidar2img": [[4x4] x N], ...}`, with or without a batch dimension, or the list alone; other keys
 (`can_bus`) are left alone. A matrix may be flat (16 numbers).
 
-Traps:
+Pitfalls:
 - There is no image size, and it matters which image the matrix belongs to: a demo's matrices are often
   scaled to the network's input. `size` is therefore required, and `scale` undoes a scaling of the matrices.
 - There are no names: `cameras` gives them, in the matrices' order.
@@ -35,7 +35,7 @@ def read(
         vehicle: Name of the vehicle; the file's name if empty.
     """
     if not size:
-        hint = "these matrices belong to one image size, and the file does not say which: give size=1600x900"
+        hint = "the matrices belong to one image size, which the file does not state: add size=1600x900"
         raise UsageError("lidar2img: option size", "the size of the raw images", "nothing", hint)
     document = read_json(path)
     given = document.get("lidar2img") if isinstance(document, Mapping) else document
@@ -43,7 +43,7 @@ def read(
         array = np.array(given, dtype=np.float64)
         factor = float(scale)
     except (TypeError, ValueError):
-        raise InputError(str(path), "lists of numbers, all of one length", "something else") from None
+        raise InputError(str(path), "lists of numbers, all of one length", "another structure") from None
     if not factor > 0:
         raise UsageError("lidar2img: option scale", "a factor > 0", repr(scale))
     if array.size == 0 or array.size % 16 or array.shape[-1] not in (4, 16):

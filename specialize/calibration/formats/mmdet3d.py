@@ -4,7 +4,7 @@ Version 1: `infos[i].cams[NAME]` with `cam_intrinsic`, `sensor2lidar_rotation` (
 `sensor2lidar_translation`, which map camera points (optical axes) to the lidar at its own time.
 Version 2: `data_list[i].images[NAME]` with `cam2img` (3x3, or 4x4 for KITTI) and `lidar2cam` (4x4).
 
-Traps:
+Pitfalls:
 - The file is a pickle: it is read by `safe_pickle`, which can run nothing.
 - It is a calibration per frame: version 1's sensor2lidar contains the vehicle's motion between the
   exposures. `static` takes sensor2ego and lidar2ego instead, the calibration of the vehicle.
@@ -65,7 +65,7 @@ def read(
     }
     ego_from_lidar = _lidar_pose(frame, version2, where)
     if static and ego_from_lidar is None:
-        raise InputError(where, "lidar2ego, because the motion is left out", "nothing there")
+        raise InputError(where, "lidar2ego, because the motion is left out", "nothing")
     result = []
     for name, entry in in_order(entries, cameras, SIX_CAMERAS, where).items():
         place = f"{where}.{'images' if version2 else 'cams'}.{name}"

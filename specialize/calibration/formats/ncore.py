@@ -6,7 +6,7 @@ A mapping of camera names, at the top or under `cameras`, to `camera_model_type`
 Frames: `T_sensor_rig` maps the camera (x right, y down, z forward) to the rig (x forward, y left, z up), in m; points
 are in the rig, or in the sensor that `lidar` names, whose entry has a `T_sensor_rig` alone.
 
-Traps:
+Pitfalls:
 - The principal point of an f-theta camera counts pixel centres at whole numbers, those of OpenCV's models at halves.
 - Which of the two f-theta polynomials defines the lens is `reference_poly`; the other is an approximation of it.
 - A windshield (`external_distortion_parameters`) bends rays before the lens; its inverse polynomials are approximations

@@ -3,7 +3,7 @@
 Frames: `calibrated_sensor` maps a sensor to the vehicle (ego), quaternions w first; cameras in optical
 axes; points are those of LIDAR_TOP (nuScenes: x right, y forward, z up; Lyft's is turned).
 
-Traps:
+Pitfalls:
 - lidar2img also needs the record of LIDAR_TOP.
 - One table holds many vehicles: name a scene or a sample, unless there is one record per channel.
 - The stock training pipeline adds the vehicle's motion between the two exposures (`compensated`):
@@ -68,9 +68,7 @@ def read(
     channels = _channels(root)
     readings = _readings(root, channels, scene, sample)
     if lidar not in readings:
-        raise InputError(
-            str(root), f"a record of the channel {lidar!r}", "nothing there", closest(lidar, readings)
-        )
+        raise InputError(str(root), f"a record of the channel {lidar!r}", "nothing", closest(lidar, readings))
     found = {name: reading for name, reading in readings.items() if name.startswith("CAM")}
     chosen = in_order(found, cameras, SIX_CAMERAS, str(root))
     ego_from_lidar = _sensor_pose(readings[lidar], root)

@@ -3,7 +3,7 @@
 Frames: an extrinsic maps lidar points to optical axes, as solvePnP gives it, unless `inverted` says that
 it maps the camera to the lidar (what Autoware.AI calls `CameraExtrinsicMat` always does).
 
-Traps:
+Pitfalls:
 - `%YAML:1.0` and the tag `!!opencv-matrix` are no valid YAML; both are handled here.
 - Names are free: the usual ones are known, others are given with `map`.
 - Rotation and translation may be one 4x4 or 3x4, R and T, or rvec and tvec.
@@ -130,7 +130,7 @@ def _camera(name: str, root: Node, aliases: dict[str, tuple[str, ...]], size: st
     """Return one camera of one file."""
     intrinsic = _matrix(root, aliases["intrinsic"])
     if intrinsic is None:
-        hint = f"say map=intrinsic=NAME; this file has: {', '.join(_names(root))}"
+        hint = f"set map=intrinsic=NAME; this file has: {', '.join(_names(root))}"
         raise root.error(f"an intrinsic ({', '.join(aliases['intrinsic'][:3])}, ...)", "none", hint)
     return Camera.pinhole(
         name,
@@ -176,7 +176,7 @@ def _pose(root: Node, aliases: dict[str, tuple[str, ...]], inverted: bool) -> Ma
         turn = rotation if rotation.shape == (3, 3) else _rodrigues(rotation.ravel(), where)
         given = rigid(turn, checks.finite(translation.ravel(), (3,), f"{root.source}: translation"))
     if given is None:
-        hint = f"say map=extrinsic=NAME; this file has: {', '.join(_names(root))}"
+        hint = f"set map=extrinsic=NAME; this file has: {', '.join(_names(root))}"
         raise root.error("an extrinsic (4x4, or rotation and translation)", "none", hint)
     if given.shape == (3, 4):
         given = np.vstack([given, [0.0, 0.0, 0.0, 1.0]])
@@ -205,7 +205,7 @@ def _size(root: Node, aliases: dict[str, tuple[str, ...]], size: str) -> Size:
         width, height = (item.count() for item in pair.items())
         return Size(width, height)
     if not size:
-        raise root.error("the image size", "nothing there", "give the option size=WIDTHxHEIGHT")
+        raise root.error("the image size", "nothing", "give the option size=WIDTHxHEIGHT")
     return parse_size(size, "option size")
 
 

@@ -3,7 +3,7 @@
 Frames: `pose_wrt_parent` maps a coordinate system to its parent, in m; a camera's system has the name of its stream and
 is x right, y down, z forward. Quaternions are x, y, z, w. `points` names the system that the points are in.
 
-Traps:
+Pitfalls:
 - Euler angles are radians, applied in the order of `sequence` about turning axes: ZYX is yaw, then pitch, then roll.
 - A fisheye's centre is counted from the middle of the image, as the reference implementation (VCD) does; some writers
   count it from the corner: `centre=corner`. Its `lens_coeffs` are pixels per power of the angle.
@@ -142,7 +142,7 @@ def _fisheye(node: Node, centre: str) -> Lens:
         place = _either(node, f"center_{axis}_px", f"center_{axis}")
         given = place.number()
         if centre == "middle" and abs(given) > size / 4:
-            raise place.error("a distance from the middle of the image", hint="say centre=corner")
+            raise place.error("a distance from the middle of the image", hint="use centre=corner")
         parameters[f"c{axis}"] = given + (size / 2 if centre == "middle" else 0.0)
     if node.has("aspect_ratio"):
         parameters["aspect"] = node.child("aspect_ratio").number()

@@ -1,7 +1,7 @@
-"""Walks over a pickle before it is loaded: a few bytes may ask an unpickler for gigabytes.
+"""Scan a pickle before it is loaded, because a few bytes may make an unpickler allocate gigabytes.
 
-The unpickler of Python makes room for an object's number in the memo, and for as many bytes as a length says, before
-it looks whether the file has them. No file that a pickler wrote numbers more objects than it has bytes.
+Python's unpickler allocates memory for a memo index and for a stated length before it checks that the file has that
+many bytes. No pickler numbers more objects than it writes bytes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PREFIXES = {
 
 
 def _lengths() -> list[int]:
-    """Return per opcode how long its argument is; -n: n bytes say how long; -9: up to a newline; -99: no opcode."""
+    """Return the argument length of every opcode; -n: n bytes hold the length; -9: up to a newline; -99: no opcode."""
     table = [-99] * 256
     for opcode in pickletools.opcodes:
         size = 0 if opcode.arg is None else opcode.arg.n
@@ -39,7 +39,7 @@ _LENGTHS = _lengths()
 
 
 def fault(data: bytes | mmap) -> str:
-    """Return what makes a pickle ask for more than it has; empty if nothing does."""
+    """Return how a pickle asks for more memory than it has bytes, or an empty string."""
     size, place = len(data), 0
     while place < size:
         code = data[place]
@@ -50,7 +50,7 @@ def fault(data: bytes | mmap) -> str:
                 return f"an object numbered beyond the file's {size} bytes"
             place += length
         elif length == -99:
-            break  # the unpickler says so
+            break  # the unpickler reports it
         elif length == -9:
             end = _line(data, place, 2 if code in _PAIRS else 1)
             if code in _DIGITS and (end - place > LONGEST_DIGITS or _beyond(code, data[place:end], size)):
@@ -69,7 +69,7 @@ def fault(data: bytes | mmap) -> str:
 
 
 def _line(data: bytes | mmap, place: int, lines: int) -> int:
-    """Return the place behind so many newlines, or the end."""
+    """Return the position after so many newlines, or the end."""
     for _ in range(lines):
         end = data.find(b"\n", place)
         if end < 0:

@@ -3,7 +3,7 @@
 Frames: a transform maps `child_frame_id` to `header.frame_id`; quaternions are x, y, z, w; cameras must
 be given by their optical frames (x right, y down, z forward), not their `camera_link` (x forward).
 
-Traps:
+Pitfalls:
 - The pose is a chain of transforms; a missing link is an error that names the two ends.
 - `rectified` decides between P with R and K with D: take what the model's images are. See `camera_info`.
 - A calibration file does not name its frame: `frames` does, or a frame `NAME`, `NAME_optical_frame` or
@@ -61,9 +61,7 @@ def read(
         vehicle: Name of the vehicle; the folder's name if empty.
     """
     if lens and rectified:
-        raise UsageError(
-            "ros: option lens", "rectified=false beside it", "rectified images, which have no lens"
-        )
+        raise UsageError("ros: option lens", "rectified=false", "rectified images, which have no lens")
     documents = {file: read_document_of(file) for file in sorted(folder(path).glob("*.y*ml"))}
     tree = _tree(path, documents, transforms)
     if not lidar:
@@ -102,8 +100,8 @@ def _frame_of(info: CameraInfo, tree: FrameTree, stated: Mapping[str, str]) -> s
     for suffix in _SUFFIXES:
         if info.name + suffix in tree.names():
             return info.name + suffix
-    hint = f"say frames={info.name}=FRAME; known: {', '.join(sorted(tree.names()))}"
-    raise InputError(f"{tree.source}: {info.name}", "an optical frame of this camera", "none found", hint)
+    hint = f"set frames={info.name}=FRAME; known: {', '.join(sorted(tree.names()))}"
+    raise InputError(f"{tree.source}: {info.name}", "an optical frame of this camera", "none", hint)
 
 
 def _tree(path: Path, documents: Mapping[Path, Any], transforms: str) -> FrameTree:

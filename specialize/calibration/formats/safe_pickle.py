@@ -1,8 +1,8 @@
-"""Read plain values out of a pickle without running anything that it names.
+"""Read plain values from a pickle without running anything that it names.
 
-A pickle may call any function. This reader lets it name only what plain data needs: numpy arrays and
-scalars (whose bytes are kept and decoded here), ordered dictionaries and byte strings. Every other name
-is refused before it is looked up, so no module is imported and nothing is called.
+A pickle may call any function. This reader resolves only what plain data needs: numpy arrays and scalars (whose bytes
+are kept and decoded here), ordered dictionaries and byte strings. Every other name is rejected before it is looked up,
+so no module is imported and nothing is called.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MODULES = ("numpy.core", "numpy._core")
 
 
 class Array:
-    """What stands for a pickled array until its bytes are decoded; also for a pickled scalar."""
+    """Placeholder of a pickled array or scalar until its bytes are decoded."""
 
     def __init__(self, *_: Any) -> None:
         self.state: Any = None
@@ -50,7 +50,7 @@ class Array:
 
 
 class Dtype:
-    """What stands for a pickled dtype: its code and byte order."""
+    """Placeholder of a pickled dtype: its code and byte order."""
 
     def __init__(self, code: Any = "", *_: Any) -> None:
         self.code = code
@@ -76,7 +76,7 @@ def _scalar(dtype: Any, data: Any = b"") -> Array:
 
 
 def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any = "C") -> Array:
-    """Stand in for the constructor of arrays in pickle protocol 5."""
+    """Stand in for the array constructor of pickle protocol 5."""
     array = Array()
     array.state = (1, shape, dtype, order == "F", bytes(data) if isinstance(data, bytearray) else data)
     return array
@@ -85,7 +85,7 @@ def _from_buffer(data: Any, dtype: Any, shape: Any, order: Any = "C") -> Array:
 def _encode(text: Any, _: Any = "latin1") -> bytes:
     """Stand in for `_codecs.encode`, with which old pickles write byte strings."""
     if not isinstance(text, str):
-        raise _Refused("_codecs.encode of something else than text")
+        raise _Refused("_codecs.encode of something other than text")
     return text.encode("latin1")
 
 
@@ -94,7 +94,7 @@ class _Refused(Exception):
 
 
 class _Call:
-    """A stand-in function that a pickle can call, but not change."""
+    """A stand-in function that a pickle can call but not modify."""
 
     __slots__ = ("_function",)
 
@@ -119,13 +119,11 @@ _ALLOWED: dict[tuple[str, str], Any] = {
 
 
 class _Reader(pickle.Unpickler):
-    """An unpickler that resolves the names in `_ALLOWED` and refuses all others."""
+    """An unpickler that resolves the names in `_ALLOWED` and rejects all others."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         super().__init__(file, encoding="latin1")
-        self._left = (
-            size  # entries that calls may copy: no file that a pickler wrote has more of them than bytes
-        )
+        self._left = size  # entries that calls may copy: no pickler writes more of them than bytes
 
     def _mapping(self, *pairs: Any) -> dict[Any, Any]:
         """Stand in for the constructor of ordered dictionaries."""
@@ -152,7 +150,7 @@ def read_pickle(path: Path) -> Any:
         InputError: The file is missing or damaged, or names something that plain data does not need.
     """
     if not path.is_file():
-        raise InputError(str(path), "a pickle file", "a folder" if path.is_dir() else "nothing there")
+        raise InputError(str(path), "a pickle file", "a folder" if path.is_dir() else "no such file")
     if path.stat().st_size > SIZE_LIMIT_BYTES:
         raise InputError(str(path), f"at most {SIZE_LIMIT_BYTES} bytes", f"{path.stat().st_size} bytes")
     with path.open("rb") as file:
@@ -168,7 +166,7 @@ def read_pickle(path: Path) -> Any:
 
 
 def _scan(file: BinaryIO) -> None:
-    """Refuse a pickle that asks for more memory than it has bytes."""
+    """Reject a pickle that asks for more memory than it has bytes."""
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         wrong = pickle_scan.fault(data)
     if wrong:
@@ -191,7 +189,7 @@ def numbers(value: Any, where: str) -> NDArray[np.float64]:
 
 
 def _plain(value: Any, most: int, depth: int = 0) -> Any:
-    """Return lists of lists of numbers; ValueError if there are too many: a list may hold itself."""
+    """Return lists of lists of numbers. Raises ValueError if there are too many, because a list may contain itself."""
     plain = value.decoded() if isinstance(value, Array) else value
     if isinstance(plain, np.ndarray) and plain.size > most:
         raise ValueError("too many numbers")

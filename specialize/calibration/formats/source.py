@@ -1,4 +1,4 @@
-"""What importers share: JSON files, sizes, the choice of cameras, values with their key paths."""
+"""Provide what importers share: JSON files, image sizes, the choice of cameras, and values with key paths."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def in_order(found: Mapping[str, T], wanted: str, usual: Sequence[str], where: s
     """Return the chosen entries in order.
 
     Args:
-        found: What the source has, by camera name.
+        found: Entries of the source, by camera name.
         wanted: Names separated by commas, in order; empty for all.
-        usual: Order of names if nothing is wanted; further names follow in the source's order.
-        where: Named in errors.
+        usual: Order of names if `wanted` is empty; further names follow in the source's order.
+        where: Location named in errors.
 
     Raises:
-        InputError: A wanted camera is not there, or none is.
+        InputError: A wanted camera is missing, or there is none.
     """
     names: Iterable[str] = [name.strip() for name in wanted.split(",") if name.strip()]
     if not names:
@@ -83,12 +83,12 @@ def in_order(found: Mapping[str, T], wanted: str, usual: Sequence[str], where: s
 
 
 def require(value: Mapping[str, Any], keys: Iterable[str], where: str) -> None:
-    """Raise unless a mapping has these keys, whatever else it has."""
+    """Raise unless a mapping has these keys; further keys are ignored."""
     if not isinstance(value, Mapping):
         raise InputError(where, "a mapping", type(value).__name__)
     for key in keys:
         if value.get(key) is None:
-            raise InputError(where, f"the key {key!r}", "nothing there", closest(key, map(str, value)))
+            raise InputError(where, f"the key {key!r}", "nothing", closest(key, map(str, value)))
 
 
 def pose_from(rotation: Any, translation_m: Any, where: str) -> Matrix:
@@ -117,5 +117,5 @@ def folder(path: Path) -> Path:
         InputError: It is not.
     """
     if not path.is_dir():
-        raise InputError(str(path), "a folder", "a file" if path.exists() else "nothing there")
+        raise InputError(str(path), "a folder", "a file" if path.exists() else "no such folder")
     return path

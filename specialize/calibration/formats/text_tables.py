@@ -1,4 +1,4 @@
-"""KITTI's calibration text: lines of `name: numbers`."""
+"""Parse KITTI's calibration text: lines of `name: numbers`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from specialize.errors import InputError, closest
 
 
 class TextTable:
-    """The numbers of one KITTI file by name; lines without numbers (times, dates) are left out."""
+    """The numbers of one KITTI file by name; lines without numbers (times, dates) are skipped."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -30,7 +30,7 @@ class TextTable:
         """Return the first of these names that the file has, as (rows, columns).
 
         Raises:
-            InputError: None is there, or it has another number of entries.
+            InputError: None of them is there, or it has another number of entries.
         """
         for name in names:
             if name in self.values:
@@ -38,6 +38,4 @@ class TextTable:
                     expected = f"{rows * columns} numbers"
                     raise InputError(f"{self.path}: {name}", expected, str(len(self.values[name])))
                 return np.array(self.values[name]).reshape(rows, columns)
-        raise InputError(
-            str(self.path), f"the line {names[0]!r}", "nothing there", closest(names[0], self.values)
-        )
+        raise InputError(str(self.path), f"the line {names[0]!r}", "nothing", closest(names[0], self.values))

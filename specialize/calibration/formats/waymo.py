@@ -3,7 +3,7 @@
 Frames: `extrinsic` maps camera to vehicle (x forward, y left, z up, rear axle), row-major; points are
 delivered in the vehicle frame, so that is the frame of the points here.
 
-Traps:
+Pitfalls:
 - The camera frame is x forward, y left, z up, not optical: the fixed rotation is applied here.
 - The side cameras have fewer rows than the others, and their principal point is well off the centre.
 - Intrinsics are [f_u, f_v, c_u, c_v, k1, k2, p1, p2, k3]; images are distorted.
@@ -98,13 +98,13 @@ def _from_json(path: Path) -> dict[str, Entry]:
 def _from_tfrecord(path: Path) -> dict[str, Entry]:
     """Return the calibrations in the first frame of a TFRecord: length, checksum, frame, checksum."""
     if not path.is_file():
-        raise InputError(str(path), "a TFRecord or JSON file", "nothing there")
+        raise InputError(str(path), "a TFRecord or JSON file", "no such file")
     with path.open("rb") as file:
         head = file.read(12)
         length = struct.unpack("<Q", head[:8])[0] if len(head) == 12 else 0
         data = file.read(length) if 0 < length <= RECORD_LIMIT_BYTES else b""
     if not data or len(data) != length:
-        raise InputError(str(path), "a complete TFRecord", f"a record of {length} bytes, cut off")
+        raise InputError(str(path), "a complete TFRecord", f"a truncated record of {length} bytes")
     context = first(fields(data, str(path)), 1, str(path))
     entries = {}
     for camera in fields(context, str(path)).get(2, []):

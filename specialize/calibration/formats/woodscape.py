@@ -3,7 +3,7 @@
 Frames: the pose maps the camera (x right, y down, z forward) to the vehicle by ISO 8855 (x forward, y left, z up, on
 the ground below the rear axle); that is the frame of the points, too: the data set gives no lidar's pose.
 
-Traps:
+Pitfalls:
 - The quaternion is x, y, z, w.
 - `cx_offset` and `cy_offset` are from the middle of the image: the centre is width / 2 + cx_offset - 0.5, with pixel
   centres at whole numbers.
@@ -44,7 +44,7 @@ def read(path: Path, image: str = "", cameras: str = "", vehicle: str = "") -> C
         root = Node(read_json(file), str(file))
         name = root.child("name").text()
         if name in found:
-            hint = "say image=NAME, the start of the file names of one image"
+            hint = "set image=NAME, the beginning of the file names of one image"
             raise InputError(str(path), f"one file for {name}", f"{found[name].source} and {file}", hint)
         found[name] = root
     result = [_camera(name, root) for name, root in in_order(found, cameras, USUAL, str(path)).items()]

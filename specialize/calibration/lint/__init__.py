@@ -1,1 +1,1 @@
-"""Lint of a calibration: rules, what they find, and findings grouped by cause."""
+"""Lint a calibration: the rules, their findings, and findings grouped by cause."""

@@ -1,4 +1,4 @@
-"""Findings by their cause: what one mistake does to several cameras is told once, with what follows from it."""
+"""Group findings by cause, so that one mistake in several cameras is reported once, with its consequences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from specialize.calibration.lint.findings import Finding, Severity
 
-# Mistakes that spoil the cameras' poses, the deepest first; what else is found of the same cameras follows from them.
+# Mistakes in the cameras' poses, most fundamental first; other findings about the same cameras follow from them.
 ROOTS = ("quaternion-order", "extrinsic-inverted", "camera-axes", "centre-far", "lidar-underground")
 FOLLOWERS = frozenset(
     {
@@ -29,13 +29,13 @@ FOLLOWERS = frozenset(
         "view-share",
     }
 )
-# A frame that is turned makes every name look wrong.
+# In a frame that is turned, every name looks wrong.
 _TURNED = {"points-forward": frozenset({"name-heading", "camera-swapped"})}
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Findings of one rule and one remedy.
+    """Findings of one rule with the same remedy.
 
     Attributes:
         code: The rule.
@@ -52,15 +52,15 @@ class Group:
     follows: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """Return the group as a line, how to mend it on a second, and what follows from it on a third."""
-        lines = [f"{self.severity} {self.code}: {self.text}", f"    mend: {self.mend}"]
+        """Return the group as text: the findings, how to fix them, and the findings that follow from them."""
+        lines = [f"{self.severity} {self.code}: {self.text}", f"    fix: {self.mend}"]
         if self.follows:
             lines.append(f"    explains: {', '.join(self.follows)}")
         return "\n".join(lines)
 
 
 def with_causes(findings: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Return findings each of which names its cause: its own code, or that of the mistake from which it follows."""
+    """Set the cause of every finding: its own code, or the code of the mistake that it follows from."""
     cameras: dict[str, set[str]] = {}
     for finding in findings:
         if finding.code in (*ROOTS, *_TURNED):
@@ -81,12 +81,12 @@ def _cause(finding: Finding, cameras: dict[str, set[str]]) -> str:
 
 
 def _touches(camera: str, spoiled: set[str]) -> bool:
-    """Return whether a finding of one camera, or of the rig, can come from cameras that are spoiled."""
+    """Return whether a finding about one camera, or about the rig, can follow from a mistake in the given cameras."""
     return not camera or camera in spoiled or "" in spoiled
 
 
 def grouped(findings: Sequence[Finding], names: Sequence[str]) -> tuple[Group, ...]:
-    """Return findings grouped by cause, in the order in which each cause was met.
+    """Group findings by cause, in the order in which the causes first occur.
 
     Args:
         findings: What was found, with causes.
@@ -109,12 +109,12 @@ def grouped(findings: Sequence[Finding], names: Sequence[str]) -> tuple[Group, .
 
 
 def _remedy(finding: Finding) -> str:
-    """Return what tells groups of one rule apart: the remedy, where it does not only repeat a number."""
+    """Return the remedy without its numbers, which distinguishes the groups of one rule."""
     return "".join(letter for letter in finding.mend if not (letter.isdigit() or letter == "."))
 
 
 def _text(group: list[Finding], names: Sequence[str]) -> str:
-    """Return which cameras a group is about, and what was found; of different figures those of the first camera."""
+    """Return the cameras of a group and the message; if the numbers differ, those of the first camera."""
     cameras = [finding.camera for finding in group if finding.camera]
     first = group[0]
     if not cameras:

@@ -1,4 +1,4 @@
-"""What a model expects of a calibration, as far as it says so: a lint compares the profile with it."""
+"""Define what a model expects of a calibration, as far as it is stated, for the lint to compare with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FRONT_DEG: dict[Side, float] = {"forward": 0.0, "right": 90.0, "backward": 180.0
 
 @dataclass(frozen=True, slots=True)
 class ExpectedImage:
-    """How one camera's raw image becomes the network's: `network = scale * raw - crop`, padded to `size_px`.
+    """Preparation of one camera's image for the network: `network = scale * raw - crop`, padded to `size_px`.
 
     Attributes:
         size_px: Width and height of the network's image.
@@ -30,7 +30,7 @@ class ExpectedImage:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedPoints:
-    """The frame of the points: where x points, what the origin is, how high that is above the ground in m."""
+    """Frame of the points: direction of x, origin, and the origin's height above the ground in m."""
 
     x: Side
     origin: Literal["lidar", "ego"] = "lidar"
@@ -39,7 +39,7 @@ class ExpectedPoints:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a model expects of a profile; what is empty or None is not checked.
+    """What a model expects of a profile. Empty or None fields are not checked.
 
     Attributes:
         cameras: Names in the order of training.
@@ -56,11 +56,11 @@ class Expected:
     lens: str | None = None
 
     def image_of(self, camera: int) -> ExpectedImage | None:
-        """Return the image preparation of one camera; None where nothing is known of it."""
+        """Return the image preparation of one camera, or None if it is unknown."""
         if self.images:
             return self.images[camera] if camera < len(self.images) else None
         return self.image
 
 
 ANYTHING = Expected()
-"""No model is known, so a profile is only compared with itself."""
+"""Expectations if the model is unknown: the profile is only compared with itself."""

@@ -1,4 +1,4 @@
-"""What a lint found, as a value, as JSON and as SARIF for code hosts."""
+"""Define the findings of the lint, and convert them to JSON and to SARIF for code hosts."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is probably wrong with a profile.
+    """One probable mistake in a profile.
 
     Attributes:
         code: Name of the rule, a key of `lint.RULES`.
-        severity: `error` if a model cannot work with it, `warning` if a person should look, else `note`.
-        camera: The camera concerned; empty for the rig as a whole.
-        message: What was found, with numbers.
-        mend: What to do about it.
-        cause: Code of the finding that explains this one; its own where nothing else does.
+        severity: `error` if no model can work with it, `warning` if a person should check it, else `note`.
+        camera: Name of the camera, or empty for the rig as a whole.
+        message: Description of the mistake, with numbers.
+        mend: How to fix it.
+        cause: Code of the finding that this one follows from, or its own code.
     """
 
     code: str
@@ -36,24 +36,24 @@ class Finding:
     cause: str = ""
 
     def __str__(self) -> str:
-        """Return the finding as one line, and how to mend it on a second."""
+        """Return the finding as one line, and how to fix it as a second."""
         subject = f"{self.camera}: " if self.camera else ""
-        return f"{self.severity} {self.code}: {subject}{self.message}\n    mend: {self.mend}"
+        return f"{self.severity} {self.code}: {subject}{self.message}\n    fix: {self.mend}"
 
 
 def findings_to_json(findings: Sequence[Finding]) -> list[dict[str, str]]:
-    """Return findings as plain values."""
+    """Convert findings to plain values."""
     return [asdict(finding) for finding in findings]
 
 
 @dataclass(frozen=True, slots=True)
 class Linted:
-    """A profile that was looked at.
+    """A profile that was checked.
 
     Attributes:
-        path: Its path, relative to the repository's root, with `/` between the parts.
-        findings: What was found in it.
-        text: Its text, in which the line of each camera is looked up; empty if it cannot be read.
+        path: Path relative to the repository's root, with `/` as separator.
+        findings: Findings about it.
+        text: Contents of the file, for the line number of each camera; empty if the file is unreadable.
     """
 
     path: str
@@ -62,10 +62,10 @@ class Linted:
 
 
 def findings_to_sarif(files: Sequence[Linted], rules: dict[str, str]) -> dict[str, Any]:
-    """Return the findings of all files as a SARIF 2.1.0 log of one run: code hosts refuse several of one tool.
+    """Return the findings of all files as a SARIF 2.1.0 log with one run: code hosts reject several runs of one tool.
 
     Args:
-        files: What was looked at.
+        files: Profiles that were checked.
         rules: Code and description of every rule.
     """
     codes = list(rules)
@@ -93,7 +93,7 @@ def findings_to_sarif(files: Sequence[Linted], rules: dict[str, str]) -> dict[st
 
 
 def _location(camera: str, file: Linted) -> dict[str, Any]:
-    """Return the place of a camera: file, line of its name, and its name as a logical place."""
+    """Return the location of a camera: the file, the line of its name, and the name as a logical location."""
     region = {"startLine": _line_of(camera, file.text)}
     physical = {"artifactLocation": {"uri": quote(file.path)}, "region": region}
     place: dict[str, Any] = {"physicalLocation": physical}

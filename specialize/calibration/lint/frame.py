@@ -1,4 +1,4 @@
-"""Lint rules about the frame of the points: which way is forward, how high is the origin, is a side mirrored?"""
+"""Lint the frame of the points: the direction of x, the height of the origin, and mirrored sides."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.view import View
 
 FRAME_RULES = {
-    "points-forward": "The points' x axis does not point where the model expects it",
-    "points-origin": "The points are not measured from where the model expects it",
-    "points-height": "The points' origin is not as high above the ground as the model expects",
+    "points-forward": "The points' x axis does not have the direction that the model expects",
+    "points-origin": "The points do not have the origin that the model expects",
+    "points-height": "The height of the points' origin above the ground differs from what the model expects",
     "lidar-underground": "The lidar is below the ground",
-    "positions-mirrored": "Cameras stand on the other side of the vehicle than the one they look at",
+    "positions-mirrored": "Cameras are on the opposite side of the vehicle from the one they face",
 }
 
 FORWARD_TOLERANCE_DEG = 30.0
 LOWEST_LIDAR_M = -0.3
 ON_GROUND_M = 0.4
-# The origin of the vehicle frame mistaken for the lidar: far below, not merely a lower mounting.
+# The origin of the vehicle frame was mistaken for the lidar: far below it, not merely a lower mounting.
 FAR_BELOW_M = 0.9
 MIRRORED_M = 0.1
 _SIDE_WORDS = ("left", "right", "side")
 
 
 def front_heading_deg(profile: CalibrationProfile, views: tuple[View, ...]) -> float | None:
-    """Return where the vehicle's front is in the points' frame, degrees counter-clockwise from x; None if unknown.
+    """Return the heading of the vehicle's front in the points' frame, in degrees counter-clockwise from x.
 
-    The vehicle's pose says it; without one the cameras whose names say that they look ahead.
+    It follows from the vehicle's pose, or, without one, from the cameras whose names say that they face forward.
+    Returns None if it is unknown.
     """
     if profile.ego_from_lidar is not None:
         x, y = (float(value) for value in profile.ego_from_lidar[0, :2])
@@ -52,7 +53,7 @@ def _looks_ahead(name: str) -> bool:
 def check_frame(
     profile: CalibrationProfile, views: tuple[View, ...], points: ExpectedPoints | None
 ) -> Iterator[Finding]:
-    """Yield what is wrong with the frame of the points."""
+    """Yield findings about the frame of the points."""
     yield from _mirrored(views)
     pose = profile.ego_from_lidar
     if pose is not None and pose[2, 3] < LOWEST_LIDAR_M:
@@ -71,52 +72,60 @@ def check_frame(
 def _forward(
     profile: CalibrationProfile, views: tuple[View, ...], points: ExpectedPoints
 ) -> Iterator[Finding]:
-    """Compare where the front is with where the model expects it."""
+    """Compare the heading of the front with the one that the model expects."""
     heading, wanted = front_heading_deg(profile, views), FRONT_DEG[points.x]
     if heading is None or abs(math.remainder(heading - wanted, 360)) <= FORWARD_TOLERANCE_DEG:
         return
     nearest = min(FRONT_DEG, key=lambda side: abs(math.remainder(heading - FRONT_DEG[side], 360)))
     message = (
-        f"the front is at {math.remainder(heading, 360):+.0f} degrees from the points' x axis, so x points {nearest}; "
-        f"the model's x points {points.x}"
+        f"the front is at {math.remainder(heading, 360):+.0f} degrees from the points' x axis, so x points "
+        f"{nearest}; the model expects x to point {points.x}"
     )
-    mend = f"turn the points' frame (lidar2ego and every lidar2cam or lidar2img) so that x points {points.x}"
+    mend = (
+        f"rotate the points' frame (lidar2ego and every lidar2cam or lidar2img) so that x points {points.x}"
+    )
     yield Finding("points-forward", "error", "", message, mend)
 
 
 def _height(height_m: float, points: ExpectedPoints) -> Iterator[Finding]:
-    """Compare the origin's height above the ground with what the model was trained with."""
+    """Compare the origin's height above the ground with the one that the model was trained with."""
     if points.origin == "ego":
         if height_m > ON_GROUND_M:
             message = (
-                f"the points are a lidar's, {height_m:.2f} m above the ground; the model's are the vehicle's"
+                f"the points are in a lidar frame, {height_m:.2f} m above the ground; the model "
+                "expects the vehicle frame"
             )
-            mend = "give points in the vehicle frame: lidar2ego the identity, every camera's pose from the vehicle"
+            mend = (
+                "use points in the vehicle frame: set lidar2ego to the identity and give every "
+                "camera's pose relative to the vehicle"
+            )
             yield Finding("points-origin", "error", "", message, mend)
         return
     if points.height_m is None or points.height_m[0] <= height_m <= points.height_m[1]:
         return
     low, high = points.height_m
     severity = "error" if height_m < low - FAR_BELOW_M else "warning"
-    message = f"the points' origin is {height_m:.2f} m above the ground, the model's {low:g} to {high:g} m"
-    mend = "check lidar2ego's z; the model sees every height shifted by the difference"
+    message = (
+        f"the points' origin is {height_m:.2f} m above the ground; the model expects {low:g} to {high:g} m"
+    )
+    mend = "check lidar2ego's z; otherwise the model sees every height shifted by the difference"
     yield Finding("points-height", severity, "", message, mend)  # type: ignore[arg-type]
 
 
 def _camera_heights(views: tuple[View, ...], height_m: tuple[float, float]) -> Iterator[Finding]:
-    """Without a vehicle frame: check that cameras are above the ground if the origin is where the model has it."""
+    """Without a vehicle frame, check that the cameras are above the ground for the origin's height in the model."""
     highest_m = max(float(centre_m(view.camera_from_level)[2]) for view in views) + height_m[1]
     if highest_m < 0:
         message = (
-            f"with the points' origin at most {height_m[1]:g} m above the ground, as the model has it, "
-            f"every camera is below the ground, by {-highest_m:.2f} m and more"
+            f"even if the points' origin is {height_m[1]:g} m above the ground, the most that the model expects, "
+            f"every camera is below the ground, by {-highest_m:.2f} m or more"
         )
-        mend = "check the sign of the translations and that z points up in the points' frame"
+        mend = "check the sign of the translations, and that z points up in the points' frame"
         yield Finding("points-height", "error", "", message, mend)
 
 
 def _mirrored(views: tuple[View, ...]) -> Iterator[Finding]:
-    """Compare on which side cameras stand with the side they look at: they look away from each other."""
+    """Compare the side on which cameras are mounted with the side that they face; cameras face outwards."""
     centres = np.array([view.centre_m[:2] for view in views])
     looks = np.array([[math.cos(view.heading_rad), math.sin(view.heading_rad)] for view in views])
     for axis, name in enumerate("xy"):
@@ -126,8 +135,8 @@ def _mirrored(views: tuple[View, ...]) -> Iterator[Finding]:
         apart_m = float(centres[high, axis].mean() - centres[low, axis].mean())
         if apart_m < -MIRRORED_M:
             message = (
-                f"cameras that look along +{name} stand {-apart_m:.2f} m further along -{name} than those that look "
-                f"along -{name}: positions are mirrored"
+                f"cameras facing +{name} are mounted {-apart_m:.2f} m further towards -{name} than cameras facing "
+                f"-{name}: positions are mirrored"
             )
-            mend = f"check the sign of the translations' {name}"
+            mend = f"check the sign of {name} in the translations"
             yield Finding("positions-mirrored", "error", "", message, mend)

@@ -1,4 +1,4 @@
-"""Lint rules about lenses: whether the model can have their images, and what undistorting them leaves out."""
+"""Lint lenses: whether the model accepts their images, and how much undistorted images leave empty."""
 
 from __future__ import annotations
 
@@ -17,40 +17,48 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.view import View
 
 LENS_RULES = {
-    "lens-not-in-model": "The camera gives raw images of a lens, and the model projects by matrices",
-    "lens-no-content": "The lens shows nothing where the undistorted image has pixels",
-    "wide-pinhole": "A pinhole of more than 120 degrees",
+    "lens-not-in-model": "The camera delivers raw images of a lens, but the model projects by matrices",
+    "lens-no-content": "Part of the undistorted image is outside of the raw image",
+    "wide-pinhole": "A pinhole camera is wider than 120 degrees",
 }
 
 WIDEST_PINHOLE_DEG = 120.0
 LEAST_EMPTY = 0.05
 RECORDED = {**COEFFICIENTS, "radial": ("k1", "k2", "k3")}
-"""Coefficients of the distortions that a profile records beside an intrinsic; "fov" is no lens that is known here."""
+"""Coefficients of the distortions that a profile records next to an intrinsic; "fov" is not a supported lens."""
 SAMPLES = 33
-"""Columns, and rows, of an undistorted image that are looked at."""
+"""Columns, and rows, of an undistorted image that are sampled."""
 
 
 def check_lenses(
     profile: CalibrationProfile, views: tuple[View, ...], expected: Expected
 ) -> Iterator[Finding]:
-    """Yield what does not fit between the profile's lenses and the images that the model wants."""
+    """Yield mismatches between the profile's lenses and the images that the model expects."""
     for camera, view in zip(profile.cameras, views, strict=True):
         if camera.is_raw and camera.lens is not None and expected.lens == "":
             message = (
-                f"its images are those of a {camera.lens.MODEL} lens, and the model projects by matrices"
+                f"its images are those of a {camera.lens.MODEL} lens, but the model projects by matrices"
             )
-            mend = "add `intrinsic:` of the undistorted images beside `lens`, or use a model whose sidecar has `lens:`"
+            mend = (
+                "add the `intrinsic:` of the undistorted images next to `lens`, or use a model whose "
+                "sidecar has `lens:`"
+            )
             yield Finding("lens-not-in-model", "error", camera.name, message, mend)
         hfov_deg = math.degrees(view.hfov_rad)
         if raw_lens_of(camera) is None and hfov_deg > WIDEST_PINHOLE_DEG:
-            message = f"a pinhole with {hfov_deg:.0f} degrees across; lenses of this width are no pinholes"
-            mend = "give the camera's `lens`, and beside it the intrinsic if images are undistorted for the model"
+            message = (
+                f"the pinhole's horizontal field of view is {hfov_deg:.0f} degrees; real lenses this "
+                "wide are not pinholes"
+            )
+            mend = (
+                "give the camera's `lens`; if images are undistorted for the model, also give their intrinsic"
+            )
             yield Finding("wide-pinhole", "warning", camera.name, message, mend)
         yield from _empty(camera)
 
 
 def raw_lens_of(camera: Camera) -> Lens | None:
-    """Return the lens of a camera's raw image, whole or as a recorded distortion; None if it has none that is known."""
+    """Return the lens of a camera's raw image, complete or as a recorded distortion, or None if unknown."""
     if camera.lens is not None or camera.intrinsic is None or camera.distortion is None:
         return camera.lens
     names = RECORDED.get(camera.distortion.model)
@@ -62,9 +70,9 @@ def raw_lens_of(camera: Camera) -> Lens | None:
 
 
 def with_content(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Return which pixels (..., 2) of the images that the model is given show something that the raw image has.
+    """Return which pixels (..., 2) of the images given to the model have content in the raw image.
 
-    All of them for raw images, and for cameras whose lens is not known.
+    Returns all of them for raw images, and for cameras whose lens is unknown.
     """
     lens = raw_lens_of(camera)
     if camera.is_raw or lens is None or camera.intrinsic is None:
@@ -78,15 +86,16 @@ def with_content(camera: Camera, pixels: NDArray[np.float64]) -> NDArray[np.bool
 
 
 def _empty(camera: Camera) -> Iterator[Finding]:
-    """Yield what is said of an undistorted image with pixels that the raw image does not have."""
+    """Yield a finding about an undistorted image with pixels outside of the raw image."""
     if camera.lens is None or camera.is_raw:
         return
     across, down = np.linspace(0, camera.width_px, SAMPLES), np.linspace(0, camera.height_px, SAMPLES)
     pixels = np.stack(np.meshgrid(across, down), axis=-1)
     share = 1.0 - float(with_content(camera, pixels).mean())
     if share > LEAST_EMPTY:
-        message = f"{100 * share:.0f} % of the undistorted image are outside of the raw image, and stay black"
+        message = f"{100 * share:.0f} % of the undistorted image are outside of the raw image and stay black"
         mend = (
-            "the model sees nothing there: choose the undistorted intrinsic with less of it (alpha, balance)"
+            "the model sees nothing there: choose an intrinsic for the undistorted images that "
+            "shows less of it (alpha, balance)"
         )
         yield Finding("lens-no-content", "warning", camera.name, message, mend)

@@ -1,6 +1,6 @@
-"""Lint rules about orientation: which blunder would explain cameras that do not stand upright.
+"""Lint orientations: find the mistake that explains why cameras are not upright.
 
-One camera alone is sometimes explained by two blunders; the one that explains more cameras of the rig wins.
+Two mistakes may explain a single camera; the one that explains more cameras of the rig is reported.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ POSE_RULES = {
     "camera-pitch": "The optical axis is far from horizontal",
 }
 
-# Real cameras pitch up by at most 8 degrees; zoomed ones most.
+# Real cameras pitch up by at most 8 degrees, those with long lenses most.
 UP_DEG = 10.0
-# Steeper than this a camera sees no ground at all.
+# A camera that points up more steeply sees no ground.
 SKY_DEG = 60.0
 
 UPRIGHT = math.cos(math.radians(45))
-# A blunder explains a camera only if mending it makes the camera stand this straight.
+# A mistake explains a camera only if correcting it makes the camera this upright.
 STRAIGHT = math.cos(math.radians(20))
 
 OPTICAL_FROM_OPENGL = np.diag([1.0, -1.0, -1.0])
 
-# Blunders in the order of how common they are: rule, what is said, how to mend it.
+# Mistakes, most common first: rule, message, and how to fix it.
 _BLUNDERS = {
     "inverted": (
         "extrinsic-inverted",
-        "the camera does not stand upright as given, but does if the extrinsic is inverted",
-        "lidar2cam maps lidar points to camera axes, sensor2ego maps camera axes to the vehicle: "
-        "invert what was given, rotation and translation together",
+        "the camera is not upright as given, but is if the extrinsic is inverted",
+        "lidar2cam maps lidar points to camera axes, sensor2ego maps camera axes to the vehicle: invert the given "
+        "pose, rotation and translation together",
     ),
     "body": (
         "camera-axes",
-        "the camera looks straight up as given, but ahead if its axes are x forward, y left, z up",
-        "multiply lidar2cam from the left by the rotation [0 -1 0; 0 0 -1; 1 0 0], body to optical axes, or the "
+        "the camera looks straight up as given, but forward if its axes are x forward, y left, z up",
+        "multiply lidar2cam from the left by the rotation [0 -1 0; 0 0 -1; 1 0 0] from body to optical axes, or the "
         "rotation of sensor2ego from the right by its transpose",
     ),
     "opengl": (
@@ -61,7 +61,7 @@ def check_orientation(views: tuple[View, ...]) -> Iterator[Finding]:
         pitch_deg = math.degrees(view.pitch_rad)
         if upright(view.rotation) > UPRIGHT and pitch_deg > UP_DEG:
             message = f"the optical axis points {pitch_deg:.0f} degrees up"
-            mend = "check the sign of the pitch; vehicle cameras look level or down"
+            mend = "check the sign of the pitch; cameras on vehicles look level or down"
             yield Finding("camera-pitch", "warning", view.camera.name, message, mend)
     fallen = [view for view in views if upright(view.rotation) <= UPRIGHT]
     explained = {view.camera.name: _explanations(view) for view in fallen}
@@ -76,7 +76,7 @@ def check_orientation(views: tuple[View, ...]) -> Iterator[Finding]:
 
 
 def _explanations(view: View) -> list[str]:
-    """Return the blunders that would explain this camera, the most common first."""
+    """Return the mistakes that would explain this camera, most common first."""
     in_lidar = view.camera.as_pinhole().camera_from_lidar[:3, :3]
     inverted = _stands(view.rotation.T) or _stands(in_lidar.T)
     candidates = {
@@ -88,19 +88,19 @@ def _explanations(view: View) -> list[str]:
 
 
 def _stands(rotation: Matrix) -> bool:
-    """Say whether a camera with this rotation stands straight; then its optical axis is level, too."""
+    """Return whether a camera with this rotation is upright; its optical axis is then level."""
     return upright(rotation) > STRAIGHT
 
 
 def _unexplained(view: View) -> Finding:
-    """Return what is said of a camera that is turned in some other way."""
+    """Return the finding about a camera that is turned in some other way."""
     pitch_deg = math.degrees(view.pitch_rad)
     if abs(pitch_deg) > 45:
         message = f"the optical axis points {abs(pitch_deg):.0f} degrees {'up' if pitch_deg > 0 else 'down'}"
-        mend = "check the rotation, unless the camera is meant to look there"
+        mend = "check the rotation, unless the camera is mounted that way on purpose"
         severity: Severity = "error" if pitch_deg > SKY_DEG else "warning"
         return Finding("camera-pitch", severity, view.camera.name, message, mend)
     roll_deg = math.degrees(math.atan2(-view.rotation[0, 2], -view.rotation[1, 2]))
-    mend = "if the images are turned before they reach the model, turn the calibration with them"
+    mend = "if images are rotated before they reach the model, rotate the calibration with them"
     message = f"the camera is rolled by {abs(roll_deg):.0f} degrees"
     return Finding("camera-rolled", "warning", view.camera.name, message, mend)

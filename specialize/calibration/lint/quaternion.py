@@ -1,4 +1,4 @@
-"""Lint rule about quaternions: written with w last, they are found by reading them so."""
+"""Lint quaternions: detect those written with w last."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _LEVEL = 0.9
 
 
 def check_quaternions(profile: CalibrationProfile) -> Iterator[Finding]:
-    """Yield a finding if most cameras stand upright only when their quaternions are read with w last.
+    """Yield a finding if most cameras are upright only when their quaternions are read with w last.
 
-    Only profiles with a vehicle frame can be spelled with quaternions. Either every pose of the file was written so,
-    or the cameras' alone.
+    Only profiles with a vehicle frame can be given as quaternions. Either all poses of the file are written that way,
+    or only the cameras'.
     """
     if profile.ego_from_lidar is None:
         return
@@ -41,14 +41,14 @@ def check_quaternions(profile: CalibrationProfile) -> Iterator[Finding]:
     if all(upright(_w_last(pose)[:3, :3].T) > STRAIGHT for pose in poses):
         count = f"all {len(poses)} do" if len(poses) > 1 else "it does"
         message = (
-            f"{standing} of {len(poses)} cameras stand upright as given; {count} if quaternions are read as "
-            "[x, y, z, w]"
+            f"{standing} of {len(poses)} cameras are upright as given; {count} if quaternions are read as [x, y, z, "
+            "w]"
         )
-        mend = "rotation_wxyz has w first: write [w, x, y, z] in every pose, lidar2ego included"
+        mend = "rotation_wxyz has w first: write [w, x, y, z] in every pose, including lidar2ego"
         yield Finding("quaternion-order", "error", "", message, mend)
 
 
 def _w_last(pose: Matrix) -> Matrix:
-    """Return the (4, 4) pose that was meant if its quaternion, given as (w, x, y, z), was written (x, y, z, w)."""
+    """Return the intended (4, 4) pose if its quaternion, read as (w, x, y, z), was written as (x, y, z, w)."""
     x, y, z, w = quaternion_from_rotation(pose[:3, :3])
     return rigid(rotation_from_quaternion((w, x, y, z)), pose[:3, 3])

@@ -1,4 +1,4 @@
-"""Lint rules about the cameras together: order, twins, blind sectors, the ground near the car."""
+"""Lint the cameras as a rig: their order, duplicates, blind sectors, and the ground near the car."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.view import View, angle_between_rad, sees
 
 RIG_RULES = {
-    "camera-twins": "Two cameras look the same way",
+    "camera-twins": "Two cameras look in the same direction",
     "camera-order": "The cameras are not in the model's order",
-    "blind-sector": "No camera sees a whole sector around the vehicle",
+    "blind-sector": "No camera covers a whole sector around the vehicle",
     "ground-unseen": "No camera sees the ground near the vehicle",
 }
 
@@ -25,15 +25,15 @@ TWIN_RAD = math.radians(2.0)
 BLIND_SECTOR_DEG = 15
 SECTOR_HEIGHTS_M = (-1.8, -0.5, 0.5)
 NEAR_GROUND_M = 12.0
-BEARING_STEP = 5  # degrees; no camera is so narrow
-# Where the ground is if the vehicle frame is unknown, in the lidar frame.
+BEARING_STEP = 5  # degrees; no camera is that narrow
+# Height of the ground in the lidar frame if the vehicle frame is unknown.
 GROUND_BELOW_LIDAR_M = -1.8
 
 
 def check_rig(
     profile: CalibrationProfile, views: tuple[View, ...], camera_order: Sequence[str]
 ) -> Iterator[Finding]:
-    """Yield what is suspicious about the cameras together."""
+    """Yield findings about the cameras as a rig."""
     yield from _twins(views)
     yield from _order(profile.camera_names(), camera_order)
     yield from _blind_sectors(profile)
@@ -41,7 +41,7 @@ def check_rig(
 
 
 def _twins(views: tuple[View, ...]) -> Iterator[Finding]:
-    """Compare all pairs of cameras for the same heading and the same lens."""
+    """Compare the heading and the lens of every pair of cameras."""
     for first, second in combinations(views, 2):
         apart = max(
             angle_between_rad(first.heading_rad, second.heading_rad), abs(first.pitch_rad - second.pitch_rad)
@@ -53,10 +53,14 @@ def _twins(views: tuple[View, ...]) -> Iterator[Finding]:
         if np.array_equal(first.camera.image_from_lidar, second.camera.image_from_lidar):
             message = f"{names} have the same matrices"
             yield Finding(
-                "camera-twins", "error", second.camera.name, message, "one of them was copied: calibrate it"
+                "camera-twins",
+                "error",
+                second.camera.name,
+                message,
+                "one of them was copied: calibrate that camera",
             )
         else:
-            message = f"{names} look the same way, {math.degrees(apart):.1f} degrees apart"
+            message = f"{names} look in the same direction, {math.degrees(apart):.1f} degrees apart"
             mend = "unless they are a stereo pair, check which extrinsic belongs to which camera"
             yield Finding("camera-twins", "warning", second.camera.name, message, mend)
 
@@ -66,21 +70,23 @@ def _order(names: tuple[str, ...], wanted: Sequence[str]) -> Iterator[Finding]:
     if not wanted or names == tuple(wanted):
         return
     if sorted(names) == sorted(wanted):
-        message = f"the order is {', '.join(names)}; the model's is {', '.join(wanted)}"
+        message = f"the order is {', '.join(names)}; the model expects {', '.join(wanted)}"
         yield Finding(
-            "camera-order", "error", "", message, "reorder `cameras:` (and the images) as the model has them"
+            "camera-order", "error", "", message, "reorder `cameras:` (and the images) to match the model"
         )
     elif len(names) != len(wanted):
-        message = f"{len(names)} cameras, the model has {len(wanted)}"
-        yield Finding("camera-order", "error", "", message, f"give exactly: {', '.join(wanted)}")
+        message = f"the profile has {len(names)} cameras, the model {len(wanted)}"
+        yield Finding(
+            "camera-order", "error", "", message, f"list exactly these cameras: {', '.join(wanted)}"
+        )
     else:
         strangers = ", ".join(name for name in names if name not in wanted)
-        message = f"cameras that the model does not name: {strangers}; their order cannot be checked"
+        message = f"the model does not know these cameras: {strangers}; their order cannot be checked"
         yield Finding("camera-order", "warning", "", message, f"the model's order is {', '.join(wanted)}")
 
 
 def _blind_sectors(profile: CalibrationProfile) -> Iterator[Finding]:
-    """Find sectors 20 m around the lidar that no camera sees at any of three heights."""
+    """Find sectors, at 20 m around the lidar, that no camera sees at any of three heights."""
     points = np.concatenate([_ring(profile, 20.0, height_m) for height_m in SECTOR_HEIGHTS_M])
     seen = np.zeros(360, dtype=bool)
     for camera in profile.cameras:
@@ -90,12 +96,15 @@ def _blind_sectors(profile: CalibrationProfile) -> Iterator[Finding]:
         if width >= BLIND_SECTOR_DEG:
             low, high = (math.remainder(degrees, 360) for degrees in (start, start + width))
             message = f"no camera sees the {width} degrees from {low:+.0f} to {high:+.0f} around {frame}"
-            mend = "expected of a partial rig; else check the cameras beside the gap (0 is along x, left +)"
+            mend = (
+                "normal for a partial rig; otherwise check the cameras next to the gap (0 is along "
+                "x, left is positive)"
+            )
             yield Finding("blind-sector", "warning", "", message, mend)
 
 
 def _ground(profile: CalibrationProfile) -> Iterator[Finding]:
-    """Check that some camera sees some ground within a few metres."""
+    """Check that at least one camera sees ground within a few metres."""
     rings = [
         _ground_ring(profile, float(radius_m))[::BEARING_STEP]
         for radius_m in np.arange(1.0, NEAR_GROUND_M, 0.5)
@@ -114,13 +123,13 @@ def _ground(profile: CalibrationProfile) -> Iterator[Finding]:
 
 
 def _ring(profile: CalibrationProfile, radius_m: float, height_m: float) -> Matrix:
-    """Return one point a degree (360, 3) around the lidar, level in the vehicle, in the lidar frame."""
+    """Return one point per degree (360, 3) around the lidar, level in the vehicle, in the lidar frame."""
     points = _circle(radius_m, height_m)
     return points if profile.ego_from_lidar is None else points @ profile.ego_from_lidar[:3, :3]
 
 
 def _ground_ring(profile: CalibrationProfile, radius_m: float) -> Matrix:
-    """Return one ground point a degree (360, 3) below and around the lidar, in the lidar frame."""
+    """Return one ground point per degree (360, 3) below and around the lidar, in the lidar frame."""
     if profile.ego_from_lidar is None:
         return _circle(radius_m, GROUND_BELOW_LIDAR_M)
     in_ego = _circle(radius_m, 0.0)
@@ -138,7 +147,7 @@ def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Return start and length of every run of true flags on a circle."""
     if flags.all():
         return [(0, len(flags))]
-    first = int(np.argmin(flags))  # a false flag, where no run can be cut in two
+    first = int(np.argmin(flags))  # a false flag, so that no run is cut in two
     runs: list[tuple[int, int]] = []
     length = 0
     for step in range(1, len(flags) + 1):

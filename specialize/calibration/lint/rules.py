@@ -1,7 +1,8 @@
-"""Lint a calibration: the classic blunders, each with how to mend it.
+"""Lint a calibration: check it for common mistakes, and say how to fix each one.
 
-A profile that loads is consistent with itself; the lint asks whether it can be a vehicle. Every rule
-has a real mistake behind it. Errors are what no model can work with; warnings are for a person to see.
+A profile that loads is consistent; the lint checks whether it can belong to a real vehicle. Every rule is based on
+a mistake seen in practice. An error means that no model can work with the profile; a warning needs a person's
+judgement.
 """
 
 from __future__ import annotations
@@ -47,11 +48,11 @@ RULES = {
 
 
 def lint(profile: CalibrationProfile, expected: Expected = ANYTHING) -> tuple[Finding, ...]:
-    """Return everything suspicious about a profile, in the order of cameras, the rig last.
+    """Return all findings about a profile, in the order of the cameras, those about the rig last.
 
     Args:
         profile: The calibration.
-        expected: What a model expects of it, as far as that is known.
+        expected: What a model expects of it, as far as it is stated.
     """
     views = views_of(profile)
     found: list[Finding] = []
@@ -74,19 +75,20 @@ def _lens(view: View, profile: CalibrationProfile) -> Iterator[Finding]:
     name, k = view.camera.name, view.intrinsic
     if abs(k[0, 0] / k[1, 1] - 1) > 0.05:
         message = f"fx and fy differ by {100 * abs(k[0, 0] / k[1, 1] - 1):.0f} %"
-        mend = "if the image was resized, both axes must have been scaled by their own factor"
+        mend = "if the image was resized, scale each axis by its own factor"
         yield Finding("pixel-aspect", "warning", name, message, mend)
     hfov_deg = math.degrees(view.hfov_rad)
     if not 15 <= hfov_deg <= (360 if view.camera.is_raw else 150):
         message = f"the horizontal field of view is {hfov_deg:.1f} degrees"
         mend = (
-            "check that focal length and size_px are in the same pixels; wider lenses need undistortion first"
+            "check that the focal length and size_px refer to the same image size; undistort "
+            "wider lenses first"
         )
         yield Finding("field-of-view", "warning", name, message, mend)
 
 
 def _principal_point(view: View) -> Iterator[Finding]:
-    """Check where the principal point lies: off by one factor on both axes, it is of another resolution."""
+    """Check the position of the principal point: if both axes are off by one factor, it is for another resolution."""
     camera = view.camera
     size = np.array([camera.width_px, camera.height_px])
     ratio = view.intrinsic[:2, 2] / (size / 2)
@@ -97,19 +99,22 @@ def _principal_point(view: View) -> Iterator[Finding]:
         guess = " x ".join(str(round(value)) for value in size * scale)
         message = f"{point} is the centre of a {guess} image, not of {image}"
         mend = (
-            f"scale the intrinsic's first two rows by {1 / scale:.3g}, or state the size it was calibrated at"
+            f"scale the first two rows of the intrinsic by {1 / scale:.3g}, or state the size it "
+            "was calibrated at"
         )
         yield Finding("intrinsic-resolution", "error", camera.name, message, mend)
     elif (np.abs(ratio - 1) >= 1).any():
         mend = "check crop offsets: cropping subtracts the offset from cx and cy"
         yield Finding("principal-point", "error", camera.name, f"{point} is outside the {image} image", mend)
     elif (np.abs(ratio - 1) > 0.6).any():
-        mend = "expected for images that are cropped on one side only; otherwise check crop offsets"
-        yield Finding("principal-point", "warning", camera.name, f"{point} is near the edge of {image}", mend)
+        mend = "expected if images are cropped on one side only; otherwise check crop offsets"
+        yield Finding(
+            "principal-point", "warning", camera.name, f"{point} is near the edge of the {image} image", mend
+        )
 
 
 def _scale(view: View, profile: CalibrationProfile) -> Iterator[Finding]:
-    """Check that a bare lidar2img measures depth in metres."""
+    """Check that a bare lidar2img has depth in metres."""
     length = float(np.linalg.norm(view.camera.image_from_lidar[2, :3]))
     if abs(length - 1) > 1e-3:
         message = f"the third row of lidar2img has length {length:.4g}, so depth is not in metres"
@@ -129,9 +134,9 @@ def _position(view: View, profile: CalibrationProfile) -> Iterator[Finding]:
         message = f"the camera's centre is {distance_m:.4g} m from the lidar"
         millimetres = distance_m / 1000 < CENTRE_LIMIT_M and distance_m > 100
         mend = (
-            "translations are metres, these look like millimetres"
+            "translations are in metres, these look like millimetres"
             if millimetres
-            else "check units and the direction of the extrinsic"
+            else "check the units and the direction of the extrinsic"
         )
         yield Finding("centre-far", "error", name, message, mend)
     elif distance_m < 1e-6:
@@ -154,18 +159,18 @@ def _position(view: View, profile: CalibrationProfile) -> Iterator[Finding]:
 
 
 def _distortion(view: View, profile: CalibrationProfile) -> Iterator[Finding]:
-    """Note a lens model that the geometry does not apply."""
+    """Report a lens model that the projection does not apply."""
     lens = view.camera.distortion
     if lens is not None and any(lens.coefficients):
         message = (
-            f"the raw image is distorted ({lens.model}); projections here are those of the undistorted image"
+            f"the raw image is distorted ({lens.model}); the projection is that of the undistorted image"
         )
         yield Finding(
             "lens-distortion",
             "note",
             view.camera.name,
             message,
-            "undistort images before the model, with this intrinsic",
+            "undistort images before the model, to this intrinsic",
         )
 
 

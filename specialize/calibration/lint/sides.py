@@ -1,4 +1,4 @@
-"""Lint rules about names and headings: does a camera look where its name says, and if not, whose place has it taken?"""
+"""Lint names against headings: find cameras that do not look where their names say, and swapped pairs."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.view import View
 
 SIDE_RULES = {
-    "camera-swapped": "Two cameras look where the other one's name says",
+    "camera-swapped": "Each of two cameras looks where the other one's name says",
     "name-heading": "A camera does not look where its name says",
 }
 
-# Sides that a name may state, as the interval of headings in degrees from the front; left is positive.
+# Sides that a name may state, as intervals of headings in degrees from the front; left is positive.
 SIDES = {"left": (5, 175), "right": (-175, -5), "front": (-100, 100), "back": (80, 280), "rear": (80, 280)}
 
 
 def check_sides(
     profile: CalibrationProfile, views: tuple[View, ...], points: ExpectedPoints | None
 ) -> Iterator[Finding]:
-    """Yield the cameras that look elsewhere than their names say."""
+    """Yield findings about cameras that do not look where their names say."""
     front_deg = _front_of_level(profile, views, points)
     if front_deg is None:
         return
@@ -43,10 +43,13 @@ def check_sides(
             continue
         taken |= {first, second}
         message = (
-            f"{first} looks {headings[first]:+.0f} degrees and {second} {headings[second]:+.0f} (left is positive), "
-            "each where the other one's name says"
+            f"{first} looks {headings[first]:+.0f} degrees and {second} {headings[second]:+.0f} degrees (left is "
+            "positive), each where the other one's name says"
         )
-        mend = f"exchange the matrices of {first} and {second}, or their names; if every side is wrong, y is mirrored"
+        mend = (
+            f"swap the matrices of {first} and {second}, or their names; if all sides are wrong, y is "
+            "mirrored"
+        )
         yield Finding("camera-swapped", "error", first, message, mend)
     for name in wrong:
         if name not in taken:
@@ -57,7 +60,7 @@ def check_sides(
 
 
 def contradicted(name: str, heading_deg: float) -> str:
-    """Return the side that a name states and a heading contradicts; empty if there is none."""
+    """Return the side that a name states and a heading contradicts, or an empty string."""
     words = name.lower()
     for side, (low, high) in SIDES.items():
         if side in words and not (low <= heading_deg <= high or low <= heading_deg + 360 <= high):
@@ -68,7 +71,7 @@ def contradicted(name: str, heading_deg: float) -> str:
 def _front_of_level(
     profile: CalibrationProfile, views: tuple[View, ...], points: ExpectedPoints | None
 ) -> float | None:
-    """Return where the front is in the frame of the views' headings, degrees; None if nothing says it."""
+    """Return the heading of the front in the frame of the views' headings, in degrees, or None if it is unknown."""
     if profile.ego_from_lidar is not None:
         return 0.0
     return FRONT_DEG[points.x] if points is not None else front_heading_deg(profile, views)

@@ -71,5 +71,5 @@ def test_wrong_names_and_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="expected a feather table"):
         argoverse2.read(log)
     (log / "calibration" / "intrinsics.feather").unlink()
-    with pytest.raises(InputError, match="expected a feather file, got nothing there"):
+    with pytest.raises(InputError, match="expected a feather file, got no such file"):
         argoverse2.read(log)

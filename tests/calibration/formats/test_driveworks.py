@@ -119,7 +119,7 @@ def test_driveworks_says_what_it_cannot_take(tmp_path: Path) -> None:
         driveworks.read(rig_file(tmp_path, sensor(properties={**properties, "Model": "ocam"})))
     with pytest.raises(InputError, match="at most 6 coefficients, got 7"):
         driveworks.read(rig_file(tmp_path, sensor(properties={**properties, "bw-poly": BACKWARD + " 0 0"})))
-    with pytest.raises(InputError, match="say pose=nominal"):
+    with pytest.raises(InputError, match="use pose=nominal"):
         driveworks.read(rig_file(tmp_path, sensor()), pose="actual")
     bare = {key: value for key, value in sensor(**CORRECTED).items() if key != "nominalSensor2Rig_FLU"}
     bare["nominalSensor2Rig"] = {"quaternion": [0, 0, 0, 1], "t": [0, 0, 0]}

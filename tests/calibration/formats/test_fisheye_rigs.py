@@ -178,7 +178,7 @@ def test_woodscape_files_of_one_image_are_chosen(tmp_path: Path) -> None:
     for image in ("00001", "00002"):
         for name in ("RV", "MVR", "MVL", "FV"):
             write(tmp_path / f"{image}_{name}.json", json.dumps({**FRONT, "name": name}))
-    with pytest.raises(InputError, match="say image=NAME"):
+    with pytest.raises(InputError, match="set image=NAME"):
         woodscape.read(tmp_path)
     profile = woodscape.read(tmp_path, image="00002")
     assert profile.camera_names() == ("FV", "MVL", "MVR", "RV")

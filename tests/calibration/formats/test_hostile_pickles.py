@@ -77,7 +77,7 @@ def test_text_of_something_else_is_refused(tmp_path: Path) -> None:
     """Lists of lists of lists would be written out at full length."""
     path = tmp_path / "infos.pkl"
     path.write_bytes(b"c_codecs\nencode\n((lVlatin1\ntR.")
-    with pytest.raises(InputError, match=r"_codecs\.encode of something else than text"):
+    with pytest.raises(InputError, match=r"_codecs\.encode of something other than text"):
         read_pickle(path)
 
 

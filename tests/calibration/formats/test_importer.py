@@ -22,9 +22,9 @@ from tests.calibration.formats.rigs import OTHER, real, write
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_states_its_frames_and_has_plain_options(name: str) -> None:
-    """A module has a docstring with its traps, and `read(path, ...)` with str, int or bool options."""
+    """A module has a docstring with its pitfalls, and `read(path, ...)` with str, int or bool options."""
     text = description_of(name)
-    assert "Traps:" in text
+    assert "Pitfalls:" in text
     read = import_module(FORMATS[name]).read
     assert next(iter(inspect.signature(read).parameters)) == "path"
     for option, default in options_of(name).items():

@@ -100,7 +100,7 @@ def test_a_chain_and_imu_poses_that_disagree_are_refused(tmp_path: Path) -> None
         ("intrinsics", [1, 2, 3], r"cam1.intrinsics: expected 4 numbers \[fu, fv, pu, pv\], got a list of 3"),
         ("distortion_model", "magic", "cam1.distortion_model: expected radtan, equidistant, fov or none"),
         ("resolution", None, "cam1: expected the key 'resolution'"),
-        ("T_cn_cnm1", None, "cam1: expected the key 'T_cn_cnm1', got nothing there"),
+        ("T_cn_cnm1", None, "cam1: expected the key 'T_cn_cnm1', got nothing"),
         (
             "T_cn_cnm1",
             [[2, 0, 0, 0], [0, 2, 0, 0], [0, 0, 2, 0], [0, 0, 0, 1]],

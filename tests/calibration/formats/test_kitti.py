@@ -61,7 +61,7 @@ def test_a_missing_line_and_a_short_line_are_named(tmp_path: Path) -> None:
     text = path.read_text()
     path.write_text(text.replace("R0_rect", "R1_rect"))
     with pytest.raises(
-        InputError, match=r"expected the line 'R0_rect', got nothing there\n\nhint: did you mean 'R1_rect'"
+        InputError, match=r"expected the line 'R0_rect', got nothing\n\nhint: did you mean 'R1_rect'"
     ):
         kitti_object.read(path)
     path.write_text("R0_rect: 1 2 3\n" + text.replace("R0_rect", "R1_rect"))

@@ -100,7 +100,7 @@ def test_free_names_are_given_with_map(tmp_path: Path) -> None:
     """An unknown name is an error that lists what the file has, until it is mapped."""
     camera = real(OTHER).cameras[0]
     path = write(tmp_path / "a.yaml", yaml_text(camera, Kleft=camera.k, pose_of_cam=camera.lidar2cam))
-    with pytest.raises(InputError, match=r"say map=intrinsic=NAME; this file has: .*Kleft, pose_of_cam"):
+    with pytest.raises(InputError, match=r"set map=intrinsic=NAME; this file has: .*Kleft, pose_of_cam"):
         opencv.read(path)
     np.testing.assert_allclose(one(path, map="intrinsic=Kleft, extrinsic=pose_of_cam"), camera.lidar2cam)
     with pytest.raises(InputError, match="expected an extrinsic"):
@@ -114,7 +114,7 @@ def test_the_image_size_may_have_to_be_said(tmp_path: Path) -> None:
     camera = real(OTHER).cameras[0]
     text = "%YAML:1.0\n" + matrix_yaml("K", camera.k) + matrix_yaml("lidar2cam", camera.lidar2cam)
     path = write(tmp_path / "a.yaml", text)
-    with pytest.raises(InputError, match="expected the image size, got nothing there"):
+    with pytest.raises(InputError, match="expected the image size, got nothing"):
         opencv.read(path)
     assert opencv.read(path, size="1600x900").sizes_px().tolist() == [[1600, 900]]
 

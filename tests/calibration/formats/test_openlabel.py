@@ -111,7 +111,7 @@ def test_a_fisheyes_centre_is_counted_from_the_middle(final: bool, tmp_path: Pat
     file = save(tmp_path, document(LEFT=camera(intrinsics_fisheye=corner)))
     again = openlabel.read(file, points="LEFT", centre="corner")
     np.testing.assert_allclose(seen(again, "LEFT", point)[0], 643.9, atol=1e-9)
-    with pytest.raises(InputError, match="say centre=corner"):
+    with pytest.raises(InputError, match="use centre=corner"):
         openlabel.read(file, points="LEFT")
 
 

@@ -1,4 +1,4 @@
-"""Each classic blunder is found in a rig that had it put in, and sound rigs are left alone."""
+"""The lint finds each common mistake in a rig made with it, and nothing in sound rigs."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tests.shared_files import calibrations, profile_document, raw_calibration
 
 
 @pytest.mark.parametrize("blunder", BLUNDERS)
-def test_a_classic_blunder_is_found_and_its_mending_named(blunder: str) -> None:
-    """Every blunder raises its own rule, with the numbers and a remedy."""
+def test_a_common_mistake_is_found_with_a_remedy(blunder: str) -> None:
+    """Every mistake raises its own rule, with numbers in the message and a remedy."""
     profile, code, severity, text = BLUNDERS[blunder]
     found = [finding for finding in lint(profile, MODEL) if finding.code == code]
     assert found, lint(profile, MODEL)
@@ -34,14 +34,14 @@ def test_a_classic_blunder_is_found_and_its_mending_named(blunder: str) -> None:
 
 
 def test_every_rule_has_a_blunder() -> None:
-    """No rule is left that nothing here can make fire; the lens note has its own test."""
+    """Every rule is raised by a mistake in this file; the lens note has its own test."""
     made = {code for _, code, _, _ in BLUNDERS.values()} | {code for _, code, _ in PREPARATIONS.values()}
     assert made | {"lens-distortion", "points-origin"} == set(RULES)
 
 
 @pytest.mark.parametrize("blunder", PREPARATIONS)
-def test_an_image_preparation_that_cannot_be_is_an_error(blunder: str) -> None:
-    """A scaled image that no padding makes the network's is told with the share that is lost."""
+def test_an_impossible_image_preparation_is_an_error(blunder: str) -> None:
+    """A scaled image that no padding turns into the network's is an error that states the difference."""
     model, code, text = PREPARATIONS[blunder]
     found = lint(CAR42, model)
     assert [(finding.code, finding.severity) for finding in found] == [(code, "error")] * 6
@@ -54,12 +54,14 @@ def test_preparations_of_real_models_are_left_alone(preparation: str) -> None:
     assert lint(CAR42, SOUND_PREPARATIONS[preparation]) == ()
 
 
-def test_points_of_the_vehicle_are_told_from_a_lidars() -> None:
-    """A model in the vehicle frame refuses a lidar's points, and takes the vehicle's own."""
+def test_points_of_the_vehicle_are_distinguished_from_a_lidars() -> None:
+    """A model in the vehicle frame rejects points of a lidar, and accepts points of the vehicle."""
     model = Expected(points=ExpectedPoints("forward", "ego"))
     (found,) = lint(x_forward(), model)
     assert (found.code, found.severity) == ("points-origin", "error")
-    assert found.message == "the points are a lidar's, 1.83 m above the ground; the model's are the vehicle's"
+    assert found.message == (
+        "the points are in a lidar frame, 1.83 m above the ground; the model expects the vehicle frame"
+    )
     assert lint(vehicle_points(), model) == ()
 
 
@@ -78,8 +80,8 @@ def vehicle_points() -> CalibrationProfile:
     return dataclasses.replace(rig, cameras=cameras, ego_from_lidar=np.eye(4))
 
 
-def test_one_cause_is_told_once() -> None:
-    """What six cameras have in common is one line, and what follows from it is only named."""
+def test_one_cause_is_reported_once() -> None:
+    """A mistake common to six cameras is one line, and its consequences are only named."""
     (group,) = grouped(lint(everywhere(lambda pose: TO_BODY @ pose), MODEL), CAR42.camera_names())
     assert group.text.startswith("all 6 cameras: the camera looks straight up as given")
     assert "explains: " in str(group) and group.follows
@@ -88,7 +90,7 @@ def test_one_cause_is_told_once() -> None:
 
 
 def test_figures_of_the_first_camera_stand_for_all() -> None:
-    """Where six cameras differ in a number only, the line names the camera whose number it shows."""
+    """If the findings of six cameras differ in a number only, the line names the camera whose number it shows."""
     (group,) = grouped(lint(everywhere(millimetres), MODEL), CAR42.camera_names())
     assert group.text.startswith("all 6 cameras; of CAM_FRONT: the camera's centre is ")
     two = [finding for finding in lint(everywhere(millimetres)) if finding.camera.startswith("CAM_BACK_")]
@@ -97,7 +99,7 @@ def test_figures_of_the_first_camera_stand_for_all() -> None:
     )
 
 
-def test_findings_of_the_rig_are_all_told() -> None:
+def test_all_findings_of_the_rig_are_reported() -> None:
     """Two blind sectors are one group, with both of them in its text."""
     blind = [
         Finding("blind-sector", "warning", "", f"no camera looks {where}", "add a camera")
@@ -126,7 +128,7 @@ def test_a_distorted_image_is_noted() -> None:
 
 @pytest.mark.parametrize("path", sorted(PROFILES.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_authored_rigs_are_clean(path: object) -> None:
-    """The shipped profiles have nothing to complain about, but for pairs that look the same way on purpose."""
+    """The shipped profiles have no findings, except for pairs that look in the same direction on purpose."""
     profile = load_profile(path)  # type: ignore[arg-type]
     expected = ["camera-twins"] if profile.vehicle in STEREO else []
     assert [finding.code for finding in lint(profile)] == expected
@@ -168,12 +170,12 @@ def fitting(name: str, profile: CalibrationProfile) -> Expected:
 
 
 def test_findings_are_plain_values_and_readable_lines() -> None:
-    """JSON has the fields by name; text says severity, rule, camera, and how to mend it."""
+    """JSON has the fields by name; text has severity, rule, camera, message, and how to fix it."""
     finding = lint(with_lens(lambda k: HALF @ k))[0]
     assert json.loads(json.dumps(findings_to_json([finding])))[0]["code"] == "intrinsic-resolution"
     first, second = str(finding).splitlines()
     assert first.startswith("error intrinsic-resolution: CAM_FRONT: the principal point")
     assert (
         second
-        == "    mend: scale the intrinsic's first two rows by 1.97, or state the size it was calibrated at"
+        == "    fix: scale the first two rows of the intrinsic by 1.97, or state the size it was calibrated at"
     )

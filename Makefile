@@ -63,7 +63,7 @@ evidence-models: install ## every model family built for car42 in both layouts: 
 
 evidence-relink: install ## tables of 10,000 vehicles by both executors for every model in both layouts, COUNT=N for fewer, into benchmarks/results/relink.json
 	for model in bevformer_tiny bevformer_small bevformer_base surroundocc; do for layout in ragged padded; do \
-	  $(BIN)/python tools/relink_evidence.py $$model --layout $$layout --count $(or $(COUNT),10000) || exit 1; done; done
+	  $(BIN)/python tools/relink_evidence.py $$model --layout $$layout --count $(or $(COUNT),10000) --kept build/relink || exit 1; done; done
 
 mutants: install ## change the compiler's meaning in one place at a time and see which checks notice (an hour): docs/concepts/mutants.md
 	$(TEST_ENV) $(BIN)/python tools/mutants/campaign.py --jobs $(WORKERS) --write docs/mutants.json

@@ -32,25 +32,35 @@ SPEC = ModelSpec(
 )
 
 
-def write_lift(folder: Path, order: str = "yx") -> Path:
-    """Write `lift.onnx` and its sidecar into a folder; return the model's path; cells are counted in an order."""
+def write_lift(folder: Path, order: str = "yx", second: tuple[int, int] | None = None) -> Path:
+    """Write `lift.onnx` and its sidecar into a folder; return the model's path; see `lift_model`."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "lift.onnx"
-    onnx.save(lift_model(order), path)
+    onnx.save(lift_model(order, second), path)
     path.with_suffix(".model.yaml").write_text(SPEC.to_text())
     return path
 
 
-def lift_model(order: str = "yx") -> onnx.ModelProto:
+def lift_model(order: str = "yx", second: tuple[int, int] | None = None) -> onnx.ModelProto:
     """Return the model: weights (N, D, h, w) and features (N, C, h, w) in, sums of cells (cells, C) out.
 
     Args:
         order: The axes that cells are counted by, slowest first.
+        second: Number of cells along x and y that the same points are added to once more, with features of their own.
     """
-    make, count = GraphMaker(), X_CELLS * Y_CELLS
+    make, sizes = GraphMaker(), {"bev": (X_CELLS, Y_CELLS)} | ({"second": second} if second else {})
     weights = make.input("weights", (CAMERAS, DEPTHS, ROWS, COLUMNS))
-    features = make.input("features", (CAMERAS, CHANNELS, ROWS, COLUMNS))
-    cells = cells_of(make, make.input("img2lidar", (1, CAMERAS, 4, 4)), order)
+    img2lidar = make.input("img2lidar", (1, CAMERAS, 4, 4))
+    outputs = {}
+    for name, (x_cells, y_cells) in sizes.items():
+        features = make.input("features" + name.removeprefix("bev"), (CAMERAS, CHANNELS, ROWS, COLUMNS))
+        cells = cells_of(make, img2lidar, order, (x_cells, y_cells))
+        outputs[name] = _pooled(make, weights, features, cells, x_cells * y_cells)
+    return make.model(**outputs)
+
+
+def _pooled(make: GraphMaker, weights: str, features: str, cells: str, count: int) -> str:
+    """Return the sums (cells, C)."""
     by_pixel = make.op("Transpose", features, perm=[0, 2, 3, 1])  # (N, h, w, C)
     product = make.op(
         "Mul", make.op("Unsqueeze", weights, make.const([4])), make.op("Unsqueeze", by_pixel, make.const([1]))
@@ -58,10 +68,12 @@ def lift_model(order: str = "yx") -> onnx.ModelProto:
     rows = make.op("Reshape", product, make.const([CAMERAS * DEPTHS * ROWS * COLUMNS, CHANNELS]))
     zeros = make.const(np.zeros((count + 1, CHANNELS), np.float32))
     added = make.op("ScatterND", zeros, make.op("Unsqueeze", cells, make.const([1])), rows, reduction="add")
-    return make.model(bev=make.op("Slice", added, make.const([0]), make.const([count]), make.const([0])))
+    return make.op("Slice", added, make.const([0]), make.const([count]), make.const([0]))
 
 
-def cells_of(make: GraphMaker, img2lidar: str, order: str) -> str:
+def cells_of(
+    make: GraphMaker, img2lidar: str, order: str, counts: tuple[int, int] = (X_CELLS, Y_CELLS)
+) -> str:
     """Return the cell of every point (N * D * h * w,), counted in an order; X * Y outside."""
     axes = (
         np.linspace(2.0, 23.0, DEPTHS),
@@ -72,7 +84,7 @@ def cells_of(make: GraphMaker, img2lidar: str, order: str) -> str:
     points = np.stack([u * depth, v * depth, depth, np.ones_like(depth)])  # (4, D * h * w)
     lidar = make.op("MatMul", img2lidar, make.const(points))  # (1, N, 4, D * h * w), m
     inside, number = "", make.const(0)
-    for row, size in (("xy".index(axis), {"x": X_CELLS, "y": Y_CELLS}[axis]) for axis in order):
+    for row, size in (("xy".index(axis), counts["xy".index(axis)]) for axis in order):
         low, high = RANGE_M[row], RANGE_M[row + 3]
         place = make.op("Slice", lidar, make.const([row]), make.const([row + 1]), make.const([2]))
         scaled = make.op("Div", make.op("Sub", place, make.const(low)), make.const((high - low) / size))
@@ -84,5 +96,5 @@ def cells_of(make: GraphMaker, img2lidar: str, order: str) -> str:
         )
         inside = make.op("And", inside, fits) if inside else fits
         number = make.op("Add", make.op("Mul", number, make.const(size)), index)
-    cell = make.op("Where", inside, number, make.const(X_CELLS * Y_CELLS))
+    cell = make.op("Where", inside, number, make.const(math.prod(counts)))
     return make.op("Reshape", cell, make.const([CAMERAS * math.prod((DEPTHS, ROWS, COLUMNS))]))

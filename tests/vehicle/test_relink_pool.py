@@ -23,11 +23,24 @@ from specialize.calibration.camera import Camera
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.profile import CalibrationProfile
+from specialize.compiler.build import build as build_model
 from specialize.errors import StaleError
+from specialize.request import BuildRequest
 from specialize.vehicle.words import Reason
 from tests import shared_files
 from tests.cli.running import CAR42, CAR43, run_here
-from tests.end_to_end.tiny_lift import CAMERAS, CHANNELS, COLUMNS, DEPTHS, ROWS, SPEC, lift_model
+from tests.end_to_end.tiny_lift import (
+    CAMERAS,
+    CHANNELS,
+    COLUMNS,
+    DEPTHS,
+    ROWS,
+    SPEC,
+    X_CELLS,
+    Y_CELLS,
+    lift_model,
+    write_lift,
+)
 from tests.vehicle import compiling, linking
 from tests.vehicle.linking import Linker, compare, vehicles
 from tests.vehicle.test_relink import agree, finished, one_camera, started
@@ -106,6 +119,38 @@ def test_the_engine_pools_for_another_car(pooled: Path) -> None:
     (found,) = engine.run(None, feeds | tables)
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-4)
     assert np.abs(wanted).max() > 10
+
+
+@pytest.mark.parametrize("second", [(X_CELLS, Y_CELLS), (4, 5)], ids=["same cells", "fewer cells"])
+def test_points_that_are_pooled_twice(
+    second: tuple[int, int],
+    library: ctypes.CDLL,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Two sums of the same points, into the same cells or into others, are served: executors, engine and command."""
+    monkeypatch.setenv("SPECIALIZE_STORE", str(tmp_path / "store"))
+    model, folder, table = write_lift(tmp_path / "model", second=second), tmp_path / "build", tmp_path / "t"
+    request = {"calib": CAR42, "model": str(model), "mode": "tables", "capacity_over": (CAR43,)}
+    build_model(BuildRequest(**request, output=folder, frames=1))  # type: ignore[arg-type]
+    program, profile = read_link(folder / RELINK), load_profile(CAR43)
+    linker = Linker(library, program)
+    assert 5 < sum(compare(linker, each) for each in (profile, *vehicles(60, seed=90))) < 61
+    ran = run_here(capsys, "table", "--calib", CAR43, "--for", folder, "-o", table)
+    assert ran.code == 0, ran.err
+    random = np.random.default_rng(8)
+    feeds = {"weights": random.random((CAMERAS, DEPTHS, ROWS, COLUMNS)).astype(np.float32)}
+    for name in ("features", "featuressecond"):
+        feeds[name] = random.standard_normal((CAMERAS, CHANNELS, ROWS, COLUMNS)).astype(np.float32)
+    (given,) = SPEC.calibration_arrays(profile).values()
+    original = onnxruntime.InferenceSession(str(model))
+    wanted = original.run(["bev", "second"], feeds | {"img2lidar": given[None].astype(np.float32)})
+    engine = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+    found = engine.run(["bev", "second"], feeds | linked(program, profile, profile.camera_names()))
+    for got, expected, count in zip(found, wanted, (X_CELLS * Y_CELLS, second[0] * second[1]), strict=True):
+        assert expected.shape == (count, CHANNELS)
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-4)
 
 
 def test_the_tool_writes_the_bytes_of_the_command(

@@ -18,6 +18,7 @@ from specialize.binding.capacity_file import Needs
 from specialize.binding.relink.members import levels_of, members_of, site_of
 from specialize.binding.witnessed.disagreement import disagree, sidecar_as_written
 from specialize.model.spec import ModelSpec
+from specialize.rows.capacity import SIDE_BY_SIDE
 from specialize.rows.table_input import MADE, Table
 from specialize.witness.frustum import Frustum, Landing, frustum_of, land
 from specialize.witness.pooling import (
@@ -78,7 +79,9 @@ def _is_rows(member: str, site: str) -> bool:
 def _learned(
     bare: Reading, rows: Sequence[str], contents: Arrays, frustum: Frustum, landing: Landing
 ) -> list[Reading]:
-    """Return the reading of one pooling: none if no table numbers points by all axes, or if it reads them wrong."""
+    """Return the reading of one pooling: none of other cells, or if no table reads points right."""
+    if contents[bare.cells].size != int(np.prod(frustum.cells)) * SIDE_BY_SIDE:
+        return []
     cells = read_places(bare, contents, int(np.prod(frustum.cells)))
     if isinstance(cells, str):
         return []

@@ -52,4 +52,4 @@ def _encoded(value: object) -> float | str:
 
 
 def _decoded(kind: type, value: Any) -> Any:
-    return kind(value)
+    return kind(value) if issubclass(kind, Figure | Path) else value

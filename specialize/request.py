@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from specialize.artifact.manifest import Manifest, Site
+from specialize.artifact.manifest import Manifest
 from specialize.artifact.measured import Measured
 from specialize.calibration.delta import ProfileDelta
 from specialize.errors import UsageError, closest
@@ -181,7 +181,13 @@ class BuildOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryChange:
-    """How the visible queries of one camera differ, summed over the model's grids."""
+    """How the visible queries of one camera differ, over all grids of the model.
+
+    Attributes:
+        gained: Seen now, not before.
+        lost: Seen before, not now.
+        kept: Seen before and now.
+    """
 
     gained: int
     lost: int
@@ -226,31 +232,9 @@ class DriftOutcome:
     state: str = ""
     reason: str = ""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanOutcome:
-    """The visible sets of one calibration for one model, as written to a file.
-
-    Attributes:
-        output: The file.
-        model: Name of the model.
-        vehicle: Name of the vehicle.
-        profile: Digest of the profile.
-        plan: Digest of the visible sets.
-        sites: One entry per grid of the model.
-        seen_by: Per grid, number of queries seen by 0, 1, 2, ... cameras.
-        borderline: Per grid, number of points within rounding of an image border.
-        without_content: Per camera, visible pairs whose pixels undistortion leaves without content.
-        warnings: What a person should know about the calibration.
-    """
-
-    output: Path
-    model: str
-    vehicle: str
-    profile: str
-    plan: str
-    sites: tuple[Site, ...]
-    seen_by: tuple[tuple[int, ...], ...]
-    borderline: tuple[int, ...]
-    without_content: tuple[int, ...] = ()
-    warnings: tuple[str, ...] = ()
+    def next_command(self) -> CommandLine:
+        """Return the command that makes the build serve the second; without words if there is none."""
+        if self.verdict == "other table":
+            profile, build = ("--calib", Path(self.after)), ("--for", Path(self.before))
+            return CommandLine(("specialize", "table", *profile, *build, "-o", "car.safetensors"))
+        return self.again or CommandLine(())

@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterator
 from operator import attrgetter
 
+from msgspec import structs
+
 from specialize.artifact.manifest import Manifest, Site
 from specialize.cli.output import to_text
-from specialize.cli.render_build import flops_json, headline, sites_tables
+from specialize.cli.render_build import headline, sites_tables
+from specialize.cli.schemas.builds import form_of
 from specialize.evidence.costs import KINDS, FormCost, FormsReport
 from specialize.report.costs import MORE_QUANTITIES, costs_remarks, costs_table
 
@@ -80,8 +83,8 @@ def _of_the_forms(manifest: Manifest) -> list[str]:
     computed = sum(site.rows_computed for site in manifest.sites)
     if forms["specialized"].pairs != computed:
         found.append(f"{forms['specialized'].pairs} pairs in the costs, {computed} in the sites")
-    for name, form in flops_json(manifest.flops).items():
-        for key, value in form.items():
+    for name, form in forms.items():
+        for key, value in structs.asdict(form_of(form)).items():
             quantity = f"{key}_flops" if key in ("attention", "model") else key
             if (value is None) != (quantity in forms[name].uncounted):
                 found.append(f"{name}: {key} is {value}")

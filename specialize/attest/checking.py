@@ -20,14 +20,14 @@ _HINT = "name a file *.intoto.json that `specialize attest` wrote"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attested:
-    """What was checked successfully.
+    """`specialize verify --signature --json`.
 
     Attributes:
-        build_dir: The build.
+        build_dir: Folder of the build.
         subjects: Number of its files.
-        signature: The signature; None if none was given.
-        public_key: The public key of the signer.
-        statements: The statements, with the type of each.
+        signature: The signature that was checked; null without one.
+        public_key: The key that it is by; null without a signature.
+        statements: Statement that was checked -> its type.
     """
 
     build_dir: Path

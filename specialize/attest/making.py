@@ -11,7 +11,7 @@ from specialize.artifact import Build, build_digests
 from specialize.artifact.manifest import FILE_NAME
 from specialize.artifact.place import require_outside
 from specialize.attest.provenance import provenance
-from specialize.attest.results import test_result
+from specialize.attest.results import Verdict, test_result
 from specialize.attest.signature import model_statement, unsigned_bundle
 from specialize.attest.signing import signed_bundle
 from specialize.attest.statement import Statement, statement_text
@@ -24,13 +24,13 @@ UNSIGNED, SIGNED = "model.sig.unsigned.json", "model.sig"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attestation:
-    """What was written.
+    """`specialize attest --json`.
 
     Attributes:
-        build_dir: The build.
-        output: The folder.
-        files: Names of the files in it.
-        subjects: Number of files of the build that are named in them.
+        build_dir: Folder of the build.
+        output: Folder of the files.
+        files: Names of the files that were written.
+        subjects: Number of files of the build that they name.
         result: Verdict of the test result.
         signed: Whether a key signed.
     """
@@ -39,7 +39,7 @@ class Attestation:
     output: Path
     files: tuple[str, ...]
     subjects: int
-    result: str
+    result: Verdict
     signed: bool
 
 

@@ -14,7 +14,7 @@ from specialize.artifact.place import require_outside
 from specialize.artifact.tensors import read_tensors, tensors_bytes
 from specialize.binding.borderline import borderline_pairs, borderline_points
 from specialize.binding.capacity_file import rooms_from_json
-from specialize.binding.outcome import TableOutcome
+from specialize.binding.outcome import EngineInput, TableOutcome
 from specialize.binding.relink.program import Program
 from specialize.binding.table_program import (
     OWN_TABLE,
@@ -81,10 +81,11 @@ def make_table(
         output=output,
         build_dir=build_dir,
         vehicle=profile.vehicle,
-        profile=profile.digest,
-        build=build.manifest.digests.build,
+        digests={"profile": profile.digest, "build": build.manifest.digests.build},
         size=len(data),
-        tensors={name: (array.dtype.name, array.shape) for name, array in contents.items()},
+        tensors={
+            name: EngineInput(dtype=array.dtype.name, shape=array.shape) for name, array in contents.items()
+        },
         warnings=fit.warnings,
         borderline=() if bevpool or link is None else borderline_pairs(link, spec, profile),
         borderline_points=() if link is None else borderline_points(link, spec, profile),

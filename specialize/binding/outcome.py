@@ -14,7 +14,7 @@ class BorderlinePair:
         camera: Name of the camera.
         grid: Number of the query's grid.
         query: The query.
-        kept: Whether the tables have a row for it; None if another grid has as many queries, so that it is not known.
+        kept: Whether the tables have a row for it; null if another grid has as many queries, so that it is not known.
     """
 
     camera: str
@@ -32,8 +32,8 @@ class BorderlinePoint:
         depth: Number of its depth.
         row: Number of its row.
         column: Number of its column.
-        cell: The cell that the tables add it to, as the model counts cells; None for none.
-        kept: Whether the tables have it; None if it is not known what they do with it.
+        cell: The cell that the tables add it to, as the model counts cells; null for none.
+        kept: Whether the tables have it; null if it is not known what they do with it.
     """
 
     camera: str
@@ -45,15 +45,22 @@ class BorderlinePoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInput:
+    """A table as an engine takes it: its numpy dtype and shape."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableOutcome:
-    """The tables of one vehicle for the engine of a build, as written to a file.
+    """`specialize table --json`.
 
     Attributes:
         output: The file.
-        build_dir: Directory of the build.
+        build_dir: The build whose engine it is for.
         vehicle: Name of the vehicle.
-        profile: Digest of the profile.
-        build: Digest of the build key.
+        digests: Of its calibration (`profile`), and of the build key (`build`).
         size: Bytes of the file.
         tensors: Type and shape of each table, by the name of the engine's input.
         warnings: What a person should know about the calibration.
@@ -64,10 +71,9 @@ class TableOutcome:
     output: Path
     build_dir: Path
     vehicle: str
-    profile: str
-    build: str
+    digests: dict[str, str]
     size: int
-    tensors: dict[str, tuple[str, tuple[int, ...]]]
+    tensors: dict[str, EngineInput]
     warnings: tuple[str, ...] = ()
     borderline: tuple[BorderlinePair, ...] = ()
     borderline_points: tuple[BorderlinePoint, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -71,16 +71,6 @@ class ProfileDelta:
     removed: tuple[str, ...]
     reordered: bool
     same: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values; each key ends with its unit."""
-        return {
-            "same": self.same,
-            "added": list(self.added),
-            "removed": list(self.removed),
-            "reordered": self.reordered,
-            "cameras": [asdict(camera) for camera in self.cameras],
-        }
 
 
 def compare(first: CalibrationProfile, second: CalibrationProfile) -> ProfileDelta:

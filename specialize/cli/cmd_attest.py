@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from specialize.cli import options
-from specialize.cli.output import emit
-from specialize.cli.render_attest import attest_json, attest_text
+from specialize.cli.results import emit
 
 
 @click.command()
@@ -33,5 +32,4 @@ def command(build_dir: Path, output: Path, key: Path | None, as_json: bool) -> N
     """
     from specialize.attest import attest_build
 
-    data = attest_json(attest_build(build_dir, output, key))
-    emit(data, attest_text(data), as_json)
+    emit("attest", attest_build(build_dir, output, key), as_json)

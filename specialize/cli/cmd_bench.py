@@ -8,9 +8,8 @@ from typing import Any
 import click
 
 from specialize.cli import options
-from specialize.cli.output import emit, say
-from specialize.cli.render_bench import bench_text
-from specialize.record import to_json
+from specialize.cli.output import say
+from specialize.cli.results import emit
 
 
 @click.command()
@@ -29,5 +28,4 @@ def command(build_dir: Path, as_json: bool, **given: Any) -> None:
     """
     from specialize.explain.bench import Timing, bench_build
 
-    bench = bench_build(build_dir, Timing(**given), say)
-    emit(to_json(bench), bench_text(bench, str(build_dir)), as_json)
+    emit("bench", bench_build(build_dir, Timing(**given), say), as_json, str(build_dir))

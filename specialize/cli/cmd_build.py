@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from specialize.cli import options
-from specialize.cli.output import emit, say, warn
-from specialize.cli.render_build import build_json, build_text
+from specialize.cli.output import say, warn
+from specialize.cli.results import emit
 from specialize.request import MODES, BuildRequest
 
 
@@ -84,4 +84,4 @@ def command(as_json: bool, **given: Any) -> None:
 
     outcome = build(BuildRequest(**given), say)
     warn((*outcome.manifest.warnings, *outcome.warnings))
-    emit(build_json(outcome), build_text(outcome), as_json)
+    emit("build", outcome, as_json)

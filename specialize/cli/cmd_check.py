@@ -7,8 +7,7 @@ from pathlib import Path
 import click
 
 from specialize.cli import options
-from specialize.cli.output import emit
-from specialize.cli.render_drift import check_json, check_text
+from specialize.cli.results import emit
 from specialize.explain.drift import check
 
 
@@ -21,6 +20,4 @@ def command(build_dir: Path, calib: Path, as_json: bool) -> int:
 
     Shows for each camera how far it moved, in millimetres, milliradians and pixels, and how many queries change.
     """
-    outcome = check(build_dir, calib)
-    emit(check_json(outcome), check_text(outcome), as_json)
-    return 0 if outcome.fresh else 3
+    return emit("check", check(build_dir, calib), as_json)

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from specialize.cli import options
-from specialize.cli.output import emit, say
-from specialize.cli.render_compare import compare_json, compare_markdown, compare_text
+from specialize.cli.output import print_text, say
+from specialize.cli.results import emit
 
 
 @click.command()
@@ -43,4 +43,9 @@ def command(
     from specialize.explain.compare import compare
 
     rows = compare(models, calibs, Timing(**given) if measured else None, say, allow)
-    emit(compare_json(rows), compare_markdown(rows) if markdown else compare_text(rows), as_json)
+    if not markdown or as_json:
+        emit("compare", rows, as_json)
+        return
+    from specialize.cli.render_compare import compare_markdown
+
+    print_text(compare_markdown(rows))

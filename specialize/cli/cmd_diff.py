@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from specialize.cli import options
-from specialize.cli.output import emit, say
-from specialize.cli.render_drift import diff_json, diff_text
+from specialize.cli.output import say
+from specialize.cli.results import emit
 from specialize.explain.drift import Difference, difference
 from specialize.files.atomic import write_file
 
@@ -35,8 +35,7 @@ def command(
     found = difference(first, second, model, model_spec)
     if report is not None:
         _write(report, found)
-    emit(diff_json(found.outcome), diff_text(found.outcome), as_json)
-    return 0 if found.outcome.fresh else 3
+    return emit("diff", found.outcome, as_json)
 
 
 def _write(report: Path, found: Difference) -> None:

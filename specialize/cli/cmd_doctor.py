@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from specialize.cli import options
-from specialize.cli.output import emit
+from specialize.cli.results import emit
 
 
 @click.command()
@@ -15,9 +15,6 @@ def command(as_json: bool) -> int:
 
     Exits 1 if a required package is missing.
     """
-    from specialize.cli.render_doctor import doctor_json, doctor_text
     from specialize.explain.doctor import examine
 
-    found = examine()
-    emit(doctor_json(found), doctor_text(found), as_json)
-    return 1 if found.missing else 0
+    return emit("doctor", examine(), as_json)

@@ -7,10 +7,9 @@ from pathlib import Path
 import click
 
 from specialize.cli import options
-from specialize.cli.output import emit, say, warn
+from specialize.cli.output import say, warn
+from specialize.cli.results import emit
 from specialize.files.atomic import make_room
-
-SCHEMA = "specialize/export@1"
 
 
 @click.command()
@@ -28,11 +27,14 @@ def command(model: str, checkpoint: Path | None, seed: int, output: Path, as_jso
 
     zoo.spec(model)  # report a wrong name before a missing package
     zoo.require_packages(model)
+    from specialize.cli.schemas.builds import Export
     from specialize.zoo.export import export_generic
 
     make_room(output)
     say(f"exporting {model}")
     made = export_generic(model, checkpoint, output, seed)
     warn(made.warnings)
-    data = {"schema": SCHEMA, "model": model, "output": str(made.path), "weights_digest": made.weights_digest}
-    emit({**data, "warnings": list(made.warnings)}, f"written: {made.path}", as_json)
+    found = Export(
+        model=model, output=made.path, weights_digest=made.weights_digest, warnings=tuple(made.warnings)
+    )
+    emit("export", found, as_json)

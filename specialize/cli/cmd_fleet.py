@@ -9,7 +9,8 @@ import click
 
 from specialize.calibration.formats import FORMATS
 from specialize.cli import options
-from specialize.cli.output import emit, say, warn
+from specialize.cli.output import say, warn
+from specialize.cli.results import emit
 from specialize.cli.shares import SHARE
 
 if TYPE_CHECKING:
@@ -53,12 +54,10 @@ def import_vehicles(
 
     Exits 1 if a calibration cannot be imported; the others are imported nevertheless.
     """
-    from specialize.cli.render_import import fleet_json, fleet_text
     from specialize.fleet.importing import import_fleet
 
     found = import_fleet(format_name, sources, options.pairs(given), output, jobs)
-    emit(fleet_json(found), fleet_text(found), as_json)
-    return 1 if found.failed else 0
+    return emit("fleet-import", found, as_json)
 
 
 @command.command()
@@ -72,12 +71,10 @@ def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | N
 
     Exits 1 if a profile is unusable.
     """
-    from specialize.cli.render_fleet_diff import diff_json, diff_text
     from specialize.fleet.differences import fleet_diff
 
     found = fleet_diff(folder, model, model_spec, jobs, say)
-    emit(diff_json(found), diff_text(found), as_json)
-    return 1 if found.failed else 0
+    return emit("fleet-diff", found, as_json)
 
 
 @command.command()
@@ -138,7 +135,6 @@ def plan(
 
     Exits 1 if a profile is unusable; the others are planned nevertheless.
     """
-    from specialize.cli.render_fleet import plan_json, plan_text
     from specialize.fleet.lock import NAME, lock_of, write_lock
     from specialize.fleet.plan import plan_fleet
     from specialize.fleet.request import FleetRequest
@@ -150,8 +146,7 @@ def plan(
         write_lock(lock_of(found), lock)
     if report is not None:
         _write_report(found, report, jobs)
-    emit(plan_json(found, lock), plan_text(found, lock), as_json)
-    return 1 if found.failed else 0
+    return emit("fleet-plan", found, as_json, lock)
 
 
 def _write_report(found: FleetPlan, report: Path, jobs: int | None) -> None:
@@ -192,7 +187,7 @@ def build(
 
     A failed build does not stop the others. Exits 1 if a build failed, or 4 if one differed from its original.
     """
-    from specialize.cli.render_fleet_build import build_json, build_line, build_text
+    from specialize.cli.render_fleet_build import build_line
     from specialize.fleet.build import build_fleet
     from specialize.fleet.executors import executor_of
     from specialize.fleet.lock import NAME
@@ -200,8 +195,7 @@ def build(
     place = lock or folder / NAME
     with executor_of(engine, scheduler, jobs) as executor:
         built = build_fleet(place, executor, output, lambda *done: say(build_line(*done)))
-    emit(build_json(built), build_text(built), as_json)
-    return built.exit_code
+    return emit("fleet-build", built, as_json)
 
 
 @command.command()
@@ -211,10 +205,8 @@ def build(
 @options.json_option
 def status(folder: Path, lock: Path | None, jobs: int | None, as_json: bool) -> int:
     """Show which vehicles have a build that fits today's calibration. Exits 3 if one is stale."""
-    from specialize.cli.render_fleet_build import status_json, status_text
     from specialize.fleet.lock import NAME
     from specialize.fleet.status import fleet_status
 
     found = fleet_status(folder, lock or folder / NAME, jobs)
-    emit(status_json(found), status_text(found), as_json)
-    return found.exit_code
+    return emit("fleet-status", found, as_json)

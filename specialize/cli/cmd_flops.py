@@ -7,9 +7,8 @@ from typing import Any
 import click
 
 from specialize.cli import options
-from specialize.cli.output import emit, say
-from specialize.record import to_json
-from specialize.report.costs import costs_remarks, costs_table
+from specialize.cli.output import say
+from specialize.cli.results import emit
 from specialize.request import LAYOUTS, BuildRequest
 
 
@@ -35,6 +34,4 @@ def command(as_json: bool, **given: Any) -> None:
     from specialize.compiler.build import costs
 
     request = BuildRequest(**given)
-    counted = costs(request, say)
-    title = f"{request.model} for {request.calib}"
-    emit(to_json(counted), (title, costs_table(counted), *costs_remarks(counted)), as_json)
+    emit("flops", costs(request, say), as_json, f"{request.model} for {request.calib}")

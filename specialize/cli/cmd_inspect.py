@@ -8,7 +8,7 @@ import click
 
 from specialize.calibration.load import load_profile
 from specialize.cli import options
-from specialize.cli.output import emit
+from specialize.cli.results import emit
 from specialize.errors import UsageError
 
 
@@ -57,43 +57,34 @@ def command(
 
 def _build(path: Path, as_json: bool) -> None:
     from specialize.artifact import Build
-    from specialize.cli.render_inspect import build_json, build_text
 
-    build = Build.intact(path)
-    emit(build_json(build), build_text(build), as_json)
+    emit("inspect-build", Build.intact(path), as_json)
 
 
 def _graph(path: Path, as_json: bool) -> None:
     from specialize.artifact import Build
-    from specialize.cli.render_graph import graph_json, graph_text
 
-    build = Build.intact(path)
-    emit(graph_json(build), graph_text(build), as_json)
+    emit("graph", Build.intact(path), as_json)
 
 
 def _conformance(path: Path, target: str, as_json: bool) -> None:
     from specialize.artifact import Build
-    from specialize.cli.render_targets import conformance_json, conformance_text
     from specialize.targets.conformance import check_file
 
     report = check_file(Build.intact(path).model if path.is_dir() else path, target)
-    emit(conformance_json(report), conformance_text(report), as_json)
+    emit("conformance", report, as_json)
 
 
 def _profile(path: Path, as_json: bool) -> None:
-    from specialize.cli.render_profile import show_json, show_text
-
-    profile = load_profile(path)
-    emit(show_json(profile, path), show_text(profile, path), as_json)
+    emit("profile-show", load_profile(path), as_json, path)
 
 
 def _model(
     path: Path, model_spec: Path | None, calib: Path | None, draft: Path | None, as_json: bool
 ) -> None:
-    from specialize.cli.render_inspect import model_json, model_text
     from specialize.explain.inspect import inspect_model, save_draft
 
     found = inspect_model(path, model_spec, calib)
     if draft is not None:
         save_draft(found, draft)
-    emit(model_json(found), model_text(found, draft), as_json)
+    emit("inspect-model", found, as_json, draft)

@@ -6,8 +6,8 @@ import click
 
 from specialize import zoo
 from specialize.cli import options
-from specialize.cli.output import emit
-from specialize.cli.render_models import models_json, models_text
+from specialize.cli.results import emit
+from specialize.cli.schemas.models import Models
 from specialize.zoo.about import about
 
 
@@ -17,4 +17,4 @@ def command(as_json: bool) -> None:
     """List the built-in models."""
     specs = {name: zoo.spec(name) for name in zoo.MODELS}
     described = {name: about(name) for name in zoo.MODELS}
-    emit(models_json(specs, described), models_text(specs, described), as_json)
+    emit("models", Models(models=specs, about=described), as_json)

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from specialize.cli import options
-from specialize.cli.output import emit, warn
-from specialize.cli.render_plan import plan_json, plan_text
+from specialize.cli.output import warn
+from specialize.cli.results import emit
 from specialize.explain.plan import write_tables
 
 
@@ -38,4 +38,4 @@ def command(
     """
     outcome = write_tables(calib, model, output, model_spec, align, allow)
     warn(outcome.warnings)
-    emit(plan_json(outcome), plan_text(outcome), as_json)
+    emit("plan", outcome, as_json)

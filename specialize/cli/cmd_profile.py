@@ -14,26 +14,9 @@ from specialize.calibration.formats import FORMATS
 from specialize.calibration.formats.importer import description_of, options_of, read_format
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.cli import options
-from specialize.cli.output import emit
-from specialize.cli.render_import import (
-    Format,
-    Imported,
-    format_text,
-    formats_json,
-    formats_text,
-    import_json,
-    import_text,
-)
-from specialize.cli.render_profile import (
-    Checked,
-    check_json,
-    check_sarif,
-    check_text,
-    init_json,
-    init_text,
-    show_json,
-    show_text,
-)
+from specialize.cli.render_profile import check_sarif
+from specialize.cli.results import emit
+from specialize.cli.schemas.profiles import Checked, Format, Imported, ProfileFormats
 from specialize.errors import InputError
 from specialize.explain.plan import resolve_spec
 from specialize.files.atomic import write_file
@@ -63,9 +46,8 @@ def check(
     files = tuple(_checked(path, spec) for path in paths)
     if sarif:
         click.echo(json.dumps(check_sarif(files), indent=2))
-    else:
-        emit(check_json(files), check_text(files), as_json)
-    return 0 if all(file.ok for file in files) else 1
+        return 0 if all(file.ok for file in files) else 1
+    return emit("profile-check", files, as_json)
 
 
 @command.command()
@@ -73,8 +55,7 @@ def check(
 @options.json_option
 def show(path: Path, as_json: bool) -> None:
     """Show the position, heading and field of view of a vehicle's cameras."""
-    profile = load_profile(path)
-    emit(show_json(profile, path), show_text(profile, path), as_json)
+    emit("profile-show", load_profile(path), as_json, path)
 
 
 @command.command()
@@ -108,8 +89,7 @@ def init(vehicle: str, cameras: tuple[str, ...], lidar: str, output: Path, as_js
     if output.exists():
         raise InputError(str(output), "a new file", "one that is there", "name another one with -o")
     write_file(output, text)
-    made = Checked(output, profile, inspect_profile(profile))
-    emit(init_json(made), init_text(made), as_json)
+    emit("profile-init", Checked(output, profile, inspect_profile(profile)), as_json)
 
 
 @command.command("import")
@@ -126,7 +106,7 @@ def import_profile(format_name: str, path: Path, given: tuple[str, ...], output:
     profile = read_format(format_name, path, options.pairs(given))
     write_file(output, dump_profile(profile))
     imported = Imported(format_name, path, Checked(output, profile, inspect_profile(profile)))
-    emit(import_json(imported), import_text(imported), as_json)
+    emit("profile-import", imported, as_json)
 
 
 @command.command()
@@ -135,8 +115,8 @@ def import_profile(format_name: str, path: Path, given: tuple[str, ...], output:
 def formats(name: str | None, as_json: bool) -> None:
     """List the formats that can be imported, or describe one's frames, pitfalls and options."""
     chosen = [name] if name else sorted(FORMATS)
-    known = {one: Format(description_of(one), options_of(one)) for one in chosen}
-    emit(formats_json(known), format_text(*known.popitem()) if name else formats_text(known), as_json)
+    known = {one: Format(description=description_of(one), options=options_of(one)) for one in chosen}
+    emit("profile-formats", ProfileFormats(formats=known), as_json, name)
 
 
 def _checked(path: Path, spec: ModelSpec | None) -> Checked:

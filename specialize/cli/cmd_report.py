@@ -8,9 +8,8 @@ from typing import Any
 import click
 
 from specialize.cli import options
-from specialize.cli.output import emit, say
-
-SCHEMA = "specialize/report@1"
+from specialize.cli.output import say
+from specialize.cli.results import emit
 
 
 @click.command()
@@ -27,12 +26,12 @@ def command(build_dir: Path, output: Path | None, measured: bool, as_json: bool,
     Every build already contains report.html. The files of a build have digests and are not changed, so a report
     with times, or one by another version, is written next to the build.
     """
+    from specialize.cli.schemas.builds import Report
     from specialize.report.write import write_build_report
 
     bench = _measure(build_dir, **given) if measured else None
     path = write_build_report(build_dir, output, bench)
-    data = {"schema": SCHEMA, "build_dir": str(build_dir), "report": str(path), "measured": measured}
-    emit(data, f"report: {path}", as_json)
+    emit("report", Report(build_dir=build_dir, report=path, measured=measured), as_json)
 
 
 def _measure(build_dir: Path, **given: Any) -> Any:

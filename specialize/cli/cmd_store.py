@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from specialize.cli import options, render_store
-from specialize.cli.output import emit
+from specialize.cli import options
+from specialize.cli.results import emit
 from specialize.store import collect, open_store
 from specialize.store.collect import GRACE_S
 from specialize.store.find import find_by_prefix
+from specialize.store.listing import list_store
 
 
 @click.group()
@@ -25,9 +26,7 @@ def command() -> None:
 @options.json_option
 def ls(as_json: bool) -> None:
     """List the entries of the store."""
-    store = open_store()
-    data = render_store.ls_json(store, tuple(store.entries()))
-    emit(data, render_store.ls_text(data), as_json)
+    emit("store-ls", list_store(open_store()), as_json)
 
 
 @command.command()
@@ -36,8 +35,7 @@ def ls(as_json: bool) -> None:
 def show(key: str, as_json: bool) -> None:
     """Show the entry whose key is KEY or begins with it."""
     store = open_store()
-    entry = find_by_prefix(store, key)
-    emit(render_store.show_json(entry), render_store.show_text(store, entry), as_json)
+    emit("store-show", find_by_prefix(store, key), as_json, store)
 
 
 @command.command()
@@ -65,7 +63,7 @@ def gc(dry_run: bool, grace: float, fleet: tuple[Path, ...], as_json: bool) -> N
 
     store = open_store()
     done = collect(store, builds_named(store, fleet), dry_run=dry_run, grace_s=grace)
-    emit(render_store.gc_json(done, dry_run), render_store.gc_text(done, dry_run), as_json)
+    emit("store-gc", done, as_json)
 
 
 @command.command()
@@ -89,5 +87,5 @@ def check(repair: bool, remove: bool, as_json: bool) -> int:
     if repair or remove:
         take_out(store, checked, keep=not remove)
     done = "removed" if remove else "moved aside" if repair else ""
-    emit(render_store.damage_json(checked, done), render_store.damage_text(checked, done), as_json)
+    emit("store-check", checked, as_json, done)
     return 1 if not (checked.ok or done) else 0

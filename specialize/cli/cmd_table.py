@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from specialize.cli import options
-from specialize.cli.output import emit, warn
-from specialize.cli.render_table import table_json, table_text
+from specialize.cli.output import warn
+from specialize.cli.results import emit
 
 
 @click.command()
@@ -40,4 +40,4 @@ def command(
 
     outcome = make_table(build_dir, calib, output, allow, bevpool)
     warn(outcome.warnings)
-    emit(table_json(outcome), table_text(outcome), as_json)
+    emit("table-made", outcome, as_json)

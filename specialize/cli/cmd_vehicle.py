@@ -8,16 +8,7 @@ from pathlib import Path
 import click
 
 from specialize.cli import options
-from specialize.cli.output import emit
-from specialize.cli.render_vehicle import (
-    export_json,
-    export_text,
-    include_json,
-    pack_json,
-    pack_text,
-    tool_json,
-    tool_text,
-)
+from specialize.cli.results import emit
 
 
 @click.group()
@@ -45,8 +36,7 @@ def export(build_dir: Path, output: Path, golden: bool, bevpool: bool, as_json: 
     """Write contract.bin and the guard's headers and sources to a folder for the car."""
     from specialize.vehicle.export import export_build
 
-    data = export_json(export_build(build_dir, output, golden, bevpool))
-    emit(data, export_text(data), as_json)
+    emit("vehicle-export", export_build(build_dir, output, golden, bevpool), as_json)
 
 
 @command.command()
@@ -66,15 +56,9 @@ def pack(
     calib: Path, output: Path, time_s: float, valid_from: float, valid_until: float, as_json: bool
 ) -> None:
     """Write a profile as today.bin, which the guard reads without a YAML parser."""
-    from specialize.calibration.load import load_profile
-    from specialize.files.atomic import write_file
-    from specialize.vehicle.packing import pack as pack_profile
+    from specialize.vehicle.packing import write_packed
 
-    profile = load_profile(calib)
-    packed = pack_profile(profile, time_s, (valid_from, valid_until)).to_bytes()
-    write_file(output, packed)
-    data = pack_json(calib, output, profile, len(packed))
-    emit(data, pack_text(data), as_json)
+    emit("vehicle-pack", write_packed(calib, output, time_s, (valid_from, valid_until)), as_json)
 
 
 @command.command()
@@ -85,14 +69,13 @@ def tool(output: Path, library: bool, as_json: bool) -> None:
     """Compile the program `guard` with this machine's C++ compiler, or with the one that CXX names."""
     from specialize.vehicle.toolchain import build_library, build_tool
 
-    (build_library if library else build_tool)(output)
-    data = tool_json(output, library)
-    emit(data, tool_text(data), as_json)
+    emit("vehicle-tool", (build_library if library else build_tool)(output), as_json)
 
 
 @command.command("include-dir")
 @options.json_option
 def include(as_json: bool) -> None:
     """Print the include folder of the guard's headers, for a compiler's -I."""
-    data = include_json()
-    emit(data, data["include_dir"], as_json)
+    from specialize.vehicle.toolchain import headers
+
+    emit("vehicle-include", headers(), as_json)

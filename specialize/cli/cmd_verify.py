@@ -7,10 +7,8 @@ from pathlib import Path
 import click
 
 from specialize.cli import options
-from specialize.cli.output import emit, say
-from specialize.cli.render_attest import attested_json, attested_text
-from specialize.cli.render_verify import verify_text
-from specialize.record import to_json
+from specialize.cli.output import say
+from specialize.cli.results import emit
 
 
 @click.command()
@@ -49,8 +47,7 @@ def command(
     from specialize.compiler.verify import verify
 
     report = verify(build_dir, frames, say, frames_dir)
-    emit(to_json(report), verify_text(report, str(build_dir)), as_json)
-    return 0 if report.passed else 4
+    return emit("verify", report, as_json, str(build_dir))
 
 
 def _attested(
@@ -58,6 +55,4 @@ def _attested(
 ) -> int:
     from specialize.attest import check_attested
 
-    data = attested_json(check_attested(build_dir, signature, key, statements))
-    emit(data, attested_text(data), as_json)
-    return 0
+    return emit("attested", check_attested(build_dir, signature, key, statements), as_json)

@@ -28,23 +28,20 @@ _HELD = 1 << 20  # characters of JSON that are kept in memory
 _PLAIN: dict[str, Any] = {"highlight": False, "emoji": False, "markup": False}
 
 
-def emit(data: Mapping[str, Any], text: Document, as_json: bool) -> None:
-    """Print a result: `data` with `--json`, else `text`, which says the same."""
-    if as_json:
-        _write_json(data)
-        return
+def print_text(text: Document) -> None:
+    """Print what a person reads."""
     if sys.stdout.isatty():
         _print(Console(file=sys.stdout, **_PLAIN), text)
     else:
         click.echo(to_text(text), nl=False)
 
 
-def to_json(data: Mapping[str, Any]) -> str:
+def json_text(data: Mapping[str, Any]) -> str:
     """Return indented JSON; its first key names the schema."""
     return "".join(_json_parts(data))
 
 
-def _write_json(data: Mapping[str, Any]) -> None:
+def print_json(data: Mapping[str, Any]) -> None:
     """Write JSON to stdout, all of it or nothing, without holding it in memory: it can be as large as a fleet."""
     with tempfile.SpooledTemporaryFile(_HELD, "w+", encoding="utf-8") as made:
         made.writelines(_json_parts(data))

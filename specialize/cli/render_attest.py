@@ -1,8 +1,8 @@
-"""Statements and signatures, as JSON and as text."""
+"""Statements and signatures, as text."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from specialize.text.document import Document
 from specialize.text.terminal import command
@@ -11,49 +11,22 @@ if TYPE_CHECKING:
     from specialize.attest import Attestation, Attested
 
 
-def attest_json(made: Attestation) -> dict[str, Any]:
-    """Return what `specialize attest --json` prints."""
-    return {
-        "schema": "specialize/attest@1",
-        "build_dir": str(made.build_dir),
-        "output": str(made.output),
-        "files": list(made.files),
-        "subjects": made.subjects,
-        "result": made.result,
-        "signed": made.signed,
-    }
-
-
-def attest_text(data: dict[str, Any]) -> Document:
+def attest_text(made: Attestation) -> Document:
     """Return what `specialize attest` shows."""
-    lines = [f"  {name}" for name in data["files"]]
-    signed = "signed" if data["signed"] else "unsigned"
-    head = (
-        f"{data['output']}: about {data['build_dir']}, {data['subjects']} files, {data['result']}, {signed}"
-    )
-    check = ["specialize", "verify", data["build_dir"]]
-    if data["signed"]:
-        check += ["--signature", f"{data['output']}/model.sig", "--public-key", "KEY.pub"]
+    lines = [f"  {name}" for name in made.files]
+    signed = "signed" if made.signed else "unsigned"
+    head = f"{made.output}: about {made.build_dir}, {made.subjects} files, {made.result}, {signed}"
+    check = ["specialize", "verify", str(made.build_dir)]
+    if made.signed:
+        check += ["--signature", f"{made.output}/model.sig", "--public-key", "KEY.pub"]
     else:
-        check += ["--statement", f"{data['output']}/provenance.intoto.json"]
+        check += ["--statement", f"{made.output}/provenance.intoto.json"]
     return ("\n".join((head, *lines)), f"check: {command(*check)}")
 
 
-def attested_json(checked: Attested) -> dict[str, Any]:
-    """Return what `specialize verify --signature --json` prints."""
-    return {
-        "schema": "specialize/attested@1",
-        "build_dir": str(checked.build_dir),
-        "subjects": checked.subjects,
-        "signature": None if checked.signature is None else str(checked.signature),
-        "public_key": None if checked.public_key is None else str(checked.public_key),
-        "statements": checked.statements,
-    }
-
-
-def attested_text(data: dict[str, Any]) -> Document:
+def attested_text(found: Attested) -> Document:
     """Return what `specialize verify --signature` shows."""
-    head = f"{data['build_dir']}: {data['subjects']} files are those that were attested; no model was run"
-    by = [f"signature: {data['signature']}, by {data['public_key']}"] if data["signature"] else []
-    said = [f"statement: {path}, {kind}" for path, kind in data["statements"].items()]
+    head = f"{found.build_dir}: {found.subjects} files are those that were attested; no model was run"
+    by = [f"signature: {found.signature}, by {found.public_key}"] if found.signature else []
+    said = [f"statement: {path}, {kind}" for path, kind in found.statements.items()]
     return "\n".join((head, *by, *said))

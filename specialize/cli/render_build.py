@@ -1,18 +1,14 @@
-"""A build's outcome, as JSON and as text that leads with the number that matters."""
+"""A build's outcome, as text that leads with the number that matters."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from specialize.artifact.manifest import Manifest, Site
 from specialize.digest import short
 from specialize.evidence.comparison import NOT_COMPARED, VerifyReport
-from specialize.evidence.costs import FormsReport
 from specialize.evidence.power import Power
-from specialize.record import to_json
-from specialize.report.costs import costs_table, exchanged, in_order
+from specialize.report.costs import costs_table, exchanged
 from specialize.report.proof import precision_parts
 from specialize.report.times import measured_parts
 from specialize.request import BuildOutcome
@@ -20,54 +16,8 @@ from specialize.text.document import Document, Table, table
 from specialize.text.terminal import command
 from specialize.text.units import count, counted, percent, times
 
-SCHEMA = "specialize/build@1"
 TARGET = "target"
 """Name of the notes that say what a toolchain does with the nodes."""
-
-
-def build_json(outcome: BuildOutcome) -> dict[str, Any]:
-    """Return what `specialize build --json` prints."""
-    manifest = outcome.manifest
-    return {
-        "schema": SCHEMA,
-        "build_dir": str(outcome.build_dir),
-        "up_to_date": outcome.up_to_date,
-        "vehicle": manifest.vehicle,
-        "model": manifest.model,
-        "target": manifest.target,
-        "mode": manifest.mode,
-        "layout": manifest.layout,
-        "align": manifest.align,
-        "sites": msgspec.to_builtins(manifest.sites),
-        "digests": msgspec.to_builtins(manifest.digests),
-        "verify": to_json(manifest.verify),
-        "power": msgspec.to_builtins(manifest.power),
-        "flops": flops_json(manifest.flops),
-        "measured": msgspec.to_builtins(outcome.measured),
-        "witness": msgspec.to_builtins(manifest.witness),
-        "passes": msgspec.to_builtins(manifest.passes),
-        "options": manifest.options,
-        "precision": msgspec.to_builtins(manifest.precision),
-        "seconds": {stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
-        "warnings": [*manifest.warnings, *outcome.warnings],
-        "allowed": list(manifest.allowed),
-        "plausibility": msgspec.to_builtins(manifest.plausibility),
-    }
-
-
-def flops_json(costs: FormsReport) -> dict[str, Any]:
-    """Return operations, bytes and movement of each form; null where nodes are left out."""
-    parts = ("attention", "model")
-    return {
-        name: {
-            "pairs": form.pairs,
-            **{part: form.known(f"{part}_flops") for part in parts},
-            **{f"{part}_bytes": form.known(f"{part}_bytes") for part in parts},
-            "model_predicted_ns": form.known("model_predicted_ns"),
-            "movement": None if "movement" in form.uncounted else to_json(form.movement),
-        }
-        for name, form in in_order(costs.forms).items()
-    }
 
 
 def build_text(outcome: BuildOutcome) -> Document:

@@ -1,11 +1,10 @@
-"""Models on vehicles in one table: as text, as Markdown and as JSON."""
+"""Models on vehicles in one table: as text and as Markdown."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from specialize.evidence.costs import KINDS
-from specialize.record import to_json
 from specialize.report.costs import in_order
 from specialize.text.document import Document, Table, table, words
 from specialize.text.units import saved, scaled
@@ -15,13 +14,7 @@ if TYPE_CHECKING:
 
     from specialize.explain.compare import Comparison
 
-SCHEMA = "specialize/compare@1"
 _FORMS = "original / re-batched, / specialized"
-
-
-def compare_json(found: Sequence[Comparison]) -> dict[str, Any]:
-    """Return what `specialize compare --json` prints."""
-    return {"schema": SCHEMA, "rows": to_json(found)}
 
 
 def compare_text(rows: Sequence[Comparison]) -> Document:

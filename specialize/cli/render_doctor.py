@@ -1,21 +1,10 @@
-"""What an installation can do, as JSON and as text."""
+"""What an installation can do, as text."""
 
 from __future__ import annotations
-
-from typing import Any
-
-import msgspec
 
 from specialize.explain.doctor import Extra, Installation, StorePlace
 from specialize.text.document import Document, table, words
 from specialize.text.units import size
-
-SCHEMA = "specialize/doctor@1"
-
-
-def doctor_json(found: Installation) -> dict[str, Any]:
-    """Return what `specialize doctor --json` prints."""
-    return {"schema": SCHEMA, "ok": not found.missing, **msgspec.to_builtins(found)}
 
 
 def doctor_text(found: Installation) -> Document:

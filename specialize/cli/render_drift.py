@@ -1,49 +1,12 @@
-"""Drift between two calibrations, as JSON and as a table."""
+"""Drift between two calibrations, as a table."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 from specialize.digest import short
 from specialize.report.moved import cameras_table
-from specialize.request import DriftOutcome, QueryChange
+from specialize.request import DriftOutcome
 from specialize.text.document import Document, Table
-from specialize.text.terminal import CommandLine
 from specialize.text.units import counted
-
-CHECK_SCHEMA = "specialize/check@1"
-DIFF_SCHEMA = "specialize/diff@1"
-
-
-def check_json(outcome: DriftOutcome) -> dict[str, Any]:
-    """Return what `specialize check --json` prints."""
-    digests = {"built": outcome.digests[0], "today": outcome.digests[1]}
-    return {
-        "schema": CHECK_SCHEMA,
-        "fresh": outcome.fresh,
-        "state": outcome.state or None,
-        "reason": outcome.reason or None,
-        "build_dir": str(outcome.before),
-        "calib": str(outcome.after),
-        "vehicles": {"built": outcome.vehicles[0], "today": outcome.vehicles[1]},
-        "next": None if outcome.fresh else _next(outcome).text or None,
-        "allowed": list(outcome.allowed),
-        "digests": digests,
-        **_common(outcome),
-    }
-
-
-def diff_json(outcome: DriftOutcome) -> dict[str, Any]:
-    """Return what `specialize diff --json` prints."""
-    first, second = outcome.digests
-    return {
-        "schema": DIFF_SCHEMA,
-        "same": outcome.fresh,
-        "first": {"path": str(outcome.before), "digest": first},
-        "second": {"path": str(outcome.after), "digest": second},
-        **_common(outcome),
-    }
 
 
 def check_text(outcome: DriftOutcome) -> Document:
@@ -70,25 +33,9 @@ def _built_for(outcome: DriftOutcome) -> str:
 
 def _following(outcome: DriftOutcome) -> list[str]:
     """Return the next command, and what has to be put into it."""
-    following = _next(outcome)
+    following = outcome.next_command()
     named = [f"      {word}: {what}" for word, what in following.to_name]
     return [f"next: {following.text}", *named] if following.words else []
-
-
-def _next(outcome: DriftOutcome) -> CommandLine:
-    """Return the command that makes the build serve today's calibration; without words if there is none."""
-    if outcome.verdict == "other table":
-        words = (
-            "table",
-            "--calib",
-            Path(outcome.after),
-            "--for",
-            Path(outcome.before),
-            "-o",
-            "car.safetensors",
-        )
-        return CommandLine(("specialize", *words))
-    return outcome.again or CommandLine(())
 
 
 def diff_text(outcome: DriftOutcome) -> Document:
@@ -100,27 +47,6 @@ def diff_text(outcome: DriftOutcome) -> Document:
         *_body(outcome),
         "verdict: a build for one does not fit the other",
     )
-
-
-def _common(outcome: DriftOutcome) -> dict[str, Any]:
-    delta = outcome.delta.to_json()
-    queries = [_query_json(change) for change in outcome.queries]
-    for camera, change in zip(delta["cameras"], queries, strict=False):
-        camera["queries"] = change
-    for camera, outside in zip(delta["cameras"], outcome.outside, strict=False):
-        camera["outside"] = outside
-    return {
-        "model": outcome.model,
-        "verdict": outcome.verdict,
-        "cameras": delta["cameras"],
-        "added": delta["added"],
-        "removed": delta["removed"],
-        "reordered": delta["reordered"],
-    }
-
-
-def _query_json(change: QueryChange) -> dict[str, int]:
-    return {"gained": change.gained, "lost": change.lost, "kept": change.kept}
 
 
 def _sentence(outcome: DriftOutcome) -> str:

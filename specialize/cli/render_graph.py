@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from specialize.artifact import Build
 from specialize.artifact.drawing import Drawing, Step
@@ -15,14 +13,7 @@ from specialize.text.units import scaled
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SCHEMA = "specialize/graph@1"
 _LEGEND = "○ input   ◇ from the calibration   ◆ moves rows   ● computes   │ read further down"
-
-
-def graph_json(build: Build) -> dict[str, Any]:
-    """Return what `specialize inspect BUILD --graph --json` prints."""
-    drawings = msgspec.to_builtins(build.manifest.drawings)
-    return {"schema": SCHEMA, "path": str(build.folder), "model": build.manifest.model, "drawings": drawings}
 
 
 def graph_text(build: Build) -> Document:

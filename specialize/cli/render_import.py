@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from specialize.cli.render_profile import Checked, check_text, file_json
+from specialize.cli.render_profile import check_text
+from specialize.cli.schemas.profiles import Format, Imported, ProfileFormats
 from specialize.fleet.importing import FleetImported
 from specialize.text.document import Document, Table, table, words
 from specialize.text.terminal import command
 from specialize.text.units import counted
 
-IMPORT_SCHEMA = "specialize/profile-import@1"
 FLEET_SCHEMA = "specialize/fleet-import@1"
-FORMATS_SCHEMA = "specialize/profile-formats@1"
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """A profile made from another format: where it came from, and how it looks."""
-
-    format: str
-    source: Path
-    result: Checked
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A format: what its importer says about frames and pitfalls, and its options with their defaults."""
-
-    description: str
-    options: Mapping[str, str | int | bool]
-
-
-def import_json(imported: Imported) -> dict[str, Any]:
-    """Return what `specialize profile import --json` prints."""
-    head = {"schema": IMPORT_SCHEMA, "format": imported.format, "source": str(imported.source)}
-    return {**head, **file_json(imported.result)}
 
 
 def import_text(imported: Imported) -> Document:
@@ -89,21 +63,15 @@ def fleet_text(found: FleetImported) -> Document:
     return tuple(parts)
 
 
-def formats_json(formats: Mapping[str, Format]) -> dict[str, Any]:
-    """Return what `specialize profile formats --json` prints."""
-    known = {
-        name: {"description": one.description, "options": dict(one.options)} for name, one in formats.items()
-    }
-    return {"schema": FORMATS_SCHEMA, "formats": known}
-
-
-def formats_text(formats: Mapping[str, Format]) -> Document:
-    """Return the list of formats."""
-    rows = ((name, one.description.partition("\n")[0]) for name, one in formats.items())
+def formats_text(found: ProfileFormats, name: str | None = None) -> Document:
+    """Return the list of formats, or all that is known about the one that is named."""
+    if name is not None:
+        return _format_text(name, found.formats[name])
+    rows = ((name, one.description.partition("\n")[0]) for name, one in found.formats.items())
     return (table(*words("format", "what"), rows=rows), "next: specialize profile formats FORMAT")
 
 
-def format_text(name: str, one: Format) -> Document:
+def _format_text(name: str, one: Format) -> Document:
     """Return all that is known about one format."""
     rows = ((option, str(default) or "-") for option, default in one.options.items())
     body = table(*words("option", "default"), rows=rows)

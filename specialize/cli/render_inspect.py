@@ -1,17 +1,13 @@
-"""What a build or a model is, as JSON and as text."""
+"""What a build or a model is, as text."""
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from specialize.artifact import Build, Manifest
 from specialize.cli.render_build import headline, proof, sites_tables, ties, title
-from specialize.record import to_json
 from specialize.report.contents import passes_table, tensors_table
 from specialize.report.costs import costs_table
 from specialize.report.proof import precision_parts
@@ -22,7 +18,6 @@ from specialize.text.units import size
 if TYPE_CHECKING:
     from specialize.explain.inspect import ModelInspection
 
-SCHEMA = "specialize/inspect@1"
 
 _MOST_OPERATORS = 12
 _MOST_MASKS = 2
@@ -31,16 +26,6 @@ _REFERENCES = {
     "written anew": "the user's model, written anew",
 }
 """How `source.reference` of a manifest reads in a sentence, where it is no whole one."""
-
-
-def build_json(build: Build) -> dict[str, Any]:
-    """Return what `specialize inspect BUILD --json` prints."""
-    return {
-        "schema": SCHEMA,
-        "kind": "build",
-        "path": str(build.folder),
-        "manifest": to_json(build.manifest),
-    }
 
 
 def build_text(build: Build) -> Document:
@@ -68,20 +53,6 @@ def _reference(manifest: Manifest) -> str:
     """Return what the outputs were compared with."""
     said = manifest.source.get("reference")
     return f"\ncompared with: {_REFERENCES.get(said, said)}" if said else ""
-
-
-def model_json(found: ModelInspection) -> dict[str, Any]:
-    """Return what `specialize inspect MODEL.onnx --json` prints."""
-    return {
-        "schema": SCHEMA,
-        "kind": "model",
-        **{key: value for key, value in asdict(found).items() if key != "path"},
-        "path": str(found.path),
-        "inputs": msgspec.to_builtins(found.inputs),
-        "outputs": msgspec.to_builtins(found.outputs),
-        "sites": msgspec.to_builtins(found.sites),
-        "notes": msgspec.to_builtins(found.notes),
-    }
 
 
 def model_text(found: ModelInspection, draft: Path | None = None) -> Document:

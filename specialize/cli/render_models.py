@@ -1,36 +1,24 @@
-"""The built-in models, as JSON and as a table: figures first, then what goes in, comes out and falls away."""
+"""The built-in models, as a table: figures first, then what goes in, comes out and falls away."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-import msgspec
-
+from specialize.cli.schemas.models import Models
 from specialize.model.parts import ImagePrep
 from specialize.model.spec import ModelSpec
 from specialize.text.document import Document, Table, table
 from specialize.text.units import scaled
 from specialize.zoo.about import About
 
-SCHEMA = "specialize/models@1"
 _LABELS = ("in", "out", "removes")
 
 
-def models_json(specs: Mapping[str, ModelSpec], about: Mapping[str, About]) -> dict[str, Any]:
-    """Return what `specialize models --json` prints."""
-    return {
-        "schema": SCHEMA,
-        "models": {name: msgspec.to_builtins(spec) for name, spec in specs.items()},
-        "about": {name: msgspec.to_builtins(each) for name, each in about.items()},
-    }
-
-
-def models_text(specs: Mapping[str, ModelSpec], about: Mapping[str, About]) -> Document:
+def models_text(found: Models) -> Document:
     """Return what `specialize models` shows."""
     return (
-        _figures(specs, about),
-        _tensors(specs, about),
+        _figures(found.models, found.about),
+        _tensors(found.models, found.about),
         "inputs in brackets are the calibration: a specialization makes them constants",
         "next: specialize build --calib PROFILE --model MODEL",
     )

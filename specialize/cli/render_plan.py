@@ -1,34 +1,12 @@
-"""Visible sets of a vehicle, as JSON and as a table."""
+"""Visible sets of a vehicle, as a table."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import msgspec
-
 from specialize.cli.render_build import headline, sites_tables
 from specialize.digest import short
-from specialize.request import PlanOutcome
+from specialize.explain.plan import PlanOutcome
 from specialize.text.document import Document
 from specialize.text.units import counted
-
-SCHEMA = "specialize/plan@1"
-
-
-def plan_json(outcome: PlanOutcome) -> dict[str, Any]:
-    """Return what `specialize plan --json` prints."""
-    return {
-        "schema": SCHEMA,
-        "output": str(outcome.output),
-        "model": outcome.model,
-        "vehicle": outcome.vehicle,
-        "digests": {"profile": outcome.profile, "plan": outcome.plan},
-        "sites": msgspec.to_builtins(outcome.sites),
-        "seen_by": [list(counts) for counts in outcome.seen_by],
-        "borderline": list(outcome.borderline),
-        "without_content": list(outcome.without_content),
-        "warnings": list(outcome.warnings),
-    }
 
 
 def plan_text(outcome: PlanOutcome) -> Document:
@@ -40,7 +18,7 @@ def plan_text(outcome: PlanOutcome) -> Document:
     doubtful = sum(outcome.borderline)
     edge = f"; within rounding of an image border: {counted(doubtful, 'pair')}" if doubtful else ""
     return (
-        f"{outcome.model} for {outcome.vehicle} (plan {short(outcome.plan)})",
+        f"{outcome.model} for {outcome.vehicle} (plan {short(outcome.digests.plan)})",
         headline(outcome.sites),
         *sites_tables(outcome.sites),
         f"{coverage}{edge}",

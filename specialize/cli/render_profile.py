@@ -1,17 +1,15 @@
-"""Calibration profiles, as JSON and as a table of cameras."""
+"""Calibration profiles, as a table of cameras."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from specialize.calibration.camera import Camera
 from specialize.calibration.lint.causes import Group, grouped
-from specialize.calibration.lint.findings import Finding, Linted, findings_to_json, findings_to_sarif
-from specialize.calibration.pose import Matrix, centre_m, inverse, product
+from specialize.calibration.lint.findings import Finding, Linted, findings_to_sarif
 from specialize.calibration.profile import CalibrationProfile
+from specialize.cli.schemas.profiles import Checked, Placed, shown_camera
 from specialize.digest import short
 from specialize.explain.plan import resolve_spec
 from specialize.plausibility.fit import ALL_RULES, fits
@@ -20,35 +18,7 @@ from specialize.text.document import Document, Table, table
 from specialize.text.terminal import command
 from specialize.text.units import counted, number
 
-INIT_SCHEMA = "specialize/profile-init@1"
-SHOW_SCHEMA = "specialize/profile-show@1"
-CHECK_SCHEMA = "specialize/profile-check@1"
-
 _UNREADABLE = "unreadable"
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What became of one file: its profile and what is suspicious about it, or why it could not be read."""
-
-    path: Path
-    profile: CalibrationProfile | None = None
-    findings: tuple[Finding, ...] = ()
-    error: str = ""
-
-    @property
-    def ok(self) -> bool:
-        """Whether a model can work with it."""
-        return self.profile is not None and all(found.severity != "error" for found in self.findings)
-
-
-def check_json(files: tuple[Checked, ...]) -> dict[str, Any]:
-    """Return what `specialize profile check --json` prints."""
-    return {
-        "schema": CHECK_SCHEMA,
-        "ok": all(file.ok for file in files),
-        "files": [file_json(file) for file in files],
-    }
 
 
 def check_text(files: tuple[Checked, ...]) -> tuple[str | Table, ...]:
@@ -90,25 +60,6 @@ def _linted(file: Checked) -> Linted:
     return Linted(path, tuple(file.findings), file.path.read_text(encoding="utf-8"))
 
 
-def file_json(file: Checked) -> dict[str, Any]:
-    """Return what became of one file as plain values."""
-    known = file.profile
-    return {
-        "path": str(file.path),
-        "ok": file.ok,
-        "vehicle": known.vehicle if known else "",
-        "digest": known.digest if known else "",
-        "cameras": len(known.cameras) if known else 0,
-        "findings": findings_to_json(file.findings),
-        "error": file.error,
-    }
-
-
-def init_json(made: Checked) -> dict[str, Any]:
-    """Return what `specialize profile init --json` prints."""
-    return {"schema": INIT_SCHEMA, **file_json(made)}
-
-
 def init_text(made: Checked) -> Document:
     """Return what `specialize profile init` shows: the rig, and what is odd about it."""
     assert made.profile is not None
@@ -116,27 +67,16 @@ def init_text(made: Checked) -> Document:
     return (f"written: {made.path}", *odd, *show_text(made.profile, made.path))
 
 
-def show_json(profile: CalibrationProfile, path: Path) -> dict[str, Any]:
-    """Return what `specialize profile show --json` prints."""
-    return {
-        "schema": SHOW_SCHEMA,
-        "path": str(path),
-        "vehicle": profile.vehicle,
-        "digest": profile.digest,
-        "cameras": [_camera_json(camera, profile.ego_from_lidar) for camera in profile.cameras],
-    }
-
-
 def show_text(profile: CalibrationProfile, path: Path) -> tuple[str | Table, ...]:
     """Return what `specialize profile show` shows; headings count from the lidar's x axis."""
     heads = ("size\npx", "heading\ndeg", "pitch\ndeg", "width\ndeg", "x\nm", "y\nm", "z\nm", "offset\nms")
     rows, placed = [], []
     for camera in profile.cameras:
-        data = _camera_json(camera, profile.ego_from_lidar)
-        angles = (data["heading_deg"], data["pitch_deg"], data["fov_deg"])
-        place = (number(value, 2) for value in data["centre_m"])
-        if data["in_vehicle"] is not None:
-            placed.append((camera.name, *_place_cells(data["in_vehicle"])))
+        shown = shown_camera(camera, profile.ego_from_lidar)
+        angles = (shown.heading_deg, shown.pitch_deg, shown.fov_deg)
+        place = (number(value, 2) for value in shown.centre_m)
+        if shown.in_vehicle is not None:
+            placed.append((camera.name, *_place_cells(shown.in_vehicle)))
         offset = number(1000 * camera.time_offset_s, 1)
         size = f"{camera.width_px} x {camera.height_px}"
         rows.append((camera.name, size, *(number(value, 1) for value in angles), *place, offset))
@@ -183,35 +123,6 @@ def _plan_line(profile: CalibrationProfile, path: Path) -> str:
     return f"{line}\n      MODEL.onnx: a model for these cameras, its sidecar beside it; {model} wants others"
 
 
-def _place_cells(placed: dict[str, Any]) -> tuple[str, ...]:
-    angles = (placed["heading_deg"], placed["pitch_deg"])
-    return (*(number(value, 1) for value in angles), *(number(value, 2) for value in placed["centre_m"]))
-
-
-def _camera_json(camera: Camera, ego_from_lidar: Matrix | None) -> dict[str, Any]:
-    pinhole = camera.as_pinhole()
-    focal = float(pinhole.intrinsic[0, 0])
-    return {
-        "name": camera.name,
-        "size_px": [camera.width_px, camera.height_px],
-        "focal_px": [round(focal, 3), round(float(pinhole.intrinsic[1, 1]), 3)],
-        "fov_deg": round(math.degrees(camera.width_rad()), 3),
-        **_placed(pinhole.camera_from_lidar),
-        "in_vehicle": None
-        if ego_from_lidar is None
-        else _placed(product(pinhole.camera_from_lidar, inverse(ego_from_lidar))),
-        "distortion": camera.distortion.model if camera.distortion else None,
-        "lens": camera.lens.MODEL if camera.lens else None,
-        "time_offset_s": camera.time_offset_s,
-        "tolerance": camera.tolerance.to_json(),
-    }
-
-
-def _placed(camera_from: Matrix) -> dict[str, Any]:
-    """Return where a camera is and looks, in the frame that its (4, 4) pose is from."""
-    x, y, z = (float(value) for value in camera_from[2, :3])  # the viewing direction
-    return {
-        "heading_deg": round(math.degrees(math.atan2(y, x)), 3) + 0.0,
-        "pitch_deg": round(math.degrees(math.asin(min(1.0, max(-1.0, z)))), 3) + 0.0,
-        "centre_m": [round(float(value), 4) + 0.0 for value in centre_m(camera_from)],
-    }
+def _place_cells(placed: Placed) -> tuple[str, ...]:
+    angles = (placed.heading_deg, placed.pitch_deg)
+    return (*(number(value, 1) for value in angles), *(number(value, 2) for value in placed.centre_m))

@@ -1,95 +1,44 @@
-"""What goes to the vehicle, as JSON and as text."""
+"""What goes to the vehicle, as text."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from specialize.calibration.profile import CalibrationProfile
 from specialize.digest import short
 from specialize.text.document import Document
 from specialize.text.terminal import command
 from specialize.text.units import counted
-from specialize.vehicle.toolchain import FLAGS, compiler, include_dir, source
 
 if TYPE_CHECKING:
     from specialize.vehicle.export import Exported
+    from specialize.vehicle.packing import Packed
+    from specialize.vehicle.toolchain import Compiled
 
 
 _REFERENCES = {"original": "the original model", "specialized": "the build's own model"}
 
 
-def export_json(made: Exported) -> dict[str, Any]:
-    """Return what `specialize vehicle export --json` prints."""
-    return {
-        "schema": "specialize/vehicle-export@1",
-        "build_dir": str(made.build_dir),
-        "output": str(made.output),
-        "files": made.files,
-        "mode": made.mode,
-        "relink": made.relink,
-        "golden": made.golden or None,
-        "notes": list(made.notes),
-    }
-
-
-def export_text(data: dict[str, Any]) -> Document:
+def export_text(made: Exported) -> Document:
     """Return what `specialize vehicle export` shows."""
-    head = f"{data['output']}: what {data['build_dir']} ({data['mode']}) needs on the car"
-    lines = [f"  {size:>9,}  {name}" for name, size in data["files"].items()]
-    folder, profile = command(Path(data["output"])), command(Path(data["build_dir"]) / "profile.yaml")
+    head = f"{made.output}: what {made.build_dir} ({made.mode}) needs on the car"
+    lines = [f"  {size:>9,}  {name}" for name, size in made.files.items()]
+    folder, profile = command(made.output), command(made.build_dir / "profile.yaml")
     following = [
         "next: specialize vehicle tool -o guard",
         f"      specialize vehicle pack --calib {profile} -o today.bin",
         f"      ./guard check {folder}/contract.bin today.bin",
     ]
-    expected = f"golden frame: expected is what {_REFERENCES[data['golden']]} gives" if data["golden"] else ""
-    said = filter(None, (expected, *data["notes"]))
+    expected = f"golden frame: expected is what {_REFERENCES[made.golden]} gives" if made.golden else ""
+    said = filter(None, (expected, *made.notes))
     return (head, "\n".join(lines), *said, "\n".join(following))
 
 
-def pack_json(calib: Path, output: Path, profile: CalibrationProfile, size: int) -> dict[str, Any]:
-    """Return what `specialize vehicle pack --json` prints."""
-    return {
-        "schema": "specialize/vehicle-pack@1",
-        "calib": str(calib),
-        "output": str(output),
-        "vehicle": profile.vehicle,
-        "profile": profile.digest,
-        "cameras": len(profile.cameras),
-        "size": size,
-    }
-
-
-def pack_text(data: dict[str, Any]) -> Document:
+def pack_text(made: Packed) -> Document:
     """Return what `specialize vehicle pack` shows."""
-    what = f"{counted(data['cameras'], 'camera')} of {data['vehicle']} (profile {short(data['profile'])})"
-    return f"{data['output']}: {what}, {data['size']:,} bytes"
+    what = f"{counted(made.cameras, 'camera')} of {made.vehicle} (profile {short(made.profile)})"
+    return f"{made.output}: {what}, {made.size:,} bytes"
 
 
-def tool_json(output: Path, library: bool) -> dict[str, Any]:
-    """Return what `specialize vehicle tool --json` prints."""
-    return {
-        "schema": "specialize/vehicle-tool@1",
-        "output": str(output),
-        "source": str(source("vehicle.cpp" if library else "guard.cpp")),
-        "compiler": compiler(),
-        "flags": list(FLAGS),
-    }
-
-
-def tool_text(data: dict[str, Any]) -> Document:
+def tool_text(made: Compiled) -> Document:
     """Return what `specialize vehicle tool` shows."""
-    return (
-        f"{data['output']}: compiled from {data['source']} with {data['compiler']} {' '.join(data['flags'])}"
-    )
-
-
-def include_json() -> dict[str, Any]:
-    """Return what `specialize vehicle include-dir --json` prints."""
-    sources = [str(source(name)) for name in ("vehicle.cpp", "guard.cpp")]
-    return {
-        "schema": "specialize/vehicle-include@1",
-        "include_dir": str(include_dir()),
-        "sources": sources,
-    }
+    return f"{made.output}: compiled from {made.source} with {made.compiler} {' '.join(made.flags)}"

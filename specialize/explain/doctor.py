@@ -77,9 +77,10 @@ class StorePlace:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What was found.
+    """`specialize doctor --json`.
 
     Attributes:
+        ok: Whether everything is there without which nothing works.
         version: Of this package.
         python: Of the interpreter.
         machine: Processor and system.
@@ -89,6 +90,7 @@ class Installation:
         compiler: The C++ compiler that `vehicle tool` takes; empty without.
     """
 
+    ok: bool
     version: str
     python: str
     machine: str
@@ -106,11 +108,13 @@ class Installation:
 def examine() -> Installation:
     """Describe this installation, without importing, running or writing anything."""
     needs = list(_requirements())
+    needed = tuple(_package(name) for extra, name in needs if not extra)
     return Installation(
+        ok=all(package.version for package in needed),
         version=VERSION,
         python=platform.python_version(),
         machine=f"{platform.machine()}, {platform.system()} {platform.release()}",
-        needed=tuple(_package(name) for extra, name in needs if not extra),
+        needed=needed,
         extras=tuple(
             Extra(extra, purpose, tuple(_package(name) for of, name in needs if of == extra))
             for extra, purpose in EXTRAS.items()

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import onnx_ir as ir
 
@@ -42,7 +43,7 @@ DATA_DEPENDENT = ("NonZero", "Compress", "Unique", "NonMaxSuppression", "Loop", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInspection:
-    """Description of an ONNX file.
+    """`specialize inspect MODEL.onnx --json`.
 
     Attributes:
         path: The file.
@@ -65,6 +66,7 @@ class ModelInspection:
         obstacle: Why nothing was specialized, if so.
     """
 
+    kind: Literal["model"] = "model"
     path: Path
     opset: int
     nodes: int

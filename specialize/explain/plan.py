@@ -14,9 +14,47 @@ from specialize.model.content import pairs_without_content
 from specialize.model.spec import ModelSpec, read_spec
 from specialize.model.visible import plans_digest, visible_sets
 from specialize.plausibility.fit import require_fit, require_known_codes
-from specialize.request import PlanOutcome
+from specialize.record import Record
 from specialize.visibility.npz import write_plan
 from specialize.visibility.plan import VisibilityPlan
+
+
+class PlanDigests(Record, frozen=True, kw_only=True):
+    """What a plan is tied to.
+
+    Attributes:
+        profile: Digest of the calibration.
+        plan: Digest of the visible sets.
+    """
+
+    profile: str
+    plan: str
+
+
+class PlanOutcome(Record, frozen=True, kw_only=True):
+    """`specialize plan --json`.
+
+    Attributes:
+        output: The file.
+        model: Name of the model.
+        vehicle: Name of the vehicle.
+        digests: What the plan is tied to.
+        sites: One entry per grid of the model.
+        seen_by: Per grid, number of queries seen by 0, 1, 2, ... cameras.
+        borderline: Per grid, number of points within rounding of an image border.
+        without_content: Per camera, visible pairs whose pixels undistortion leaves without content.
+        warnings: What a person should know about the calibration.
+    """
+
+    output: Path
+    model: str
+    vehicle: str
+    digests: PlanDigests
+    sites: tuple[Site, ...]
+    seen_by: tuple[tuple[int, ...], ...]
+    borderline: tuple[int, ...]
+    without_content: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def resolve_spec(model: str, model_spec: Path | None = None) -> ModelSpec:
@@ -62,8 +100,7 @@ def write_tables(
         output=output,
         model=spec.name,
         vehicle=profile.vehicle,
-        profile=profile.digest,
-        plan=plans_digest(plans),
+        digests=PlanDigests(profile=profile.digest, plan=plans_digest(plans)),
         sites=tuple(_site(plan, profile, align) for plan in plans),
         seen_by=tuple(tuple(int(count) for count in plan.seen_by_k) for plan in plans),
         borderline=tuple(len(plan.borderline) for plan in plans),

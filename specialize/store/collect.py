@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
 
+from specialize.record import Record
 from specialize.store.entry import Entry
 from specialize.store.local import Store
 
@@ -13,19 +13,20 @@ GRACE_S = 86_400.0
 BELONGS_TO_FLEETS = ("build", "table")
 
 
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """What a collection removed, or would remove.
+class Collected(Record, frozen=True, kw_only=True):
+    """`specialize store gc --json`.
 
     Attributes:
-        entries: Keys of entries that are not kept.
-        objects: Digests of objects that no remaining entry names.
-        freed: Bytes of those objects.
+        dry_run: Whether nothing was removed.
+        entries: Entries that nothing names.
+        objects: Objects that no entry names.
+        bytes: What they take.
     """
 
+    dry_run: bool
     entries: tuple[str, ...]
     objects: tuple[str, ...]
-    freed: int
+    bytes: int
 
 
 def collect(
@@ -53,7 +54,12 @@ def collect(
             store.discard_entry(entry)
         sizes = {digest: size for digest, size in sizes.items() if store.discard(digest, older_than=before)}
         _sweep(store, before)
-    return Collected(tuple(entry.key for entry in gone), tuple(sizes), sum(sizes.values()))
+    return Collected(
+        dry_run=dry_run,
+        entries=tuple(entry.key for entry in gone),
+        objects=tuple(sizes),
+        bytes=sum(sizes.values()),
+    )
 
 
 def _kept(entry: Entry, keep_builds: Collection[str] | None) -> bool:

@@ -28,7 +28,7 @@ MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class NodeFinding:
     """What happens to one node.
 
     Attributes:
@@ -50,20 +50,21 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conformance:
-    """What a toolchain does with a graph; one finding per node, those of the whole graph first."""
+    """`specialize inspect MODEL.onnx --target NAME --json`.
+
+    Attributes:
+        target: Name of the toolchain.
+        counts: Verdict -> number of nodes.
+        nodes: Each node with its verdict, and why; what holds of the whole graph comes first.
+    """
 
     target: str
-    findings: tuple[Finding, ...]
+    counts: dict[Verdict, int]
+    nodes: tuple[NodeFinding, ...]
 
-    @property
-    def counts(self) -> dict[Verdict, int]:
-        """How many nodes of each verdict."""
-        found = Counter(finding.verdict for finding in self.findings)
-        return {verdict: found[verdict] for verdict in VERDICTS}
-
-    def of(self, verdict: Verdict) -> tuple[Finding, ...]:
+    def of(self, verdict: Verdict) -> tuple[NodeFinding, ...]:
         """Return the findings of one verdict."""
-        return tuple(finding for finding in self.findings if finding.verdict == verdict)
+        return tuple(finding for finding in self.nodes if finding.verdict == verdict)
 
     def require_accepted(self) -> None:
         """Refuse a graph that the toolchain refuses.
@@ -93,7 +94,9 @@ def check(model: ir.Model, toolchain: Toolchain, hindrances: Sequence[Note] = ()
         *_whole(model, toolchain, hindrances),
         *(_judge(node, toolchain) for node in model.graph.all_nodes()),
     ]
-    return Conformance(target=toolchain.name, findings=tuple(findings))
+    found = Counter(finding.verdict for finding in findings)
+    counts = {verdict: found[verdict] for verdict in VERDICTS}
+    return Conformance(target=toolchain.name, counts=counts, nodes=tuple(findings))
 
 
 def check_file(path: Path, name: str) -> Conformance:
@@ -149,7 +152,7 @@ def conformance_notes(report: Conformance, when: str = "") -> list[Note]:
     return notes
 
 
-def _whole(model: ir.Model, toolchain: Toolchain, hindrances: Sequence[Note]) -> list[Finding]:
+def _whole(model: ir.Model, toolchain: Toolchain, hindrances: Sequence[Note]) -> list[NodeFinding]:
     opset = model.graph.opset_imports.get("", 0)
     oldest, newest = toolchain.opsets
     if opset and not oldest <= opset <= newest:
@@ -162,7 +165,7 @@ def _whole(model: ir.Model, toolchain: Toolchain, hindrances: Sequence[Note]) ->
             or f"--target {toolchain.name} writes opset {toolchain.opset} at most; or export the model so"
         )
         return [
-            Finding(
+            NodeFinding(
                 node="graph",
                 operator="opset",
                 verdict="refused",
@@ -174,7 +177,7 @@ def _whole(model: ir.Model, toolchain: Toolchain, hindrances: Sequence[Note]) ->
     return []
 
 
-def _judge(node: ir.Node, toolchain: Toolchain) -> Finding:
+def _judge(node: ir.Node, toolchain: Toolchain) -> NodeFinding:
     """Return what the rule for its operator says; what holds of every node refuses it if that does not."""
     own = _by_operator(node, toolchain)
     if own.verdict == "refused":
@@ -182,7 +185,7 @@ def _judge(node: ir.Node, toolchain: Toolchain) -> Finding:
     return _by_shape(node, toolchain) or _by_type(node, toolchain) or own
 
 
-def _by_operator(node: ir.Node, toolchain: Toolchain) -> Finding:
+def _by_operator(node: ir.Node, toolchain: Toolchain) -> NodeFinding:
     operator = operator_of(node)
     rule = toolchain.operators.get(operator, toolchain.unlisted)
     for limit in rule.limits:
@@ -193,7 +196,7 @@ def _by_operator(node: ir.Node, toolchain: Toolchain) -> Finding:
     return _finding(node, rule.verdict, rule, rule.text, toolchain)
 
 
-def _by_shape(node: ir.Node, toolchain: Toolchain) -> Finding | None:
+def _by_shape(node: ir.Node, toolchain: Toolchain) -> NodeFinding | None:
     loose = next((str(value.name) for value in node.outputs if value.name and not is_static(value)), "")
     if toolchain.static and loose:
         text = f"the shape of {loose} is not made of numbers"
@@ -208,7 +211,7 @@ def _by_shape(node: ir.Node, toolchain: Toolchain) -> Finding | None:
     return None
 
 
-def _by_type(node: ir.Node, toolchain: Toolchain) -> Finding | None:
+def _by_type(node: ir.Node, toolchain: Toolchain) -> NodeFinding | None:
     """Return that a rare float type is unknown; a node in 16 bits is judged by its operator and its casts."""
     rare = next((value.dtype for value in node.outputs if value.dtype in RARE_FLOATS), None)
     if rare is None or RARE_FLOATS[rare] in toolchain.floats:
@@ -217,13 +220,13 @@ def _by_type(node: ir.Node, toolchain: Toolchain) -> Finding | None:
     return _finding(node, "unknown", Rule(), text, toolchain)
 
 
-def _finding(node: ir.Node, verdict: Verdict, rule: Rule, text: str, toolchain: Toolchain) -> Finding:
+def _finding(node: ir.Node, verdict: Verdict, rule: Rule, text: str, toolchain: Toolchain) -> NodeFinding:
     operator = operator_of(node)
     otherwise = (
         f"write {operator} another way when the model is exported, or ask the vendor; "
         f"`specialize targets {toolchain.name}` lists what is taken"
     )
-    return Finding(
+    return NodeFinding(
         node=node_name(node), operator=operator, verdict=verdict, rule=text,
         source=rule.source or toolchain.source, help=(rule.help or otherwise) if verdict == "refused" else "",
     )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 from specialize.artifact import Build
 from specialize.artifact.place import require_outside, require_own
@@ -16,6 +16,9 @@ from specialize.vehicle.toolchain import FLAGS, include_dir, source
 
 if TYPE_CHECKING:
     from specialize.vehicle.framing import Framed
+
+Reference = Literal["original", "specialized"]
+"""Whose outputs a golden frame expects."""
 
 CONTRACT, GOLDEN, SOURCES = "contract.bin", "golden.bin", ("vehicle.cpp", "guard.cpp")
 
@@ -44,15 +47,15 @@ golden.bin         two frames and what the engine must give for them; golden.hpp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """What was written.
+    """`specialize vehicle export --json`.
 
     Attributes:
-        build_dir: The build.
-        output: The folder.
-        files: Size in bytes of every file by name, relative to the folder.
+        build_dir: Folder of the build.
+        output: Folder that was written.
+        files: Size in bytes of every file in it.
         mode: How the build binds the calibration.
-        relink: Whether the contract has a program that makes tables.
-        golden: Who computed what the golden frame expects; empty without one.
+        relink: Whether the vehicle can make its own tables.
+        golden: Who computed what the golden frame expects: the original model, or the build's own; null without one.
         notes: Why something is not there.
     """
 
@@ -61,7 +64,7 @@ class Exported:
     files: dict[str, int]
     mode: str
     relink: bool
-    golden: str = ""
+    golden: Reference | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -112,7 +115,7 @@ def export_build(build_dir: Path, output: Path, golden: bool = False, bevpool: b
         files=sizes,
         mode=manifest.mode,
         relink=bool(contract.relink),
-        golden=framed.golden.reference if framed else "",
+        golden=cast(Reference, framed.golden.reference) if framed else None,
         notes=(*notes, *(framed.notes if framed else ())),
     )
 

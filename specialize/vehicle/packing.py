@@ -2,13 +2,53 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError
+from specialize.files.atomic import write_file
+from specialize.record import Record
 from specialize.vehicle.binary import raw_digest
 from specialize.vehicle.today import CAMERA, Today
 from specialize.vehicle.words import HAS_PINHOLE, HAS_PROJECTION, MOST_CAMERAS, NAME_BYTES
+
+
+class Packed(Record, frozen=True, kw_only=True):
+    """`specialize vehicle pack --json`.
+
+    Attributes:
+        calib: The profile.
+        output: File that was written.
+        vehicle: Name of the vehicle.
+        profile: Digest of the profile.
+        cameras: Number of cameras.
+        size: Bytes.
+    """
+
+    calib: Path
+    output: Path
+    vehicle: str
+    profile: str
+    cameras: int
+    size: int
+
+
+def write_packed(calib: Path, output: Path, time_s: float, valid_s: tuple[float, float]) -> Packed:
+    """Write a profile as what the vehicle reads.
+
+    Raises:
+        InputError: The profile cannot be read, or the vehicle cannot hold it.
+    """
+    profile = load_profile(calib)
+    packed = pack(profile, time_s, valid_s).to_bytes()
+    write_file(output, packed)
+    return Packed(
+        calib=calib, output=output, vehicle=profile.vehicle, profile=profile.digest,
+        cameras=len(profile.cameras), size=len(packed),
+    )  # fmt: skip
 
 
 def pack(

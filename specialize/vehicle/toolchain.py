@@ -10,6 +10,7 @@ from pathlib import Path
 
 from specialize.errors import InputError, UsageError
 from specialize.files.atomic import explained, make_room
+from specialize.record import Record
 
 FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti")
 """Flags for the same bits on every machine and for small programs; the sources compile without warnings."""
@@ -43,7 +44,7 @@ def compiler() -> str:
     return found
 
 
-def build_source(name: str, output: Path, flags: Sequence[str] = ()) -> None:
+def build_source(name: str, output: Path, flags: Sequence[str] = ()) -> Compiled:
     """Compile one of the sources.
 
     Raises:
@@ -61,23 +62,57 @@ def build_source(name: str, output: Path, flags: Sequence[str] = ()) -> None:
             temporary.replace(output)
         finally:
             temporary.unlink(missing_ok=True)
+    return Compiled(output=output, source=source(name), compiler=command[0], flags=FLAGS)
 
 
-def build_tool(output: Path) -> None:
+class Compiled(Record, frozen=True, kw_only=True):
+    """`specialize vehicle tool --json`.
+
+    Attributes:
+        output: File that was compiled.
+        source: What it was compiled from.
+        compiler: With what.
+        flags: With which flags.
+    """
+
+    output: Path
+    source: Path
+    compiler: str
+    flags: tuple[str, ...]
+
+
+class Headers(Record, frozen=True, kw_only=True):
+    """`specialize vehicle include-dir --json`.
+
+    Attributes:
+        include_dir: Folder for a compiler's `-I`.
+        sources: Files that can be compiled with it.
+    """
+
+    include_dir: Path
+    sources: tuple[Path, ...]
+
+
+def headers() -> Headers:
+    """Return where the guard's headers and sources are."""
+    return Headers(include_dir=include_dir(), sources=(source("vehicle.cpp"), source("guard.cpp")))
+
+
+def build_tool(output: Path) -> Compiled:
     """Compile the program `guard`.
 
     Raises:
         UsageError: There is no compiler.
         InputError: It fails.
     """
-    build_source("guard.cpp", output)
+    return build_source("guard.cpp", output)
 
 
-def build_library(output: Path) -> None:
+def build_library(output: Path) -> Compiled:
     """Compile the C interface to a shared library.
 
     Raises:
         UsageError: There is no compiler.
         InputError: It fails.
     """
-    build_source("vehicle.cpp", output, ("-shared", "-fPIC"))
+    return build_source("vehicle.cpp", output, ("-shared", "-fPIC"))

@@ -16,6 +16,7 @@ from specialize.calibration.delta import compare, compare_cameras, ring_shifts_p
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.tolerance import Tolerance
+from specialize.record import to_json
 from tests.calibration.authored import LINE, PROFILES
 from tests.calibration.documents import INTRINSIC, LIDAR2CAM, as_profile
 from tests.shared_files import calibration, profile_document
@@ -122,7 +123,7 @@ def test_changes_that_move_nothing_are_still_explained(change: str) -> None:
 def test_plain_values_carry_their_units_in_their_keys() -> None:
     """The JSON form is made of plain values with units in the key names."""
     profiles = [load_profile(PROFILES / name) for name in ("car42.yaml", "car43.yaml")]
-    document = json.loads(json.dumps(compare(*profiles).to_json()))
+    document = json.loads(json.dumps(to_json(compare(*profiles))))
     assert document["cameras"][0].keys() >= {
         "rotation_mrad",
         "translation_mm",

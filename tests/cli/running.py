@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from specialize.cli.app import run
-from specialize.cli.schemas import SCHEMAS
-from specialize.record import from_json
+from specialize.cli.results import RESULTS, found_at
+from specialize.record import from_json, schema_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CAR42 = REPOSITORY / "calib_profiles" / "car42.yaml"
@@ -71,16 +71,20 @@ def run_process(
 
 
 def require_declared(text: str) -> None:
-    """Assert that a JSON output, if there is one, is exactly as its type in `specialize.cli.schemas` says."""
+    """Assert that a JSON output, if there is one, is exactly as its record in `specialize.cli.results` says."""
     if not text.startswith("{"):
         return
     data = json.loads(text)
     name = data["schema"].removeprefix("specialize/").partition("@")[0]
     name = f"inspect-{data['kind']}" if name == "inspect" else name
-    assert name in SCHEMAS, f"{data['schema']}: expected a type of it, declared in specialize/cli/schemas"
+    assert name in RESULTS, f"{data['schema']}: expected a record of it, listed in specialize/cli/results.py"
+    record = found_at(RESULTS[name].record)
+    own = (
+        "schema" in msgspec.json.schema(record, schema_hook=schema_of)["$defs"][record.__name__]["properties"]
+    )
     try:
-        from_json(data, SCHEMAS[name])
+        from_json(data if own else {key: value for key, value in data.items() if key != "schema"}, record)
     except msgspec.ValidationError as error:
         raise AssertionError(
-            f"{data['schema']}: not as declared in specialize/cli/schemas: {error}"
+            f"{data['schema']}: not as declared by {RESULTS[name].record}: {error}"
         ) from error

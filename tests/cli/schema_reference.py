@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from specialize.cli.schemas import SCHEMAS
+from specialize.cli.results import RESULTS, Result, found_at
 from specialize.record import schema_of
 from tests.cli.running import REPOSITORY
 
@@ -21,35 +23,69 @@ _HEAD = """# JSON schemas
 Every command takes `--json`; the first key of what it prints is `schema`, a name with a version.
 A key may be added within a version; a key is never renamed or given another meaning within one.
 Lengths, angles and times name their unit in the key: `_mm`, `_mrad`, `_px`, `_deg`, `_s`.
-This page and the files in [json/](json/) (JSON Schema, draft 2020-12) are made from `specialize/cli/schemas`.
+This page and the files in [json/](json/) (JSON Schema, draft 2020-12) are made from records in `specialize/`.
 The tests check every output that they see against them.
 """
 
 
 def documents() -> dict[Path, str]:
     """Return every file of the reference with its content."""
-    schemas = {name: json_schema(kind) for name, kind in SCHEMAS.items()}
+    schemas = {name: json_schema(result) for name, result in RESULTS.items()}
     files = {FOLDER / f"{name}.schema.json": json.dumps(s, indent=2) + "\n" for name, s in schemas.items()}
     return {**files, PAGE: _page(schemas)}
 
 
-def json_schema(kind: type) -> dict[str, Any]:
-    """Return the JSON Schema of a type, with the lines of its docstrings as descriptions."""
+def json_schema(result: Result) -> dict[str, Any]:
+    """Return the JSON Schema of what a command prints, with the lines of its record's docstrings as descriptions."""
+    kind = found_at(result.record)
     schema = msgspec.json.schema(kind, schema_hook=schema_of)
-    for definition in schema["$defs"].values():
-        first, fields = _described(str(definition.get("description", "")))
-        definition["description"] = first
-        for name, text in fields.items():
-            if name in definition.get("properties", {}):
-                definition["properties"][name]["description"] = text
+    for record in _records(msgspec.inspect.type_info(kind)):
+        definition = schema["$defs"][record.__name__]
+        definition["description"], meanings = _described(record)
+        definition["required"] = _always_there(record, definition)
+        for name, value in definition["properties"].items():
+            if name in meanings:
+                value["description"] = meanings[name]
+    top = schema["$defs"][kind.__name__]
+    if "schema" not in top["properties"]:
+        top["properties"] = {"schema": {"enum": [f"specialize/{result.schema}"]}, **top["properties"]}
+        top["required"] = ["schema", *top["required"]]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _described(docstring: str) -> tuple[str, dict[str, str]]:
-    """Return the first sentence of a docstring, and what it says of each attribute."""
-    head, _, body = inspect.cleandoc(docstring).partition("Attributes:")
-    lines = re.sub(r"\n\s{6,}", " ", body)
-    return head.strip().split("\n\n")[0], dict(re.findall(r"^\s+(\w+): (.*)$", lines, re.MULTILINE))
+def _records(info: object) -> Iterator[type]:
+    """Yield all records that a type is made of."""
+    seen: dict[type, None] = {}
+    left = [info]
+    while left:
+        one = left.pop()
+        if isinstance(one, tuple | list):
+            left += one
+        elif isinstance(one, msgspec.Struct) and getattr(one, "cls", None) not in seen:
+            if isinstance(one, msgspec.inspect.StructType | msgspec.inspect.DataclassType):
+                seen[one.cls] = None
+            left += [getattr(one, name) for name in one.__struct_fields__]
+    yield from seen
+
+
+def _always_there(record: type, definition: dict[str, Any]) -> list[str]:
+    """Return the keys that every output has: all, but for those that are left out where they say nothing."""
+    required: list[str] = definition["required"]
+    if issubclass(record, msgspec.Struct):
+        return required if record.__struct_config__.omit_defaults else list(definition["properties"])
+    absent = {field.name for field in dataclasses.fields(record) if field.default is msgspec.UNSET}
+    return [name for name in definition["properties"] if name not in absent]
+
+
+def _described(record: type) -> tuple[str, dict[str, str]]:
+    """Return the first sentence of a record's docstring, and what it and those of its bases say of each attribute."""
+    meanings: dict[str, str] = {}
+    for base in record.__mro__[:-1]:
+        head, _, body = inspect.cleandoc(base.__doc__ or "").partition("Attributes:")
+        lines = re.sub(r"\n\s{6,}", " ", body)
+        meanings = dict(re.findall(r"^\s+(\w+): (.*)$", lines, re.MULTILINE)) | meanings
+    head = inspect.cleandoc(record.__doc__ or "").partition("Attributes:")[0]
+    return head.strip().split("\n\n")[0], meanings
 
 
 def _page(schemas: dict[str, dict[str, Any]]) -> str:
@@ -60,7 +96,9 @@ def _page(schemas: dict[str, dict[str, Any]]) -> str:
         parts.append(
             f"## {name}\n\n{_section(schema['$defs'][top])}\n[JSON Schema](json/{name}.schema.json)\n"
         )
-        objects.update({key: value for key, value in schema["$defs"].items() if key != top})
+        for key, value in schema["$defs"].items():
+            assert objects.get(key, value) == value, f"two records are called {key}"
+            objects |= {key: value} if key != top else {}
     tops = {schema["$ref"].rpartition("/")[2] for schema in schemas.values()}
     parts.append("## Objects\n")
     parts += [

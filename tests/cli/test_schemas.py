@@ -13,7 +13,7 @@ import click
 import pytest
 
 from specialize.cli import app
-from specialize.cli.schemas import SCHEMAS
+from specialize.cli.results import RESULTS, found_at
 from tests.cli import running, schema_reference
 from tests.golden_files import REWRITE
 
@@ -35,10 +35,10 @@ def test_no_file_of_the_reference_is_left_over() -> None:
     assert set(schema_reference.FOLDER.iterdir()) <= set(DOCUMENTS)
 
 
-@pytest.mark.parametrize("name", SCHEMAS)
+@pytest.mark.parametrize("name", RESULTS)
 def test_every_key_is_described(name: str) -> None:
     """Every key of every top-level object has a meaning in words, `schema` and `kind` aside."""
-    schema = schema_reference.json_schema(SCHEMAS[name])
+    schema = schema_reference.json_schema(RESULTS[name])
     top = schema["$defs"][schema["$ref"].rpartition("/")[2]]
     silent = {key for key, value in top["properties"].items() if not value.get("description")}
     assert silent <= {"schema", "kind"}
@@ -62,10 +62,22 @@ COMMANDS = dict(commands(app.cli))
 def test_every_command_prints_declared_json(words: str) -> None:
     """Every command takes `--json`, and a declared type says that it is what this command prints."""
     assert any("--json" in option.opts for option in COMMANDS[words].params)
-    first = [(inspect.getdoc(kind) or "").splitlines()[0] for kind in SCHEMAS.values()]
+    records = [found_at(result.record) for result in RESULTS.values()]
+    first = [(inspect.getdoc(record) or "").splitlines()[0] for record in records]
     assert any(
         re.match(rf"`specialize {words}( [A-Z.a-z-]+| --target NAME)* --json`", line) for line in first
     )
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_every_place_is_there(name: str) -> None:
+    """What prints a result takes its value first; of results that commands print, there is a text."""
+    result = RESULTS[name]
+    if result.made_by:
+        assert callable(found_at(result.made_by))
+    if isinstance(result.text, str) and result.text:
+        assert callable(found_at(f"specialize.cli.{result.text}"))
+    assert result.text or name in ("manifest", "measured")
 
 
 def test_an_output_that_is_not_as_declared_is_noticed() -> None:
@@ -75,5 +87,5 @@ def test_an_output_that_is_not_as_declared_is_noticed() -> None:
     for bad in ({**good, "more": 1}, {**good, "measured": "no"}, {"schema": "specialize/report@1"}):
         with pytest.raises(AssertionError):
             running.require_declared(json.dumps(bad))
-    with pytest.raises(AssertionError, match="declared in specialize/cli/schemas"):
+    with pytest.raises(AssertionError, match="listed in specialize/cli/results"):
         running.require_declared('{"schema": "specialize/new@1"}')

@@ -27,7 +27,7 @@ def resize(factors: tuple[float, float], places: str, rounding: str, mode: str =
 def verdict(model: ir.Model) -> str:
     """Return what Pulsar2 does with the node."""
     report = check(model, targets.target("axera").TOOLCHAIN)
-    return next(finding.verdict for finding in report.findings if finding.operator == "Resize")
+    return next(finding.verdict for finding in report.nodes if finding.operator == "Resize")
 
 
 SOUND = [("asymmetric", "floor"), ("half_pixel", "round_prefer_floor")]

@@ -251,7 +251,7 @@ def test_collection_keeps_what_is_named(store: Store) -> None:
     assert set(dry.objects) == expected
     assert store.has(idle)
     done = collect(store, {KEY}, dry_run=False, grace_s=-1)
-    assert (done.entries, set(done.objects), done.freed) == ((OTHER,), expected, 8)
+    assert (done.entries, set(done.objects), done.bytes) == ((OTHER,), expected, 8)
     assert {found.kind + found.key for found in store.entries()} == {"export" + KEY, "build" + KEY}
     assert not store.has(idle)
 

@@ -22,7 +22,7 @@ from tests.targets import graphs
 def verdicts(model: ir.Model, name: str) -> dict[str, tuple[str, str]]:
     """Return verdict and reason by operator."""
     report = check(model, targets.target(name).TOOLCHAIN)
-    return {finding.operator: (finding.verdict, finding.rule) for finding in report.findings}
+    return {finding.operator: (finding.verdict, finding.rule) for finding in report.nodes}
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_refused_by_exactly_these(operator: str, name: str) -> None:
     """Whoever refuses it names the node, the rule, its source and what would help; nobody else refuses it."""
     make, refusing = REFUSED_BY[operator]
     report = check(make(), targets.target(name).TOOLCHAIN)
-    (finding,) = [each for each in report.findings if each.operator == operator]
+    (finding,) = [each for each in report.nodes if each.operator == operator]
     assert (finding.verdict == "refused") == (name in refusing)
     if name in refusing:
         assert operator in finding.node and finding.rule and finding.source and finding.help
@@ -162,7 +162,7 @@ def test_every_node_has_a_finding() -> None:
     model = graphs.attention_block()
     for name in targets.TARGETS:
         report = check(model, targets.target(name).TOOLCHAIN)
-        assert sum(report.counts.values()) == len(report.findings) >= len(model.graph)
+        assert sum(report.counts.values()) == len(report.nodes) >= len(model.graph)
 
 
 @pytest.mark.parametrize("name", targets.TARGETS)
@@ -266,7 +266,7 @@ def test_float64_is_unknown_unless_somebody_says(name: str) -> None:
     wide = g.op("Cast", g.input("x", (2, 3)), to=TensorProto.DOUBLE)
     model = graphs.read(g, out=g.op("Cast", g.op("Add", wide, wide), to=TensorProto.FLOAT))
     report = check(model, targets.target(name).TOOLCHAIN)
-    (verdict,) = [finding.verdict for finding in report.findings if finding.operator == "Add"]
+    (verdict,) = [finding.verdict for finding in report.nodes if finding.operator == "Add"]
     assert (verdict == "allowed") == (name in {"onnxruntime", "openvino", "tvm", "tensorrt"})
 
 

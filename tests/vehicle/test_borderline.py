@@ -141,8 +141,7 @@ def test_few_are_named() -> None:
         output=Path("t"),
         build_dir=Path("b"),
         vehicle="v",
-        profile="p" * 64,
-        build="b" * 64,
+        digests={"profile": "p" * 64, "build": "b" * 64},
         size=1,
         tensors={},
     )

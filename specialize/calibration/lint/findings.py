@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -39,11 +39,6 @@ class Finding:
         """Return the finding as one line, and how to fix it as a second."""
         subject = f"{self.camera}: " if self.camera else ""
         return f"{self.severity} {self.code}: {subject}{self.message}\n    fix: {self.mend}"
-
-
-def findings_to_json(findings: Sequence[Finding]) -> list[dict[str, str]]:
-    """Convert findings to plain values."""
-    return [asdict(finding) for finding in findings]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,25 +1,26 @@
-"""JSON of commands about builds and models."""
+"""JSON of commands about builds and models: what is asked for first, of a manifest that has all of it."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from pathlib import Path
 
+from specialize.artifact import Build
 from specialize.artifact.drawing import Drawing
-from specialize.artifact.manifest import Digests, Manifest, PassNote, Site, Tensor
+from specialize.artifact.manifest import Digests, JsonObject, Manifest, PassNote, Site
 from specialize.artifact.measured import Measured
 from specialize.artifact.precision import Precision
 from specialize.artifact.witness import Witness
-from specialize.cli.schemas.base import JsonObject, Output
 from specialize.evidence.comparison import VerifyReport
-from specialize.evidence.costs import Movement
+from specialize.evidence.costs import FormCost, Movement
 from specialize.evidence.power import Power
 from specialize.explain.compare import Comparison
-from specialize.model.spec import ModelSpec
 from specialize.plausibility.record import Plausibility
-from specialize.zoo.about import About
+from specialize.record import Record
+from specialize.request import BuildOutcome
 
 
-class BuildForm(Output, frozen=True, kw_only=True):
+class BuildForm(Record, frozen=True, kw_only=True):
     """One form of a build's model.
 
     Attributes:
@@ -43,7 +44,7 @@ class BuildForm(Output, frozen=True, kw_only=True):
     movement: Movement | None
 
 
-class BuildDone(Output, frozen=True, kw_only=True):
+class BuildDone(Record, frozen=True, kw_only=True):
     """`specialize build --json`.
 
     Attributes:
@@ -72,8 +73,7 @@ class BuildDone(Output, frozen=True, kw_only=True):
         plausibility: Whether the values that the model is fed are plausible, and what was seen.
     """
 
-    schema: Literal["specialize/build@1"]
-    build_dir: str
+    build_dir: Path
     up_to_date: bool
     vehicle: str
     model: str
@@ -97,7 +97,7 @@ class BuildDone(Output, frozen=True, kw_only=True):
     plausibility: Plausibility
 
 
-class InspectedBuild(Output, frozen=True, kw_only=True, tag="build", tag_field="kind"):
+class InspectedBuild(Record, frozen=True, kw_only=True, tag="build", tag_field="kind"):
     """`specialize inspect BUILD --json`.
 
     Attributes:
@@ -105,71 +105,11 @@ class InspectedBuild(Output, frozen=True, kw_only=True, tag="build", tag_field="
         manifest: Its manifest, as `manifest.json` has it.
     """
 
-    schema: Literal["specialize/inspect@1"]
-    path: str
+    path: Path
     manifest: Manifest
 
 
-class SiteForm(Output, frozen=True, kw_only=True):
-    """How a site is written.
-
-    Attributes:
-        where: The node at which rows are dropped.
-        form: Zero-padded, re-batched, one camera after the other, tables from outside, or points pooled into cells.
-        sampling: What its samples are read by, and how many nodes that are.
-        rows: Rows that it computes as it is.
-    """
-
-    where: str
-    form: str
-    sampling: str
-    rows: int
-
-
-class InspectedModel(Output, frozen=True, kw_only=True, tag="model", tag_field="kind"):
-    """`specialize inspect MODEL.onnx --json`.
-
-    Attributes:
-        path: The file.
-        opset: Version of the standard operators.
-        nodes: Number of nodes.
-        inputs: What it wants; a dimension without a number is -1.
-        outputs: What it gives, likewise.
-        operators: How many nodes of each operator.
-        data_dependent: Those whose results have no fixed shape.
-        calibration_inputs: Inputs that hold matrices per camera, and which.
-        sidecar: Text of the sidecar, or a draft of one.
-        drafted: Whether it is a draft.
-        rig: Vehicle whose calibration the rest is for: that of `--calib`, or a packaged one with as many cameras.
-        sites: What a specialization keeps; empty if nothing could be specialized.
-        forms: How each site is written.
-        masks: Values of the graph that say what the cameras see.
-        nodes_after: Number of nodes after specialization; 0 if there was none.
-        notes: What each pass would do.
-        obstacle: Why nothing was specialized, if so.
-    """
-
-    schema: Literal["specialize/inspect@1"]
-    path: str
-    opset: int
-    nodes: int
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-    operators: dict[str, int]
-    data_dependent: dict[str, int]
-    calibration_inputs: dict[str, str]
-    sidecar: str
-    drafted: bool
-    rig: str
-    sites: tuple[Site, ...]
-    forms: tuple[SiteForm, ...]
-    masks: tuple[str, ...]
-    nodes_after: int
-    notes: tuple[PassNote, ...]
-    obstacle: str
-
-
-class Graph(Output, frozen=True, kw_only=True):
+class Graph(Record, frozen=True, kw_only=True):
     """`specialize inspect BUILD --graph --json`.
 
     Attributes:
@@ -178,24 +118,22 @@ class Graph(Output, frozen=True, kw_only=True):
         drawings: The largest attention site, before and after.
     """
 
-    schema: Literal["specialize/graph@1"]
-    path: str
+    path: Path
     model: str
     drawings: tuple[Drawing, ...]
 
 
-class Compare(Output, frozen=True, kw_only=True):
+class Compare(Record, frozen=True, kw_only=True):
     """`specialize compare --json`.
 
     Attributes:
         rows: Every model on every vehicle.
     """
 
-    schema: Literal["specialize/compare@1"]
     rows: tuple[Comparison, ...]
 
 
-class Report(Output, frozen=True, kw_only=True):
+class Report(Record, frozen=True, kw_only=True):
     """`specialize report --json`.
 
     Attributes:
@@ -204,26 +142,12 @@ class Report(Output, frozen=True, kw_only=True):
         measured: Whether times were measured for it.
     """
 
-    schema: Literal["specialize/report@1"]
-    build_dir: str
-    report: str
+    build_dir: Path
+    report: Path
     measured: bool
 
 
-class Models(Output, frozen=True, kw_only=True):
-    """`specialize models --json`.
-
-    Attributes:
-        models: The sidecar of each built-in model, by name.
-        about: What goes into each, what comes out, its parameters, and what a specialization removes.
-    """
-
-    schema: Literal["specialize/models@1"]
-    models: dict[str, ModelSpec]
-    about: dict[str, About]
-
-
-class Export(Output, frozen=True, kw_only=True):
+class Export(Record, frozen=True, kw_only=True):
     """`specialize export --json`.
 
     Attributes:
@@ -233,8 +157,50 @@ class Export(Output, frozen=True, kw_only=True):
         warnings: What the user should know.
     """
 
-    schema: Literal["specialize/export@1"]
     model: str
-    output: str
+    output: Path
     weights_digest: str
     warnings: tuple[str, ...]
+
+
+def built(outcome: BuildOutcome) -> BuildDone:
+    """Return what `specialize build --json` prints."""
+    manifest = outcome.manifest
+    named = set(BuildDone.__struct_fields__) & set(Manifest.__struct_fields__)
+    own = {
+        "build_dir": outcome.build_dir,
+        "up_to_date": outcome.up_to_date,
+        "flops": {name: form_of(form) for name, form in manifest.flops.forms.items()},
+        "measured": outcome.measured,
+        "seconds": {stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
+        "warnings": (*manifest.warnings, *outcome.warnings),
+    }
+    return BuildDone(**{name: getattr(manifest, name) for name in named} | own)
+
+
+def form_of(form: FormCost) -> BuildForm:
+    """Return operations, bytes and movement of a form; None where nodes are left out."""
+    return BuildForm(
+        pairs=form.pairs,
+        attention=form.known("attention_flops"),
+        model=form.known("model_flops"),
+        movement=None if "movement" in form.uncounted else form.movement,
+        attention_bytes=form.known("attention_bytes"),
+        model_bytes=form.known("model_bytes"),
+        model_predicted_ns=form.known("model_predicted_ns"),
+    )
+
+
+def inspected(build: Build) -> InspectedBuild:
+    """Return what `specialize inspect BUILD --json` prints."""
+    return InspectedBuild(path=build.folder, manifest=build.manifest)
+
+
+def graph(build: Build) -> Graph:
+    """Return what `specialize inspect BUILD --graph --json` prints."""
+    return Graph(path=build.folder, model=build.manifest.model, drawings=build.manifest.drawings)
+
+
+def compared(rows: Sequence[Comparison]) -> Compare:
+    """Return what `specialize compare --json` prints."""
+    return Compare(rows=tuple(rows))

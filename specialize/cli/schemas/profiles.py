@@ -1,13 +1,22 @@
-"""JSON of commands about calibration profiles: shown, looked over, imported."""
+"""JSON of commands about calibration profiles: of each file its findings, of each camera where it is and looks."""
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
-from specialize.cli.schemas.base import JsonObject, Output
+from msgspec import structs
+
+from specialize.calibration.camera import Camera
+from specialize.calibration.lint.findings import Finding
+from specialize.calibration.pose import Matrix, centre_m, inverse, product
+from specialize.calibration.profile import CalibrationProfile
+from specialize.record import Record
 
 
-class Placed(Output, frozen=True, kw_only=True):
+class Placed(Record, frozen=True, kw_only=True):
     """Where a camera is and looks in the vehicle: x forward, y left, z up.
 
     Attributes:
@@ -21,7 +30,7 @@ class Placed(Output, frozen=True, kw_only=True):
     centre_m: tuple[float, float, float]
 
 
-class ShownCamera(Output, frozen=True, kw_only=True):
+class ShownCamera(Placed, frozen=True, kw_only=True):
     """One camera of a profile, in the lidar's frame.
 
     Attributes:
@@ -29,9 +38,7 @@ class ShownCamera(Output, frozen=True, kw_only=True):
         size_px: Width and height.
         focal_px: Horizontal and vertical.
         heading_deg: From the lidar's x axis to its y axis.
-        pitch_deg: Upwards.
         fov_deg: Horizontal field of view.
-        centre_m: Where it is.
         in_vehicle: The same in the vehicle; null if the profile does not say where its lidar is.
         distortion: Model of its distortion, if it has one.
         lens: Model of its lens, if the profile gives one.
@@ -42,10 +49,7 @@ class ShownCamera(Output, frozen=True, kw_only=True):
     name: str
     size_px: tuple[int, int]
     focal_px: tuple[float, float]
-    heading_deg: float
-    pitch_deg: float
     fov_deg: float
-    centre_m: tuple[float, float, float]
     in_vehicle: Placed | None
     distortion: str | None
     lens: str | None
@@ -53,7 +57,7 @@ class ShownCamera(Output, frozen=True, kw_only=True):
     tolerance: dict[str, float]
 
 
-class ProfileShow(Output, frozen=True, kw_only=True):
+class ProfileShow(Record, frozen=True, kw_only=True):
     """`specialize profile show --json`, and `specialize inspect PROFILE --json`.
 
     Attributes:
@@ -63,34 +67,13 @@ class ProfileShow(Output, frozen=True, kw_only=True):
         cameras: The cameras, in order.
     """
 
-    schema: Literal["specialize/profile-show@1"]
-    path: str
+    path: Path
     vehicle: str
     digest: str
     cameras: tuple[ShownCamera, ...]
 
 
-class Finding(Output, frozen=True, kw_only=True):
-    """Something that looks like a blunder.
-
-    Attributes:
-        code: Which blunder.
-        severity: `error` or `warning`.
-        camera: Where; empty for the whole rig.
-        message: What was found.
-        mend: What to do.
-        cause: Code of the finding that explains this one; its own where nothing else does.
-    """
-
-    code: str
-    severity: str
-    camera: str
-    message: str
-    mend: str
-    cause: str
-
-
-class CheckedFile(Output, frozen=True, kw_only=True):
+class CheckedFile(Record, frozen=True, kw_only=True):
     """One profile that was looked over.
 
     Attributes:
@@ -103,7 +86,7 @@ class CheckedFile(Output, frozen=True, kw_only=True):
         error: Why it cannot be read.
     """
 
-    path: str
+    path: Path
     ok: bool
     vehicle: str
     digest: str
@@ -112,7 +95,7 @@ class CheckedFile(Output, frozen=True, kw_only=True):
     error: str
 
 
-class ProfileCheck(Output, frozen=True, kw_only=True):
+class ProfileCheck(Record, frozen=True, kw_only=True):
     """`specialize profile check --json`.
 
     Attributes:
@@ -120,7 +103,6 @@ class ProfileCheck(Output, frozen=True, kw_only=True):
         files: One entry per file.
     """
 
-    schema: Literal["specialize/profile-check@1"]
     ok: bool
     files: tuple[CheckedFile, ...]
 
@@ -130,19 +112,12 @@ class ProfileImport(CheckedFile, frozen=True, kw_only=True):
 
     Attributes:
         path: The profile that was written.
-        ok: Whether it can be used.
-        vehicle: Name of the vehicle; empty if it could not be read.
-        digest: Of its physical content; empty likewise.
-        cameras: Number of cameras.
-        findings: What looks like a blunder.
-        error: Why it could not be read.
         format: Format that it was converted from.
         source: Where it came from.
     """
 
-    schema: Literal["specialize/profile-import@1"]
     format: str
-    source: str
+    source: Path
 
 
 class ProfileInit(CheckedFile, frozen=True, kw_only=True):
@@ -150,23 +125,117 @@ class ProfileInit(CheckedFile, frozen=True, kw_only=True):
 
     Attributes:
         path: The profile that was written.
-        ok: Whether it can be used.
-        vehicle: Name of the vehicle.
-        digest: Of its physical content.
-        cameras: Number of cameras.
-        findings: What looks like a blunder.
         error: Empty: what cannot be used is not written.
     """
 
-    schema: Literal["specialize/profile-init@1"]
+
+class Format(Record, frozen=True, kw_only=True):
+    """A format.
+
+    Attributes:
+        description: What its importer says about frames and traps.
+        options: Its options with their defaults.
+    """
+
+    description: str
+    options: dict[str, str | int | bool]
 
 
-class ProfileFormats(Output, frozen=True, kw_only=True):
+class ProfileFormats(Record, frozen=True, kw_only=True):
     """`specialize profile formats --json`.
 
     Attributes:
-        formats: Name -> `description`, and `options` with their defaults.
+        formats: Name -> what is known about it.
     """
 
-    schema: Literal["specialize/profile-formats@1"]
-    formats: dict[str, JsonObject]
+    formats: dict[str, Format]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What became of one file: its profile and what is suspicious about it, or why it could not be read."""
+
+    path: Path
+    profile: CalibrationProfile | None = None
+    findings: tuple[Finding, ...] = ()
+    error: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether a model can work with it."""
+        return self.profile is not None and all(found.severity != "error" for found in self.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A profile made from another format: where it came from, and how it looks."""
+
+    format: str
+    source: Path
+    result: Checked
+
+
+def checked(files: Sequence[Checked]) -> ProfileCheck:
+    """Return what `specialize profile check --json` prints."""
+    return ProfileCheck(ok=all(file.ok for file in files), files=tuple(map(checked_file, files)))
+
+
+def checked_file(file: Checked) -> CheckedFile:
+    """Return what became of one file."""
+    known = file.profile
+    return CheckedFile(
+        path=file.path,
+        ok=file.ok,
+        vehicle=known.vehicle if known else "",
+        digest=known.digest if known else "",
+        cameras=len(known.cameras) if known else 0,
+        findings=file.findings,
+        error=file.error,
+    )
+
+
+def written(made: Checked) -> ProfileInit:
+    """Return what `specialize profile init --json` prints."""
+    return ProfileInit(**structs.asdict(checked_file(made)))
+
+
+def imported(found: Imported) -> ProfileImport:
+    """Return what `specialize profile import --json` prints."""
+    return ProfileImport(
+        format=found.format, source=found.source, **structs.asdict(checked_file(found.result))
+    )
+
+
+def shown(profile: CalibrationProfile, path: Path) -> ProfileShow:
+    """Return what `specialize profile show --json` prints."""
+    cameras = tuple(shown_camera(camera, profile.ego_from_lidar) for camera in profile.cameras)
+    return ProfileShow(path=path, vehicle=profile.vehicle, digest=profile.digest, cameras=cameras)
+
+
+def shown_camera(camera: Camera, ego_from_lidar: Matrix | None) -> ShownCamera:
+    """Return where a camera is and what it sees; `ego_from_lidar` (4, 4) is where the lidar is, if that is known."""
+    pinhole = camera.as_pinhole()
+    pose = pinhole.camera_from_lidar
+    return ShownCamera(
+        name=camera.name,
+        size_px=(camera.width_px, camera.height_px),
+        focal_px=(round(float(pinhole.intrinsic[0, 0]), 3), round(float(pinhole.intrinsic[1, 1]), 3)),
+        fov_deg=round(math.degrees(camera.width_rad()), 3),
+        in_vehicle=None if ego_from_lidar is None else _placed(product(pose, inverse(ego_from_lidar))),
+        distortion=camera.distortion.model if camera.distortion else None,
+        lens=camera.lens.MODEL if camera.lens else None,
+        time_offset_s=camera.time_offset_s,
+        tolerance=camera.tolerance.to_json(),
+        **structs.asdict(_placed(pose)),
+    )
+
+
+def _placed(camera_from: Matrix) -> Placed:
+    """Return where a camera is and looks, in the frame that its (4, 4) pose is from."""
+    x, y, z = (float(value) for value in camera_from[2, :3])  # the viewing direction
+    across, along, up = (round(float(value), 4) + 0.0 for value in centre_m(camera_from))
+    return Placed(
+        heading_deg=round(math.degrees(math.atan2(y, x)), 3) + 0.0,
+        pitch_deg=round(math.degrees(math.asin(min(1.0, max(-1.0, z)))), 3) + 0.0,
+        centre_m=(across, along, up),
+    )

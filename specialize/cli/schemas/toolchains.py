@@ -1,28 +1,16 @@
-"""JSON of commands about toolchains."""
+"""JSON of toolchains: as their profiles say, with rules in words."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
-from specialize.cli.schemas.base import Output
-from specialize.explain.doctor import Extra, Package, StorePlace
-
-Verdict = Literal["allowed", "cpu", "refused", "unknown"]
-
-
-class KnownFrom(Output, frozen=True, kw_only=True):
-    """How something is known about a toolchain.
-
-    Attributes:
-        kind: Whether it ran here or is written somewhere.
-        text: What.
-    """
-
-    kind: Literal["ran here", "from documents"]
-    text: str
+from specialize.record import Record
+from specialize.targets.base import Evidence, Rule, Toolchain, Verdict
 
 
-class OperatorRule(Output, frozen=True, kw_only=True):
+class OperatorRule(Record, frozen=True, kw_only=True):
     """What a toolchain does with an operator.
 
     Attributes:
@@ -40,7 +28,7 @@ class OperatorRule(Output, frozen=True, kw_only=True):
     source: str
 
 
-class Toolchain(Output, frozen=True, kw_only=True):
+class ListedTarget(Record, frozen=True, kw_only=True):
     """A toolchain in a list.
 
     Attributes:
@@ -64,99 +52,65 @@ class Toolchain(Output, frozen=True, kw_only=True):
     forms: tuple[str, ...]
     files: tuple[str, ...]
     static: bool
-    evidence: tuple[KnownFrom, ...]
+    evidence: tuple[Evidence, ...]
     notes: tuple[str, ...]
 
 
-class Targets(Output, frozen=True, kw_only=True):
+class Targets(Record, frozen=True, kw_only=True):
     """`specialize targets --json`.
 
     Attributes:
         targets: Every toolchain.
     """
 
-    schema: Literal["specialize/targets@1"]
-    targets: tuple[Toolchain, ...]
+    targets: tuple[ListedTarget, ...]
 
 
-class Target(Toolchain, frozen=True, kw_only=True):
+class Target(ListedTarget, frozen=True, kw_only=True):
     """`specialize targets NAME --json`.
 
     Attributes:
-        name: As in `--target`.
-        title: Vendor, product and version.
-        opsets: Oldest and newest version of the standard operators that it reads.
-        opset: Version that is written for it, at most.
-        highest_rank: Of any tensor; null if no limit is known.
-        forms: How deformable attention is written for it, the usual form first.
-        files: Names of the files that are written beside the model.
-        static: Whether every shape must be a number.
-        evidence: How all this is known.
-        notes: What a user should know.
         operators: Rules by operator, custom ones as `domain::name`.
         unlisted: Rule for every other operator.
     """
 
-    schema: Literal["specialize/target@1"]
     operators: dict[str, OperatorRule]
     unlisted: OperatorRule
 
 
-class NodeFinding(Output, frozen=True, kw_only=True):
-    """What a toolchain does with one node.
-
-    Attributes:
-        node: Its name, or `graph` for what holds of the whole.
-        operator: Its operator, custom ones as `domain::name`.
-        verdict: Allowed, falls to the CPU, refused, or unknown.
-        rule: Why; empty for a node that is simply taken.
-        source: Where that is written, or what ran.
-        help: What would help; empty if nothing is known.
-    """
-
-    node: str
-    operator: str
-    verdict: Verdict
-    rule: str
-    source: str
-    help: str
+def listed(toolchains: Sequence[Toolchain]) -> Targets:
+    """Return what `specialize targets --json` prints."""
+    return Targets(targets=tuple(ListedTarget(**_fields(toolchain)) for toolchain in toolchains))
 
 
-class Conformance(Output, frozen=True, kw_only=True):
-    """`specialize inspect MODEL.onnx --target NAME --json`.
-
-    Attributes:
-        target: Name of the toolchain.
-        counts: Verdict -> number of nodes.
-        nodes: Each node with its verdict, and why.
-    """
-
-    schema: Literal["specialize/conformance@1"]
-    target: str
-    counts: dict[str, int]
-    nodes: tuple[NodeFinding, ...]
+def shown(toolchain: Toolchain) -> Target:
+    """Return what `specialize targets NAME --json` prints."""
+    return Target(
+        operators={name: _rule(rule, toolchain) for name, rule in sorted(toolchain.operators.items())},
+        unlisted=_rule(toolchain.unlisted, toolchain),
+        **_fields(toolchain),
+    )
 
 
-class Doctor(Output, frozen=True, kw_only=True):
-    """`specialize doctor --json`.
+def _fields(toolchain: Toolchain) -> dict[str, Any]:
+    own = {
+        "highest_rank": toolchain.highest_rank or None,
+        "forms": (toolchain.form, *toolchain.forms),
+    }
+    return {name: getattr(toolchain, name) for name in ListedTarget.__struct_fields__} | own
 
-    Attributes:
-        ok: Whether everything is there without which nothing works.
-        version: Of this package.
-        python: Of the interpreter.
-        machine: Processor and system.
-        needed: Packages without which nothing works.
-        extras: Optional parts.
-        store: Where models and weights are kept.
-        compiler: The C++ compiler that `vehicle tool` takes; empty without.
-    """
 
-    schema: Literal["specialize/doctor@1"]
-    ok: bool
-    version: str
-    python: str
-    machine: str
-    needed: tuple[Package, ...]
-    extras: tuple[Extra, ...]
-    store: StorePlace
-    compiler: str
+def _rule(rule: Rule, toolchain: Toolchain) -> OperatorRule:
+    limits = tuple(f"{type(limit).__name__}{_arguments(limit)}" for limit in rule.limits)
+    return OperatorRule(
+        verdict=rule.verdict,
+        text=rule.text,
+        limits=limits,
+        otherwise=rule.otherwise if limits else rule.verdict,
+        source=rule.source or toolchain.source,
+    )
+
+
+def _arguments(limit: object) -> str:
+    values = asdict(limit)  # type: ignore[call-overload]
+    return f"({', '.join(f'{name}={value}' for name, value in values.items())})"

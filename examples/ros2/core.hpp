@@ -148,7 +148,7 @@ class Core {
       for (std::size_t k = 0; k < 16; ++k) to.camera_from_lidar[k] = pose[k];
     }
     const double nan = std::numeric_limits<double>::quiet_NaN();
-    today_ = {cameras_.data(), std::uint32_t(cameras_.size()), 0, {}, nan, nan, nan};
+    today_ = {cameras_.data(), std::uint32_t(cameras_.size()), 0, {}, nan, nan, nan, nullptr};
     if (setup_.ego_frame.empty()) return "";
     if (climb(setup_.ego_frame, &root_from_ego) != root)
       return "not yet known: no transform between " + setup_.lidar_frame + " and " + setup_.ego_frame;

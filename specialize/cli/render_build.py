@@ -49,10 +49,11 @@ def build_text(outcome: BuildOutcome) -> Document:
 
 
 def _next(outcome: BuildOutcome) -> list[str]:
-    """Return the commands that come next; lenses are nothing that the vehicle compares yet."""
+    """Return the commands that come next; the vehicle compares lenses, and measures only matrices."""
     folder = outcome.build_dir
     lines = [f"next: specialize check {command(folder, '--calib', folder / 'profile.yaml')}"]
-    through = any(line.startswith("lens:") for line in outcome.manifest.spec.splitlines())
+    measured = outcome.manifest.mode != "exact"
+    through = measured and any(line.startswith("lens:") for line in outcome.manifest.spec.splitlines())
     return lines if through else [*lines, f"      specialize vehicle export {command(folder)} -o car"]
 
 

@@ -8,6 +8,8 @@ import numpy.typing as npt
 from specialize.binding.relink.checksum import checksum
 from specialize.vehicle.words import NAME_BYTES, Reason
 
+Bytes = npt.NDArray[np.uint8]
+
 VERSION = 1
 PREFIX = [("kind", "S8"), ("version", "<u4"), ("own", "<u4"), ("size", "<u8"), ("checksum", "<u8")]
 """Header fields of every file; `own` is a number with a meaning of its own for each kind."""

@@ -13,16 +13,17 @@ from specialize.binding.relink.checksum import sealed
 from specialize.vehicle.binary import (
     PREFIX,
     VERSION,
+    Bytes,
     FileRefusedError,
     is_name,
     padded,
     require_file,
 )
 from specialize.vehicle.frustum import FRUSTUM, Frustum, parse_frustum
-from specialize.vehicle.words import MODES, MOST_CAMERAS, MOST_GRIDS, NAME_BYTES, Reason
+from specialize.vehicle.words import LENS_BYTES, MODES, MOST_CAMERAS, MOST_GRIDS, NAME_BYTES, Reason
 
 KIND = b"SPZCTRCT"
-READS_APART, READS_EGO, HAS_EGO, HAS_FRUSTUM = 1, 2, 4, 8
+READS_APART, READS_EGO, HAS_EGO, HAS_FRUSTUM, HAS_LENSES = 1, 2, 4, 8, 16
 HAS_PAIRS, HAS_LENGTHS = 1, 2
 LARGEST_NUMBER = 1e9
 NUMBERS = ("scale", "crop_px", "allowed", "intrinsic", "camera_from_lidar", "image_from_lidar")
@@ -131,6 +132,7 @@ class Contract:
         grids: The grids of queries.
         relink: The program that makes tables; empty without one.
         frustum: What the model lifts, if the program adds it to cells in a way that is known.
+        lenses: (N, LENS_BYTES) what was known of the cameras' lenses; None if no camera had one.
     """
 
     mode: str
@@ -146,6 +148,7 @@ class Contract:
     grids: tuple[Grid, ...]
     relink: bytes = b""
     frustum: Frustum | None = None
+    lenses: Bytes | None = None
 
     def to_bytes(self) -> bytes:
         """Return the content of `contract.bin`."""
@@ -155,8 +158,9 @@ class Contract:
         header["cameras"], header["grids"] = len(self.cameras), len(self.grids)
         for name in ("reads", "fan_in", "ego_from_lidar", "min_depth", "rounding", "vehicle"):
             header[name] = getattr(self, name)
-        header["reads"] += HAS_FRUSTUM * (self.frustum is not None)
-        body = self.cameras.tobytes() + b"".join(grid.to_bytes() for grid in self.grids)
+        header["reads"] += HAS_FRUSTUM * (self.frustum is not None) + HAS_LENSES * (self.lenses is not None)
+        body = self.cameras.tobytes() + (b"" if self.lenses is None else self.lenses.tobytes())
+        body += b"".join(grid.to_bytes() for grid in self.grids)
         body += b"" if self.frustum is None else self.frustum.to_bytes()
         if self.relink:
             header["relink_at"] = HEADER.itemsize + len(body)
@@ -174,8 +178,10 @@ def parse_contract(data: bytes) -> Contract:
     header = np.frombuffer(data, HEADER, 1)[0]
     count, grids = int(header["cameras"]), int(header["grids"])
     modes, reads = int(header["own"]), int(header["reads"])
-    at = HEADER.itemsize + count * CAMERA.itemsize
-    if modes > 2 or reads > 15 or not 0 < count <= MOST_CAMERAS or grids > MOST_GRIDS or len(data) < at:
+    lenses_at = HEADER.itemsize + count * CAMERA.itemsize
+    known = count * LENS_BYTES * bool(reads & HAS_LENSES)
+    at = lenses_at + known
+    if modes > 2 or reads > 31 or not 0 < count <= MOST_CAMERAS or grids > MOST_GRIDS or len(data) < at:
         raise FileRefusedError(Reason.MALFORMED)
     cameras = np.frombuffer(data, CAMERA, count, HEADER.itemsize)
     _require_header(data, header, cameras)
@@ -197,7 +203,7 @@ def parse_contract(data: bytes) -> Contract:
         build=bytes(header["build"]),
         profile=bytes(header["profile"]),
         cameras=cameras,
-        reads=reads & ~HAS_FRUSTUM,
+        reads=reads & ~(HAS_FRUSTUM | HAS_LENSES),
         ego_from_lidar=header["ego_from_lidar"],
         fan_in=int(header["fan_in"]),
         min_depth=float(header["min_depth"]),
@@ -205,6 +211,7 @@ def parse_contract(data: bytes) -> Contract:
         grids=tuple(found),
         relink=data[start:] if last else b"",
         frustum=frustum,
+        lenses=np.frombuffer(data, np.uint8, known, lenses_at).reshape(count, -1) if known else None,
     )
 
 

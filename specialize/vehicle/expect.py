@@ -19,6 +19,7 @@ from specialize.model.spec import ModelSpec, parse_spec
 from specialize.vehicle.binary import raw_digest
 from specialize.vehicle.contract import CAMERA, HAS_EGO, READS_APART, READS_EGO, Contract, Grid
 from specialize.vehicle.frustum import DOWN, EGO, FRUSTUM, Frustum
+from specialize.vehicle.lens_record import lens_records
 from specialize.vehicle.packing import name_field, pack
 from specialize.vehicle.scan import seen_pairs
 from specialize.vehicle.twin import batch_of, judge
@@ -44,9 +45,15 @@ def contract_of(
         pairs: Whether an exact build's pairs are computed, which say how much changed and decide nothing.
 
     Raises:
-        InputError: The build cannot be read, or has names or numbers that a contract cannot hold.
+        InputError: The build cannot be read, has names or numbers that a contract cannot hold, or takes raw images of
+            lenses in another mode than `exact`.
     """
     manifest = build.manifest
+    raw = next((camera.name for camera in profile.cameras if camera.is_raw), "")
+    if raw and manifest.mode != "exact":
+        hint = "the guard measures matrices; build in mode exact, or ask `specialize check` and `specialize table`"
+        where = f"{profile.vehicle}: camera {raw!r}"
+        raise InputError(where, f"a matrix, for mode {manifest.mode} on the vehicle", "a lens", hint)
     spec = parse_spec(manifest.spec, f"{build.folder}: spec of the manifest")
     if len(spec.grids) > MOST_GRIDS:
         raise InputError(spec.name, f"at most {MOST_GRIDS} grids", str(len(spec.grids)))
@@ -67,8 +74,9 @@ def contract_of(
         grids=_grids(spec, manifest.mode),
         relink=relink,
         frustum=_frustum(spec, profile, relink),
+        lenses=lens_records(profile.cameras, profile.vehicle),
     )
-    if manifest.mode == "exact" and not pairs:
+    if manifest.mode == "exact" and (raw or not pairs):  # pairs by matrices are not those of lenses
         return dataclasses.replace(bare, grids=())
     return dataclasses.replace(bare, grids=_filled(build, bare))
 

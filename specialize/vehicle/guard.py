@@ -21,7 +21,7 @@ from specialize.vehicle.binary import FileRefusedError
 from specialize.vehicle.contract import parse_contract
 from specialize.vehicle.today import CAMERA, Today, parse_today
 from specialize.vehicle.twin import batch_of, judge
-from specialize.vehicle.words import HAS_PINHOLE, HAS_PROJECTION, Reason, State
+from specialize.vehicle.words import HAS_PINHOLE, HAS_PROJECTION, LENS_BYTES, Reason, State
 
 NAN = float("nan")
 
@@ -86,6 +86,7 @@ class Guard:
         ego_from_lidar: Any = None,
         time_s: float = NAN,
         valid_s: tuple[float, float] = (NAN, NAN),
+        lenses: Any = None,
     ) -> Answer:
         """Judge today's calibration.
 
@@ -95,6 +96,7 @@ class Guard:
             ego_from_lidar: (4, 4), where the model reads the lidar's pose on the vehicle.
             time_s: The time of the check, of the same clock as `valid_s`.
             valid_s: From when until when the calibration is valid.
+            lenses: (N, 640) bytes of what is known of the cameras' lenses, as in `today.bin`; None if none has one.
         """
         records = np.zeros(len(cameras), CAMERA)
         for record, camera in zip(records, cameras, strict=True):
@@ -105,7 +107,10 @@ class Guard:
                 if camera.get(key) is not None:
                     record[key] = np.asarray(camera[key], np.float64).ravel()
         ego = None if ego_from_lidar is None else np.asarray(ego_from_lidar, np.float64).ravel()
-        return self._answer(Today(cameras=records, ego_from_lidar=ego, time_s=time_s, valid_s=valid_s))
+        known = None if lenses is None else np.asarray(lenses, np.uint8).reshape(len(cameras), LENS_BYTES)
+        return self._answer(
+            Today(cameras=records, ego_from_lidar=ego, time_s=time_s, valid_s=valid_s, lenses=known)
+        )
 
     def _answer(self, today: Today) -> Answer:
         if self._library is not None:

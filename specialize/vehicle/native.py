@@ -36,6 +36,7 @@ class TodayStruct(ctypes.Structure):
         ("time_s", c_double),
         ("valid_from_s", c_double),
         ("valid_until_s", c_double),
+        ("lenses", c_char_p),
     )
 
 
@@ -107,6 +108,7 @@ def check(library: ctypes.CDLL, contract: Contract, today: Today) -> dict[str, f
         (c_double * 16)(*ego),
         today.time_s,
         *today.valid_s,
+        None if today.lenses is None else today.lenses.tobytes(),
     )
     verdict = library.specialize_check(ctypes.byref(contract), ctypes.byref(given))
     return {name: getattr(verdict, name) for name, _ in Verdict._fields_}

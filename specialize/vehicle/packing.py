@@ -12,6 +12,7 @@ from specialize.errors import InputError
 from specialize.files.atomic import write_file
 from specialize.record import Record
 from specialize.vehicle.binary import raw_digest
+from specialize.vehicle.lens_record import lens_records
 from specialize.vehicle.today import CAMERA, Today
 from specialize.vehicle.words import HAS_PINHOLE, HAS_PROJECTION, MOST_CAMERAS, NAME_BYTES
 
@@ -59,15 +60,8 @@ def pack(
     """Return a profile as what the vehicle reads.
 
     Raises:
-        InputError: A name is too long, there are too many cameras, or one gives raw images of a lens: the vehicle
-            compares matrices, and would not see another lens.
+        InputError: A name is too long, there are too many cameras, or a lens has too many numbers.
     """
-    raw = next((camera.name for camera in profile.cameras if camera.is_raw), "")
-    if raw:
-        hint = "build again for another calibration; `specialize check` compares lenses as well"
-        raise InputError(
-            f"{profile.vehicle}: camera {raw!r}", "a matrix, which the vehicle can compare", "a lens", hint
-        )
     count = len(profile.cameras)
     if count > MOST_CAMERAS:
         raise InputError(profile.vehicle, f"at most {MOST_CAMERAS} cameras", str(count))
@@ -90,6 +84,7 @@ def pack(
         valid_s=valid_s,
         vehicle=name_field(profile.vehicle, "vehicle").decode(),
         profile=raw_digest(profile.digest),
+        lenses=lens_records(profile.cameras, profile.vehicle),
     )
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from specialize.binding.relink.checksum import sealed
-from specialize.vehicle.binary import PREFIX, VERSION, FileRefusedError, is_name, require_file
-from specialize.vehicle.words import MOST_CAMERAS, NAME_BYTES, Reason
+from specialize.vehicle.binary import PREFIX, VERSION, Bytes, FileRefusedError, is_name, require_file
+from specialize.vehicle.words import LENS_BYTES, MOST_CAMERAS, NAME_BYTES, Reason
 
 KIND = b"SPZTODAY"
 
@@ -51,6 +51,7 @@ class Today:
         valid_s: From when until when the calibration is valid, NaN where it is not known.
         vehicle: Name of the vehicle.
         profile: Digest of the profile, 32 bytes; zeros if there is none.
+        lenses: (N, LENS_BYTES) what is known of the cameras' lenses; None if no camera has one.
     """
 
     cameras: Records
@@ -59,6 +60,7 @@ class Today:
     valid_s: tuple[float, float] = (float("nan"), float("nan"))
     vehicle: str = "vehicle"
     profile: bytes = field(default=bytes(32), repr=False)
+    lenses: Bytes | None = None
 
     def to_bytes(self) -> bytes:
         """Return the content of `today.bin`."""
@@ -69,7 +71,8 @@ class Today:
         header["time_s"], header["valid_s"] = self.time_s, self.valid_s
         if self.ego_from_lidar is not None:
             header["has_ego"], header["ego_from_lidar"] = 1, self.ego_from_lidar
-        return sealed(header.tobytes() + self.cameras.tobytes())
+        lenses = b"" if self.lenses is None else self.lenses.tobytes()
+        return sealed(header.tobytes() + self.cameras.tobytes() + lenses)
 
 
 def parse_today(data: bytes) -> Today:
@@ -81,11 +84,12 @@ def parse_today(data: bytes) -> Today:
     require_file(data, KIND, HEADER.itemsize)
     header = np.frombuffer(data, HEADER, 1)[0]
     count = int(header["own"])
-    sized = 0 < count <= MOST_CAMERAS and len(data) == HEADER.itemsize + count * CAMERA.itemsize
+    end = HEADER.itemsize + count * CAMERA.itemsize
+    sized = 0 < count <= MOST_CAMERAS and len(data) in (end, end + count * LENS_BYTES)
     if not sized or header["has_ego"] > 1 or header["zero"] or not is_name(data[64:128]):
         raise FileRefusedError(Reason.MALFORMED)
     cameras = np.frombuffer(data, CAMERA, count, HEADER.itemsize)
-    names = (data[at : at + NAME_BYTES] for at in range(HEADER.itemsize, len(data), CAMERA.itemsize))
+    names = (data[at : at + NAME_BYTES] for at in range(HEADER.itemsize, end, CAMERA.itemsize))
     if not all(map(is_name, names)) or (cameras["has"] > 3).any() or cameras["zero"].any():
         raise FileRefusedError(Reason.MALFORMED)
     return Today(
@@ -95,4 +99,5 @@ def parse_today(data: bytes) -> Today:
         valid_s=(float(header["valid_s"][0]), float(header["valid_s"][1])),
         vehicle=header["vehicle"].decode(errors="replace"),
         profile=bytes(header["profile"]),
+        lenses=np.frombuffer(data, np.uint8, -1, end).reshape(count, -1) if len(data) > end else None,
     )

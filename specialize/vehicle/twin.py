@@ -15,7 +15,7 @@ from specialize.vehicle.contract import HAS_EGO, READS_APART, READS_EGO, Contrac
 from specialize.vehicle.measure import Floats, cross, dot, moved, shape_of
 from specialize.vehicle.scan import count_pairs
 from specialize.vehicle.today import Records, Today
-from specialize.vehicle.words import HAS_PINHOLE, HAS_PROJECTION, Reason, State
+from specialize.vehicle.words import HAS_PINHOLE, HAS_PROJECTION, LENS_BYTES, Reason, State
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -33,12 +33,14 @@ class Batch:
         has_ego: (B,) whether the lidar's pose on the vehicle is known.
         ego_from_lidar: (B, 16).
         times_s: (B, 3) time of the check, begin and end of validity; NaN where unknown.
+        lenses: (B, N, LENS_BYTES) what is known of the cameras' lenses; None for no lens anywhere.
     """
 
     cameras: Records
     has_ego: Bools
     ego_from_lidar: Floats
     times_s: Floats
+    lenses: npt.NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +63,8 @@ def batch_of(today: Today) -> Batch:
     known = today.ego_from_lidar is not None
     ego = today.ego_from_lidar if today.ego_from_lidar is not None else np.zeros(16)
     times = np.array([[today.time_s, *today.valid_s]])
-    return Batch(today.cameras[None], np.array([known]), np.asarray(ego)[None], times)
+    lenses = None if today.lenses is None else today.lenses[None]
+    return Batch(today.cameras[None], np.array([known]), np.asarray(ego)[None], times, lenses)
 
 
 def judge(contract: Contract, batch: Batch) -> Verdicts:
@@ -188,17 +191,32 @@ def _same(contract: Contract, cameras: Records, projections: Floats) -> Bools:
     return np.asarray((same & (~both | apart)).all(axis=-1))
 
 
+def _other_lens(contract: Contract, batch: Batch) -> Ints:
+    """Return the first camera (B,) that has another lens than was built for; -1 for none."""
+    size, count = batch.cameras.shape
+    if (batch.lenses is None and contract.lenses is None) or count != len(contract.cameras):
+        return np.full(size, -1)
+    none = np.zeros((count, LENS_BYTES), np.uint8)
+    built, today = (none if each is None else each for each in (contract.lenses, batch.lenses))
+    differ = np.not_equal(np.broadcast_to(today, (size, count, LENS_BYTES)), built)
+    other = np.asarray(differ.any(axis=-1), np.bool_)  # (B, N)
+    return np.where(other.any(axis=1), other.argmax(axis=1), -1)
+
+
 def _decide(contract: Contract, batch: Batch, reason: Ints, camera: Ints, projections: Floats) -> Verdicts:
     size, usable = len(reason), reason == 0
+    other = np.where(usable, _other_lens(contract, batch), -1)
+    camera = np.where(other >= 0, other, camera)
     state = np.where(usable, State.STALE, State.UNUSABLE).astype(np.int64)
     pairs, own = np.zeros(size, np.int64), np.zeros(size, np.int64)
     numbers = np.zeros((4, size))
     ego = np.ones(size, np.bool_)
     if contract.reads & READS_EGO and contract.reads & HAS_EGO:
         ego = (batch.ego_from_lidar == contract.ego_from_lidar).all(axis=-1)
+    usable &= other < 0
     if usable.any():
         usable[usable] &= ~(_same(contract, batch.cameras[usable], projections[usable]) & ego[usable])
-        state[(reason == 0) & ~usable] = State.FRESH
+        state[(reason == 0) & (other < 0) & ~usable] = State.FRESH
     chosen = np.flatnonzero(usable)
     if len(chosen):
         moves = moved(shape_of(contract.cameras["image_from_lidar"]), shape_of(projections[chosen]))

@@ -60,3 +60,5 @@ REFERENCES = ("original", "specialized")
 """Who computed what a golden frame expects: the original model, or the build's own, in the order of their numbers."""
 
 MOST_CAMERAS, MOST_GRIDS, MOST_TENSORS, NAME_BYTES = 64, 16, 64, 64
+MOST_LENS_NUMBERS = 72
+LENS_BYTES = NAME_BYTES + 8 * MOST_LENS_NUMBERS

@@ -17,6 +17,8 @@ from specialize.calibration.lens.sphere import Mei
 from specialize.calibration.load import load_profile
 from specialize.files.resources import resource_dir
 from specialize.passes.bind import feeds_of
+from specialize.vehicle.guard import Guard
+from specialize.vehicle.packing import pack
 from tests.cli.running import Ran, run_here
 from tests.end_to_end.lens_model import CAMERAS, Rule, spec, write_lens_model
 from tests.end_to_end.tiny_model import CHANNELS, COLUMNS, GRID, ROWS
@@ -227,16 +229,60 @@ def test_a_lens_that_is_computed_wrongly_is_found(build: Build_, monkeypatch: py
     assert ran.code == 4 and "witness: input 'K'" in ran.err
 
 
-def test_the_vehicle_refuses_lenses(
+def test_the_vehicle_compares_lenses(
     build: Build_, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The guard compares matrices: it would call another lens fresh, so that it is given none."""
+    """An exact build goes to the car: equal lenses and poses are fresh, another of either is stale by its camera."""
     built = build("angle", FISHEYE4)
+    assert built.code == 0 and "vehicle export" in built.out
+    exported = run_here(capsys, "vehicle", "export", tmp_path / "build", "-o", tmp_path / "car")
+    assert exported.code == 0, exported.err
+    guard = Guard(tmp_path / "car" / "contract.bin")
+    rigs = {
+        "same": FISHEYE4,
+        "lens": changed(tmp_path, FISHEYE4, r"k1: -0\.0433", "k1: -0.0434"),
+        "limit": changed(tmp_path / "limit", FISHEYE4, r"max_angle_rad: 1\.68", "max_angle_rad: 1.67"),
+        "pose": changed(tmp_path / "pose", FISHEYE4, r"yaw_deg: 91\.3", "yaw_deg: 91.4"),
+    }
+    found = {}
+    for name, rig in rigs.items():
+        today = tmp_path / f"{name}.bin"
+        assert run_here(capsys, "vehicle", "pack", "--calib", rig, "-o", today).code == 0
+        answer = guard.check_file(today)
+        found[name] = answer.state.name, answer.camera
+    assert found == {
+        "same": ("FRESH", ""),
+        "lens": ("STALE", "FISHEYE_REAR"),
+        "limit": ("STALE", "FISHEYE_FRONT"),
+        "pose": ("STALE", "FISHEYE_LEFT"),
+    }
+
+
+def test_the_vehicle_refuses_tolerances_of_lenses(
+    build: Build_, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It measures matrices: an envelope of raw images is not exported, and the build does not offer it."""
+    built = build("angle", FISHEYE4, "--mode", "envelope", "--tolerance", TOLERANCE)
     assert built.code == 0 and "vehicle export" not in built.out
     exported = run_here(capsys, "vehicle", "export", tmp_path / "build", "-o", tmp_path / "car")
-    packed = run_here(capsys, "vehicle", "pack", "--calib", FISHEYE4, "-o", tmp_path / "today.bin")
-    for ran in (exported, packed):
-        assert ran.code == 1 and "expected a matrix, which the vehicle can compare, got a lens" in ran.err
+    assert (
+        exported.code == 1
+        and "expected a matrix, for mode envelope on the vehicle, got a lens" in exported.err
+    )
+
+
+def test_a_lens_behind_a_matrix_is_seen(tmp_path: Path) -> None:
+    """Of undistorted images another lens needs another undistortion: both matrices equal, yet other bytes."""
+    text = FISHEYE4.read_text().replace(
+        "    sensor2ego:", "    intrinsic: [[400, 0, 640], [0, 400, 480], [0, 0, 1]]\n    sensor2ego:"
+    )
+    (tmp_path / "flat.yaml").write_text(text)
+    flat = load_profile(tmp_path / "flat.yaml")
+    other = load_profile(changed(tmp_path, tmp_path / "flat.yaml", r"xi: 1\.051", "xi: 1.052"))
+    packed = [pack(profile) for profile in (flat, other)]
+    assert packed[0].cameras.tobytes() == packed[1].cameras.tobytes()
+    assert packed[0].lenses is not None and packed[1].lenses is not None
+    assert (packed[0].lenses != packed[1].lenses).any(axis=1).tolist() == [False, True, False, False]
 
 
 def test_raw_images_for_a_model_of_matrices_are_refused(

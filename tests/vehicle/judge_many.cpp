@@ -6,13 +6,14 @@ extern "C" {
 
 int judge_many(const unsigned char *contract_bytes, std::size_t size, const unsigned char *records,
                std::uint32_t cameras, std::size_t count, const unsigned char *has_ego, const double *ego,
-               const double *times, specialize_verdict *verdicts) {
+               const double *times, const unsigned char *lenses, specialize_verdict *verdicts) {
   specialize_contract contract;
   if (const int reason = specialize::open(contract_bytes, size, &contract)) return reason;
   specialize_camera today_cameras[SPECIALIZE_MOST_CAMERAS];
   for (std::size_t k = 0; k < count; ++k) {
     specialize_today today = {today_cameras, cameras, has_ego[k], {}, times[3 * k], times[3 * k + 1],
-                              times[3 * k + 2]};
+                              times[3 * k + 2],
+                              lenses == nullptr ? nullptr : lenses + k * cameras * SPECIALIZE_LENS_BYTES};
     std::memcpy(today.ego_from_lidar, ego + 16 * k, sizeof today.ego_from_lidar);
     for (std::uint32_t n = 0; n < cameras; ++n) {
       const unsigned char *record = records + (k * cameras + n) * 408;

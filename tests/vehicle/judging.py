@@ -22,6 +22,7 @@ def judge_native(library: ctypes.CDLL, contract: bytes, batch: Batch) -> npt.NDA
     verdicts = np.zeros(len(batch.cameras), np.dtype(Verdict))
     cameras = np.ascontiguousarray(batch.cameras)
     arrays = [np.ascontiguousarray(a) for a in (batch.has_ego, batch.ego_from_lidar, batch.times_s)]
+    lenses = None if batch.lenses is None else np.ascontiguousarray(batch.lenses)
     reason = library.judge_many(
         contract,
         ctypes.c_size_t(len(contract)),
@@ -29,6 +30,7 @@ def judge_native(library: ctypes.CDLL, contract: bytes, batch: Batch) -> npt.NDA
         cameras.shape[1],
         ctypes.c_size_t(len(cameras)),
         *(ctypes.c_void_p(array.ctypes.data) for array in arrays),
+        ctypes.c_void_p(None if lenses is None else lenses.ctypes.data),
         ctypes.c_void_p(verdicts.ctypes.data),
     )
     assert reason == 0, Reason(reason)

@@ -35,7 +35,7 @@ static int give_expected(void *user, const specialize_tensor *inputs, std::uint3
 
 int main() {
   static specialize_camera cameras[SPECIALIZE_MOST_CAMERAS];
-  specialize_today today = {cameras, 0, 0, {}, 0.0, 0.0, 0.0};
+  specialize_today today = {cameras, 0, 0, {}, 0.0, 0.0, 0.0, nullptr};
   unsigned char *kept = nullptr;
   std::uint32_t head[2];
   while (std::fread(head, sizeof head, 1, stdin) == 1) {

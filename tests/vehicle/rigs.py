@@ -25,6 +25,7 @@ def random_batch(contract: Contract, size: int, random: np.random.Generator) -> 
         random.random(size) < 0.9,
         np.repeat(contract.ego_from_lidar[None], size, axis=0),
         np.full((size, 3), np.nan),
+        None if contract.lenses is None else np.repeat(contract.lenses[None], size, axis=0),
     )
     with np.errstate(all="ignore"):
         _change(batch, size, random)
@@ -143,9 +144,17 @@ def _ego(batch: Batch, rows: Rows, random: np.random.Generator) -> None:
     batch.ego_from_lidar[rows, random.integers(16)] += random.choice([1e-16, 1e-3, 1.0, np.nan])
 
 
+def _lens(batch: Batch, rows: Rows, random: np.random.Generator) -> None:
+    """Change one bit of what is known of one camera's lens, where it has one."""
+    if batch.lenses is not None:
+        camera, _ = _places(batch, rows, "intrinsic", random)
+        place = random.integers(batch.lenses.shape[-1], size=len(rows))
+        batch.lenses[rows, camera, place] ^= np.uint8(1) << random.integers(8, size=len(rows), dtype=np.uint8)
+
+
 CHANGES: tuple[Callable[[Batch, Rows, np.random.Generator], None], ...] = (
     _nothing, _last_bit, _odd, _zeros, _swapped, _renamed, _resized, _other_form, _moved, _at_the_edge, _far,
-    _timed, _ego,
+    _timed, _ego, _lens,
 )  # fmt: skip
 
 

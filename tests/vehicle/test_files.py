@@ -21,7 +21,7 @@ from specialize.vehicle.contract import Contract, parse_contract
 from specialize.vehicle.expect import contract_of
 from specialize.vehicle.packing import pack
 from specialize.vehicle.today import parse_today
-from specialize.vehicle.words import Reason
+from specialize.vehicle.words import LENS_BYTES, Reason
 from tests.cli.running import CAR42
 from tests.vehicle import compiling
 
@@ -31,13 +31,19 @@ PARSERS: tuple[Callable[[bytes], object], ...] = (parse_contract, parse_today)
 
 @pytest.fixture(scope="module")
 def files(contracts: Mapping[str, Contract], pooled: Path) -> list[Case]:
-    """Return one file of each kind and mode, and one with a frustum; today's calibration first."""
-    today = pack(load_profile(CAR42)).to_bytes()
+    """Return one file of each kind and mode, one with a frustum and two with lenses; today's calibration first."""
+    today = pack(load_profile(CAR42))
     build = Build.open(pooled)
     whole = contract_of(build, build.calibration(), build.file(RELINK).read_bytes())
     assert whole.frustum is not None
     lifting = dataclasses.replace(whole, relink=b"")
-    return [(1, today), *((0, contract.to_bytes()) for contract in (*contracts.values(), lifting))]
+    lenses = np.random.default_rng(4).integers(256, size=(len(today.cameras), LENS_BYTES), dtype=np.uint8)
+    behind = [dataclasses.replace(each, lenses=lenses) for each in (contracts["exact"], lifting)]
+    return [
+        (1, today.to_bytes()),
+        *((0, contract.to_bytes()) for contract in (*contracts.values(), lifting, *behind)),
+        (1, dataclasses.replace(today, lenses=lenses).to_bytes()),
+    ]
 
 
 def read(reader: Path, cases: Sequence[Case]) -> list[Reason]:
@@ -61,6 +67,14 @@ def test_files_are_read_back(reader: Path, files: list[Case]) -> None:
     """What was written is accepted by both."""
     assert set(read(reader, files)) == {Reason.OK}
     assert {parsed(case) for case in files} == {Reason.OK}
+
+
+def test_lenses_are_read_back(files: list[Case]) -> None:
+    """With grids, a frustum or nothing behind them, and of a calibration; of files without lenses there are none."""
+    found = [PARSERS[kind](data).lenses for kind, data in files]  # type: ignore[attr-defined]
+    assert [each is not None for each in found] == [False] * (len(files) - 3) + [True] * 3
+    for each in found[-3:]:
+        assert each.shape[1] == LENS_BYTES and np.array_equal(each, found[-1])
 
 
 def test_every_truncation_is_refused(reader: Path, files: list[Case]) -> None:

@@ -19,7 +19,7 @@ from specialize.model.visible import visible_sets
 from specialize.passes.masks import find_masks
 from specialize.vehicle.contract import HAS_EGO, READS_APART, READS_EGO, Contract
 from specialize.vehicle.twin import Batch, judge
-from specialize.vehicle.words import Reason, State
+from specialize.vehicle.words import LENS_BYTES, Reason, State
 from tests.end_to_end.tiny_model import SPEC
 from tests.vehicle import judging, rigs
 
@@ -32,7 +32,18 @@ def variants(contracts: Mapping[str, Contract]) -> list[Contract]:
     every = HAS_EGO | READS_EGO
     reads = (HAS_EGO, HAS_EGO, HAS_EGO | READS_APART, every | READS_APART)
     found = [dataclasses.replace(each, reads=bits) for each in contracts.values() for bits in reads]
-    return [ordered(each, number) for number, each in enumerate(found)]
+    return [behind_lenses(ordered(each, number), number) for number, each in enumerate(found)]
+
+
+def behind_lenses(contract: Contract, number: int) -> Contract:
+    """Return a contract that knows the lenses of its cameras, for every third number; one of them has none."""
+    if number % 3:
+        return contract
+    lenses = np.random.default_rng(number).integers(
+        256, size=(len(contract.cameras), LENS_BYTES), dtype=np.uint8
+    )
+    lenses[1] = 0
+    return dataclasses.replace(contract, lenses=lenses)
 
 
 def ordered(contract: Contract, number: int) -> Contract:
@@ -175,3 +186,28 @@ def test_fresh_feeds_the_same_bits(contracts: Mapping[str, Contract]) -> None:
                     assert (record["image_from_lidar"].reshape(4, 4) == expected).all()
                 else:
                     np.testing.assert_allclose(_projection(record), expected, rtol=1e-13, atol=1e-9)
+
+
+@pytest.mark.parametrize("mode", ["exact", "envelope", "tables"])
+def test_another_lens_is_stale_and_named(
+    many: ctypes.CDLL, contracts: Mapping[str, Contract], mode: str
+) -> None:
+    """Any bit of any lens, a lens that is gone, and one that is new: stale in every mode, with the camera."""
+    lenses = np.random.default_rng(1).integers(
+        256, size=(len(contracts[mode].cameras), LENS_BYTES), dtype=np.uint8
+    )
+    known = dataclasses.replace(contracts[mode], lenses=lenses)
+    bits = np.repeat(lenses[None], LENS_BYTES, axis=0)
+    bits[np.arange(LENS_BYTES), np.arange(LENS_BYTES) % len(lenses), np.arange(LENS_BYTES)] ^= 1
+    one = rigs.nominal(known, LENS_BYTES)
+    ego = np.repeat(known.ego_from_lidar[None], LENS_BYTES, axis=0)
+    batch = Batch(one, np.ones(LENS_BYTES, bool), ego, np.full((LENS_BYTES, 3), np.nan), bits)
+    found = judging.compare(many, known, batch)
+    assert (found.state == State.STALE).all() and (found.reason == 0).all()
+    assert (found.camera == np.arange(LENS_BYTES) % len(lenses)).all()
+    same = dataclasses.replace(batch, lenses=np.repeat(lenses[None], LENS_BYTES, axis=0))
+    assert (judging.compare(many, known, same).state == State.FRESH).all()
+    without = dataclasses.replace(batch, lenses=None)
+    for contract, today in ((known, without), (contracts[mode], same)):
+        gone = judging.compare(many, contract, today)
+        assert (gone.state == State.STALE).all() and (gone.camera == 0).all()

@@ -223,7 +223,7 @@ READERS: dict[str, Reader] = {
     "import": Reader(_imported, "text", _calibrations),
     "rigs": Reader(read_rig, "text", rigs),
     "checkpoint": Reader(_checkpoint, "bytes", _checkpoints),
-    "contract": Reader(built.contract, "bytes", lambda: built.seeds("contract.bin")),
+    "contract": Reader(built.contract, "bytes", lambda: built.seeds("contract.bin", "contract of lenses")),
     "today": Reader(built.today, "bytes", built.todays),
     "relink": Reader(built.relink, "bytes", lambda: built.seeds("relink.bin")),
     "golden": Reader(built.golden, "bytes", built.goldens),

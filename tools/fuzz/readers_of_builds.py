@@ -5,6 +5,7 @@ Files with a checksum get a right one again after every change, so that changes 
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import os
@@ -31,13 +32,13 @@ from specialize.compiler.build import build as compile_model
 from specialize.errors import InputError
 from specialize.files.resources import resource_dir
 from specialize.request import BuildRequest
-from specialize.vehicle.binary import FileRefusedError, padded
+from specialize.vehicle.binary import Bytes, FileRefusedError, padded
 from specialize.vehicle.expect import contract_of
 from specialize.vehicle.golden import Expected, Given, Golden, parse_golden
 from specialize.vehicle.guard import Guard
 from specialize.vehicle.packing import pack
 from specialize.vehicle.selftesting import selftest
-from specialize.vehicle.words import REFERENCES
+from specialize.vehicle.words import LENS_BYTES, REFERENCES
 from tests.end_to_end.tiny_model import write_tiny
 
 TOLERANCE = "rotation=0.5deg,translation=3cm,focal=0.5%,principal_point=2px"
@@ -64,7 +65,11 @@ def _builds() -> dict[str, Mapping[str, bytes]]:
 def _files(folder: Path) -> Mapping[str, bytes]:
     build, digests = whole_build(folder)
     made = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
-    made["contract.bin"] = contract_of(build, build.calibration()).to_bytes()
+    contract = contract_of(build, build.calibration())
+    made["contract.bin"] = contract.to_bytes()
+    made["contract of lenses"] = dataclasses.replace(
+        contract, lenses=_lenses(len(contract.cameras))
+    ).to_bytes()
     made["statement"] = statement_text(next(iter(statements(build, digests).values()))).encode()
     bundle = json.loads(unsigned_bundle(model_statement(build.manifest, digests)))
     bundle["dsseEnvelope"]["signatures"] = [{"sig": "AAAA"}]
@@ -90,7 +95,16 @@ def _car42() -> CalibrationProfile:
 
 def todays() -> Sequence[bytes]:
     """Return calibrations as a vehicle reads them."""
-    return [pack(_car42()).to_bytes(), pack(_car42(), 5.0, (0.0, 10.0)).to_bytes()]
+    plain, behind = pack(_car42()), _lenses(len(_car42().cameras))
+    timed, through = pack(_car42(), 5.0, (0.0, 10.0)), dataclasses.replace(plain, lenses=behind)
+    return [each.to_bytes() for each in (plain, timed, through)]
+
+
+def _lenses(count: int) -> Bytes:
+    """Return records of lenses, one of which is none."""
+    found = np.full((count, LENS_BYTES), 7, np.uint8)
+    found[0] = 0
+    return found
 
 
 def _resealed(data: bytes) -> bytes:
@@ -107,13 +121,13 @@ def _judged(contract: bytes, today: bytes) -> object:
 def contract(data: bytes, folder: Path) -> object:
     """Judge a calibration by a contract."""
     del folder
-    return _judged(data, todays()[0])
+    return [_judged(data, each) for each in (todays()[0], todays()[2])]
 
 
 def today(data: bytes, folder: Path) -> object:
     """Judge a calibration by every contract."""
     del folder
-    return [_judged(each, data) for each in seeds("contract.bin")]
+    return [_judged(each, data) for each in seeds("contract.bin", "contract of lenses")]
 
 
 def relink(data: bytes, folder: Path) -> object:

@@ -29,7 +29,7 @@ enum : std::size_t {
   GRID_HAS = 16, GRID_ORDER = 20, LARGEST = 24, AXES = 48, FRUSTUM = 136
 };
 enum : std::uint32_t { EXACT = 0, ENVELOPE = 1, TABLES = 2 };
-enum : std::uint32_t { READS_APART = 1, READS_EGO = 2, HAS_EGO = 4, HAS_FRUSTUM = 8 };
+enum : std::uint32_t { READS_APART = 1, READS_EGO = 2, HAS_EGO = 4, HAS_FRUSTUM = 8, HAS_LENSES = 16 };
 enum : std::uint32_t { GRID_PAIRS = 1, GRID_LENGTHS = 2 };
 constexpr double LARGEST_NUMBER = 1e9;
 
@@ -211,6 +211,16 @@ inline bool same_camera(const specialize_camera &camera, const double *projectio
   return same(camera.intrinsic, record + INTRINSIC, 9) && same(camera.camera_from_lidar, record + POSE, 16);
 }
 
+// Whether a camera has the lens that was built for, bit for bit; where no camera has one, no bytes are there.
+inline bool same_lens(const specialize_contract &contract, const specialize_today &today, std::size_t camera) noexcept {
+  const unsigned char *built = contract.reads & HAS_LENSES ? camera_at(contract, contract.cameras) : nullptr;
+  const std::size_t at = camera * SPECIALIZE_LENS_BYTES;
+  if (built == nullptr && today.lenses == nullptr) return true;
+  for (std::size_t k = at; k < at + SPECIALIZE_LENS_BYTES; ++k)
+    if ((built == nullptr ? 0 : built[k]) != (today.lenses == nullptr ? 0 : today.lenses[k])) return false;
+  return true;
+}
+
 // ---- Second test: within the tolerance? -----------------------------------------------------------------------------
 //
 // A projection taken apart: unit vectors along its image rows and its depth, across the depth. The proof of the envelope
@@ -374,7 +384,7 @@ inline int open(const void *memory, std::size_t size, specialize_contract *contr
   if (bytes::is_fused()) return SPECIALIZE_FUSED;
   *contract = {data, size, u32(data + bytes::OWN_AT), u32(data + 96), u32(data + 100), u32(data + 104),
                u32(data + 108), {}, 0, 0, 0};
-  if (contract->mode > TABLES || contract->reads > 15 || contract->cameras == 0 ||
+  if (contract->mode > TABLES || contract->reads > 31 || contract->cameras == 0 ||
       contract->cameras > SPECIALIZE_MOST_CAMERAS || contract->grids > SPECIALIZE_MOST_GRIDS)
     return SPECIALIZE_MALFORMED;
   if (contract->reads & READS_EGO && !(contract->reads & HAS_EGO)) return SPECIALIZE_MALFORMED;
@@ -385,6 +395,8 @@ inline int open(const void *memory, std::size_t size, specialize_contract *contr
     if (!bytes::is_name(record) || !in_range(record + SCALE, 48)) return SPECIALIZE_MALFORMED;
     if (u32(record + HAS) < 1 || u32(record + HAS) > 3 || u32(record + HAS + 4) != 0) return SPECIALIZE_MALFORMED;
   }
+  if (contract->reads & HAS_LENSES) at += contract->cameras * std::size_t(SPECIALIZE_LENS_BYTES);
+  if (size < at) return SPECIALIZE_MALFORMED;
   Grid grid;
   for (std::size_t g = 0; g < contract->grids; ++g, at = grid.end) {
     contract->grid_at[g] = at;
@@ -409,12 +421,14 @@ inline int read_today(const void *memory, std::size_t size, specialize_today *to
   const auto *data = static_cast<const unsigned char *>(memory);
   if (const int reason = bytes::open_file(data, size, "SPZTODAY", HEADER)) return reason;
   const std::uint32_t count = bytes::u32(data + bytes::OWN_AT);
-  if (count == 0 || count > SPECIALIZE_MOST_CAMERAS || size != HEADER + count * RECORD) return SPECIALIZE_MALFORMED;
+  if (count == 0 || count > SPECIALIZE_MOST_CAMERAS) return SPECIALIZE_MALFORMED;
+  const std::size_t end = HEADER + count * RECORD, lenses = count * std::size_t(SPECIALIZE_LENS_BYTES);
+  if (size != end && size != end + lenses) return SPECIALIZE_MALFORMED;
   if (bytes::u32(data + 128) > 1 || bytes::u32(data + 132) != 0 || !bytes::is_name(data + 64))
     return SPECIALIZE_MALFORMED;
   if (count > most) return SPECIALIZE_NO_ROOM;
   *today = {cameras, count, bytes::u32(data + 128), {}, bytes::f64(data + 136), bytes::f64(data + 144),
-            bytes::f64(data + 152)};
+            bytes::f64(data + 152), size > end ? data + end : nullptr};
   bytes::copy(today->ego_from_lidar, data + 160, 16);
   for (std::uint32_t n = 0; n < count; ++n) {
     const unsigned char *record = data + HEADER + n * RECORD;
@@ -454,6 +468,8 @@ inline specialize_verdict check(const specialize_contract &contract, const speci
     if (reason == 0) reason = judge_pose(today.ego_from_lidar);
     if (reason != 0) return verdict_of(SPECIALIZE_UNUSABLE, reason, -1);
   }
+  for (std::uint32_t n = 0; n < contract.cameras; ++n)
+    if (!same_lens(contract, today, n)) return verdict_of(SPECIALIZE_STALE, SPECIALIZE_OK, std::int32_t(n));
   const bool ego = same_ego(contract, today);
   if (fresh && ego) return verdict_of(SPECIALIZE_FRESH, SPECIALIZE_OK, -1);
 

@@ -56,7 +56,12 @@ typedef enum specialize_reason {
   SPECIALIZE_OTHER_BUILD = 45     /* the file belongs to another build than the contract */
 } specialize_reason;
 
-enum { SPECIALIZE_NAME_BYTES = 64, SPECIALIZE_MOST_CAMERAS = 64, SPECIALIZE_MOST_GRIDS = 16 };
+enum {
+  SPECIALIZE_NAME_BYTES = 64,
+  SPECIALIZE_MOST_CAMERAS = 64,
+  SPECIALIZE_MOST_GRIDS = 16,
+  SPECIALIZE_LENS_BYTES = 640
+};
 
 enum { SPECIALIZE_HAS_PINHOLE = 1, SPECIALIZE_HAS_PROJECTION = 2 };
 
@@ -78,6 +83,7 @@ typedef struct specialize_today {
   uint32_t has_ego;
   double ego_from_lidar[16];
   double time_s, valid_from_s, valid_until_s;
+  const unsigned char *lenses; /* SPECIALIZE_LENS_BYTES per camera as in today.bin; null if no camera has a lens */
 } specialize_today;
 
 /* A contract in the caller's memory, which must stay there. Filled by specialize_open. */

@@ -13,7 +13,6 @@ from typing import Any
 
 import click
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.segment import Segment
 from rich.text import Text
 
 from specialize.cli.tables import Rows
@@ -81,7 +80,7 @@ def warn(warnings: tuple[str, ...]) -> None:
 
 
 def _print(console: Console, document: Document) -> None:
-    console.print(_Visible(Group(*_spaced(document))), crop=False)
+    console.print(Group(*_spaced(document)), crop=False)
 
 
 def _spaced(document: Document) -> Iterator[RenderableType]:
@@ -91,22 +90,11 @@ def _spaced(document: Document) -> Iterator[RenderableType]:
         yield Rows(part) if isinstance(part, Table) else _Words(part)
 
 
-class _Visible:
-    """Wrapper of a renderable that escapes control characters in its texts."""
-
-    def __init__(self, inner: RenderableType) -> None:
-        self._inner = inner
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for segment in console.render(self._inner, options):
-            yield segment if segment.control else Segment(visible(segment.text), segment.style)
-
-
 class _Words:
     """Line of text, wrapped between words only on a terminal, and never if it is a command to be copied."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        self._text = visible(text)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for line in self._text.split("\n"):

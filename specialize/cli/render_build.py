@@ -14,7 +14,7 @@ from specialize.report.times import measured_parts
 from specialize.request import BuildOutcome
 from specialize.text.document import Document, Table, table
 from specialize.text.terminal import command
-from specialize.text.units import count, counted, percent, times
+from specialize.text.units import count, counted, percent, small, times
 
 TARGET = "target"
 """Name of the notes that say what a toolchain does with the nodes."""
@@ -128,17 +128,13 @@ def mode_lines(options: dict[str, Any]) -> list[str]:
     if envelope is None:
         return []
     pairs, exact = sum(envelope["pairs"]), sum(envelope["exact_pairs"])
-    share = 100 * envelope["overhead"]
-    return [
-        f"envelope: {pairs:,} pairs may ever be seen, {share:.1f} % more than the {exact:,} of this calibration"
-    ]
+    more = f"{percent(envelope['overhead'], 1)} more than the {exact:,} of this calibration"
+    return [f"envelope: {pairs:,} pairs may ever be seen, {more}"]
 
 
 def _capacity_line(capacity: dict[str, Any]) -> str:
     rows, own = capacity["rows"], capacity["own_rows"]
-    more = (
-        f"{100 * (rows / own - 1):.1f} % more than the {own:,} of this calibration" if own else "none needed"
-    )
+    more = f"{percent(rows / own - 1, 1)} more than the {own:,} of this calibration" if own else "none needed"
     most = [
         f"{capacity[key]:,} {what}"
         for key, what in (("cameras_per_query", "cameras per query"), ("rows_per_cell", "rows per cell"))
@@ -186,7 +182,7 @@ def proof(verify: VerifyReport) -> str:
         return "verification FAILED"
     largest = max((float(output.max_rel) for output in verify.outputs.values()), default=0.0)
     over = f"{counted(len(verify.outputs), 'output')} equal over {counted(verify.frames, 'frame')}"
-    return f"verified: {over}, largest difference {largest:.1e} (relative)"
+    return f"verified: {over}, largest difference {small(largest, 1)} (relative)"
 
 
 def power_lines(power: Power | None) -> list[str]:

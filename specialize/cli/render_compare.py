@@ -7,48 +7,48 @@ from typing import TYPE_CHECKING
 from specialize.evidence.costs import KINDS
 from specialize.report.costs import in_order
 from specialize.text.document import Document, Table, table, words
-from specialize.text.units import saved, scaled
+from specialize.text.units import count, saved, scaled, times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from specialize.explain.compare import Comparison
 
-_FORMS = "original / re-batched, / specialized"
+_FORMS = "original / re-batched\n/ specialized"
 
 
 def compare_text(rows: Sequence[Comparison]) -> Document:
     """Return what `specialize compare` shows."""
-    heads = _heads(rows)
-    figures = (head.replace(", ", "\n") for head in heads[2:])
-    cells = (_cells(row, len(heads), "\n") for row in rows)
-    return (table(*words(*heads[:2]), *figures, rows=cells), *_remarks(rows))
+    return (_table(rows), *_remarks(rows))
 
 
 def compare_markdown(rows: Sequence[Comparison]) -> Document:
     """Return the table as Markdown."""
-    heads = [head.replace(",", "") for head in _heads(rows)]
-    rules = ["---", "---", *["---:"] * (len(heads) - 2)]
-    cells = [heads, rules, *(_cells(row, len(heads), " + ") for row in rows)]
-    lines = [f"| {' | '.join(line)} |" for line in cells]
+    body = _table(rows)
+    heads = [column.title.replace("\n", " ") for column in body.columns]
+    rules = ["---" if column.kind == "words" else "---:" for column in body.columns]
+    cells = [[cell.text.replace("\n", " + ") for cell in row] for row in body.rows]
+    lines = [f"| {' | '.join(line)} |" for line in (heads, rules, *cells)]
     return "\n".join(["\n".join(lines), "", "\n".join(str(remark) for remark in _remarks(rows))])
 
 
-def _heads(rows: Sequence[Comparison]) -> list[str]:
-    heads = ["model", "vehicle", "queries", "longest, camera", "visible, pairs", "fewer, pairs"]
-    heads += [f"{part} FLOPs, {_FORMS}" for part in ("attention", "whole-model")]
-    return heads + (["less, time", "less, memory"] if any(row.time_ratio is not None for row in rows) else [])
+def _table(rows: Sequence[Comparison]) -> Table:
+    heads = ["queries", "longest\ncamera", "visible\npairs", "fewer\npairs"]
+    heads += [f"{part} FLOPs\n{_FORMS}" for part in ("attention", "whole-model")]
+    heads += ["less\ntime", "less\nmemory"] if any(row.time_ratio is not None for row in rows) else []
+    cells = (_cells(row, 2 + len(heads)) for row in rows)
+    return table(*words("model", "vehicle"), *heads, rows=cells)
 
 
-def _cells(row: Comparison, columns: int, joint: str) -> list[str]:
+def _cells(row: Comparison, columns: int) -> list[str]:
     forms = in_order(row.flops.forms)
     first, last = forms["original"], forms["specialized"]
     cells = [row.model, row.vehicle]
-    cells += [_each(row, key, joint) for key in ("queries", "longest", "pairs")]
+    cells += [_each(row, key) for key in ("queries", "longest", "pairs")]
     cells.append(saved(first.pairs, last.pairs))
     cells.append(_three([form.known("attention_flops") for form in forms.values()]) if row.sites else "-")
     cells.append(_three([form.known("model_flops") for form in forms.values()]))
-    cells += [f"{ratio:.1f}x" for ratio in (row.time_ratio, row.memory_ratio) if ratio is not None]
+    cells += [times(ratio, 1) for ratio in (row.time_ratio, row.memory_ratio) if ratio is not None]
     missing = "not measured" if row.sites else "-"  # without a site there is nothing to measure
     return cells + [missing] * (columns - len(cells))
 
@@ -62,10 +62,10 @@ def _three(values: Sequence[int | None]) -> str:
     return " / ".join("-" if value is None else f"{value / factor:.3g}" for value in values) + f" {unit}"
 
 
-def _each(row: Comparison, key: str, joint: str) -> str:
-    """Return a figure of all sites, equal sites once."""
+def _each(row: Comparison, key: str) -> str:
+    """Return a figure of all sites, one below the other, equal sites once."""
     found = dict.fromkeys((site.queries, getattr(site, key)) for site in row.sites)
-    return joint.join(f"{number:,}" for _, number in found) or "-"
+    return "\n".join(count(number) for _, number in found) or "-"
 
 
 def _moved(row: Comparison) -> str:

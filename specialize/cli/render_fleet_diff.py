@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from specialize.fleet.differences import COLUMNS, MOVED, FleetDifferences, Group, VehicleDifference
-from specialize.fleet.outliers import FEWEST, LEAST, MIXED, Outlier
+from specialize.fleet.outliers import FEWEST, LEAST, Outlier
+from specialize.fleet.report_apart import verdict
 from specialize.text.document import Document, Table, table
 from specialize.text.units import counted, number
 
@@ -42,7 +43,6 @@ def diff_text(found: FleetDifferences) -> Document:
     kinds = len(found.groups)
     whose = "their median" if kinds == 1 else f"the medians of {kinds} kinds"
     head = f"{counted(count, 'vehicle')} in {found.folder}, compared with {whose} in {found.seconds:.1f} s"
-    apart = len({outlier.vehicle for outlier in found.outliers})
     parts: list[str | Table] = [head]
     for index, group in enumerate(found.groups):
         parts += _group_parts(found, index, group)
@@ -50,19 +50,9 @@ def diff_text(found: FleetDifferences) -> Document:
         parts.append("\n".join(str(outlier) for outlier in found.outliers[:MOST_OUTLIERS]))
     if len(found.outliers) > MOST_OUTLIERS:
         parts.append(f"and {len(found.outliers) - MOST_OUTLIERS} more; --json lists all")
-    parts.append(_verdict(found, apart))
+    parts.append(verdict(found))
     parts += [f"error: {failed.path}: {failed.reason}" for failed in found.failed]
     return tuple(parts)
-
-
-def _verdict(found: FleetDifferences, apart: int) -> str:
-    if not found.outliers:
-        return "no camera is an outlier"
-    outliers = "is an outlier" if apart == 1 else "are outliers"
-    text = f"{apart} of {counted(len(found.vehicles), 'vehicle')} {outliers}"
-    if apart > MIXED * len(found.vehicles):
-        text += "; so many that these may be kinds that differ in few cameras: give each kind its own folder"
-    return text
 
 
 def _group_parts(found: FleetDifferences, index: int, group: Group) -> list[str | Table]:

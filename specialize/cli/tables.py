@@ -37,7 +37,7 @@ class Rows:
     def __init__(self, table: Table) -> None:
         self._columns = [
             _Column(
-                (column.title, *(visible(row[place].text) for row in table.rows)),
+                tuple(visible(text) for text in (column.title, *(row[place].text for row in table.rows))),
                 column.kind in ("words", "code"),
             )
             for place, column in enumerate(table.columns)

@@ -11,11 +11,11 @@ from specialize.files.atomic import write_file
 from specialize.fleet.builds import CameraRoom, FleetPlan, PlannedBuild
 from specialize.fleet.differences import FleetDifferences, fleet_diff
 from specialize.fleet.load import Failed
-from specialize.fleet.report_apart import apart_parts, apart_remark, outliers_table
+from specialize.fleet.report_apart import apart_parts, outliers_table, too_few, verdict
 from specialize.fleet.report_builds import build_parts, builds_table
 from specialize.report.html import to_html
 from specialize.text.document import Fact, Heading, Page, Part, View, pairs
-from specialize.text.units import count, counted, percent, three
+from specialize.text.units import count, counted, percent, sentence, three
 
 # A page for people: so many builds in the table, in detail, and so many outliers.
 MOST_BUILDS, MOST_DETAILS, MOST_OUTLIERS = 200, 24, 40
@@ -84,15 +84,14 @@ def fleet_page(plan: FleetPlan, found: FleetDifferences) -> Page:
 
 
 def _outliers(found: FleetDifferences) -> tuple[Part, ...]:
-    remark = [text] if (text := apart_remark(found)) else []
+    said = (sentence(line) for line in (verdict(found), *too_few(found)))
     left = len(found.outliers) - MOST_OUTLIERS
-    cameras: list[Part] = ["No camera is an outlier."]
+    cameras: list[Part] = []
     if found.outliers:
-        shown = outliers_table(found.outliers[:MOST_OUTLIERS])
-        cameras = [Heading("Cameras that are outliers", 3), shown]
+        cameras = [Heading("Cameras that are outliers", 3), outliers_table(found.outliers[:MOST_OUTLIERS])]
     if left > 0:
         cameras.append(f"And {counted(left, 'further camera')}; the command's JSON lists all.")
-    return Heading("Outliers"), _TICKS, *remark, *apart_parts(found), *cameras
+    return Heading("Outliers"), _TICKS, *said, *apart_parts(found), *cameras
 
 
 def _without_folder(failed: Failed) -> str:

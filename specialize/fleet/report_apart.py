@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from specialize.fleet.differences import FleetDifferences
 from specialize.fleet.outliers import FEWEST, LEAST, MIXED, Outlier
 from specialize.text.document import Heading, Part, Table, View, table, words
-from specialize.text.units import count, counted, three
+from specialize.text.units import counted, three
 
 Floats = NDArray[np.float64]
 
@@ -77,22 +77,26 @@ def apart_parts(found: FleetDifferences) -> tuple[Part, ...]:
     return tuple(parts)
 
 
-def apart_remark(found: FleetDifferences) -> str:
-    """Return what must be said about the comparison: a mixed fleet, vehicles without a peer, too few of them."""
+def verdict(found: FleetDifferences) -> str:
+    """Return in one line how many vehicles are outliers, and whether the fleet is a mixed one."""
+    if not found.outliers:
+        return "no camera is an outlier"
     apart = len({outlier.vehicle for outlier in found.outliers})
-    remarks = []
+    outliers = "is an outlier" if apart == 1 else "are outliers"
+    text = f"{apart} of {counted(len(found.vehicles), 'vehicle')} {outliers}"
     if apart > MIXED * len(found.vehicles):
-        remarks.append(
-            f"{count(apart)} of {counted(len(found.vehicles), 'vehicle')} are outliers: these may be kinds that "
-            "differ in few cameras; give each kind its own folder."
-        )
-    few = [group for group in found.groups if group.count < FEWEST]
-    if few:
-        remarks.append(
-            f"{counted(sum(group.count for group in few), 'vehicle')} with fewer than {FEWEST} of a kind: "
-            "these are too few to find outliers."
-        )
-    return " ".join(remarks)
+        text += "; so many that these may be kinds that differ in few cameras: give each kind its own folder"
+    return text
+
+
+def too_few(found: FleetDifferences) -> list[str]:
+    """Return which vehicles have too few peers to be compared with, if any."""
+    few = sum(group.count for group in found.groups if group.count < FEWEST)
+    return (
+        [f"{counted(few, 'vehicle')} with fewer than {FEWEST} of a kind: too few to find outliers"]
+        if few
+        else []
+    )
 
 
 def outliers_table(outliers: Iterable[Outlier]) -> Table:

@@ -9,7 +9,7 @@ import numpy as np
 
 from specialize.report.draw import cells_path, top_view
 from specialize.report.html import to_html
-from specialize.report.moved import cameras_table
+from specialize.report.moved import difference, moved_parts
 from specialize.request import DriftOutcome
 from specialize.text.document import Fact, Heading, Page, Part, State, View, pairs
 from specialize.text.units import count, counted, number, percent
@@ -19,16 +19,7 @@ _NO_MAP = (
     "The cameras themselves differ, or the model has no grid of queries: "
     "there is nothing to compare cell by cell."
 )
-_VERDICTS: dict[str, tuple[str, str, State]] = {
-    "same": ("Nothing", "both have the same digest; a build for one is a build for the other", "good"),
-    "other numbers": (
-        "Numbers, not queries",
-        "the baked geometry is another; where queries were compared, the same ones are visible",
-        "bad",
-    ),
-    "other queries": ("Queries", "cameras see other queries: a build for one is wrong for the other", "bad"),
-    "other cameras": ("Cameras", "the cameras themselves differ, in number, name or order", "bad"),
-}
+_ANSWERS = {"same": "Nothing", "other numbers": "Numbers, not queries", "other queries": "Queries"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +64,7 @@ def diff_page(
     maps = [part for pair in zip(before, after, strict=True) for part in _map(*pair, names)]
     parts: list[Part] = [
         Heading("What moved"),
-        cameras_table(outcome) if names else "The two have no camera in common.",
+        *moved_parts(outcome),
         *(maps or [Heading("Cells gained and lost"), _NO_MAP]),
         Heading("Digests"),
         pairs(digests, "code"),
@@ -87,14 +78,14 @@ def diff_page(
 
 
 def _facts(outcome: DriftOutcome) -> tuple[Fact, ...]:
-    answer, detail, state = _VERDICTS[outcome.verdict]
-    build = Fact(
-        "May one build serve both?",
-        "Yes" if outcome.fresh else "No, not an exact one",
-        "an envelope or tables can serve several vehicles" if not outcome.fresh else "nothing differs",
-        "good" if outcome.fresh else "bad",
+    state: State = "good" if outcome.fresh else "bad"
+    serving = "nothing differs" if outcome.fresh else "an envelope or tables can serve several vehicles"
+    return (
+        Fact("What differs?", _ANSWERS.get(outcome.verdict, "Cameras"), difference(outcome), state),
+        Fact("May one build serve both?", "Yes" if outcome.fresh else "No, not an exact one", serving, state),
+        _most_moved(outcome),
+        _most_changed(outcome),
     )
-    return (Fact("What differs?", answer, detail, state), build, _most_moved(outcome), _most_changed(outcome))
 
 
 def _most_moved(outcome: DriftOutcome) -> Fact:

@@ -5,12 +5,49 @@ from __future__ import annotations
 from specialize.calibration.delta import CameraDelta
 from specialize.request import DriftOutcome, QueryChange
 from specialize.text.document import Column, Table, table
-from specialize.text.units import count, number
+from specialize.text.units import count, counted, number
 
 _HEADS = ("rotation\nmrad", "shift\nmm", "focal\n%", "centre\npx", "10 m\npx", "20 m\npx")
 
 
-def cameras_table(outcome: DriftOutcome) -> Table:
+def difference(outcome: DriftOutcome) -> str:
+    """Return in one line what differs, for the queries of the model that were compared."""
+    gained = sum(change.gained for change in outcome.queries)
+    lost = sum(change.lost for change in outcome.queries)
+    if outcome.verdict == "other numbers" and not outcome.queries:
+        return f"the cameras give other numbers; no queries of {outcome.model} were compared"
+    return {
+        "same": "nothing moved",
+        "other numbers": f"the same queries of {outcome.model} are seen, at other pixels",
+        "other queries": f"{counted(gained, 'query')} of {outcome.model} gained, {lost:,} lost",
+        "other cameras": "the cameras are not the same",
+        "other table": "its engine serves it with a table of its own",
+        "beyond capacity": f"it does not fit the capacity: {_beyond(outcome) or 'too many cameras see one query'}",
+        "outside envelope": f"{counted(sum(outcome.outside), 'query')} seen outside its envelope: {_beyond(outcome)}",
+    }[outcome.verdict]
+
+
+def _beyond(outcome: DriftOutcome) -> str:
+    """Return which cameras see how many queries outside."""
+    cameras = zip(outcome.delta.cameras, outcome.outside, strict=False)
+    return ", ".join(f"{count(seen)} by {camera.name}" for camera, seen in cameras if seen)
+
+
+def moved_parts(outcome: DriftOutcome) -> list[str | Table]:
+    """Return which cameras are others, and how far each that both have moved."""
+    notes: list[str | Table] = [
+        f"{word}: {', '.join(names)}"
+        for word, names in (("added", outcome.delta.added), ("removed", outcome.delta.removed))
+        if names
+    ]
+    if outcome.delta.reordered:
+        notes.append("the cameras stand in another order")
+    if changed := [camera.name for camera in outcome.delta.cameras if camera.lens_changed]:
+        notes.append(f"another lens or distortion: {', '.join(changed)}")
+    return [*notes, _cameras(outcome)] if outcome.delta.cameras else notes
+
+
+def _cameras(outcome: DriftOutcome) -> Table:
     """Return how far each camera moved, and how many queries it gained and lost if they were compared."""
     changes = outcome.queries or (None,) * len(outcome.delta.cameras)
     queries = ("queries\ngained", "queries\nlost", Column("queries\nkept", page=True))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from specialize.artifact.build import Build
 from specialize.artifact.manifest import Manifest
-from specialize.artifact.measured import Measured, read_measured
+from specialize.artifact.measured import read_measured
 from specialize.bench.report import BuildBench
 from specialize.files.atomic import write_file
 from specialize.model.spec import parse_spec
@@ -28,12 +28,12 @@ def build_report(folder: Path, bench: BuildBench | None = None) -> str:
     build = Build.intact(folder)
     spec = parse_spec(build.manifest.spec, f"{folder}: spec")
     measured = read_measured(folder, build.manifest.digest)
-    return _html(build.manifest, visible_sets(spec, build.calibration()), bench, measured)
+    return to_html(build_page(build.manifest, visible_sets(spec, build.calibration()), bench, measured))
 
 
 def write_new_report(folder: Path, manifest: Manifest, plans: Sequence[VisibilityPlan]) -> None:
     """Write `report.html` into the directory of a build that has no manifest yet."""
-    write_file(folder / FILE_NAME, _html(manifest, plans))
+    write_file(folder / FILE_NAME, to_html(build_page(manifest, plans)))
 
 
 def write_build_report(folder: Path, output: Path | None = None, bench: BuildBench | None = None) -> Path:
@@ -51,12 +51,3 @@ def write_build_report(folder: Path, output: Path | None = None, bench: BuildBen
         path = folder.parent / f"{folder.resolve().name}.{FILE_NAME}"
     write_file(path, text)
     return path
-
-
-def _html(
-    manifest: Manifest,
-    plans: Sequence[VisibilityPlan],
-    bench: BuildBench | None = None,
-    measured: Measured | None = None,
-) -> str:
-    return to_html(build_page(manifest, plans, bench, measured))

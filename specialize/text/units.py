@@ -44,9 +44,9 @@ def number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{round(value, digits) + 0.0:,.{digits}f}"  # and never `-0.00`
 
 
-def small(value: float) -> str:
+def small(value: float, digits: int = 2) -> str:
     """Return a difference with its exponent: `2.50e-05`."""
-    return f"{value:.2e}"
+    return f"{value:.{digits}e}"
 
 
 def milliseconds(seconds: float) -> str:
@@ -60,9 +60,9 @@ def percent(share: float, digits: int | None = None) -> str:
     return f"{value:.{int(0 < abs(value) < 10) if digits is None else digits}f} %"
 
 
-def times(ratio: float) -> str:
+def times(ratio: float, digits: int = 2) -> str:
     """Return a ratio as `5.30x`."""
-    return f"{ratio:.2f}x"
+    return f"{ratio:.{digits}f}x"
 
 
 def saved(before: float, after: float) -> str:

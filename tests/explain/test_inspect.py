@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +11,8 @@ import onnx.parser
 import onnx_ir as ir
 import pytest
 from onnx import TensorProto, helper
-from rich.console import Console
 
+from specialize.cli.output import to_text
 from specialize.cli.render_inspect import model_text
 from specialize.errors import InputError
 from specialize.explain.inspect import inspect_model
@@ -122,9 +121,7 @@ def test_the_command_shows_a_model(capsys: pytest.CaptureFixture[str], model: Pa
 def test_many_masks_are_counted_not_listed(model: Path) -> None:
     """A mask is computed in many steps, whose names would fill the screen; JSON has them all."""
     found = replace(inspect_model(model), masks=tuple(f"mask{number}" for number in range(8)))
-    with Console(width=80, record=True, file=io.StringIO()) as console:
-        console.print(model_text(found))
-    text = console.export_text()
+    text = to_text(model_text(found))
     assert "masks: mask0, mask1 and 6 more" in text and "mask2" not in text
     assert len(found.masks) == 8
 

@@ -59,7 +59,7 @@ def test_a_build_leads_to_its_section(browser: Any, report: Path) -> None:
     page.keyboard.press("Enter")
     name = link.text_content()
     assert page.url.endswith(f"#build-{name}")
-    assert page.locator(f"#build-{name} h3").is_visible()
+    assert page.locator(f"h3#build-{name}").is_visible()
 
 
 def test_it_is_readable_without_scripts(browser: Any, report: Path) -> None:

@@ -56,5 +56,5 @@ def test_a_report_can_have_times(made: Build, capsys: pytest.CaptureFixture[str]
     ran = run_here(capsys, "report", made.folder, "--bench", "--rounds", "1", "-o", output)
     assert ran.code == 0, ran.err
     text = output.read_text(encoding="utf-8")
-    assert "Measured times" in text and "whole model, ms" in text and "1 round, forms in turn" in text
+    assert "Measured times" in text and "time of one run, ms" in text and "1 round, forms in turn" in text
     made.require_intact()

@@ -6,15 +6,13 @@ from typing import Any
 
 from specialize.artifact.manifest import Manifest, Site
 from specialize.digest import short
-from specialize.evidence.comparison import NOT_COMPARED, VerifyReport
-from specialize.evidence.power import Power
 from specialize.report.costs import costs_table, exchanged
-from specialize.report.proof import precision_parts
+from specialize.report.proof import power_lines, precision_parts, proof
 from specialize.report.times import measured_parts
 from specialize.request import BuildOutcome
 from specialize.text.document import Document, Table, table
 from specialize.text.terminal import command
-from specialize.text.units import count, counted, percent, small, times
+from specialize.text.units import count, percent, times
 
 TARGET = "target"
 """Name of the notes that say what a toolchain does with the nodes."""
@@ -172,47 +170,6 @@ def _sites_table(names: tuple[str, ...], groups: dict[Site, list[int]]) -> Table
 def _by_camera(site: Site) -> bool:
     """Return whether the rows of a site are pairs of camera and query, and not points that are pooled."""
     return site.kind == "camera"
-
-
-def proof(verify: VerifyReport) -> str:
-    """Return in one line whether the outputs are the same."""
-    if verify == NOT_COMPARED:
-        return "not verified"
-    if not verify.passed:
-        return "verification FAILED"
-    largest = max((float(output.max_rel) for output in verify.outputs.values()), default=0.0)
-    over = f"{counted(len(verify.outputs), 'output')} equal over {counted(verify.frames, 'frame')}"
-    return f"verified: {over}, largest difference {small(largest, 1)} (relative)"
-
-
-def power_lines(power: Power | None) -> list[str]:
-    """Return what the proof could show, and each thing that it could not."""
-    if power is None:
-        return []
-    lost = [*_ill(power), *(f"not shown: {line}" for line in power.not_shown)]
-    if not power.influences:
-        return lost
-    shown = sum(each.shown for each in power.influences)
-    moved, pairs = sum(site.moved for site in power.sites), sum(site.pairs for site in power.sites)
-    seen = f", {moved:,} of {pairs:,} rows follow their camera" if pairs else ""
-    return [f"power: {shown} of {len(power.influences)} changes move outputs{seen}", *lost]
-
-
-def _ill(power: Power) -> list[str]:
-    """Return which outputs the original itself does not determine to within rounding."""
-    lines = []
-    for name, judged in power.outputs.items():
-        if judged.rule == "float64":
-            lines.append(
-                f"float64: output {name!r} equals the original with its cumulative sums in float64, itself less exact"
-            )
-        if judged.rule == "ill-conditioned":
-            moved = f"the original itself moves by {max(judged.ulp, judged.order):.2g} of its scale under rounding"
-            lines.append(f"ill-conditioned: output {name!r}: {moved}; {judged.rtol:.2g} was allowed")
-        if judged.unsettled:
-            two = "the original itself differs between two orders of sums; either was allowed"
-            lines.append(f"ill-conditioned: output {name!r}: in {judged.unsettled:,} values {two}")
-    return lines
 
 
 def _when(manifest: Manifest) -> str:

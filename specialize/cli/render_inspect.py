@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specialize.artifact import Build, Manifest
-from specialize.cli.render_build import headline, proof, sites_tables, ties, title
+from specialize.cli.render_build import headline, sites_tables, ties, title
 from specialize.report.contents import passes_table, tensors_table
 from specialize.report.costs import costs_table
-from specialize.report.proof import precision_parts
+from specialize.report.proof import precision_parts, proof
 from specialize.text.document import Document, Table, table
 from specialize.text.terminal import command
 from specialize.text.units import size

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from specialize.evidence.comparison import VerifyReport
-from specialize.report.proof import outputs_table
+from specialize.report.proof import compared, outputs_table
 from specialize.text.document import Document
 
 
 def verify_text(report: VerifyReport, place: str) -> Document:
     """Return what `specialize verify` shows."""
     head = "verified" if report.passed else "NOT VERIFIED"
-    frames = f"{report.frames} frames, {report.runtime} against {report.reference_runtime}"
     remarks = [*report.problems, *(output.reason for output in report.outputs.values() if output.reason)]
     notes = [f"note: {note}" for note in report.notes]
-    return (f"{head}: {place} ({frames})", outputs_table(report), *remarks, *notes)
+    return (f"{head}: {place} ({compared(report)})", outputs_table(report), *remarks, *notes)

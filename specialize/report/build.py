@@ -11,12 +11,11 @@ from specialize.artifact.manifest import Manifest, PassNote
 from specialize.artifact.measured import Measured
 from specialize.bench.report import BuildBench
 from specialize.digest import short
-from specialize.evidence.comparison import VerifyReport
 from specialize.evidence.costs import FormCost, FormsReport
 from specialize.report.contents import passes_table, tensors_table
 from specialize.report.costs import MORE_QUANTITIES, costs_remarks, costs_table
 from specialize.report.drawing import drawing_parts
-from specialize.report.proof import outputs_table, precision_parts
+from specialize.report.proof import compared, outputs_table, power_lines, precision_parts, proof
 from specialize.report.sites import site_views
 from specialize.report.times import how, measured_parts, memory_table, operator_shares, times_table
 from specialize.text.document import Fact, Heading, Line, Page, Part, View, pairs
@@ -92,23 +91,16 @@ def _benchmark(bench: BuildBench) -> tuple[Part, ...]:
 
 def _proof(manifest: Manifest) -> tuple[Part, ...]:
     verify = manifest.verify
-    passed = verify.passed
     notes = (f"note: {note}" for note in verify.notes)
     return (
         Heading("Proof"),
-        Line(f"{'Passed' if passed else 'Failed'}. {_compared_outputs(verify)}", "good" if passed else "bad"),
+        Line(
+            f"{'Passed' if verify.passed else 'Failed'}: {compared(verify)}.",
+            "good" if verify.passed else "bad",
+        ),
         outputs_table(verify),
-        *map(sentence, (*verify.problems, *notes)),
+        *map(sentence, (*verify.problems, *notes, *power_lines(manifest.power))),
         *precision_parts(manifest.precision),
-    )
-
-
-def _compared_outputs(verify: VerifyReport) -> str:
-    runtimes = [runtime or "no runtime" for runtime in (verify.runtime, verify.reference_runtime)]
-    return (
-        f"{counted(len(verify.outputs), 'output')} of the specialized model on {runtimes[0]}, "
-        f"{'equal' if verify.passed else 'not equal'} to the original on {runtimes[1]} over "
-        f"{counted(verify.frames, 'frame')}, within rounding."
     )
 
 
@@ -154,33 +146,18 @@ def _contract(manifest: Manifest) -> tuple[Part, ...]:
 
 
 def _facts(manifest: Manifest, plans: Sequence[VisibilityPlan]) -> tuple[Fact, ...]:
-    passed = manifest.verify.passed
-    precision = manifest.precision
-    before = "" if precision is None else f", before conversion to {precision.name}"
-    detail = f"{_closest(manifest.verify)} {sentence(manifest.witness.line())}"
+    verify = manifest.verify
+    before = "" if manifest.precision is None else f", before conversion to {manifest.precision.name}"
+    told = [sentence(line) for line in (proof(verify), manifest.witness.line())]
+    if verify.outputs and not any(output.max_abs for output in verify.outputs.values()):
+        told.insert(1, "Every number is exactly the same.")
+    answer = f"Yes: equal to the original{before}" if verify.passed else "No"
     return (
-        Fact(
-            "Is it proven?",
-            f"Yes: equal to the original{before}" if passed else "No",
-            detail,
-            "good" if passed else "bad",
-        ),
+        Fact("Is it proven?", answer, " ".join(told), "good" if verify.passed else "bad"),
         _saved(manifest),
         _costliest(manifest, plans),
         _calibration(manifest),
     )
-
-
-def _closest(verify: VerifyReport) -> str:
-    """Return what was compared, and which output is closest to its bound."""
-    outputs = verify.outputs
-    if not outputs:
-        return "nothing was compared"
-    if not any(output.max_abs for output in outputs.values()):
-        return f"{_compared_outputs(verify)} Every number is exactly the same."
-    worst = max(outputs, key=lambda name: outputs[name].margin)
-    margin = percent(outputs[worst].margin)
-    return f"{_compared_outputs(verify)} Closest to its bound: {worst}, {margin} of what is allowed."
 
 
 def _calibration(manifest: Manifest) -> Fact:

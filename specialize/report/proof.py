@@ -4,12 +4,59 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from specialize.evidence.comparison import NOT_COMPARED, VerifyReport, Worst
 from specialize.text.document import Cell, Column, Table, table
-from specialize.text.units import percent, size, small
+from specialize.text.units import counted, percent, size, small
 
 if TYPE_CHECKING:
     from specialize.artifact.precision import Precision
-    from specialize.evidence.comparison import VerifyReport, Worst
+    from specialize.evidence.power import Power
+
+
+def compared(verify: VerifyReport) -> str:
+    """Return what was run against what, and how often."""
+    return f"{verify.frames} frames, {verify.runtime} against {verify.reference_runtime}"
+
+
+def proof(verify: VerifyReport) -> str:
+    """Return in one line whether the outputs are the same."""
+    if verify == NOT_COMPARED:
+        return "not verified"
+    if not verify.passed:
+        return "verification FAILED"
+    largest = max((float(output.max_rel) for output in verify.outputs.values()), default=0.0)
+    over = f"{counted(len(verify.outputs), 'output')} equal over {counted(verify.frames, 'frame')}"
+    return f"verified: {over}, largest difference {small(largest, 1)} (relative)"
+
+
+def power_lines(power: Power | None) -> list[str]:
+    """Return what the proof could show, and each thing that it could not."""
+    if power is None:
+        return []
+    lost = [*_ill(power), *(f"not shown: {line}" for line in power.not_shown)]
+    if not power.influences:
+        return lost
+    shown = sum(each.shown for each in power.influences)
+    moved, pairs = sum(site.moved for site in power.sites), sum(site.pairs for site in power.sites)
+    seen = f", {moved:,} of {pairs:,} rows follow their camera" if pairs else ""
+    return [f"power: {shown} of {len(power.influences)} changes move outputs{seen}", *lost]
+
+
+def _ill(power: Power) -> list[str]:
+    """Return which outputs the original itself does not determine to within rounding."""
+    lines = []
+    for name, judged in power.outputs.items():
+        if judged.rule == "float64":
+            lines.append(
+                f"float64: output {name!r} equals the original with its cumulative sums in float64, itself less exact"
+            )
+        if judged.rule == "ill-conditioned":
+            moved = f"the original itself moves by {max(judged.ulp, judged.order):.2g} of its scale under rounding"
+            lines.append(f"ill-conditioned: output {name!r}: {moved}; {judged.rtol:.2g} was allowed")
+        if judged.unsettled:
+            two = "the original itself differs between two orders of sums; either was allowed"
+            lines.append(f"ill-conditioned: output {name!r}: in {judged.unsettled:,} values {two}")
+    return lines
 
 
 def outputs_table(verify: VerifyReport) -> Table:

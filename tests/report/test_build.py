@@ -136,7 +136,7 @@ def test_a_failed_comparison_is_said_first() -> None:
     page = build_page(pages.manifest(plans[0], wrong=True), plans)
     html = to_html(page)
     assert page.facts[0].answer == "No" and page.facts[0].state == "bad"
-    assert "DIFFERENT" in html and "Failed." in html and "[1234, 0, 7], frame 0" in html
+    assert "DIFFERENT" in html and "Failed: " in html and "[1234, 0, 7], frame 0" in html
 
 
 def test_volumes_and_models_without_grids_have_reports() -> None:

@@ -42,6 +42,11 @@ Axis = tuple[Factor, ...]
 Layout = tuple[Axis, ...]
 
 
+def factors_of(layout: Layout) -> Axis:
+    """Return the factors of all axes of a tensor, outermost first."""
+    return tuple(factor for axis in layout for factor in axis)
+
+
 class Axes:
     """Keeps what has been found out about factors: which were split, and which are the same."""
 
@@ -80,7 +85,7 @@ class Axes:
 
     def keep_apart(self, layout: Layout) -> None:
         """Remember that a tensor has this layout: no two of its factors will ever be found to be the same."""
-        self._tensors.add(frozenset(factor for axis in layout for factor in axis))
+        self._tensors.add(frozenset(factors_of(layout)))
 
     def resolve(self, axis: Iterable[Factor]) -> Axis:
         """Return the finest known factors of an axis."""
@@ -99,9 +104,13 @@ class Axes:
         """Return a layout in the finest known factors."""
         return tuple(self.resolve(axis) for axis in layout)
 
+    def flat(self, layout: Layout) -> Axis:
+        """Return the finest known factors of a tensor, whatever axes they are grouped to."""
+        return self.resolve(factors_of(layout))
+
     def rows(self, layout: Layout) -> Axis:
         """Return the row factors of a layout, outermost first, whatever their place in the tensor."""
-        found = [factor for axis in layout for factor in self.resolve(axis) if factor.rank is not None]
+        found = [factor for factor in self.flat(layout) if factor.is_row]
         return tuple(sorted(found, key=lambda factor: factor.rank or ()))
 
     def is_row(self, axis: Axis) -> bool:
@@ -115,8 +124,7 @@ class Axes:
 
     def regroup(self, layout: Layout, sizes: Sequence[int]) -> Layout | None:
         """Return the same factors grouped to axes of the given sizes; None if a cut falls inside no factor."""
-        flat = self.resolve(factor for axis in layout for factor in axis)
-        return regroup(flat, sizes, self._split)
+        return regroup(self.flat(layout), sizes, self._split)
 
     def same_rows(self, one: Layout, other: Layout) -> bool:
         """Return whether two layouts of one tensor have the same row factors in the same places."""
@@ -222,7 +230,7 @@ def row_ids(axes: Axes, layout: Layout) -> Ints:
     """
     rows = axes.rows(layout)
     ids = np.arange(size_of(rows), dtype=np.int64).reshape([factor.size for factor in rows])
-    placed = [factor for axis in axes.layout(layout) for factor in axis if factor.is_row]
+    placed = [factor for factor in axes.flat(layout) if factor.is_row]
     ids = ids.transpose([rows.index(factor) for factor in placed])
     return ids.reshape([size_of(f for f in axis if f.is_row) for axis in axes.layout(layout)])
 
@@ -250,6 +258,4 @@ def unreduced(layout: Layout, sizes: tuple[int, ...], where: list[int], reduced:
 
 def around(layout: Layout, start: int, end: int) -> tuple[Axis, Axis, Axis]:
     """Return what numbers the axes before some adjacent ones, these, and the axes behind them."""
-    before = tuple(token for axis in layout[:start] for token in axis)
-    along = tuple(token for axis in layout[start:end] for token in axis)
-    return before, along, tuple(token for axis in layout[end:] for token in axis)
+    return factors_of(layout[:start]), factors_of(layout[start:end]), factors_of(layout[end:])

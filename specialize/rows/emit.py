@@ -16,7 +16,7 @@ from scipy import sparse
 from specialize.graph.axes import size_of
 from specialize.graph.builder import Builder
 from specialize.rows.arrange import Arrangement, Packing, arrange, arrange_as
-from specialize.rows.axes import Axes, Axis, Factor, Layout
+from specialize.rows.axes import Axes, Axis, Factor, Layout, factors_of
 from specialize.rows.block_sums import cut, sum_blocks
 from specialize.rows.capacity import Room, Sum
 from specialize.rows.expr import Apply, Base, Combination, Constant, Operand, Parameter, Source, Term
@@ -140,7 +140,7 @@ class Emitter(Tensors):
                 for term, summand in zip(terms, summands, strict=True) if summand is not None
             ]  # fmt: skip
             return self.added(parts)
-        features = tuple(f for axis in self.axes.layout(operand.layout) for f in axis if not f.is_row)
+        features = tuple(f for f in self.axes.flat(operand.layout) if not f.is_row)
         if not terms:
             tokens = (*at.tokens, *features)
             return Emitted(np.zeros([token.size for token in tokens], dtype=operand.dtype), tokens)
@@ -149,7 +149,7 @@ class Emitter(Tensors):
     def substitute(self, layout: Layout, at: Arrangement) -> Layout:
         """Return a layout with the tokens of an arrangement where its row factors stood."""
         resolved = self.axes.layout(layout)
-        rows = [factor for axis in resolved for factor in axis if factor.is_row]
+        rows = [factor for factor in factors_of(resolved) if factor.is_row]
         inner = [factor for factor in rows if factor not in at.groups] or rows[-1:]
         outer = [factor for factor in rows if factor in at.groups and factor not in inner] or inner[:1]
         stand: dict[Factor, Axis] = {inner[0]: (at.row,)} if inner else {}
@@ -166,13 +166,13 @@ class Emitter(Tensors):
         if isinstance(base, Source):
             return self._gather(base, at)
         if isinstance(base, Constant) and base.value is not None and base.value.name in self._packing.shared:
-            flat = tuple(factor for axis in self.axes.layout(base.layout) for factor in axis)
+            flat = self.axes.flat(base.layout)
             return self.pick_rows(Emitted(base.value, flat), self.axes.resolve(base.rows), at)
         if isinstance(base, Constant):
-            features = [f for axis in self.axes.layout(base.layout) for f in axis if not f.is_row]
+            features = [f for f in self.axes.flat(base.layout) if not f.is_row]
             taken = rows_first(self.axes, base.array, base.layout)[at.index]
             cube = taken.reshape([token.size for token in (*at.tokens, *features)])
-            wanted = [token for axis in self.substitute(base.layout, at) for token in axis]
+            wanted = list(factors_of(self.substitute(base.layout, at)))
             wanted = wanted if at.row in wanted else [*at.tokens, *wanted]
             order = [[*at.tokens, *features].index(token) for token in wanted]
             return Emitted(cube.transpose(order), tuple(wanted))
@@ -203,7 +203,7 @@ class Emitter(Tensors):
 
     def _gather(self, base: Source, at: Arrangement) -> Emitted:
         """Return the demanded rows of a tensor of the graph."""
-        flat = tuple(factor for axis in self.axes.layout(base.layout) for factor in axis)
+        flat = self.axes.flat(base.layout)
         return self.pick_rows(Emitted(base.value, flat), self.axes.resolve(base.rows), at)
 
     def _pieces(self, emitted: Emitted | Parts, at: Arrangement) -> list[tuple[Emitted, Axis]]:
@@ -220,7 +220,7 @@ class Emitter(Tensors):
 
     def _whole(self, base: Base) -> Emitted:
         """Return a tensor that has no rows."""
-        flat = tuple(factor for axis in self.axes.layout(base.layout) for factor in axis)
+        flat = self.axes.flat(base.layout)
         if isinstance(base, Constant):
             return Emitted(base.array.reshape([factor.size for factor in flat]), flat)
         assert isinstance(base, Source)

@@ -45,7 +45,7 @@ def sample_groups(
 
 def split_image(emitter: Emitter, image: Parameter, shared: Axis, groups: Layout) -> list[ir.Value]:
     """Return one image per group, each with the given axes."""
-    flat = tuple(factor for axis in emitter.axes.layout(image.layout) for factor in axis)
+    flat = emitter.axes.flat(image.layout)
     assert image.value is not None
     first = (*shared, *groups[0])
     whole = emitter.regroup(Emitted(image.value, flat), (first, *groups[1:]))
@@ -62,7 +62,7 @@ def _split(emitter: Emitter, value: ir.Value, axis: int, lengths: list[int]) -> 
 
 def with_group(emitter: Emitter, image: Parameter, at: Arrangement, shared: Axis) -> Emitted:
     """Return the image with the token of the groups where its own group factors stood."""
-    flat = tuple(factor for axis in emitter.axes.layout(image.layout) for factor in axis)
+    flat = emitter.axes.flat(image.layout)
     assert image.value is not None
     if at.group is None or not shared:
         return Emitted(image.value, flat)

@@ -113,6 +113,10 @@ class Lifter:
             self.reasons[value] = reason
         return Combination(rows, (Term(RowMap.identity(size_of(rows)), Source(value, layout, rows)),))
 
+    def operand(self, value: ir.Value, layout: Layout) -> Operand:
+        """Return a tensor as an input of a row-wise function."""
+        return Operand(self.lift(value, layout), layout, shapes.numpy_type(value))
+
     def apply(
         self,
         node: ir.Node,
@@ -180,9 +184,14 @@ class Lifter:
         return combination(rows, [Term(RowMap.identity(size_of(rows)), base)])
 
 
+def parameters_of(node: ir.Node) -> list[Operand | Parameter]:
+    """Return the inputs of a node behind the first, which are the same for all rows."""
+    return [Parameter(value) for value in node.inputs[1:]]
+
+
 def rows_first(axes: Axes, array: npt.NDArray[np.generic], layout: Layout) -> npt.NDArray[np.generic]:
     """Return a known tensor as `(rows, features)`: rows outermost first, features in their order."""
-    flat = [factor for axis in axes.layout(layout) for factor in axis]
+    flat = axes.flat(layout)
     rows = axes.rows(layout)
     features = [index for index, factor in enumerate(flat) if not factor.is_row]
     cube = array.reshape([factor.size for factor in flat])

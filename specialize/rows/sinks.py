@@ -205,7 +205,7 @@ def _read_mask(node: ir.Node, mask: ir.Value, axes: Axes, lifter: Lifter) -> Sin
     layout: Layout = tuple(axes.feature(size) for size in dims(node.outputs[0]))
     zero = np.equal(np.asarray(array_of(mask)), 0)
     found = _told_apart(axes, zero, aligned(layout, dims(mask)), set())
-    for factor in (factor for axis in axes.layout(layout) for factor in axis):
+    for factor in axes.flat(layout):
         if factor in found:
             axes.promote(factor)
     return Sink(node, layout, lifter.lift(node.outputs[0], layout))
@@ -225,14 +225,14 @@ def _masked_factors(axes: Axes, value: ir.Value, layout: Layout, summed: set[Fac
             continue
         for source, inner in _step(axes, node, own, found):
             stack.append((source, inner, steps + 1))
-    return {factor for factor in found if factor in _all(axes, layout)} | {
+    return {factor for factor in found if factor in axes.flat(layout)} | {
         outer for axis in layout for outer in axis if set(axes.resolve((outer,))) <= found
     }
 
 
 def _told_apart(axes: Axes, zero: npt.NDArray[np.bool_], layout: Layout, summed: set[Factor]) -> set[Factor]:
     """Return the factors along which a known tensor is zero here and not there, or is zero and summed."""
-    flat = [factor for axis in axes.layout(layout) for factor in axis]
+    flat = axes.flat(layout)
     if not flat or not zero.any():
         return set()
     cube = zero.reshape([factor.size for factor in flat])
@@ -241,10 +241,6 @@ def _told_apart(axes: Axes, zero: npt.NDArray[np.bool_], layout: Layout, summed:
         factor for place, factor in enumerate(flat)
         if factor in sums or (cube != cube.take([0], axis=place)).any()
     }  # fmt: skip
-
-
-def _all(axes: Axes, layout: Layout) -> set[object]:
-    return {factor for axis in axes.layout(layout) for factor in axis}
 
 
 def _step(axes: Axes, node: ir.Node, layout: Layout, found: set[object]) -> list[tuple[ir.Value, Layout]]:
@@ -271,7 +267,7 @@ def _step(axes: Axes, node: ir.Node, layout: Layout, found: set[object]) -> list
     if node.op_type == "Gather":
         found.update(_gathered(axes, node, layout))
     if is_pick(node):
-        found.update(axes.resolve(factor for axis in (layout[0], *layout[2:]) for factor in axis))
+        found.update(axes.flat((layout[0], *layout[2:])))
     return []
 
 

@@ -8,12 +8,12 @@ from specialize.graph.axes import size_of
 from specialize.graph.declined import Declined
 from specialize.graph.nodes import normalized_axes, reduced_axes
 from specialize.graph.ops import OPERATORS, of
-from specialize.graph.shapes import dims, numpy_type
+from specialize.graph.shapes import dims
 from specialize.rows.arrange import Arrangement
-from specialize.rows.axes import Axis, Layout, around, unreduced
+from specialize.rows.axes import Axis, Layout, around, factors_of, unreduced
 from specialize.rows.emit import Emitter
-from specialize.rows.expr import Apply, Combination, Operand, Parameter
-from specialize.rows.lift import Lifter
+from specialize.rows.expr import Apply, Combination
+from specialize.rows.lift import Lifter, parameters_of
 from specialize.rows.rule import RowRule
 from specialize.rows.tensors import Emitted, Parts
 
@@ -29,11 +29,8 @@ def lift_along_features(lifter: Lifter, node: ir.Node, output: int, layout: Layo
         return Declined("works-along-rows", "it works along an axis that holds rows")
     if any(other is not None and dims(other) != dims(source)[start:end] for other in node.inputs[1:]):
         return Declined("scale-broadcasts", "its scale or its bias is broadcast")
-    value = lifter.lift(source, layout)
-    rest = [Parameter(other) for other in node.inputs[1:]]
-    return lifter.apply(
-        node, output, layout, [Operand(value, layout, numpy_type(source)), *rest], zero_at=False
-    )
+    operands = [lifter.operand(source, layout), *parameters_of(node)]
+    return lifter.apply(node, output, layout, operands, zero_at=False)
 
 
 def emit_along_features(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
@@ -55,9 +52,9 @@ def lift_reduce(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> C
     if source is None or where is None:
         return Declined("axes-not-constant", "its axes are not constant, or it reduces nothing")
     own = unreduced(layout, dims(source), where, [lifter.axes.feature(dims(source)[axis]) for axis in where])
-    value = lifter.lift(source, own)
-    zero = ~value.support() if OPERATORS[node.op_type].zeros == "first" else False
-    return lifter.apply(node, output, layout, [Operand(value, own, numpy_type(source))], zero_at=zero)
+    operand = lifter.operand(source, own)
+    zero = ~operand.value.support() if OPERATORS[node.op_type].zeros == "first" else False
+    return lifter.apply(node, output, layout, [operand], zero_at=zero)
 
 
 def emit_reduce(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
@@ -79,7 +76,7 @@ def emit_reduce(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Par
         shape = [1, size_of(before), *((size_of(after),) if after else ())]
         return Emitted(emitter.remade(base, attributes, [value, *rest], shape), (*before, *after))
 
-    tokens = tuple(token for axis in own for token in axis)
+    tokens = factors_of(own)
     return emitter.by_piece(at, [emitter.pieces(operand, at)], tokens, work)
 
 

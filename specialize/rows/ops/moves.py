@@ -14,7 +14,7 @@ from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.ops import VIEWS, of, permutation, text
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.arrange import Arrangement
-from specialize.rows.axes import Axis, Layout, around, by_row, row_ids
+from specialize.rows.axes import Axis, Layout, around, by_row, factors_of, row_ids
 from specialize.rows.emit import Emitter
 from specialize.rows.expr import Apply, Combination, Operand, Parameter
 from specialize.rows.lift import ROWS_AND_FEATURES, Lifter, selection
@@ -69,7 +69,7 @@ def lift_expand(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> C
 
 def emit_expand(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
     """Emit Expand of features; what has no rows yet gets them in the same step."""
-    tokens = tuple(token for axis in emitter.substitute(base.layout, at) for token in axis)
+    tokens = factors_of(emitter.substitute(base.layout, at))
     return emitter.spread(emitter.operand(base.operand(0), at, spread=False), tokens)
 
 

@@ -19,10 +19,10 @@ from specialize.graph.running import compute_like
 from specialize.graph.shape_arithmetic import PLACES_OUTSIDE, places_in, sliced
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.arrange import Arrangement
-from specialize.rows.axes import Axes, Axis, Layout, row_ids
+from specialize.rows.axes import Axes, Axis, Layout, factors_of, row_ids
 from specialize.rows.emit import Emitter
-from specialize.rows.expr import Apply, Combination, Operand, Parameter
-from specialize.rows.lift import ROWS_AND_FEATURES, Lifter, selection
+from specialize.rows.expr import Apply, Combination, Operand
+from specialize.rows.lift import ROWS_AND_FEATURES, Lifter, parameters_of, selection
 from specialize.rows.rule import RowRule
 from specialize.rows.tensors import Emitted
 
@@ -87,13 +87,8 @@ def pick(
             return Declined(
                 "picks-rows-and-features", "it picks rows along one axis and features along another"
             )
-        return lifter.apply(
-            node,
-            output,
-            layout,
-            [Operand(value, tuple(own), numpy_type(source)), *_rest(node)],
-            zero_at=~value.support(),
-        )
+        operands = [Operand(value, tuple(own), numpy_type(source)), *parameters_of(node)]
+        return lifter.apply(node, output, layout, operands, zero_at=~value.support())
     ids = row_ids(axes, tuple(own))
     for axis, places in picks.items():
         ids = ids.take(places, axis=axis) if ids.shape[axis] > 1 else ids
@@ -119,7 +114,7 @@ def lift_gather(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> C
     own = (*before, _row_axis(axes, flat, size) if as_row else axes.feature(size), *after)
     value = lifter.lift(source, own)
     if not as_row:
-        operands = [Operand(value, own, numpy_type(source)), *_rest(node)]
+        operands = [Operand(value, own, numpy_type(source)), *parameters_of(node)]
         return lifter.apply(node, output, layout, operands, zero_at=~value.support())
     ids = row_ids(axes, own)
     return value.moved(
@@ -140,7 +135,7 @@ def emit_pick(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
         shapes = [[*dims(value)[:axis], dims(o)[axis], *dims(value)[axis + 1 :]] for o in base.node.outputs]
         sizes = emitter.builder.constant([dims(o)[axis] for o in base.node.outputs], "sizes")
         made = emitter.builder.nodes("Split", [value, sizes], shapes, axis=axis)[base.output]
-    return Emitted(made, tuple(token for axis in out for token in axis))
+    return Emitted(made, factors_of(out))
 
 
 def is_pick(node: ir.Node) -> bool:
@@ -193,10 +188,6 @@ def _stands_outside(axes: Axes, layout: Layout, axis: int) -> bool:
 
 def _row_axis(axes: Axes, like: Axis, size: int) -> Axis:
     return axes.row_like(like, size) if axes.resolve(like) else axes.outer_row(size)
-
-
-def _rest(node: ir.Node) -> list[Operand | Parameter]:
-    return [Parameter(value) for value in node.inputs[1:]]
 
 
 RULES: dict[str, RowRule] = {

@@ -13,12 +13,12 @@ from scipy import sparse
 from specialize.graph.axes import size_of
 from specialize.graph.declined import Declined
 from specialize.graph.nodes import array_of
-from specialize.graph.shapes import STANDARD, dims, numpy_type
+from specialize.graph.shapes import STANDARD, dims
 from specialize.rows.arrange import Arrangement
-from specialize.rows.axes import Axis, Layout, row_ids
+from specialize.rows.axes import Axis, Layout, factors_of, row_ids
 from specialize.rows.emit import Emitter
 from specialize.rows.expr import Apply, Combination, Operand, Parameter, Source
-from specialize.rows.lift import Lifter
+from specialize.rows.lift import Lifter, parameters_of
 from specialize.rows.rowmap import RowMap
 from specialize.rows.rule import RowRule
 from specialize.rows.tensors import Emitted
@@ -43,9 +43,8 @@ def lift_matmul(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> C
     if not lifter.axes.is_feature(layout[-1]):
         return ROWS_BESIDE_FEATURES
     own = (*layout[:-1], lifter.axes.feature(dims(left)[-1]))
-    value = lifter.lift(left, own)
-    operands: list[Operand | Parameter] = [Operand(value, own, numpy_type(left)), Parameter(right)]
-    return lifter.apply(node, output, layout, operands, zero_at=~value.support())
+    operand = lifter.operand(left, own)
+    return lifter.apply(node, output, layout, [operand, Parameter(right)], zero_at=~operand.value.support())
 
 
 def sparse_matrix(node: ir.Node) -> npt.NDArray[np.generic] | None:
@@ -84,9 +83,8 @@ def lift_gemm(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Com
     if bias is not None and len(dims(bias)) == 2 and dims(bias)[0] != 1:
         return Declined("bias-per-row", "its bias differs between rows")
     own = (layout[0], lifter.axes.feature(dims(left)[1]))
-    value = Operand(lifter.lift(left, own), own, numpy_type(left))
-    operands: list[Operand | Parameter] = [value, Parameter(right), Parameter(bias)]
-    return lifter.apply(node, output, layout, operands[: len(node.inputs)], zero_at=False)
+    operands = [lifter.operand(left, own), *parameters_of(node)]
+    return lifter.apply(node, output, layout, operands, zero_at=False)
 
 
 def emit_product(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
@@ -100,12 +98,12 @@ def emit_product(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
     found = emitter.source_of(operand, at)
     if found is not None and _is_cheaper_before(emitter, found[0], operand, len(at.index), size_of(out)):
         source, index = found
-        flat = tuple(factor for axis in emitter.axes.layout(source.layout) for factor in axis)
+        flat = emitter.axes.flat(source.layout)
         rows = emitter.axes.resolve(source.rows)
         whole = _product(emitter, base, Emitted(source.value, flat), out)
         return emitter.pick_rows(whole, rows, at.at(rows, index))
     own = emitter.substitute(operand.layout, at)
-    lead = tuple(token for axis in own[:-1] for token in axis)
+    lead = factors_of(own[:-1])
     value = emitter.regroup(emitter.operand(operand, at), (lead, own[-1]))
     return _product(emitter, base, Emitted(value, (*lead, *own[-1])), out)
 

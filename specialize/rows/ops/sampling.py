@@ -7,9 +7,9 @@ import onnx_ir as ir
 from specialize.graph.axes import size_of
 from specialize.graph.declined import Declined
 from specialize.graph.nodes import array_of, node_axis
-from specialize.graph.shapes import dims, numpy_type
+from specialize.graph.shapes import dims
 from specialize.rows.arrange import Arrangement
-from specialize.rows.axes import Axis, Layout
+from specialize.rows.axes import Axis, Layout, factors_of
 from specialize.rows.emit import Emitter
 from specialize.rows.expr import Apply, Combination, Operand, Parameter
 from specialize.rows.group_images import in_groups, regrouped, sample_groups, split_image, with_group
@@ -33,14 +33,8 @@ def lift_grid_sample(lifter: Lifter, node: ir.Node, output: int, layout: Layout)
         return NO_PLACES
     places = (layout[0], *layout[2:], lifter.axes.feature(dims(grid)[-1]))
     picture = (*layout[:2], *(lifter.axes.feature(size) for size in dims(image)[2:]))
-    value = lifter.lift(grid, places)
-    return lifter.apply(
-        node,
-        output,
-        layout,
-        [Parameter(image, picture), Operand(value, places, numpy_type(grid))],
-        zero_at=False,
-    )
+    operand = lifter.operand(grid, places)
+    return lifter.apply(node, output, layout, [Parameter(image, picture), operand], zero_at=False)
 
 
 def emit_grid_sample(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
@@ -52,7 +46,7 @@ def emit_grid_sample(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted 
         return regrouped(emitter, base, at)
     own = emitter.substitute(grid.layout, at)
     per_batch = tuple(token for token in own[0] if token not in at.tokens)
-    here = [token for axis in own[1:-1] for token in axis]
+    here = factors_of(own[1:-1])
     rest = tuple(token for token in here if token not in at.tokens)
     batch_group = (at.group,) if at.group is not None and shared else ()
     rows = tuple(token for token in at.tokens if token not in batch_group)
@@ -86,7 +80,7 @@ def lift_pixels(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> C
     if not lifter.axes.rows((layout[axis],)):
         return NO_PLACES
     picture = (*layout[:axis], lifter.axes.feature(dims(pixels)[axis]), *layout[axis + 1 :])
-    operand = Operand(lifter.lift(places, layout), layout, numpy_type(places))
+    operand = lifter.operand(places, layout)
     return lifter.apply(node, output, layout, [Parameter(pixels, picture), operand], zero_at=False)
 
 
@@ -142,15 +136,10 @@ def lift_deformable_attention(
     operands: list[Operand | Parameter] = [
         Parameter(value, picture),
         Parameter(shapes),
-        Operand(lifter.lift(places, at), at, numpy_type(places)),
+        lifter.operand(places, at),
+        lifter.operand(weights, by),
     ]
-    return lifter.apply(
-        node,
-        output,
-        layout,
-        [*operands, Operand(lifter.lift(weights, by), by, numpy_type(weights))],
-        zero_at=False,
-    )
+    return lifter.apply(node, output, layout, operands, zero_at=False)
 
 
 def emit_deformable_attention(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
@@ -170,7 +159,7 @@ def emit_deformable_attention(emitter: Emitter, base: Apply, at: Arrangement) ->
         for operand in (places, weights)
     ]
     features = tuple(emitter.axes.resolve(axis) for axis in value.layout[1:])
-    tail = tuple(factor for axis in features[1:] for factor in axis)
+    tail = factors_of(features[1:])
 
     def sample(picture: ir.Value, given: list[ir.Value], count: int) -> ir.Value:
         shape = [dims(picture)[0], count, size_of(tail)]

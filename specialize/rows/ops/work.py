@@ -18,10 +18,10 @@ from specialize.graph.declined import Declined
 from specialize.graph.ops import ALL_ZERO, ANY_ZERO, KEEPS_ZERO, of
 from specialize.graph.shapes import dims, numpy_type
 from specialize.rows.arrange import Arrangement
-from specialize.rows.axes import Axis, Layout, aligned
+from specialize.rows.axes import Axis, Layout, aligned, factors_of
 from specialize.rows.emit import Emitter
-from specialize.rows.expr import Apply, Combination, Constant, Operand, Parameter, Prefix
-from specialize.rows.lift import Lifter, rows_first
+from specialize.rows.expr import Apply, Combination, Constant, Operand, Prefix
+from specialize.rows.lift import Lifter, parameters_of, rows_first
 from specialize.rows.rowmap import RowMap
 from specialize.rows.rule import RowRule
 from specialize.rows.tensors import Emitted, Parts
@@ -55,7 +55,7 @@ def lift_elementwise(lifter: Lifter, node: ir.Node, output: int, layout: Layout)
 
 def emit_elementwise(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
     """Emit an operator with broadcasting."""
-    tokens = tuple(token for axis in emitter.substitute(base.layout, at) for token in axis)
+    tokens = factors_of(emitter.substitute(base.layout, at))
     operands = [emitter.pieces(base.operand(i), at, spread=False) for i in range(len(base.operands))]
 
     def work(pieces: tuple[Emitted, ...], wanted: Axis) -> Emitted:
@@ -68,12 +68,9 @@ def lift_unary(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Co
     """A function of one operand; further inputs, such as the bounds of Clip, are parameters."""
     source = node.inputs[0]
     assert source is not None
-    value = lifter.lift(source, layout)
-    zero = ~value.support() if node.op_type in KEEPS_ZERO else False
-    rest = [Parameter(other) for other in node.inputs[1:]]
-    return lifter.apply(
-        node, output, layout, [Operand(value, layout, numpy_type(source)), *rest], zero_at=zero
-    )
+    operand = lifter.operand(source, layout)
+    zero = ~operand.value.support() if node.op_type in KEEPS_ZERO else False
+    return lifter.apply(node, output, layout, [operand, *parameters_of(node)], zero_at=zero)
 
 
 def emit_unary(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
@@ -96,7 +93,7 @@ def emit_unary(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Part
 
 def _covers(lifter: Lifter, operand: Operand, layout: Layout) -> bool:
     """Return whether an operand has every feature of the result, so that it may stand for it."""
-    have = {factor for axis in lifter.axes.layout(operand.layout) for factor in axis}
+    have = set(lifter.axes.flat(operand.layout))
     return all(f in have or f.is_row for axis in lifter.axes.layout(layout) for f in axis)
 
 

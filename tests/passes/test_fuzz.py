@@ -81,7 +81,7 @@ def test_the_hunt_finds_a_broken_compiler(mutant: str, monkeypatch: pytest.Monke
         monkeypatch.setattr(RowMap, "table", lambda *args: tuple(part[::-1].copy() for part in right(*args)))
 
     @settings(
-        max_examples=1500,
+        max_examples=6000,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=SLOW,

@@ -93,7 +93,7 @@ def _mask_of(node: ir.Node) -> ir.Value | None:
 
 
 def _written(node: ir.Node) -> ir.Node | None:
-    """Return the scatter of which a Slice takes a part, if nothing else is read: what is cut off is a waste bin."""
+    """Return the scatter of which a Slice keeps a part, if it is the only reader: the rest holds rows to be dropped."""
     source = node.inputs[0] if node.op_type == "Slice" else None
     made = None if source is None else source.producer()
     if source is None or made is None or made.op_type not in WRITES or made.domain not in STANDARD:

@@ -135,5 +135,5 @@ def _tensor(data: bytes, entry: Mapping[str, Any]) -> tuple[Array, tuple[int, in
     if not all(type(number) is int and number >= 0 for number in (begin, end, *shape)):
         raise ValueError("offsets or a shape that are not made of whole numbers from 0")
     if not begin <= end <= len(data) or end - begin != math.prod(shape) * dtype.itemsize:
-        raise ValueError("a tensor that is not where the header says")
+        raise ValueError("a tensor at another offset than the header states")
     return np.frombuffer(data[begin:end], dtype).reshape(shape), (begin, end)

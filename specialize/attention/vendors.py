@@ -138,7 +138,7 @@ def _to_pixels(attention: Attention, builder: Builder) -> dict[Role, ir.Value] |
     samples = len(sizes.levels) * sizes.points
     logits = _before_softmax(attention.weights, samples, builder)
     if logits is None:
-        return Declined("no-softmax", "its weights are taken before the softmax, and these come from none")
+        return Declined("no-softmax", "it takes weights before the softmax, but these come from no softmax")
     wide = (sizes.batch, sizes.queries, sizes.heads, samples * 2)
     size = np.repeat(
         np.array([[width, height] for height, width in sizes.levels], np.float32), sizes.points, axis=0

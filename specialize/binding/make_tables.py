@@ -60,7 +60,9 @@ def make_table(
         VerificationError: The tables are not those that the witness finds.
     """
     require_known_codes(allow)
-    require_outside(output, build_dir, "a build keeps the tables of its own vehicle: choose a file beside it")
+    require_outside(
+        output, build_dir, "a build keeps the tables of its own vehicle: choose a file outside of it"
+    )
     build = Build.intact(build_dir)
     profile = load_profile(calib)
     spec = parse_spec(build.manifest.spec, f"{build_dir}: spec of the manifest")

@@ -1,4 +1,4 @@
-"""Options that several commands share, each spelled once."""
+"""Define options that several commands share, each in one place."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ model_option = click.option(
     "--model", default="bevformer_tiny", show_default=True, help="A built-in model, or an ONNX file."
 )
 model_spec_option = click.option(
-    "--model-spec", type=EXISTING, help="Sidecar of an ONNX file [default: my.model.yaml beside my.onnx]."
+    "--model-spec", type=EXISTING, help="Sidecar of an ONNX file [default: my.model.yaml next to my.onnx]."
 )
 checkpoint_option = click.option(
     "--checkpoint", type=EXISTING, help="Weights of a built-in model [default: seeded, untrained weights]."

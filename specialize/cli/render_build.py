@@ -1,4 +1,4 @@
-"""A build's outcome, as text that leads with the number that matters."""
+"""Render the outcome of a build as text, with the most important number first."""
 
 from __future__ import annotations
 

@@ -81,8 +81,8 @@ def _moved(row: Comparison) -> str:
 
 def _remarks(rows: Sequence[Comparison]) -> list[str | Table]:
     remarks: list[str | Table] = [
-        "Queries, longest camera and visible pairs are of one attention site of each kind.\n"
-        "FLOPs are of all sites and of the whole model; a multiply-add counts as two."
+        "Queries, longest camera and visible pairs are given for one attention site of each kind.\n"
+        "FLOPs are given for all sites and for the whole model; a multiply-add counts as two."
     ]
     remarks += [line for row in rows if (line := _moved(row))]
     benches = [row.bench for row in rows if row.bench is not None]
@@ -91,7 +91,8 @@ def _remarks(rows: Sequence[Comparison]) -> list[str | Table]:
         one, rounds = parts[0], sorted({part.rounds for part in parts})
         how_often = f"{rounds[0]} to {rounds[-1]}" if len(rounds) > 1 else str(rounds[0])
         remarks.append(
-            "Time and peak memory are of the largest site with its projections, specialized against the original.\n"
+            "Time and peak memory compare the specialized with the original form of the largest site, including its "
+            "projections.\n"
             f"They were measured on {one.runtime}, {one.threads} threads, {how_often} rounds, "
             "the forms in turn."
         )

@@ -1,4 +1,4 @@
-"""What an installation can do, as text."""
+"""Render the description of an installation as text."""
 
 from __future__ import annotations
 

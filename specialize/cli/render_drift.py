@@ -40,7 +40,7 @@ def _following(outcome: DriftOutcome) -> list[str]:
 def diff_text(outcome: DriftOutcome) -> Document:
     """Return what `specialize diff` shows."""
     if outcome.fresh:
-        return f"same: both profiles say the same (profile {short(outcome.digests[0])})"
+        return f"same: both profiles have the same content (profile {short(outcome.digests[0])})"
     return (
         f"different: {difference(outcome)}",
         *moved_parts(outcome),

@@ -1,4 +1,4 @@
-"""A fleet's plan, as JSON and as tables."""
+"""Render a fleet's plan as tables."""
 
 from __future__ import annotations
 

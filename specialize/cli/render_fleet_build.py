@@ -1,4 +1,4 @@
-"""What became of a fleet's builds, and how its vehicles stand, as JSON and as tables."""
+"""Render the results of a fleet's builds and the states of its vehicles as tables."""
 
 from __future__ import annotations
 

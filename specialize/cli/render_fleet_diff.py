@@ -1,4 +1,4 @@
-"""A fleet against its median, as JSON and as a matrix."""
+"""Render the comparison of a fleet with its medians as a matrix."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The drawing of an attention site as text."""
+"""Render the drawing of an attention site as text."""
 
 from __future__ import annotations
 

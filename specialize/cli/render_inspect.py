@@ -1,4 +1,4 @@
-"""What a build or a model is, as text."""
+"""Render the description of a build or a model as text."""
 
 from __future__ import annotations
 

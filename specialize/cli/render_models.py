@@ -1,4 +1,4 @@
-"""The built-in models, as a table: figures first, then what goes in, comes out and falls away."""
+"""Render the built-in models as a table: figures first, then inputs, outputs and what is removed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The store's content, as tables."""
+"""Render the contents of the store as tables."""
 
 from __future__ import annotations
 

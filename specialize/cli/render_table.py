@@ -1,4 +1,4 @@
-"""The tables of a vehicle, as a table."""
+"""Render the tables of a vehicle as a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes to the vehicle, as text."""
+"""Render exports to the vehicle as text."""
 
 from __future__ import annotations
 

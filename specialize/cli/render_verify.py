@@ -1,4 +1,4 @@
-"""A comparison of two models, as a table."""
+"""Render a comparison of two models as a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Build: from a calibration and a model to a folder that is proven and tied to both.
+"""Build: compile a calibration and a model to a folder that is verified and tied to both.
 
 `build` reads and decides whether there is anything to do; `_make` calls one stage after the other. `Compilation` is
 what they hand on. Nothing here knows a model by name. What needs a graph or a runtime is imported only when a build

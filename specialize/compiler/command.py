@@ -1,4 +1,4 @@
-"""The command that makes a build again: every option that its manifest records, as a person would type it."""
+"""Write the command that makes a build again, with every option that its manifest records."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def rebuild(manifest: Manifest, calib: Path, vehicle: str, folder: Path) -> Comm
         to_name.append((word, what))
 
     if source.get("kind") == "onnx":
-        stand_for("--model", "MODEL.onnx", f"{source['name']}.onnx, with its sidecar beside it")
+        stand_for("--model", "MODEL.onnx", f"{source['name']}.onnx, with its sidecar next to it")
     else:
         words += ["--model", manifest.model]
     if source.get("checkpoint"):

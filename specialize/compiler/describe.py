@@ -1,4 +1,4 @@
-"""The manifest of a compilation while the evidence is still missing, and what a model says about itself."""
+"""Write the manifest of a compilation before the evidence exists, and the metadata of its model."""
 
 from __future__ import annotations
 

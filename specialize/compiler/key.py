@@ -1,4 +1,4 @@
-"""The key of a build, put together in one place: for the compiler, and for a fleet's plan, which has no graph yet.
+"""Compute the key of a build, for the compiler and for a fleet's plan, which has no graph yet.
 
 Both name the same inputs. A plan names its model by what the graph will be exported from, and by digests what an
 envelope covers and tables hold; a worker compares the compiler's key with the one that the build in the store has.

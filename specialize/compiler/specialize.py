@@ -209,5 +209,5 @@ def _require_saving(
     found = (
         f"{flops:,} of {before.flops:,} FLOPs that depend on calibration alone, and no rows to drop ({why})"
     )
-    hint = "`specialize inspect` shows what was found; --allow-unchanged builds the model all the same"
+    hint = "`specialize inspect` shows what was found; --allow-unchanged builds the model nevertheless"
     raise DeclinedError(model, "work that the calibration makes superfluous", found, hint)

@@ -79,7 +79,7 @@ def _node_cost(
     try:
         formula = FORMULAS.get(node.op_type)
         if formula is None:
-            reason = "runs a graph of its own" if _has_graph(node) else "no formula"
+            reason = "runs a subgraph" if _has_graph(node) else "no formula"
             missing[node.op_type, node.domain, reason, bool(site)] += 1
         else:
             work = formula.work(NodeView(node))

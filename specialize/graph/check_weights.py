@@ -60,10 +60,12 @@ def _check_external(tensor: ir.ExternalTensor, place: str, folder: Path) -> None
         raise InputError(place, expected, repr(location[:LONGEST_NAME]), AGAIN)
     file = (folder / location).resolve()
     if not file.is_relative_to(folder):
-        raise InputError(place, "external data in the model's folder", location, "put it beside the model")
+        raise InputError(place, "external data in the model's folder", location, "put it next to the model")
     wanted = tensor.nbytes
     if tensor.length is not None and tensor.length < wanted:
-        raise InputError(f"{place}: length", f"{wanted} bytes, as its dimensions say", str(tensor.length))
+        raise InputError(
+            f"{place}: length", f"{wanted} bytes, according to its dimensions", str(tensor.length)
+        )
     status = file.stat() if file.is_file() else None
     end = (tensor.offset or 0) + max(wanted, tensor.length or 0)
     if status is None or status.st_size < end:

@@ -145,10 +145,10 @@ def external_files(path: Path) -> list[str]:
     folder = path.parent.resolve()
     for name in sorted(names):
         if Path(name).is_absolute() or not (folder / name).resolve().is_relative_to(folder):
-            hint = "put it beside the model"
+            hint = "put it next to the model"
             raise InputError(str(path), "external data in the model's folder", repr(name), hint)
         if not (folder / name).is_file():
-            raise InputError(str(path), f"the file {name} beside it", "no such file")
+            raise InputError(str(path), f"the file {name} next to it", "no such file")
     return sorted(names)
 
 

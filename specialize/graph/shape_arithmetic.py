@@ -37,7 +37,7 @@ FIXED = {"NonZero": ir.DataType.INT64} | dict.fromkeys(
 )
 """Operators whose results have one type."""
 
-PLACES_OUTSIDE = Declined("places-outside", "an index lies outside of the axis that it addresses")
+PLACES_OUTSIDE = Declined("places-outside", "an index is outside of the axis that it addresses")
 
 
 def places_in(indices: Array, size: int) -> npt.NDArray[np.int64] | None:

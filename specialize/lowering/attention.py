@@ -83,7 +83,7 @@ def runnable(model: ir.Model) -> list[Note]:
     notes += read_plugins(model)
     unread = next((note for note in notes if note.verdict == "declined"), None)
     if unread is not None:
-        hint = "export it zero-padded, where every shape is a number, or with GridSample instead"
+        hint = "export it zero-padded, so that every shape is a number, or with GridSample instead"
         raise InputError(f"node {unread.where!r}", "a custom operator that can be run", unread.reason, hint)
     if any(is_attention(node) for node in model.graph):
         _raise_to_grid_sample(model)

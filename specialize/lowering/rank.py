@@ -164,7 +164,7 @@ def _reduce(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | D
         return Declined("axes-not-constant", "its axes are not constant")
     groups = _runs([axis in where for axis in range(len(shape))], shape)
     if len(groups) > highest:
-        return Declined("axes-in-turn", f"it reduces {len(where)} axes apart from each other")
+        return Declined("axes-in-turn", f"it reduces {len(where)} axes that are not adjacent")
     axes = [place for place, group in enumerate(groups) if group[0] in where]
     if not axes:
         return Declined("reduces-one", "it reduces an axis of size 1")

@@ -38,12 +38,12 @@ def _obstacle(node: ir.Node) -> Declined | None:
     if source is None or not is_static(source) or not is_static(result):
         return Declined("shape-unknown", "its shapes are not known")
     if any(after % before for before, after in zip(dims(source), dims(result), strict=True)):
-        return Declined("no-whole-factor", f"{list(dims(result))} is no multiple of {list(dims(source))}")
+        return Declined("no-whole-factor", f"{list(dims(result))} is not a multiple of {list(dims(source))}")
     places, rounding = text(node, "coordinate_transformation_mode"), text(node, "nearest_mode")
     halves = places == "half_pixel" and rounding.startswith("round")
     if halves or (places, rounding) == ("asymmetric", "floor"):
         return None
-    return Declined("rounds-otherwise", f"places are {places}, rounded by {rounding}")
+    return Declined("rounds-otherwise", f"places are computed as {places} and rounded by {rounding}")
 
 
 HALF_PIXELS = Rule(name=NAME, operators={"Resize"}, rewrite=_in_half_pixels)

@@ -118,7 +118,7 @@ def find_rotation(node: ir.Node) -> Rotation | Declined | None:
     if mode_of(node) == "nearest" and not _rounds_alike(node, grid, waves, rotation):
         return Declined(
             "rounds-otherwise",
-            "it reads nearest pixels, and rounds places otherwise than the operator's definition",
+            "it reads nearest pixels, but rounds positions differently from the operator's definition",
         )
     return rotation
 
@@ -280,6 +280,6 @@ def _solved(parts: Places) -> tuple[float, tuple[float, float]] | Declined:
     if off > rounding:
         return Declined(
             "no-rotation",
-            f"it is no rotation about ({middle[0] + 0.5:g}, {middle[1] + 0.5:g}) px: a factor is {off:.2g} px off",
+            f"it is not a rotation about ({middle[0] + 0.5:g}, {middle[1] + 0.5:g}) px: a factor is {off:.2g} px off",
         )
     return direction, (float(middle[0]) + 0.5, float(middle[1]) + 0.5)

@@ -70,7 +70,7 @@ def _sampled(node: ir.Node, index: npt.NDArray[np.int64], builder: Builder) -> i
         return Declined("batch", f"there are {math.prod(batch)} batch items")
     sides = _sides(rows)
     if sides is None:
-        return Declined("no-image", f"{rows} rows make no image with sides up to {LONGEST_SIDE}")
+        return Declined("no-image", f"{rows} rows do not form an image with sides up to {LONGEST_SIDE}")
     height, width = sides
     down, across = _sides(len(index)) or (1, len(index))
     flat = builder.reshape(source, [1, rows, channels])

@@ -125,7 +125,7 @@ def _unsaid(attributes: dict[str, Any], kind: Conv, size: tuple[int, ...]) -> De
     if not kind.masked:
         return None
     if batch % min(batch, LARGEST_STEP):
-        return Declined("batch", f"a batch of {batch} is no multiple of {LARGEST_STEP}")
+        return Declined("batch", f"a batch of {batch} is not a multiple of {LARGEST_STEP}")
     odd = [channels // attributes[name] for name in ("groups", "deform_groups")]
     told = f"its maker asks for even numbers of channels per group, and there are {odd}"
     return Declined("odd-channels", told) if any(n % 2 for n in odd) else None
@@ -181,7 +181,7 @@ def _roles(node: ir.Node, kind: Conv) -> dict[str, ir.Value | None]:
 def _unclear(node: ir.Node, kind: Conv, padding: tuple[int, ...]) -> Declined | None:
     """Return what a vendor's operator leaves open; None if it leaves nothing open."""
     if "bias" in node.attributes and node.attributes["bias"].as_int():
-        return Declined("bias-absent", "its bias is said to be there, and no input holds it")
+        return Declined("bias-absent", "it declares a bias, but no input holds one")
     if kind.four_pads and len(set(padding)) > 1:
         told = f"its numbers of padding, {list(padding)}, differ, and their order is not known"
         return Declined("numbers-differ", told)

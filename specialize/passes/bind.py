@@ -154,6 +154,6 @@ def _fitting_hint(shape: tuple[int, ...], cameras: int) -> str:
     what = f"the input holds {held:,} of {'x'.join(map(str, form))}, and the profile has {cameras} cameras"
     if cameras and held > cameras and held % cameras == 0:
         return (
-            f"{what}: write `repeat: {held // cameras}` if each camera's stands there so many times in a row"
+            f"{what}: write `repeat: {held // cameras}` if each camera's is repeated so many times in a row"
         )
     return f"{what}: it must have the cameras that the model was exported for"

@@ -70,7 +70,7 @@ def compact(
             sites.insert(0, outcome)
             told = f"{outcome.rows_before} rows to {outcome.rows_computed} for {outcome.queries} queries"
             if packing.many and any(each.scattered for each in outcome.room.sums):
-                told += "; they are pooled in blocks, where infinity and NaN spread to other cells"
+                told += "; they are pooled in blocks, in which infinity and NaN spread to other cells"
             notes.insert(0, Note(NAME, "applied", outcome.where, told))
         elif not is_incidental(node) or outcome.code == "costs-more":  # a table or a mask is nothing unusual
             notes.insert(0, declined(NAME, node, outcome))

@@ -69,7 +69,7 @@ def _kept(island: set[ir.Value], nodes: list[ir.Node]) -> Declined | None:
         target = node.attributes["to"].as_int() if node.op_type == "Cast" else NARROW
         if node.op_type in DECIDES or not ir.DataType(target).is_floating_point():
             return Declined(
-                "decides", f"{node.op_type} decides by it, and rounding could change what it says"
+                "decides", f"{node.op_type} depends on it for a decision, which rounding could change"
             )
     for value in island:
         if value.const_value is not None and not _fits(value.const_value.numpy()):

@@ -1,4 +1,4 @@
-"""What is in a build, as the command line and reports show it: tensors that go in and out, and what passes did."""
+"""List the contents of a build for command line and reports: inputs, outputs, and what the passes did."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the forms of a model cost, side by side, as the command line and reports show it."""
+"""Show the costs of the forms of a model side by side, for command line and reports."""
 
 from __future__ import annotations
 
@@ -82,8 +82,8 @@ def exchanged(costs: FormsReport) -> str:
     first, last = forms[0], forms[-1]
     more = last.constant_bytes - first.constant_bytes
     weights = first.weight_bytes - last.weight_bytes
-    gone = f", {size(weights)} of weights go" if weights > 0 else ""
-    come = f"{size(abs(more))} of constants {'come in' if more >= 0 else 'go, too'}"
+    gone = f", {size(weights)} of weights are removed" if weights > 0 else ""
+    come = f"{size(abs(more))} of constants {'are added' if more >= 0 else 'are removed, too'}"
     return "; ".join([*_changes(first, last), f"{come}{gone}"])
 
 
@@ -100,7 +100,7 @@ def _changes(first: FormCost, last: FormCost) -> list[str]:
             )
         else:
             grow.append(f"{what} by {amount(two - one)}")
-    lines = [f"{' and '.join(fall)} per frame fall away"] if fall else []
+    lines = [f"{' and '.join(fall)} per frame are removed"] if fall else []
     lines += [f"grows per frame: {' and '.join(grow)}"] if grow else []
     return lines + ([f"not counted: {' and '.join(unknown)}"] if unknown else [])
 

@@ -1,4 +1,4 @@
-"""The drawing of an attention site as a picture: a circle per step, lines to what it reads, a bar for its size."""
+"""Draw an attention site as a picture: a circle per step, lines to the steps that it reads, a bar for its size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page as one self-contained HTML file: one template for all pages, which prints the parts in their order."""
+"""Write a page as one self-contained HTML file, with one template for all pages."""
 
 from __future__ import annotations
 

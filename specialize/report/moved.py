@@ -1,4 +1,4 @@
-"""How cameras moved between two calibrations, as the command line and reports show it."""
+"""Show how cameras moved between two calibrations, for command line and reports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def difference(outcome: DriftOutcome) -> str:
     gained = sum(change.gained for change in outcome.queries)
     lost = sum(change.lost for change in outcome.queries)
     if outcome.verdict == "other numbers" and not outcome.queries:
-        return f"the cameras give other numbers; no queries of {outcome.model} were compared"
+        return f"the calibration values differ; no queries of {outcome.model} were compared"
     return {
         "same": "nothing moved",
         "other numbers": f"the same queries of {outcome.model} are seen, at other pixels",
@@ -41,7 +41,7 @@ def moved_parts(outcome: DriftOutcome) -> list[str | Table]:
         if names
     ]
     if outcome.delta.reordered:
-        notes.append("the cameras stand in another order")
+        notes.append("the cameras are in another order")
     if changed := [camera.name for camera in outcome.delta.cameras if camera.lens_changed]:
         notes.append(f"another lens or distortion: {', '.join(changed)}")
     return [*notes, _cameras(outcome)] if outcome.delta.cameras else notes

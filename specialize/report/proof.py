@@ -1,4 +1,4 @@
-"""How the outputs of two models compare, and what a conversion loses, as the command line and reports show it."""
+"""Show the comparison of two models' outputs, and the loss of a conversion, for command line and reports."""
 
 from __future__ import annotations
 

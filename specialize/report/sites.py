@@ -1,4 +1,4 @@
-"""The maps of a report: who sees which cell, and what that makes of the rows."""
+"""Draw the maps of a report: which camera sees which cell, and the resulting rows."""
 
 from __future__ import annotations
 

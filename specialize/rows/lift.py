@@ -166,9 +166,9 @@ class Lifter:
     def _why_not(self, node: ir.Node, rule: Lift | None) -> Declined:
         """Return why no rule is applied to a node."""
         if rule is None:
-            return Declined("no-row-rule", f"{node.op_type} is not understood row by row")
+            return Declined("no-row-rule", f"{node.op_type} has no rule for rows")
         if self._depth > DEEPEST:
-            return Declined("too-deep", f"{node.op_type}: it is more than {DEEPEST} nodes away")
+            return Declined("too-deep", f"{node.op_type}: it is more than {DEEPEST} nodes away from the site")
         return Declined("shape-unknown", f"{node.op_type}: an input has a type or a shape that is not known")
 
     def _where_nonzero(self, source: Combination, found: Combination | Declined) -> Combination:

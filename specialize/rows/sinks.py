@@ -137,7 +137,7 @@ def _read_sum(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | Declined:
     reduced = {factor for axis in where for factor in whole[axis]}
     found = _masked_factors(axes, source, whole, reduced)
     if not found or not reduced <= found:
-        return Declined("no-mask", "no constant mask or index tells rows of the summed axes apart")
+        return Declined("no-mask", "no constant mask or index distinguishes rows of the summed axes")
     order = [f for axis in whole for f in axis if f in reduced] + [
         f for axis in whole for f in axis if f not in reduced
     ]

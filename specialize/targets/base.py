@@ -78,7 +78,7 @@ class Int8:
     """
 
     symmetric: bool = False
-    source: str = "not known for this toolchain; what ONNX Runtime's quantization does unless told otherwise"
+    source: str = "unknown for this toolchain; the default of ONNX Runtime's quantization"
     weight_bits: Literal[7, 8] = 7
     weight_bits_source: str = "not known for this toolchain: its kernels may add pairs of products in 16 bits"
     own: str = ""

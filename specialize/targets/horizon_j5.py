@@ -66,7 +66,7 @@ TOOLCHAIN = Toolchain(
         )),
         ("Equal Greater Less GreaterOrEqual LessOrEqual", _COMPARE),
         ("Softmax", Rule(limits=(MostAxes(4, 4), LastAxis()), otherwise="cpu", text="on the BPU if it is 4-D "
-            "along axis 3 and node_info says so, as hb_mapper.yaml does")),
+            "along axis 3 and node_info requests it, as hb_mapper.yaml does")),
         ("And Acos Asin Cast CumSum Erf EyeLike GatherND Identity InstanceNormalization IsInf LRN "
          "LogSoftmax Neg Not", _CPU),
         ("Or PRelu Range ReduceL1 ReduceL2 ReduceMin ReduceProd Round ScatterElements ScatterND Sign "
@@ -105,7 +105,7 @@ TOOLCHAIN = Toolchain(
         Evidence(kind="from documents", text=f"{_OPSET}: only model with opset_version 10/11 is supported"),
     ),
     source=_LISTED,
-    notes=("grids, reference points and offsets must be int16: the configuration says so per node",),
+    notes=("grids, reference points and offsets must be int16: the configuration sets this per node",),
 )  # fmt: skip
 
 KEYS = known(

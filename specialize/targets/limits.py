@@ -164,7 +164,7 @@ class ScalarInput:
     def fault(self, node: ir.Node) -> str:
         """Return what it is instead."""
         known = array_of(node.inputs[self.place])
-        return "" if known is not None and known.size == 1 else f"input {self.place} is no constant number"
+        return "" if known is not None and known.size == 1 else f"input {self.place} is not a constant number"
 
 
 @dataclass(frozen=True, slots=True)

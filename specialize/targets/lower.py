@@ -178,7 +178,7 @@ def _write_attention(model: ir.Model, toolchain: Toolchain, form: str | None) ->
             declined(
                 LOWER,
                 "graph",
-                Declined("no-attention", f"{form}: no deformable attention was found to write so"),
+                Declined("no-attention", f"{form}: no deformable attention was found that can be written so"),
             )
         )
     if any(is_attention(node) for node in model.graph) and wanted != "microsoft":

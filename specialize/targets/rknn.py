@@ -106,7 +106,7 @@ CONFIG = known(
 
 DISABLED = {
     "gather_to_conv": "a constant Gather becomes a 1x1 convolution with a kernel of ones and zeros, tens of megabytes",
-    "fuse_slice_slice_concat_to_conv": "the compiler stops with KeyError where a row is cut twice and joined again",
+    "fuse_slice_slice_concat_to_conv": "the compiler stops with KeyError if a row is cut twice and joined again",
     "convert_rs_add_rs_to_rs_gather_elements": "the compiler stops with ValueError in a detector's decoder",
 }
 """Rules of the compiler that the script turns off, each with what it did here in 2.5.0."""

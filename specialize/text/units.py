@@ -1,4 +1,4 @@
-"""Numbers with their units, as people read them: sizes in bytes are binary, all other prefixes decimal.
+"""Format numbers with their units: sizes in bytes are binary, all other prefixes decimal.
 
 The one place where a figure becomes text: what a terminal shows is found again on a page.
 """

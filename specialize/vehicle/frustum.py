@@ -1,4 +1,4 @@
-"""The frustum of a contract: what a model lifts from every pixel, and the cells that it adds that to."""
+"""Define the frustum of a contract: the points that a model lifts from every pixel, and their cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What decides blocks of points in front of a lens: pixel, angle and depth at their corners, and how they bend between.
+"""Compute what decides blocks of points in front of a lens: pixel, angle and depth at their corners, and curvature.
 
 A formula depends on the direction of a point alone, so that second derivatives at distance n are those at distance 1
 over the square of n. Between the corners of a block of radius r, whose points are at least m away, what is interpolated

@@ -1,4 +1,4 @@
-"""The plan as tables, for people who want them without the compiler: a reproducible `.npz`.
+"""Write the plan as tables for use without the compiler: a reproducible `.npz`.
 
 Keys, in the field's words (N cameras, Q queries, D points per query, L the longest length):
 

@@ -1,4 +1,4 @@
-"""Which lattice points lie inside a set of half-spaces, row by row, without visiting the points.
+"""Find the lattice points inside a set of half-spaces, row by row, without visiting the points.
 
 For a fixed height and row an affine function of the point is affine in x alone, so each half-space
 cuts a row of cells at one place, and what is inside all of them is one span. Five divisions a row

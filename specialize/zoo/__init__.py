@@ -1,4 +1,4 @@
-"""The zoo: public camera-to-BEV models in readable PyTorch, exported with their calibration as an input.
+"""Provide the zoo: public camera-to-BEV models in readable PyTorch, exported with their calibration as an input.
 
 A model is one module and one line of `MODELS`. The module has
 

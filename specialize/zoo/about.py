@@ -1,4 +1,4 @@
-"""What the built-in models are, without building one: tensors, parameters, and what a specialization removes.
+"""Describe the built-in models without building them: tensors, parameters, and what a specialization removes.
 
 Sizes come from `interfaces.json`, which `tools/zoo_interfaces.py` writes and a test keeps in step with the modules.
 """

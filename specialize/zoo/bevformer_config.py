@@ -1,4 +1,4 @@
-"""What makes one BEVFormer differ from another, and the ones that there are."""
+"""Define the variants of BEVFormer by their parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The DETR-style decoder and box head of BEVFormer: object queries read the BEV and refine their boxes."""
+"""Implement BEVFormer's DETR-style decoder and box head: object queries read the BEV and refine their boxes."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         with torch.serialization.safe_globals(list(PLAIN_NUMPY)):
             data = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        hint = 'load it where you trust it and save the weights alone: torch.save({"state_dict": ...}, path)'
+        hint = 'load it in a trusted environment and save only the weights: torch.save({"state_dict": ...}, path)'
         raise InputError(
             str(path), "a checkpoint of tensors and plain data", _first_line(error), hint
         ) from error

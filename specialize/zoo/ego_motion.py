@@ -1,4 +1,4 @@
-"""How the vehicle's motion between two frames moves the previous BEV features, from the `can_bus` vector.
+"""Move the previous BEV features by the vehicle's motion between two frames, from the `can_bus` vector.
 
 `can_bus` has 18 numbers. Used here: [0], [1] the vehicle's movement since the previous frame in m, in the
 global frame; [16] its heading in rad; [17] the change of its heading since the previous frame in degrees.

@@ -63,7 +63,7 @@ ENTRY = {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}
 LIES: dict[str, tuple[object, str]] = {
     "a tensor beyond the file": (
         {"a": ENTRY | {"shape": [12], "data_offsets": [0, 48]}},
-        "not where the header says",
+        "at another offset than the header states",
     ),
     "tensors that overlap": ({"a": ENTRY, "b": ENTRY}, "overlap or leave a gap"),
     "a gap": ({"a": ENTRY | {"shape": [1], "data_offsets": [20, 24]}}, "overlap or leave a gap"),
@@ -71,13 +71,16 @@ LIES: dict[str, tuple[object, str]] = {
         {"a": ENTRY | {"shape": [1], "data_offsets": [0, 4]}},
         "tensors of 4 bytes in a file with 24",
     ),
-    "a huge shape": ({"a": ENTRY | {"shape": [1 << 40, 1 << 40]}}, "not where the header says"),
+    "a huge shape": (
+        {"a": ENTRY | {"shape": [1 << 40, 1 << 40]}},
+        "at another offset than the header states",
+    ),
     "a shape below zero": ({"a": ENTRY | {"shape": [-2, -3]}}, "whole numbers from 0"),
     "a shape of text": ({"a": ENTRY | {"shape": "23"}}, "whole numbers from 0"),
     "a shape of fractions": ({"a": ENTRY | {"shape": [6.0]}}, "whole numbers from 0"),
     "100 dimensions": ({"a": ENTRY | {"shape": [1] * 100 + [6]}}, "safetensors file"),
     "another type": ({"a": ENTRY | {"dtype": "Q9"}}, "Q9"),
-    "a type of another size": ({"a": ENTRY | {"dtype": "F64"}}, "not where the header says"),
+    "a type of another size": ({"a": ENTRY | {"dtype": "F64"}}, "at another offset than the header states"),
     "no offsets": ({"a": {"dtype": "F32", "shape": [6]}}, "data_offsets"),
     "an entry of text": ({"a": "x"}, "not a mapping"),
     "metadata of numbers": ({"__metadata__": {"a": 1}, "a": ENTRY}, "metadata that are not text"),

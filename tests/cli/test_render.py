@@ -142,8 +142,8 @@ def test_what_became_constant_is_weighed() -> None:
     costs = FormsReport(forms=forms, attention_share={"original": 0.0})
     text = to_text(_costs(costs, "detector"))
     line = (
-        "2 G FLOPs and 238.4 MiB of traffic per frame fall away; "
-        "4.0 MiB of constants come in, 1.0 MiB of weights go"
+        "2 G FLOPs and 238.4 MiB of traffic per frame are removed; "
+        "4.0 MiB of constants are added, 1.0 MiB of weights are removed"
     )
     assert exchanged(costs) == line
     assert line in text.replace("\n", " ")

@@ -325,7 +325,7 @@ def test_rows_are_selected_by_nearest_sampling(rows: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "reason"), [((2, 64, 4), "2 batch items"), ((1, 1031, 4), "make no image")]
+    ("shape", "reason"), [((2, 64, 4), "2 batch items"), ((1, 1031, 4), "do not form an image")]
 )
 def test_rows_that_make_no_image_are_declined(shape: tuple[int, ...], reason: str) -> None:
     """Rows of several batch items, or a number of rows that makes no image, stay with Gather."""

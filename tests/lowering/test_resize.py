@@ -49,10 +49,10 @@ def test_whole_factors(factors: tuple[float, float], places: str, rounding: str)
 @pytest.mark.parametrize(
     ("factors", "places", "rounding", "reason"),
     [
-        ((2.5, 2), "asymmetric", "floor", "no multiple"),
+        ((2.5, 2), "asymmetric", "floor", "not a multiple"),
         ((2, 2), "asymmetric", "ceil", "rounded by ceil"),
         ((2, 2), "half_pixel", "floor", "rounded by floor"),
-        ((2, 2), "align_corners", "floor", "places are align_corners"),
+        ((2, 2), "align_corners", "floor", "places are computed as align_corners"),
     ],
 )
 def test_what_is_something_else_stays(

@@ -301,9 +301,12 @@ def clipped(g: GraphMaker) -> onnx.ModelProto:
     [
         (other_center, "depends on center, not on one angle alone"),
         (moving_center, "it has no fixed center"),
-        (mirror, "it is no rotation"),
-        (lambda g: sampling(g, by_places(g, *waves(g), scale=1.01)), "it is no rotation about (3, 4.5) px"),
-        (lambda g: sampling(g, by_places(g, *waves(g), scale=1.0001)), "it is no rotation"),
+        (mirror, "it is not a rotation"),
+        (
+            lambda g: sampling(g, by_places(g, *waves(g), scale=1.01)),
+            "it is not a rotation about (3, 4.5) px",
+        ),
+        (lambda g: sampling(g, by_places(g, *waves(g), scale=1.0001)), "it is not a rotation"),
         (lambda g: sampling(g, by_places(g, *waves(g), shear=0.1)), "it has no fixed center"),
         (another_size, "its result is 6 x 8 px and its image 6 x 9"),
         (two_angles, "not of one angle"),
@@ -313,15 +316,15 @@ def clipped(g: GraphMaker) -> onnx.ModelProto:
         (clipped, "not on one angle alone"),
         (
             lambda g: sampling(g, by_matrix(g, *waves(g)), mode="nearest"),
-            "it reads nearest pixels, and rounds",
+            "it reads nearest pixels, but rounds",
         ),
         (
             lambda g: sampling(g, by_places(g, *waves(g, 1.0)), mode="nearest"),
-            "it reads nearest pixels, and rounds",
+            "it reads nearest pixels, but rounds",
         ),
         (lambda g: sampling(g, by_places(g, *waves(g)), padding_mode="border"), "its border is border"),
         (lambda g: sampling(g, by_places(g, *waves(g)), mode="bicubic"), "its mode is bicubic"),
-        (lambda g: sampling(g, by_places(g, *waves(g)), align_corners=1), "it is no rotation"),
+        (lambda g: sampling(g, by_places(g, *waves(g)), align_corners=1), "it is not a rotation"),
     ],
 )
 def test_what_is_no_rotation_is_declined(make: object, reason: str) -> None:

@@ -97,7 +97,7 @@ def test_inputs_and_attributes_are_the_makers() -> None:
         (False, {"dilations": [2, 1]}, PLAIN, "its numbers of dilation, [2, 1], differ"),
         (False, {"group": 4}, MODULATED, "even numbers of channels per group, and there are [1, 4]"),
         (False, {"offset_group": 4}, MODULATED, "even numbers of channels per group, and there are [4, 1]"),
-        (False, {"batch": 48}, MODULATED, "a batch of 48 is no multiple of 32"),
+        (False, {"batch": 48}, MODULATED, "a batch of 48 is not a multiple of 32"),
     ],
 )
 def test_what_an_operator_cannot_say_is_declined(
@@ -174,7 +174,7 @@ def test_groups_are_read_and_written(operator: str, attributes: dict[str, object
     ("operator", "attributes", "reason"),
     [
         (MODULATED, {"groups": 2}, "it has groups"),
-        (PLAIN, {"bias": 1}, "its bias is said to be there"),
+        (PLAIN, {"bias": 1}, "it declares a bias"),
         (PLAIN, {"padding": [1, 1, 0, 0]}, "its numbers of padding, [1, 1, 0, 0], differ"),
     ],
 )

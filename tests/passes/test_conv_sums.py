@@ -45,7 +45,7 @@ def test_a_sum_of_all_rows_stays_a_convolution() -> None:
     assert made.sites == ()
     assert operators(made.model)["Conv"] == 1
     assert "ReduceSum" not in operators(made.model)
-    assert any("tells rows of the summed axes apart" in reason for reason in reasons(made))
+    assert any("distinguishes rows of the summed axes" in reason for reason in reasons(made))
 
 
 @pytest.mark.parametrize(

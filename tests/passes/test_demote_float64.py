@@ -83,7 +83,7 @@ def test_what_decides_keeps_its_width() -> None:
     wide = g.op("Cast", g.input("x", (4,)), to=TensorProto.DOUBLE)
     mask = g.op("Cast", g.op("Greater", wide, g.const(0.5, np.float64)), to=TensorProto.FLOAT)
     _, (note,) = narrowed(g, mask)
-    assert note.reason == "Greater decides by it, and rounding could change what it says"
+    assert note.reason == "Greater depends on it for a decision, which rounding could change"
 
 
 def test_islands_are_judged_one_by_one() -> None:

@@ -112,7 +112,7 @@ class _Harmful:
 def test_code_in_a_checkpoint_is_refused(tmp_path: Path) -> None:
     """A file that would run something when read is refused, with what to do instead."""
     path = _write(tmp_path / "x.pth", {"state_dict": _state(), "meta": _Harmful()})
-    with pytest.raises(InputError, match=r"tensors and plain data[\s\S]*save the weights alone"):
+    with pytest.raises(InputError, match=r"tensors and plain data[\s\S]*save only the weights"):
         read_state(path)
 
 

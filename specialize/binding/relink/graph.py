@@ -179,7 +179,7 @@ class Recorder(Assembler):
                 and 0 <= starts[axis] + (size - 1) * (stride // step) < a.shape[axis]
             ]  # fmt: skip
             if not fitting:
-                raise NotPortableError("elements in an order that is no transpose")
+                raise NotPortableError("elements in an order that is not a transpose")
             axis, pace = fitting[0], stride // steps[fitting[0]]
             axes.append(axis)
             bounds[axis] = (starts[axis], starts[axis] + size * pace, pace)

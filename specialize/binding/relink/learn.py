@@ -133,7 +133,7 @@ def _bevpool(share: Share, pools: Pools, spec: ModelSpec, first: Tried) -> Progr
     if len(used) != 1:
         raise NotPortableError(f"an engine with {len(used)} poolings, where one was expected")
     if frustum is None or landing is None:
-        raise NotPortableError("no frustum is declared that says what points and cells are")
+        raise NotPortableError("the sidecar declares no frustum, which defines points and cells")
     ((site, pool),) = used
     order = order_of(pool.owner(share, 0), landing, frustum)
     room = capacity_of(first.rooms[site], pool.cells)

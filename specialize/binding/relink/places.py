@@ -97,7 +97,7 @@ def cut_of(values: Ints, cells: int, places: int, size: int) -> Ints:
         ValueError: Places are not whole blocks.
     """
     if size < 1 or places % size:
-        raise ValueError("places that are no blocks")
+        raise ValueError("places that do not form blocks")
     inside = np.flatnonzero((values >= 0) & (values < cells))
     own = values[inside]
     counts = np.bincount(own, minlength=cells)

@@ -90,17 +90,17 @@ class Proof:
             plan = self.share.plans[vehicle][grid]
             differ = found.computed[slot] != seen[grid]
             if (differ & plan.certain).any() or (differ & ~plan.superset).any():
-                raise NotPortableError("a mask that the program computes otherwise than the graph")
+                raise NotPortableError("a mask that the program computes differently from the graph")
         for pool, slot in self.cells.items():
             differ = found.computed[slot] != pool.owner(self.share, vehicle)
             if differ.any():
                 self._require_doubtful(differ, profile)
 
     def _require_doubtful(self, differ: npt.NDArray[np.bool_], profile: CalibrationProfile) -> None:
-        told = f"cells of {int(differ.sum())} points that the program computes otherwise than the graph"
+        told = f"cells of {int(differ.sum())} points that the program computes differently from the graph"
         landing = landing_of(self.spec, profile)
         if landing is None:
-            raise NotPortableError(f"{told}, and no frustum is declared that says whether rounding decides")
+            raise NotPortableError(f"{told}, and no declared frustum shows whether rounding decides")
         if (differ & ~landing.doubtful.reshape(-1)).any():
             raise NotPortableError(told)
 

@@ -86,7 +86,7 @@ def compare_plans(plans: Sequence[VisibilityPlan], seen: Sequence[Pairs]) -> tup
         where = f"visible sets of grid {number}"
         _require_none(own.surely & ~plan.superset, f"{where}, a pair that is surely seen", "in the plan", own)
         _require_none(
-            plan.certain & ~own.possibly, f"{where}, a pair that the plan is sure of", "possible", own
+            plan.certain & ~own.possibly, f"{where}, a pair that is certain in the plan", "possible", own
         )
         differing = plan.seen != own.seen
         distance = np.abs(own.outside_px[differing])
@@ -125,7 +125,7 @@ def compare_sites(
             (number for number, each in enumerate(seen) if each.surely.shape == site.seen.shape), None
         )
         if grid is None:
-            left.append(f"site {site.where}: {_shape(site.seen.shape)} is no grid of the sidecar")
+            left.append(f"site {site.where}: {_shape(site.seen.shape)} matches no grid of the sidecar")
             continue
         own = constants.get(site.where, {})
         found = _compare_site(site, own, seen[grid], allowed[grid], grid)

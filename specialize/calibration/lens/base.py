@@ -1,4 +1,4 @@
-"""What every lens is: parameters by name, a formula, and the angle beyond which it sees nothing."""
+"""Define what all lenses share: parameters by name, a formula, and the angle beyond which nothing is visible."""
 
 from __future__ import annotations
 

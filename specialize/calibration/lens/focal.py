@@ -1,4 +1,4 @@
-"""Lenses with focal lengths, skew and a principal point."""
+"""Define lenses with focal lengths, skew and a principal point."""
 
 from __future__ import annotations
 

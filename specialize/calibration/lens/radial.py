@@ -1,4 +1,4 @@
-"""Lenses that map the angle from the axis to a distance by a polynomial: most fisheyes."""
+"""Define lenses that map the angle from the axis to a distance by a polynomial: most fisheyes."""
 
 from __future__ import annotations
 

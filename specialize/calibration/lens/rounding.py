@@ -1,4 +1,4 @@
-"""Numbers with a bound on what rounding may have done to them, so that a formula states its own error.
+"""Compute with numbers that carry a bound on their rounding error, so that a formula states its own error.
 
 A formula of a lens takes these in the place of arrays. Every operation adds the rounding of its result, in the
 precision of the model's graph, to what the errors of its operands become (running error analysis).

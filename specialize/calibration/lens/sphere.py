@@ -1,4 +1,4 @@
-"""Lenses by way of spheres: MEI (unified, omni), the extended unified model, and the double sphere."""
+"""Define lenses that project by spheres: MEI (unified, omni), the extended unified model, and the double sphere."""
 
 from __future__ import annotations
 

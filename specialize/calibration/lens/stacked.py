@@ -1,4 +1,4 @@
-"""One lens in the place of several, whose parameters are arrays: a formula is evaluated once for points of many."""
+"""Stack several lenses into one whose parameters are arrays, so that a formula is evaluated once for all of them."""
 
 from __future__ import annotations
 

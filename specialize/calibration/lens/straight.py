@@ -1,4 +1,4 @@
-"""Lenses whose straight lines stay straight, or nearly: pinhole, Brown-Conrady, and the cylinder."""
+"""Define lenses that keep straight lines straight, or nearly so: pinhole, Brown-Conrady, and the cylinder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A windshield in front of a camera: two polynomials in the ray's horizontal and vertical angle (NCore's bivariate)."""
+"""Define a windshield in front of a camera: two polynomials in the ray's horizontal and vertical angle, as in NCore."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def lift_along_features(lifter: Lifter, node: ir.Node, output: int, layout: Layo
     assert source is not None
     start, end = normalized_axes(node, len(layout))
     if output:
-        return Declined("statistics", "its mean or its deviation is read")
+        return Declined("statistics", "its mean or deviation output is used")
     if not all(lifter.axes.is_feature(part) for part in layout[start:end]):
         return Declined("works-along-rows", "it works along an axis that holds rows")
     if any(other is not None and dims(other) != dims(source)[start:end] for other in node.inputs[1:]):

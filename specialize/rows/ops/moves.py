@@ -30,7 +30,7 @@ def lift_view(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Com
     assert source is not None
     grouped = lifter.axes.regroup(layout, dims(source))
     if grouped is None:
-        return Declined("regrouped-across-rows", "its result has axes that no whole factors make up")
+        return Declined("regrouped-across-rows", "its result has axes that are not products of whole factors")
     return lifter.lift(source, grouped)
 
 

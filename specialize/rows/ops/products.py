@@ -29,7 +29,7 @@ MOST_FILLED = 1 / 8
 FLOPS_PER_BYTE = 4
 """Operations that cost as much as moving one byte; measured on CPUs, and low for every accelerator."""
 
-ROWS_BESIDE_FEATURES = Declined("rows-in-the-weight", "rows stand on the side of its weight")
+ROWS_BESIDE_FEATURES = Declined("rows-in-the-weight", "rows are in its weight operand")
 
 
 def lift_matmul(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
@@ -39,7 +39,7 @@ def lift_matmul(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> C
     if sparse_matrix(node) is not None and len(dims(right)) == len(layout) and lifter.axes.is_row(layout[-2]):
         return _pooled(lifter, node, layout)
     if len(dims(right)) != 2 or len(dims(left)) < 2:
-        return Declined("no-weight", "its second operand is no matrix that all rows are multiplied by")
+        return Declined("no-weight", "its second operand is not a matrix that all rows are multiplied by")
     if not lifter.axes.is_feature(layout[-1]):
         return ROWS_BESIDE_FEATURES
     own = (*layout[:-1], lifter.axes.feature(dims(left)[-1]))
@@ -59,7 +59,7 @@ def _pooled(lifter: Lifter, node: ir.Node, layout: Layout) -> Combination | Decl
     """Return rows that are sums of other rows, by the entries of a known matrix."""
     matrix, source = sparse_matrix(node), node.inputs[1]
     if matrix is None or source is None:
-        return Declined("dense-matrix", "no known sparse matrix stands on the side of the rows")
+        return Declined("dense-matrix", "the operand on the side of the rows is not a known sparse matrix")
     axes, axis = lifter.axes, len(layout) - 2
     own = (*layout[:axis], axes.row_like(layout[axis], dims(source)[axis]), layout[-1])
     into, out_of = row_ids(axes, layout), row_ids(axes, own)

@@ -72,11 +72,11 @@ def lift_pixels(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> C
     """GatherElements at computed places: a function of the places, the same pixels for all rows of a group."""
     pixels, places = node.inputs[0], node.inputs[1]
     if pixels is None or places is None or array_of(places) is not None:
-        return Declined("places-constant", "its places are constant")
+        return Declined("places-constant", "its sampling locations are constant")
     axis = node_axis(node, 0, len(layout))
     others = [size for place, size in enumerate(dims(pixels)) if place != axis]
     if others != [size for place, size in enumerate(dims(places)) if place != axis]:
-        return Declined("indices-cover-a-part", "its places are for a part of the other axes")
+        return Declined("indices-cover-a-part", "its sampling locations cover only a part of the other axes")
     if not lifter.axes.rows((layout[axis],)):
         return NO_PLACES
     picture = (*layout[:axis], lifter.axes.feature(dims(pixels)[axis]), *layout[axis + 1 :])

@@ -109,7 +109,7 @@ def test_movements() -> None:
     assert all(agree(made, results))
     made = started()
     diagonal = made.copy(made.drafts[3], (4,), (5,))
-    with pytest.raises(NotPortableError, match="no transpose"):
+    with pytest.raises(NotPortableError, match="not a transpose"):
         made.model({"t": diagonal.number})
 
 

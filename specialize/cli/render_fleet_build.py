@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from specialize.digest import short
 from specialize.fleet.builds import BuiltBuild, FleetBuilt
@@ -11,9 +10,6 @@ from specialize.fleet.status import STATES, FleetStatus, VehicleState
 from specialize.text.document import Document, Table, table
 from specialize.text.terminal import command
 from specialize.text.units import counted, number, size
-
-BUILD_SCHEMA = "specialize/fleet-build@1"
-STATUS_SCHEMA = "specialize/fleet-status@1"
 
 MOST_ROWS = 40
 
@@ -23,32 +19,6 @@ def build_line(built: BuiltBuild, done: int, total: int) -> str:
     what = f"{built.mode} for {_whom(built)}"
     end = f": {built.reason.splitlines()[0]}" if built.reason else f" in {built.seconds:.1f} s"
     return f"[{done}/{total}] {built.status} {what}{end}"
-
-
-def build_json(found: FleetBuilt) -> dict[str, Any]:
-    """Return what `specialize fleet build --json` prints."""
-    return {
-        "schema": BUILD_SCHEMA,
-        "lock": str(found.lock),
-        "store": found.store,
-        "seconds": round(found.seconds, 3),
-        "ok": found.exit_code == 0,
-        "builds": [
-            {
-                "key": built.key,
-                "mode": built.mode,
-                "vehicles": list(built.vehicles),
-                "status": built.status,
-                "reason": built.reason,
-                "seconds": round(built.seconds, 3),
-                "own_bytes": built.own_bytes,
-                "tables": built.tables,
-                "folder": None if built.folder is None else str(built.folder),
-            }
-            for built in found.builds
-        ],
-        "left_out": [{"vehicle": vehicle, "reason": reason} for vehicle, reason in found.left_out],
-    }
 
 
 def build_text(found: FleetBuilt) -> Document:
@@ -67,29 +37,14 @@ def build_text(found: FleetBuilt) -> Document:
     )  # fmt: skip
     body = table("build", "mode", "for", "", "s", "own size", "folder", rows=rows)
     failed = [f"error: {_whom(built)}: {built.reason}" for built in found.builds if built.status == "failed"]
-    left_out = [f"left out: {vehicle}: {reason}" for vehicle, reason in found.left_out]
+    left_out = [f"left out: {one.vehicle}: {one.reason}" for one in found.left_out]
     return (head, body, *failed, *left_out)
-
-
-def status_json(found: FleetStatus) -> dict[str, Any]:
-    """Return what `specialize fleet status --json` prints."""
-    return {
-        "schema": STATUS_SCHEMA,
-        "folder": str(found.folder),
-        "lock": str(found.lock),
-        "ok": found.exit_code == 0,
-        **{state: found.count(state) for state in STATES},
-        "vehicles": [
-            {"vehicle": one.vehicle, "state": one.state, "reason": one.reason} for one in found.vehicles
-        ],
-        "failed": [{"path": str(failed.path), "reason": failed.reason} for failed in found.failed],
-    }
 
 
 def status_text(found: FleetStatus) -> Document:
     """Return what `specialize fleet status` shows."""
     head = f"{counted(len(found.vehicles), 'vehicle')}: " + ", ".join(
-        f"{found.count(state):,} {state}" for state in STATES
+        f"{getattr(found, state):,} {state}" for state in STATES
     )
     parts: list[str | Table] = [head]
     told = [one for one in found.vehicles if one.state != "fresh" or one.reason]
@@ -100,9 +55,9 @@ def status_text(found: FleetStatus) -> Document:
     parts += [f"error: {failed.path}: {failed.reason}" for failed in found.failed]
     if any(one.state in ("stale", "unused") or "plan" in one.reason for one in found.vehicles):
         parts.append(f"next: specialize fleet plan {command(Path(found.folder))}")
-    elif found.count("damaged"):
+    elif found.damaged:
         parts.append("next: specialize store check --repair")
-    elif found.count("missing"):
+    elif found.missing:
         parts.append(f"next: specialize fleet build {command(Path(found.folder))}")
     return tuple(parts)
 

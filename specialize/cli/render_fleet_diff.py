@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from specialize.fleet.differences import COLUMNS, MOVED, FleetDifferences, Group, VehicleDifference
-from specialize.fleet.outliers import FEWEST, LEAST, Outlier
+from specialize.fleet.differences import FleetDifferences, Group
+from specialize.fleet.outliers import FEWEST
 from specialize.fleet.report_apart import verdict
 from specialize.text.document import Document, Table, table
 from specialize.text.units import counted, number
-
-SCHEMA = "specialize/fleet-diff@1"
 
 # A matrix for people has at most this many rows; then the outliers, and the spread.
 MOST_ROWS = 40
 MOST_OUTLIERS = 20
 NAMED = 3
-
-
-def diff_json(found: FleetDifferences) -> dict[str, Any]:
-    """Return what `specialize fleet diff --json` prints."""
-    return {
-        "schema": SCHEMA,
-        "folder": str(found.folder),
-        "model": found.model,
-        "vehicles": len(found.vehicles),
-        "seconds": round(found.seconds, 3),
-        "kinds": len(found.groups),
-        "groups": [_group_json(index, group) for index, group in enumerate(found.groups)],
-        "matrix": [_vehicle_json(one, found.groups[one.group]) for one in found.vehicles],
-        "outliers": [_outlier_json(outlier) for outlier in found.outliers],
-        "failed": [{"path": str(failed.path), "reason": failed.reason} for failed in found.failed],
-    }
 
 
 def diff_text(found: FleetDifferences) -> Document:
@@ -79,48 +60,3 @@ def _some(names: list[str]) -> str:
 
 def _cell(row: Any) -> str:
     return f"{number(float(row[0]), 1)} / {number(float(row[1]), 0)}"
-
-
-def _group_json(index: int, group: Group) -> dict[str, Any]:
-    limits = [dict(zip(LEAST, map(_number, row), strict=True)) for row in group.limits]
-    return {
-        "kind": index + 1,
-        "vehicles": group.count,
-        "median": group.median.digest,
-        "cameras": [
-            {"name": name, "limits": limit}
-            for name, limit in zip(group.median.camera_names(), limits, strict=True)
-        ],
-    }
-
-
-def _vehicle_json(one: VehicleDifference, group: Group) -> dict[str, Any]:
-    columns = COLUMNS if not np.isnan(one.values[:, -1]).any() else MOVED
-    cameras = [
-        {"name": name, **{key: _number(value) for key, value in zip(columns, row, strict=False)}}
-        for name, row in zip(group.median.camera_names(), one.values, strict=True)
-    ]
-    return {
-        "vehicle": one.vehicle,
-        "path": str(one.path),
-        "profile": one.digest,
-        "group": one.group,
-        "cameras": cameras,
-    }
-
-
-def _outlier_json(outlier: Outlier) -> dict[str, Any]:
-    return {
-        "vehicle": outlier.vehicle,
-        "path": str(outlier.path),
-        "camera": outlier.camera,
-        "quantity": outlier.quantity,
-        "value": _number(outlier.value),
-        "limit": _number(outlier.limit),
-        "kind": outlier.kind,
-        "text": str(outlier),
-    }
-
-
-def _number(value: float) -> float | None:
-    return round(float(value), 4) if math.isfinite(value) else None

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from specialize.cli.render_profile import check_text
 from specialize.cli.schemas.profiles import Format, Imported, ProfileFormats
-from specialize.fleet.importing import FleetImported
+from specialize.fleet.importing import BrokenRule, FleetImported
 from specialize.text.document import Document, Table, table, words
 from specialize.text.terminal import command
 from specialize.text.units import counted
-
-FLEET_SCHEMA = "specialize/fleet-import@1"
 
 
 def import_text(imported: Imported) -> Document:
@@ -24,37 +21,17 @@ def import_text(imported: Imported) -> Document:
     )
 
 
-def fleet_json(found: FleetImported) -> dict[str, Any]:
-    """Return what `specialize fleet import --json` prints."""
-    return {
-        "schema": FLEET_SCHEMA,
-        "format": found.format,
-        "folder": str(found.folder),
-        "seconds": round(found.seconds, 3),
-        "vehicles": [
-            {
-                "vehicle": one.vehicle,
-                "source": str(one.source),
-                "path": str(one.path),
-                "findings": [{"code": code, "severity": severity} for code, severity in one.findings],
-            }
-            for one in found.vehicles
-        ],
-        "failed": [{"path": str(one.path), "reason": one.reason} for one in found.failed],
-    }
-
-
 def fleet_text(found: FleetImported) -> Document:
     """Return what `specialize fleet import` shows: what lint found, by rule, and what failed."""
     many = counted(len(found.vehicles), "vehicle")
     head = f"imported {many} ({found.format}) to {found.folder} in {found.seconds:.1f} s"
-    whom: dict[tuple[str, str], list[str]] = {}
+    whom: dict[BrokenRule, list[str]] = {}
     for one in found.vehicles:
         for finding in one.findings:
             whom.setdefault(finding, []).append(one.vehicle)
     rows = (
-        (code, severity, f"{len(vehicles):,}", vehicles[0])
-        for (code, severity), vehicles in sorted(whom.items())
+        (rule.code, rule.severity, f"{len(vehicles):,}", vehicles[0])
+        for rule, vehicles in sorted(whom.items())
     )
     body = table("rule", "severity", "vehicles", "such as", rows=rows)
     parts: list[str | Table] = [head, body] if whom else [head]

@@ -108,24 +108,24 @@ RESULTS: dict[str, Result] = {
     "export": Result("export@1", f"{_SHAPES}.builds:Export", lambda made: f"written: {made.output}"),
     "models": Result("models@1", f"{_SHAPES}.models:Models", "render_models:models_text"),
     "fleet-import": Result(
-        "fleet-import@1", f"{_SHAPES}.fleets:FleetImport", "render_import:fleet_text",
-        "specialize.cli.render_import:fleet_json", lambda found: 1 if found.failed else 0,
+        "fleet-import@1", "specialize.fleet.importing:FleetImported", "render_import:fleet_text",
+        exit_code=lambda found: 1 if found.failed else 0,
     ),
     "fleet-diff": Result(
-        "fleet-diff@1", f"{_SHAPES}.fleets:FleetDiff", "render_fleet_diff:diff_text",
-        "specialize.cli.render_fleet_diff:diff_json", lambda found: 1 if found.failed else 0,
+        "fleet-diff@1", f"{_SHAPES}.fleet_diff:FleetDiff", "render_fleet_diff:diff_text",
+        f"{_SHAPES}.fleet_diff:differing", lambda found: 1 if found.failed else 0,
     ),
     "fleet-plan": Result(
-        "fleet-plan@1", f"{_SHAPES}.fleet_builds:FleetPlan", "render_fleet:plan_text",
-        "specialize.cli.render_fleet:plan_json", lambda found: 1 if found.failed else 0,
+        "fleet-plan@1", f"{_SHAPES}.fleet_plan:FleetPlan", "render_fleet:plan_text",
+        f"{_SHAPES}.fleet_plan:planned", lambda found: 1 if found.failed else 0,
     ),
     "fleet-build": Result(
-        "fleet-build@1", f"{_SHAPES}.fleet_builds:FleetBuild", "render_fleet_build:build_text",
-        "specialize.cli.render_fleet_build:build_json", lambda found: int(found.exit_code),
+        "fleet-build@1", "specialize.fleet.builds:FleetBuilt", "render_fleet_build:build_text",
+        exit_code=lambda found: int(found.exit_code),
     ),
     "fleet-status": Result(
-        "fleet-status@1", f"{_SHAPES}.fleets:FleetStatus", "render_fleet_build:status_text",
-        "specialize.cli.render_fleet_build:status_json", lambda found: int(found.exit_code),
+        "fleet-status@1", "specialize.fleet.status:FleetStatus", "render_fleet_build:status_text",
+        exit_code=lambda found: int(found.exit_code),
     ),
     "table-made": Result("table-made@1", "specialize.binding.outcome:TableOutcome", "render_table:table_text"),
     "targets": Result(

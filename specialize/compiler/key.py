@@ -16,14 +16,14 @@ from specialize.calibration.folder import load_profiles
 from specialize.calibration.profile import CalibrationProfile
 from specialize.digest import digest
 from specialize.model.spec import ModelSpec
+from specialize.record import Record
 from specialize.request import BuildOptions, BuildRequest, Mode
 
 if TYPE_CHECKING:
     from specialize.compiler.generic import GenericModel
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrationName:
+class CalibrationName(Record, frozen=True, kw_only=True):
     """What stands for a calibration in a key.
 
     Attributes:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 
+from msgspec import structs
+
 from specialize.digest import digest
 from specialize.errors import SpecializeError
-from specialize.fleet.builds import BuiltBuild, FleetBuilt, failed
+from specialize.fleet.builds import BuiltBuild, FleetBuilt, LeftOut, failed
 from specialize.fleet.executors import Serial, completed
 from specialize.fleet.lock import FleetLock, lock_text, read_lock
 from specialize.fleet.retention import FLEET_KIND
 from specialize.fleet.storage import KIND, folder_name, unpack_build
 from specialize.fleet.tasks import Task, Work, work_of
+from specialize.fleet.vehicle import Vehicle
 from specialize.fleet.vehicle_tables import CHUNK, make_tables, without_tables, write_table
 from specialize.fleet.worker import carry_out
 from specialize.store import Entry, Store, open_store
@@ -43,16 +45,20 @@ def build_fleet(
     work = work_of(lock, _place_of(store))
     results: list[BuiltBuild] = []
     for built in _all(work, executor or Serial()):
-        results.append(built if output is None else _laid_out(built, work.left_out, store, output))
+        if output is not None:
+            built = _laid_out(built, lock.builds[built.key].members, work.left_out, store, output)
+        results.append(built)
         if watch is not None:
             watch(results[-1], len(results), len(lock.builds))
     order = {build.key: number for number, build in enumerate(lock.in_order())}
+    left_out = sorted({*work.left_out, *(one for built in results for one in built.unserved)})
     return FleetBuilt(
         lock=lock_file,
         store=_place_of(store),
+        seconds=round(time.perf_counter() - start, 3),
+        ok=not left_out and not any(built.exit_code for built in results),
         builds=tuple(sorted(_weighed(results, store), key=lambda built: order[built.key])),
-        left_out=tuple(sorted({*work.left_out, *(pair for built in results for pair in built.unserved)})),
-        seconds=time.perf_counter() - start,
+        left_out=tuple(left_out),
     )
 
 
@@ -89,13 +95,13 @@ def _all(work: Work, executor: Executor) -> Iterator[BuiltBuild]:
 
 def _with_tables(built: BuiltBuild, parts: list[BuiltBuild], seconds: float) -> BuiltBuild:
     """Return an engine with what became of its vehicles' tables."""
-    unserved = tuple(sorted(pair for part in parts for pair in part.unserved))
-    return dataclasses.replace(
+    unserved = tuple(sorted(one for part in parts for one in part.unserved))
+    return structs.replace(
         built,
         status="built" if any(part.status == "built" for part in parts) else built.status,
         unserved=unserved,
         exit_code=1 if unserved else 0,
-        seconds=built.seconds + seconds,
+        seconds=round(built.seconds + seconds, 3),
         tables=sum(part.tables for part in parts),
     )
 
@@ -105,7 +111,7 @@ def _lost(task: Task, reason: str) -> BuiltBuild:
 
 
 def _laid_out(
-    built: BuiltBuild, left_out: tuple[tuple[str, str], ...], store: Store, output: Path
+    built: BuiltBuild, members: tuple[Vehicle, ...], left_out: tuple[LeftOut, ...], store: Store, output: Path
 ) -> BuiltBuild:
     """Return a build with its folder, the tables of its vehicles beside it; one that cannot be laid out has failed."""
     if built.status == "failed":
@@ -113,15 +119,15 @@ def _laid_out(
     folder = output / folder_name(built.key, built.vehicles)
     try:
         unpack_build(store, built.key, folder)
-        unserved = {vehicle for vehicle, _ in (*built.unserved, *left_out)}
-        for one in built.members if built.tables else ():
+        unserved = {one.vehicle for one in (*built.unserved, *left_out)}
+        for one in members if built.tables else ():
             if one.vehicle in unserved:
                 continue
             path = output / f"{folder_name(built.key, (one.vehicle,))}.safetensors"
             write_table(store, built.key, one, path)
     except SpecializeError as error:
-        return dataclasses.replace(built, status="failed", reason=str(error), exit_code=error.exit_code)
-    return dataclasses.replace(built, folder=folder)
+        return structs.replace(built, status="failed", reason=str(error), exit_code=error.exit_code)
+    return structs.replace(built, folder=folder)
 
 
 def _weighed(results: list[BuiltBuild], store: Store) -> list[BuiltBuild]:
@@ -131,7 +137,7 @@ def _weighed(results: list[BuiltBuild], store: Store) -> list[BuiltBuild]:
     for built in results:
         entry = None if built.status == "failed" else store.find_entry(KIND, built.key)
         own = set(entry.objects.values()) - shared if entry else set()
-        weighed.append(dataclasses.replace(built, own_bytes=sum(map(store.size, own))))
+        weighed.append(structs.replace(built, own_bytes=sum(map(store.size, own))))
     return weighed
 
 

@@ -1,18 +1,22 @@
 """The builds of a fleet: one record from the plan through the lock and the worker to what became of it.
 
-`FleetBuild` is what a lock keeps. A plan adds what sharing costs (`PlannedBuild`), a worker what happened
-(`BuiltBuild`).
+`FleetBuild` is what a lock keeps and a task holds. A plan adds what sharing costs (`PlannedBuild`); a worker returns
+what happened (`BuiltBuild`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import structs
 
 from specialize.fleet.load import Failed
 from specialize.fleet.request import FleetRequest
 from specialize.fleet.vehicle import Vehicle
+from specialize.record import Record
 from specialize.request import Mode
 
 Status = Literal["built", "reused", "failed"]
@@ -48,11 +52,15 @@ class FleetBuild:
         return tuple(member.vehicle for member in self.members)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member(Vehicle):
+class Member(Vehicle, frozen=True, kw_only=True):
     """A vehicle in a planned build.
 
     Attributes:
+        vehicle: Its name.
+        path: Its profile.
+        profile: Digest of its profile.
+        plan: Digest of its visible sets.
+        calibration: Digest of what the model is fed.
         pairs: Rows that its own exact build would compute.
         adds: Rows that it adds to the build, its members counted in the order of their profiles.
     """
@@ -63,18 +71,17 @@ class Member(Vehicle):
 
 def member_of(vehicle: Vehicle, pairs: int, adds: int) -> Member:
     """Return a vehicle as a member of a planned build."""
-    return Member(**_values(vehicle, Vehicle), pairs=pairs, adds=adds)
+    return Member(**_values(vehicle, Vehicle.__struct_fields__), pairs=pairs, adds=adds)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CameraRoom:
+class CameraRoom(Record, frozen=True, kw_only=True):
     """What one camera may move until some vehicle needs another build.
 
     Attributes:
         camera: Its name.
-        rotation_mrad: By turning alone; None where no finite number is known.
-        translation_mm: By shifting alone; None likewise.
-        queries: Queries that the neediest vehicle may gain, where their number decides.
+        rotation_mrad: By turning alone; null where no finite number is known.
+        translation_mm: By shifting alone; null likewise.
+        queries: Queries that the neediest vehicle may gain, in mode `tables`.
     """
 
     camera: str
@@ -136,71 +143,96 @@ class FleetPlan:
 
 def locked(build: FleetBuild) -> FleetBuild:
     """Return a build as a lock keeps it: the vehicle whose profile it carries first, the others by their files."""
-    members = [Vehicle(**_values(one, Vehicle)) for one in build.members]
+    members = [Vehicle(**_values(one, Vehicle.__struct_fields__)) for one in build.members]
     members.sort(key=lambda one: (one.vehicle != build.made_from, str(one.path)))
-    return FleetBuild(**_values(build, FleetBuild) | {"members": tuple(members)})
+    return FleetBuild(
+        key=build.key,
+        mode=build.mode,
+        made_from=build.made_from,
+        members=tuple(members),
+        lengths=build.lengths,
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltBuild(FleetBuild):
-    """One build of a lock, with what became of it.
+class LeftOut(Record, frozen=True, order=True):
+    """A vehicle without a build.
 
     Attributes:
-        status: `built`, `reused` or `failed`.
+        vehicle: Its name.
+        reason: Why: its profile is not the one of the lock, or it does not fit its tables.
+    """
+
+    vehicle: str
+    reason: str
+
+
+class BuiltBuild(Record, frozen=True, kw_only=True):
+    """What became of one build.
+
+    Attributes:
+        key: Its name in the store.
+        mode: How calibration is bound.
+        vehicles: Names of the vehicles that it serves.
+        status: Made now, there already, or not made.
         reason: Why it failed; empty otherwise.
         exit_code: What the failure is worth to a command line; 0 otherwise.
         seconds: Wall time.
-        own_bytes: What it added to the store: all but weights that other builds share.
-        unserved: Vehicles without tables, and why.
+        own_bytes: What it added to the store beyond what others share.
         tables: Number of vehicles whose tables are in the store.
-        folder: Where it was laid out, if it was.
+        unserved: Vehicles without tables, and why.
+        folder: Where it was laid out; null without `-o`.
     """
 
+    key: str
+    mode: Mode
+    vehicles: tuple[str, ...]
     status: Status
-    reason: str = ""
-    exit_code: int = 0
-    seconds: float = 0.0
-    own_bytes: int = 0
-    unserved: tuple[tuple[str, str], ...] = ()
-    tables: int = 0
-    folder: Path | None = None
+    reason: str
+    exit_code: int
+    seconds: float
+    own_bytes: int
+    tables: int
+    unserved: tuple[LeftOut, ...]
+    folder: Path | None
 
 
 def done(build: FleetBuild, status: Status, seconds: float = 0.0) -> BuiltBuild:
-    """Return a build with what became of it."""
-    return BuiltBuild(**_values(build, FleetBuild), status=status, seconds=seconds)
+    """Return what became of a build that is in the store."""
+    return BuiltBuild(
+        key=build.key, mode=build.mode, vehicles=build.vehicles, status=status, reason="", exit_code=0,
+        seconds=round(seconds, 3), own_bytes=0, tables=0, unserved=(), folder=None,
+    )  # fmt: skip
 
 
 def failed(build: FleetBuild, reason: str, exit_code: int = 1, seconds: float = 0.0) -> BuiltBuild:
-    """Return a build that could not be made."""
-    built = done(build, "failed", seconds)
-    return replace(built, reason=reason, exit_code=exit_code)
+    """Return what became of a build that could not be made."""
+    return structs.replace(done(build, "failed", seconds), reason=reason, exit_code=exit_code)
 
 
-def _values(value: Any, kind: type[Any]) -> dict[str, Any]:
-    """Return the values of the fields that a kind of record has."""
-    return {part.name: getattr(value, part.name) for part in fields(kind)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FleetBuilt:
-    """What became of a fleet.
+class FleetBuilt(Record, frozen=True, kw_only=True):
+    """`specialize fleet build --json`.
 
     Attributes:
-        lock: The lock that was carried out.
-        store: Where the builds are.
-        builds: In the order of their first vehicles.
-        left_out: Vehicles without a build, and why: their profile is not the one of the lock, or they do not fit.
+        lock: File that holds the plan.
+        store: Where the builds are kept.
         seconds: Wall time.
+        ok: Whether every build is there and every vehicle served.
+        builds: What became of each, in the order of their first vehicles.
+        left_out: Vehicles without a build.
     """
 
     lock: Path
     store: str
-    builds: tuple[BuiltBuild, ...]
-    left_out: tuple[tuple[str, str], ...]
     seconds: float
+    ok: bool
+    builds: tuple[BuiltBuild, ...]
+    left_out: tuple[LeftOut, ...]
 
     @property
     def exit_code(self) -> int:
         """The gravest exit code of any build; 1 if a vehicle was left out."""
-        return max([build.exit_code for build in self.builds] + [1 if self.left_out else 0])
+        return max([build.exit_code for build in self.builds] + [0 if self.ok else 1])
+
+
+def _values(value: object, names: Iterable[str]) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in names}

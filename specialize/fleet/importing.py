@@ -14,47 +14,58 @@ from specialize.calibration.lint.rules import lint
 from specialize.errors import InputError
 from specialize.files.atomic import write_file
 from specialize.fleet.load import Failed, UniqueNames, over_paths
+from specialize.record import Record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportedVehicle:
-    """One vehicle.
+class BrokenRule(Record, frozen=True, order=True):
+    """A rule that a profile breaks.
+
+    Attributes:
+        code: Name of the rule.
+        severity: How grave it is.
+    """
+
+    code: str
+    severity: Severity
+
+
+class ImportedVehicle(Record, frozen=True, kw_only=True):
+    """A vehicle whose profile was written.
 
     Attributes:
         vehicle: Its name.
         source: What was imported.
         path: Its profile.
-        findings: Rule and severity of everything that lint found, without repetition.
+        findings: Every rule that it breaks, once; `specialize profile check` says where and how to mend it.
     """
 
     vehicle: str
     source: Path
     path: Path
-    findings: tuple[tuple[str, Severity], ...]
+    findings: tuple[BrokenRule, ...]
 
     @property
     def usable(self) -> bool:
         """Whether lint found no error."""
-        return all(severity != "error" for _, severity in self.findings)
+        return all(finding.severity != "error" for finding in self.findings)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FleetImported:
-    """A folder of profiles.
+class FleetImported(Record, frozen=True, kw_only=True):
+    """`specialize fleet import --json`.
 
     Attributes:
         format: Name of the format.
-        folder: The folder.
-        vehicles: In the order of their sources.
-        failed: Sources that could not be imported.
+        folder: Folder of the profiles.
         seconds: Wall time.
+        vehicles: Those that were written, in the order of their sources.
+        failed: Sources that could not be imported, and why.
     """
 
     format: str
     folder: Path
+    seconds: float
     vehicles: tuple[ImportedVehicle, ...]
     failed: tuple[Failed, ...]
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ class _Found:
     source: Path
     vehicle: str
     text: str
-    findings: tuple[tuple[str, Severity], ...]
+    findings: tuple[BrokenRule, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,7 @@ class _Read:
 
     def __call__(self, path: Path) -> _Found:
         profile = read_format(self.format, path, self.options)
-        found = dict.fromkeys((finding.code, finding.severity) for finding in lint(profile))
+        found = dict.fromkeys(BrokenRule(finding.code, finding.severity) for finding in lint(profile))
         return _Found(path, profile.vehicle, dump_profile(profile), tuple(found))
 
 
@@ -113,7 +124,7 @@ def import_fleet(
             vehicles.append(done)
     return FleetImported(
         format=format_name, folder=folder, vehicles=tuple(vehicles), failed=tuple(failed),
-        seconds=time.perf_counter() - start,
+        seconds=round(time.perf_counter() - start, 3),
     )  # fmt: skip
 
 

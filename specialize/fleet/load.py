@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, SpecializeError
+from specialize.record import Record
 
 Result = TypeVar("Result")
 
@@ -26,9 +27,13 @@ WORTH_A_PROCESS = 256
 AHEAD = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A profile that could not be used, and why."""
+class Failed(Record, frozen=True):
+    """A file that could not be used.
+
+    Attributes:
+        path: The file.
+        reason: Why.
+    """
 
     path: Path
     reason: str

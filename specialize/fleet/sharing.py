@@ -69,7 +69,12 @@ def tables_room(footprints: Sequence[Footprint], capacity: Ints, spec: ModelSpec
         path, left = footprints[neediest[index]].vehicle.path, int(spare[neediest[index], index])
         turn, shift = _certain(load_profile(path), index, capacity[:, index], spec) if left else (0.0, 0.0)
         room.append(
-            CameraRoom(camera=name, rotation_mrad=1e3 * turn, translation_mm=1e3 * shift, queries=left)
+            CameraRoom(
+                camera=name,
+                rotation_mrad=_thousandths(turn),
+                translation_mm=_thousandths(shift),
+                queries=left,
+            )
         )
     return tuple(room)
 
@@ -111,8 +116,7 @@ def envelope_room(
     least = np.min(found, axis=0)  # (N, 2): rad, m
     room = tuple(
         CameraRoom(
-            camera=name, rotation_mrad=1e3 * float(turn),
-            translation_mm=1e3 * float(shift) if math.isfinite(shift) else None, queries=None,
+            camera=name, rotation_mrad=_thousandths(turn), translation_mm=_thousandths(shift), queries=None,
         )
         for name, (turn, shift) in zip(footprints[0].cameras, least, strict=True)
     )  # fmt: skip
@@ -134,6 +138,11 @@ class _Room:
         ):
             rooms.append([(one.rotation_rad, one.translation_m) for one in headroom(plan, envelope)])
         return np.asarray(np.min(rooms, axis=0))
+
+
+def _thousandths(value: float) -> float | None:
+    """Return rad as mrad, or m as mm; None if there is no finite number."""
+    return round(1e3 * float(value), 4) if math.isfinite(value) else None
 
 
 def unpack(cover: Cover, spec: ModelSpec) -> list[NDArray[np.bool_]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from specialize.fleet.storage import KIND, read_part
 from specialize.fleet.vehicle import Vehicle, identify
 from specialize.model.spec import ModelSpec
 from specialize.model.visible import visible_sets
+from specialize.record import Record
 from specialize.store import Entry, Store, damages, open_store
 
 State = Literal["fresh", "stale", "missing", "damaged", "unused"]
@@ -35,8 +37,7 @@ STATES: tuple[State, ...] = ("fresh", "stale", "missing", "damaged", "unused")
 _REPAIR = "run `specialize store check --repair`, then `specialize fleet build`"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VehicleState:
+class VehicleState(Record, frozen=True, kw_only=True):
     """How one vehicle stands.
 
     Attributes:
@@ -50,33 +51,40 @@ class VehicleState:
 
     vehicle: str
     state: State
-    reason: str = ""
+    reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FleetStatus:
-    """How a fleet stands.
+class FleetStatus(Record, frozen=True, kw_only=True):
+    """`specialize fleet status --json`.
 
     Attributes:
-        folder: Its profiles.
-        lock: Its lock.
+        folder: Folder of the profiles.
+        lock: File that holds the plan.
+        ok: Whether every vehicle is served.
+        fresh: Vehicles whose build is right.
+        stale: Vehicles that have moved on.
+        missing: Vehicles without a build.
+        damaged: Vehicles whose build or tables in the store are not what was written.
+        unused: Vehicles of the plan without a profile.
         vehicles: Sorted by name.
-        failed: Profiles that could not be read.
+        failed: Profiles that cannot be used, and why.
     """
 
     folder: Path
     lock: Path
+    ok: bool
+    fresh: int
+    stale: int
+    missing: int
+    damaged: int
+    unused: int
     vehicles: tuple[VehicleState, ...]
     failed: tuple[Failed, ...]
-
-    def count(self, state: State) -> int:
-        """Return the number of vehicles in a state."""
-        return sum(one.state == state for one in self.vehicles)
 
     @property
     def exit_code(self) -> int:
         """3 if a vehicle is stale, else 1 if a build is damaged or a profile cannot be read."""
-        return 3 if self.count("stale") else 1 if self.failed or self.count("damaged") else 0
+        return 3 if self.stale else 1 if self.failed or self.damaged else 0
 
 
 def fleet_status(folder: Path, lock_file: Path, jobs: int | None = None) -> FleetStatus:
@@ -96,9 +104,12 @@ def fleet_status(folder: Path, lock_file: Path, jobs: int | None = None) -> Flee
     failed = tuple(one for one in results if isinstance(one, Failed))
     broken = {one.path.resolve() for one in failed}
     found += _unused(lock, {one.vehicle for one in found}, broken)
+    counts = collections.Counter(one.state for one in found)
     return FleetStatus(
         folder=folder,
         lock=lock_file,
+        ok=not (counts["stale"] or counts["damaged"] or failed),
+        **{state: counts[state] for state in STATES},
         vehicles=tuple(sorted(found, key=lambda one: one.vehicle)),
         failed=failed,
     )

@@ -17,7 +17,7 @@ from specialize.calibration.load import load_profile
 from specialize.digest import digest
 from specialize.errors import InputError, SpecializeError
 from specialize.explain.plan import resolve_spec
-from specialize.fleet.builds import BuiltBuild, FleetBuild, failed
+from specialize.fleet.builds import BuiltBuild, FleetBuild, LeftOut, failed
 from specialize.fleet.lock import FleetLock
 from specialize.fleet.request import FleetRequest
 from specialize.fleet.vehicle import Vehicle, identify
@@ -65,7 +65,7 @@ class Work:
 
     tasks: tuple[Task, ...]
     failed: tuple[BuiltBuild, ...]
-    left_out: tuple[tuple[str, str], ...]
+    left_out: tuple[LeftOut, ...]
 
 
 def work_of(lock: FleetLock, store: str) -> Work:
@@ -76,14 +76,14 @@ def work_of(lock: FleetLock, store: str) -> Work:
     """
     tasks: list[Task] = []
     undone: list[BuiltBuild] = []
-    left_out: list[tuple[str, str]] = []
+    left_out: list[LeftOut] = []
     spec = _spec(lock)
     request = _absolute(lock.request)
     for build in lock.in_order():
         profiles, wrong = _profiles(build.members, spec, request.build.allow)
         left_out += wrong
         if not profiles or (wrong and build.mode == "envelope"):
-            undone.append(failed(build, wrong[0][1]))
+            undone.append(failed(build, wrong[0].reason))
             continue
         tasks.append(Task(build=build, profiles=profiles, request=request, store=store))
     return Work(tuple(tasks), tuple(undone), tuple(left_out))
@@ -91,10 +91,10 @@ def work_of(lock: FleetLock, store: str) -> Work:
 
 def _profiles(
     members: tuple[Vehicle, ...], spec: ModelSpec, allow: tuple[str, ...]
-) -> tuple[dict[str, str], list[tuple[str, str]]]:
+) -> tuple[dict[str, str], list[LeftOut]]:
     """Return the text of each profile that is the one of the lock and fits the model, and why others do not."""
     texts: dict[str, str] = {}
-    wrong: list[tuple[str, str]] = []
+    wrong: list[LeftOut] = []
     for one in members:
         try:
             profile = load_profile(one.path)
@@ -102,12 +102,13 @@ def _profiles(
             if same:
                 require_fit(profile, spec, allow, one.vehicle)
         except SpecializeError as error:
-            wrong.append((one.vehicle, str(error)))
+            wrong.append(LeftOut(one.vehicle, str(error)))
             continue
         if same:
             texts[one.vehicle] = dump_profile(profile)
         else:
-            wrong.append((one.vehicle, f"{one.path}: changed since the plan was made; plan the fleet again"))
+            reason = f"{one.path}: changed since the plan was made; plan the fleet again"
+            wrong.append(LeftOut(one.vehicle, reason))
     return texts, wrong
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from specialize.calibration.profile import CalibrationProfile
@@ -10,8 +9,7 @@ from specialize.compiler.key import CalibrationName, calibration_name
 from specialize.model.spec import ModelSpec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vehicle(CalibrationName):
+class Vehicle(CalibrationName, frozen=True, kw_only=True):
     """One vehicle.
 
     Attributes:
@@ -23,7 +21,7 @@ class Vehicle(CalibrationName):
     """
 
     path: Path
-    plan: str = ""
+    plan: str
 
     @property
     def numbers(self) -> tuple[str, str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import zlib
 from pathlib import Path
+
+from msgspec import structs
 
 from specialize.artifact.build import Build
 from specialize.artifact.manifest import FILE_NAME, parse_manifest
@@ -15,7 +16,7 @@ from specialize.compiler.generic import PREPARED_WEIGHTS
 from specialize.errors import InputError, SpecializeError
 from specialize.files.atomic import write_file
 from specialize.files.scratch import work_folder
-from specialize.fleet.builds import BuiltBuild, done
+from specialize.fleet.builds import BuiltBuild, LeftOut, done
 from specialize.fleet.retention import TABLE_KIND, table_key
 from specialize.fleet.storage import KIND, PACKED, read_part
 from specialize.fleet.tasks import Task
@@ -44,17 +45,17 @@ def make_tables(task: Task) -> BuiltBuild:
             try:
                 fresh = _table(vehicle, task.profiles[vehicle.vehicle], engine, build, store)
             except SpecializeError as error:
-                unserved.append((vehicle.vehicle, str(error)))
+                unserved.append(LeftOut(vehicle.vehicle, str(error)))
                 continue
             made, there = made + fresh, there + 1
     built = done(task.build, "built" if made else "reused")
-    return dataclasses.replace(built, tables=there, unserved=tuple(unserved))
+    return structs.replace(built, tables=there, unserved=tuple(unserved))
 
 
 def without_tables(task: Task, reason: str) -> BuiltBuild:
     """Return a task whose vehicles have no tables, all for one reason."""
-    unserved = tuple((name, reason) for name in task.profiles)
-    return dataclasses.replace(done(task.build, "reused"), unserved=unserved)
+    unserved = tuple(LeftOut(name, reason) for name in task.profiles)
+    return structs.replace(done(task.build, "reused"), unserved=unserved)
 
 
 def read_table(store: Store, build: str, vehicle: Vehicle) -> bytes:

@@ -195,8 +195,8 @@ def test_profiles_that_changed_since_the_plan_are_left_out(tmp_path: Path, store
     (lock.parent / "car_00003.yaml").unlink()
     built = build_fleet(lock)
     assert statuses(built) == ["built", "failed", "failed"]
-    assert [vehicle for vehicle, _ in built.left_out] == ["car_00002", "car_00003"]
-    assert "plan the fleet again" in built.left_out[0][1]
+    assert [one.vehicle for one in built.left_out] == ["car_00002", "car_00003"]
+    assert "plan the fleet again" in built.left_out[0].reason
     assert built.exit_code == 1
 
 

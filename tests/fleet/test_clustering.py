@@ -19,7 +19,7 @@ def footprint(seen: np.ndarray, number: int) -> Footprint:
     """Return the footprint of one camera set (N, Q) without tolerance."""
     lengths = seen.sum(axis=1, dtype=np.int64)[None]
     name = f"v{number}"
-    vehicle = Vehicle(vehicle=name, path=Path(f"{name}.yaml"), profile=str(number), calibration=str(number))
+    vehicle = Vehicle(vehicle=name, path=Path(f"{name}.yaml"), profile=name, plan="", calibration=name)
     return Footprint(vehicle, ("A", "B"), own=lengths, reach=lengths, fan_in=1, bits=pack(seen))
 
 

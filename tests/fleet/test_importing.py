@@ -64,7 +64,7 @@ def test_a_bad_source_stops_no_other(tmp_path: Path) -> None:
     assert [one.path for one in found.failed] == [tmp_path / "broken.json", *twin]
     assert "car_00001" in found.failed[1].reason
     assert not any(one.usable for one in found.vehicles)
-    assert {code for one in found.vehicles for code, _ in one.findings} >= {"intrinsic-resolution"}
+    assert {rule.code for one in found.vehicles for rule in one.findings} >= {"intrinsic-resolution"}
 
 
 def test_a_wrong_option_is_said_once(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_damage_in_the_store_is_told_and_made_again(tmp_path: Path, store_dir: P
         for digest in entry.objects.values():
             flip(store.locate(digest))
             status = fleet_status(lock.parent, lock)
-            assert (status.count("damaged") > 0, status.exit_code) == (True, 1)
+            assert (status.damaged > 0, status.exit_code) == (True, 1)
             assert digest.removeprefix("sha256:")[2:] in next(
                 one.reason for one in status.vehicles if one.state == "damaged"
             )

@@ -85,7 +85,7 @@ def test_a_vehicle_that_does_not_fit_stops_no_other(tmp_path: Path, store_dir: P
     lock.write_text("\n".join(map(json.dumps, forged)))
     built = build_fleet(lock)
     assert built.exit_code == 1
-    reasons = dict(built.left_out)
+    reasons = {one.vehicle: one.reason for one in built.left_out}
     assert set(reasons) == {"car_00002", "car_00003"}
     assert "too many" in reasons["car_00002"]
     assert built.builds[0].tables == 1

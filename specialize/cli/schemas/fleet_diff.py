@@ -1,72 +1,20 @@
-"""JSON of commands about the vehicles of a fleet: imported, compared, and how they stand."""
+"""JSON of `fleet diff`: a matrix of numbers, each under its name."""
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from pathlib import Path
 
-from specialize.cli.schemas.base import Output
+import numpy as np
 
-
-class NotUsed(Output, frozen=True, kw_only=True):
-    """A file that could not be used.
-
-    Attributes:
-        path: The file.
-        reason: Why.
-    """
-
-    path: str
-    reason: str
+from specialize.fleet import differences, outliers
+from specialize.fleet.differences import COLUMNS, MOVED, FleetDifferences, VehicleDifference
+from specialize.fleet.load import Failed
+from specialize.fleet.outliers import LEAST
+from specialize.record import Record
 
 
-class Rule(Output, frozen=True, kw_only=True):
-    """A rule that a profile breaks.
-
-    Attributes:
-        code: Name of the rule.
-        severity: How grave it is.
-    """
-
-    code: str
-    severity: Literal["error", "warning", "note"]
-
-
-class ImportedVehicle(Output, frozen=True, kw_only=True):
-    """A vehicle whose profile was written.
-
-    Attributes:
-        vehicle: Its name.
-        source: What was imported.
-        path: Its profile.
-        findings: Every rule that it breaks, once; `specialize profile check` says where and how to mend it.
-    """
-
-    vehicle: str
-    source: str
-    path: str
-    findings: tuple[Rule, ...]
-
-
-class FleetImport(Output, frozen=True, kw_only=True):
-    """`specialize fleet import --json`.
-
-    Attributes:
-        format: Name of the format.
-        folder: Folder of the profiles.
-        seconds: Wall time.
-        vehicles: Those that were written, in the order of their sources.
-        failed: Sources that could not be imported, and why.
-    """
-
-    schema: Literal["specialize/fleet-import@1"]
-    format: str
-    folder: str
-    seconds: float
-    vehicles: tuple[ImportedVehicle, ...]
-    failed: tuple[NotUsed, ...]
-
-
-class Limits(Output, frozen=True, kw_only=True):
+class Limits(Record, frozen=True, kw_only=True):
     """From where on a camera is an outlier; null where its vehicles are too few.
 
     Attributes:
@@ -82,7 +30,7 @@ class Limits(Output, frozen=True, kw_only=True):
     principal_point_px: float | None
 
 
-class CameraLimits(Output, frozen=True, kw_only=True):
+class CameraLimits(Record, frozen=True, kw_only=True):
     """A camera of a kind.
 
     Attributes:
@@ -94,7 +42,7 @@ class CameraLimits(Output, frozen=True, kw_only=True):
     limits: Limits
 
 
-class FleetGroup(Output, frozen=True, kw_only=True):
+class FleetGroup(Record, frozen=True, kw_only=True):
     """Vehicles of one kind: the same cameras, at nearly the same places.
 
     Attributes:
@@ -110,7 +58,7 @@ class FleetGroup(Output, frozen=True, kw_only=True):
     cameras: tuple[CameraLimits, ...]
 
 
-class CameraDistance(Output, frozen=True, kw_only=True, omit_defaults=True):
+class CameraDistance(Record, frozen=True, kw_only=True, omit_defaults=True):
     """How far one camera is from the median; null where there is no such number.
 
     Attributes:
@@ -136,7 +84,7 @@ class CameraDistance(Output, frozen=True, kw_only=True, omit_defaults=True):
     lost: float | None = None
 
 
-class VehicleDistance(Output, frozen=True, kw_only=True):
+class VehicleDistance(Record, frozen=True, kw_only=True):
     """How far one vehicle is from the median of its kind.
 
     Attributes:
@@ -148,13 +96,13 @@ class VehicleDistance(Output, frozen=True, kw_only=True):
     """
 
     vehicle: str
-    path: str
+    path: Path
     profile: str
     group: int
     cameras: tuple[CameraDistance, ...]
 
 
-class Outlier(Output, frozen=True, kw_only=True):
+class Outlier(Record, frozen=True, kw_only=True):
     """A camera that is an outlier.
 
     Attributes:
@@ -169,7 +117,7 @@ class Outlier(Output, frozen=True, kw_only=True):
     """
 
     vehicle: str
-    path: str
+    path: Path
     camera: str
     quantity: str
     value: float | None
@@ -178,7 +126,7 @@ class Outlier(Output, frozen=True, kw_only=True):
     text: str
 
 
-class FleetDiff(Output, frozen=True, kw_only=True):
+class FleetDiff(Record, frozen=True, kw_only=True):
     """`specialize fleet diff --json`.
 
     Attributes:
@@ -193,8 +141,7 @@ class FleetDiff(Output, frozen=True, kw_only=True):
         failed: Profiles that cannot be used, and why.
     """
 
-    schema: Literal["specialize/fleet-diff@1"]
-    folder: str
+    folder: Path
     model: str
     vehicles: int
     seconds: float
@@ -202,47 +149,42 @@ class FleetDiff(Output, frozen=True, kw_only=True):
     groups: tuple[FleetGroup, ...]
     matrix: tuple[VehicleDistance, ...]
     outliers: tuple[Outlier, ...]
-    failed: tuple[NotUsed, ...]
+    failed: tuple[Failed, ...]
 
 
-class VehicleState(Output, frozen=True, kw_only=True):
-    """How one vehicle stands.
-
-    Attributes:
-        vehicle: Its name.
-        state: Whether its build is right for today's profile.
-        reason: Why, unless it is fresh and unchanged.
-    """
-
-    vehicle: str
-    state: Literal["fresh", "stale", "missing", "damaged", "unused"]
-    reason: str
+def differing(found: FleetDifferences) -> FleetDiff:
+    """Return what `fleet diff --json` says of a comparison."""
+    return FleetDiff(
+        folder=found.folder, model=found.model, vehicles=len(found.vehicles), seconds=round(found.seconds, 3),
+        kinds=len(found.groups), groups=tuple(_group(*one) for one in enumerate(found.groups, start=1)),
+        matrix=tuple(_vehicle(one, found.groups[one.group]) for one in found.vehicles),
+        outliers=tuple(map(_outlier, found.outliers)), failed=found.failed,
+    )  # fmt: skip
 
 
-class FleetStatus(Output, frozen=True, kw_only=True):
-    """`specialize fleet status --json`.
+def _group(kind: int, group: differences.Group) -> FleetGroup:
+    limits = [Limits(**dict(zip(LEAST, map(_number, row), strict=True))) for row in group.limits]
+    names = group.median.camera_names()
+    cameras = tuple(CameraLimits(name=name, limits=one) for name, one in zip(names, limits, strict=True))
+    return FleetGroup(kind=kind, vehicles=group.count, median=group.median.digest, cameras=cameras)
 
-    Attributes:
-        folder: Folder of the profiles.
-        lock: File that holds the plan.
-        ok: Whether every vehicle is served.
-        fresh: Vehicles whose build is right.
-        stale: Vehicles that have moved on.
-        missing: Vehicles without a build.
-        damaged: Vehicles whose build or tables in the store are not what was written.
-        unused: Vehicles of the plan without a profile.
-        vehicles: Sorted by name.
-        failed: Profiles that cannot be used, and why.
-    """
 
-    schema: Literal["specialize/fleet-status@1"]
-    folder: str
-    lock: str
-    ok: bool
-    fresh: int
-    stale: int
-    missing: int
-    damaged: int
-    unused: int
-    vehicles: tuple[VehicleState, ...]
-    failed: tuple[NotUsed, ...]
+def _vehicle(one: VehicleDifference, group: differences.Group) -> VehicleDistance:
+    columns = COLUMNS if not np.isnan(one.values[:, -1]).any() else MOVED
+    rows = (dict(zip(columns, map(_number, row), strict=False)) for row in one.values)
+    names = group.median.camera_names()
+    cameras = tuple(CameraDistance(name=name, **row) for name, row in zip(names, rows, strict=True))
+    return VehicleDistance(
+        vehicle=one.vehicle, path=one.path, profile=one.digest, group=one.group, cameras=cameras
+    )
+
+
+def _outlier(one: outliers.Outlier) -> Outlier:
+    return Outlier(
+        vehicle=one.vehicle, path=one.path, camera=one.camera, quantity=one.quantity,
+        value=_number(one.value), limit=_number(one.limit), kind=one.kind, text=str(one),
+    )  # fmt: skip
+
+
+def _number(value: float) -> float | None:
+    return round(float(value), 4) if math.isfinite(value) else None

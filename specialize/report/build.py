@@ -92,6 +92,8 @@ def _benchmark(bench: BuildBench) -> tuple[Part, ...]:
 def _proof(manifest: Manifest) -> tuple[Part, ...]:
     verify = manifest.verify
     notes = (f"note: {note}" for note in verify.notes)
+    precision = manifest.precision
+    after = [f"After this proof the model was converted to {precision.name}."] if precision else []
     return (
         Heading("Proof"),
         Line(
@@ -100,7 +102,8 @@ def _proof(manifest: Manifest) -> tuple[Part, ...]:
         ),
         outputs_table(verify),
         *map(sentence, (*verify.problems, *notes, *power_lines(manifest.power))),
-        *precision_parts(manifest.precision),
+        *after,
+        *precision_parts(precision),
     )
 
 

@@ -65,6 +65,7 @@ def test_other_cameras_are_not_compared_cell_by_cell() -> None:
     """Rigs with other cameras get a verdict and no map."""
     html = _page(PROFILES / "car42.yaml", PROFILES / "reference" / "wide4.yaml")
     assert "the cameras themselves differ" in html and "nothing to compare cell by cell" in html
+    assert "added: FRONT, RIGHT" in html and "removed: CAM_FRONT" in html
 
 
 def test_a_hostile_name_is_text(tmp_path: Path) -> None:

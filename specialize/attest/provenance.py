@@ -29,7 +29,7 @@ OPTIONS = (
 
 
 class BuildDefinition(Record, frozen=True, kw_only=True):
-    """What was asked for, and what went in.
+    """The requested parameters and the materials of a build.
 
     Attributes:
         build_type: How the parameters are to be read.

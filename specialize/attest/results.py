@@ -82,7 +82,7 @@ def test_result(manifest: Manifest, digests: Mapping[str, str]) -> Statement[Tes
 
 
 def _configuration(manifest: Manifest, digests: Mapping[str, str]) -> tuple[Descriptor, ...]:
-    """Return what the build was compared with, and where all figures are; the few that decide stand here as well."""
+    """Return the references of the comparison, and its main figures."""
     verify: dict[str, Any] = to_json(manifest.verify)
     compared = {key: verify[key] for key in ("frames", "runtime", "reference_runtime")}
     keep = ("max_abs", "margin", "tolerance", "failures")

@@ -29,7 +29,7 @@ P = TypeVar("P")
 class Record(
     msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, rename="camel", omit_defaults=True
 ):
-    """An object of a statement: immutable, keys in camel case, and optional keys left out where they say nothing."""
+    """An object of a statement: immutable, with keys in camel case, and without optional keys that are empty."""
 
 
 class Descriptor(Record, frozen=True, kw_only=True):

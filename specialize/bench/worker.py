@@ -93,7 +93,7 @@ PROFILE = {"onnxruntime": profile_onnxruntime, "openvino": profile_openvino}
 
 
 def serve(arguments: list[str], commands: TextIO, answers: TextIO) -> None:
-    """Open the model, say so, and obey commands until `profile` or the end of the input."""
+    """Open the model, report it, and execute commands until `profile` or the end of the input."""
     path, runtime, threads = Path(arguments[0]), arguments[2], int(arguments[3])
     with np.load(arguments[1]) as stored:
         feed = {name: stored[name] for name in stored.files}

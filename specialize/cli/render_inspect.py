@@ -45,7 +45,7 @@ def build_text(build: Build) -> Document:
 
 
 def _accepted(manifest: Manifest) -> str:
-    """Return what a person accepted in spite of what was found."""
+    """Return what a person accepted despite findings."""
     return f"\naccepted: {', '.join(manifest.allowed)}" if manifest.allowed else ""
 
 

@@ -28,7 +28,7 @@ def plan_text(outcome: PlanOutcome) -> Document:
 
 
 def _black(outcome: PlanOutcome) -> list[str]:
-    """Return what is said of pairs that look at pixels without content, by camera."""
+    """Return the line about pairs that look at pixels without content, by camera."""
     cameras = [camera.name for camera in outcome.sites[0].cameras]
     counts = [
         f"{count:,} of {name}" for name, count in zip(cameras, outcome.without_content, strict=True) if count

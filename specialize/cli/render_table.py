@@ -25,7 +25,7 @@ def table_text(outcome: TableOutcome) -> Document:
 
 
 def _borderline(outcome: TableOutcome) -> list[str]:
-    """Say which pairs and points rounding decided, in the words of the program `guard`."""
+    """Return which pairs and points rounding decided, in the words of the program `guard`."""
     several = any(pair.grid for pair in outcome.borderline)
     pairs = [
         f"{pair.camera} {f'grid {pair.grid} ' if several else ''}query {pair.query} {_SIDES[pair.kept]}"

@@ -53,7 +53,7 @@ def emit(name: str, value: Any, as_json: bool, *more: object) -> int:
 
 
 def found_at(place: str) -> Any:
-    """Return what stands at a place, `module:name`."""
+    """Return the object at `module:name`."""
     module, _, name = place.partition(":")
     return getattr(import_module(module), name)
 

@@ -17,7 +17,7 @@ _GAP = 2
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """The texts of a column, its head first; lines of a text stand one below the other."""
+    """The texts of a column, header first; a text may have several lines."""
 
     texts: tuple[str, ...]
     left: bool
@@ -79,7 +79,7 @@ def _parts(widths: Sequence[int], room: int) -> Iterator[list[int]]:
 
 
 def _lines(columns: Sequence[_Column]) -> Iterator[Text]:
-    """Yield the lines of columns side by side; heads stand at the bottom of their row, all else at the top."""
+    """Yield the lines of columns side by side; headers are aligned at the bottom of their row, all else at the top."""
     for row, texts in enumerate(zip(*(column.texts for column in columns), strict=True)):
         cells = [text.split("\n") for text in texts]
         height = max(map(len, cells))

@@ -58,7 +58,7 @@ class _Canvas:
 
 
 def draw_largest(compiled: Compilation) -> tuple[Drawing, ...]:
-    """Return the drawing of the site with the most rows, before and after; nothing if there is no site."""
+    """Return the drawing of the site with the most rows, before and after; empty if there is no site."""
     rows = [site.rows_before for site in compiled.sites]
     if not rows:
         return ()
@@ -145,7 +145,7 @@ def _makes_a_chain(first: _Group, second: _Group) -> bool:
 
 
 def _numbered(groups: dict[int, _Group]) -> tuple[Step, ...]:
-    """Return the groups as steps; what enters stands right before its first reader."""
+    """Return the groups as steps; each input comes right before its first reader."""
     order: list[int] = []
     for number, group in groups.items():
         if group.operators:
@@ -178,7 +178,7 @@ def _together(shapes: tuple[tuple[int, ...], ...]) -> str:
 
 
 def _live(graph: ir.Graph, bound: Collection[str]) -> Collection[ir.Value]:
-    """Return the values that depend on an input which is no part of the calibration."""
+    """Return the values that depend on an input other than the calibration."""
     return dependents(graph, [value for value in graph.inputs if value.name not in bound])
 
 

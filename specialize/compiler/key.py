@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class CalibrationName(Record, frozen=True, kw_only=True):
-    """What stands for a calibration in a key.
+    """Digests that represent a calibration in a key.
 
     Attributes:
         vehicle: Name of the vehicle.
@@ -39,7 +39,7 @@ class CalibrationName(Record, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class ModelName:
-    """What stands for a model: its name, digests of graph and weights, or of what makes them, and of its sidecar."""
+    """Values that represent a model in a key: its name, digests of graph and weights or their sources, and sidecar."""
 
     name: str
     model: str
@@ -47,13 +47,13 @@ class ModelName:
 
 
 def calibration_name(profile: CalibrationProfile, spec: ModelSpec) -> CalibrationName:
-    """Return what stands for a calibration that is fed to a model."""
+    """Return the digests that represent a calibration fed to a model."""
     fed = digest(spec.calibration_arrays(profile))
     return CalibrationName(vehicle=profile.vehicle, profile=profile.digest, calibration=fed)
 
 
 def model_name(name: str, model: str, spec: ModelSpec) -> ModelName:
-    """Return what stands for a model of this name and digest, with its sidecar."""
+    """Return the values that represent a model of this name and digest, with its sidecar."""
     return ModelName(name, model, digest(spec.to_text()))
 
 

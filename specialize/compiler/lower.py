@@ -94,7 +94,7 @@ def _facts(request: BuildRequest, compiled: Compilation, manifest: Manifest) -> 
 
 
 def _unwritten(request: BuildRequest, notes: tuple[Note, ...]) -> list[str]:
-    """Return where attention is not written in the form that was asked for, and why."""
+    """Return where attention is not written in the requested form, and why."""
     return [
         f"--attention {request.attention}: {note.where}: {note.reason}"
         for note in notes

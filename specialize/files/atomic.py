@@ -248,7 +248,7 @@ def _still_there(descriptor: int, path: Path) -> bool:
 
 
 def _replace_directory(folder: Path, target: Path) -> None:
-    """Put `folder` at `target`; what stood there stands at `folder` afterwards."""
+    """Put `folder` at `target`; the previous content of `target` is at `folder` afterwards."""
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise NotADirectoryError(errno.ENOTDIR, "not a directory", str(target))
     if not target.exists():

@@ -49,7 +49,7 @@ class GridSpec(Part, frozen=True, kw_only=True):
         sidecar.checked(self.grid)
 
     def grid(self) -> QueryGrid:
-        """Return the grid as the visibility plan wants it."""
+        """Return the grid for the visibility plan."""
         return QueryGrid(self.shape, self.range_m, self.anchors, self.order)
 
 
@@ -64,7 +64,7 @@ class RuleSpec(Part, frozen=True, kw_only=True):
 
 
 class InputKind(Part, frozen=True, kw_only=True):
-    """Which matrix an input wants, where its pixels are not the network's or it holds each matrix several times.
+    """Kind of matrix of an input with other pixels than the network's, or with repeated matrices.
 
     Attributes:
         kind: One of `kinds.KINDS`.
@@ -145,12 +145,12 @@ class ModelSpec(Part, frozen=True, kw_only=True):
                 raise ValueError(f"other_inputs.{name}: expected no calibration input, got one")
 
     def kind_of(self, name: str) -> InputKind:
-        """Return which matrix a calibration input wants."""
+        """Return the kind of matrix that a calibration input expects."""
         kind = self.calibration_inputs[name]
         return InputKind(kind=kind) if isinstance(kind, str) else kind
 
     def visibility_rule(self) -> VisibilityRule:
-        """Return the rule as the visibility plan wants it."""
+        """Return the rule for the visibility plan."""
         domain = "angle" if self.lens is None else self.lens.domain
         return VisibilityRule(min_depth=self.rule.min_depth_m, domain=domain)
 

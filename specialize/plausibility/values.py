@@ -196,7 +196,7 @@ def _ghosts(sight: Sight, index: int) -> Iterator[Finding]:
 
 
 def _fitting_scale(sight: Sight, index: int) -> float:
-    """Return the factor on the scale that makes the network's image show what the lens sees, or 0 if there is none."""
+    """Return the factor on the scale that makes the network's image show what the lens sees, or 0."""
     if isinstance(sight.views[index], Through):
         return 0.0
     for factor in (0.5, 2.0, 0.25, 4.0, 2 / 3, 1.5):

@@ -25,7 +25,7 @@ PER_CHANNEL_OPSET = 13
 
 
 class _OneFrame:
-    """What the calibrator asks for: frames until there is none."""
+    """Source of frames for the calibrator: one frame, then none."""
 
     def __init__(self, frame: Arrays) -> None:
         self._frames = [dict(frame)]

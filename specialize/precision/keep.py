@@ -52,7 +52,7 @@ def kept_nodes(model: ir.Model, bound: Collection[str]) -> frozenset[ir.Node]:
 
 
 def products_of_values(model: ir.Model) -> frozenset[ir.Node]:
-    """Return the products and convolutions whose second operand is no constant: they have no weights."""
+    """Return the products and convolutions whose second operand is not constant, so that they have no weights."""
     return frozenset(
         node
         for node in model.graph
@@ -61,7 +61,7 @@ def products_of_values(model: ir.Model) -> frozenset[ir.Node]:
 
 
 def _above(places: list[ir.Value]) -> set[ir.Node]:
-    """Return what stands above places and points, up to projections, which are included."""
+    """Return the nodes above locations and points, up to and including projections."""
     found: set[ir.Node] = set()
     stack = list(places)
     while stack:
@@ -114,5 +114,5 @@ def _is_pose(value: ir.Value) -> bool:
 
 
 def _computed(values: Iterable[ir.Value | None]) -> list[ir.Value]:
-    """Return the values that are no constants."""
+    """Return the values that are not constants."""
     return [value for value in values if value is not None and value.const_value is None]

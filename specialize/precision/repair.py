@@ -13,7 +13,7 @@ from specialize.graph.subgraphs import remove_dead
 
 
 def name_nodes(model: ir.Model) -> None:
-    """Give every node a name of its own: converters are told by name what to leave alone."""
+    """Give every node a unique name, because converters exclude nodes by name."""
     taken: set[str] = set()
     for number, node in enumerate(model.graph):
         name = node.name or f"{node.op_type}_{number}"

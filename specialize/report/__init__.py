@@ -1,1 +1,1 @@
-"""Reports that people look at: one self-contained HTML file each, of tables that the command line prints as well."""
+"""Write reports for people: one self-contained HTML file each, with the tables that the command line prints."""

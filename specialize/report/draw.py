@@ -1,4 +1,4 @@
-"""Pictures as SVG path data: cells of a grid, run by run, so that 40000 cells stay a few kilobytes."""
+"""Draw pictures as SVG path data: cells of a grid, run by run, so that 40000 cells take a few kilobytes."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _PICTURE_COLUMNS = 48
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One class of cells on the map: `kind` chooses its look, `label` stands in the legend."""
+    """One class of cells on the map: `kind` determines its look, `label` is its text in the legend."""
 
     kind: str
     label: str

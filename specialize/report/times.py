@@ -62,7 +62,7 @@ def operator_shares(bench: BuildBench) -> dict[str, str]:
 
 
 def measured_parts(measured: Measured | None) -> list[str | Table]:
-    """Return time and memory of both forms, measured once, and how; nothing if there are no figures."""
+    """Return time and memory of both forms, measured once, with the method; empty if there are no figures."""
     if measured is None:
         return []
     lines = [f"not measured: {line}" for line in measured.not_measured]

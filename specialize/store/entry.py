@@ -20,7 +20,7 @@ SCHEMA = "specialize/store-entry@1"
 
 
 class Entry(Record, frozen=True, kw_only=True):
-    """What a key stands for.
+    """Description of the thing that a key identifies.
 
     Attributes:
         kind: `export` for generic models, `build` for manifests.
@@ -78,7 +78,7 @@ def parse_entry(text: bytes, where: str, kind: str = "", key: str = "") -> Entry
 
 
 def read_entry(path: Path) -> Entry:
-    """Return the entry in a file, which is named after what it stands for.
+    """Return the entry in a file, whose name is the key.
 
     Raises:
         InputError: It is damaged.

@@ -160,7 +160,7 @@ class Store:
         return True
 
     def write_entry(self, entry: Entry) -> None:
-        """Record what a key stands for; the last writer wins.
+        """Record the entry of a key; the last writer wins.
 
         Raises:
             InputError: A part is not in the store.

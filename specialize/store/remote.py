@@ -71,12 +71,12 @@ class Remote:
         self.files.rm(self._object(digest))
 
     def write_entry(self, entry: Entry) -> None:
-        """Name what a key stands for; the last writer wins."""
+        """Record the entry of a key; the last writer wins."""
         with self._publishing(self._entry(entry.kind, entry.key)) as temporary:
             self.files.pipe_file(temporary, entry_text(entry).encode())
 
     def find_entry(self, kind: str, key: str) -> Entry | None:
-        """Return what a key stands for, or None if it was never named."""
+        """Return the entry of a key, or None if there is none."""
         place = self._entry(kind, key)
         try:
             return parse_entry(self.files.cat_file(place), f"{self.url}: {place}", kind, key)

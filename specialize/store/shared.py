@@ -53,12 +53,12 @@ class SharedStore(Store):
         return Store.locate(self, digest)
 
     def write_entry(self, entry: Entry) -> None:
-        """Name what a key stands for, here and there; its objects must be there first."""
+        """Record the entry of a key in both stores; its objects must be there first."""
         Store.write_entry(self, entry)
         self.remote.write_entry(entry)
 
     def find_entry(self, kind: str, key: str) -> Entry | None:
-        """Return what a key stands for, here or there."""
+        """Return the entry of a key from either store."""
         found = Store.find_entry(self, kind, key) or self.remote.find_entry(kind, key)
         return found if found is not None and all(map(self.has, found.objects.values())) else None
 

@@ -40,7 +40,7 @@ def size(value: float) -> str:
 
 
 def number(value: float | None, digits: int) -> str:
-    """Return a number with a fixed count of decimals; a dash where there is none."""
+    """Format a number with a fixed count of decimals, or as a dash if there is none."""
     return "-" if value is None else f"{round(value, digits) + 0.0:,.{digits}f}"  # and never `-0.00`
 
 
@@ -66,7 +66,7 @@ def times(ratio: float, digits: int = 2) -> str:
 
 
 def saved(before: float, after: float) -> str:
-    """Return how many times less `after` is than `before`, or how many times more: a loss is no saving.
+    """Format how many times smaller, or larger, `after` is than `before`; a loss is not shown as a saving.
 
     A dash stands for a ratio that is none, because one of both is zero.
     """

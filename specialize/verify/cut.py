@@ -98,7 +98,7 @@ def read_shaped(path: Path) -> ir.Model:
 def _features(
     graph: ir.Graph, images: Mapping[str, int], cameras: int
 ) -> tuple[list[ir.Value], set[ir.Value]]:
-    """Return the values where a graph is cut, and all in front; no place to cut if there is no work in front of it."""
+    """Return the values at which to cut a graph, and all before them; none if there is no work before them."""
     inside = {value for value in graph.inputs if value.name in images}
     dependent, heavy = set(graph.inputs), False
     for node in graph:
@@ -120,7 +120,7 @@ def _by_camera(node: ir.Node, cameras: int) -> bool:
 
 
 def _axis(value: ir.Value, cameras: int) -> int:
-    """Return the first axis of N cameras; -1 if there is none."""
+    """Return the first axis of N cameras, or -1 if there is none."""
     sizes = [] if value.shape is None else [dim if isinstance(dim, int) else -1 for dim in value.shape]
     return sizes.index(cameras) if cameras in sizes else -1
 

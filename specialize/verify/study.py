@@ -245,7 +245,7 @@ class Study:
                 yield Change("input", name, {**feed, name: other})
 
     def _turned(self, head: Runner, feed: Arrays, measure: _Measure) -> tuple[Influence, ...]:
-        """Return what turned cameras do; nothing if that cannot be told or the original does not run with them."""
+        """Return the effect of rotated cameras; empty if unknown, or if the original does not run with them."""
         if not self.subject.turned:
             return ()
         try:

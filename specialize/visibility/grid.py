@@ -94,7 +94,7 @@ class QueryGrid:
         return np.stack([self.by_query(axis) for axis in xyz], axis=-1)
 
     def by_query(self, lattice: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
-        """Return (..., Q, D), the values (..., Z, Y, X) that stand at the lattice's points."""
+        """Return (..., Q, D), the values (..., Z, Y, X) of the lattice's points, by query."""
         lead = lattice.shape[:-3]
         places = [len(lead) + UPRIGHT.index(axis) for axis in self.axes_order + self.upright]
         ordered = lattice.transpose(*range(len(lead)), *places)

@@ -55,7 +55,7 @@ class Projection(Protocol):
         """Return how far a camera may move before it can see one of some points (K, D, 3), lidar frame, m."""
 
     def tables(self) -> Mapping[str, npt.NDArray[np.generic]]:
-        """Return the matrices and parameters, for people who want them."""
+        """Return the matrices and parameters as tables."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -156,7 +156,7 @@ def pooled(landing: Landing, weights: Floats, features: Floats, count: int) -> F
 
 
 def orders(sizes: Sequence[int], dims: Sequence[int]) -> list[tuple[int, ...]]:
-    """Return the orders in which axes of some sizes may stand, grouped, in a tensor; axes of one stand anywhere."""
+    """Return the orders in which axes of given sizes may occur, grouped, in a tensor; axes of size 1 occur anywhere."""
     real = [axis for axis, size in enumerate(sizes) if size != 1]
     wanted = [size for size in dims if size != 1]
     return [

@@ -71,7 +71,7 @@ class Bounds:
 
     @property
     def nothing(self) -> bool:
-        """Say whether the camera must be exactly as calibrated."""
+        """Return whether the camera must be exactly as calibrated."""
         return not any(dataclasses.astuple(self))
 
 

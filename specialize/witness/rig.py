@@ -119,13 +119,13 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a calibration input wants.
+    """What a calibration input expects.
 
     Attributes:
-        kind: Which matrix.
+        kind: Kind of matrix.
         stride: Width of a pixel of the matrix in network pixels.
-        repeat: How often in a row each camera's matrix stands there.
-        parameters: Names of a lens's parameters, for kinds that are no matrices.
+        repeat: How many times in a row each camera's matrix is repeated.
+        parameters: Names of a lens's parameters, for kinds that are not matrices.
     """
 
     kind: str
@@ -158,7 +158,7 @@ class Sidecar:
 
 
 def read_rig(path: Path) -> Rig:
-    """Return the rig of a profile file; the loader has already refused what is no profile."""
+    """Return the rig of a profile file, which the loader has already validated."""
     return parse_rig(path.read_text(encoding="utf-8-sig"))
 
 

@@ -97,7 +97,7 @@ def projected(matrix: Floats, points: Floats, size_px: Sequence[int], min_depth_
 
 
 def columns_of(table: npt.NDArray[np.generic], places: int, marks: Marks) -> tuple[Column, ...]:
-    """Return what the columns of a table are; nothing if one of them is no place in the image."""
+    """Return the meaning of a table's columns; empty if one of them is not a location in the image."""
     values = _by_place(table, places)
     if values is None:
         return ()

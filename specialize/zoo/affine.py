@@ -1,4 +1,4 @@
-"""Inverses that a graph without a matrix inverse can compute, and that fold to constants once bound."""
+"""Compute inverses without a matrix inverse, in operators that fold to constants once bound."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading public checkpoints safely: tensors only, no code, and every key accounted for."""
+"""Read public checkpoints safely: tensors only, no code, and every key accounted for."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def check_static(model: ir.Model, name: str) -> None:
 
 
 def _repair_split(model: ir.Model) -> None:
-    """Drops `num_outputs`, which the converter to opset 17 leaves behind: before 18 the outputs say it."""
+    """Drops `num_outputs`, which the converter to opset 17 leaves behind; before opset 18 the outputs determine it."""
     if model.opset_imports[""] >= 18:
         return
     for node in model.graph.all_nodes():

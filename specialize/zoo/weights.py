@@ -1,4 +1,4 @@
-"""Weights for a model without a checkpoint: made from a seed, well behaved, never passed off as trained."""
+"""Generate seeded weights for a model without a checkpoint: well behaved, and never presented as trained."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def seed_weights(model: nn.Module, seed: int) -> None:
 
 
 def seeded_warning(name: str, seed: int) -> str:
-    """Returns what a user must be told about a model with seeded weights."""
+    """Returns the warning about a model with seeded weights."""
     return (
         f"{name} runs with random weights made from seed {seed}, NOT with trained ones: shapes, costs and"
         " equality are real, its detections mean nothing. Give a checkpoint for a model that detects."

@@ -112,7 +112,7 @@ class Lens(ABC):
 
     @abstractmethod
     def rays(self, u: Floats, v: Floats) -> Floats:
-        """Return unit rays (..., 3) of pixels; NaN where there is none."""
+        """Return unit rays (..., 3) of pixels, NaN for pixels without a ray."""
 
     @abstractmethod
     def own_limit_rad(self) -> float:

@@ -1,4 +1,4 @@
-"""Distortion on the plane: radial (polynomial or rational), tangential and thin prism, and its inverse."""
+"""Distort points on the plane, and undistort them: radial (polynomial or rational), tangential and thin prism."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Bend:
 
     @property
     def is_none(self) -> bool:
-        """Whether there is no distortion."""
+        """Return whether there is no distortion."""
         return not _any(*self.radial, *self.below, *self.tangential, *self.prism)
 
     def forward(self, a: Floats, b: Floats) -> tuple[Floats, Floats]:
@@ -65,7 +65,7 @@ class Bend:
         return u, v
 
     def back(self, u: Floats, v: Floats) -> tuple[Floats, Floats]:
-        """Return the places that go to (u, v), before the fold; NaN where there is none.
+        """Return the places that map to (u, v), before the fold, or NaN if there are none.
 
         Newton's iteration on both coordinates; a step that makes it worse is halved.
         """
@@ -91,7 +91,7 @@ class Bend:
         return np.where(fine, a, np.nan), np.where(fine, b, np.nan)
 
     def turn(self) -> float:
-        """Return the radius up to which no two places go to the same one; infinity if there is no end.
+        """Return the radius up to which no two places map to the same one, or infinity.
 
         The derivative is that of the radial part, whose eigenvalues are its slope and its gain, and that of the others,
         of norm at most `6 |p| r + 2 |s13| r + 4 |s24| r^3`. While the first are greater than the second, the symmetric
@@ -162,6 +162,6 @@ def _any(*coefficients: float | Floats) -> bool:
 
 
 def _first_zero(polynomial: np.polynomial.Polynomial) -> float:
-    """Return the first positive zero of a polynomial; infinity if there is none."""
+    """Return the first positive zero of a polynomial, or infinity if there is none."""
     zeros = real_zeros(polynomial.coef)
     return min(zeros[zeros > 0], default=math.inf)

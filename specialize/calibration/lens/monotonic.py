@@ -1,4 +1,4 @@
-"""Inverses of functions that rise, by Newton's iteration inside a bracket, and where a polynomial stops rising."""
+"""Invert increasing functions by Newton's iteration inside a bracket, and find where a polynomial stops rising."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def real_zeros(coefficients: npt.ArrayLike) -> Floats:
 def inverse(
     function: Callable[[Floats], Floats], slope: Callable[[Floats], Floats], wanted: Floats, most: float
 ) -> Floats:
-    """Return x in [0, most] with `function(x) == wanted`, NaN where there is none; the function rises there.
+    """Return x in [0, most] with `function(x) == wanted`, or NaN; the function must be increasing there.
 
     A Newton step that would leave the bracket becomes a bisection, so that it ends for any function that rises; the
     result is within 4 units in the last place of `most`, or the function within as many of what is wanted.

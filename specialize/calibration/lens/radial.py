@@ -34,7 +34,7 @@ class Radial(Lens):
         return polynomial(self.coefficients(), theta)
 
     def angle_at(self, distance: Floats) -> Floats:
-        """Return the angle of a distance from the centre; NaN where there is none."""
+        """Return the angle of a distance from the centre, or NaN."""
         slope = slope_of(self.coefficients())
         return inverse(self.distance, lambda theta: polynomial(slope, theta), distance, self.limit_rad)
 

@@ -131,7 +131,7 @@ RULES: dict[np.ufunc, Rule] = {
 
 
 def through(values: Any, function: Callable[[Floats], Floats], slope: Callable[[Floats], Floats]) -> Any:
-    """Return a function of values that is no single operation, such as an iteration; errors go by its slope.
+    """Return a function of values that is not a single operation, such as an iteration; errors follow its slope.
 
     A graph may go about it in many ways; it is given `ITERATION` roundings of the result.
     """

@@ -78,7 +78,7 @@ class Windshield:
 
 
 def _order(terms: int) -> int | None:
-    """Return the order of a full polynomial of two variables with so many terms; None if there is none."""
+    """Return the order of a full polynomial of two variables with so many terms, or None if there is none."""
     order = (math.isqrt(8 * terms + 1) - 3) // 2
     return order if terms > 0 and (order + 1) * (order + 2) // 2 == terms else None
 

@@ -1,4 +1,4 @@
-"""Limits on the attributes of nodes, where a document names the values that are taken."""
+"""Limits on the attributes of nodes, where a document names the supported values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class AllInts:
         attribute = node.attributes.get(self.name)
         found = [self.value] if attribute is None else list(attribute.as_ints())
         other = any(number != self.value for number in found)
-        return f"its {self.name} are {found}, only {self.value} is taken" if other else ""
+        return f"its {self.name} are {found}, only {self.value} is supported" if other else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class IsOne:
         """Return the factor if it is another."""
         attribute = node.attributes.get(self.name)
         factor = 1.0 if attribute is None else attribute.as_float()
-        return "" if factor == 1.0 else f"its {self.name} is {factor:g}, only 1 is taken"
+        return "" if factor == 1.0 else f"its {self.name} is {factor:g}, only 1 is supported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class NoInput:
     def fault(self, node: ir.Node) -> str:
         """Return its name if it is."""
         used = self.place < len(node.inputs) and node.inputs[self.place] is not None
-        return f"it has an input `{self.name}`, which is not taken" if used else ""
+        return f"it has an input `{self.name}`, which is not supported" if used else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class NearestMode:
         if mode is not None and mode.as_string() != "nearest":
             return ""
         found = "round_prefer_floor" if rounding is None else rounding.as_string()
-        return "" if found == self.value else f"its nearest_mode is {found}, only {self.value} is taken"
+        return "" if found == self.value else f"its nearest_mode is {found}, only {self.value} is supported"
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,8 @@ _UNPADDED = OneOf("auto_pad", ("NOTSET",))
 def _only(*limits: Limit) -> Rule:
     """Return the rule of an operator of which the list takes some attributes only."""
     return Rule(
-        limits=limits, text="the list names the attributes that are taken",
-        help="export the operator with the attributes that are taken, or write it with others",
+        limits=limits, text="the list names the attributes that are supported",
+        help="export the operator with the attributes that are supported, or write it with others",
     )  # fmt: skip
 
 

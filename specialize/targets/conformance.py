@@ -77,7 +77,7 @@ class Conformance:
             first = refused[0]
             more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
             raise DeclinedError(
-                f"--target {self.target}", f"operators that it takes ({first.source})",
+                f"--target {self.target}", f"operators that it supports ({first.source})",
                 f"{first.operator} at {first.node}: {first.rule}{more}", first.help,
             )  # fmt: skip
 
@@ -122,7 +122,7 @@ def require_half(toolchain: Toolchain) -> None:
     finding = _by_operator(ir.node("Cast", [source], {"to": ir.DataType.FLOAT16.value}), toolchain)
     if finding.verdict == "refused":
         raise DeclinedError(
-            "--precision fp16", f"a toolchain that takes casts to float16 ({finding.source})",
+            "--precision fp16", f"a toolchain that supports casts to float16 ({finding.source})",
             f"--target {toolchain.name}: {finding.rule}",
             "give it the float32 build, and let it choose its own formats",
         )  # fmt: skip
@@ -134,9 +134,9 @@ def operator_of(node: ir.Node) -> str:
 
 
 def conformance_notes(report: Conformance, when: str = "") -> list[Note]:
-    """Return how many nodes a toolchain takes, and each reason why others fall to the CPU or are not known."""
+    """Return how many nodes a toolchain takes, and each reason why others fall back to the CPU or are not known."""
     counts = report.counts
-    text = f"{counts['allowed']} nodes allowed, {counts['cpu']} fall to the CPU, {counts['unknown']} unknown"
+    text = f"{counts['allowed']} nodes allowed, {counts['cpu']} fall back to the CPU, {counts['unknown']} unknown"
     notes = [Note(NOTES, "applied", report.target, text + when)]
     heads: tuple[tuple[Verdict, str], ...] = (("cpu", "on the CPU"), ("unknown", "unknown"))
     for verdict, head in heads:
@@ -156,7 +156,7 @@ def _whole(model: ir.Model, toolchain: Toolchain, hindrances: Sequence[Note]) ->
     opset = model.graph.opset_imports.get("", 0)
     oldest, newest = toolchain.opsets
     if opset and not oldest <= opset <= newest:
-        rule = f"the model is written in opset {opset}, {oldest} to {newest} is read"
+        rule = f"the model is written in opset {opset}, only {oldest} to {newest} can be read"
         rule += "".join(f"; {note.where}: {note.reason}" for note in hindrances[:MOST_NAMED])
         rule += f"; and {len(hindrances) - MOST_NAMED} more" if len(hindrances) > MOST_NAMED else ""
         help_ = "export these nodes another way, or leave them out of this model" if hindrances else ""
@@ -204,7 +204,7 @@ def _by_shape(node: ir.Node, toolchain: Toolchain) -> NodeFinding | None:
         return _finding(node, "refused", Rule(text=text, help=help_), text, toolchain)
     rank = max((len(value.shape or ()) for value in node.outputs), default=0)
     if toolchain.highest_rank and rank > toolchain.highest_rank:
-        text = f"it has rank {rank}, at most {toolchain.highest_rank} is taken"
+        text = f"it has rank {rank}, at most {toolchain.highest_rank} is supported"
         help_ = "rank-4 forms of attention are written by --target; other nodes must be reshaped"
         rule = Rule(text=text, source=toolchain.highest_rank_source, help=help_)
         return _finding(node, "refused", rule, text, toolchain)
@@ -216,7 +216,7 @@ def _by_type(node: ir.Node, toolchain: Toolchain) -> NodeFinding | None:
     rare = next((value.dtype for value in node.outputs if value.dtype in RARE_FLOATS), None)
     if rare is None or RARE_FLOATS[rare] in toolchain.floats:
         return None
-    text = f"it computes in {RARE_FLOATS[rare]}, and no source tells of that type"
+    text = f"it computes in {RARE_FLOATS[rare]}, and no source mentions that type"
     return _finding(node, "unknown", Rule(), text, toolchain)
 
 
@@ -224,7 +224,7 @@ def _finding(node: ir.Node, verdict: Verdict, rule: Rule, text: str, toolchain: 
     operator = operator_of(node)
     otherwise = (
         f"write {operator} another way when the model is exported, or ask the vendor; "
-        f"`specialize targets {toolchain.name}` lists what is taken"
+        f"`specialize targets {toolchain.name}` lists what is supported"
     )
     return NodeFinding(
         node=node_name(node), operator=operator, verdict=verdict, rule=text,

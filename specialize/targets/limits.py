@@ -32,9 +32,9 @@ class MostAxes:
         for value in (*node.inputs, *node.outputs):
             if value is not None and value.shape is not None and value.const_value is None:
                 if len(value.shape) > self.most:
-                    return f"{value.name} has rank {len(value.shape)}, at most {self.most} is taken"
+                    return f"{value.name} has rank {len(value.shape)}, at most {self.most} is supported"
                 if len(value.shape) < self.least:
-                    return f"{value.name} has rank {len(value.shape)}, at least {self.least} is wanted"
+                    return f"{value.name} has rank {len(value.shape)}, at least {self.least} is required"
         return ""
 
 
@@ -49,7 +49,7 @@ class MostAxesIfBroadcast:
         shapes = [dims(value) for value in node.inputs if value is not None and is_static(value)]
         rank = max((len(shape) for shape in shapes), default=0)
         return (
-            f"it broadcasts at rank {rank}, at most {self.most} is taken"
+            f"it broadcasts at rank {rank}, at most {self.most} is supported"
             if rank > self.most and len(set(shapes)) > 1
             else ""
         )
@@ -65,7 +65,7 @@ class IndexRank:
         """Return the rank of the indices if it is too high."""
         index = node.inputs[1]
         rank = len(index.shape) if index is not None and index.shape is not None else 0
-        return f"its indices have rank {rank}, at most {self.most} is taken" if rank > self.most else ""
+        return f"its indices have rank {rank}, at most {self.most} is supported" if rank > self.most else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class LastAxis:
             return "the rank of its input is not known"
         rank = len(source.shape)
         axis = node_axis(node, self.default, rank)
-        return "" if axis == rank - 1 else f"it works along axis {axis} of {rank}, only the last is taken"
+        return "" if axis == rank - 1 else f"it works along axis {axis} of {rank}, only the last is supported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class OneOf:
             return ""
         value = attribute.as_string() if attribute.type == ir.AttributeType.STRING else attribute.as_int()
         known = ", ".join(str(each) for each in self.values)
-        return "" if value in self.values else f"its {self.name} is {value}, only {known} is taken"
+        return "" if value in self.values else f"its {self.name} is {value}, only {known} is supported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class CastTo:
         source = node.inputs[0]
         if not self.from_bool and source is not None and source.dtype == ir.DataType.BOOL:
             return "it casts from bool"
-        return "" if to in self.types else f"it casts to {to}, only {', '.join(self.types)} are taken"
+        return "" if to in self.types else f"it casts to {to}, only {', '.join(self.types)} are supported"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class ReducedAxes:
                 known.size if known is not None else len(node.inputs[0].shape or ()) if node.inputs[0] else 0
             )
         if count > self.most:
-            return f"it reduces {count} axes, at most {self.most} is taken"
+            return f"it reduces {count} axes, at most {self.most} is supported"
         keep = node.attributes["keepdims"].as_int() if "keepdims" in node.attributes else 1
         return "it does not keep the reduced axis" if self.kept and not keep else ""
 
@@ -222,7 +222,7 @@ class MapSize:
         height, width = dims(source)[2:]
         large = max(height, width) > self.side or height * width > self.area
         return (
-            f"its map is {height} x {width}, at most {self.side} and {self.area} places are taken"
+            f"its map is {height} x {width}, at most {self.side} and {self.area} places are supported"
             if large
             else ""
         )
@@ -270,5 +270,5 @@ class InputType:
         return (
             ""
             if name in self.types
-            else f"input {self.place} is {name}, only {', '.join(self.types)} is taken"
+            else f"input {self.place} is {name}, only {', '.join(self.types)} is supported"
         )

@@ -31,7 +31,7 @@ TOOLCHAIN = Toolchain(
          "Where", ALLOWED),
         ("Identity Constant ConstantOfShape Min Or", ALLOWED),
         ("Gather GatherElements GatherND Einsum Atan", Rule(source=_RAN)),
-        ("ScatterND", Rule(limits=(OneOf("reduction", ("none", "add")),), text="adding is taken", source=_RAN)),
+        ("ScatterND", Rule(limits=(OneOf("reduction", ("none", "add")),), text="adding is supported", source=_RAN)),
         ("ScatterElements", Rule(
             limits=(OneOf("reduction", ("none",)),), text="ScatterElements(add) is refused", source=_RAN,
             help="write the sum with Gather and Add, as specialization does",

@@ -29,7 +29,7 @@ OPERATORS = table(
     ("ReduceMax ReduceMean ReduceMin ReduceSum Squeeze Unsqueeze CumSum", _AXES),
     ("GridSample", Rule(
         limits=(MostAxes(4), OneOf("mode", ("bilinear", "nearest"))), source=_LISTED,
-        text="4-D input; its parser reads the mode `linear` of opset 20 as nearest, without a word",
+        text="4-D input; its parser reads the mode `linear` of opset 20 as nearest, without a warning",
         help="write opset 16 to 19, as --target does",
     )),
     ("ScatterND ScatterElements", _NO_REDUCTION),

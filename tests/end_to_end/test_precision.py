@@ -329,7 +329,7 @@ def test_every_target_gets_its_form(bench: Bench, target: str) -> None:
 def test_files_beside_a_converted_model_are_its_own(bench: Bench) -> None:
     """The script compiles it in its own types, the header says which, and what the toolchain does is said of it too."""
     ran = bench.build("--target", "tensorrt", "--precision", "int8")
-    assert "tensorrt: " in ran.out and " nodes allowed, 0 fall to the CPU, 0 unknown in int8" in ran.out
+    assert "tensorrt: " in ran.out and " nodes allowed, 0 fall back to the CPU, 0 unknown in int8" in ran.out
     assert f"specialize inspect {bench.folder / 'car42'} --target tensorrt" in ran.out
     assert "--stronglyTyped" in (bench.folder / "car42" / "build_engine.sh").read_text()
     header = (bench.folder / "car42" / "specialize_model.h").read_text()
@@ -339,7 +339,7 @@ def test_files_beside_a_converted_model_are_its_own(bench: Bench) -> None:
 def test_what_falls_to_the_cpu_is_said_by_the_build(bench: Bench) -> None:
     """Operators that the toolchain leaves to its CPU or that nobody knows are named with the reason."""
     said = bench.build("--target", "horizon_j5").out
-    assert "horizon_j5: on the CPU: 1 Add: " in said and "at least 2 is wanted" in said
+    assert "horizon_j5: on the CPU: 1 Add: " in said and "at least 2 is required" in said
     assert "denglin: unknown: " in bench.build("--target", "denglin", name="denglin").out
 
 

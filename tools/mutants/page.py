@@ -196,12 +196,12 @@ def _seeds(data: Mapping[str, Any]) -> str:
     how = (
         "Every mutant was built for every seed."
         if data["every_seed"]
-        else "A mutant is built for one seed after the other until one kills it; survivors were built for all."
+        else "A mutant is built for one seed after another until one kills it; survivors were built for all."
     )
     rows = [
         how,
-        "Both figures are in units of what is allowed: the unmutated build is far below 1, the user's own model with "
-        "its cameras reversed far above.",
+        "Both figures are in units of the tolerance: the unmutated build is far below 1, and the user's own model with "
+        "its cameras reversed is far above.",
         "",
         "| seed | unmutated build | reversed cameras |",
         "| --- | ---: | ---: |",
@@ -213,8 +213,8 @@ def _seeds(data: Mapping[str, Any]) -> str:
 
 def _of_checks() -> str:
     rows = [
-        "A change of the verifier or of the witness cannot be judged by builds: a weaker check lets right builds pass "
-        "as before.",
+        "A change of the verifier or of the witness cannot be judged by builds, because a weaker check still lets "
+        "correct builds pass.",
         "For each of these a test must fail; `python tools/mutants/checkers.py` runs them.",
         "",
         "| mutant | what it changes | killed by |",

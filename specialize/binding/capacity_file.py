@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from specialize.errors import StaleError
-from specialize.rows.capacity import SIZE, NoRoomError, Room, Sum
+from specialize.rows.capacity import SIZE, NoRoomError, Room
 
 Needs = Mapping[str, Room]
-
-
-def rooms_json(rooms: Needs) -> dict[str, object]:
-    """Return rooms as plain values."""
-    return {
-        site: {
-            "slots": [list(slot) for slot in room.slots],
-            "sums": [[each.fan_in, each.scaled, each.scattered, list(each.blocks)] for each in room.sums],
-        }
-        for site, room in rooms.items()
-    }
-
-
-def rooms_from_json(data: Mapping[str, Mapping[str, Sequence[Sequence[Any]]]]) -> dict[str, Room]:
-    """Return rooms from what `rooms_json` gives."""
-    return {
-        site: Room(
-            tuple(tuple(int(n) for n in slot) for slot in entry["slots"]),
-            tuple(
-                Sum(int(fan), bool(scaled), bool(scattered), tuple(int(n) for n in blocks))
-                for fan, scaled, scattered, blocks in entry["sums"]
-            ),
-        )
-        for site, entry in data.items()
-    }
 
 
 def explain(error: NoRoomError, vehicle: str, cameras: tuple[str, ...], size: int = SIZE) -> StaleError:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import onnx_ir as ir
+from msgspec import structs
 
 from specialize.binding.capacity import Capacity, make_rooms, needs_of
 from specialize.binding.relink.assemble import NotPortableError
@@ -79,7 +80,7 @@ def _as_deep(room: Room, engine: Room | None) -> Room:
     sums = []
     for own, wanted in zip(room.sums, engine.sums, strict=True):
         missing = len(wanted.blocks) - len(own.blocks) if own.scattered and wanted.scattered else 0
-        sums.append(dataclasses.replace(own, blocks=own.blocks + (1,) * missing))
+        sums.append(structs.replace(own, blocks=own.blocks + (1,) * missing))
     return Room(room.slots, tuple(sums))
 
 

@@ -13,7 +13,6 @@ from specialize.artifact import Build
 from specialize.artifact.place import require_outside
 from specialize.artifact.tensors import read_tensors, tensors_bytes
 from specialize.binding.borderline import borderline_pairs, borderline_points
-from specialize.binding.capacity_file import rooms_from_json
 from specialize.binding.outcome import EngineInput, TableOutcome
 from specialize.binding.relink.program import Program
 from specialize.binding.table_program import (
@@ -28,12 +27,14 @@ from specialize.binding.table_program import (
 )
 from specialize.binding.witnessed.disagreement import disagree
 from specialize.binding.witnessed.pools import require_bevpool, require_pools
-from specialize.binding.witnessed.tables import TablesWitness, recipe_from_json
+from specialize.binding.witnessed.tables import Recipe, TablesWitness
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.files.atomic import write_file
 from specialize.model.spec import ModelSpec, parse_spec
 from specialize.plausibility.fit import look_over, require_fit, require_known_codes
+from specialize.record import from_json
+from specialize.rows.capacity import Room
 from specialize.rows.table_input import Table
 from specialize.witness.rig import Rig, read_rig
 
@@ -110,7 +111,7 @@ def _contents(
     rig: Rig,
 ) -> Arrays:
     """Return the tables of a vehicle, compared with the witness; without a portable program the graph makes them."""
-    recipe = recipe_from_json(options["witness"])
+    recipe = from_json(options["witness"], Recipe)
     if link is None or (spec.frustum is not None and not recipe.pools):
         # only the graph makes them, or shows which cells points reach
         from specialize.binding.table_inputs import program_of  # compiles a graph
@@ -121,7 +122,7 @@ def _contents(
         return contents
     contents = linked(link, profile, build.manifest.cameras)
     tables = tuple(Table(entry["name"], tuple(entry["members"])) for entry in options["tables"])
-    witness = TablesWitness(tables, rooms_from_json(options["rooms"]), spec, rig, contents)
+    witness = TablesWitness(tables, from_json(options["rooms"], dict[str, Room]), spec, rig, contents)
     witness.require(recipe)
     require_pools(recipe.pools, spec, rig, contents)
     return contents

@@ -36,6 +36,7 @@ from specialize.passes.bind import feeds_of
 from specialize.passes.masks import Mask, Trial, find_masks
 from specialize.passes.pipeline import Specialized, specialize_graph
 from specialize.passes.superset import OUTSIDE, restrict
+from specialize.record import to_json
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
 from specialize.visibility.perturb import at_the_edge
@@ -212,7 +213,7 @@ def _bind_tables(
     return Binding(
         compiled=made.compiled,
         fed=Fed(cases, turned=_turned(model, spec, profile)),
-        options={"tables": {**made.options, "witness": maker.recipe.to_json()}},
+        options={"tables": {**made.options, "witness": to_json(maker.recipe)}},
         files=made.files,
         table=made.vehicles[0][1],
         rigs=rigs,

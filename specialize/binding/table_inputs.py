@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from specialize.artifact import Build
-from specialize.binding.capacity_file import Needs, explain, rooms_from_json, rooms_json
+from specialize.binding.capacity_file import Needs, explain
 from specialize.binding.relink import program as portable
 from specialize.binding.table_program import (
     BEVPOOL,
@@ -29,7 +29,7 @@ from specialize.binding.witnessed.disagreement import disagree
 from specialize.binding.witnessed.frustum import Compared, compare_frustum
 from specialize.binding.witnessed.geometry import compare_inputs
 from specialize.binding.witnessed.pools import learn_pools, require_bevpool, require_pools
-from specialize.binding.witnessed.tables import Recipe, TablesWitness, compare_folded, recipe_from_json
+from specialize.binding.witnessed.tables import Recipe, TablesWitness, compare_folded
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import StaleError
 from specialize.graph.io import read_graph
@@ -37,8 +37,9 @@ from specialize.model.spec import ModelSpec, parse_spec
 from specialize.passes.bind import feeds_of
 from specialize.passes.externalize import Array, read_tables, signature
 from specialize.passes.pipeline import Specialized, compact_graph
+from specialize.record import from_json, to_json
 from specialize.rows.arrange import Packing
-from specialize.rows.capacity import NoRoomError
+from specialize.rows.capacity import NoRoomError, Room
 from specialize.rows.table_input import Table
 from specialize.witness.rig import Rig
 
@@ -182,10 +183,10 @@ class Program:
     def to_json(self) -> dict[str, object]:
         """Return what the manifest keeps of it."""
         return {
-            "rooms": rooms_json(dict(self.packing.rooms)),
+            "rooms": to_json(dict(self.packing.rooms)),
             "tables": [{"name": table.name, "members": list(table.members)} for table in self.tables],
             "signature": self.signature,
-            "witness": self.recipe.to_json(),
+            "witness": to_json(self.recipe),
             "relink": {"declined": self.declined}
             if self.link is None
             else {"file": RELINK} | self._others_json(),
@@ -203,7 +204,7 @@ def program_of(build: Build) -> Program:
         UsageError: The build has no tables.
     """
     manifest, options = build.manifest, table_options(build)
-    rooms: Needs = rooms_from_json(options["rooms"])
+    rooms: Needs = from_json(options["rooms"], dict[str, Room])
     return Program(
         path=build.file(PROGRAM),
         spec=parse_spec(manifest.spec, f"{build.folder}: spec of the manifest"),
@@ -211,7 +212,7 @@ def program_of(build: Build) -> Program:
         packing=Packing(manifest.layout, manifest.align, rooms=tuple(rooms.items()), many=True),  # type: ignore[arg-type]
         tables=tuple(Table(entry["name"], tuple(entry["members"])) for entry in options["tables"]),
         signature=options["signature"],
-        recipe=recipe_from_json(options["witness"]),
+        recipe=from_json(options["witness"], Recipe),
         link=read_link(build.file(RELINK)) if "file" in options["relink"] else None,
         declined=options["relink"].get("declined", ""),
     )

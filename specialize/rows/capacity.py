@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -34,8 +35,7 @@ class NoRoomError(Exception):
         self.what, self.wanted, self.kept = what, wanted, kept
 
 
-@dataclass(frozen=True, slots=True)
-class Sum:
+class Sum(msgspec.Struct, frozen=True, array_like=True):
     """How rows are summed back.
 
     Attributes:

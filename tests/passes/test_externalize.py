@@ -11,7 +11,6 @@ import onnx
 import onnx_ir as ir
 import pytest
 
-from specialize.binding.capacity_file import rooms_from_json
 from specialize.binding.shared_engine import Tabulated, tabulate
 from specialize.binding.table_inputs import Program
 from specialize.binding.table_program import PROGRAM
@@ -19,8 +18,10 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, StaleError
 from specialize.model.visible import visible_sets
 from specialize.passes.pipeline import specialize_graph
+from specialize.record import from_json
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
+from specialize.rows.capacity import Room
 from specialize.visibility.pyramid import Deviation
 from tests.graphs import RAGGED, assert_same, assert_static, operators, run
 from tests.synthetic.attention import Model, Style
@@ -53,7 +54,9 @@ class Engine:
         own = vehicle(style, TURN_RAD)
         self.made: Tabulated = tabulate(request, own, self.spec, prepared, visible_sets(self.spec, own))
         saved: Mapping = self.made.options  # type: ignore[type-arg]
-        packing = Packing(request.layout, request.align, rooms=tuple(rooms_from_json(saved["rooms"]).items()))
+        packing = Packing(
+            request.layout, request.align, rooms=tuple(from_json(saved["rooms"], dict[str, Room]).items())
+        )
         cameras = vehicle(style).camera_names()
         self.program = Program(
             folder / PROGRAM,

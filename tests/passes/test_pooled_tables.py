@@ -12,6 +12,7 @@ import onnx_ir as ir
 import onnxruntime
 import pytest
 import torch
+from msgspec import structs
 
 from specialize.binding.capacity_file import explain
 from specialize.binding.shared_engine import Tabulated, tabulate
@@ -157,7 +158,9 @@ def test_rows_that_do_not_fit_are_told(tmp_path: Path) -> None:
     ((site, room),) = engine.program.packing.rooms
     (own,) = room.sums
     compiled = replace(engine.program, link=None)
-    tight = compiled.with_rooms({site: Room(room.slots, (replace(own, blocks=(90, *own.blocks[1:])),))})
+    tight = compiled.with_rooms(
+        {site: Room(room.slots, (structs.replace(own, blocks=(90, *own.blocks[1:])),))}
+    )
     with pytest.raises(StaleError, match=r"\d+ blocks of 8 rows too many \(\d+ of 90\)"):
         tight.contents(vehicle(STYLE, TURN_RAD))
 

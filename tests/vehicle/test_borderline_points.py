@@ -21,7 +21,7 @@ from specialize.binding.relink.landing import land
 from specialize.binding.relink.program import Op
 from specialize.binding.relink.proof import landing_of
 from specialize.binding.table_program import BEVPOOL, RELINK, read_link, table_options
-from specialize.binding.witnessed.tables import recipe_from_json
+from specialize.binding.witnessed.tables import Recipe
 from specialize.calibration.camera import Camera
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.load import load_profile
@@ -29,6 +29,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.cli.output import to_text
 from specialize.cli.render_table import table_text
 from specialize.model.spec import ModelSpec
+from specialize.record import from_json
 from specialize.vehicle.contract import parse_contract
 from specialize.vehicle.expect import contract_of
 from specialize.vehicle.packing import pack
@@ -86,7 +87,7 @@ def on_the_border() -> tuple[CalibrationProfile, float, tuple[int, ...]]:
 def tables_cells(build: Path, path: Path) -> np.ndarray:
     """Return the cell of every point (N, D, h, w) as the witness reads it from tables, -1 for none."""
     contents, _ = read_tensors(path)
-    (reading,) = recipe_from_json(table_options(Build.open(build))["witness"]).pools
+    (reading,) = from_json(table_options(Build.open(build))["witness"], Recipe).pools
     cells = read_places(reading, contents, 56)
     assert not isinstance(cells, str)
     used = np.flatnonzero(cells >= 0)
@@ -240,8 +241,8 @@ def test_few_are_named() -> None:
         for number in range(7)
     )
     outcome = TableOutcome(
-        output=Path("t"), build_dir=Path("b"), vehicle="v", profile="p" * 64, build="b" * 64, size=1, tensors={},
-        borderline_points=points,
+        output=Path("t"), build_dir=Path("b"), vehicle="v", digests={"profile": "p" * 64, "build": "b" * 64},
+        size=1, tensors={}, borderline_points=points,
     )  # fmt: skip
     assert said(to_text(table_text(outcome), 400)) == [
         "points within rounding of a cell's border: 7 (A depth 0 row 1 column 2 in cell 7, A depth 1 row 1 column 2 "

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,33 +35,15 @@ class Recipe:
 
     Attributes:
         columns: Per table of places in the image what its columns are.
-        whole: Sites that compute every pair that is seen; others leave pairs out, as their model does.
+        whole: Sites, sorted, that compute every pair that is seen; others leave pairs out, as their model does.
         order: Order of the axes of cells that lifted points are added to; empty if that is not known.
         pools: What the tables of poolings are; nothing where only a run of the graph shows it.
     """
 
     columns: Mapping[str, tuple[Column, ...]] = field(default_factory=dict)
-    whole: frozenset[str] = frozenset()
+    whole: tuple[str, ...] = ()
     order: str = ""
     pools: tuple[Reading, ...] = ()
-
-    def to_json(self) -> dict[str, object]:
-        """Return what the manifest keeps of it."""
-        columns = {name: [asdict(column) for column in each] for name, each in sorted(self.columns.items())}
-        pools = [asdict(reading) for reading in self.pools]
-        return {"columns": columns, "whole": sorted(self.whole), "order": self.order, "pools": pools}
-
-
-def recipe_from_json(data: Mapping[str, Any]) -> Recipe:
-    """Return what `Recipe.to_json` gave."""
-    columns = {name: tuple(Column(**column) for column in each) for name, each in data["columns"].items()}
-    pools = tuple(_reading(each) for each in data.get("pools", ()))
-    return Recipe(columns, frozenset(data["whole"]), data.get("order", ""), pools)
-
-
-def _reading(data: Mapping[str, Any]) -> Reading:
-    rows = tuple((str(name), str(axes)) for name, axes in data["rows"])
-    return Reading(tuple(data["weights"]), tuple(data["blocks"]), data["cells"], rows, data["order"])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,7 +95,7 @@ class TablesWitness:
             found = columns_of(self.contents[table.name], len(held.reader), held.marks)
             if found:
                 columns[table.name] = found
-        return Recipe(columns, frozenset(where for where, held in self.held.items() if not held.unread))
+        return Recipe(columns, tuple(sorted(where for where, held in self.held.items() if not held.unread)))
 
     def narrow(self, recipe: Recipe) -> Recipe:
         """Return a recipe whose places reach no further out of the images than they do for this vehicle."""
@@ -131,7 +112,7 @@ class TablesWitness:
         Raises:
             VerificationError: A value is not where its point falls, or a pair that is seen is not read.
         """
-        for where in sorted(recipe.whole & self.held.keys()):
+        for where in (site for site in recipe.whole if site in self.held):
             if self.held[where].unread:
                 disagree(
                     f"tables of site {where}",

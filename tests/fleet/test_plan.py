@@ -176,7 +176,7 @@ def test_a_vehicle_that_does_not_fit_the_model_is_left_out_and_named(tmp_path: P
     plan = planned(tmp_path)
     (failed,) = plan.failed
     assert (plan.vehicles, failed.path.name) == (2, "wide4.yaml")
-    assert "error camera-order: 4 cameras, the model has 6" in failed.reason
+    assert "error camera-order: the profile has 4 cameras, the model 6" in failed.reason
     assert "error raw-size: all 4 cameras: the raw image is 1920 x 1208" in failed.reason
     allowed = planned(tmp_path, allow=FOREIGN)
     assert (allowed.vehicles, allowed.failed) == (3, ())

@@ -62,7 +62,7 @@ def _every_build_states_true_costs(tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Turn a skip that nobody allowed into a failure, in CI."""
+    """In CI, turn a skip that is not on the list into a failure."""
     report = yield
     _refuse_skip(report)
     return report

@@ -1,4 +1,4 @@
-"""What must hold of the costs that a build states, whoever made it: checked on random reports and on every build."""
+"""Rules for the costs that a build states, checked on random reports and on every build."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class GraphMaker:
         return name
 
     def const(self, array: np.ndarray | Sequence[int] | float, dtype: type | None = None) -> str:
-        """Add an initializer: integers are int64 and floats float32 unless told otherwise."""
+        """Add an initializer: by default integers are int64 and floats float32."""
         data = np.asarray(array)
         if dtype is None:
             dtype = {"f": np.float32, "i": np.int64}.get(data.dtype.kind, data.dtype.type)

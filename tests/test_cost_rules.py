@@ -62,7 +62,7 @@ def test_what_is_wrong_is_noticed(change: Callable[[Manifest], Manifest], named:
 
 
 def test_a_ratio_of_what_is_not_counted_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A table that divides by an uncounted number, or calls a loss a saving, is told."""
+    """A table that divides by an uncounted number, or calls a loss a saving, is reported."""
     costs = true_manifest().flops
     assert list(told_wrong(costs)) == []
     known = FormCost.known

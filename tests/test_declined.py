@@ -1,4 +1,4 @@
-"""Reasons for declining: every code has its texts in one golden file, and no code is said in two ways by chance."""
+"""Reasons for declining: every code has its texts in one golden file, and no code has two texts by accident."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _template(said: ast.expr) -> str:
 
 
 def test_the_reasons_are_those_of_the_golden_file() -> None:
-    """A reason that is added, lost or worded anew shows as one line."""
+    """A reason that is added, removed or reworded shows as one line."""
     texts = defaultdict(set)
     for path in sorted(PACKAGE.rglob("*.py")):
         for code, text in reasons_in(path.read_text()):

@@ -1,4 +1,4 @@
-"""A build opens only if its files are the ones that it vouches for."""
+"""A build opens only if its files match its manifest."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def test_volumes_are_declined() -> None:
 
 
 def test_a_swapped_level_is_not_taken_for_the_tensor_it_comes_from() -> None:
-    """Levels read in another order than they are stored in are put together anew, never taken as they are."""
+    """Levels that are read in another order than they are stored in are reassembled in the order of reading."""
     case = Case(levels=((2, 3), (2, 3)))
     g = Maker(17)
     value, locations, weights = g.start(case)

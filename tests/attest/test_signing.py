@@ -119,7 +119,7 @@ def test_one_flipped_bit_in_any_file_is_refused(
 def test_a_manifest_that_was_edited_whole_is_refused(
     made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str], keys: Keys
 ) -> None:
-    """Somebody who edits a manifest and computes its digest anew passes every digest, but not the signature: exit 4."""
+    """A manifest that is edited together with its digest passes every digest check, but not the signature: exit 4."""
     build = made.copy("car42", tmp_path / "build")
     attest_build(build, tmp_path / "out", keys[0])
     write_manifest(build, msgspec.structs.replace(Build.open(build).manifest, warnings=("all is well",)))

@@ -255,7 +255,7 @@ def test_what_is_no_statement_is_named(
 def test_subjects_that_are_none_are_named(
     made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str], subject: object
 ) -> None:
-    """Whatever stands in the place of the subjects: exit 1."""
+    """Anything but a list of subjects is an error: exit 1."""
     data = stated(made.folder / "car42", tmp_path, "provenance.intoto.json")
     (tmp_path / "s.json").write_text(json.dumps({**data, "subject": subject}))
     ran = run_here(capsys, "verify", made.folder / "car42", "--statement", tmp_path / "s.json")

@@ -19,7 +19,7 @@ def test_a_file_is_what_its_description_gives(name: str) -> None:
 
 
 def test_nothing_else_is_shipped() -> None:
-    """No profile lies there that nobody describes."""
+    """The folder contains no profile that the script does not write."""
     shipped = {path.relative_to(PROFILES).as_posix() for path in PROFILES.rglob("*.yaml")}
     assert shipped == set(files()), REWRITE
 

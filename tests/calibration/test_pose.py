@@ -63,7 +63,7 @@ def test_a_projection_comes_apart_into_lens_and_pose(rig: Rig, scale: float) -> 
 
 
 def test_a_projection_without_a_focal_length_is_refused() -> None:
-    """Files of cameras that were never calibrated hold zeros; that is said, and nothing is divided by them."""
+    """A camera that was never calibrated has zeros in its file: this is an error, and nothing is divided by them."""
     with pytest.raises(InputError, match="focal lengths above 0"):
         split_projection(np.zeros((3, 4)))
 

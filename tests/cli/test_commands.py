@@ -173,7 +173,7 @@ def test_diff_exits_3(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_last_digit_is_other_numbers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """A change too small to change any query is a difference all the same."""
+    """A change too small to change any query is still a difference."""
     data = CAR42.read_text()
     first = data.index("intrinsic")
     digit = next(i for i in range(first, len(data)) if data[i] == "." and data[i + 1].isdigit()) + 1
@@ -305,7 +305,7 @@ def test_a_store_that_cannot_be_is_explained(capsys: pytest.CaptureFixture[str])
 
 
 def test_profile_check_finds_blunders(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """An intrinsic for another resolution names the camera and how to mend it, in every form of output."""
+    """An intrinsic for another resolution names the camera and the remedy, in every form of output."""
     bad = tmp_path / "bad.yaml"
     bad.write_text(CAR42.read_text().replace("size_px: [1600, 900]", "size_px: [800, 450]", 1))
     ran = run_here(capsys, "profile", "check", bad)

@@ -75,7 +75,7 @@ def test_a_bad_profile_exits_1(capsys: pytest.CaptureFixture[str], tmp_path: Pat
 
 
 def test_plan_prints_and_writes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """`fleet plan` prints builds, members and room, and writes the lock beside the profiles unless told otherwise."""
+    """`fleet plan` prints builds, members and room, and by default writes the lock next to the profiles."""
     write_fleet(tmp_path, authored.CAR42, 4)
     assert run_here(capsys, "fleet", "plan", tmp_path, "--dry-run").code == 0
     assert not (tmp_path / "fleet.lock").exists()

@@ -160,7 +160,7 @@ def test_a_build_without_sites_says_why() -> None:
 
 
 def test_points_that_an_operator_leaves_out_are_told_once() -> None:
-    """Where the target's pooling operator leaves points out, that is said, not that the compiler declined to."""
+    """If the target's pooling operator leaves points out, this is printed instead of the compiler's declined note."""
     declined = PassNote(
         name="compact", applied=False, where="pool", reason="working on 9 of 10 rows costs more"
     )
@@ -213,7 +213,7 @@ def test_a_verification_reads_as_agreed() -> None:
 
 
 def test_infinite_differences_can_be_shown() -> None:
-    """A difference that JSON cannot carry as a number is shown all the same."""
+    """A difference that JSON cannot represent as a number is still shown."""
     report = manifest().verify
     output = msgspec.structs.replace(
         report.outputs["bev_embed"], max_abs=Figure("inf"), max_rel=Figure("nan")

@@ -1,4 +1,4 @@
-"""A model that nobody has described: its grid, its masks, and how its sites are written, from the graph alone."""
+"""A model without a sidecar is described from the graph alone: its grid, its masks, and the form of its sites."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_forms_are_told_apart(style: Style, form: str, tool: str, tmp_path: Path
 
 
 def test_a_custom_operator_is_named(tmp_path: Path) -> None:
-    """What samples is said as it stands in the file, and the site is found through it."""
+    """The sampling operator is reported as it is in the file, and the site is found through it."""
     name = "mmdeploy::MMCVMultiScaleDeformableAttention"
     found = inspected(exported(Case(replace(SIX, sampler=name, levels=LEVELS))), tmp_path)
     assert (found["forms"], found["sampling"]) == ({ZERO_PADDED}, {f"{name} x1"})

@@ -1,4 +1,4 @@
-"""Kinds of a sidecar are refused where the graph contradicts them, and told where nothing can tell them apart."""
+"""Kinds that the graph contradicts are errors, and kinds that no graph can distinguish are warnings."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_matrix_in_pixels_of_a_feature_map_is_looked_at_like_any_other(
 
 
 def test_the_sidecar_of_a_built_in_model_leaves_nothing_open(tmp_path: Path) -> None:
-    """Its author is this package; what its graph contradicts is an error all the same."""
+    """A contradicted kind is an error even in the sidecar of a built-in model."""
     path = tmp_path / "prepared.onnx"
     onnx.save(projecting("projection"), path)
     for kind, codes in (("ego2img", []), ("img2lidar", ["input-kind"])):
@@ -105,7 +105,7 @@ def test_the_sidecar_of_a_built_in_model_leaves_nothing_open(tmp_path: Path) -> 
 
 
 def test_every_open_input_is_told(tmp_path: Path) -> None:
-    """Findings of one rule are told as one where their remedy is the same; these are about different inputs."""
+    """Findings of one rule with the same remedy are reported as one; these are about different inputs."""
     views = Views()
     values = [views.g.op("Tanh", views.g.input(name, (CAMERAS, 4, 4))) for name in ("first", "second")]
     onnx.save(views.g.model(out=views.g.op("Add", *values)), tmp_path / "prepared.onnx")

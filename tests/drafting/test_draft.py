@@ -292,7 +292,7 @@ def test_a_draft_is_saved_where_nothing_is(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_lengths_of_another_vehicle_leave_the_draft(tmp_path: Path) -> None:
-    """A draft is told where the lengths in a file do not fit a vehicle; that they do not is what stands in the way."""
+    """If row counts in a file do not fit a vehicle, the draft is printed with the mismatch as the obstacle."""
     views = Views()
     matrix = views.g.input("lidar2img", (CAMERAS, 4, 4))
     places, mask = views.projected(matrix, GRID.points().reshape(-1, 3), (800, 464))
@@ -342,7 +342,7 @@ def test_names_that_are_no_words_are_quoted(tmp_path: Path) -> None:
 
 
 def test_a_model_that_contradicts_itself_still_has_a_draft(tmp_path: Path) -> None:
-    """What cannot be folded is an obstacle, and the names are said all the same."""
+    """If folding fails, this is the obstacle, and the names are still reported."""
     g = GraphMaker()
     bad = g.op("Add", g.input("lidar2img", (CAMERAS, 4, 4)), g.const(np.zeros((7, 4, 4), np.float32)))
     proto = replace_outputs(g, bad)

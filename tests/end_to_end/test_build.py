@@ -174,7 +174,7 @@ def test_nothing_is_done_twice(bench: Bench) -> None:
     "option", [("--align", "4"), ("--layout", "padded"), ("--frames", "2"), ("--seed", "3")], ids=" ".join
 )
 def test_another_option_is_another_build(bench: Bench, option: tuple[str, str]) -> None:
-    """An option that can change a byte makes the build anew, under another key, and still equal."""
+    """An option that can change a byte makes another build, with another key and equal results."""
     first = bench.outcome()
     second = bench.outcome(*option)
     assert second["up_to_date"] is False
@@ -191,7 +191,7 @@ def test_layouts_and_alignment_set_the_rows(bench: Bench) -> None:
 
 
 def test_another_calibration_makes_the_build_stale(bench: Bench) -> None:
-    """A changed calibration is found by `check`, and `build` makes the build anew."""
+    """`check` detects a changed calibration, and `build` builds again."""
     bench.outcome()
     assert run_here(bench.capsys, "check", bench.folder / "car42", "--calib", CAR42).code == 0
     stale = run_here(bench.capsys, "check", bench.folder / "car42", "--calib", CAR43)
@@ -309,7 +309,7 @@ def test_two_builders_of_one_folder_agree(bench: Bench) -> None:
 
 
 def test_nothing_to_specialize_is_declined(bench: Bench) -> None:
-    """A model that does not read its calibration is declined; `--allow-unchanged` builds it all the same."""
+    """A model that does not read its calibration is declined; `--allow-unchanged` builds it nevertheless."""
     make = GraphMaker()
     make.input("lidar2img", (1, 6, 4, 4))
     query = make.input("query", (1, 48, 4))
@@ -332,7 +332,7 @@ def test_a_grid_of_another_size_is_refused(bench: Bench) -> None:
 
 
 def test_a_profile_that_does_not_fit_is_refused_unless_a_person_knows_better(bench: Bench) -> None:
-    """What `profile check` calls an error refuses a build; what is allowed is said, recorded, and in the key."""
+    """An error of `profile check` rejects a build; what is allowed is printed, recorded, and part of the key."""
     names = yaml.safe_load(CAR42.read_text())["cameras"]
     order = ", ".join(camera["name"] for camera in reversed(names))
     sidecar = bench.model.with_suffix(".model.yaml")
@@ -414,7 +414,7 @@ def test_flops_counts_without_building(bench: Bench) -> None:
 
 
 def test_warnings_go_to_stderr(bench: Bench) -> None:
-    """With `--json` stdout is one JSON object, whatever is said on the way."""
+    """With `--json` stdout is one JSON object, whatever is printed on stderr."""
     ran = run_process(*bench.arguments("--json"))
     assert ran.code == 0
     assert json.loads(ran.out)["schema"] == "specialize/build@1"
@@ -437,7 +437,7 @@ def test_the_command_of_a_check_builds_for_today(bench: Bench) -> None:
 
 
 def test_a_build_of_another_model_is_not_replaced(bench: Bench) -> None:
-    """Only if it is said; what was there is still there if not."""
+    """A build of another model is replaced only with `--replace`; otherwise it stays."""
     bench.outcome()
     other = bench.model.with_name("other.onnx")
     shutil.copy(bench.model, other)

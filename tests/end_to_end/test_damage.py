@@ -85,7 +85,7 @@ def test_the_reference_is_the_users_own_file(
 def test_a_file_that_the_runtime_does_not_open_is_written_anew(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """ONNX Runtime reads no shapes from a file beside the model; such a model is proven anyway, and that is said."""
+    """ONNX Runtime reads no shapes from external data; such a model is still verified, with a warning."""
     onnx.save(tiny_model(), model, save_as_external_data=True, location="all.weights", size_threshold=0)
     ran = run_here(capsys, "build", "--calib", CAR42, "--model", model, "-o", tmp_path / "car42")
     assert ran.code == 0, ran.err
@@ -95,7 +95,7 @@ def test_a_file_that_the_runtime_does_not_open_is_written_anew(
 
 
 def test_a_changed_weights_file_is_another_model(model: Path) -> None:
-    """The files beside a model are part of it: when one changes, the model is adopted anew."""
+    """External data is part of a model: when a file changes, the model is adopted again."""
     request = BuildRequest(calib=CAR42, model=str(model))
     first = generic_model(request, open_store(), print)
     flip_signs(model.with_name("tiny.weights"))

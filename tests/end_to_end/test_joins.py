@@ -1,4 +1,4 @@
-"""Cameras are joined by a mean or a maximum too, and what is left to compute is said the same way."""
+"""Cameras may also be joined by a mean or a maximum, and the remaining work is reported in the same way."""
 
 from __future__ import annotations
 

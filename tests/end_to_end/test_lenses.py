@@ -104,7 +104,7 @@ def test_ghosts_are_reproduced_and_told(build: Build_, tmp_path: Path) -> None:
 def test_an_envelope_of_lenses_holds(
     build: Build_, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Moved cameras stay inside, and one engine computes what the original does for them; a knocked one is told."""
+    """Moved cameras stay inside, and one engine computes what the original does for them; a knocked one is reported."""
     ran = build("angle", FISHEYE4, "--mode", "envelope", "--tolerance", TOLERANCE)
     assert ran.code == 0, ran.err
     assert re.search(r"no excluded pair comes closer to an image than \d+", ran.out)
@@ -171,7 +171,7 @@ def test_another_lens_is_another_calibration(
     ],
 )
 def test_what_the_model_is_not_fed_is_refused(text: str, said: str, build: Build_, tmp_path: Path) -> None:
-    """A lens with more than the graph is told of would be planned as it is and computed as another."""
+    """A lens with parameters that no input of the graph takes is rejected."""
     pattern = r"xi: 1\.051[^}]*}" if "windshield" in text else r"xi: 1\.051"
     ran = build("angle", changed(tmp_path / "store", FISHEYE4, pattern, text))
     assert (

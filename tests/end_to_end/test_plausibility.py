@@ -72,7 +72,7 @@ def test_a_wrong_sidecar_is_refused_with_its_explanation(bench: Bench, mistake: 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_wrong_kind_shows_in_the_graph_and_in_its_mask(bench: Bench, kind: str) -> None:
-    """The graph says which matrix its input is; who does not believe it is told what its mask has become."""
+    """The graph reveals the kind of its input; with the error allowed, the resulting mask is reported."""
     change(bench, calibration_inputs={"lidar2img": kind})
     ran = bench.build()
     assert ran.code == 1, ran.out

@@ -1,4 +1,4 @@
-"""Builds in float16 and int8 from the command line: proven first, then converted, and what that loses is told."""
+"""Builds in float16 and int8 from the command line are verified first, then converted, and their loss is reported."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def refused(bench: Bench, *more: str | Path) -> Ran:
 
 
 def test_wrong_requests_are_refused_before_anything_is_built(bench: Bench) -> None:
-    """Frames without a precision, a folder without frames, frames of another model, and a precision nobody has."""
+    """Frames without a precision, an empty folder, frames of another model, and an unknown precision are errors."""
     base = bench.folder.parent
     frames = write_frames(base / "frames")
     (base / "empty").mkdir()
@@ -250,7 +250,7 @@ def test_wrong_requests_are_refused_before_anything_is_built(bench: Bench) -> No
 
 
 def test_frames_without_content_show_no_loss(bench: Bench) -> None:
-    """Frames of one number per input are refused, for a build and for its verification; a single such input is told."""
+    """Frames with a single number per input are errors, in a build and in verification; one such input is a warning."""
     base = bench.folder.parent
     zeros, dark = write_frames(base / "zeros", scale=0.0), write_frames(base / "dark", scale=0.0)
     for path in zeros.iterdir():
@@ -327,7 +327,7 @@ def test_every_target_gets_its_form(bench: Bench, target: str) -> None:
 
 
 def test_files_beside_a_converted_model_are_its_own(bench: Bench) -> None:
-    """The script compiles it in its own types, the header says which, and what the toolchain does is said of it too."""
+    """The script compiles it in its own types, the header states them, and conformance is checked for it too."""
     ran = bench.build("--target", "tensorrt", "--precision", "int8")
     assert "tensorrt: " in ran.out and " nodes allowed, 0 fall back to the CPU, 0 unknown in int8" in ran.out
     assert f"specialize inspect {bench.folder / 'car42'} --target tensorrt" in ran.out
@@ -337,7 +337,7 @@ def test_files_beside_a_converted_model_are_its_own(bench: Bench) -> None:
 
 
 def test_what_falls_to_the_cpu_is_said_by_the_build(bench: Bench) -> None:
-    """Operators that the toolchain leaves to its CPU or that nobody knows are named with the reason."""
+    """Operators that the toolchain leaves to its CPU, or that no source mentions, are named with the reason."""
     said = bench.build("--target", "horizon_j5").out
     assert "horizon_j5: on the CPU: 1 Add: " in said and "at least 2 is required" in said
     assert "denglin: unknown: " in bench.build("--target", "denglin", name="denglin").out
@@ -356,7 +356,7 @@ def test_values_beyond_16_bits_stay_in_float32(bench: Bench) -> None:
 
 
 def test_an_output_that_is_not_finite_fails_the_build(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If they are converted all the same, the outputs are infinite: an error that names one, and nothing is left."""
+    """If such values are converted nevertheless, an infinite output is a named error, and nothing is written."""
     monkeypatch.setattr(convert, "beyond_half", lambda runnable, frames: frozenset())
     frames = write_frames(bench.folder.parent / "frames", scale=3e4)
     ran = refused(bench, "--precision", "fp16", "--frames-dir", frames)

@@ -174,7 +174,7 @@ def test_a_vendors_form_goes_to_its_own_target(form: str, tmp_path: Path) -> Non
 
 
 def test_rows_by_nearest_sampling(plain: Path) -> None:
-    """Where attention is in GridSample already, its rows alone are written anew, and that is no reason to warn."""
+    """If attention is already in GridSample, only its rows are rewritten, which is no reason to warn."""
     assert rows(plain, "ragged", "horizon_j6", "nearest-gather") == rows(plain, "ragged")
     made = Build.open(plain.parent / "build-ragged-horizon_j6nearest-gather")
     assert not any("--attention" in warning for warning in made.manifest.warnings)

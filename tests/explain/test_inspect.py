@@ -1,4 +1,4 @@
-"""A model is described as it is, before anybody builds it."""
+"""A model is described as it is, before it is built."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_model_is_described(model: Path) -> None:
 
 
 def test_the_file_is_counted_not_a_copy_of_it(model: Path) -> None:
-    """A file of opset 11 is said to be one, with its own nodes: reading raises it to another opset."""
+    """A file of opset 11 is reported as such, with its own nodes, although reading raises it to another opset."""
     g = GraphMaker(opset=11)
     shown = g.op("Squeeze", g.input("maps", (1, 6, 4)), axes=[0])
     onnx.save(g.model(out=g.op("ReduceSum", shown, axes=[0], keepdims=0)), model)

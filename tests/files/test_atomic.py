@@ -261,7 +261,7 @@ def test_refusals_of_the_system_are_explained(number: int) -> None:
 
 
 def test_other_errors_are_not_hidden() -> None:
-    """An error of the system that nobody foresaw stays what it is."""
+    """An unknown error of the operating system is passed on unchanged."""
     with pytest.raises(OSError, match="strange"), atomic.explained(Path("/x")):
         raise OSError(errno.EBADF, "strange")
 

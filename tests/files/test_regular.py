@@ -1,4 +1,4 @@
-"""What is no regular file is told at once instead of being waited for."""
+"""A file that is not regular is an error at once instead of being waited for."""
 
 from __future__ import annotations
 

@@ -313,6 +313,6 @@ def test_dask_makes_the_same(tmp_path: Path, store_dir: Path, monkeypatch: pytes
 
 @pytest.mark.slow
 def test_a_scheduler_that_does_not_answer_is_an_error(tmp_path: Path, store_dir: Path) -> None:
-    """An address where nobody listens is an error, not a wait without end."""
+    """An address without a listener is an error, not an endless wait."""
     with pytest.raises(InputError, match="no answer"), executor_of("dask", "tcp://127.0.0.1:9"):
         pass

@@ -1,4 +1,4 @@
-"""Kinds: designs are told apart, and neither knocked cameras nor scatter make one."""
+"""Kinds of vehicles are distinguished by design; neither knocked cameras nor scatter make a kind."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_the_stair_ends_at_the_build(plan: FleetPlan) -> None:
 
 
 def test_vehicles_that_stand_apart_have_a_mark_of_their_own(plan: FleetPlan) -> None:
-    """Beyond the limit a tick is drawn apart, at its place on the axis; nobody else has one."""
+    """Beyond the limit a tick is drawn separately, at its place on the axis; other vehicles have none."""
     (charts,) = _views(fleet_page(plan, fleet_diff(DEMO)), "charts")
     turned = {strip.camera: strip for strip in charts[0].strips}
     apart = [strip.camera for chart in charts for strip in chart.strips if strip.apart]

@@ -1,4 +1,4 @@
-"""The state of a fleet: fresh, stale, missing, unused, and what is said about each."""
+"""The state of a fleet: fresh, stale, missing and unused vehicles, with their reasons."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def states(status: FleetStatus) -> dict[str, str]:
 
 
 def reason_of(status: FleetStatus, vehicle: str) -> str:
-    """Return what is said about a vehicle."""
+    """Return the reason of a vehicle's state."""
     return next(one.reason for one in status.vehicles if one.vehicle == vehicle)
 
 
@@ -101,7 +101,7 @@ def test_every_state_is_told_apart(tmp_path: Path, store_dir: Path) -> None:
 def test_a_lidar_that_moved_in_the_vehicles_frame_matters_to_models_that_are_fed_it(
     tmp_path: Path, store_dir: Path
 ) -> None:
-    """The profile's digest leaves out the vehicle's frame; where a model wants it the vehicle is stale all the same."""
+    """The profile's digest leaves out the vehicle's frame; if a model reads it, the vehicle is stale nevertheless."""
     model = write_tiny(tmp_path / "model")
     sidecar = model.with_suffix(".model.yaml")
     sidecar.write_text(
@@ -149,7 +149,7 @@ def test_an_envelope_forgives_what_stays_inside(
 
 @pytest.mark.parametrize("mode", ["exact", "envelope"])
 def test_a_moved_camera_without_a_build_is_stale(tmp_path: Path, store_dir: Path, mode: PlanMode) -> None:
-    """Where the store has no build a changed profile is stale all the same."""
+    """If the store has no build, a changed profile is stale nevertheless."""
     lock = locked(tmp_path, mode, max_overhead=0.5)
     recalibrate(lock.parent, 0.02)
     assert states(fleet_status(lock.parent, lock))["car_00002"] == "stale"

@@ -53,7 +53,7 @@ def test_a_changed_file_is_read_or_refused(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("error", [KeyError("x"), InternalError("a", "b"), RecursionError()])
 def test_a_finding_is_not_taken_for_a_refusal(error: Exception, tmp_path: Path) -> None:
-    """What no user can mend goes through."""
+    """An exception that is not a user's error is passed on."""
 
     def read(data: bytes, folder: Path) -> object:
         raise error
@@ -79,7 +79,7 @@ FOUND = sorted(path for path in Path(__file__).parent.joinpath("found").glob("*/
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: f"{path.parent.name}-{path.name}")
 def test_what_was_found_is_read_or_refused(path: Path, tmp_path: Path) -> None:
-    """Files that once ended in another exception than an error a user can mend: none is raised any more."""
+    """Files that once raised an unexpected exception now raise an error that a user can act on."""
     refused(READERS[path.parent.name], path.read_bytes(), tmp_path)
 
 

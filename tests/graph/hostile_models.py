@@ -40,7 +40,7 @@ def graph(
     functions: Sequence[onnx.FunctionProto] = (),
     **constants: np.ndarray | TensorProto,
 ) -> onnx.ModelProto:
-    """Return a model that reads `x`, two rows of three, unless it is told what it reads."""
+    """Return a model that by default reads `x`, two rows of three."""
     tensors = [
         held if isinstance(held, TensorProto) else numpy_helper.from_array(np.asarray(held), name)
         for name, held in constants.items()

@@ -84,7 +84,7 @@ def test_a_build_binds_the_batch_and_says_so(
 def test_inspect_finds_the_calibration_behind_a_symbolic_batch(
     open_batch: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The batch is said, and no longer taken for a number of cameras."""
+    """The batch is reported, and no longer taken for a number of cameras."""
     open_batch.with_suffix(".model.yaml").unlink()
     ran = run_here(capsys, "inspect", open_batch, "--json")
     data = json.loads(ran.out)

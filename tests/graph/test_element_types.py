@@ -28,7 +28,7 @@ mixed (float[2,2] a, bool c) => (float[2,2] y)
 
 
 def test_types_are_found_without_shapes() -> None:
-    """What a file says of no value is told from its operators; an unknown operator leaves its result open."""
+    """A type that the file does not state is derived from the operators; an unknown operator leaves it open."""
     model = ir.from_proto(onnx.parser.parse_model(MODEL))
     types = {value.name: dtype for value, dtype in element_types(model).items()}
     wide = ("wide", "scaled", "two", "made", "chosen", "then_out", "else_out")

@@ -191,7 +191,7 @@ def test_custom_operators_are_left_alone() -> None:
 
 
 def test_what_reads_an_unknown_operator_is_left_alone() -> None:
-    """Its result has no type that anybody knows: readers stay as they are annotated, and others are still folded."""
+    """A result of unknown type leaves the annotations of its readers unchanged, and other nodes are still folded."""
     nodes = [
         helper.make_node("Mystery", ["x"], ["r"], domain="vendor"),
         helper.make_node("Relu", ["r"], ["y"]),

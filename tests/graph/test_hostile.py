@@ -150,7 +150,7 @@ def test_a_loop_without_end_is_stopped(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_loop_that_fills_memory_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Folding has a budget of memory for what cannot be told in advance."""
+    """Folding has a memory budget for sizes that are not known in advance."""
     monkeypatch.setattr(budget, "MEMORY_BYTES", 64 << 20)
     with pytest.raises(InputError, match="of memory, got more"):
         read(hostile_models.endless_loop(scan=True).SerializeToString(), tmp_path)
@@ -177,7 +177,7 @@ def test_a_small_file_makes_nothing_large(name: str, tmp_path: Path) -> None:
 
 
 def test_operators_of_strangers_are_left_alone(tmp_path: Path) -> None:
-    """A domain that nobody knows is no reason to refuse a file."""
+    """An unknown domain is no reason to reject a file."""
     assert read(model(node("Frobnicate", "x", domain="strange")), tmp_path) == 1
 
 

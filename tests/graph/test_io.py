@@ -1,4 +1,4 @@
-"""Reading models that strangers wrote: what is wrong with one is said, what is old is raised."""
+"""Models of unknown origin are read: errors are explained, and old opsets are raised."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_file_of_something_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("opset", [9, 99])
 def test_an_unknown_opset(tmp_path: Path, opset: int) -> None:
-    """Too old and too new are said with the range."""
+    """Opsets that are too old or too new are errors that state the range."""
     model = small()
     model.opset_import[0].version = opset
     assert "opset 11 to 26" in refused(saved(model, tmp_path))
@@ -125,7 +125,7 @@ def test_external_data_is_kept(tmp_path: Path) -> None:
 
 
 def test_initializers_that_are_inputs_become_constants(tmp_path: Path) -> None:
-    """Old exporters list weights among the inputs; nobody feeds those."""
+    """Old exporters list weights among the inputs; these are not fed."""
     model = small()
     weight = model.graph.initializer[0]
     model.graph.input.append(helper.make_tensor_value_info(weight.name, weight.data_type, weight.dims))
@@ -204,7 +204,7 @@ def test_writing_is_reproducible(tmp_path: Path) -> None:
 
 
 def test_large_weights_go_to_a_file_of_their_own(tmp_path: Path) -> None:
-    """With a name for the weights, the graph's file stays small and runs all the same."""
+    """With a name for the weights, the graph's file stays small and still runs."""
     model = small()
     model.graph.initializer[0].CopyFrom(
         numpy_helper.from_array(np.ones((3, 400), np.float32), model.graph.initializer[0].name)

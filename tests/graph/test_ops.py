@@ -65,7 +65,7 @@ def test_everything_that_is_handled_has_a_line() -> None:
 
 
 def test_an_operator_without_a_line_is_named() -> None:
-    """What was forgotten is said."""
+    """A forgotten operator is reported."""
     assert missing(["Add", "Forgotten", "Gather"]) == ["Forgotten"]
 
 

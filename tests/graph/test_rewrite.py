@@ -1,4 +1,4 @@
-"""The loop over rewrites: what a rule makes is put in place or taken back, told once, and checked before and after."""
+"""The loop over rewrites applies or discards a rule's result, notes each reason once, and checks before and after."""
 
 from __future__ import annotations
 
@@ -98,6 +98,6 @@ def test_what_a_rule_may_not_leave_is_noticed(rewrite: object) -> None:
 
 
 def test_what_a_rule_declined_may_be_left() -> None:
-    """The reason is told; that is enough."""
+    """A declined note states the reason."""
     rule = Rule(name="all", operators={"Neg"}, rewrite=refused, leaves=lambda node: node.op_type == "Neg")
     assert [note.verdict for note in apply(graph(), rule)] == ["declined", "declined"]

@@ -172,7 +172,7 @@ def custom_graph(domain: str, operator: str, inputs: str, **attributes: object) 
     ],
 )
 def test_older_and_renamed_operators(domain: str, operator: str, inputs: str) -> None:
-    """First releases with other inputs, and operators whose domain a tool changed, are read all the same."""
+    """First releases with other inputs, and operators whose domain a tool changed, are read as well."""
     graph = ir.from_proto(custom_graph(domain, operator, inputs))
     notes = runnable(graph)
     assert notes[0].verdict == "applied", notes

@@ -36,7 +36,7 @@ SOUND = [("asymmetric", "floor"), ("half_pixel", "round_prefer_floor")]
 @pytest.mark.parametrize("factors", [(2, 2), (3, 1), (4, 5), (7, 8)])
 @pytest.mark.parametrize(("places", "rounding"), SOUND)
 def test_whole_factors(factors: tuple[float, float], places: str, rounding: str) -> None:
-    """As exported for a feature pyramid it is refused by Pulsar2; written anew it is taken, and the very same."""
+    """Pulsar2 rejects it as exported for a feature pyramid; rewritten, it is accepted and computes the same bits."""
     original, model = resize(factors, places, rounding), resize(factors, places, rounding)
     assert verdict(original) == "refused"
     (note,) = apply(model, HALF_PIXELS)

@@ -172,13 +172,13 @@ def test_a_matrix_per_camera_is_not_held_once() -> None:
     ],
 )
 def test_what_fits_no_camera_says_why(shape: tuple[int, ...], said: str) -> None:
-    """Another number of cameras, a matrix per token, and an input that is no calibration are told apart."""
+    """Another number of cameras, a matrix per token, and an input that is not calibration are distinguished."""
     with pytest.raises(InputError, match=re.escape(said)):
         fed("cam2lidar", *shape)
 
 
 def test_a_vector_where_no_kind_has_one_names_those_that_have() -> None:
-    """An intrinsic has no translation; what has one is said."""
+    """An intrinsic has no translation; an input with one is an error."""
     with pytest.raises(
         InputError, match="lidar2cam, cam2lidar, ego2cam, cam2ego, first2cam, cam2first, image_aug"
     ):

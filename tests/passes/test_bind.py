@@ -52,7 +52,7 @@ def test_an_unknown_input_is_an_error_with_the_closest_name() -> None:
 
 
 def test_a_shape_that_is_not_fixed_is_an_error() -> None:
-    """Static means static: a batch without a number is said before anything is computed."""
+    """A batch without a number is an error before anything is computed."""
     g = GraphMaker()
     g.input("query", ("batch", 10, 8))
     model = ir.from_proto(g.model(out=g.op("Neg", g.input("lidar2img", (2, 4, 4)))))
@@ -62,7 +62,7 @@ def test_a_shape_that_is_not_fixed_is_an_error() -> None:
 
 
 def test_lengths_of_another_vehicle_are_explained() -> None:
-    """A number of visible points that was traced with another calibration is said to be that, and how to export."""
+    """A number of visible points traced with another calibration is an error that explains how to export."""
     g = GraphMaker()
     depths = g.op("MatMul", g.input("lidar2img", (2, 4, 4)), g.const(np.linspace(-1, 1, 20).reshape(4, 5)))
     seen = g.op(

@@ -1,4 +1,4 @@
-"""A site of cameras is one whose rows the calibration chooses, told apart by camera; every other write is none."""
+"""A site of cameras is one whose rows the calibration chooses and that differ by camera; other writes are not sites."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def site(
 @pytest.mark.parametrize("packing", PACKINGS, ids=str)
 @pytest.mark.parametrize("sampling", [False, True])
 def test_a_masked_sum_computes_the_visible_pairs_only(packing: Packing, sampling: bool) -> None:
-    """Seven pairs of thirty; the third camera has no rows at all unless padded; queries nobody sees are zero."""
+    """Seven pairs of thirty; the third camera has no rows unless padded; queries that no camera sees are zero."""
     model = site(sampling=sampling)
     made = check(model, packing=packing)
     (found,) = made.sites
@@ -158,7 +158,7 @@ def test_the_sum_back_does_not_reduce_the_first_axis() -> None:
 
 
 def declined(g: GraphMaker, output: str) -> list[tuple[str, ...]]:
-    """Return the codes of the reasons for which a graph is left alone; it must compute the same all the same."""
+    """Return the codes of the reasons why a graph is not changed; it must still compute the same."""
     made = check(g.model(out=output))
     assert made.sites == ()
     return codes(made)
@@ -320,7 +320,7 @@ class TestMutations:
         assert not self.passes(path, self.with_table(proto, name, rows))
 
     def test_a_dropped_pair_is_caught(self, built: tuple[Path, Specialized]) -> None:
-        """One visible pair that nobody reads back any more."""
+        """One visible pair that is no longer read back."""
         path, made = built
         proto, name, back = self.table(made, "back")
         back[np.flatnonzero(back < 7)[0]] = 7

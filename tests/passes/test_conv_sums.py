@@ -1,4 +1,4 @@
-"""Sums that are written as convolutions with ones are read as sums, and left as they were where that helps nobody."""
+"""Sums that are written as convolutions with ones are read as sums, and restored where that gains nothing."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def test_ranges_of_known_rows_alone_are_left_alone() -> None:
 
 
 def test_sums_that_something_else_reads_stay() -> None:
-    """A cumulative sum that is an output is computed anyway, and the difference is right all the same."""
+    """A cumulative sum that is an output is still computed, and the difference is correct as well."""
     g = GraphMaker()
     sums = g.op("CumSum", g.input("x", (ROWS, WIDTH)), g.const(np.array(0)))
     high, low = (g.op("Gather", sums, g.const(np.array(ends)), axis=0) for ends in ([7, 19, 30], [2, 7, 19]))

@@ -156,7 +156,7 @@ def test_less_than_the_own_vehicle_needs_is_refused(tmp_path: Path) -> None:
 
 
 def test_other_cameras_do_not_fit(tmp_path: Path) -> None:
-    """A vehicle with other cameras is told so."""
+    """A vehicle with other cameras is an error that says so."""
     engine = Engine(exported_layers(BASE), BASE, tmp_path)
     with pytest.raises(StaleError, match="the cameras"):
         engine.program.contents(vehicle(WRITTEN["six cameras"]))
@@ -176,7 +176,7 @@ def test_layers_share_their_tables(form: str, tmp_path: Path) -> None:
 
 
 def test_unused_places_are_never_read(tmp_path: Path) -> None:
-    """Whatever padding reads, the result does not: the places beyond a camera's rows are summed by nobody."""
+    """Padding has no effect on the result: the places beyond a camera's rows are not summed."""
     engine = Engine(exported_layers(BASE), BASE, tmp_path, capacity="24")
     feeds = engine.feeds(vehicle(BASE, TURN_RAD))
     wanted = run(engine.made.compiled.model, feeds)

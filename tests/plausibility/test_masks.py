@@ -36,7 +36,7 @@ def image(**changes: Any) -> ModelSpec:
 
 
 def judged(spec: ModelSpec, sites: list[SiteMask] = GRAPH, mode: str = "exact") -> Masks:
-    """Return what is said of sites under a sidecar."""
+    """Return the judgement of sites under a sidecar."""
     fed = {name: np.asarray(array) for name, array in spec.calibration_arrays(CAR42).items()}
     return judge_masks(sites, spec, see_points(spec, CAR42), fed, mode)
 

@@ -1,4 +1,4 @@
-"""Frames of a folder: what is taken, what is refused, and what is said about it."""
+"""Frames of a folder: what is accepted, what is rejected, and with which error."""
 
 from __future__ import annotations
 
@@ -87,13 +87,13 @@ def test_what_the_model_does_not_want_is_refused(tmp_path: Path, case: str) -> N
 
 
 def rename(path: Path) -> None:
-    """Put one array, not an archive of them, in the place of a frame."""
+    """Replace a frame by one array instead of an archive."""
     np.save(path.with_suffix(".npy"), GOOD["image"])
     path.with_suffix(".npy").replace(path)
 
 
 def place_folder(path: Path) -> None:
-    """Put a folder in the place of a frame."""
+    """Replace a frame by a folder."""
     path.unlink()
     path.mkdir()
 
@@ -109,7 +109,7 @@ def place_folder(path: Path) -> None:
     ],
 )
 def test_a_damaged_file_is_refused(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
-    """Nothing, half an archive, a text, a single array and a folder: each is said to be no frame, and what to do."""
+    """An empty file, half an archive, a text, a single array and a folder are not frames; the error states a remedy."""
     spoil(save(tmp_path, GOOD) / "000.npz")
     with pytest.raises(
         InputError, match=r"(?s)000\.npz: expected a file of numpy\.savez.*hint: write"

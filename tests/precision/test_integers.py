@@ -67,7 +67,7 @@ def test_weights_have_a_scale_per_channel(tmp_path: Path) -> None:
 
 
 def test_a_model_with_nothing_to_quantize(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Where only places are projected the model stays as it is; that is said, and the runtime says nothing."""
+    """If only sampling locations are projected, nothing is converted and the runtime prints nothing."""
     make = GraphMaker()
     offsets = make.op("MatMul", make.input("query", (4, 3)), make.const(np.full((3, 2), 0.01)))
     grid = make.op("Reshape", offsets, make.const([1, 4, 1, 2]))

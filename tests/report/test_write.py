@@ -1,4 +1,4 @@
-"""Every build has its report, vouches for it, and never has it written over."""
+"""Every build has its report and a digest of it, and the report is never overwritten."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def test_nothing_demanded_is_nothing_packed() -> None:
 
 
 def test_groups_need_not_be_the_outer_rows() -> None:
-    """Queries outside, cameras inside: rows are sorted by camera all the same."""
+    """With queries outside and cameras inside, rows are still sorted by camera."""
     axes = Axes()
     query, camera = axes.row(3), axes.row(2)
     at = arrange((*query, *camera), camera, np.array([0, 1, 3, 4]), Packing("ragged"))

@@ -25,7 +25,7 @@ def numbers(*shape: int) -> np.ndarray:
 
 
 def rows(g: GraphMaker, *shape: int) -> str:
-    """Return an input of rows, (cameras, queries, channels) unless told otherwise."""
+    """Return an input of rows, by default (cameras, queries, channels)."""
     return g.input("rows", shape or (CAMERAS, QUERIES, CHANNELS))
 
 
@@ -191,7 +191,7 @@ OUTSIDE: dict[str, Graph] = {
 
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_an_index_outside_of_its_axis_declines(name: str) -> None:
-    """No runtime computes such a node; that is said of it, and is no bug."""
+    """A node that no runtime computes is reported as such, and is not a bug."""
     g = GraphMaker()
     masked = g.op("Mul", OUTSIDE[name](g), g.const(SEEN[..., None]))
     made = specialize_proto(g.model(out=g.op("ReduceSum", masked, g.const([0]), keepdims=0)), None, RAGGED)

@@ -52,7 +52,7 @@ def test_addition_is_the_matrix_sum(data: st.DataObject) -> None:
 
 @given(row_maps())
 def test_demand_and_support_are_the_nonzero_columns_and_rows(map_: RowMap) -> None:
-    """A column of zeros is demanded by nobody; a row of zeros reads nothing."""
+    """A column of zeros is not demanded; a row of zeros reads nothing."""
     matrix = dense(map_)
     np.testing.assert_array_equal(map_.demanded(), np.flatnonzero((matrix != 0).any(axis=0)))
     np.testing.assert_array_equal(map_.support(), (matrix != 0).any(axis=1))
@@ -108,7 +108,7 @@ def test_injection_adds_rows_that_meet() -> None:
 
 @given(st.lists(st.sampled_from(SCALES), max_size=6))
 def test_a_mask_is_a_diagonal(scale: list[float]) -> None:
-    """Zeros of a mask are no entries: nobody demands those rows."""
+    """Zeros of a mask are not entries, so those rows are not demanded."""
     map_ = RowMap.diagonal(scale)
     np.testing.assert_array_equal(dense(map_), np.diag(np.array(scale, dtype=np.float64)))
     np.testing.assert_array_equal(map_.demanded(), np.flatnonzero(scale))

@@ -1,4 +1,4 @@
-"""The store keeps content under its digest, once, whoever writes and whatever dies."""
+"""The store keeps content under its digest, once, despite concurrent writers and killed processes."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_putting_the_content_again_replaces_what_is_damaged(store: Store, tmp_pa
 
 
 def test_every_flipped_byte_of_an_entry_is_noticed(store: Store) -> None:
-    """Nothing in an entry's file can change without an error of whoever reads it."""
+    """Any change of an entry's file is an error when it is read."""
     entry(store, "export", KEY, b"model")
     path = next((store.root / "entries").rglob("*.json"))
     good = path.read_bytes()

@@ -98,7 +98,7 @@ def test_every_style_comes_to_the_same_pairs(name: str, packing: Packing) -> Non
 @pytest.mark.parametrize("style", [BASE, WRITTEN["rebatched"]], ids=["padded", "rebatched"])
 @pytest.mark.parametrize("tool", ["onnxsim", "onnxslim"])
 def test_simplifiers_do_not_matter(style: Style, tool: str) -> None:
-    """Others fold what they can; what is left is understood all the same."""
+    """Other tools fold what they can; the remaining graph is still understood."""
     for packing in (RAGGED, PADDED):
         holds(exported(style, tool=tool), style, packing, calibration(style, TURN_RAD))
 

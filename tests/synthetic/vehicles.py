@@ -1,4 +1,4 @@
-"""Vehicles that see with the cameras of a style, as profiles, and what the compiler is told about its model."""
+"""Vehicles with the cameras of a style, as profiles, and the sidecars of their models."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ REFUSED_BY: dict[str, tuple[Callable[[], ir.Model], set[str]]] = {
 @pytest.mark.parametrize("name", targets.TARGETS)
 @pytest.mark.parametrize("operator", REFUSED_BY)
 def test_refused_by_exactly_these(operator: str, name: str) -> None:
-    """Whoever refuses it names the node, the rule, its source and what would help; nobody else refuses it."""
+    """A toolchain that rejects it names the node, the rule, its source and a remedy; the others do not reject it."""
     make, refusing = REFUSED_BY[operator]
     report = check(make(), targets.target(name).TOOLCHAIN)
     (finding,) = [each for each in report.nodes if each.operator == operator]
@@ -263,7 +263,7 @@ def test_whatever_may_be_refused_has_help(name: str) -> None:
 
 @pytest.mark.parametrize("name", targets.TARGETS)
 def test_float64_is_unknown_unless_somebody_says(name: str) -> None:
-    """A node in float64 is not passed as allowed for toolchains that nobody has seen take one."""
+    """A node in float64 is not allowed for toolchains that no source shows accepting one."""
     g = GraphMaker()
     wide = g.op("Cast", g.input("x", (2, 3)), to=TensorProto.DOUBLE)
     model = graphs.read(g, out=g.op("Cast", g.op("Add", wide, wide), to=TensorProto.FLOAT))

@@ -74,7 +74,7 @@ def test_plugins_are_asked_for(tmp_path: Path) -> None:
 
 
 def test_atc_gets_shapes_and_chip(tmp_path: Path) -> None:
-    """The converter is told every input's shape, and the chip that is named on the command line."""
+    """The converter is given every input's shape, and the chip that is named on the command line."""
     folder = tmp_path / "my build"
     model = built("ascend", folder)
     words = run_with("atc", "convert_atc.sh", folder, "Ascend310B1")
@@ -135,7 +135,7 @@ def test_names_do_not_look_like_comments(target: str, file: str, tmp_path: Path)
 
 
 def test_the_grid_has_16_bits_where_it_is_read(tmp_path: Path) -> None:
-    """hb_compile is told types of inputs: of what computes places, and of the GridSample that reads them."""
+    """hb_compile is given the types of inputs: of what computes locations, and of the GridSample that reads them."""
     folder = tmp_path / "my build"
     model = built("horizon_j6", folder)
     named = json.loads((folder / "quant_config.json").read_text())["node_config"]

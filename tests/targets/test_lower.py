@@ -97,7 +97,7 @@ def test_horizon_gets_its_own_grid_sample(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("named", [{"mode": "linear", "align_corners": 1}, {}])
 def test_what_horizon_gets_is_spelled_out(named: dict[str, str | int], tmp_path: Path) -> None:
-    """Mode, border and alignment are said as the makers' exporter says them, whatever the model's opset calls them."""
+    """Mode, border and alignment are written as in the vendor's exporter, whatever the model's opset calls them."""
     g = GraphMaker(20)
     proto = g.model(
         out=g.op("GridSample", g.input("x", (1, 2, 4, 5)), g.input("grid", (1, 3, 3, 2)), **named)

@@ -77,7 +77,7 @@ def test_the_last_result_counts() -> None:
 
 @pytest.mark.parametrize("ended", ["no answer in 5 s", "ended with -11"])
 def test_a_run_that_is_stopped_or_dies_keeps_what_was_compiled(ended: str) -> None:
-    """It was compiled, and how the run ended is said; the table shows both."""
+    """It was compiled, and the end of the run is recorded; the table shows both."""
     found = tool.read(
         line(version="v", accepted=True, compile_s=1.0, bytes=5_000_000, run="no answer"), ended
     )

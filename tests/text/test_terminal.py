@@ -50,5 +50,5 @@ def test_a_shell_reads_the_words_again(words: list[bytes]) -> None:
 
 
 def test_a_path_with_a_dash_in_front_is_no_option() -> None:
-    """Paths are told from options; options stay options."""
+    """Paths are distinguished from options; options stay options."""
     assert command(Path("-rf"), "--calib", Path("a b")) == "./-rf --calib 'a b'"

@@ -125,7 +125,7 @@ def test_exports_have_sidecars_of_their_own_or_of_their_folder(tmp_path: Path) -
 def test_an_export_is_measured_and_written_into_the_guide(
     tmp_path: Path, store_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Inspected, built, compared with matrices of another source, timed, and told between the marks of a guide."""
+    """A model is inspected, built, compared with independent matrices, timed, and written between the guide's marks."""
     folder = tmp_path / "exports" / "tiny"
     folder.mkdir(parents=True)
     onnx.save(tiny_model.tiny_model(), folder / "model.onnx")

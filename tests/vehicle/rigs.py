@@ -98,7 +98,7 @@ def nominal_names(batch: Batch) -> npt.NDArray[np.bytes_]:
 
 
 def _renamed(batch: Batch, rows: Rows, random: np.random.Generator) -> None:
-    """Give one camera a name that nobody knows, or a beginning of its own."""
+    """Give one camera an unknown name, or an unknown beginning of one."""
     camera, _ = _places(batch, rows, "intrinsic", random)
     batch.cameras["name"][rows, camera] = random.choice(
         np.array([b"CAM", b"CAM_FRONT_X", b"x" * 63]), len(rows)

@@ -226,7 +226,7 @@ def test_points_are_counted_cut_and_listed(size: int, library: ctypes.CDLL) -> N
 
 
 def test_what_does_not_fit_is_counted(library: ctypes.CDLL) -> None:
-    """The most of one value, or the blocks, are told by both; a list that is too narrow is no program of ours."""
+    """Both report the largest count, or the number of blocks; a list that is too narrow is not a valid program."""
     values = np.array([1, 1, 1, 0, 5])
     for how, wanted, kept in (("count", 3, 2), ("cut", 4, 3), ("list", 0, 0)):
         assembler = started()

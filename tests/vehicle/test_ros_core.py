@@ -230,7 +230,7 @@ def test_tables_are_made_once(program: Path, exported: Mapping[str, Path]) -> No
 
 
 def test_a_build_without_tables_makes_none(program: Path, exported: Mapping[str, Path]) -> None:
-    """The service says so, and a build in mode exact is stale for poses that were composed anew."""
+    """The service reports it, and a build in mode exact is stale for poses that were composed again."""
     core, today = Core(program, exported["exact"]), car(CAR42)
     core.transforms(today)
     core.infos(today)

@@ -194,7 +194,7 @@ def test_every_row_of_a_site_is_shown_to_matter(tmp_path: Path) -> None:
 
 
 def test_rows_that_do_not_matter_are_counted(tmp_path: Path) -> None:
-    """A build that says it computes other rows than the original reads is told, pair by pair."""
+    """A build that claims to compute other rows than the original reads is reported, pair by pair."""
     pair = tiny_pair(tmp_path)
     (site,) = pair.subject.sites
     wrong = np.roll(site.seen, 1, axis=1)
@@ -246,7 +246,7 @@ def test_a_border_is_told_from_a_fault(tmp_path: Path) -> None:
 
 
 def test_a_site_without_a_shape_is_not_opened(tmp_path: Path) -> None:
-    """A result whose shape depends on data cannot be read in the place of another; the others are."""
+    """A result whose shape depends on data cannot be replaced by an input; the others are."""
     make = GraphMaker()
     rows = make.input("rows", (4, 3))
     kept = make.op("Compress", rows, make.op("Greater", make.input("x", (4,)), make.const(0.0)), axis=0)

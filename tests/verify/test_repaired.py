@@ -91,6 +91,6 @@ def test_a_wrong_repair_is_found(tmp_path: Path) -> None:
 
 
 def test_a_model_without_repair_is_not_run(tmp_path: Path) -> None:
-    """Nothing is evaluated and nothing is said where nothing was repaired."""
+    """If nothing was repaired, nothing is evaluated or reported."""
     write_graph(_model(False), tmp_path / "model.onnx")
     assert check_repaired(tmp_path / "model.onnx", {}, 1, tmp_path) == ()

@@ -41,7 +41,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_a_proof_is_in_float32(tmp_path: Path, compiled: list[Any]) -> None:
-    """OpenVINO is told to infer in float32, and what float32 can tell from 1 is not rounded away."""
+    """OpenVINO is configured to infer in float32, so that a number just above 1 is not rounded away."""
     found = open_model(product(tmp_path), "openvino", 1).run({"rows": ROWS})["out"]
     assert compiled[0].get_property("INFERENCE_PRECISION_HINT") == openvino.Type.f32
     assert np.abs(found - 64.0 * ROWS[0, 0]).max() < 64.0 * 2.0**-20

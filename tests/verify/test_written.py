@@ -41,7 +41,7 @@ def test_a_dead_node_is_a_bug(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("named", "fails"), [("specialize/site/0", True), ("head/NonZero", False)])
 def test_a_dynamic_shape_is_a_bug_or_a_warning(tmp_path: Path, named: str, fails: bool) -> None:
-    """What a pass made must be static; what was in the input model and depends on images is told."""
+    """What a pass made must be static; data-dependent shapes of the input model are reported."""
     g = GraphMaker()
     path = written(g, tmp_path, named, out=g.op("NonZero", g.input("x", (2, 3))))
     if fails:
@@ -53,7 +53,7 @@ def test_a_dynamic_shape_is_a_bug_or_a_warning(tmp_path: Path, named: str, fails
 
 
 def test_a_scatter_of_ours_is_a_bug(tmp_path: Path) -> None:
-    """No pass scatters, whatever the mode; what the input model has is only told."""
+    """No pass scatters, whatever the mode; scatters of the input model are only reported."""
     g = GraphMaker()
     table, rows = g.const(np.zeros((4, 3), np.float32)), g.input("x", (4, 3))
     out = g.op("ScatterND", table, g.const([[0], [0], [1], [1]]), rows, reduction="add")

@@ -84,7 +84,7 @@ def test_the_vehicles_frame_is_another_box() -> None:
 
 
 def test_a_bare_matrix_cannot_be_lifted() -> None:
-    """Without an intrinsic nobody can tell depth from scale."""
+    """Without an intrinsic, depth cannot be distinguished from scale."""
     bare = ONE_CAMERA.replace("lidar2cam", "unused").replace("intrinsic", "unused_too")
     bare += "    lidar2img: [[1, 0, 0, 0], [0, 0, -1, 0], [0, 1, 0, 0.5], [0, 0, 0, 1]]\n"
     found = land(parse_rig(bare), sidecar_of(IMAGE, 1), ONE)
@@ -210,7 +210,7 @@ def test_wrong_entries_of_another_vehicles_tables_are_an_error(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The tables of a vehicle that no model is run for are compared before they are written, whoever makes them."""
+    """The tables of a vehicle for which no model is run are compared before they are written."""
     if maker == "graph":
         monkeypatch.setattr(linking, "learn", _declined)
     assert _build(capsys, lifting, "--mode", "tables").code == 0

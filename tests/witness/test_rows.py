@@ -24,7 +24,7 @@ WIDE = np.stack([APART, np.full(8, NONE)], axis=1).ravel()  # (N, Q, 2)
     "sums", [SUMMED, SUMMED.ravel(), APART, WIDE], ids=["summed", "flat", "apart", "wide"]
 )
 def test_sums_and_cameras_apart_give_the_same_pairs(sums: np.ndarray) -> None:
-    """Two cameras and two places a query: as many numbers, told apart by whose places they are."""
+    """Two cameras and two places a query: readings of the same size are distinguished by the owner of the places."""
     reader = query_of_places(sums, 4, LENGTHS)
     assert not isinstance(reader, str)
     assert reader.tolist() == [0, 2, 1, 2]

@@ -1,4 +1,4 @@
-"""What is said about built-in models without building one is what the modules are."""
+"""The descriptions of built-in models, which are made without building one, agree with the modules."""
 
 from __future__ import annotations
 

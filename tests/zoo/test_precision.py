@@ -56,7 +56,7 @@ def test_a_failure_is_a_row(store: Path) -> None:
 
 
 def test_the_table_of_the_guide_is_that_of_the_results(tmp_path: Path) -> None:
-    """Writing the table once more changes nothing: nobody edited a figure by hand."""
+    """Writing the table once more changes nothing, so no figure was edited by hand."""
     results: dict[str, Any] = json.loads(RESULTS.read_text())["models"]
     copy = tmp_path / "precision.md"
     copy.write_text(GUIDE.read_text())

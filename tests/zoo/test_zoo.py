@@ -1,4 +1,4 @@
-"""The list of models: what each name leads to, and what is said about weights that are not trained."""
+"""The list of models: what each name leads to, and the warning about weights that are not trained."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ def masked(made: Recorder, above: float) -> Draft:
     ],
 )
 def test_rows_and_places(above: float, lengths: tuple[int, ...], fan_in: int, expected: set[bool]) -> None:
-    """Rows of fixed number, more than queries among them; what does not fit is said."""
+    """Row tables have a fixed size, also with more rows than queries; what does not fit is reported."""
     made = started()
     mask = masked(made, above)
     rows = made.rows(mask, lengths)

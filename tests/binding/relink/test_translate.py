@@ -45,6 +45,6 @@ def test_small_matrices_are_inverted(k: int) -> None:
 
 
 def test_larger_matrices_have_no_instruction() -> None:
-    """They are told by their size."""
+    """They are distinguished by their size."""
     with pytest.raises(NotPortableError, match="an inverse of 5x5"):
         inverted(RANDOM.standard_normal((5, 5, 5)))

@@ -205,7 +205,7 @@ def test_files_that_are_no_infos_are_refused(tmp_path: Path, value: object, mess
 
 
 def test_an_index_beyond_the_end_is_refused(tmp_path: Path) -> None:
-    """The number of frames is said."""
+    """The error states the number of frames."""
     path = save(tmp_path / "x.pkl", {"infos": [{"cams": {}}]})
     with pytest.raises(InputError, match="option index: expected a frame below 1, got 5"):
         mmdet3d.read(path, index=5)

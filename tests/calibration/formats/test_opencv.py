@@ -41,7 +41,7 @@ def one(path: Path, **options: str | bool) -> np.ndarray:
 
 
 def test_a_folder_of_yaml_files_is_a_rig(tmp_path: Path) -> None:
-    """The directive and the tag are no valid YAML and are read all the same."""
+    """The directive and the tag are not valid YAML, but are read nevertheless."""
     rig = real(OTHER)
     for camera in rig.cameras:
         text = yaml_text(camera, camera_matrix=camera.k, extrinsic=camera.lidar2cam)

@@ -10,11 +10,12 @@ import pytest
 
 from specialize.calibration.lint.causes import grouped
 from specialize.calibration.lint.expected import Expected, ExpectedImage, ExpectedPoints, Side
-from specialize.calibration.lint.findings import Finding, findings_to_json
+from specialize.calibration.lint.findings import Finding
 from specialize.calibration.lint.rules import RULES, lint
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.pose import inverse
 from specialize.calibration.profile import CalibrationProfile
+from specialize.record import to_json
 from tests.calibration.authored import PROFILES
 from tests.calibration.authored_lenses import STEREO
 from tests.calibration.rig_blunders import BLUNDERS, PREPARATIONS, SOUND_PREPARATIONS
@@ -172,7 +173,7 @@ def fitting(name: str, profile: CalibrationProfile) -> Expected:
 def test_findings_are_plain_values_and_readable_lines() -> None:
     """JSON has the fields by name; text has severity, rule, camera, message, and how to fix it."""
     finding = lint(with_lens(lambda k: HALF @ k))[0]
-    assert json.loads(json.dumps(findings_to_json([finding])))[0]["code"] == "intrinsic-resolution"
+    assert json.loads(json.dumps(to_json([finding])))[0]["code"] == "intrinsic-resolution"
     first, second = str(finding).splitlines()
     assert first.startswith("error intrinsic-resolution: CAM_FRONT: the principal point")
     assert (

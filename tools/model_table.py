@@ -15,7 +15,7 @@ from pathlib import Path
 
 from specialize.cli.render_compare import compare_markdown
 from specialize.explain.compare import Comparison
-from specialize.record import from_json
+from specialize.text.record import from_json
 
 REPOSITORY = Path(__file__).parents[1]
 MODELS = (

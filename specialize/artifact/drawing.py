@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from specialize.record import Record
+from specialize.text.record import Record
 
 Kind = Literal["input", "calibration", "move", "work"]
 

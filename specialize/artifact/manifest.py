@@ -23,7 +23,7 @@ from specialize.evidence.power import Power
 from specialize.files.atomic import explained, write_file
 from specialize.files.regular import read_regular
 from specialize.plausibility.record import Plausibility
-from specialize.record import Record, from_json, to_json
+from specialize.text.record import Record, from_json, to_json
 from specialize.version import VERSION
 
 SCHEMA = "specialize/manifest@1"

@@ -13,7 +13,7 @@ import msgspec
 from specialize.errors import InputError
 from specialize.files.atomic import write_file
 from specialize.files.regular import read_regular
-from specialize.record import Record
+from specialize.text.record import Record
 
 SUFFIX = ".measured.json"
 

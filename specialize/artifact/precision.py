@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from specialize.digest import short
-from specialize.record import Figure, Record
+from specialize.text.record import Figure, Record
 
 
 class OutputLoss(Record, frozen=True, kw_only=True):

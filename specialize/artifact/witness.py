@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from specialize.record import Record
+from specialize.text.record import Record
 
 
 class WitnessedInput(Record, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from specialize.artifact.manifest import FILE_NAME
 from specialize.artifact.witness import Witness
 from specialize.attest.statement import Descriptor, Record, Statement, bare, content, subjects
 from specialize.evidence.power import Power
-from specialize.record import to_json
+from specialize.text.record import to_json
 
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
 

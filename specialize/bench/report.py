@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specialize.record import Record
+from specialize.text.record import Record
 
 PARTS = ("rows", "site", "model")
 

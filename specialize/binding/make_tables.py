@@ -33,9 +33,9 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.files.atomic import write_file
 from specialize.model.spec import ModelSpec, parse_spec
 from specialize.plausibility.fit import look_over, require_fit, require_known_codes
-from specialize.record import from_json
 from specialize.rows.capacity import Room
 from specialize.rows.table_input import Table
+from specialize.text.record import from_json
 from specialize.witness.rig import Rig, read_rig
 
 Arrays = dict[str, npt.NDArray[np.generic]]

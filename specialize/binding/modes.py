@@ -36,9 +36,9 @@ from specialize.passes.bind import feeds_of
 from specialize.passes.masks import Mask, Trial, find_masks
 from specialize.passes.pipeline import Specialized, specialize_graph
 from specialize.passes.superset import OUTSIDE, restrict
-from specialize.record import to_json
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
+from specialize.text.record import to_json
 from specialize.visibility.perturb import at_the_edge
 from specialize.visibility.plan import VisibilityPlan
 from specialize.visibility.pyramid import Deviation

@@ -37,10 +37,10 @@ from specialize.model.spec import ModelSpec, parse_spec
 from specialize.passes.bind import feeds_of
 from specialize.passes.externalize import Array, read_tables, signature
 from specialize.passes.pipeline import Specialized, compact_graph
-from specialize.record import from_json, to_json
 from specialize.rows.arrange import Packing
 from specialize.rows.capacity import NoRoomError, Room
 from specialize.rows.table_input import Table
+from specialize.text.record import from_json, to_json
 from specialize.witness.rig import Rig
 
 

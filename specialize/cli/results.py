@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from specialize.cli.output import print_json, print_text
-from specialize.record import to_json
+from specialize.text.record import to_json
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from specialize.calibration.folder import load_profiles
 from specialize.calibration.profile import CalibrationProfile
 from specialize.digest import digest
 from specialize.model.spec import ModelSpec
-from specialize.record import Record
 from specialize.request import BuildOptions, BuildRequest, Mode
+from specialize.text.record import Record
 
 if TYPE_CHECKING:
     from specialize.compiler.generic import GenericModel

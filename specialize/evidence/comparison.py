@@ -9,7 +9,7 @@ import msgspec
 
 from specialize.errors import UsageError, VerificationError
 from specialize.evidence.power import EMPTY_PROOF, ILL_CONDITIONED, Power
-from specialize.record import Figure, Record
+from specialize.text.record import Figure, Record
 
 
 class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from specialize.record import Record
+from specialize.text.record import Record
 
 
 class Amount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

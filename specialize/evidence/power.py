@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from specialize.record import Record
+from specialize.text.record import Record
 
 ILL_CONDITIONED = "ill-conditioned"
 """`--allow` code for outputs that rounding alone moves by more than a comparison could detect."""

@@ -18,9 +18,9 @@ from specialize.compiler.specialize import Compilation, bound_constants, special
 from specialize.evidence.costs import FormsReport
 from specialize.explain.bench import Timing, bench_forms_of, write_forms
 from specialize.graph.io import write_graph
-from specialize.record import Record
 from specialize.request import BuildRequest
 from specialize.store import open_store
+from specialize.text.record import Record
 
 
 class Comparison(Record, frozen=True, kw_only=True, omit_defaults=True):

@@ -14,7 +14,7 @@ from specialize.model.content import pairs_without_content
 from specialize.model.spec import ModelSpec, read_spec
 from specialize.model.visible import plans_digest, visible_sets
 from specialize.plausibility.fit import require_fit, require_known_codes
-from specialize.record import Record
+from specialize.text.record import Record
 from specialize.visibility.npz import write_plan
 from specialize.visibility.plan import VisibilityPlan
 

@@ -16,8 +16,8 @@ from msgspec import structs
 from specialize.fleet.load import Failed
 from specialize.fleet.request import FleetRequest
 from specialize.fleet.vehicle import Vehicle
-from specialize.record import Record
 from specialize.request import Mode
+from specialize.text.record import Record
 
 Status = Literal["built", "reused", "failed"]
 

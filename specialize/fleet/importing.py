@@ -14,7 +14,7 @@ from specialize.calibration.lint.rules import lint
 from specialize.errors import InputError
 from specialize.files.atomic import write_file
 from specialize.fleet.load import Failed, UniqueNames, over_paths
-from specialize.record import Record
+from specialize.text.record import Record
 
 
 class BrokenRule(Record, frozen=True, order=True):

@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, SpecializeError
-from specialize.record import Record
+from specialize.text.record import Record
 
 Result = TypeVar("Result")
 

@@ -28,8 +28,8 @@ from specialize.fleet.storage import KIND, read_part
 from specialize.fleet.vehicle import Vehicle, identify
 from specialize.model.spec import ModelSpec
 from specialize.model.visible import visible_sets
-from specialize.record import Record
 from specialize.store import Entry, Store, damages, open_store
+from specialize.text.record import Record
 
 State = Literal["fresh", "stale", "missing", "damaged", "unused"]
 STATES: tuple[State, ...] = ("fresh", "stale", "missing", "damaged", "unused")

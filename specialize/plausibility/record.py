@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from specialize.record import Record
+from specialize.text.record import Record
 
 
 class CameraSight(Record, frozen=True, kw_only=True):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 
-from specialize.record import Record
 from specialize.store.entry import Entry
 from specialize.store.local import Store
+from specialize.text.record import Record
 
 GRACE_S = 86_400.0
 BELONGS_TO_FLEETS = ("build", "table")

@@ -11,7 +11,7 @@ from specialize.digest import UNSEALED, seal, sealed_digest
 from specialize.errors import InputError
 from specialize.files.atomic import explained
 from specialize.files.regular import read_regular
-from specialize.record import Record
+from specialize.text.record import Record
 
 REPAIR = "`specialize store check --repair` moves it aside; it is then made again when needed"
 """Remedy for a damaged object or entry."""

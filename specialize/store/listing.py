@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from specialize.record import Record
 from specialize.store.local import Store
+from specialize.text.record import Record
 
 
 class ListedEntry(Record, frozen=True, kw_only=True):

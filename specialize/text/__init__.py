@@ -1,1 +1,1 @@
-"""Format text for people: numbers with units, and foreign text that must not control a terminal."""
+"""Format values for people and programs: numbers with units, documents, records as JSON, and foreign text."""

@@ -10,7 +10,7 @@ from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError
 from specialize.files.atomic import write_file
-from specialize.record import Record
+from specialize.text.record import Record
 from specialize.vehicle.binary import raw_digest
 from specialize.vehicle.lens_record import lens_records
 from specialize.vehicle.today import CAMERA, Today

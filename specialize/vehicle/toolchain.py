@@ -10,7 +10,7 @@ from pathlib import Path
 
 from specialize.errors import InputError, UsageError
 from specialize.files.atomic import explained, make_room
-from specialize.record import Record
+from specialize.text.record import Record
 
 FLAGS = ("-std=c++17", "-O3", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti")
 """Flags for the same bits on every machine and for small programs; the sources compile without warnings."""

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from specialize.evidence.comparison import OutputReport, Tolerance, Worst
-from specialize.record import Figure
+from specialize.text.record import Figure
 from specialize.verify.scale import Bools, Floats, element_scale
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from specialize.record import Record
+from specialize.text.record import Record
 from specialize.zoo import VARIANTS
 
 INTERFACES = Path(__file__).with_name("interfaces.json")

@@ -20,7 +20,7 @@ from specialize.artifact.witness import Witness, WitnessedGrid, WitnessedInput, 
 from specialize.evidence.comparison import OutputReport, VerifyReport, Worst
 from specialize.evidence.costs import Amount, FormCost, FormsReport, Movement, Uncounted
 from specialize.evidence.power import Conditioning, Influence, Power, SitePower
-from specialize.record import Figure
+from specialize.text.record import Figure
 from specialize.verify.tolerance import TOLERANCES
 
 

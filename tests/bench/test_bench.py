@@ -12,7 +12,7 @@ import pytest
 
 from specialize.bench import BenchReport, FormTime, Spread, Subject, bench_models, extract_site, measure
 from specialize.errors import InputError
-from specialize.record import to_json
+from specialize.text.record import to_json
 from specialize.verify.runtime import open_model
 from tests.costs.graphs import Builder, cross_attention
 

@@ -16,7 +16,7 @@ from specialize.calibration.delta import compare, compare_cameras, ring_shifts_p
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.tolerance import Tolerance
-from specialize.record import to_json
+from specialize.text.record import to_json
 from tests.calibration.authored import LINE, PROFILES
 from tests.calibration.documents import INTRINSIC, LIDAR2CAM, as_profile
 from tests.shared_files import calibration, profile_document

@@ -14,7 +14,7 @@ import pytest
 
 from specialize.cli.app import run
 from specialize.cli.results import RESULTS, found_at
-from specialize.record import from_json, schema_of
+from specialize.text.record import from_json, schema_of
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CAR42 = REPOSITORY / "calib_profiles" / "car42.yaml"

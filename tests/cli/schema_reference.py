@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from specialize.cli.results import RESULTS, Result, found_at
-from specialize.record import schema_of
+from specialize.text.record import schema_of
 from tests.cli.running import REPOSITORY
 
 FOLDER = REPOSITORY / "docs" / "reference" / "json"

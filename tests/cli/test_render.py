@@ -18,11 +18,11 @@ from specialize.cli.schemas.builds import built
 from specialize.evidence.comparison import NOT_COMPARED
 from specialize.evidence.costs import FormCost, FormsReport
 from specialize.graph.notes import Note
-from specialize.record import Figure, to_json
 from specialize.report.costs import costs_remarks, costs_table, exchanged
 from specialize.request import BuildOutcome
 from specialize.targets.conformance import NOTES
 from specialize.text.document import Document, table
+from specialize.text.record import Figure, to_json
 from specialize.text.units import saved
 from tests.artifact.examples import manifest, measured
 from tests.golden_files import check_golden

@@ -13,7 +13,7 @@ import pytest
 from specialize.costs import compare_forms, count, count_file
 from specialize.costs.closed import DeformableSite
 from specialize.errors import InputError
-from specialize.record import to_json
+from specialize.text.record import to_json
 from tests.costs.graphs import Builder, cross_attention, ints
 
 TINY = DeformableSite(queries=2500, channels=256, heads=8, levels=1, points=8, positions=375, cameras=6)

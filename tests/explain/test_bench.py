@@ -16,8 +16,8 @@ from specialize.cli.render_bench import bench_text
 from specialize.compiler.build import build
 from specialize.errors import InputError
 from specialize.explain import bench as timing
-from specialize.record import to_json
 from specialize.request import BuildRequest, Mode
+from specialize.text.record import to_json
 from specialize.verify.runtime import open_model
 from tests.cli.running import CAR42, run_here
 from tests.end_to_end.tiny_model import GRID, write_tiny

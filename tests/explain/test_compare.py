@@ -15,8 +15,8 @@ from specialize.compiler.build import build, quiet
 from specialize.evidence.costs import FormCost, FormsReport
 from specialize.explain.bench import Timing
 from specialize.explain.compare import Comparison, compare
-from specialize.record import to_json
 from specialize.request import BuildRequest
+from specialize.text.record import to_json
 from tests.cli.running import CAR42, CAR43, run_here
 from tests.end_to_end.tiny_model import GRID, write_tiny
 from tests.golden_files import check_golden

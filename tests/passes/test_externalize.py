@@ -18,10 +18,10 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, StaleError
 from specialize.model.visible import visible_sets
 from specialize.passes.pipeline import specialize_graph
-from specialize.record import from_json
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
 from specialize.rows.capacity import Room
+from specialize.text.record import from_json
 from specialize.visibility.pyramid import Deviation
 from tests.graphs import RAGGED, assert_same, assert_static, operators, run
 from tests.synthetic.attention import Model, Style

@@ -29,7 +29,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.cli.output import to_text
 from specialize.cli.render_table import table_text
 from specialize.model.spec import ModelSpec
-from specialize.record import from_json
+from specialize.text.record import from_json
 from specialize.vehicle.contract import parse_contract
 from specialize.vehicle.expect import contract_of
 from specialize.vehicle.packing import pack

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specialize.errors import UsageError
-from specialize.record import to_json
+from specialize.text.record import to_json
 from specialize.verify.compare import compare_arrays, merge
 from specialize.verify.scale import element_scale
 from specialize.verify.tolerance import EXACT, TOLERANCES, Tolerance, tolerance_for

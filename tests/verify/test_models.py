@@ -11,7 +11,7 @@ import pytest
 
 from specialize.errors import InputError, VerificationError
 from specialize.model.parts import InputRule
-from specialize.record import to_json
+from specialize.text.record import to_json
 from specialize.verify import TensorInfo, Tolerance, compare_models, make_frames, model_inputs
 from specialize.verify import kept as kept_outputs
 from specialize.verify.runtime import open_model

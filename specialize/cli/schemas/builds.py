@@ -16,8 +16,8 @@ from specialize.evidence.costs import FormCost, Movement
 from specialize.evidence.power import Power
 from specialize.explain.compare import Comparison
 from specialize.plausibility.record import Plausibility
-from specialize.record import Record
 from specialize.request import BuildOutcome
+from specialize.text.record import Record
 
 
 class BuildForm(Record, frozen=True, kw_only=True):

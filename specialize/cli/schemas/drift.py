@@ -9,8 +9,8 @@ from typing import Any, Literal, cast
 import msgspec
 
 from specialize.calibration.delta import CameraDelta
-from specialize.record import Record
 from specialize.request import DriftOutcome, QueryChange
+from specialize.text.record import Record
 
 Verdict = Literal["same", "other numbers", "other queries", "other cameras"]
 BuildVerdict = Verdict | Literal["inside envelope", "outside envelope", "other table", "beyond capacity"]

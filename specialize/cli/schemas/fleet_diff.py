@@ -11,7 +11,7 @@ from specialize.fleet import differences, outliers
 from specialize.fleet.differences import COLUMNS, MOVED, FleetDifferences, VehicleDifference
 from specialize.fleet.load import Failed
 from specialize.fleet.outliers import LEAST
-from specialize.record import Record
+from specialize.text.record import Record
 
 
 class Limits(Record, frozen=True, kw_only=True):

@@ -8,8 +8,8 @@ from specialize.fleet import builds
 from specialize.fleet.builds import CameraRoom, Member
 from specialize.fleet.load import Failed
 from specialize.fleet.request import PlanMode
-from specialize.record import Record
 from specialize.request import Mode, Precision
+from specialize.text.record import Record
 
 
 class PlannedBuild(Record, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from specialize.model.spec import ModelSpec
-from specialize.record import Record
+from specialize.text.record import Record
 from specialize.zoo.about import About
 
 

@@ -13,7 +13,7 @@ from specialize.calibration.camera import Camera
 from specialize.calibration.lint.findings import Finding
 from specialize.calibration.pose import Matrix, centre_m, inverse, product
 from specialize.calibration.profile import CalibrationProfile
-from specialize.record import Record
+from specialize.text.record import Record
 
 
 class Placed(Record, frozen=True, kw_only=True):

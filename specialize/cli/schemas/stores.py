@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from specialize.record import Record
 from specialize.store import Entry, Store
 from specialize.store.check import BadEntry, Checked
 from specialize.store.damage import Damage
+from specialize.text.record import Record
 
 
 class StoreShow(Record, frozen=True, kw_only=True):

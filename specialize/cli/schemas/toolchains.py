@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from specialize.record import Record
 from specialize.targets.base import Evidence, Rule, Toolchain, Verdict
+from specialize.text.record import Record
 
 
 class OperatorRule(Record, frozen=True, kw_only=True):

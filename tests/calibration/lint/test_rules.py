@@ -15,7 +15,7 @@ from specialize.calibration.lint.rules import RULES, lint
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.pose import inverse
 from specialize.calibration.profile import CalibrationProfile
-from specialize.record import to_json
+from specialize.text.record import to_json
 from tests.calibration.authored import PROFILES
 from tests.calibration.authored_lenses import STEREO
 from tests.calibration.rig_blunders import BLUNDERS, PREPARATIONS, SOUND_PREPARATIONS

@@ -8,7 +8,6 @@ from typing import Any
 import yaml
 
 from specialize.costs.agreement import MARGIN
-from specialize.report.costs import known
 
 MOST_DIFFERENCE = 1e-4
 """Of the largest value of an output: a build that differs by more is wrong."""
@@ -56,6 +55,11 @@ def of_draft(seen: Json, right: str) -> dict[str, Any]:
     }
 
 
+def _counted(form: Json, quantity: str) -> int | None:
+    """Return a counted quantity of a form; None if it leaves nodes out."""
+    return None if quantity in form.get("uncounted", ()) else form[quantity]
+
+
 def of_build(manifest: Json) -> dict[str, Any]:
     """Return the sites of a build and how many times less it counts, from its manifest or its error."""
     if "error" in manifest:
@@ -63,7 +67,7 @@ def of_build(manifest: Json) -> dict[str, Any]:
     forms = manifest["flops"]["forms"]
     ratios = {}
     for key in COUNTED:
-        first, last = known(forms["original"], key), known(forms["specialized"], key)
+        first, last = _counted(forms["original"], key), _counted(forms["specialized"], key)
         ratios[key] = None if first is None or not last else round(first / last, 2)
     sites = manifest["sites"]
     cameras = [site for site in sites if site["kind"] == "camera"]

@@ -68,7 +68,7 @@ def _measured(float32: Path, converted: Path) -> dict[str, Any]:
     shown = frames(float32)
     return {
         runtime: compare_models(float32, converted, shown, {"out": ANYTHING}, runtime=runtime)
-        .outputs[0]
+        .outputs["out"]
         .max_abs
         for runtime in RUNTIMES
     }

@@ -136,8 +136,9 @@ def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
 
 def _docstring_lines(path: Path) -> Iterator[int]:
     for node in ast.walk(ast.parse(path.read_text())):
-        owner = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        if owner and ast.get_docstring(node):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if ast.get_docstring(node):
             yield from range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1)
 
 

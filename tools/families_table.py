@@ -55,7 +55,7 @@ def of_draft(seen: Json, right: str) -> dict[str, Any]:
     }
 
 
-def _counted(form: Json, quantity: str) -> int | None:
+def _known(form: Json, quantity: str) -> int | None:
     """Return a counted quantity of a form; None if it leaves nodes out."""
     return None if quantity in form.get("uncounted", ()) else form[quantity]
 
@@ -67,7 +67,7 @@ def of_build(manifest: Json) -> dict[str, Any]:
     forms = manifest["flops"]["forms"]
     ratios = {}
     for key in COUNTED:
-        first, last = _counted(forms["original"], key), _counted(forms["specialized"], key)
+        first, last = _known(forms["original"], key), _known(forms["specialized"], key)
         ratios[key] = None if first is None or not last else round(first / last, 2)
     sites = manifest["sites"]
     cameras = [site for site in sites if site["kind"] == "camera"]

@@ -13,6 +13,7 @@ import math
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -148,7 +149,7 @@ def ncore(lens: dict, points: np.ndarray) -> np.ndarray:
     return result.image_points.numpy() - 0.5
 
 
-def ncore_model(lens: dict) -> tuple[object, types.CameraModelParameters]:
+def ncore_model(lens: dict) -> tuple[Any, types.CameraModelParameters]:
     """Return NCore's own camera, in 64 bits, and its parameters."""
     p = lens["parameters"]
     glass = glass_of(lens["windshield"]) if lens.get("windshield") else None

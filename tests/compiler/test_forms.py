@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.torch
 SIX = replace(BASE, cameras=6, size_px=(800, 450))
 
 
-def inspected(proto: onnx.ModelProto, folder: Path) -> dict[str, object]:
+def inspected(proto: onnx.ModelProto, folder: Path) -> dict[str, Any]:
     """Write a model beside images, as a whole detector has them, and return what is found in it."""
     path = folder / "model.onnx"
     whole = onnx.ModelProto.FromString(proto.SerializeToString())
@@ -65,13 +66,13 @@ def test_forms_are_told_apart(style: Style, form: str, tool: str, tmp_path: Path
     """Without a sidecar and a calibration: the form, the grid in metres, masks, and what a packaged rig would keep."""
     found = inspected(exported(Case(style, tool=tool)), tmp_path)
     assert found["forms"] == {form}
-    (grid,) = found["grids"]  # type: ignore[misc]
+    (grid,) = found["grids"]
     assert (grid.shape, grid.range_m, grid.anchors) == (
         style.grid.shape, style.grid.range_m, style.grid.anchors,
     )  # fmt: skip
     assert found["masks"]
     everything = style.cameras * style.grid.queries
-    assert all(0 < pairs < everything for pairs in found["pairs"])  # type: ignore[union-attr]
+    assert all(0 < pairs < everything for pairs in found["pairs"])
 
 
 def test_a_custom_operator_is_named(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -252,12 +253,12 @@ def test_a_wrong_graph_leaves_no_build(judge: str, bench: Bench, monkeypatch: py
     assert bench.names() == {"car42"}
 
 
-def _is_table(value: object) -> bool:
+def _is_table(value: Any) -> bool:
     tensor = value.const_value
     return tensor.dtype.name.startswith("INT") and tensor.size > 20
 
 
-def _lose_a_row(value: object) -> None:
+def _lose_a_row(value: Any) -> None:
     import onnx_ir as ir
 
     table = value.const_value.numpy().copy()

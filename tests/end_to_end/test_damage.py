@@ -13,7 +13,7 @@ from specialize.compiler.generic import generic_model, model_again
 from specialize.digest import digest, digest_bytes
 from specialize.request import BuildRequest
 from specialize.store import open_store
-from tests.cli.running import CAR42, CAR43, run_here
+from tests.cli.running import CAR42, CAR43, Ran, run_here
 from tests.end_to_end.tiny_model import SPEC, tiny_model
 
 
@@ -42,7 +42,7 @@ def test_a_damaged_object_makes_no_build(
 ) -> None:
     """A second vehicle's build ends with an error that names the object; after a repair, the model is adopted again."""
 
-    def build(calib: Path, folder: str) -> object:
+    def build(calib: Path, folder: str) -> Ran:
         return run_here(capsys, "build", "--calib", calib, "--model", model, "-o", tmp_path / folder)
 
     assert build(CAR42, "car42").code == 0

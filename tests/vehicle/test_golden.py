@@ -8,6 +8,7 @@ import struct
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -290,9 +291,11 @@ def test_what_was_written_is_read_back() -> None:
         golden = random_golden(np.random.default_rng(seed))
         found = parse_golden(golden.to_bytes())
         assert found.to_bytes() == golden.to_bytes()
-        for mine, theirs in zip(
-            (*golden.inputs, *golden.outputs), (*found.inputs, *found.outputs), strict=True
-        ):
+        both: list[tuple[Any, Any]] = [
+            *zip(golden.inputs, found.inputs, strict=True),
+            *zip(golden.outputs, found.outputs, strict=True),
+        ]
+        for mine, theirs in both:
             assert mine.name == theirs.name
             for a, b in zip(mine.frames, theirs.frames, strict=True):
                 assert (a.dtype, a.shape, a.tobytes()) == (b.dtype, b.shape, b.tobytes())

@@ -9,7 +9,7 @@ import pytest
 
 from specialize.calibration.lens import Lens, lens_of
 from specialize.visibility import corners
-from specialize.visibility.blocks import SIZE, settle_blocks
+from specialize.visibility.blocks import SIZE, Quantity, settle_blocks
 from specialize.visibility.corners import NEAR_PX, Corners
 from specialize.visibility.grid import QueryGrid, VisibilityRule
 from tests.calibration.lens.lenses import EVERY
@@ -38,7 +38,8 @@ def _wrong(one: Lens, rule: VisibilityRule) -> tuple[np.ndarray, np.ndarray]:
     """Return how far interpolated columns and rows are off by what the bound allows, and which blocks have one."""
     corner, place, points = _blocks(3)
     decides = Corners.of(one, SIZE_PX, rule)
-    quantities = decides.at(*corner, SIZE / 2 * math.sqrt(2))[:2]
+    x, y, z = corner
+    quantities = decides.at(x, y, z, SIZE / 2 * math.sqrt(2))[:2]
     share = (place + 1) / 2
     weights = np.stack([(1 - share[:, 1]) * (1 - share[:, 0]), (1 - share[:, 1]) * share[:, 0],
                         share[:, 1] * (1 - share[:, 0]), share[:, 1] * share[:, 0]])  # fmt: skip
@@ -83,8 +84,12 @@ def test_settled_points_are_what_they_are(name: str, limit: float | None) -> Non
     def moved(*at: np.ndarray) -> list[np.ndarray]:
         return [row[0] * at[0] + row[1] * at[1] + row[2] * at[2] for row in turn]
 
+    def turned(x: np.ndarray, y: np.ndarray, z: np.ndarray, radius_m: float) -> tuple[Quantity, ...]:
+        right, down, ahead = moved(x, y, z)
+        return decides.at(right, down, ahead, radius_m)
+
     axes = GRID.axes()
-    inside, left = settle_blocks(axes, lambda x, y, z, radius: decides.at(*moved(x, y, z), radius))
+    inside, left = settle_blocks(axes, turned)
     x, y, z = axes
     pixels, valid = one.project(
         np.stack(moved(*np.broadcast_arrays(x, y[:, None], z[:, None, None])), axis=-1)

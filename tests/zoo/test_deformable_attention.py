@@ -38,8 +38,8 @@ def test_zero_padded_cross_attention_equals_the_rebatched_loops() -> None:
     seen = torch.zeros(CAMERAS, QUERIES, 1)
     seen[0, :4], seen[1, 2:5], seen[2, 3] = 1.0, 1.0, 1.0  # queries 5, 6 unseen; query 3 seen by all
     padded = module(x, value, reference, seen)[0].detach().numpy()
-    arrays = [t.double().numpy() for t in (x[0], value, reference)]
-    expected = rebatched_cross_attention(module, POINTS, *arrays, seen[..., 0].numpy() > 0)
+    a, b, c = (t.double().numpy() for t in (x[0], value, reference))
+    expected = rebatched_cross_attention(module, POINTS, a, b, c, seen[..., 0].numpy() > 0)
     np.testing.assert_allclose(padded, expected, atol=2e-6)
 
 
@@ -52,8 +52,8 @@ def test_the_loops_notice_one_pair_more() -> None:
     more = seen[..., 0].numpy() > 0
     more[1, 0] = True
     padded = module(x, value, reference, seen)[0].detach().numpy()
-    arrays = [t.double().numpy() for t in (x[0], value, reference)]
-    expected = rebatched_cross_attention(module, POINTS, *arrays, more)
+    a, b, c = (t.double().numpy() for t in (x[0], value, reference))
+    expected = rebatched_cross_attention(module, POINTS, a, b, c, more)
     assert np.abs(padded - expected).max() > 1e-2
 
 

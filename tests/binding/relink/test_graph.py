@@ -29,9 +29,8 @@ def started() -> Recorder:
 def calibration(seed: int) -> Calibration:
     """Return random matrices."""
     random = np.random.default_rng(seed)
-    return Calibration(
-        *(random.standard_normal((CAMERAS, 4, 4)) for _ in range(3)), random.standard_normal((4, 4))
-    )
+    first, second, third = (random.standard_normal((CAMERAS, 4, 4)) for _ in range(3))
+    return Calibration(first, second, third, random.standard_normal((4, 4)))
 
 
 def agree(made: Recorder, results: list[Draft], seeds: int = 3) -> list[bool]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 FOCAL = {"fx": 610.0, "fy": 605.0, "cx": 641.5, "cy": 480.25}
 SIDES = {"p0": 1e-4, "p1": -2e-4}
-EVERY = {
+EVERY: dict[str, dict[str, Any]] = {
     "pinhole": {"model": "pinhole", "parameters": {**FOCAL, "skew": 1.5}},
     "brown_conrady": {"model": "brown_conrady", "parameters": {**FOCAL, "k1": -0.31, "k2": 0.05, "p1": 1e-4}},
     "brown_conrady bent": {"model": "brown_conrady", "parameters": {**FOCAL, "p1": 0.05, "p2": -0.03}},

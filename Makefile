@@ -11,11 +11,11 @@ WORKERS ?= 2
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 # What runs models: kernels differ from processor to processor.
-RUNTIME_TESTS := tests/bench tests/passes tests/precision tests/targets tests/verify \
+RUNTIME_TESTS := tests/attention tests/bench tests/lowering tests/passes tests/precision tests/targets tests/verify \
 	tests/end_to_end/test_precision.py tests/end_to_end/test_round_trip.py
 HIDING := $(abspath $(VENV))/without_vnni.so
 
-.PHONY: help install demo test test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink mutants same-builds format pin wheel clean targets table picture lens-oracles
+.PHONY: help install demo test test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink mutants same-builds format pin wheel clean targets table picture lens-oracles api
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -109,6 +109,9 @@ format: install ## rewrite files the way `check` wants them
 pin: install ## rewrite constraints.txt from the virtual environment
 	@{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable --exclude specialize | sed 's/+cpu$$//'; } > constraints.tmp
 	@mv constraints.tmp constraints.txt
+
+api: install ## pages of every module, made of its docstrings, in build/api
+	$(BIN)/python -m pdoc -d google -o build/api specialize $(subst /,.,$(patsubst %/__init__.py,%,$(wildcard specialize/*/__init__.py)))
 
 wheel: install ## build the wheel and the source archive into dist/
 	$(BIN)/python -m build

@@ -99,7 +99,7 @@ def test_files_are_said_by_what_they_are() -> None:
     made = msgspec.structs.replace(manifest(), key=PLAIN_KEY, source=source)
     again = rebuild(made, CALIB, made.vehicle, FOLDER)
     assert again.words[5] == "MODEL.onnx"
-    assert again.to_name == (("MODEL.onnx", "mine.onnx, with its sidecar beside it"),)
+    assert again.to_name == (("MODEL.onnx", "mine.onnx, with its sidecar next to it"),)
     trained = {"kind": "zoo", "checkpoint": "sha256:0"}
     again = rebuild(msgspec.structs.replace(made, source=trained), CALIB, made.vehicle, FOLDER)
     assert again.words[6:8] == ("--checkpoint", "CHECKPOINT")

@@ -77,6 +77,8 @@ class Measured(Record, frozen=True, kw_only=True):
         """Describe the machine's runtime and the runs, for people."""
         threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         runs = sorted({part.runs for part in self.parts})
+        if not runs:
+            return f"{self.runtime}, {threads}, nothing could be measured"
         times = (
             "1 run" if runs == [1] else f"{runs[0]} runs" if len(runs) == 1 else f"{runs[0]}-{runs[-1]} runs"
         )

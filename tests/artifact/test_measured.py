@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from specialize.artifact.measured import measured_path, read_measured, write_measured
@@ -36,3 +37,9 @@ def test_what_cannot_be_read_is_none(tmp_path: Path, content: bytes) -> None:
     measured_path(tmp_path / "car42").unlink()
     os.mkfifo(measured_path(tmp_path / "car42"))
     assert read_measured(tmp_path / "car42", DIGEST) is None
+
+
+def test_figures_without_parts_say_so() -> None:
+    """A machine on which neither form could be run leaves a record that can be shown."""
+    nothing = msgspec.structs.replace(measured(), parts=(), not_measured=("model: no memory",))
+    assert nothing.how().endswith("nothing could be measured")

@@ -26,6 +26,10 @@ DISTORTION_MODELS = {
 }
 
 
+MOST_PX = 1 << 16
+"""Width or height beyond that of any sensor: a slip of the pen, or a file made to hurt."""
+
+
 @dataclass(frozen=True, slots=True)
 class Distortion:
     """Lens model by name with its coefficients; `DISTORTION_MODELS` gives their number.
@@ -104,8 +108,9 @@ class Camera:
             raise InputError(where, "a name without leading or trailing blanks", repr(self.name))
         checks.printable(self.name, where)
         for key in ("width_px", "height_px"):
-            if getattr(self, key) < 1:
-                raise InputError(f"{where}: {key}", "at least 1 px", str(getattr(self, key)))
+            if not 1 <= getattr(self, key) <= MOST_PX:
+                found = str(getattr(self, key))
+                raise InputError(f"{where}: {key}", f"a number from 1 to {MOST_PX:,} px", found)
         if self.lens is not None and self.distortion is not None:
             raise InputError(where, "a lens or a distortion", "both", "a lens has its own distortion")
         if (self.intrinsic is None) != (self.camera_from_lidar is None):

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from specialize.calibration import checks
-from specialize.calibration.camera import DISTORTION_MODELS, Camera, Distortion
+from specialize.calibration.camera import DISTORTION_MODELS, MOST_PX, Camera, Distortion
 from specialize.calibration.document import read_document
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.lens_node import read_lens
@@ -188,6 +188,9 @@ def _size_px(node: Node) -> tuple[int, int]:
     items = node.items() if isinstance(node.value, list) else []
     if len(items) != 2:
         raise node.error("[width, height] in pixels")
+    for item in items:
+        if item.count() > MOST_PX:
+            raise item.error(f"a whole number of at most {MOST_PX:,}")
     return items[0].count(), items[1].count()
 
 

@@ -214,7 +214,7 @@ def _eye(camera: Mapping[str, Any], ego_from_lidar: Floats | None, bounds: Mappi
             image_from_lidar = intrinsic @ pose
         else:
             lens, image_from_lidar = lens_of(camera["lens"]), np.full((4, 4), np.nan)
-    width, height = map(int, camera["size_px"])
+    width, height = map(whole, camera["size_px"])
     offset = float(camera["time_offset_s"]) if has(camera, "time_offset_s") else 0.0
     return Eye(
         str(camera["name"]),
@@ -241,6 +241,18 @@ def _bounds(node: Mapping[str, Any], default: Mapping[str, float]) -> dict[str, 
     return {**default, **{key: float(value) for key, value in given.items() if value not in ABSENT}}
 
 
+def whole(value: Any) -> int:
+    """Return a whole number, which a document may spell as `1600`, `1600.0` or `1.6e3`.
+
+    Raises:
+        InputError: It is none.
+    """
+    number = float(value)
+    if number != int(number):
+        raise InputError("size_px", "whole numbers", repr(value))
+    return int(number)
+
+
 def _plain(value: Any) -> Any:
     """Return a value whose words that are numbers are numbers."""
     if isinstance(value, Mapping):
@@ -262,5 +274,5 @@ def _wanted(kind: Any) -> Wanted:
 
 def _preparation(image: Mapping[str, Any]) -> Preparation:
     left, top = map(float, image.get("crop_px") or (0.0, 0.0))
-    width, height = map(int, image["size_px"])
+    width, height = map(whole, image["size_px"])
     return Preparation((width, height), float(image.get("scale", 1.0)), (left, top))

@@ -176,3 +176,13 @@ def test_a_profile_is_the_same_from_yaml_and_json(tmp_path: Path) -> None:
     document = yaml.safe_load((PROFILES / "car42.yaml").read_text())
     (tmp_path / "car.json").write_text(json.dumps(document))
     assert load_profile(tmp_path / "car.json").digest == load_profile(PROFILES / "car42.yaml").digest
+
+
+@pytest.mark.parametrize("size", ["1.0e+20", "70000"])
+def test_a_size_beyond_every_sensor_is_refused(size: str) -> None:
+    """The place is named; nothing is allocated for such an image."""
+    text = (PROFILES / "car42.yaml").read_text(encoding="utf-8").replace("[1600, 900]", f"[{size}, 900]", 1)
+    with pytest.raises(
+        InputError, match=r"cameras\[0\]\.size_px\[0\]: expected a whole number of at most 65,536"
+    ):
+        parse_profile(yaml.safe_load(text), "car.yaml")

@@ -238,7 +238,9 @@ def test_values_made_by_hand_are_checked_too() -> None:
             CalibrationProfile(name, (camera,))
         with pytest.raises(InputError, match=r"camera 'A.*: expected printable characters"):
             Camera.pinhole(name, (10, 10), INTRINSIC, LIDAR2CAM)
-    with pytest.raises(InputError, match="camera 'A': width_px: expected at least 1 px, got 0"):
+    with pytest.raises(
+        InputError, match="camera 'A': width_px: expected a number from 1 to 65,536 px, got 0"
+    ):
         Camera.pinhole("A", (0, 10), INTRINSIC, LIDAR2CAM)
     with pytest.raises(InputError, match="camera 'A': time_offset_s: expected a finite number, got nan"):
         Camera.pinhole("A", (10, 10), INTRINSIC, LIDAR2CAM, time_offset_s=float("nan"))

@@ -221,3 +221,10 @@ def test_real_rigs_see_the_same(model: str) -> None:
         document = profile_document(path)
         decided += require_same_sets(rig_of(document), spec, document)
     assert decided < 2000 and len(every) > 50
+
+
+@pytest.mark.parametrize("size", ["[1600.0, 900]", "[1.6e3, 9.0e2]"])
+def test_a_size_may_be_spelled_as_a_number_with_a_point(size: str) -> None:
+    """The loader reads it as a whole number, and so does the witness."""
+    text = (resource_dir("calib_profiles") / "car42.yaml").read_text(encoding="utf-8")
+    assert parse_rig(text.replace("[1600, 900]", size)).eyes[0].size_px == (1600, 900)

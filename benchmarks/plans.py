@@ -9,11 +9,10 @@ the pinholes of car42. `fisheye6` is fisheye4 with two of its cameras a second t
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):
     sys.path.insert(0, str(ROOT))
 
-from benchmarks.run import RESULTS, machine  # noqa: E402  the checkout, not an installed package
+from benchmarks.run import RESULTS, write_results  # noqa: E402  the checkout, not an installed package
 from specialize.calibration.load import load_profile  # noqa: E402  the checkout, not an installed package
-from specialize.version import VERSION  # noqa: E402  the checkout, not an installed package
 from specialize.visibility.curved import Curved  # noqa: E402  the checkout, not an installed package
 from specialize.visibility.grid import QueryGrid, VisibilityRule  # noqa: E402  the checkout, not an installed package
 from specialize.visibility.plan import plan_of  # noqa: E402  the checkout, not an installed package
@@ -105,17 +103,8 @@ def measure(rigs: dict[str, tuple[Projection, VisibilityRule]], rounds: int) -> 
 
 def write(folder: Path, figures: dict[str, Figure]) -> Path:
     """Write figures, grid, machine and version into `plans.json` of a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "plans.json"
-    content = {
-        "schema": SCHEMA,
-        "version": VERSION,
-        "machine": machine(),
-        "grid": {"shape": GRID.shape, "range_m": GRID.range_m, "anchors": GRID.anchors},
-        "figures": {name: asdict(figure) for name, figure in figures.items()},
-    }
-    path.write_text(json.dumps(content, indent=1) + "\n")
-    return path
+    grid = {"shape": GRID.shape, "range_m": GRID.range_m, "anchors": GRID.anchors}
+    return write_results(folder / "plans.json", SCHEMA, figures, grid=grid)
 
 
 if __name__ == "__main__":

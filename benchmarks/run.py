@@ -16,9 +16,10 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):
@@ -97,12 +98,17 @@ def measure(arguments: Sequence[str], rounds: int, code: int = 0) -> Figure:
 
 def write(folder: Path, figures: dict[str, Figure]) -> Path:
     """Write figures, machine and versions into `commands.json` of a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "commands.json"
+    return write_results(folder / "commands.json", SCHEMA, figures)
+
+
+def write_results(path: Path, schema: str, figures: Mapping[str, Any], **about: object) -> Path:
+    """Write figures, which are dataclasses by name, with machine, version, and what else they are about."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     content = {
-        "schema": SCHEMA,
+        "schema": schema,
         "version": VERSION,
         "machine": machine(),
+        **about,
         "figures": {name: asdict(figure) for name, figure in figures.items()},
     }
     path.write_text(json.dumps(content, indent=1) + "\n")

@@ -8,6 +8,8 @@ from typing import Any
 import yaml
 
 from specialize.costs.agreement import MARGIN
+from specialize.evidence.costs import FormsReport
+from specialize.text.record import from_json
 
 MOST_DIFFERENCE = 1e-4
 """Of the largest value of an output: a build that differs by more is wrong."""
@@ -55,19 +57,14 @@ def of_draft(seen: Json, right: str) -> dict[str, Any]:
     }
 
 
-def _known(form: Json, quantity: str) -> int | None:
-    """Return a counted quantity of a form; None if it leaves nodes out."""
-    return None if quantity in form.get("uncounted", ()) else form[quantity]
-
-
 def of_build(manifest: Json) -> dict[str, Any]:
     """Return the sites of a build and how many times less it counts, from its manifest or its error."""
     if "error" in manifest:
         return {"error": manifest["error"], "declined": DECLINED in manifest["error"]}
-    forms = manifest["flops"]["forms"]
+    forms = from_json(manifest["flops"], FormsReport).forms
     ratios = {}
     for key in COUNTED:
-        first, last = _known(forms["original"], key), _known(forms["specialized"], key)
+        first, last = forms["original"].known(key), forms["specialized"].known(key)
         ratios[key] = None if first is None or not last else round(first / last, 2)
     sites = manifest["sites"]
     cameras = [site for site in sites if site["kind"] == "camera"]

@@ -26,6 +26,7 @@ from specialize.graph.io import read_graph
 from specialize.model.spec import ModelSpec, parse_spec
 from specialize.passes.bind import feeds_of
 from specialize.store import open_store
+from specialize.text.progress import quiet
 from specialize.verify import make_frames, model_inputs
 from specialize.verify.runtime import open_onnxruntime
 from tools.forms import processor_times
@@ -39,7 +40,7 @@ def compare(export: Path, folder: Path, calib: Path, other: Path, rounds: int) -
     """Return differences, times and peak memory of an original and its build."""
     build = Build.open(folder)
     spec = parse_spec(build.manifest.spec, "manifest")
-    generic = model_again(build.manifest.source, spec, open_store(), lambda line: None)
+    generic = model_again(build.manifest.source, spec, open_store(), quiet)
     with generic.unpacked(open_store()) as parts:
         original = generic.reference(parts)
         matrices, special, by = _truth(export, original, spec)

@@ -87,11 +87,13 @@ class Node:
             raise self.error("a finite number")
         return float(value)
 
-    def count(self) -> int:
-        """Return a whole number of at least 1."""
+    def count(self, most: int | None = None) -> int:
+        """Return a whole number from 1 to `most`."""
         number = self.number()
         if number != int(number) or number < 1:
             raise self.error("a whole number of at least 1")
+        if most is not None and number > most:
+            raise self.error(f"a whole number of at most {most:,}")
         return int(number)
 
     def vector(self, length: int, meaning: str) -> list[float]:

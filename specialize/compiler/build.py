@@ -16,7 +16,7 @@ from specialize.artifact.place import folder_name, require_replaceable
 from specialize.calibration.folder import load_profiles
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
-from specialize.compiler.generic import Say, generic_model, spec_of
+from specialize.compiler.generic import generic_model, spec_of
 from specialize.compiler.key import build_key
 from specialize.compiler.laps import Laps
 from specialize.errors import InputError
@@ -25,14 +25,11 @@ from specialize.plausibility.fit import require_fit
 from specialize.request import BuildOutcome, BuildRequest
 from specialize.store import open_store
 from specialize.targets.refuse_early import require_taken
+from specialize.text.progress import Say, quiet
 
 if TYPE_CHECKING:
     from specialize.compiler.specialize import Compilation
     from specialize.evidence.costs import FormsReport
-
-
-def quiet(line: str) -> None:
-    """Say nothing."""
 
 
 def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:

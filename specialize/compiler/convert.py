@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,7 @@ from specialize.artifact.describe import describe_notes, describe_tensor
 from specialize.artifact.precision import OutputLoss, Precision, TargetLoss
 from specialize.binding.modes import Fed
 from specialize.binding.table_program import PROGRAM
-from specialize.compiler.generic import PREPARED_WEIGHTS, Say
+from specialize.compiler.generic import PREPARED_WEIGHTS
 from specialize.compiler.prove import Shown, compare_frames
 from specialize.compiler.specialize import Compilation
 from specialize.files.scratch import temporary_folder
@@ -43,6 +43,7 @@ from specialize.targets import target
 from specialize.targets.base import BuildFacts, Int8, Toolchain
 from specialize.targets.conformance import check, conformance_notes
 from specialize.targets.lower import write_files
+from specialize.text.progress import Say
 from specialize.verify import Frames, TensorInfo, VerifyReport, make_frames, model_inputs
 
 
@@ -84,9 +85,7 @@ class Conversion:
         say(f"converting to {self.name}, {len(self.frames)} frames")
         shown, names = Shown(self.frames, self.fed.cases), [tensor.name for tensor in manifest.outputs]
 
-        def progress(stage: str, frame: int) -> None:
-            say(f"measuring: {self.name if stage == 'candidate' else 'float32'}, frame {frame + 1}")
-
+        progress = _progress(say, self.name)
         wide: frozenset[str] = frozenset()
         made, written = self._written(room, proven, aside / self.name, wide)
         try:
@@ -118,10 +117,7 @@ class Conversion:
         if self.name != "int8" or not runs_here(runtime):
             return None
 
-        def progress(stage: str, frame: int) -> None:
-            say(f"measuring: {runtime if stage == 'candidate' else 'float32'}, frame {frame + 1}")
-
-        return measure_on_target(proven, converted, shown, loss, runtime, progress)
+        return measure_on_target(proven, converted, shown, loss, runtime, _progress(say, runtime))
 
     def _written(
         self, room: Path, proven: Path, folder: Path, wide: frozenset[str]
@@ -171,6 +167,12 @@ class Conversion:
         )
 
 
+def _progress(say: Say, candidate: str) -> Callable[[str, int], None]:
+    """Return what says which model is measured, the candidate by this name."""
+    names = {"candidate": candidate}
+    return lambda stage, frame: say(f"measuring: {names.get(stage, 'float32')}, frame {frame + 1}")
+
+
 def _hold_constants(program: Path) -> None:
     """Let the program that makes tables hold its constants itself: converted weights take the place of its file."""
     if not program.exists():
@@ -191,10 +193,8 @@ def plan_conversion(request: BuildRequest, compiled: Compilation) -> Conversion 
     if request.precision == "float32":
         return None
     fed, spec = compiled.binding.fed, compiled.generic.spec
-    inputs = {
-        tensor.name: TensorInfo(tensor.shape, tensor.dtype)
-        for tensor in map(describe_tensor, compiled.graph.graph.inputs)
-    }
+    wanted = map(describe_tensor, compiled.graph.graph.inputs)
+    inputs = {tensor.name: TensorInfo(tensor.shape, tensor.dtype) for tensor in wanted}
     frames = _frames(inputs, spec, fed, request.frames_dir, request.frames, request.seed)
     return Conversion(
         name=request.precision,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from specialize.model.spec import ModelSpec, read_spec
 from specialize.request import BuildRequest
 from specialize.store import Store, open_store
 from specialize.store.entry import REPAIR, Entry
+from specialize.text.progress import Say
 from specialize.text.terminal import command
 from specialize.version import code_version
 
@@ -31,8 +32,6 @@ _PREPARING = (
     "attention", "compiler/adopt.py", "compiler/generic.py", "graph", "lowering", "passes", "rows",
 )  # fmt: skip
 """Code that a stored model depends on."""
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)

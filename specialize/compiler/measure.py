@@ -12,7 +12,6 @@ import onnx_ir as ir
 from specialize.artifact.measured import Measured, MeasuredForm, MeasuredPart
 from specialize.bench import Subject, extract_sites
 from specialize.bench.once import THREADS, Runs, ratio, run_once
-from specialize.compiler.generic import Say
 from specialize.compiler.original import read_original
 from specialize.compiler.specialize import Compilation
 from specialize.costs import FormsReport, contradiction
@@ -25,6 +24,7 @@ from specialize.graph.io import read_graph, write_graph
 from specialize.model.spec import ModelSpec
 from specialize.passes.bind import bind
 from specialize.passes.site import CompactedSite
+from specialize.text.progress import Say
 from specialize.verify import make_frames, model_inputs
 
 _SEED, _FRAME = 0, 1  # the second frame has history, as all but the first have on the road

@@ -11,13 +11,14 @@ import numpy as np
 
 from specialize.artifact.describe import left_for_cost
 from specialize.binding.modes import Fed
-from specialize.compiler.generic import PREPARED, Say
+from specialize.compiler.generic import PREPARED
 from specialize.compiler.original import count_original, form_of
 from specialize.compiler.specialize import Compilation, rebatched
 from specialize.costs import FormsReport, compare_forms, count
 from specialize.model.spec import ModelSpec
 from specialize.passes.site import CompactedSite
 from specialize.request import BuildRequest
+from specialize.text.progress import Say
 from specialize.verify import (
     Frames,
     SiteRows,

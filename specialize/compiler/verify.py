@@ -7,16 +7,17 @@ from pathlib import Path
 from specialize.artifact import Build
 from specialize.binding.modes import fed_to
 from specialize.compiler.convert import verify_converted
-from specialize.compiler.generic import PREPARED, Say, original_of
+from specialize.compiler.generic import PREPARED, original_of
 from specialize.compiler.prove import compare_with_original
 from specialize.errors import UsageError
 from specialize.evidence.comparison import VerifyReport
 from specialize.model.spec import parse_spec
 from specialize.targets.lower import runnable_file
+from specialize.text.progress import Say, quiet
 
 
 def verify(
-    build_dir: Path, frames: int = 4, say: Say = lambda line: None, frames_dir: Path | None = None
+    build_dir: Path, frames: int = 4, say: Say = quiet, frames_dir: Path | None = None
 ) -> VerifyReport:
     """Compare a build with the model that it was made from, again.
 

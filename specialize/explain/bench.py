@@ -13,13 +13,14 @@ from specialize.artifact import Build
 from specialize.artifact.describe import left_for_cost
 from specialize.bench import PARTS, BenchReport, BuildBench, Subject, bench_models, extract_sites
 from specialize.binding.modes import fed_to
-from specialize.compiler.generic import PREPARED, Say, original_of
+from specialize.compiler.generic import PREPARED, original_of
 from specialize.compiler.measure import Form, feed_of, marked, projected, write_original
 from specialize.compiler.specialize import bound_constants, rebatched
 from specialize.errors import InputError
 from specialize.graph.io import read_graph, write_graph
 from specialize.lowering.attention import has_custom
 from specialize.model.spec import ModelSpec, parse_spec
+from specialize.text.progress import Say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

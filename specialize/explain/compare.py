@@ -10,7 +10,7 @@ from specialize.artifact.manifest import Site
 from specialize.bench import BuildBench
 from specialize.calibration.load import load_profile
 from specialize.compiler.build import require_fits
-from specialize.compiler.generic import Say, generic_model
+from specialize.compiler.generic import generic_model
 from specialize.compiler.laps import Laps
 from specialize.compiler.measure import Form, marked
 from specialize.compiler.prove import count_forms
@@ -20,6 +20,7 @@ from specialize.explain.bench import Timing, bench_forms_of, write_forms
 from specialize.graph.io import write_graph
 from specialize.request import BuildRequest
 from specialize.store import open_store
+from specialize.text.progress import Say
 from specialize.text.record import Record
 
 

@@ -44,7 +44,7 @@ class Limit:
     Attributes:
         space: How covers join.
         packing: What they cost.
-        overhead: Share of further rows that a vehicle puts up with; 0.05 is 5 %.
+        overhead: Share of further rows that a vehicle may compute; 0.05 is 5 %.
     """
 
     space: Space
@@ -56,7 +56,7 @@ class Limit:
         return int(self.packing.rows(self.space.visible(cover)))
 
     def allows(self, rows: int, least: int, share: float = 1.0) -> bool:
-        """Say whether a vehicle with `least` rows of its own puts up with `rows`."""
+        """Return whether a vehicle with `least` rows of its own may compute `rows`."""
         return rows <= least * (1 + share * self.overhead)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,14 +19,13 @@ from specialize.fleet.median import Floats, Measured, Shape, measure, profile_fr
 from specialize.fleet.outliers import LEAST, Outlier, limits
 from specialize.model.spec import ModelSpec
 from specialize.model.visible import visible_sets
+from specialize.text.progress import Say, quiet
 from specialize.text.units import counted
 from specialize.visibility.delta import compare_plans
 from specialize.visibility.plan import VisibilityPlan
 
 MOVED = (*LEAST, "shift_px_10m", "shift_px_20m")
 COLUMNS = (*MOVED, "gained", "lost")
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +90,7 @@ def fleet_diff(
     model: str | None = None,
     model_spec: Path | None = None,
     jobs: int | None = None,
-    say: Say = lambda line: None,
+    say: Say = quiet,
 ) -> FleetDifferences:
     """Compare every vehicle of a folder with the median of its kind.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +20,10 @@ from specialize.fleet.sharing import SAMPLED, envelope_room, tables_room, what_e
 from specialize.model.spec import ModelSpec
 from specialize.request import BuildOptions
 from specialize.targets.refuse_early import require_taken
+from specialize.text.progress import Say, quiet
 
-Say = Callable[[str], None]
 
-
-def plan_fleet(request: FleetRequest, jobs: int | None = None, say: Say = lambda line: None) -> FleetPlan:
+def plan_fleet(request: FleetRequest, jobs: int | None = None, say: Say = quiet) -> FleetPlan:
     """Return the builds that a fleet needs; nothing is written and no model is read.
 
     Raises:

@@ -25,7 +25,7 @@ class FleetRequest:
         folder: The fleet's profiles.
         build: What every build is asked for.
         mode: How calibration is bound; `auto` takes what needs fewest builds.
-        max_overhead: Share of further rows that a vehicle puts up with; 0.05 is 5 %.
+        max_overhead: Share of further rows that a vehicle may compute; 0.05 is 5 %.
         tolerance: What an envelope covers beyond today's calibrations: nothing if empty, each profile's own
             tolerance if `profile`, else `rotation=0.5deg,...` for all.
         spare: Share of further rows in the capacities of tables, for calibrations to come.

@@ -11,11 +11,12 @@ import pytest
 from specialize.artifact.manifest import Site
 from specialize.cli.output import to_text
 from specialize.cli.render_compare import compare_markdown, compare_text
-from specialize.compiler.build import build, quiet
+from specialize.compiler.build import build
 from specialize.evidence.costs import FormCost, FormsReport
 from specialize.explain.bench import Timing
 from specialize.explain.compare import Comparison, compare
 from specialize.request import BuildRequest
+from specialize.text.progress import quiet
 from specialize.text.record import to_json
 from tests.cli.running import CAR42, CAR43, run_here
 from tests.end_to_end.tiny_model import GRID, write_tiny

@@ -31,6 +31,7 @@ from specialize.request import BuildRequest
 from specialize.store import open_store
 from specialize.targets.base import BuildFacts
 from specialize.targets.lower import finish
+from specialize.text.progress import quiet
 from specialize.verify import make_frames, model_inputs
 
 if __package__ in (None, ""):
@@ -52,7 +53,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     request = BuildRequest(calib=PROFILE, model=MODEL)
     profile, store = load_profile(PROFILE), open_store()
-    generic = generic_model(request, store, lambda line: None)
+    generic = generic_model(request, store, quiet)
     with generic.unpacked(store) as parts:
         padded = read_graph(parts / PREPARED)
         bind(padded, feeds_of(padded, generic.spec, profile))

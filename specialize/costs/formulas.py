@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from specialize.costs import products, sampling
 from specialize.costs.node import NodeView, Work
+from specialize.graph.ops import VIEWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,5 @@ FORMULAS: Mapping[str, Formula] = {
 }
 """Operator name -> formula. Custom operators go by their name: the same one lives in many domains."""
 
-VIEWS = frozenset(
-    {"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Shape", "Size", "Constant"}
-)
+FREE = VIEWS | {"Dropout", "Shape", "Size", "Constant"}
 """Operators that neither read nor write their data: the output is the input under another shape."""

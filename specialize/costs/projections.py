@@ -14,24 +14,10 @@ import onnx_ir as ir
 
 from specialize.costs.formulas import MSDA_OPERATORS
 from specialize.costs.traffic import is_constant
+from specialize.graph.ops import MOVES
 
 _SAMPLERS = frozenset({"GridSample", *MSDA_OPERATORS})
-_MOVES = frozenset(
-    {
-        "Cast",
-        "Concat",
-        "Expand",
-        "Gather",
-        "Identity",
-        "Pad",
-        "Reshape",
-        "Slice",
-        "Split",
-        "Squeeze",
-        "Transpose",
-        "Unsqueeze",
-    }
-)
+_MOVES = MOVES | {"Cast"}
 _SCALES = frozenset({"Add", "Mul", "Div"})
 _LONGEST = 24  # steps from the rows to a projection; what is farther away is another layer
 

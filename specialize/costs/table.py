@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import onnx
 
-from specialize.costs.formulas import FORMULAS, VIEWS
+from specialize.costs.formulas import FORMULAS, FREE
 from specialize.costs.movement import MOVEMENTS
 from specialize.costs.pieces import PIECES
 from specialize.costs.predict import RATES
@@ -84,7 +84,7 @@ def page() -> str:
         pieces="".join(f"| {', '.join(sorted(names))} | {text} |\n" for text, names in pieces),
         rates="".join(f"| {name} | {rate:g} |\n" for name, rate in RATES.items()),
     )
-    return _HEAD + "".join(lines) + _BYTES.format(picks=_list(PICKS), views=_list(VIEWS)) + more
+    return _HEAD + "".join(lines) + _BYTES.format(picks=_list(PICKS), views=_list(FREE)) + more
 
 
 def _grouped(texts: Mapping[str, str]) -> list[tuple[str, list[str]]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from specialize.costs.formulas import VIEWS
+from specialize.costs.formulas import FREE
 from specialize.costs.node import NodeView, byte_size
 from specialize.costs.sampling import taps
 
@@ -62,7 +62,7 @@ def node_traffic(node: ir.Node) -> Traffic:
     Raises:
         UnknownShapeError: A tensor's size is unknown.
     """
-    if node.op_type in VIEWS:
+    if node.op_type in FREE:
         return Traffic()
     read = {"activations": 0, "weights": 0, "constants": 0}
     for index, value in enumerate(node.inputs):
@@ -121,7 +121,7 @@ def peak_activation_bytes(graph: ir.Graph) -> int:
 
 def _adopt(node: ir.Node, value: ir.Value, owner: dict[ir.Value, ir.Value]) -> None:
     """Note that the output of a view lives in the memory of its source."""
-    views = VIEWS - {"Shape", "Size", "Constant"}
+    views = FREE - {"Shape", "Size", "Constant"}
     source = node.inputs[0] if node.op_type in views and node.inputs else None
     if source is not None:
         owner[value] = owner.get(source, source)

@@ -11,6 +11,7 @@ import onnx_ir as ir
 from specialize.drafting.points import STRIDES, Floats, Typed
 from specialize.drafting.trial import Assignment, Trials
 from specialize.graph.nodes import array_of
+from specialize.graph.ops import MOVES
 from specialize.graph.shapes import dims, is_static, numpy_type
 
 _DIVISIONS = ("Div", "Mul")
@@ -22,8 +23,8 @@ LEAST_SIZE = 8
 """Numbers below this are not the size of an image, px."""
 _CARRIED = frozenset(
     {
-        *("Slice", "Gather", "Split", "Squeeze", "Unsqueeze", "Reshape", "Transpose", "Expand", "Identity", "Cast"),
-        *("Max", "Min", "Clip", "Abs", "Add", "Where", "Concat", "ReduceSum", "ScatterND", "Mul", "MatMul"),
+        *MOVES,
+        *("Cast", "Max", "Min", "Clip", "Abs", "Add", "Where", "ReduceSum", "ScatterND", "Mul", "MatMul"),
     }
 )  # fmt: skip
 

@@ -185,6 +185,9 @@ def permutation(node: ir.Node, rank: int) -> tuple[int, ...]:
 VIEWS = of("view")
 """The same elements in the same order: only the shape changes."""
 
+MOVES = of("view", "turn", "repeat", "gather", "cut", "join", "pad")
+"""Elements put elsewhere, repeated or left out: no element is computed."""
+
 WRITES = of("write")
 """Scatters."""
 

@@ -15,15 +15,14 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.knowledge import Knowledge
+from specialize.graph.ops import MOVES, VIEWS
 from specialize.graph.shapes import STANDARD, dims, is_static, numpy_type
 from specialize.graph.subgraphs import has_subgraph
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
 
-_SAME = frozenset({"Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Cast", "Expand"})
-_MOVES = frozenset(
-    {"Concat", "Gather", "GatherElements", "GatherND", "Pad", "Slice", "Split", "Tile", "Where", *_SAME}
-)
+_SAME = VIEWS | {"Transpose", "Cast", "Expand"}
+_MOVES = MOVES | {"Where", "Cast"}
 _SCALES = frozenset({"Mul", "MatMul", "Add", "Sub"})
 _SUMS = frozenset({"CumSum", "MatMul", "ReduceSum", "ScatterElements", "ScatterND", "Sum", "Add"})
 MOST_NODES = 20_000

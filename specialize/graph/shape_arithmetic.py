@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.declined import Declined
+from specialize.graph.ops import MOVES
 
 Array = npt.NDArray[np.generic]
 Attributes = Mapping[str, ir.Attr]
@@ -22,13 +23,6 @@ Function = Callable[[Sequence[Array], Attributes], Array]
 EXACT = frozenset({ir.DataType.INT64, ir.DataType.INT32, ir.DataType.BOOL})
 STANDARD = ("", "ai.onnx")
 _TYPES = frozenset(kind.value for kind in ir.DataType)
-MOVES = frozenset({
-    "Concat", "Constant", "ConstantOfShape", "Expand", "Gather", "Identity", "NonZero", "Reshape", "Slice", "Squeeze",
-    "Transpose", "Unsqueeze",
-})  # fmt: skip
-"""Operators that compute nothing: exact whatever the type."""
-
-
 CONTRADICTIONS = (ValueError, IndexError, KeyError, TypeError, ArithmeticError, MemoryError)
 """What `compute` raises if a node contradicts its inputs, or lacks an attribute."""
 
@@ -71,7 +65,9 @@ def can_compute(node: ir.Node) -> bool:
     if node.op_type == "Constant":
         return "value" in node.attributes
     values = [*node.inputs, node.outputs[0]]
-    return node.op_type in MOVES or all(value is not None and value.dtype in EXACT for value in values)
+    return node.op_type in _EXACT_ALWAYS or all(
+        value is not None and value.dtype in EXACT for value in values
+    )
 
 
 def result_type(node: ir.Node) -> ir.DataType | None:
@@ -208,3 +204,4 @@ FUNCTIONS: dict[str, Function] = {
     "Gather": _gather, "Slice": _slice, "Unsqueeze": _unsqueeze, "Squeeze": _squeeze, "Reshape": _reshape,
     "Expand": _expand, "Transpose": _transpose, "ConstantOfShape": _filled,
 }  # fmt: skip
+_EXACT_ALWAYS = MOVES & FUNCTIONS.keys() | {"Constant", "ConstantOfShape", "NonZero"}

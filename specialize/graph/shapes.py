@@ -12,6 +12,7 @@ from onnx import shape_inference
 
 from specialize.errors import InputError
 from specialize.graph import custom
+from specialize.graph.ops import VIEWS
 from specialize.graph.subgraphs import has_subgraph, node_reads
 
 MOST_DATA = 64
@@ -148,12 +149,12 @@ class ShapeInference:
 
 
 def _check_moved(node: ir.Node) -> None:
-    """Refuse a Reshape or a Transpose that loses elements, which shape inference does not see.
+    """Refuse a view or a Transpose that loses elements, which shape inference does not see.
 
     Raises:
         InputError: A shape was written down while tracing with another calibration, or a file is damaged.
     """
-    if node.op_type not in ("Reshape", "Transpose") or node.inputs[0] is None:
+    if node.op_type not in VIEWS | {"Transpose"} or node.inputs[0] is None:
         return
     source, result = node.inputs[0], node.outputs[0]
     if not is_static(source) or not is_static(result):

@@ -20,11 +20,12 @@ from specialize.graph.builder import PASS_KEY, Builder
 from specialize.graph.custom import POOL, is_pool
 from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.notes import Note, node_name
+from specialize.graph.ops import VIEWS
 from specialize.graph.rewrite import remove_unused, replace
 from specialize.graph.shape_arithmetic import PLACES_OUTSIDE, places_in
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.passes.gather_sums import SCATTERS, adds
-from specialize.passes.pool_points import RESHAPES, Ints, Points, read_points
+from specialize.passes.pool_points import Ints, Points, read_points
 
 NAME = "lower_pool"
 
@@ -133,7 +134,7 @@ def _grid(node: ir.Node) -> tuple[int, int]:
     """Return height and width of the cells, if what reads them makes a grid of them; else they are one column."""
     cells, channels = dims(node.outputs[0])
     readers = [reader for reader, _ in node.outputs[0].uses() if is_static(reader.outputs[0])]
-    shapes = [dims(reader.outputs[0]) for reader in readers if reader.op_type in RESHAPES]
+    shapes = [dims(reader.outputs[0]) for reader in readers if reader.op_type in VIEWS]
     grids = [(shape[1], shape[2]) for shape in shapes if len(shape) == 4 and shape[::3] == (1, channels)]
     return grids[0] if grids else (cells, 1)
 

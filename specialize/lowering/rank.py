@@ -20,7 +20,7 @@ from specialize.graph.axes import runs_of_transpose
 from specialize.graph.builder import Builder
 from specialize.graph.declined import Declined
 from specialize.graph.nodes import array_of, node_axis, normalized_axes, reduced_axes
-from specialize.graph.ops import BY_ELEMENT, permutation
+from specialize.graph.ops import BY_ELEMENT, VIEWS, permutation
 from specialize.graph.rewrite import Outcome, Rewritten, Rule
 from specialize.graph.shapes import dims, is_static, numpy_type
 
@@ -198,9 +198,7 @@ def _reshape(node: ir.Node, builder: Builder, highest: int) -> list[ir.Value] | 
     source = node.inputs[0]
     assert source is not None
     shape = dims(node.outputs[0])
-    return [
-        builder.node("Reshape", [source, builder.constant(np.array(shape, dtype=np.int64), "shape")], shape)
-    ]
+    return [_reshaped(builder, source, shape)]
 
 
 def _remade(
@@ -223,6 +221,6 @@ RULES: dict[str, Rewrite] = {
     **dict.fromkeys(BY_ELEMENT, _elementwise),
     **dict.fromkeys(("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd"), _reduce),
     **dict.fromkeys(("Split", "Concat", "Gather", "Softmax", "LogSoftmax"), _along_axis),
-    **dict.fromkeys(("Reshape", "Squeeze", "Unsqueeze", "Flatten"), _reshape),
+    **dict.fromkeys(VIEWS, _reshape),
     "Transpose": _transpose, "Slice": _slice, "Expand": _expand,
 }  # fmt: skip

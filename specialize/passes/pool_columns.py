@@ -17,8 +17,9 @@ import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.builder import Builder
+from specialize.graph.ops import VIEWS
 from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.passes.pool_points import RESHAPES, Points
+from specialize.passes.pool_points import Points
 
 Ints = npt.NDArray[np.int64]
 
@@ -115,7 +116,7 @@ def read_features(value: ir.Value) -> Features | None:
     width = dims(value)[-1]
     origin, path = value, []
     node = origin.producer()
-    while node is not None and node.domain in STANDARD and node.op_type in RESHAPES | {"Transpose"}:
+    while node is not None and node.domain in STANDARD and node.op_type in VIEWS | {"Transpose"}:
         source = node.inputs[0]
         if source is None or not is_static(source):
             break
@@ -123,7 +124,7 @@ def read_features(value: ir.Value) -> Features | None:
         origin, node = source, source.producer()
     index = np.arange(math.prod(dims(origin))).reshape(dims(origin))
     for node in reversed(path):
-        index = index.reshape(dims(node.outputs[0])) if node.op_type in RESHAPES else _transposed(node, index)
+        index = index.reshape(dims(node.outputs[0])) if node.op_type in VIEWS else _transposed(node, index)
     table = index.reshape(-1, width)
     strides = [math.prod(dims(origin)[axis + 1 :]) for axis in range(len(dims(origin)))]
     for axis, size in enumerate(dims(origin)):

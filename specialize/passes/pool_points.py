@@ -15,9 +15,9 @@ import onnx_ir as ir
 
 from specialize.graph import shape_arithmetic
 from specialize.graph.nodes import array_of, node_axis
+from specialize.graph.ops import VIEWS
 from specialize.graph.shapes import STANDARD, dims, is_static
 
-RESHAPES = frozenset({"Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity"})
 MOVES = frozenset({"Transpose", "Expand", "Slice", "Gather"})
 
 Ints = npt.NDArray[np.int64]
@@ -122,7 +122,7 @@ def _row_source(node: ir.Node) -> ir.Value | None:
     source = _moved_from(node)
     if source is None or dims(source)[-1] != dims(node.outputs[0])[-1]:
         return None
-    if node.op_type in RESHAPES:
+    if node.op_type in VIEWS:
         return source
     gathers = node.op_type == "Gather" and node_axis(node, 0, len(dims(source))) < len(dims(source)) - 1
     return source if gathers else None
@@ -130,12 +130,12 @@ def _row_source(node: ir.Node) -> ir.Value | None:
 
 def _moved_from(node: ir.Node | None) -> ir.Value | None:
     """Return what a node moves elements of, to constant places; None if it does something else."""
-    if node is None or node.domain not in STANDARD or node.op_type not in RESHAPES | MOVES:
+    if node is None or node.domain not in STANDARD or node.op_type not in VIEWS | MOVES:
         return None
     source = node.inputs[0]
     if source is None or not is_static(source) or not is_static(node.outputs[0]) or not dims(source):
         return None
-    fixed = node.op_type in RESHAPES or all(array_of(value) is not None for value in node.inputs[1:])
+    fixed = node.op_type in VIEWS or all(array_of(value) is not None for value in node.inputs[1:])
     return source if fixed else None
 
 
@@ -144,7 +144,7 @@ def _as_floats(array: npt.NDArray[np.generic]) -> Floats:
 
 
 def _move(node: ir.Node, array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-    if node.op_type in RESHAPES:
+    if node.op_type in VIEWS:
         return array.reshape(dims(node.outputs[0]))
     constants = [known for value in node.inputs[1:] if (known := array_of(value)) is not None]
     return shape_arithmetic.FUNCTIONS[node.op_type]([array, *constants], node.attributes)
@@ -152,6 +152,6 @@ def _move(node: ir.Node, array: npt.NDArray[np.generic]) -> npt.NDArray[np.gener
 
 def _move_rows(node: ir.Node, array: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     """Return one number per row, moved as a node moves rows."""
-    if node.op_type in RESHAPES:
+    if node.op_type in VIEWS:
         return array.reshape(dims(node.outputs[0])[:-1])
     return _move(node, array)

@@ -15,9 +15,9 @@ import onnx_ir as ir
 
 from specialize.graph.builder import Builder
 from specialize.graph.nodes import array_of, node_axis
+from specialize.graph.ops import VIEWS
 from specialize.graph.shape_arithmetic import places_in
 from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.passes.pool_points import RESHAPES
 
 ELEMENTWISE = frozenset({"Mul", "Add", "Sub", "Div"})
 
@@ -79,7 +79,7 @@ def _pulled(builder: Builder, rows: Rows, index: Ints) -> ir.Value | None:
     alone = len(rows.value.uses()) == 1 and not rows.value.is_graph_output()
     if node is None or node.domain not in STANDARD or not alone or not all(map(_is_known, node.inputs)):
         return None
-    if node.op_type in RESHAPES and node.inputs[0] is not None:
+    if node.op_type in VIEWS and node.inputs[0] is not None:
         return pull_rows(builder, replace(rows, value=node.inputs[0]), index)
     lead = rows.split()
     if lead is None:
@@ -102,7 +102,7 @@ def zero_rows(rows: Rows) -> Bools:
     node, lead = rows.value.producer(), rows.split()
     if node is None or node.domain not in STANDARD or not is_static(rows.value):
         return zero
-    if node.op_type in RESHAPES and node.inputs[0] is not None:
+    if node.op_type in VIEWS and node.inputs[0] is not None:
         return zero_rows(replace(rows, value=node.inputs[0]))
     if node.op_type != "Mul" or lead is None:
         return zero

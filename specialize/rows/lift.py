@@ -17,6 +17,7 @@ from specialize.graph import shapes
 from specialize.graph.axes import size_of
 from specialize.graph.declined import Declined
 from specialize.graph.nodes import array_of
+from specialize.graph.ops import VIEWS
 from specialize.rows.axes import Axes, Axis, Factor, Layout, by_row
 from specialize.rows.expr import Apply, Combination, Constant, Operand, Parameter, Source, Term, combination
 from specialize.rows.prefix_sums import multiplied_out
@@ -27,24 +28,9 @@ Lift = Callable[["Lifter", ir.Node, int, Layout], Combination | Declined]
 
 ROWS_AND_FEATURES = Declined("rows-and-features", "the axis that it works along holds rows and features")
 
-ZEROS_SHOW_THROUGH = frozenset(
-    {
-        "Mul",
-        "And",
-        "Cast",
-        "Identity",
-        "Reshape",
-        "Squeeze",
-        "Unsqueeze",
-        "Transpose",
-        "Expand",
-        "Slice",
-        "Gather",
-        "ReduceMax",
-        "ReduceSum",
-        "ReduceMean",
-    }
-)
+ZEROS_SHOW_THROUGH = VIEWS | {
+    *("Mul", "And", "Cast", "Transpose", "Expand", "Slice", "Gather", "ReduceMax", "ReduceSum", "ReduceMean")
+}
 """Operators that are looked through for rows of zeros even if their results are computed for all rows anyway."""
 
 DEEPEST = 150

@@ -16,6 +16,7 @@ import onnx_ir as ir
 
 from specialize.evidence.comparison import Tolerance
 from specialize.graph.io import write_graph
+from specialize.graph.ops import MOVES
 from specialize.graph.shapes import STANDARD
 from specialize.verify.compare import compare_arrays
 from specialize.verify.conditioning import Bound
@@ -25,11 +26,8 @@ from specialize.verify.models import JudgedOutput
 
 WEIGHTS = "exact_sums.bin"
 
-MOVES: Mapping[str, tuple[int, ...] | None] = {
-    **dict.fromkeys(
-        ("Gather", "GatherND", "GatherElements", "Slice", "Reshape", "Squeeze", "Unsqueeze"), (0,)
-    ),
-    **dict.fromkeys(("Transpose", "Identity", "Flatten", "Expand", "Split"), (0,)),
+PASSES_ON: Mapping[str, tuple[int, ...] | None] = {
+    **dict.fromkeys(MOVES - {"Pad"}, (0,)),
     **dict.fromkeys(("Concat", "Add", "Sub", "Sum"), None),
     "Pad": (0, 2),
     "Where": (1, 2),
@@ -75,7 +73,7 @@ def write_exact(path: Path, folder: Path) -> Path | None:
             found = True
             _widen(node, (0,), wide)
         elif any(value in wide for value in node.inputs):
-            places = MOVES.get(node.op_type, ()) if node.domain in STANDARD else ()
+            places = PASSES_ON.get(node.op_type, ()) if node.domain in STANDARD else ()
             data = range(len(node.inputs)) if places is None else places
             if any(place < len(node.inputs) and node.inputs[place] in wide for place in data):
                 _widen(node, tuple(data), wide)

@@ -15,7 +15,7 @@ RUNTIME_TESTS := tests/attention tests/bench tests/lowering tests/passes tests/p
 	tests/end_to_end/test_precision.py tests/end_to_end/test_round_trip.py
 HIDING := $(abspath $(VENV))/without_vnni.so
 
-.PHONY: help install demo test test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink mutants same-builds format pin wheel clean targets table picture lens-oracles api
+.PHONY: help install demo test coverage test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink mutants same-builds format pin wheel clean targets table picture lens-oracles api
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -36,6 +36,12 @@ demo: install ## specialize BEVFormer-tiny for calib_profiles/car42.yaml, with r
 
 test: install ## every test that takes seconds
 	$(TEST_ENV) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+coverage: install ## what share of the package the tests run, by line and branch; fails below the floor in pyproject.toml
+	mkdir -p build/coverage && rm -f build/coverage/data*
+	$(TEST_ENV) $(BIN)/python -m coverage run -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 test-lowest: install ## the tests that run models, as on an x86-64 processor with AVX2 and no more (Linux, cpuid_fault)
 	cc -shared -fPIC -O1 -o $(HIDING) tests/precision/without_vnni.c -ldl

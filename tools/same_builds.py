@@ -2,8 +2,8 @@
 
 Small models are built in every binding mode and layout, each build is lowered for every target in every form of
 attention that the target takes, and a digest of every graph is kept. What names the compiler in a build (the metadata
-`specialize.*`) does not count. `make same-builds BASE=main` is the whole command: it runs this script in a worktree of
-BASE and in the working tree, on the same exported models, and names the graphs that differ.
+`specialize.*`) does not count. `make same-builds BASE=main` is the whole command: it runs BASE's form of this script in
+a worktree of BASE and this one in the working tree, on the same exported models, and names the graphs that differ.
 """
 
 from __future__ import annotations
@@ -113,15 +113,11 @@ def different(before: dict[str, str], after: dict[str, str]) -> list[str]:
 
 
 def _run_in(tree: Path, models: Path, output: Path) -> dict[str, str]:
-    """Run this script with the compiler of a tree; return what it found."""
-    command = [
-        sys.executable,
-        str(Path(__file__).resolve()),
-        "--models",
-        str(models),
-        "--output",
-        str(output),
-    ]
+    """Run a tree's own form of this script, which knows the tree's names; return what it found."""
+    script = tree / "tools" / "same_builds.py"
+    if not script.is_file():
+        sys.exit(f"error: expected {script.name} among the tools of the base; choose a later commit")
+    command = [sys.executable, str(script), "--models", str(models), "--output", str(output)]
     subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": str(tree)}, cwd=tree)
     found: dict[str, str] = json.loads(output.read_text())
     return found

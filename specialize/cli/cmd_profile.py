@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,6 +15,7 @@ from specialize.calibration.formats import FORMATS
 from specialize.calibration.formats.importer import description_of, options_of, read_format
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.cli import options
+from specialize.cli.output import say
 from specialize.cli.render_profile import check_sarif
 from specialize.cli.results import emit
 from specialize.cli.schemas.profiles import Checked, Format, Imported, ProfileFormats
@@ -52,10 +54,25 @@ def check(
 
 @command.command()
 @click.argument("path", metavar="PROFILE", type=options.EXISTING)
+@click.option(
+    "--report", type=options.ANY_PATH, metavar="FILE", help="Also write an HTML page with pictures."
+)
+@click.option("--svg", type=options.ANY_PATH, metavar="FILE", help="Also write the top view as an SVG file.")
+@click.option(
+    "--model",
+    help="Built-in model or ONNX file whose queries the report draws, instead of points of the ground.",
+)
+@options.model_spec_option
+@options.images_option
 @options.json_option
-def show(path: Path, as_json: bool) -> None:
-    """Show the position, heading and field of view of a vehicle's cameras."""
-    emit("profile-show", load_profile(path), as_json, path)
+def show(path: Path, as_json: bool, **given: Any) -> None:
+    """Show the position, heading and field of view of a vehicle's cameras, and the ground that they see."""
+    from specialize.explain.show import Shown, write_pictures
+
+    profile = load_profile(path)
+    for written in write_pictures(profile, Shown(**given)):
+        say(f"written: {written}")
+    emit("profile-show", profile, as_json, path)
 
 
 @command.command()

@@ -102,6 +102,12 @@ layout_option = click.option(
 frames_option = click.option(
     "--frames", type=int, default=4, show_default=True, help="Number of frames to verify with."
 )
+images_option = click.option(
+    "--images",
+    type=FOLDER,
+    metavar="DIR",
+    help="Draw over real images: DIR/NAME.jpg or .png per camera, or the first file in DIR/NAME/.",
+)
 build_argument = click.argument("build_dir", metavar="BUILD", type=FOLDER)
 
 

@@ -13,6 +13,7 @@ from specialize.cli.schemas.profiles import Checked, Placed, shown_camera
 from specialize.digest import short
 from specialize.explain.plan import resolve_spec
 from specialize.plausibility.fit import ALL_RULES, fits
+from specialize.report.rig_text import top_lines
 from specialize.request import BuildOptions
 from specialize.text.document import Document, Table, table
 from specialize.text.terminal import command
@@ -96,6 +97,7 @@ def show_text(profile: CalibrationProfile, path: Path) -> tuple[str | Table, ...
         frame,
         *more,
         *_lenses(profile),
+        top_lines(profile),
         _plan_line(profile, path),
     )
 

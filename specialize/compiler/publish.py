@@ -34,5 +34,5 @@ def publish(
     """
     manifest = manifest.extended((), read_written(room / MODEL).warnings())
     manifest = manifest.with_evidence(proof, forms, drawings)
-    write_new_report(room, manifest, compiled.plans)
+    write_new_report(room, manifest, compiled.plans, compiled.profile, compiled.generic.spec)
     return write_manifest(room, record_files(room, manifest))

@@ -16,6 +16,7 @@ from specialize.version import VERSION
 EXTRAS = {
     "zoo": "built-in models, checkpoints",
     "formats": "import of Argoverse 2",
+    "images": "reports over real images",
     "fleet": "several machines, stores at URLs",
     "s3": "a store at s3://",
     "openvino": "OpenVINO as a runtime",

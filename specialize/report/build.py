@@ -31,6 +31,7 @@ def build_page(
     plans: Sequence[VisibilityPlan],
     bench: BuildBench | None = None,
     measured: Measured | None = None,
+    rig: tuple[Part, ...] = (),
 ) -> Page:
     """Return the page of a build.
 
@@ -39,6 +40,7 @@ def build_page(
         plans: The visible sets, one per grid of the model.
         bench: Measured times, if there are any.
         measured: What the build measured once; left out if there is a benchmark, which repeats it.
+        rig: What shows the calibration.
     """
     views: list[Part] = [View("site", view) for view in site_views(plans, manifest.sites, manifest.cameras)]
     times = _benchmark(bench) if bench else _measured_once(measured)
@@ -51,6 +53,7 @@ def build_page(
         parts=(
             Heading("What the cameras see"),
             *(views or ["The model has no grid of queries."]),
+            *rig,
             *_costs(manifest.flops),
             *times,
             *_proof(manifest),

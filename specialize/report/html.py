@@ -1,16 +1,26 @@
-"""Write a page as one self-contained HTML file, with one template for all pages."""
+"""Write a page as one self-contained HTML file, with one template for all pages, and a picture as an SVG file."""
 
 from __future__ import annotations
 
 import jinja2
 
 from specialize.files.resources import resource_dir
+from specialize.report.svg import Picture
 from specialize.text.document import Page
 from specialize.text.units import count, percent
 
 
 def to_html(page: Page) -> str:
     """Return the HTML of a page; the same page gives the same bytes."""
+    return _environment().get_template("page.html").render(page=page)
+
+
+def picture_svg(picture: Picture) -> str:
+    """Return a picture as an SVG file, light or dark as its viewer is."""
+    return _environment().get_template("picture.svg").render(picture=picture)
+
+
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(resource_dir("templates") / "report"),
         undefined=jinja2.StrictUndefined,
@@ -20,7 +30,7 @@ def to_html(page: Page) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"count": count, "percent": percent, "width": _width, "unbroken": _unbroken}
-    return environment.get_template("page.html").render(page=page)
+    return environment
 
 
 def _unbroken(text: str) -> str:

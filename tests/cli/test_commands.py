@@ -7,6 +7,7 @@ import re
 import shutil
 from pathlib import Path
 from types import ModuleType
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -249,6 +250,27 @@ def test_inspect_shows_a_build(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     data = json.loads(run_here(capsys, "inspect", build, "--json").out)
     assert data["kind"] == "build"
     assert data["manifest"] == json.loads((build / "manifest.json").read_text())
+
+
+def test_profile_show_writes_pictures(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """`--report` writes a page, with the queries of `--model`, and `--svg` the top view; both are named on stderr."""
+    page, picture = tmp_path / "car.html", tmp_path / "car.svg"
+    plain = run_here(capsys, "profile", "show", CAR42)
+    ran = run_here(
+        capsys, "profile", "show", CAR42, "--report", page, "--svg", picture, "--model", "bevformer_tiny"
+    )
+    assert ran.code == 0 and ran.out == plain.out
+    assert ran.err.split() == ["written:", str(picture), "written:", str(page)]
+    assert "points of the queries of bevformer_tiny" in page.read_text(encoding="utf-8")
+    drawn = ElementTree.parse(picture).getroot()
+    assert drawn.tag.endswith("svg") and len(drawn.findall("{*}path[@class='field']")) == 6
+
+
+def test_pictures_need_a_page(capsys: pytest.CaptureFixture[str]) -> None:
+    """Options of the page without the page are an error in the command."""
+    for option in (("--model", "bevformer_tiny"), ("--images", CAR42.parent)):
+        ran = run_here(capsys, "profile", "show", CAR42, *option)
+        assert ran.code == 2 and "add --report FILE" in ran.err
 
 
 def test_inspect_shows_a_profile(capsys: pytest.CaptureFixture[str]) -> None:

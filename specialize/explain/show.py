@@ -1,0 +1,62 @@
+"""Write pictures of a calibration: a page, and the top view alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from specialize.calibration.lint.causes import grouped
+from specialize.calibration.profile import CalibrationProfile
+from specialize.errors import UsageError
+from specialize.explain.plan import resolve_spec
+from specialize.files.atomic import write_file
+from specialize.plausibility.fit import inspect_profile
+from specialize.report.photos import photos_of
+from specialize.report.profile import profile_report, profile_svg
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What to write about a profile.
+
+    Attributes:
+        report: Page to write, if any.
+        svg: Picture to write, if any.
+        model: Model whose queries the page draws.
+        model_spec: Its sidecar.
+        images: Folder of images of the cameras.
+    """
+
+    report: Path | None = None
+    svg: Path | None = None
+    model: str | None = None
+    model_spec: Path | None = None
+    images: Path | None = None
+
+
+def write_pictures(profile: CalibrationProfile, shown: Shown) -> Iterator[Path]:
+    """Write what is asked for, and yield where.
+
+    Raises:
+        UsageError: An option needs another one.
+        InputError: An image cannot be read, or the sidecar.
+    """
+    for option, value in (
+        ("--images", shown.images),
+        ("--model", shown.model),
+        ("--model-spec", shown.model_spec),
+    ):
+        if value is not None and shown.report is None:
+            raise UsageError(option, "a report to draw on", "none", "add --report FILE")
+    if shown.svg is not None:
+        write_file(shown.svg, profile_svg(profile))
+        yield shown.svg
+    if shown.report is not None:
+        asked = shown.model or shown.model_spec
+        spec = resolve_spec(shown.model or "", shown.model_spec) if asked else None
+        groups = grouped(inspect_profile(profile, spec), profile.camera_names())
+        findings = tuple(f"{group.text}; {group.mend}." for group in groups if group.severity != "note")
+        images = {} if shown.images is None else photos_of(profile, shown.images)
+        write_file(shown.report, profile_report(profile, findings, spec, images))
+        yield shown.report

@@ -41,5 +41,5 @@ def command(
 def _write(report: Path, found: Difference) -> None:
     from specialize.report.diff import diff_report
 
-    write_file(report, diff_report(found.outcome, *found.plans))
+    write_file(report, diff_report(found.outcome, *found.plans, found.profiles))
     say(f"report: {report}")

@@ -58,10 +58,12 @@ class Difference:
     Attributes:
         outcome: The difference.
         plans: The visible sets of both, one plan per grid; empty if the cameras themselves differ.
+        profiles: Both calibrations.
     """
 
     outcome: DriftOutcome
     plans: tuple[Plans, Plans]
+    profiles: tuple[CalibrationProfile, CalibrationProfile]
 
 
 def diff(
@@ -133,7 +135,7 @@ def _drift(
         queries=queries,
         vehicles=(before.vehicle, after.vehicle),
     )
-    return Difference(outcome, plans)
+    return Difference(outcome, plans, (before, after))
 
 
 def _queries(before: Plans, after: Plans) -> tuple[QueryChange, ...]:

@@ -7,11 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from specialize.calibration.profile import CalibrationProfile
+from specialize.report.coverage import coverage_parts
 from specialize.report.draw import cells_path, top_view
+from specialize.report.ground import Scene
 from specialize.report.html import to_html
 from specialize.report.moved import difference, moved_parts
+from specialize.report.rig import lens_text
+from specialize.report.rig_top import field_picture
+from specialize.report.svg import Card
 from specialize.request import DriftOutcome
-from specialize.text.document import Fact, Heading, Page, Part, State, View, pairs
+from specialize.text.document import Fact, Heading, Page, Part, State, View, pairs, table, words
 from specialize.text.units import count, counted, number, percent
 from specialize.visibility.plan import VisibilityPlan
 
@@ -43,14 +49,20 @@ class ChangeMap:
 
 
 def diff_report(
-    outcome: DriftOutcome, before: Sequence[VisibilityPlan], after: Sequence[VisibilityPlan]
+    outcome: DriftOutcome,
+    before: Sequence[VisibilityPlan],
+    after: Sequence[VisibilityPlan],
+    profiles: tuple[CalibrationProfile, CalibrationProfile] | None = None,
 ) -> str:
     """Return the HTML of what moved between two calibrations, for one model's queries; see `diff_page`."""
-    return to_html(diff_page(outcome, before, after))
+    return to_html(diff_page(outcome, before, after, profiles))
 
 
 def diff_page(
-    outcome: DriftOutcome, before: Sequence[VisibilityPlan], after: Sequence[VisibilityPlan]
+    outcome: DriftOutcome,
+    before: Sequence[VisibilityPlan],
+    after: Sequence[VisibilityPlan],
+    profiles: tuple[CalibrationProfile, CalibrationProfile] | None = None,
 ) -> Page:
     """Return the page of a difference.
 
@@ -58,13 +70,18 @@ def diff_page(
         outcome: What moved.
         before: The first one's visible sets, one per grid; empty if the cameras themselves differ.
         after: The second one's.
+        profiles: Both calibrations, which are drawn from above, if they are at hand.
     """
+    pose = None if profiles is None else profiles[1].ego_from_lidar
+    covered = [part for pair in zip(before, after, strict=True) for part in coverage_parts(*pair, pose)]
     names = [camera.name for camera in outcome.delta.cameras]
     digests = zip((f"profile {vehicle}" for vehicle in outcome.vehicles), outcome.digests, strict=True)
     maps = [part for pair in zip(before, after, strict=True) for part in _map(*pair, names)]
     parts: list[Part] = [
         Heading("What moved"),
         *moved_parts(outcome),
+        *([] if profiles is None else _rigs(*profiles)),
+        *covered,
         *(maps or [Heading("Cells gained and lost"), _NO_MAP]),
         Heading("Digests"),
         pairs(digests, "code"),
@@ -75,6 +92,18 @@ def diff_page(
         facts=_facts(outcome),
         parts=tuple(parts),
     )
+
+
+def _rigs(first: CalibrationProfile, second: CalibrationProfile) -> list[Part]:
+    """Return both rigs from above, and the lens of every camera."""
+    cards = tuple(
+        Card(title, field_picture(Scene.of(profile)), ("what its cameras see of the ground",))
+        for title, profile in zip(("Before", "Now"), (first, second), strict=True)
+    )
+    lenses = [{camera.name: lens_text(camera) for camera in each.cameras} for each in (first, second)]
+    rows = ((name, *(each.get(name, "no such camera") for each in lenses)) for name in lenses[0] | lenses[1])
+    heads = words("camera", f"lens, {first.vehicle}", f"lens, {second.vehicle}")
+    return [Heading("The rigs from above"), View("cards", ("top", cards)), table(*heads, rows=rows)]
 
 
 def _facts(outcome: DriftOutcome) -> tuple[Fact, ...]:

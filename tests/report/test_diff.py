@@ -27,7 +27,7 @@ def _text(html: str) -> str:
 def _page(first: Path | str, second: Path | str) -> str:
     """Return the report of the difference between two calibrations for BEVFormer-tiny."""
     found = difference(first, second, "bevformer_tiny")
-    return diff_report(found.outcome, *found.plans)
+    return diff_report(found.outcome, *found.plans, found.profiles)
 
 
 @pytest.fixture(scope="module")

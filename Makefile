@@ -15,7 +15,7 @@ RUNTIME_TESTS := tests/attention tests/bench tests/lowering tests/passes tests/p
 	tests/end_to_end/test_precision.py tests/end_to_end/test_round_trip.py
 HIDING := $(abspath $(VENV))/without_vnni.so
 
-.PHONY: help install demo test coverage test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink mutants same-builds format pin wheel clean targets table picture lens-oracles api
+.PHONY: help install demo test coverage test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink evidence-guard mutants same-builds format pin wheel clean targets table picture lens-oracles api
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -61,7 +61,7 @@ FUZZ_SECONDS ?= 300
 fuzz: install ## change files of every reader by chance, FUZZ_SECONDS each; ENGINE=atheris needs that package
 	nice -n 19 $(BIN)/python -m tools.fuzz.run --seconds $(FUZZ_SECONDS) --engine $(or $(ENGINE),mutate)
 
-evidence: install ## the slow tests: whole detectors, timings, thousands of vehicles
+evidence: install evidence-guard ## the slow tests: whole detectors, timings, thousands of vehicles
 	$(BIN)/python -m pytest -m slow
 
 evidence-models: install ## every model family built for car42 in both layouts: a table of what each build took
@@ -70,6 +70,9 @@ evidence-models: install ## every model family built for car42 in both layouts: 
 evidence-relink: install ## tables of 10,000 vehicles by both executors for every model in both layouts, COUNT=N for fewer, into benchmarks/results/relink.json
 	for model in bevformer_tiny bevformer_small bevformer_base surroundocc; do for layout in ragged padded; do \
 	  $(BIN)/python tools/relink_evidence.py $$model --layout $$layout --count $(or $(COUNT),10000) --kept build/relink || exit 1; done; done
+
+evidence-guard: install ## ten million random calibrations through both guards, COUNT=N for fewer, into benchmarks/results/guard.json
+	$(TEST_ENV) $(BIN)/python tools/guard_evidence.py --count $(or $(COUNT),10000000) --kept build/guard.json
 
 mutants: install ## change the compiler's meaning in one place at a time and see which checks notice (an hour): docs/concepts/mutants.md
 	$(TEST_ENV) $(BIN)/python tools/mutants/campaign.py --jobs $(WORKERS) --write docs/mutants.json

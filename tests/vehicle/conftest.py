@@ -8,36 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from specialize.artifact import Build
 from specialize.compiler.build import build
 from specialize.request import BuildRequest
 from specialize.vehicle.contract import Contract
-from specialize.vehicle.expect import contract_of
 from tests.cli.running import CAR42, CAR43
 from tests.end_to_end.tiny_lift import write_lift
-from tests.end_to_end.tiny_model import write_tiny
 from tests.vehicle import compiling
-
-TOLERANCE = "rotation=0.5deg,translation=3cm,focal=0.5%,principal_point=2px"
+from tests.vehicle.building import build_modes, contracts_of
 
 
 @pytest.fixture(scope="session")
 def builds(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """Return builds of the tiny model for car42, by mode; `padded` is one with tables."""
-    folder = tmp_path_factory.mktemp("vehicle_builds")
-    options: dict[str, dict[str, object]] = {
-        "exact": {},
-        "envelope": {"tolerance": TOLERANCE},
-        "tables": {"capacity": "auto", "capacity_over": (CAR43,)},
-        "padded": {"mode": "tables", "layout": "padded", "capacity": "auto", "capacity_over": (CAR43,)},
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SPECIALIZE_STORE", str(folder / "store"))
-        model = str(write_tiny(folder / "model"))
-        for mode, extra in options.items():
-            request = {"calib": CAR42, "model": model, "mode": mode, "output": folder / mode, "frames": 1}
-            build(BuildRequest(**(request | extra)))  # type: ignore[arg-type]
-    return {mode: folder / mode for mode in options}
+    return build_modes(tmp_path_factory.mktemp("vehicle_builds"))
 
 
 @pytest.fixture(scope="session")
@@ -65,8 +48,7 @@ def _pooled(tmp_path_factory: pytest.TempPathFactory, order: str) -> Path:
 @pytest.fixture(scope="session")
 def contracts(builds: Mapping[str, Path]) -> Mapping[str, Contract]:
     """Return what these builds expect of a calibration."""
-    opened = {mode: Build.open(folder) for mode, folder in builds.items() if mode != "padded"}
-    return {mode: contract_of(each, each.calibration()) for mode, each in opened.items()}
+    return contracts_of(builds)
 
 
 @pytest.fixture(scope="session")

@@ -39,13 +39,21 @@ def judge_native(library: ctypes.CDLL, contract: bytes, batch: Batch) -> npt.NDA
 
 def compare(library: ctypes.CDLL, contract: Contract, batch: Batch) -> Verdicts:
     """Require that both guards say the same of every calibration; return what they say."""
-    ours, theirs = judge(contract, batch), judge_native(library, contract.to_bytes(), batch)
-    for name in EXACT:
-        differ = np.flatnonzero(getattr(ours, name) != theirs[name])
-        assert not len(differ), (name, int(differ[0]), len(differ))
-    for name in CLOSE:
-        np.testing.assert_allclose(getattr(ours, name), theirs[name], rtol=1e-12, atol=0, err_msg=name)
+    ours, differ = differences(library, contract, batch)
+    for name, rows in differ.items():
+        assert not len(rows), (name, int(rows[0]), len(rows))
     return ours
+
+
+def differences(
+    library: ctypes.CDLL, contract: Contract, batch: Batch
+) -> tuple[Verdicts, dict[str, npt.NDArray[np.intp]]]:
+    """Return what the guard in numpy says, and by field the calibrations of which the one in C++ says otherwise."""
+    ours, theirs = judge(contract, batch), judge_native(library, contract.to_bytes(), batch)
+    differ = {name: getattr(ours, name) != theirs[name] for name in EXACT}
+    for name in CLOSE:
+        differ[name] = ~np.isclose(getattr(ours, name), theirs[name], rtol=1e-12, atol=0, equal_nan=True)
+    return ours, {name: np.flatnonzero(rows) for name, rows in differ.items()}
 
 
 def tally(verdicts: Verdicts) -> Counter[str]:

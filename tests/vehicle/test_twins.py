@@ -9,48 +9,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import onnx_ir as ir
 import pytest
 
-from specialize.binding.modes import _trials
-from specialize.graph.closure import Closure
-from specialize.graph.io import read_graph
-from specialize.model.visible import visible_sets
-from specialize.passes.masks import find_masks
-from specialize.vehicle.contract import HAS_EGO, READS_APART, READS_EGO, Contract
+from specialize.vehicle.contract import Contract
 from specialize.vehicle.twin import Batch, judge
 from specialize.vehicle.words import LENS_BYTES, Reason, State
-from tests.end_to_end.tiny_model import SPEC
 from tests.vehicle import judging, rigs
+from tests.vehicle.graph_masks import graph_masks, projection_of
+from tests.vehicle.variants import variants
 
 IN_A_CALIBRATION = {reason.name for reason in Reason if 0 < reason < 32}
 BATCH = 10_000
-
-
-def variants(contracts: Mapping[str, Contract]) -> list[Contract]:
-    """Return the contracts of all modes, and each for models that read more than projections."""
-    every = HAS_EGO | READS_EGO
-    reads = (HAS_EGO, HAS_EGO, HAS_EGO | READS_APART, every | READS_APART)
-    found = [dataclasses.replace(each, reads=bits) for each in contracts.values() for bits in reads]
-    return [behind_lenses(ordered(each, number), number) for number, each in enumerate(found)]
-
-
-def behind_lenses(contract: Contract, number: int) -> Contract:
-    """Return a contract that knows the lenses of its cameras, for every third number; one of them has none."""
-    if number % 3:
-        return contract
-    lenses = np.random.default_rng(number).integers(
-        256, size=(len(contract.cameras), LENS_BYTES), dtype=np.uint8
-    )
-    lenses[1] = 0
-    return dataclasses.replace(contract, lenses=lenses)
-
-
-def ordered(contract: Contract, number: int) -> Contract:
-    """Return a contract whose grid is numbered in another order, for every second number; queries stay as many."""
-    (grid,) = contract.grids
-    orders = {2: ("xy", "yx"), 3: ("xyz", "yxz")}[len(grid.order)]
-    return dataclasses.replace(contract, grids=(dataclasses.replace(grid, order=orders[number // 2 % 2]),))
 
 
 def run(library: ctypes.CDLL, contracts: Mapping[str, Contract], count: int, seed: int) -> Counter[str]:
@@ -67,16 +36,6 @@ def test_twins_agree(many: ctypes.CDLL, contracts: Mapping[str, Contract]) -> No
     """On 100,000 calibrations of all kinds both say the same, and every state and reason occurs."""
     found = run(many, contracts, 120_000, seed=1)
     assert found.keys() == {state.name for state in State} | (IN_A_CALIBRATION - {"CAMERA_COUNT"})
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("million", range(10))
-def test_twins_agree_by_the_million(
-    many: ctypes.CDLL, contracts: Mapping[str, Contract], million: int
-) -> None:
-    """On ten million calibrations both say the same."""
-    found = run(many, contracts, 1_000_000, seed=100 + million)
-    assert min(found[state.name] for state in State) > 5_000
 
 
 def test_a_difference_would_be_seen(many: ctypes.CDLL, contracts: Mapping[str, Contract]) -> None:
@@ -107,34 +66,6 @@ def test_another_number_of_cameras(many: ctypes.CDLL, contracts: Mapping[str, Co
             assert set(said.reason) <= {Reason.CAMERA_COUNT, Reason.NOT_VALID_NOW}
 
 
-def graph_masks(builds: Mapping[str, Path], batch: Batch, chosen: np.ndarray) -> list[np.ndarray]:
-    """Return the masks (N, Q) that the model's own graph computes for some calibrations of a batch."""
-    from specialize.artifact import Build
-
-    model = read_graph(builds["envelope"].parent / "model" / "tiny.onnx")
-    assert isinstance(model, ir.Model)
-    closure = Closure(model, SPEC.calibration_inputs)
-    profile = Build.open(builds["exact"]).calibration()
-    masks = find_masks(closure, _trials(model, SPEC, profile, visible_sets(SPEC, profile)))
-    (value, mask), *_ = masks.items()
-    scale = SPEC.image.network_from_raw()
-    found = []
-    for index in chosen:
-        records = batch.cameras[index]
-        matrices = np.stack([scale @ _projection(record) for record in records]).astype(np.float32)[None]
-        (array,) = closure.compute([value], {"lidar2img": matrices}).values()
-        found.append(mask.pairs(array))
-    return found
-
-
-def _projection(record: np.void) -> np.ndarray:
-    if record["has"] & 2:
-        return np.asarray(record["image_from_lidar"]).reshape(4, 4)
-    wide = np.eye(4)
-    wide[:3, :3] = record["intrinsic"].reshape(3, 3)
-    return np.asarray(wide @ record["camera_from_lidar"].reshape(4, 4))
-
-
 def inside_by_the_graph(
     builds: Mapping[str, Path], contracts: Mapping[str, Contract], count: int, seed: int
 ) -> int:
@@ -152,14 +83,6 @@ def inside_by_the_graph(
 def test_inside_is_inside(builds: Mapping[str, Path], contracts: Mapping[str, Contract]) -> None:
     """What is called inside shows, by the model's own graph, nothing outside the envelope."""
     assert inside_by_the_graph(builds, contracts, 300, seed=5) == 300
-
-
-@pytest.mark.slow
-def test_inside_is_inside_for_thousands(
-    builds: Mapping[str, Path], contracts: Mapping[str, Contract]
-) -> None:
-    """As above, for 10,000 calibrations."""
-    assert inside_by_the_graph(builds, contracts, 10_000, seed=6) == 10_000
 
 
 def test_outside_is_noticed_by_the_graph_too(
@@ -185,7 +108,7 @@ def test_fresh_feeds_the_same_bits(contracts: Mapping[str, Contract]) -> None:
                 if record["has"] & 2:
                     assert (record["image_from_lidar"].reshape(4, 4) == expected).all()
                 else:
-                    np.testing.assert_allclose(_projection(record), expected, rtol=1e-13, atol=1e-9)
+                    np.testing.assert_allclose(projection_of(record), expected, rtol=1e-13, atol=1e-9)
 
 
 @pytest.mark.parametrize("mode", ["exact", "envelope", "tables"])

@@ -30,6 +30,9 @@ from tests.vehicle.engines import onnx_engine
 GUIDE = REPOSITORY / "docs" / "guides" / "vehicle.md"
 EXAMPLES = REPOSITORY / "examples"
 RUNTIMES = ("onnxruntime", "openvino")
+HEADERS = "ONNXRUNTIME_INCLUDE"
+"""Variable that names a folder with the real header of ONNX Runtime, to be used instead of the tests' own."""
+
 Ran = subprocess.CompletedProcess[str]
 
 
@@ -56,7 +59,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("ort", "openvino"):
         (folder / name / "lib").mkdir(parents=True)
     ort = next(Path(onnxruntime.__file__).parent.glob("capi/libonnxruntime.so.*"))
-    (folder / "ort" / "include").symlink_to(compiling.HERE / "onnxruntime")
+    (folder / "ort" / "include").symlink_to(os.environ.get(HEADERS) or compiling.HERE / "onnxruntime")
     for name in ("libonnxruntime.so", "libonnxruntime.so.1"):
         (folder / "ort" / "lib" / name).symlink_to(ort)
     package = Path(openvino.__file__).parent

@@ -9,6 +9,7 @@ import onnx_ir as ir
 from msgspec import structs
 
 from specialize.binding.capacity import Capacity, make_rooms, needs_of
+from specialize.binding.query_contents import hide_contents
 from specialize.binding.relink.assemble import NotPortableError
 from specialize.binding.relink.checksum import sealed
 from specialize.binding.relink.learn import Tried, learn
@@ -41,7 +42,9 @@ def linked_program(
     near = [Tried(each, tables, rooms) for each, tables in zip(tried, expected, strict=True)]
     try:
         away = [_far(program, each) for each in far]
-        link = learn(read_graph(program.path), program.spec, program.tables, near, away, own)
+        model = read_graph(program.path)
+        hide_contents(model, program.spec)  # tables follow from the calibration alone
+        link = learn(model, program.spec, program.tables, near, away, own)
     except NotPortableError as error:
         return dataclasses.replace(program, declined=str(error))
     graph = b"" if link.graph is None else ir.to_proto(link.graph).SerializeToString(deterministic=True)

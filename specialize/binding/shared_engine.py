@@ -25,6 +25,7 @@ from specialize.binding.capacity import (
 )
 from specialize.binding.capacity_file import Needs
 from specialize.binding.learn_program import files_of, linked_program
+from specialize.binding.query_contents import hide_contents
 from specialize.binding.table_inputs import Program
 from specialize.binding.table_program import PROGRAM
 from specialize.calibration.folder import load_profiles
@@ -190,6 +191,7 @@ class _Cutter:
     def origins(self) -> dict[str, frozenset[str]]:
         """Return by site which values of the calibration's share its work reads."""
         model, spec = read_graph(self.whole.path), self.whole.spec
+        hide_contents(model, spec)
         closure = Closure(model, [*spec.calibration_inputs, *spec.other_inputs])
         nodes = {node_name(node): node for node in model.graph}
         return {

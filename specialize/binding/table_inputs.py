@@ -14,6 +14,7 @@ from pathlib import Path
 
 from specialize.artifact import Build
 from specialize.binding.capacity_file import Needs, explain
+from specialize.binding.query_contents import hide_contents
 from specialize.binding.relink import program as portable
 from specialize.binding.table_program import (
     BEVPOOL,
@@ -94,8 +95,11 @@ class Program:
         model = read_graph(self.path)
         shared = frozenset(model.graph.initializers)
         packing = dataclasses.replace(self.packing, shared=shared if self.packing.rooms else frozenset())
+        contents = hide_contents(model, self.spec)
         try:
-            return compact_graph(model, feeds_of(model, self.spec, profile), packing), shared
+            compiled = compact_graph(model, feeds_of(model, self.spec, profile), packing)
+            contents.restore()
+            return compiled, shared
         except NoRoomError as error:
             raise explain(error, profile.vehicle, self.cameras) from error
 

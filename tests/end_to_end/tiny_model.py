@@ -33,14 +33,17 @@ def write_tiny(folder: Path) -> Path:
     return path
 
 
-def tiny_model(wide: bool = False) -> onnx.ModelProto:
+def tiny_model(wide: bool = False, embedded: bool = False) -> onnx.ModelProto:
     """Return the model: query (1, Q, C) and features (N, C, h, w) in, the mean over cameras (Q, C) out.
 
     Args:
         wide: Whether the places are float64, as exporters leave them, so that no runtime opens the model.
+        embedded: Whether queries are constants of the model and no input.
     """
     make = GraphMaker()
-    query = make.input("query", (1, GRID.queries, CHANNELS))
+    shape = (1, GRID.queries, CHANNELS)
+    contents = np.random.default_rng(8).standard_normal(shape)
+    query = make.const(contents) if embedded else make.input("query", shape)
     features = make.input("features", (CAMERAS, CHANNELS, ROWS, COLUMNS))
     seen, places = sample_points(make, make.input("lidar2img", (1, CAMERAS, 4, 4)))
     return make.model(bev=attention(make, query, features, seen, places, wide))

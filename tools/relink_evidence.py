@@ -92,6 +92,7 @@ def measure(program: Program, room: Path, rounds: int) -> dict[str, Any]:
 
 def write(folder: Path, model: str, layout: str, figure: dict[str, Any]) -> Path:
     """Add the figures of one model to the file."""
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "relink.json"
     kept = json.loads(path.read_text())["models"] if path.is_file() else {}
     kept.setdefault(model, {})[layout] = {"machine": machine(), **figure}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from specialize.calibration.camera import Camera
 from specialize.calibration.document import scalar
 from specialize.calibration.lens_node import lens_lines
-from specialize.calibration.pose import Matrix, quaternion_from_rotation
+from specialize.calibration.pose import Matrix, quaternion_from_rotation, rotation_from_quaternion
 from specialize.calibration.profile import CalibrationProfile
 
 
@@ -28,9 +30,12 @@ def dump_profile(profile: CalibrationProfile) -> str:
 
 
 def pose_lines(pose: Matrix) -> list[str]:
-    """Return a (4, 4) pose as the two entries `rotation_wxyz` and `translation_m`."""
+    """Return a (4, 4) pose as `rotation_wxyz`, or `rotation` if that alone keeps every bit, and `translation_m`."""
     quaternion = quaternion_from_rotation(pose[:3, :3])
-    return [f"rotation_wxyz: {_row(quaternion)}", f"translation_m: {_row(pose[:3, 3])}"]
+    rotation = f"rotation_wxyz: {_row(quaternion)}"
+    if not np.array_equal(rotation_from_quaternion(quaternion), pose[:3, :3]):
+        rotation = f"rotation: [{', '.join(map(_row, pose[:3, :3]))}]"
+    return [rotation, f"translation_m: {_row(pose[:3, 3])}"]
 
 
 def _camera_lines(camera: Camera) -> list[str]:

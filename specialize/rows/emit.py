@@ -30,6 +30,9 @@ Ints = npt.NDArray[np.int64]
 
 Emit = Callable[["Emitter", Apply, Arrangement], Emitted | Parts]
 
+NARROWING = frozenset({"Slice", "Split"})
+"""Operators that leave fewer features: where rows are read twice or more, they are narrowed before they are picked."""
+
 
 class Emitter(Tensors):
     """Emits combinations before one node of the graph.
@@ -59,6 +62,7 @@ class Emitter(Tensors):
         self._room = room
         self._emits = emits
         self._done: dict[tuple[int, Axis, bytes], Emitted | Parts] = {}
+        self._narrowed: dict[Apply, Source] = {}
 
     def combine(
         self, terms: tuple[Term, ...], rows: Axis, features: Axis | None = None, gates: Sequence[Gate] = ()
@@ -216,7 +220,12 @@ class Emitter(Tensors):
         """Return one row of a base per place; of a base without rows its only one, at every place if `spread`."""
         if not base.rows and not spread:
             return self._whole(base)
-        return self.emit(base, at.at(self.axes.resolve(base.rows), sources))
+        rows = self.axes.resolve(base.rows)
+        if isinstance(base, Apply) and base.node.op_type in NARROWING and len(sources) >= 2 * size_of(rows):
+            base = self._narrowed.setdefault(
+                base, Source(base.node.outputs[base.output], base.layout, base.rows)
+            )
+        return self.emit(base, at.at(rows, sources))
 
     def _whole(self, base: Base) -> Emitted:
         """Return a tensor that has no rows."""

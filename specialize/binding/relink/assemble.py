@@ -58,8 +58,6 @@ class Assembler:
 
     def new(self, dtype: int, shape: Sequence[int]) -> Draft:
         """Return a new array."""
-        if len(shape) > MOST_AXES:
-            raise NotPortableError(f"an array of {len(shape)} axes, more than {MOST_AXES}")
         draft = Draft(len(self.drafts), dtype, tuple(int(size) for size in shape), len(self.drafts))
         self.drafts.append(draft)
         return draft
@@ -87,8 +85,6 @@ class Assembler:
         if a.number in self.constants:
             return self.constant(self.constants[a.number].reshape(tuple(shape)))
         draft = Draft(len(self.drafts), a.dtype, tuple(int(size) for size in shape), a.base)
-        if len(shape) > MOST_AXES:
-            raise NotPortableError(f"an array of {len(shape)} axes, more than {MOST_AXES}")
         self.drafts.append(draft)
         return draft
 
@@ -135,7 +131,7 @@ class Assembler:
             source, strides = self._copied.get(a.number, (a, contiguous(a.shape)))
             slots.append(source.number)
             steps.append(along(a.shape, shape, strides))
-        dims, rows = merged(shape, steps)
+        dims, rows = _few(*merged(shape, steps))
         return (*slots, len(dims), *dims, *(step for row in rows for step in row))
 
     def copy(
@@ -148,6 +144,7 @@ class Assembler:
         if 0 in shape:
             raise NotPortableError("an array without elements")
         own = contiguous(shape) if target_strides is None else tuple(target_strides)
+        _few(*merged(shape, [tuple(strides), own]))
         self._emit(Op.COPY, (into.number, a.number, offset, at, *moving(shape, tuple(strides), own)))
         start = offset * DTYPES[a.dtype].itemsize
         together = min(strides, default=0) >= 0 and (not strides or shape[-1] == 1 or strides[-1] <= 1)
@@ -268,6 +265,17 @@ class Assembler:
 
     def _emit(self, op: Op, words: Sequence[int]) -> None:
         self.instructions.append(Instruction(op, tuple(int(word) for word in words)))
+
+
+def _few(dims: Shape, strides: list[Shape]) -> tuple[Shape, list[Shape]]:
+    """Return axes that an instruction has room for.
+
+    Raises:
+        NotPortableError: They are more.
+    """
+    if len(dims) > MOST_AXES:
+        raise NotPortableError(f"elements in an order of {len(dims)} axes, more than {MOST_AXES}")
+    return dims, strides
 
 
 def size_of(a: Draft) -> int:

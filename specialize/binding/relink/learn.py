@@ -25,7 +25,7 @@ from specialize.binding.relink.bevpool import bevpool_drafts, capacity_of, order
 from specialize.binding.relink.memory import placed
 from specialize.binding.relink.pool_ways import PoolMaker
 from specialize.binding.relink.pools import find_pools
-from specialize.binding.relink.program import DTYPES, Program
+from specialize.binding.relink.program import DTYPES, MOST_AXES, Program
 from specialize.binding.relink.proof import Proof, frustum_of, landing_of
 from specialize.binding.relink.share import Share, share_of
 from specialize.binding.relink.way import gives
@@ -146,7 +146,9 @@ def _pools(share: Share, spec: ModelSpec, tables: Sequence[Table], tried: Sequen
     """Return what the poolings of the engine are made of."""
     frustum = frustum_of(spec)
     axes = () if frustum is None else (len(tried[0].profile.cameras), *frustum.shape)
-    found = find_pools(share, tables, [each.rooms for each in tried], [each.tables for each in tried], axes)
+    cells = () if frustum is None else tuple(frustum.cells)
+    rooms, contents = [each.rooms for each in tried], [each.tables for each in tried]
+    found = find_pools(share, tables, rooms, contents, axes, cells)
     return Pools(PoolMaker(share), found)
 
 
@@ -170,8 +172,8 @@ def _table(share: Share, pools: Pools, table: Table, near: int, tried: Sequence[
         except NotPortableError as error:
             reasons.append(str(error))
             continue
-        if dtype not in DTYPES:
-            raise NotPortableError(f"table {table.name!r} of type {dtype.name}")
+        if dtype not in DTYPES or len(shape) > MOST_AXES:
+            raise NotPortableError(f"table {table.name!r} of type {dtype.name} with {len(shape)} axes")
         return share.assembler.reshape(share.assembler.cast(made, DTYPES.index(dtype)), shape)
     why = "; ".join(dict.fromkeys(reasons)) or "which follows from the calibration in no way that is known"
     raise NotPortableError(f"table {table.name!r}: {why}")

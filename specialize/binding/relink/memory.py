@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from specialize.binding.relink.assemble import Assembler, size_of
 from specialize.binding.relink.program import (
     DTYPES,
     INPUTS,
     MASKED,
+    MOST_AXES,
     POOLED,
     Home,
     Instruction,
@@ -14,6 +17,7 @@ from specialize.binding.relink.program import (
     Program,
     Slot,
 )
+from specialize.binding.relink.strides import Shape
 
 ALIGN = 64
 
@@ -43,7 +47,9 @@ def placed(assembler: Assembler, outputs: dict[str, int], cameras: int) -> tuple
         draft = assembler.drafts[number]
         constant = number in assembler.constants
         place = at[number] if constant else places[draft.base] + draft.offset
-        slots.append(Slot(draft.dtype, draft.shape, Home.CONSTANT if constant else Home.ARENA, place))
+        slots.append(
+            Slot(draft.dtype, _recorded(draft.shape), Home.CONSTANT if constant else Home.ARENA, place)
+        )
     program = Program(
         cameras=cameras,
         slots=tuple(slots),
@@ -53,6 +59,11 @@ def placed(assembler: Assembler, outputs: dict[str, int], cameras: int) -> tuple
         arena=arena,
     )
     return program, renamed
+
+
+def _recorded(shape: Shape) -> Shape:
+    """Return a shape as a slot records it: one of too many axes, which only instructions read, as a row."""
+    return shape if len(shape) <= MOST_AXES else (int(np.prod(shape, dtype=np.int64)),)
 
 
 _SLOTS = {

@@ -45,17 +45,44 @@ class PoolMaker:
         """Return (points,), the cell of every point, -1 for none."""
         if pool not in self.owners:
             assembler, share = self.share.assembler, self.share
-            cell = assembler.reshape(assembler.cast(share.draft(pool.value), INT64), (pool.points,))
-            kept = assembler.binary(
-                Binary.AND,
-                assembler.binary(Binary.GREATER_EQUAL, cell, assembler.ints([0])),
-                assembler.binary(Binary.LESS, cell, assembler.ints([pool.cells])),
-            )
+            cell, kept = self._by_coordinates(pool) if pool.digits else self._by_number(pool)
             if pool.mask is not None:
                 mask = assembler.reshape(assembler.cast(share.draft(pool.mask), BOOL), (pool.points,))
                 kept = assembler.binary(Binary.AND, kept, mask)
             self.owners[pool] = assembler.where(kept, cell, assembler.ints([-1]))
         return self.owners[pool]
+
+    def _by_number(self, pool: Pool) -> tuple[Draft, Draft]:
+        """Return the cell of every point, and whether there is such a cell."""
+        assembler = self.share.assembler
+        cell = assembler.reshape(assembler.cast(self.share.draft(pool.value), INT64), (pool.points,))
+        return cell, self._inside(cell, pool.cells)
+
+    def _by_coordinates(self, pool: Pool) -> tuple[Draft, Draft]:
+        """Return the same of points whose rows are coordinates of cells."""
+        assembler = self.share.assembler
+        whole = assembler.cast(self.share.draft(pool.value), INT64)
+        width = math.prod(whole.shape) // pool.points
+        cell = kept = None
+        for digit in pool.digits:
+            part = assembler.copy(whole, (pool.points,), (width,), digit.column)
+            inside = self._inside(part, digit.size)
+            kept = inside if kept is None else assembler.binary(Binary.AND, kept, inside)
+            if cell is not None:
+                part = assembler.binary(
+                    Binary.ADD, assembler.binary(Binary.MUL, cell, assembler.ints([digit.size])), part
+                )
+            cell = part
+        assert cell is not None and kept is not None
+        return cell, kept
+
+    def _inside(self, number: Draft, count: int) -> Draft:
+        make = self.share.assembler
+        return make.binary(
+            Binary.AND,
+            make.binary(Binary.GREATER_EQUAL, number, make.ints([0])),
+            make.binary(Binary.LESS, number, make.ints([count])),
+        )
 
     def blocks(self, pool: Pool, levels: tuple[int, ...]) -> PoolDrafts:
         """Return the points in blocks."""

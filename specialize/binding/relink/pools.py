@@ -7,6 +7,7 @@ of every point. Here that row is found in the model, and the tables are made of 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -73,21 +74,36 @@ def blocks_of(owner: Ints, cells: int, levels: Sequence[int]) -> Blocks:
     return Blocks(tuple(places), tuple(filled), listed_of(sums, cells, SIDE_BY_SIDE, len(sums)))
 
 
+@dataclass(frozen=True, slots=True)
+class Digit:
+    """One coordinate of a cell.
+
+    Attributes:
+        column: Where it stands in the row of a point.
+        size: How many values of it are inside.
+    """
+
+    column: int
+    size: int
+
+
 @dataclass(slots=True, eq=False)
 class Pool:
     """One pooling of a model: the value that says the cell of every point, and the mask of those that are kept.
 
     Attributes:
         cells: Number of cells.
-        value: The cells, in any shape.
+        value: The cells, in any shape; with `digits` the coordinates of cells, a row per point.
         mask: Which points are kept, in any shape; None if all whose cell there is are.
         axes: Sizes of the axes that points are numbered by, slowest first.
+        digits: Which coordinates a cell's number is made of, slowest first; nothing where values are numbers of cells.
     """
 
     cells: int
     value: ir.Value
     mask: ir.Value | None
     axes: tuple[int, ...]
+    digits: tuple[Digit, ...] = ()
     _made: dict[tuple[object, ...], Blocks] = field(default_factory=dict)
 
     @property
@@ -98,13 +114,19 @@ class Pool:
     @property
     def key(self) -> tuple[object, ...]:
         """Key by which poolings differ."""
-        return (self.value.name, None if self.mask is None else self.mask.name)
+        return (self.value.name, None if self.mask is None else self.mask.name, self.digits)
 
     def owner(self, share: Share, vehicle: int) -> Ints:
         """Return the cell of every point for a vehicle, -1 for none, by the graph."""
         (array,) = share.contents([self.value], vehicle)
         cell = array.reshape(-1).astype(np.int64)
         kept = (cell >= 0) & (cell < self.cells)
+        if self.digits:
+            parts = [cell.reshape(self.points, -1)[:, digit.column] for digit in self.digits]
+            kept, cell = np.ones(self.points, np.bool_), np.zeros(self.points, np.int64)
+            for digit, part in zip(self.digits, parts, strict=True):
+                kept &= (part >= 0) & (part < digit.size)
+                cell = cell * digit.size + part
         if self.mask is not None:
             (mask,) = share.contents([self.mask], vehicle)
             kept &= mask.reshape(-1) != 0
@@ -128,6 +150,7 @@ def find_pools(
     rooms: Sequence[Mapping[str, Room]],
     contents: Sequence[Mapping[str, Array]],
     axes: tuple[int, ...],
+    counts: tuple[int, ...] = (),
 ) -> dict[str, list[Pool]]:
     """Return by site what says the cells of its points; few of them, and most often one.
 
@@ -137,6 +160,7 @@ def find_pools(
         rooms: Per vehicle the rooms of its tables, by site; those of the engine first.
         contents: Per vehicle its tables.
         axes: Cameras, depths, rows and columns of the points; nothing if they are not known.
+        counts: Cells along x, y and z; nothing if they are not known.
     """
     found = {}
     for site, room in rooms[0].items():
@@ -144,17 +168,19 @@ def find_pools(
         members = members_of(tables, site, len(levels)) if levels else None
         if members is None:
             continue
-        counts = {
+        numbers = {
             vehicle: members.counts(each)
             for vehicle, each in enumerate(contents)
             if len(levels_of(rooms[vehicle].get(site)))
             == len(levels)  # with more, not all of its tables are here
         }
-        found[site] = list(_pools(share, counts, axes))
+        found[site] = list(_numbered(share, numbers, axes)) or list(
+            _with_coordinates(share, numbers, axes, counts)
+        )
     return found
 
 
-def _pools(share: Share, counts: Mapping[int, Ints], axes: tuple[int, ...]) -> Iterator[Pool]:
+def _numbered(share: Share, counts: Mapping[int, Ints], axes: tuple[int, ...]) -> Iterator[Pool]:
     """Yield the values that put as many points into each cell as the tables of every vehicle do."""
     least, cells = int(counts[0].sum()), len(counts[0])
     for value in share.of_kind("i"):
@@ -164,13 +190,36 @@ def _pools(share: Share, counts: Mapping[int, Ints], axes: tuple[int, ...]) -> I
         masks = [mask for mask in share.of_kind("b") if math.prod(dims(mask)) == size]
         for mask in (None, *masks):
             pool = Pool(cells, value, mask, axes or _axes(share, size))
-            if all(_agrees(pool.owner(share, vehicle), own) for vehicle, own in counts.items()):
+            if _agrees(share, pool, counts):
                 yield pool
                 break
 
 
-def _agrees(owner: Ints, counts: Ints) -> bool:
-    return np.array_equal(np.bincount(owner[owner >= 0], minlength=len(counts)), counts)
+def _with_coordinates(
+    share: Share, counts: Mapping[int, Ints], axes: tuple[int, ...], sizes: tuple[int, ...]
+) -> Iterator[Pool]:
+    """Yield likewise the values whose rows are coordinates of cells, for models that number kept points alone."""
+    cells, points = len(counts[0]), math.prod(axes)
+    if not axes or math.prod(sizes) != cells:
+        return
+    for value in share.of_kind("i"):
+        shape = dims(value)
+        if len(shape) < 2 or shape[-1] < len(sizes) or math.prod(shape[:-1]) != points:
+            continue
+        for order in itertools.permutations(range(len(sizes))):
+            pool = Pool(cells, value, None, axes, tuple(Digit(axis, sizes[axis]) for axis in order))
+            if _agrees(share, pool, counts):
+                yield pool
+                break
+
+
+def _agrees(share: Share, pool: Pool, counts: Mapping[int, Ints]) -> bool:
+    """Return whether every cell has as many points as in the tables of every vehicle."""
+    for vehicle, own in counts.items():
+        owner = pool.owner(share, vehicle)
+        if not np.array_equal(np.bincount(owner[owner >= 0], minlength=len(own)), own):
+            return False
+    return True
 
 
 def _axes(share: Share, size: int) -> tuple[int, ...]:

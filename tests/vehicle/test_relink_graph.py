@@ -23,10 +23,10 @@ from tests.vehicle.linking import vehicles
 from tests.vehicle.test_borderline import on_the_border
 
 
-@pytest.fixture(scope="module", params=["tables", "padded"])
-def folder(request: pytest.FixtureRequest, builds: Mapping[str, Path]) -> Path:
-    """Return a build in mode tables, in both layouts."""
-    return builds[request.param]
+@pytest.fixture(scope="module", params=["tables", "padded", "pooled"])
+def folder(request: pytest.FixtureRequest, builds: Mapping[str, Path], pooled: Path) -> Path:
+    """Return a build in mode tables, in both layouts, and of a model that pools."""
+    return pooled if request.param == "pooled" else builds[request.param]
 
 
 @pytest.fixture(scope="module")

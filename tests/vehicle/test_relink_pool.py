@@ -161,7 +161,7 @@ def test_the_tool_writes_the_bytes_of_the_command(
     tool, car, own = tmp_path / "guard", tmp_path / "car", tmp_path / "own.safetensors"
     run_here(capsys, "vehicle", "tool", "-o", tool)
     exported = run_here(capsys, "vehicle", "export", pooled, "-o", car)
-    assert "no relink.onnx" in exported.err + exported.out
+    assert exported.code == 0 and (car / "relink.onnx").is_file()
     narrow = tmp_path / "narrow.yaml"
     narrow.write_text(dump_profile(refocused(1.5)))
     for calib in (CAR42, CAR43, narrow):

@@ -225,7 +225,7 @@ READERS: dict[str, Reader] = {
     "checkpoint": Reader(_checkpoint, "bytes", _checkpoints),
     "contract": Reader(built.contract, "bytes", lambda: built.seeds("contract.bin", "contract of lenses")),
     "today": Reader(built.today, "bytes", built.todays),
-    "relink": Reader(built.relink, "bytes", lambda: built.seeds("relink.bin")),
+    "relink": Reader(built.relink, "bytes", lambda: built.seeds("relink.bin", "bevpool.bin")),
     "golden": Reader(built.golden, "bytes", built.goldens),
     "envelope": Reader(built.envelope, "bytes", lambda: built.seeds("envelope.npz")),
     "measured": Reader(built.measured, "text", built.figures),

@@ -39,6 +39,7 @@ from specialize.vehicle.guard import Guard
 from specialize.vehicle.packing import pack
 from specialize.vehicle.selftesting import selftest
 from specialize.vehicle.words import LENS_BYTES, REFERENCES
+from tests.end_to_end.tiny_kept import write_kept
 from tests.end_to_end.tiny_model import write_tiny
 
 TOLERANCE = "rotation=0.5deg,translation=3cm,focal=0.5%,principal_point=2px"
@@ -59,7 +60,9 @@ def _builds() -> dict[str, Mapping[str, bytes]]:
             for mode, extra in OPTIONS.items():
                 request = {"calib": calib, "model": model, "mode": mode, "output": folder / mode, "frames": 1}
                 compile_model(BuildRequest(**(request | dict(extra))))  # type: ignore[arg-type]
-        return {mode: _files(folder / mode) for mode in OPTIONS}
+            request = {"calib": calib, "mode": "tables", "output": folder / "pooled", "frames": 1}
+            compile_model(BuildRequest(**request, model=str(write_kept(folder / "lift"))))  # type: ignore[arg-type]
+        return {mode: _files(folder / mode) for mode in (*OPTIONS, "pooled")}
 
 
 def _files(folder: Path) -> Mapping[str, bytes]:

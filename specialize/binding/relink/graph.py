@@ -2,12 +2,12 @@
 
 Every instruction becomes operators of single elements in the same order, so that a runtime has no sum to reorder and
 nothing to fuse: a product of matrices is slices, products and sums of two. Rows are found with a TopK of fixed size,
-and a query's places with a CumSum; there is no NonZero, and every shape is a number.
+and a query's places with a CumSum; points are sorted by one TopK. There is no NonZero, and every shape is a number.
 """
 
 from __future__ import annotations
 
-import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -15,8 +15,10 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.binding.relink.assemble import INT64, Array, Assembler, Draft, NotPortableError
+from specialize.binding.relink.graph_rows import pairs_of, places_of
+from specialize.binding.relink.graph_sorting import Sorted, inverse, sort
 from specialize.binding.relink.nodes import cast, const, graph_of, ints, op, shaped, sliced, typed
-from specialize.binding.relink.program import DTYPES, INPUTS, Binary, Op, Reduce, Unary
+from specialize.binding.relink.program import DTYPES, INPUTS, Binary, Reduce, Unary
 from specialize.binding.relink.strides import Shape, contiguous
 
 FITS = "fits"
@@ -27,10 +29,6 @@ _BINARY = {
     Binary.ADD: "Add", Binary.SUB: "Sub", Binary.MUL: "Mul", Binary.DIV: "Div", Binary.MOD: "Mod",
     Binary.GREATER: "Greater", Binary.LESS: "Less", Binary.GREATER_EQUAL: "GreaterOrEqual",
     Binary.LESS_EQUAL: "LessOrEqual", Binary.EQUAL: "Equal", Binary.AND: "And", Binary.OR: "Or",
-}  # fmt: skip
-_NO_GRAPH = {
-    Op.INVERSE: "an inverse of matrices", Op.COUNT: "points counted by cell", Op.CUT: "points sorted by cell",
-    Op.LIST: "points listed by cell",
 }  # fmt: skip
 _UNARY = {Unary.NOT: "Not", Unary.NEG: "Neg", Unary.ABS: "Abs", Unary.SQRT: "Sqrt", Unary.FLOOR: "Floor"}
 
@@ -47,6 +45,7 @@ class Recorder(Assembler):
     values: dict[int, ir.Value] = field(default_factory=dict)
     lost: str = ""
     _fitting: list[ir.Value] = field(default_factory=list)
+    _by_cell: dict[tuple[int, int], Sorted] = field(default_factory=dict)
 
     def model(self, outputs: dict[str, int]) -> ir.Model:
         """Return a graph with some arrays as outputs, and whether the calibration fits.
@@ -133,17 +132,67 @@ class Recorder(Assembler):
     def rows(self, mask: Draft, lengths: Sequence[int]) -> Draft:
         """As the assembler."""
         draft = Assembler.rows(self, mask, lengths)
-        return self._keep(draft, [mask], lambda: self._rows_of(mask, lengths))
+
+        def pairs() -> ir.Value:
+            found, wanted = pairs_of(self._value(mask), mask.shape[0], mask.shape[1], lengths)
+            self._require(wanted, np.array(lengths, np.int64))
+            return found
+
+        return self._keep(draft, [mask], pairs)
 
     def back(self, mask: Draft, lengths: Sequence[int], fan_in: int) -> Draft:
         """As the assembler."""
         draft = Assembler.back(self, mask, lengths, fan_in)
-        return self._keep(draft, [mask], lambda: self._back_of(mask, lengths, fan_in))
 
-    def _emit(self, kind: Op, words: Sequence[int]) -> None:
-        """As the assembler; some operators have no graph."""
-        self.lost = self.lost or _NO_GRAPH.get(kind, "")
-        Assembler._emit(self, kind, words)
+        def places() -> ir.Value:
+            found, wanted = places_of(self._value(mask), mask.shape[0], mask.shape[1], lengths, fan_in)
+            self._require(wanted, np.array(fan_in, np.int64))
+            return found
+
+        return self._keep(draft, [mask], places)
+
+    def inverse(self, a: Draft) -> Draft:
+        """As the assembler."""
+        draft = Assembler.inverse(self, a)
+        return self._keep(
+            draft, [a], lambda: shaped(inverse(self._value(a), math.prod(a.shape) // 16), a.shape)
+        )
+
+    def count(self, a: Draft, cells: int, most: int) -> Draft:
+        """As the assembler."""
+        draft = Assembler.count(self, a, cells, most)
+
+        def counts() -> ir.Value:
+            whole = self._sorted(a, cells).counts
+            own = sliced(whole, (cells + 1,), [(0, cells, 1)])
+            self._require(own, np.array(most, np.int64))
+            return own
+
+        return self._keep(draft, [a], counts)
+
+    def cut(self, a: Draft, cells: int, blocks: int, size: int) -> Draft:
+        """As the assembler."""
+        draft = Assembler.cut(self, a, cells, blocks, size)
+
+        def places() -> ir.Value:
+            put, needed = self._sorted(a, cells).cut(blocks, size)
+            self._require(needed, np.array(blocks, np.int64))
+            return shaped(put, draft.shape)
+
+        return self._keep(draft, [a], places)
+
+    def listed(self, a: Draft, cells: int, width: int, spare: int) -> Draft:
+        """As the assembler."""
+        draft = Assembler.listed(self, a, cells, width, spare)
+        return self._keep(
+            draft, [a], lambda: shaped(self._sorted(a, cells).listed(width, spare), draft.shape)
+        )
+
+    def _sorted(self, a: Draft, cells: int) -> Sorted:
+        if (a.number, cells) not in self._by_cell:
+            row, size = shaped(self._value(a), (-1,)), math.prod(a.shape)
+            self._by_cell[a.number, cells] = sort(row, size, cells)
+        return self._by_cell[a.number, cells]
 
     # ---- Operators ---------------------------------------------------------------------------------------------
 
@@ -213,53 +262,6 @@ class Recorder(Assembler):
                 other = op("Greater" if function is Reduce.MAX else "Less", part, total)
                 total = op("Where", other, part, total)
         return total
-
-    def _rows_of(self, mask: Draft, lengths: Sequence[int]) -> ir.Value:
-        """Return the pairs of a mask: the queries of each camera ascending, then the last again."""
-        cameras, queries = mask.shape
-        whole = self._value(mask)
-        wanted = op("ReduceSum", cast(whole, INT64), ints([1]), keepdims=0)
-        self._require(wanted, np.array(lengths, np.int64))
-        most = min(max(lengths), queries)
-        descending = const(np.arange(queries, 0, -1, dtype=np.float32)[None])
-        key = op("Where", whole, descending, const(np.zeros((), np.float32)))
-        best = op("TopK", key, ints([most]), outputs=2, axis=1, largest=1, sorted=1)
-        ascending = const(np.arange(queries, dtype=np.float32)[None])
-        seen = op("Where", whole, ascending, const(np.zeros((), np.float32)))
-        last = op("ReduceMax", seen, axes=[1], keepdims=1)
-        count = const(np.array(queries, np.float32))
-        there = op("Greater", best, const(np.zeros((), np.float32)))
-        chosen = op("Where", there, op("Sub", count, best), last)
-        first = const(np.arange(cameras, dtype=np.int64)[:, None] * queries)
-        parts = []
-        for camera, length in enumerate(lengths):
-            start = sliced(first, (cameras, 1), [(camera, camera + 1, 1), (0, 1, 1)])
-            for values, width in ((chosen, min(length, most)), (last, length - min(length, most))):
-                if width:
-                    place = [(camera, camera + 1, 1), (0, width if values is chosen else 1, 1)]
-                    part = sliced(values, (cameras, most if values is chosen else 1), place)
-                    wide = op("Expand", part, ints([1, width]))
-                    parts.append(shaped(op("Add", cast(wide, INT64), start), (width,)))
-        return op("Concat", *parts, axis=0)
-
-    def _back_of(self, mask: Draft, lengths: Sequence[int], fan_in: int) -> ir.Value:
-        """Return (Q, fan-in), the places of each query's rows in the order of cameras, then the place of zeros."""
-        cameras, queries = mask.shape
-        whole = op("Transpose", self._value(mask), perm=[1, 0])  # (Q, N)
-        counts = cast(whole, INT64)
-        self._require(op("ReduceSum", counts, ints([1]), keepdims=0), np.array(fan_in, np.int64))
-        starts = np.array([0, *itertools.accumulate(lengths)][:-1], np.int64) - 1
-        place = op("Add", op("CumSum", counts, const(np.array(0, np.int64))), const(starts))
-        descending = const(np.arange(cameras, 0, -1, dtype=np.float32)[None])
-        zero = const(np.zeros((), np.float32))
-        key, most = op("Where", whole, descending, zero), min(fan_in, cameras)
-        best = op("TopK", key, ints([most]), outputs=2, axis=1, largest=1, sorted=1)
-        index = best.producer().outputs[1]  # type: ignore[union-attr]
-        spare = const(np.array(sum(lengths), np.int64))
-        found = op("Where", op("Greater", best, zero), op("GatherElements", place, index, axis=1), spare)
-        if most == fan_in:
-            return found
-        return op("Concat", found, op("Expand", spare, ints([queries, fan_in - most])), axis=1)
 
     def _require(self, wanted: ir.Value, kept: Array) -> None:
         """Note that a calibration fits only if nothing is more than what there is room for."""

@@ -13,7 +13,7 @@ from specialize.binding.relink.program import DTYPES
 OPSET, IR_VERSION = 17, 10
 
 
-def op(kind: str, *inputs: ir.Value, outputs: int = 1, **attributes: int | list[int]) -> ir.Value:
+def op(kind: str, *inputs: ir.Value, outputs: int = 1, **attributes: int | str | list[int]) -> ir.Value:
     """Return the first output of a new node."""
     return ir.node(kind, list(inputs), attributes=attributes, num_outputs=outputs).outputs[0]
 

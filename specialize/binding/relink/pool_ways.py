@@ -63,6 +63,7 @@ class PoolMaker:
         assembler = self.share.assembler
         whole = assembler.cast(self.share.draft(pool.value), INT64)
         width = math.prod(whole.shape) // pool.points
+        whole = assembler.reshape(whole, (pool.points, width))
         cell = kept = None
         for digit in pool.digits:
             part = assembler.copy(whole, (pool.points,), (width,), digit.column)

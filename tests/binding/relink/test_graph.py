@@ -169,8 +169,32 @@ def test_a_camera_without_a_place() -> None:
 
 
 def test_what_no_graph_has_is_said() -> None:
-    """An inverse of matrices chooses pivots by their content."""
+    """A sum of many elements is too long to be written out."""
     made = started()
-    doubled = made.binary(Binary.ADD, made.inverse(made.drafts[0]), made.drafts[0])
-    with pytest.raises(NotPortableError, match="an inverse of matrices"):
+    both = made.concat([made.reshape(made.drafts[number], (48,)) for number in (0, 1)], 0)
+    long = made.reduce(Reduce.SUM, both, 0)
+    doubled = made.binary(Binary.ADD, long, long)
+    with pytest.raises(NotPortableError, match="a reduction of 96 elements"):
         made.model({"t": doubled.number})
+
+
+def test_inverses() -> None:
+    """Pivots are chosen by content, the first of equals; what has no inverse gives the same bits of nonsense."""
+    made = started()
+    assert all(agree(made, [made.inverse(made.drafts[number]) for number in range(4)], seeds=8))
+    made = started()
+    whole = made.unary(Unary.FLOOR, made.binary(Binary.MUL, made.drafts[0], made.constant(np.full((), 2.0))))
+    tied = made.binary(Binary.ADD, whole, made.constant(np.eye(4)[::-1] * 0.25))
+    assert all(agree(made, [made.inverse(tied)], seeds=8))
+
+
+@pytest.mark.parametrize("most", [12, 40])
+def test_points_by_cell(most: int) -> None:
+    """Counted, sorted into blocks and listed as the program does, or refused as it refuses."""
+    made = started()
+    real = made.binary(Binary.MUL, made.reshape(made.drafts[0], (48,)), made.constant(np.full((), 3.0)))
+    cells = made.concat([made.cast(real, INT64), made.ints([0, 5, -1, 6, 2, 2, 2])], 0)
+    own = made.copy(cells, (7,), (1,), 48)
+    results = [made.count(cells, 6, most), made.listed(own, 6, 3, 99)]
+    results += [made.cut(cells, 6, blocks, 4) for blocks in (11, 12)]
+    assert set(agree(made, results, seeds=12)) == {False, True}

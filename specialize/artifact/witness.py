@@ -105,6 +105,7 @@ class Witness(Record, frozen=True, kw_only=True):
         grids: Visible sets.
         sites: Rows and sums of the specialized graph.
         frustum: The pooling of lifted points; null if the sidecar has none.
+        other_frustums: The poolings of the same points into other grids of cells.
         envelope: The search at the edge of the tolerance; null outside that mode.
         tables: What each table was compared with, by name; empty outside that mode.
         not_witnessed: What could not be compared, and why.
@@ -114,6 +115,7 @@ class Witness(Record, frozen=True, kw_only=True):
     grids: tuple[WitnessedGrid, ...] = ()
     sites: tuple[WitnessedSite, ...] = ()
     frustum: WitnessedFrustum | None = None
+    other_frustums: tuple[WitnessedFrustum, ...] = ()
     envelope: WitnessedEnvelope | None = None
     tables: dict[str, str] = {}
     not_witnessed: tuple[str, ...] = ()
@@ -128,7 +130,8 @@ class Witness(Record, frozen=True, kw_only=True):
             rounding = f" ({doubtful:,} within rounding of a border)" if doubtful else ""
             said.append(f"{pairs:,} pairs agree{rounding}")
         if self.frustum is not None:
-            said.append(f"{self.frustum.kept:,} of {self.frustum.points:,} lifted points agree")
+            others = f" in {len(self.other_frustums) + 1} grids" if self.other_frustums else ""
+            said.append(f"{self.frustum.kept:,} of {self.frustum.points:,} lifted points agree{others}")
         if self.inputs:
             largest = max(each.deviation for each in self.inputs)
             said.append(f"calibration within {largest:.0e}")

@@ -27,7 +27,7 @@ from specialize.binding.table_program import (
     table_options,
 )
 from specialize.binding.witnessed.disagreement import disagree
-from specialize.binding.witnessed.frustum import Compared, compare_frustum
+from specialize.binding.witnessed.frustum import Compared, compare_frustums
 from specialize.binding.witnessed.geometry import compare_inputs
 from specialize.binding.witnessed.pools import learn_pools, require_bevpool, require_pools
 from specialize.binding.witnessed.tables import Recipe, TablesWitness, compare_folded
@@ -139,11 +139,10 @@ class Program:
         recipe = self.witness(rigs[0], contents).learn()
         for (_, table), rig in zip(others, rigs[1:], strict=True):
             recipe = self.witness(rig, table).narrow(recipe)
-        pooled = self.pooled(profile, rigs[0], contents)
-        if isinstance(pooled, Compared):
-            order = pooled.record.order
-            pools = learn_pools(self.tables, dict(self.packing.rooms), self.spec, rigs[0], contents, order)
-            recipe = dataclasses.replace(recipe, order=order, pools=pools)
+        orders = self.orders(self.pooled(profile, rigs[0], contents))
+        if any(orders):
+            pools = learn_pools(self.tables, dict(self.packing.rooms), self.spec, rigs[0], contents, orders)
+            recipe = dataclasses.replace(recipe, order="; ".join(orders), pools=pools)
         if self.bevpool is not None:
             require_bevpool(linked(self.bevpool, profile, self.cameras), self.spec, rigs[0])
         return dataclasses.replace(self, recipe=recipe)
@@ -160,29 +159,37 @@ class Program:
         compare_inputs(self.spec, [fed], [rig])
         witness = self.witness(rig, contents)
         witness.require(self.recipe)
-        pooled = None if self.recipe.pools else self.pooled(profile, rig, contents)
+        pooled = () if self.recipe.pools else self.pooled(profile, rig, contents)
         how = {**witness.how, **compare_folded(self.path, self.tables, contents, fed)}
         how |= require_pools(self.recipe.pools, self.spec, rig, contents)
-        if not isinstance(pooled, Compared):
-            return how
-        if pooled.record.order != self.recipe.order:
-            disagree("tables of the pooling", f"cells in the order {self.recipe.order}", pooled.record.order)
-        read = f"sums of {pooled.record.cells:,} cells: {pooled.record.kept:,} points"
-        return how | {table.name: read for table in self.tables if pooled.reads & set(table.members)}
+        order = "; ".join(self.orders(pooled))
+        if pooled and order != self.recipe.order:
+            disagree("tables of the pooling", f"cells in the order {self.recipe.order}", order)
+        for each in pooled:
+            if isinstance(each, Compared):
+                read = f"sums of {each.record.cells:,} cells: {each.record.kept:,} points"
+                how |= {table.name: read for table in self.tables if each.reads & set(table.members)}
+        return how
+
+    def orders(self, pooled: Sequence[Compared | str]) -> list[str]:
+        """Return per grid of cells the order of its axes; empty where no pooling into it was compared."""
+        count = 0 if self.spec.frustum is None else 1 + len(self.spec.frustum.other_cells)
+        known = {each.grid: each.record.order for each in pooled if isinstance(each, Compared)}
+        return [known.get(grid, "") for grid in range(count)]
 
     def pooled(
         self, profile: CalibrationProfile, rig: Rig, contents: Mapping[str, Array]
-    ) -> Compared | str | None:
-        """Compare what the tables of a vehicle pool with the witness; return why not, or None without a frustum.
+    ) -> tuple[Compared | str, ...]:
+        """Compare what the tables of a vehicle pool with the witness, per grid of cells; say why where that cannot be.
 
         Raises:
             VerificationError: A cell is the sum of other points than land in it.
         """
         if self.spec.frustum is None:
-            return None
+            return ()
         given = {name: contents[table.name] for table in self.tables for name in table.members}
         compiled, _ = self.compile(profile)
-        return compare_frustum(compiled.model, self.spec, rig, given, "tables of the pooling")
+        return compare_frustums(compiled.model, self.spec, rig, given, "tables of the pooling")
 
     def to_json(self) -> dict[str, object]:
         """Return what the manifest keeps of it."""

@@ -22,6 +22,27 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Section of the file: immutable, rejects unknown keys."""
 
 
+class CellsSpec(Part, frozen=True, kw_only=True):
+    """A grid of cells.
+
+    Attributes:
+        cells: Number of cells along x, y and z.
+        range_m: Box of the cells: x0 y0 z0 x1 y1 z1.
+    """
+
+    cells: tuple[int, int, int]
+    range_m: tuple[float, float, float, float, float, float]
+
+    def __post_init__(self) -> None:
+        if min(self.cells) < 1 or math.prod(self.cells) > LARGEST_FRUSTUM:
+            expected = f"three numbers from 1 whose product is at most {LARGEST_FRUSTUM}"
+            raise ValueError(f"cells: expected {expected}, got {list(self.cells)}")
+        if not all(math.isfinite(number) and abs(number) < 1e6 for number in self.range_m):
+            raise ValueError("range_m: expected finite numbers below 1e6")
+        if not all(first < last for first, last in zip(self.range_m[:3], self.range_m[3:], strict=True)):
+            raise ValueError(f"range_m: expected x0 y0 z0 below x1 y1 z1, got {list(self.range_m)}")
+
+
 class FrustumSpec(Part, frozen=True, kw_only=True):
     """The points that a model lifts from every pixel of a feature map, and the cells that it adds them to.
 
@@ -35,6 +56,7 @@ class FrustumSpec(Part, frozen=True, kw_only=True):
         frame: Frame of the box.
         cut: How a coordinate in units of cells becomes a whole number: what is up to one cell below the box is in its
             first cell `toward_zero`, and outside `down`.
+        other_cells: Grids that the same points are added to as well.
     """
 
     shape: tuple[int, int, int]
@@ -45,6 +67,7 @@ class FrustumSpec(Part, frozen=True, kw_only=True):
     v_px: tuple[float, float] | None = None
     frame: Literal["lidar", "ego"] = "lidar"
     cut: Literal["toward_zero", "down"] = "toward_zero"
+    other_cells: tuple[CellsSpec, ...] = ()
 
     def __post_init__(self) -> None:
         for name, counts in (("shape", self.shape), ("cells", self.cells)):

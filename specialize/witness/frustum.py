@@ -7,6 +7,7 @@ either cell; the cells that such points may touch are not compared.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -91,6 +92,19 @@ def frustum_of(spec: Mapping[str, Any]) -> Frustum | None:
         frame=str(given.get("frame", "lidar")),
         cut=str(given.get("cut", "toward_zero")),
     )
+
+
+def frustums_of(spec: Mapping[str, Any]) -> tuple[Frustum, ...]:
+    """Return the frustum of a sidecar's plain values once for every grid that its points are added to."""
+    first = frustum_of(spec)
+    if first is None:
+        return ()
+    others = []
+    for given in spec["frustum"].get("other_cells") or ():
+        x_cells, y_cells, z_cells = map(int, given["cells"])
+        box = tuple(map(float, given["range_m"]))
+        others.append(dataclasses.replace(first, cells=(x_cells, y_cells, z_cells), range_m=box))
+    return (first, *others)
 
 
 def land(rig: Rig, sidecar: Sidecar, frustum: Frustum) -> Landing | str:

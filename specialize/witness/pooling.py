@@ -34,6 +34,7 @@ class Reading:
         cells: The table of the sums of every cell.
         rows: Tables of rows, and the axes of points that they number, slowest first.
         order: The axes that cells are numbered by, slowest first.
+        grid: Which of the frustum's grids of cells it is.
     """
 
     weights: tuple[str, ...]
@@ -41,6 +42,7 @@ class Reading:
     cells: str
     rows: tuple[tuple[str, str], ...]
     order: str
+    grid: int = 0
 
 
 def cell_of_places(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from msgspec import structs
 
-from specialize.model.parts import FrustumSpec
+from specialize.model.parts import CellsSpec, FrustumSpec
 from specialize.model.spec import ImagePrep, ModelSpec
 from tests.graphs import GraphMaker
 
@@ -16,7 +17,8 @@ CAMERAS, CHANNELS = 6, 4
 DEPTHS, ROWS, COLUMNS = 8, 6, 8
 WIDTH, HEIGHT = 800, 450
 X_CELLS, Y_CELLS = 8, 7
-RANGE_M = (-16.0, -14.0, -1000.0, 16.0, 14.0, 1000.0)
+Box = tuple[float, float, float, float, float, float]
+RANGE_M: Box = (-16.0, -14.0, -1000.0, 16.0, 14.0, 1000.0)
 SPEC = ModelSpec(
     name="tiny_lift",
     image=ImagePrep(size_px=(WIDTH, HEIGHT), scale=0.5),
@@ -37,8 +39,17 @@ def write_lift(folder: Path, order: str = "yx", second: tuple[int, int] | None =
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "lift.onnx"
     onnx.save(lift_model(order, second), path)
-    path.with_suffix(".model.yaml").write_text(SPEC.to_text())
+    path.with_suffix(".model.yaml").write_text(spec_of(second).to_text())
     return path
+
+
+def spec_of(second: tuple[int, int] | None, range_m: Box = RANGE_M) -> ModelSpec:
+    """Return the sidecar of a model that adds its points to a second number of cells as well, in a box."""
+    assert SPEC.frustum is not None
+    if second in (None, (X_CELLS, Y_CELLS)):
+        return SPEC
+    other = CellsSpec(cells=(*second, 1), range_m=range_m)
+    return structs.replace(SPEC, frustum=structs.replace(SPEC.frustum, other_cells=(other,)))
 
 
 def lift_model(order: str = "yx", second: tuple[int, int] | None = None) -> onnx.ModelProto:

@@ -24,7 +24,7 @@ from specialize.calibration.dump import dump_profile
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.compiler.build import build as build_model
-from specialize.errors import StaleError
+from specialize.errors import StaleError, VerificationError
 from specialize.request import BuildRequest
 from specialize.vehicle.words import Reason
 from tests import shared_files
@@ -34,11 +34,13 @@ from tests.end_to_end.tiny_lift import (
     CHANNELS,
     COLUMNS,
     DEPTHS,
+    RANGE_M,
     ROWS,
     SPEC,
     X_CELLS,
     Y_CELLS,
     lift_model,
+    spec_of,
     write_lift,
 )
 from tests.vehicle import compiling, linking
@@ -134,6 +136,9 @@ def test_points_that_are_pooled_twice(
     model, folder, table = write_lift(tmp_path / "model", second=second), tmp_path / "build", tmp_path / "t"
     request = {"calib": CAR42, "model": str(model), "mode": "tables", "capacity_over": (CAR43,)}
     build_model(BuildRequest(**request, output=folder, frames=1))  # type: ignore[arg-type]
+    witness = Build.open(folder).manifest.witness
+    assert witness is not None and not witness.not_witnessed
+    assert len(witness.other_frustums) == 1
     program, profile = read_link(folder / RELINK), load_profile(CAR43)
     linker = Linker(library, program)
     assert 5 < sum(compare(linker, each) for each in (profile, *vehicles(60, seed=90))) < 61
@@ -151,6 +156,20 @@ def test_points_that_are_pooled_twice(
     for got, expected, count in zip(found, wanted, (X_CELLS * Y_CELLS, second[0] * second[1]), strict=True):
         assert expected.shape == (count, CHANNELS)
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ["exact", "tables"])
+def test_a_second_grid_of_another_box_is_refused(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The witness compares every grid of cells: a box that is declared 1 m off is another model."""
+    monkeypatch.setenv("SPECIALIZE_STORE", str(tmp_path / "store"))
+    model, (x0, *rest) = write_lift(tmp_path / "model", second=(4, 5)), RANGE_M
+    wrong = spec_of((4, 5), (x0 + 1.0, *rest))  # type: ignore[arg-type]
+    model.with_suffix(".model.yaml").write_text(wrong.to_text())
+    request = {"calib": CAR42, "model": str(model), "mode": mode, "output": tmp_path / "build"}
+    with pytest.raises(VerificationError, match="cells that are not"):
+        build_model(BuildRequest(**request, frames=1))  # type: ignore[arg-type]
 
 
 def test_the_tool_writes_the_bytes_of_the_command(

@@ -26,7 +26,7 @@ from specialize.binding.relink.memory import placed
 from specialize.binding.relink.pool_ways import PoolMaker
 from specialize.binding.relink.pools import find_pools
 from specialize.binding.relink.program import DTYPES, MOST_AXES, Program
-from specialize.binding.relink.proof import Proof, frustum_of, landing_of
+from specialize.binding.relink.proof import Proof, frustum_of, frustums_of, landing_of
 from specialize.binding.relink.share import Share, share_of
 from specialize.binding.relink.way import gives
 from specialize.binding.relink.ways import Pools, ways_of
@@ -144,9 +144,10 @@ def _bevpool(share: Share, pools: Pools, spec: ModelSpec, first: Tried) -> Progr
 
 def _pools(share: Share, spec: ModelSpec, tables: Sequence[Table], tried: Sequence[Tried]) -> Pools:
     """Return what the poolings of the engine are made of."""
-    frustum = frustum_of(spec)
+    frustums = frustums_of(spec)
+    frustum = frustums[0] if frustums else None
     axes = () if frustum is None else (len(tried[0].profile.cameras), *frustum.shape)
-    cells = () if frustum is None else tuple(frustum.cells)
+    cells = [tuple(each.cells) for each in frustums]
     rooms, contents = [each.rooms for each in tried], [each.tables for each in tried]
     found = find_pools(share, tables, rooms, contents, axes, cells)
     return Pools(PoolMaker(share), found)

@@ -150,7 +150,7 @@ def find_pools(
     rooms: Sequence[Mapping[str, Room]],
     contents: Sequence[Mapping[str, Array]],
     axes: tuple[int, ...],
-    counts: tuple[int, ...] = (),
+    grids: Sequence[tuple[int, ...]] = (),
 ) -> dict[str, list[Pool]]:
     """Return by site what says the cells of its points; few of them, and most often one.
 
@@ -160,7 +160,7 @@ def find_pools(
         rooms: Per vehicle the rooms of its tables, by site; those of the engine first.
         contents: Per vehicle its tables.
         axes: Cameras, depths, rows and columns of the points; nothing if they are not known.
-        counts: Cells along x, y and z; nothing if they are not known.
+        grids: Cells along x, y and z, per grid of cells that is known.
     """
     found = {}
     for site, room in rooms[0].items():
@@ -174,9 +174,9 @@ def find_pools(
             if len(levels_of(rooms[vehicle].get(site)))
             == len(levels)  # with more, not all of its tables are here
         }
-        found[site] = list(_numbered(share, numbers, axes)) or list(
-            _with_coordinates(share, numbers, axes, counts)
-        )
+        found[site] = list(_numbered(share, numbers, axes)) or [
+            pool for sizes in grids for pool in _with_coordinates(share, numbers, axes, sizes)
+        ]
     return found
 
 

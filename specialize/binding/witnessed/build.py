@@ -9,7 +9,7 @@ import numpy as np
 from specialize.artifact.witness import Witness
 from specialize.binding.envelope_file import FILE_NAME
 from specialize.binding.modes import Binding
-from specialize.binding.witnessed.frustum import Compared, compare_frustum
+from specialize.binding.witnessed.frustum import Compared, compare_frustums
 from specialize.binding.witnessed.geometry import (
     compare_inputs,
     compare_plans,
@@ -39,12 +39,11 @@ def witness_build(
     grids = compare_plans(plans, seen)
     nothing = [np.zeros(each.surely.shape, np.bool_) for each in seen]
     outside = _leaving(request, spec, binding)
-    pooled = compare_frustum(binding.compiled.model, spec, rigs[0], binding.table)
-    not_pooled = (pooled,) if isinstance(pooled, str) else ()
+    compared = compare_frustums(binding.compiled.model, spec, rigs[0], binding.table)
+    pooled = [each for each in compared if isinstance(each, Compared)]
+    not_pooled = [each for each in compared if isinstance(each, str)]
     constants = constants_of(binding.compiled.model, binding.table)
-    covered = [
-        site for site in binding.compiled.sites if isinstance(pooled, Compared) and pooled.covers(site.where)
-    ]
+    covered = [site for site in binding.compiled.sites if any(each.covers(site.where) for each in pooled)]
     others = [site for site in binding.compiled.sites if site not in covered]
     sites, not_read = compare_sites(others, constants, seen, binding.supersets or nothing)
     no_grid = () if seen or spec.frustum else ("visible sets: the sidecar names no grid",)
@@ -53,7 +52,8 @@ def witness_build(
         inputs=inputs,
         grids=grids,
         sites=sites,
-        frustum=pooled.record if isinstance(pooled, Compared) else None,
+        frustum=pooled[0].record if pooled else None,
+        other_frustums=tuple(each.record for each in pooled[1:]),
         envelope=binding.at_the_edge,
         tables=dict(binding.tables),
         not_witnessed=(*not_fed, *no_grid, *not_read, *no_table, *outside, *not_pooled),

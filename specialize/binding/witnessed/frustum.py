@@ -7,6 +7,7 @@ does not matter.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +23,7 @@ from specialize.binding.witnessed.disagreement import MADE, disagree, sidecar_as
 from specialize.graph.pooling import Pooling, find_poolings
 from specialize.graph.shapes import dims
 from specialize.model.spec import ModelSpec
-from specialize.witness.frustum import Frustum, Landing, frustum_of, land, orders, pooled
+from specialize.witness.frustum import Frustum, Landing, frustums_of, land, orders, pooled
 from specialize.witness.rig import Rig
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
@@ -44,11 +45,13 @@ class Compared:
         record: What the manifest keeps of it.
         reads: Names of the given values that it depends on.
         made: Names of the values that it computes on the way.
+        grid: Which of the frustum's grids of cells it is.
     """
 
     record: WitnessedFrustum
     reads: frozenset[str]
     made: frozenset[str]
+    grid: int = 0
 
     def covers(self, site: str) -> bool:
         """Return whether the rows of a site are part of it, by the name of the node that the site replaced."""
@@ -65,10 +68,10 @@ class _Probe:
     compared: npt.NDArray[np.bool_]
 
 
-def compare_frustum(
+def compare_frustums(
     model: ir.Model, spec: ModelSpec, rig: Rig, given: Arrays, where: str = "pooling"
-) -> Compared | str | None:
-    """Compare the pooling of a specialized graph; return why it cannot be where it cannot, None without a frustum.
+) -> tuple[Compared | str, ...]:
+    """Compare the poolings of a specialized graph, one for each grid of the frustum; say why where one cannot be.
 
     Args:
         model: The graph.
@@ -80,26 +83,43 @@ def compare_frustum(
     Raises:
         VerificationError: A cell is the sum of other points.
     """
-    frustum = frustum_of(yaml.safe_load(spec.to_text()))
-    if frustum is None:
-        return None
+    frustums = frustums_of(yaml.safe_load(spec.to_text()))
+    return tuple(
+        dataclasses.replace(each, grid=grid) if isinstance(each, Compared) else each
+        for grid, frustum in enumerate(frustums)
+        for each in _compared(model, spec, rig, given, where, frustum)
+    )
+
+
+def _compared(
+    model: ir.Model, spec: ModelSpec, rig: Rig, given: Arrays, where: str, frustum: Frustum
+) -> list[Compared] | list[str]:
+    """Return the poolings into the cells of one frustum, or why there is none to compare."""
     landing = land(rig, sidecar_as_written(spec, len(rig.eyes)), frustum)
     if isinstance(landing, str):
-        return f"frustum: {landing}"
+        return [f"frustum: {landing}"]
     pixels = landing.cell.size // frustum.shape[0]
     fewest: tuple[int, str] | None = None
+    found: list[Compared] = []
+    results: set[ir.Node | None] = set()
     for pooling in find_poolings(model, landing.cell.size, pixels, math.prod(frustum.cells), given.keys()):
+        if not results.isdisjoint(pooling.nodes):
+            continue  # what is made of sums that were compared
         probe = _probe(landing, frustum, pooling.channels)
         for wrong, order in _trials(model, pooling, probe, given):
             if not wrong:
                 record = _record(str(pooling.result.name), landing, order)
-                return Compared(record, pooling.reads() & given.keys(), pooling.made())
+                found.append(Compared(record, pooling.reads() & given.keys(), pooling.made()))
+                results.add(pooling.result.producer())
+                break
             if fewest is None or wrong < fewest[0]:
                 fewest = (wrong, str(pooling.result.name))
+    if found:
+        return found
     if fewest is not None:
         told = f"{fewest[0]:,} cells that are not"
         disagree(f"{where} {fewest[1]}", "sums of the points that land in each cell", told, FRUSTUM_HINT)
-    return "frustum: no part of the graph only pools it"
+    return [f"frustum: no part of the graph only pools it into {' x '.join(map(str, frustum.cells))} cells"]
 
 
 def _record(where: str, landing: Landing, order: str) -> WitnessedFrustum:

@@ -7,6 +7,7 @@ then compared point by point with where the witness says that points land.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence
 
@@ -20,7 +21,7 @@ from specialize.binding.witnessed.disagreement import disagree, sidecar_as_writt
 from specialize.model.spec import ModelSpec
 from specialize.rows.capacity import SIDE_BY_SIDE
 from specialize.rows.table_input import MADE, Table
-from specialize.witness.frustum import Frustum, Landing, frustum_of, land
+from specialize.witness.frustum import Frustum, Landing, frustums_of, land
 from specialize.witness.pooling import (
     POINT_AXES,
     Reading,
@@ -37,16 +38,18 @@ Arrays = Mapping[str, npt.NDArray[np.generic]]
 WHERE = "tables of the pooling"
 
 
-def _landed(spec: ModelSpec, rig: Rig) -> tuple[Frustum, Landing] | None:
-    frustum = frustum_of(yaml.safe_load(spec.to_text()))
-    if frustum is None:
-        return None
-    landing = land(rig, sidecar_as_written(spec, len(rig.eyes)), frustum)
-    return None if isinstance(landing, str) else (frustum, landing)
+def _landed(spec: ModelSpec, rig: Rig) -> list[tuple[Frustum, Landing]]:
+    """Return the frustum and where its points land, for every grid of cells; nothing where that is not known."""
+    found = []
+    for frustum in frustums_of(yaml.safe_load(spec.to_text())):
+        landing = land(rig, sidecar_as_written(spec, len(rig.eyes)), frustum)
+        if not isinstance(landing, str):
+            found.append((frustum, landing))
+    return found
 
 
 def learn_pools(
-    tables: Sequence[Table], rooms: Needs, spec: ModelSpec, rig: Rig, contents: Arrays, order: str
+    tables: Sequence[Table], rooms: Needs, spec: ModelSpec, rig: Rig, contents: Arrays, orders: Sequence[str]
 ) -> tuple[Reading, ...]:
     """Return what the tables of poolings are; nothing if that cannot be read from them.
 
@@ -56,19 +59,21 @@ def learn_pools(
         spec: The model.
         rig: A vehicle, as the witness has it.
         contents: Its tables, by name.
-        order: Order of the axes of cells, as a run of the graph found it; empty if it is not known.
+        orders: Per grid of cells the order of its axes, as a run of the graph found it; empty if it is not known.
     """
-    landed = _landed(spec, rig) if order else None
-    if landed is None:
-        return ()
+    grids = list(zip(_landed(spec, rig), orders, strict=False))
     found = []
     for site, room in rooms.items():
         levels = levels_of(room)
         members = members_of(tables, site, len(levels)) if levels else None
         rows = [table.name for table in tables if any(_is_rows(each, site) for each in table.members)]
         if members is not None:
-            bare = Reading(members.weights, members.blocks, members.cells, (), order)
-            found += _learned(bare, rows, contents, *landed)
+            for grid, (landed, order) in enumerate(grids):
+                bare = Reading(members.weights, members.blocks, members.cells, (), order, grid)
+                read = _learned(bare, rows, contents, *landed) if order else []
+                found += read
+                if read:
+                    break
     return tuple(found)
 
 
@@ -95,7 +100,7 @@ def _learned(
         named = [(other, axes_of(each, points, sizes)) for other, each in held.items()]
         if len(named) == len(rows) and all(by for _, by in named):
             read = tuple((other, by) for other, by in named if by)
-            return [Reading(bare.weights, bare.blocks, bare.cells, read, bare.order)]
+            return [dataclasses.replace(bare, rows=read)]
     return []
 
 
@@ -105,12 +110,10 @@ def require_pools(readings: Sequence[Reading], spec: ModelSpec, rig: Rig, conten
     Raises:
         VerificationError: A point is added to another cell than it lands in, or is left out.
     """
-    landed = _landed(spec, rig) if readings else None
-    if landed is None:
-        return {}
-    frustum, landing = landed
+    landed = _landed(spec, rig) if readings else []
     how: dict[str, str] = {}
-    for reading in readings:
+    for reading in readings if landed else ():
+        frustum, landing = landed[reading.grid]
         cells = read_places(reading, contents, int(np.prod(frustum.cells)))
         if isinstance(cells, str):
             disagree(WHERE, "sums of points", cells)
@@ -139,9 +142,9 @@ def require_bevpool(arrays: Arrays, spec: ModelSpec, rig: Rig) -> None:
         VerificationError: They add a point to another cell than it lands in, or leave one out.
     """
     landed = _landed(spec, rig)
-    if landed is None:
+    if not landed:
         disagree("arrays of the pooling", "a frustum, to compare them with", "none")
-    frustum, landing = landed
+    frustum, landing = landed[0]
     read = read_arrays(arrays, landing.cell.shape, int(np.prod(frustum.cells)))
     if isinstance(read, str):
         disagree("arrays of the pooling", "points sorted by cell", read)

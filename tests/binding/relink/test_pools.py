@@ -105,14 +105,13 @@ def test_an_engine_is_proven_with_the_cells_of_its_graph(
 
     With the program's, one of whose points is in another cell, sums would differ from the original's.
     """
-    honest = proof.landing_of
+    honest = proof.landings_of
 
-    def doubtful(spec: ModelSpec, profile: CalibrationProfile) -> Landing | None:
-        landing = honest(spec, profile)
-        assert landing is not None
-        return replace(landing, doubtful=np.ones_like(landing.doubtful))
+    def doubtful(spec: ModelSpec, profile: CalibrationProfile, cells: int) -> list[Landing]:
+        (landing,) = honest(spec, profile, cells)
+        return [replace(landing, doubtful=np.ones_like(landing.doubtful))]
 
-    monkeypatch.setattr(proof, "landing_of", doubtful)
+    monkeypatch.setattr(proof, "landings_of", doubtful)
     monkeypatch.setattr(tables, "require_bevpool", lambda *_: None)  # those are wrong here, and told
     monkeypatch.setitem(numpy_twin._UNARY, Unary.FLOOR, lambda x, dtype: np.ceil(x))
     model = write_lift(tmp_path / "model")

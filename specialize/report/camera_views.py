@@ -57,7 +57,7 @@ def ground_cells(scene: Scene) -> Cells:
     side = np.arange(-END_M, END_M + 1, 1.0) * (scene.reach_m / REACH_M)
     x, y = np.meshgrid(side, side)
     points = np.stack([x.ravel(), y.ravel(), np.full(x.size, scene.ground_m)], axis=-1)
-    return Cells(points, "points of the ground, one per metre", counts_folded=False)
+    return Cells(points, "points of the ground", counts_folded=False)
 
 
 def camera_view(scene: Scene, index: int, cells: Cells, image: str = "") -> Sighted:

@@ -12,8 +12,8 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.sight import GROUND_BELOW_LIDAR_M, raw_lens
 from specialize.calibration.view import View
 from specialize.model.spec import ModelSpec
-from specialize.report.camera_views import Cells, camera_view, ground_cells
-from specialize.report.ground import Scene
+from specialize.report.camera_views import FINE_M, GRID_M, Cells, camera_view, ground_cells
+from specialize.report.ground import REACH_M, Scene
 from specialize.report.rig_top import top_cards
 from specialize.report.svg import Card, Floats
 from specialize.text.document import Column, Heading, Part, Table, table
@@ -45,7 +45,7 @@ def rig_parts(
         _frame_line(scene),
         Heading("Through the cameras"),
         _drawn(scene, cells, bool(found)),
-        PageView("legend", legend(cells, cards)),
+        PageView("legend", legend(cells, cards, scene.reach_m / REACH_M)),
         PageView("cards", ("views", cards)),
     )
 
@@ -92,18 +92,25 @@ def model_cells(scene: Scene, spec: ModelSpec) -> Cells:
         pose = scene.profile.ego_from_lidar
         points = points @ pose[:3, :3].T + pose[:3, 3]
     formula = spec.lens is not None and spec.lens.domain == "formula"
-    name = f"points of the queries of {spec.name}" if found else "points of the ground, one per metre"
+    name = f"points of the queries of {spec.name}" if found else "points of the ground"
     usual = not spec.images or len(spec.images) == len(scene.views)
     given = tuple(_given(spec, index) for index in range(len(scene.views))) if usual else ()
     return Cells(points, name, formula, given)
 
 
-def legend(cells: Cells, cards: Sequence[Card]) -> tuple[tuple[str, str], ...]:
-    """Return classes of what the pictures of cameras hold, with their meaning."""
+def legend(cells: Cells, cards: Sequence[Card], stretch: float) -> tuple[tuple[str, str], ...]:
+    """Return classes of what the pictures of cameras hold, with their meaning.
+
+    Args:
+        cells: The points.
+        cards: The pictures.
+        stretch: How many times as far as usual the ground is drawn.
+    """
+    wide, fine = three(GRID_M * stretch), three(FINE_M * stretch)
     drawn = {shape.kind for card in cards for shape in card.picture.shapes}
     meanings = {
         "horizon": "horizon, with headings",
-        "grid": "ground: a line per 10 m, near the vehicle per 2 m",
+        "grid": f"ground: a line per {wide} m, near the vehicle per {fine} m",
         "query": cells.name,
         "ghost": "beyond the limit of the lens, folded back into the image by its formula",
         "given": "what the model is given of the image",

@@ -64,7 +64,7 @@ def field_picture(scene: Scene) -> Picture:
         fields.append(Shape("field", path, view.camera.name))
     rings, marks = _rings(paper, scene.reach_m, scene.reach_m)
     starts = [view.centre_m[:2] for view in scene.views]
-    labels = _labels(scene, paper, starts, [each * scene.reach_m for each in _IN_FIELD])
+    labels = _labels(scene, paper, starts, [each * scene.reach_m for each in _IN_FIELD], marks)
     arrows, ends = _arrows(paper, scene.reach_m / 7)
     places = Shape("place", "".join(circle(paper.at(at), 3) for at in starts))
     said = f"Top view of {_many(scene)}: what each sees of the ground within {three(scene.reach_m)} m"
@@ -96,7 +96,7 @@ def close_picture(scene: Scene) -> Picture:
         shapes.append(Shape("edge", edges))
     shapes.append(Shape("place", "".join(circle(paper.at(at), 3.5) for at in places)))
     arrows, ends = _arrows(paper, half / 5)
-    labels = _labels(scene, paper, places, [each * length for each in _AT_END])
+    labels = _labels(scene, paper, places, [each * length for each in _AT_END], marks)
     lidar, named = _lidar(scene, paper)
     said = f"Top view of {_many(scene)}: where each is and looks"
     return Picture(said, SIDE, SIDE, (*shapes, *arrows, *lidar), (*marks, *labels, *ends, *named), kind="top")
@@ -161,9 +161,13 @@ def _lidar(scene: Scene, paper: Paper) -> tuple[list[Shape], list[Text]]:
     return [Shape("axis", cross)], [text("quiet halo", (x, y + 17), "lidar")]
 
 
-def _labels(scene: Scene, paper: Paper, starts: Iterable[Floats], reaches: Sequence[float]) -> list[Text]:
-    """Return the names of the cameras along their views, none over another."""
-    taken: list[tuple[float, float, float]] = []  # middle, and half the width
+def _labels(
+    scene: Scene, paper: Paper, starts: Iterable[Floats], reaches: Sequence[float], marks: Sequence[Text]
+) -> list[Text]:
+    """Return the names of the cameras along their views, none over another or over a mark."""
+    taken = [
+        (float(each.x), float(each.y) - 4, 3.0 * len(each.text)) for each in marks
+    ]  # middle, and half the width
     found = []
     names = short_names([view.camera.name for view in scene.views])
     for view, start, name in zip(scene.views, starts, names, strict=True):

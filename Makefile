@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-EXTRAS := zoo,formats,images,fleet,s3,openvino,browser,sign,test,dev
+EXTRAS := zoo,formats,ros,images,fleet,s3,openvino,browser,sign,test,dev
 WORKERS ?= 2
 
 # Two test processes on two cores: one thread each, or they fight for the cores.

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
+from specialize.calibration.load import load_profile
 from specialize.cli import options
-from specialize.cli.output import warn
+from specialize.cli.output import say, warn
 from specialize.cli.results import emit
 from specialize.explain.plan import write_tables
+from specialize.explain.show import Shown, write_pictures
 
 
 @click.command()
@@ -21,6 +23,7 @@ from specialize.explain.plan import write_tables
 @click.option(
     "-o", "--output", type=options.ANY_PATH, default="plan.npz", show_default=True, help="File to write."
 )
+@options.mcap_option
 @options.json_option
 def command(
     calib: Path,
@@ -29,6 +32,7 @@ def command(
     align: int,
     allow: tuple[str, ...],
     output: Path,
+    mcap: Path | None,
     as_json: bool,
 ) -> None:
     """Write tables of the queries that each camera sees.
@@ -38,4 +42,11 @@ def command(
     """
     outcome = write_tables(calib, model, output, model_spec, align, allow)
     warn(outcome.warnings)
+    if mcap is not None:
+        _write_mcap(calib, Shown(mcap=mcap, model=model, model_spec=model_spec))
     emit("plan", outcome, as_json)
+
+
+def _write_mcap(calib: Path, shown: Shown) -> None:
+    for written in write_pictures(load_profile(calib), shown):
+        say(f"written: {written}")

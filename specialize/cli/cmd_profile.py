@@ -12,7 +12,7 @@ from specialize.calibration.data_sheet import camera_from_text, data_sheet_text,
 from specialize.calibration.document import parse_document
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.formats import FORMATS
-from specialize.calibration.formats.importer import description_of, options_of, read_format
+from specialize.calibration.formats.importer import description_of, explained, options_of, read_format
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.cli import options
 from specialize.cli.output import say
@@ -58,9 +58,11 @@ def check(
     "--report", type=options.ANY_PATH, metavar="FILE", help="Also write an HTML page with pictures."
 )
 @click.option("--svg", type=options.ANY_PATH, metavar="FILE", help="Also write the top view as an SVG file.")
+@options.mcap_option
 @click.option(
     "--model",
-    help="Built-in model or ONNX file whose queries the report draws, instead of points of the ground.",
+    help="Built-in model or ONNX file whose queries are drawn in the report and the recording [default: points of the "
+    "ground].",
 )
 @options.model_spec_option
 @options.images_option
@@ -115,15 +117,17 @@ def init(vehicle: str, cameras: tuple[str, ...], lidar: str, output: Path, as_js
 @options.format_options
 @click.option("-o", "--output", type=options.ANY_PATH, required=True, help="Profile to write.")
 @options.json_option
-def import_profile(format_name: str, path: Path, given: tuple[str, ...], output: Path, as_json: bool) -> None:
+def import_profile(format_name: str, path: Path, given: tuple[str, ...], output: Path, as_json: bool) -> int:
     """Convert a calibration from another format to a profile, and check it.
 
-    `specialize profile formats FORMAT` describes a format's frames, pitfalls and options.
+    `specialize profile formats FORMAT` describes a format's frames, pitfalls and options; they are given as
+    `-O NAME=VALUE`, such as `-O lidar=lidar_top -O cameras=FRONT,LEFT,REAR -O rectified=false`. Exits 1 if no model
+    can use what was imported.
     """
     profile = read_format(format_name, path, options.pairs(given))
     write_file(output, dump_profile(profile))
     imported = Imported(format_name, path, Checked(output, profile, inspect_profile(profile)))
-    emit("profile-import", imported, as_json)
+    return emit("profile-import", imported, as_json)
 
 
 @command.command()
@@ -132,7 +136,10 @@ def import_profile(format_name: str, path: Path, given: tuple[str, ...], output:
 def formats(name: str | None, as_json: bool) -> None:
     """List the formats that can be imported, or describe one's frames, pitfalls and options."""
     chosen = [name] if name else sorted(FORMATS)
-    known = {one: Format(description=description_of(one), options=options_of(one)) for one in chosen}
+    known = {
+        one: Format(description=description_of(one), options=options_of(one), explained=explained(one))
+        for one in chosen
+    }
     emit("profile-formats", ProfileFormats(formats=known), as_json, name)
 
 

@@ -108,11 +108,22 @@ images_option = click.option(
     metavar="DIR",
     help="Draw over real images: DIR/NAME.jpg or .png per camera, or the first file in DIR/NAME/.",
 )
+mcap_option = click.option(
+    "--mcap",
+    type=ANY_PATH,
+    metavar="FILE",
+    help="Also write a recording for viewers such as Foxglove: cameras, frusta and visible cells.",
+)
 build_argument = click.argument("build_dir", metavar="BUILD", type=FOLDER)
 
 
 format_options = click.option(
-    "-O", "--option", "given", multiple=True, metavar="NAME=VALUE", help="Option of the format; repeatable."
+    "-O",
+    "--option",
+    "given",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Option of the format, as `specialize profile formats FORMAT` explains; repeatable.",
 )
 
 

@@ -14,8 +14,13 @@ from specialize.text.units import counted
 
 def import_text(imported: Imported) -> Document:
     """Return what `specialize profile import` shows."""
+    profile = imported.result.profile
+    names = () if profile is None else profile.camera_names()
+    usable = "" if imported.result.ok else ", which no model can use as it is"
+    order = f"cameras, in this order: {', '.join(names)}"
     return (
-        f"imported {imported.source} ({imported.format}) to {imported.result.path}",
+        f"imported {imported.source} ({imported.format}) to {imported.result.path}{usable}",
+        order,
         *check_text((imported.result,)),
         f"next: specialize profile show {command(Path(imported.result.path))}",
     )
@@ -50,6 +55,18 @@ def formats_text(found: ProfileFormats, name: str | None = None) -> Document:
 
 def _format_text(name: str, one: Format) -> Document:
     """Return all that is known about one format."""
-    rows = ((option, str(default) or "-") for option, default in one.options.items())
-    body = table(*words("option", "default"), rows=rows)
-    return (one.description, body, f"next: specialize profile import {name} PATH -o profile.yaml")
+    rows = ((option, _default(one, option), one.explained.get(option, "")) for option in one.options)
+    body = table(*words("option", "default", "what"), rows=rows)
+    needed = "".join(f" -O {option}=VALUE" for option in one.options if _is_required(one, option))
+    return (one.description, body, f"next: specialize profile import {name} PATH{needed} -o profile.yaml")
+
+
+def _default(one: Format, option: str) -> str:
+    default = one.options[option]
+    if isinstance(default, bool):
+        return str(default).lower()
+    return "required" if _is_required(one, option) else str(default) or "-"
+
+
+def _is_required(one: Format, option: str) -> bool:
+    return one.explained.get(option, "").rstrip(".").endswith("; required")

@@ -100,7 +100,7 @@ RESULTS: dict[str, Result] = {
     ),
     "profile-import": Result(
         "profile-import@1", f"{_SHAPES}.profiles:ProfileImport", "render_import:import_text",
-        f"{_SHAPES}.profiles:imported",
+        f"{_SHAPES}.profiles:imported", lambda found: 0 if found.result.ok else 1,
     ),
     "profile-formats": Result(
         "profile-formats@1", f"{_SHAPES}.profiles:ProfileFormats", "render_import:formats_text"

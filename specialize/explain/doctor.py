@@ -16,6 +16,7 @@ from specialize.version import VERSION
 EXTRAS = {
     "zoo": "built-in models, checkpoints",
     "formats": "import of Argoverse 2",
+    "ros": "import of ROS bags and MCAP files, export of MCAP files",
     "images": "reports over real images",
     "fleet": "several machines, stores at URLs",
     "s3": "a store at s3://",

@@ -1,4 +1,4 @@
-"""Write pictures of a calibration: a page, and the top view alone."""
+"""Write pictures of a calibration: a page, the top view alone, and a recording for viewers."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import UsageError
 from specialize.explain.plan import resolve_spec
 from specialize.files.atomic import write_file
+from specialize.model.visible import visible_sets
 from specialize.plausibility.fit import inspect_profile
 from specialize.report.photos import photos_of
 from specialize.report.profile import profile_report, profile_svg
+from specialize.report.viewer import rig_messages
+from specialize.report.viewer_file import write_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Shown:
         model: Model whose queries the page draws.
         model_spec: Its sidecar.
         images: Folder of images of the cameras.
+        mcap: Recording to write for viewers, if any.
     """
 
     report: Path | None = None
@@ -33,6 +37,7 @@ class Shown:
     model: str | None = None
     model_spec: Path | None = None
     images: Path | None = None
+    mcap: Path | None = None
 
 
 def write_pictures(profile: CalibrationProfile, shown: Shown) -> Iterator[Path]:
@@ -42,19 +47,21 @@ def write_pictures(profile: CalibrationProfile, shown: Shown) -> Iterator[Path]:
         UsageError: An option needs another one.
         InputError: An image cannot be read, or the sidecar.
     """
-    for option, value in (
-        ("--images", shown.images),
-        ("--model", shown.model),
-        ("--model-spec", shown.model_spec),
-    ):
-        if value is not None and shown.report is None:
-            raise UsageError(option, "a report to draw on", "none", "add --report FILE")
+    if shown.images is not None and shown.report is None:
+        raise UsageError("--images", "a report to draw on", "none", "add --report FILE")
+    asked = shown.model or shown.model_spec
+    if asked and shown.report is None and shown.mcap is None:
+        raise UsageError(
+            "--model", "something to draw its queries in", "none", "add --report FILE or --mcap FILE"
+        )
+    spec = resolve_spec(shown.model or "", shown.model_spec) if asked else None
     if shown.svg is not None:
         write_file(shown.svg, profile_svg(profile))
         yield shown.svg
+    if shown.mcap is not None:
+        write_messages(shown.mcap, rig_messages(profile, () if spec is None else visible_sets(spec, profile)))
+        yield shown.mcap
     if shown.report is not None:
-        asked = shown.model or shown.model_spec
-        spec = resolve_spec(shown.model or "", shown.model_spec) if asked else None
         groups = grouped(inspect_profile(profile, spec), profile.camera_names())
         findings = tuple(f"{group.text}; {group.mend}." for group in groups if group.severity != "note")
         images = {} if shown.images is None else photos_of(profile, shown.images)

@@ -79,20 +79,28 @@ def read_document_of(path: Path) -> Any:
 
 
 def read_camera_info(path: Path, rectified: bool, through_lens: bool = False) -> CameraInfo:
-    """Return one camera of a camera_info file, for its rectified or its raw image.
+    """Return one camera of a camera_info file; see `camera_info_of`."""
+    return camera_info_of(read_document_of(path), str(path), path.stem, rectified, through_lens)
+
+
+def camera_info_of(
+    document: Any, source: str, name: str, rectified: bool, through_lens: bool = False
+) -> CameraInfo:
+    """Return one camera of a camera_info's plain values, for its rectified or its raw image.
 
     Args:
-        path: The file.
+        document: The plain values.
+        source: Where they are from, for errors.
+        name: Name of the camera, if they have none.
         rectified: Whether the model's images are rectified.
         through_lens: Whether the model projects raw images through their lens instead of by their matrix.
 
     Raises:
-        InputError: The file is not a camera_info, or the camera was never calibrated.
+        InputError: They are not a camera_info, or the camera was never calibrated.
     """
-    document = read_document_of(path)
     if not is_camera_info(document):
-        raise InputError(str(path), "a camera_info with camera_matrix or K", type(document).__name__)
-    root = Node(document, str(path))
+        raise InputError(source, "a camera_info with camera_matrix or K", type(document).__name__)
+    root = Node(document, source)
     size_px = Size(_entry(root, "width").count(), _entry(root, "height").count())
     header = document.get("header") or {}
     if rectified:
@@ -106,11 +114,11 @@ def read_camera_info(path: Path, rectified: bool, through_lens: bool = False) ->
         distortion = None if through_lens else _distortion(root)
     intrinsic, size_px = _windowed(root, intrinsic, size_px)
     return CameraInfo(
-        name=str(document.get("camera_name") or path.stem),
+        name=str(document.get("camera_name") or name),
         frame=str(header.get("frame_id", "")).lstrip("/"),
         size_px=size_px,
         intrinsic=checks.pinhole_intrinsic(
-            intrinsic, f"{path}: {'projection' if rectified else 'camera'} matrix"
+            intrinsic, f"{source}: {'projection' if rectified else 'camera'} matrix"
         ),
         image_from_camera=pose,
         distortion=distortion,

@@ -18,6 +18,7 @@ class FrameTree:
     def __init__(self, source: str) -> None:
         self.source = source
         self._parents: dict[str, tuple[str, Matrix]] = {}
+        self._doubts: dict[str, InputError] = {}
 
     def add(self, parent: str, child: str, parent_from_child: Matrix) -> None:
         """Add one edge; a frame has one parent.
@@ -44,6 +45,9 @@ class FrameTree:
             if name not in self.names():
                 hint = closest(name, self.names())
                 raise InputError(self.source, "a frame with a static transform", repr(name), hint)
+        for child in self._children_between(target, source):
+            if child in self._doubts:
+                raise self._doubts[child]
         root_of_source, from_source = self._to_root(source)
         root_of_target, from_target = self._to_root(target)
         if root_of_source != root_of_target:
@@ -51,6 +55,10 @@ class FrameTree:
             hint = f"add the transform that joins them: parent {root_of_target}, child {root_of_source}"
             raise InputError(self.source, f"a chain from {source!r} to {target!r}", found, hint)
         return product(inverse(from_target), from_source)
+
+    def doubt(self, child: str, error: InputError) -> None:
+        """Raise an error as soon as a pose depends on the edge above a child."""
+        self._doubts[child.lstrip("/")] = error
 
     def names(self) -> set[str]:
         """Return all frames."""
@@ -63,6 +71,10 @@ class FrameTree:
             name, step = self._parents[name]
             pose = product(step, pose)
         return name, pose
+
+    def _children_between(self, one: str, other: str) -> set[str]:
+        """Return the frames whose edges the pose between two depends on: those above one of them alone."""
+        return self._ancestors(one) ^ self._ancestors(other)
 
     def _ancestors(self, name: str) -> set[str]:
         """Return a frame and all frames above it."""

@@ -67,6 +67,23 @@ def options_of(name: str) -> dict[str, str | int | bool]:
     return {parameter.name: parameter.default for parameter in parameters if parameter.name != "path"}
 
 
+def explained(name: str) -> dict[str, str]:
+    """Return what the options of a format mean: the arguments in the docstring of its `read`."""
+    known = options_of(name)
+    text = inspect.getdoc(import_module(FORMATS[name]).read) or ""
+    found: dict[str, str] = {}
+    last = ""
+    for line in text.partition("Args:\n")[2].splitlines():
+        option, sign, meaning = line.strip().partition(": ")
+        if line.startswith("        ") and last:  # goes on
+            found[last] += f" {line.strip()}"
+        elif sign and option in known:
+            found[option], last = meaning, option
+        else:
+            last = ""
+    return found
+
+
 def description_of(name: str) -> str:
     """Return a format's description: the docstring of its module."""
     options_of(name)

@@ -12,7 +12,8 @@ Pitfalls:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,24 +65,63 @@ def read(
         raise UsageError("ros: option lens", "rectified=false", "rectified images, which have no lens")
     documents = {file: read_document_of(file) for file in sorted(folder(path).glob("*.y*ml"))}
     tree = _tree(path, documents, transforms)
-    if not lidar:
-        hint = f"known frames: {', '.join(sorted(tree.names()))}"
-        raise UsageError("ros: option lidar", "the frame of the points", "nothing", hint)
+    require_lidar(lidar, tree, "ros")
     infos = [
         read_camera_info(file, rectified, lens)
         for file, document in documents.items()
         if is_camera_info(document)
     ]
+    wanted = Wanted(lidar, cameras, frames, vehicle_frame, vehicle or path.resolve().name)
+    return rig_of(str(path), tree, infos, wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a rig is made of camera_infos and frames by: the options that importers of ROS share.
+
+    Attributes:
+        lidar: Frame of the points.
+        cameras: Names in order, separated by commas; empty for all.
+        frames: Optical frames of cameras as `name=frame`, separated by commas.
+        vehicle_frame: The vehicle's frame, if it is in the tree.
+        vehicle: Name of the vehicle.
+    """
+
+    lidar: str
+    cameras: str
+    frames: str
+    vehicle_frame: str
+    vehicle: str
+
+
+def require_lidar(lidar: str, tree: FrameTree, name: str) -> None:
+    """Reject a missing frame of the points.
+
+    Raises:
+        UsageError: It is not given.
+    """
+    if not lidar:
+        hint = f"known frames: {', '.join(sorted(tree.names()))}"
+        raise UsageError(f"{name}: option lidar", "the frame of the points", "nothing", hint)
+
+
+def rig_of(source: str, tree: FrameTree, infos: Sequence[CameraInfo], wanted: Wanted) -> CalibrationProfile:
+    """Return the vehicle of camera_infos and the tree of their frames.
+
+    Raises:
+        InputError: Two cameras have one name, or one is missing or has no pose.
+    """
     found = {info.name: info for info in infos}
     if len(found) != len(infos):
-        raise InputError(str(path), "unique camera names", f"{len(infos)} files for {len(found)} names")
-    stated = dict(item.strip().split("=", 1) for item in frames.split(",") if "=" in item)
+        raise InputError(source, "unique camera names", f"{len(infos)} files for {len(found)} names")
+    stated = dict(item.strip().split("=", 1) for item in wanted.frames.split(",") if "=" in item)
     result = []
-    for info in in_order(found, cameras, (), str(path)).values():
-        pose = tree.between(_frame_of(info, tree, stated), lidar)
+    for info in in_order(found, wanted.cameras, (), source).values():
+        pose = tree.between(_frame_of(info, tree, stated), wanted.lidar)
         result.append(camera_of(info, product(info.image_from_camera, pose)))
-    ego = tree.between(vehicle_frame, lidar) if vehicle_frame in tree.names() else None
-    return CalibrationProfile(vehicle or path.resolve().name, tuple(result), ego)
+    known = wanted.vehicle_frame.lstrip("/") in tree.names()
+    ego = tree.between(wanted.vehicle_frame, wanted.lidar) if known else None
+    return CalibrationProfile(wanted.vehicle, tuple(result), ego)
 
 
 def camera_of(info: CameraInfo, image_from_lidar: Matrix) -> Camera:
@@ -120,12 +160,12 @@ def _tree(path: Path, documents: Mapping[Path, Any], transforms: str) -> FrameTr
     for file, document in chosen.items():
         root = Node(document, str(file))
         for node in (root.child("transforms") if isinstance(document, dict) else root).items():
-            _add(tree, node)
+            tree.add(*transform_of(node))
     return tree
 
 
-def _add(tree: FrameTree, node: Node) -> None:
-    """Add one TransformStamped to the tree."""
+def transform_of(node: Node) -> tuple[str, str, Matrix]:
+    """Return parent, child and `parent_from_child` (4, 4) of a TransformStamped."""
     node.mapping(("header", "child_frame_id", "transform"))
     pose = node.child("transform").mapping(("translation", "rotation"))
     offset, turn = pose.child("translation"), pose.child("rotation")
@@ -135,4 +175,4 @@ def _add(tree: FrameTree, node: Node) -> None:
     translation_m = np.array([offset.child(key).number() for key in "xyz"])
     rotation = rotation_from_quaternion([float(value) for value in wxyz])
     parent = node.child("header").mapping(("frame_id",), ("stamp", "seq")).child("frame_id").text()
-    tree.add(parent, node.child("child_frame_id").text(), rigid(rotation, translation_m))
+    return parent, node.child("child_frame_id").text(), rigid(rotation, translation_m)

@@ -135,10 +135,12 @@ class Format(Record, frozen=True, kw_only=True):
     Attributes:
         description: What its importer says about frames and traps.
         options: Its options with their defaults.
+        explained: What its options mean; a required one says so.
     """
 
     description: str
     options: dict[str, str | int | bool]
+    explained: dict[str, str]
 
 
 class ProfileFormats(Record, frozen=True, kw_only=True):

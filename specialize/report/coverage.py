@@ -44,7 +44,10 @@ class Place:
 
 
 def coverage_parts(
-    before: VisibilityPlan, after: VisibilityPlan, ego_from_lidar: Matrix | None
+    before: VisibilityPlan,
+    after: VisibilityPlan,
+    ego_from_lidar: Matrix | None,
+    titles: tuple[str, str] = ("Before", "Now"),
 ) -> tuple[Part, ...]:
     """Return what becomes of the cells of one grid, if that shows the ground.
 
@@ -52,6 +55,7 @@ def coverage_parts(
         before: What the first calibration sees.
         after: What the second one sees.
         ego_from_lidar: (4, 4) pose of the lidar of the second one, to name places by sides of the vehicle.
+        titles: Of both maps.
     """
     grid = before.grid
     if not {"x", "y"} <= set(grid.axes_order):
@@ -71,7 +75,7 @@ def coverage_parts(
             ego_from_lidar,
         ),
         View("legend", legend),
-        View("cards", ("top", _cards(before, old, new, (blind, single, gained), ego_from_lidar))),
+        View("cards", ("top", _cards(before, (old, new), (blind, single, gained), ego_from_lidar, titles))),
     )
 
 
@@ -123,19 +127,21 @@ def _tables(plan: VisibilityPlan, masks: dict[str, Bools], ego_from_lidar: Matri
 
 
 def _cards(
-    plan: VisibilityPlan, old: Floats, new: Floats, masks: tuple[Bools, ...], ego_from_lidar: Matrix | None
+    plan: VisibilityPlan,
+    counts: tuple[Floats, Floats],
+    masks: tuple[Bools, ...],
+    ego_from_lidar: Matrix | None,
+    titles: tuple[str, str],
 ) -> tuple[Card, ...]:
     marks = _forward(plan, ego_from_lidar)
-    changed = [
-        Shape(f"cell {kind}", cells_path(mask))
-        for kind, mask in zip(("blind", "single", "new"), masks, strict=True)
-    ]
+    kinds = zip(("blind", "single", "new"), masks, strict=True)
+    changed = [Shape(f"cell {kind}", cells_path(mask)) for kind, mask in kinds]
     how = (
         "The arrow points forward." if ego_from_lidar is not None else "In the lidar's frame, x to the right."
     )
-    return (
-        Card("Before", _map("Before: cells by the number of cameras", old, marks), (how,)),
-        Card("Now", _map("Now: cells by the number of cameras", new, [*changed, *marks]), (how,)),
+    return tuple(
+        Card(title, _map(f"{title}: cells by the number of cameras", each, [*more, *marks]), (how,))
+        for title, each, more in zip(titles, counts, ([], changed), strict=True)
     )
 
 

@@ -73,14 +73,17 @@ def diff_page(
         profiles: Both calibrations, which are drawn from above, if they are at hand.
     """
     pose = None if profiles is None else profiles[1].ego_from_lidar
-    covered = [part for pair in zip(before, after, strict=True) for part in coverage_parts(*pair, pose)]
+    titles = _titles(outcome)
+    covered = [
+        part for pair in zip(before, after, strict=True) for part in coverage_parts(*pair, pose, titles)
+    ]
     names = [camera.name for camera in outcome.delta.cameras]
     digests = zip((f"profile {vehicle}" for vehicle in outcome.vehicles), outcome.digests, strict=True)
     maps = [part for pair in zip(before, after, strict=True) for part in _map(*pair, names)]
     parts: list[Part] = [
         Heading("What moved"),
         *moved_parts(outcome),
-        *([] if profiles is None else _rigs(*profiles)),
+        *([] if profiles is None else _rigs(*profiles, titles)),
         *covered,
         *(maps or [Heading("Cells gained and lost"), _NO_MAP]),
         Heading("Digests"),
@@ -94,15 +97,21 @@ def diff_page(
     )
 
 
-def _rigs(first: CalibrationProfile, second: CalibrationProfile) -> list[Part]:
+def _titles(outcome: DriftOutcome) -> tuple[str, str]:
+    """Return what both calibrations are called: by their vehicles, if these are two."""
+    first, second = outcome.vehicles
+    return ("Before", "Now") if first == second else (first, second)
+
+
+def _rigs(first: CalibrationProfile, second: CalibrationProfile, titles: tuple[str, str]) -> list[Part]:
     """Return both rigs from above, and the lens of every camera."""
     cards = tuple(
         Card(title, field_picture(Scene.of(profile)), ("what its cameras see of the ground",))
-        for title, profile in zip(("Before", "Now"), (first, second), strict=True)
+        for title, profile in zip(titles, (first, second), strict=True)
     )
     lenses = [{camera.name: lens_text(camera) for camera in each.cameras} for each in (first, second)]
     rows = ((name, *(each.get(name, "no such camera") for each in lenses)) for name in lenses[0] | lenses[1])
-    heads = words("camera", f"lens, {first.vehicle}", f"lens, {second.vehicle}")
+    heads = words("camera", *(f"lens, {title}" for title in titles))
     return [Heading("The rigs from above"), View("cards", ("top", cards)), table(*heads, rows=rows)]
 
 

@@ -47,6 +47,14 @@ def test_two_cars_of_one_type_differ_in_queries(html: str) -> None:
         assert f"{len(change.gained)} {len(change.lost)} {change.kept:,} " in text
 
 
+def test_rigs_are_called_by_their_vehicles_if_these_differ(html: str) -> None:
+    """Two vehicles are named; one vehicle is shown before and now."""
+    text = _text(html)
+    assert "lens, car42 lens, car43" in text and "Now" not in text
+    same = _text(_page(PROFILES / "car42.yaml", PROFILES / "car42.yaml"))
+    assert "lens, Before lens, Now" in same and "No cell goes blind" in same
+
+
 def test_it_stands_alone_and_repeats(html: str) -> None:
     """Nothing is loaded from anywhere, no path is inside, and the same profiles give the same bytes."""
     assert not re.search(r"""(src|href)=["'](?!#|data:)""", html)

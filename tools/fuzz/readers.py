@@ -36,7 +36,7 @@ from specialize.text.terminal import is_plain, visible
 from specialize.witness.frustum import frustum_of
 from specialize.witness.rig import parse_rig, sidecar_of
 from tools.fuzz import readers_of_builds as built
-from tools.fuzz.rigs import read_rig, rigs
+from tools.fuzz.rigs import descriptions, read_description, read_rig, rigs
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 CORPUS = REPOSITORY / "tests" / "fuzz" / "corpus"
@@ -222,6 +222,7 @@ READERS: dict[str, Reader] = {
     "pickle": Reader(_pickled, "bytes", _infos),
     "import": Reader(_imported, "text", _calibrations),
     "rigs": Reader(read_rig, "text", rigs),
+    "description": Reader(read_description, "text", descriptions),
     "checkpoint": Reader(_checkpoint, "bytes", _checkpoints),
     "contract": Reader(built.contract, "bytes", lambda: built.seeds("contract.bin", "contract of lenses")),
     "today": Reader(built.today, "bytes", built.todays),

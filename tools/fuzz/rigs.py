@@ -48,6 +48,35 @@ def read_rig(data: bytes, folder: Path) -> object:
     raise said[0]
 
 
+def read_description(data: bytes, folder: Path) -> object:
+    """Read a file as a description of a vehicle with one camera, whose lens is there."""
+    path = folder / "robot.urdf"
+    path.write_bytes(data)
+    (folder / "A.yaml").write_text(_CAMERA_INFO)
+    return read_format("urdf", path, {"lidar": "lidar", "camera_info": "."})
+
+
+def descriptions() -> Sequence[bytes]:
+    """Return a description with a lidar and a camera."""
+    joints = "".join(
+        f'<link name="{child}"/><joint name="{child}" type="fixed"><parent link="base_link"/><child link="{child}"/>'
+        '<origin xyz="1 0 1.5" rpy="-1.57 0 -1.57"/></joint>'
+        for child in ("lidar", "A_optical_frame")
+    )
+    return [f'<robot name="van"><link name="base_link"/>{joints}</robot>'.encode()]
+
+
+_CAMERA_INFO = yaml.safe_dump(
+    {
+        "image_width": 64,
+        "image_height": 48,
+        "camera_matrix": [40, 0, 32, 0, 40, 24, 0, 0, 1],
+        "rectification_matrix": [1, 0, 0, 0, 1, 0, 0, 0, 1],
+        "projection_matrix": [40, 0, 32, 0, 0, 40, 24, 0, 0, 0, 1, 0],
+    }
+)
+
+
 def rigs() -> Sequence[bytes]:
     """Return a file of every format."""
     unit, glass = np.eye(4).tolist(), [0.0, 1.0, 0.0, 0.0, 0.0, 0.0]

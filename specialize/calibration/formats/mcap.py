@@ -24,6 +24,8 @@ from specialize.calibration.formats.ros import Wanted
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, UsageError
 
+LARGEST_RECORD = 1 << 30
+"""Bytes of a chunk beyond which it is taken for damage."""
 Decoder = Callable[[bytes], Mapping[str, Any]]
 
 
@@ -59,17 +61,23 @@ def _recording(path: Path) -> Recording:
     if not path.is_file():
         raise InputError(str(path), "an MCAP file", "a folder", "for a ROS 2 recording's folder use rosbag")
     try:
-        from mcap.reader import make_reader
+        from mcap.reader import NonSeekingReader, SeekingReader
     except ImportError:
         hint = 'pip install "specialize[ros]"'
         raise UsageError("mcap", "mcap, to read recordings", "no mcap", hint) from None
     recording, decoders = Recording(str(path)), _Decoders()
     try:
         with path.open("rb") as stream:
-            reader = make_reader(stream, validate_crcs=True)
+            reader = SeekingReader(stream, validate_crcs=True, record_size_limit=LARGEST_RECORD)
             summary = reader.get_summary()
-            topics = _topics(summary)
-            for schema, channel, message in reader.iter_messages(topics=topics):
+            topics, indexed = (
+                _topics(summary),
+                summary is not None and summary.channels and summary.chunk_indexes,
+            )
+            if not indexed:  # read from the beginning, as it was recorded: to sort it would hold all of it
+                stream.seek(0)
+                reader = NonSeekingReader(stream, validate_crcs=True, record_size_limit=LARGEST_RECORD)
+            for schema, channel, message in reader.iter_messages(topics=topics, log_time_order=bool(indexed)):
                 kind = kind_of(schema.name) if schema else ""
                 if kind:
                     values = decoders.of(schema, channel.message_encoding)(message.data)

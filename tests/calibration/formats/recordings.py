@@ -151,12 +151,13 @@ def write_mcap(
     encode: Callable[[Said], bytes] = lambda each: json.dumps(each.values).encode(),
     encoding: str = "json",
     schema: tuple[str, Callable[[str], bytes]] = ("jsonschema", lambda _: b"{}"),
+    **options: bool,
 ) -> Path:
-    """Write an MCAP file."""
+    """Write an MCAP file; `options` are those of the writer."""
     from mcap.writer import Writer
 
     with path.open("wb") as stream:
-        writer = Writer(stream)
+        writer = Writer(stream, **options)
         writer.start()
         made: dict[str, int] = {}
         for each in said:

@@ -208,6 +208,16 @@ def test_what_is_missing_is_said(kind: str, tmp_path: Path) -> None:
         _read(kind, tmp_path / "5", _made(tmp_path / "5", drive(rig)), rig, cameras="CAM_FRONTT")
 
 
+@pytest.mark.parametrize(
+    "options", [{"use_chunking": False}, {"repeat_channels": False}, {"use_summary_offsets": False}]
+)
+def test_a_file_without_an_index_is_read_from_its_beginning(options: dict[str, bool], tmp_path: Path) -> None:
+    """Writers may leave out chunks, or what a summary repeats."""
+    rig = real(OTHER)
+    path = recordings.write_mcap(tmp_path / "a.mcap", foxglove(drive(rig)), **options)
+    check(read_format("mcap", path, {"lidar": "lidar_top", "cameras": ",".join(rig.names())}), rig)
+
+
 def test_other_files_are_told_apart(tmp_path: Path) -> None:
     """An .mcap for `rosbag`, a folder for `mcap`, and a folder that is no recording name the right way."""
     path = recordings.write_mcap(tmp_path / "a.mcap", foxglove(drive(real(OTHER))))

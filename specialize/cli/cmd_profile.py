@@ -14,6 +14,7 @@ from specialize.calibration.dump import dump_profile
 from specialize.calibration.formats import FORMATS
 from specialize.calibration.formats.importer import description_of, explained, options_of, read_format
 from specialize.calibration.load import load_profile, parse_profile
+from specialize.calibration.profile import CalibrationProfile
 from specialize.cli import options
 from specialize.cli.output import say
 from specialize.cli.render_profile import check_sarif
@@ -69,11 +70,9 @@ def check(
 @options.json_option
 def show(path: Path, as_json: bool, **given: Any) -> None:
     """Show the position, heading and field of view of a vehicle's cameras, and the ground that they see."""
-    from specialize.explain.show import Shown, write_pictures
-
     profile = load_profile(path)
-    for written in write_pictures(profile, Shown(**given)):
-        say(f"written: {written}")
+    if any(value is not None for value in given.values()):
+        _write_pictures(profile, given)
     emit("profile-show", profile, as_json, path)
 
 
@@ -141,6 +140,13 @@ def formats(name: str | None, as_json: bool) -> None:
         for one in chosen
     }
     emit("profile-formats", ProfileFormats(formats=known), as_json, name)
+
+
+def _write_pictures(profile: CalibrationProfile, given: dict[str, Any]) -> None:
+    from specialize.explain.show import Shown, write_pictures
+
+    for written in write_pictures(profile, Shown(**given)):
+        say(f"written: {written}")
 
 
 def _checked(path: Path, spec: ModelSpec | None) -> Checked:

@@ -54,7 +54,7 @@ def write_original(
     bind(dense, constants)
     fold(dense)
     path = folder / "original.onnx"
-    write_graph(dense, path)
+    write_graph(dense, path, "" if original.parent == folder else "original.weights")
     return Form(path, tuple(site.replaced for site in sites), tuple(site.rows_before for site in sites))
 
 

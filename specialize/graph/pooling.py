@@ -88,15 +88,21 @@ def find_poolings(
             size = math.prod(dims(value))
             channels = size // cells
             if channels and channels * cells == size and (channels in dims(value) or channels == 1):
-                found = _above(value, points, pixels, channels, given)
-                if found is not None:
-                    yield found
+                for through in (False, True):
+                    found = _above(value, points, pixels, channels, given, through=through)
+                    if found is not None:
+                        yield found
+                        break
 
 
 def _above(
-    result: ir.Value, points: int, pixels: int, channels: int, given: Collection[str]
+    result: ir.Value, points: int, pixels: int, channels: int, given: Collection[str], *, through: bool
 ) -> Pooling | None:
-    """Return the pooling that ends in a value; None if what stands above it is none."""
+    """Return the pooling that ends in a value; None if what stands above it is none.
+
+    Sums of one part of the points may happen to have the size of all weights or features. `through` tells whether what
+    is multiplied or added up is looked through even if it has such a size.
+    """
     sizes = {points: "weights", pixels * channels: "features"}
     nodes: dict[ir.Node, None] = {}
     leaves: dict[str, ir.Value] = {}
@@ -107,7 +113,8 @@ def _above(
             continue
         node = value.producer()
         size = math.prod(dims(value)) if is_static(value) else 0
-        if size in sizes and value is not result and not _is_laid_out(node, size):
+        partial = through and node is not None and node.op_type in _SUMS | _SCALES and _is_pooling(node)
+        if size in sizes and value is not result and not partial and not _is_laid_out(node, size):
             if leaves.setdefault(sizes[size], value) is not value:
                 return None
             continue

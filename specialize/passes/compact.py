@@ -32,11 +32,12 @@ from specialize.rows.arrange import Packing
 from specialize.rows.axes import Axes
 from specialize.rows.calibration_decides import is_decided
 from specialize.rows.emit import Emitter, demanded_rows, samples_groups
-from specialize.rows.expr import Constant
+from specialize.rows.expr import Constant, Source
 from specialize.rows.gating import Gate
 from specialize.rows.lift import Lifter
 from specialize.rows.operators import EMITS, LIFTS
 from specialize.rows.ops.products import FLOPS_PER_BYTE
+from specialize.rows.ops.scatter import WRITTEN_TWICE
 from specialize.rows.prefix_sums import multiplied_out, reads_differences
 from specialize.rows.sinks import Sink, is_candidate, is_incidental, read_sink
 from specialize.rows.sum_back import CAMERAS
@@ -96,6 +97,9 @@ def _compact_at(
     sink = dataclasses.replace(sink, value=value)
     if traced and not is_decided(lifter):
         return Declined("not-of-the-calibration", "its rows are the same for every calibration")
+    either = [why for value in _sources(sink) if (why := lifter.reasons.get(value)) and _is_either(why)]
+    if either:
+        return either[0]
     if not sink.value.terms:
         return _nothing(graph, sink)
     why = None if differs else _why_not(node, sink, packing, lifter)
@@ -118,6 +122,16 @@ def _compact_at(
     replace(graph, node.outputs[0], builder.reshape(result, dims(node.outputs[0])))
     builder.drop_unread()  # products that sums in blocks have multiplied themselves
     return describe(sink, axes, emitter, remove_unused(graph, node))
+
+
+def _is_either(reason: Declined) -> bool:
+    """Return whether a tensor is a source because a place of it is written more than once."""
+    return reason.code == WRITTEN_TWICE.code
+
+
+def _sources(sink: Sink) -> list[ir.Value]:
+    """Return the tensors of the graph that a sink reads rows of, without work on them."""
+    return [term.base.value for term in sink.value.terms if isinstance(term.base, Source)]
 
 
 def _is_left(node: ir.Node, packing: Packing, dear: bool) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 
 from specialize.artifact import read_manifest
@@ -12,8 +14,11 @@ from specialize.artifact.measured import Measured, measured_path
 from specialize.bench import Subject
 from specialize.compiler import measure
 from specialize.errors import InputError
+from specialize.graph.io import read_graph
+from specialize.graph.nodes import array_of
 from tests.cli.running import CAR42, Ran, run_here
 from tests.end_to_end.tiny_model import write_tiny
+from tests.graphs import GraphMaker
 
 
 @pytest.fixture
@@ -45,6 +50,20 @@ def test_a_build_that_measures_is_the_same_build(
         assert all(part[form]["peak_bytes"] > 0 for form in ("original", "specialized"))
     again = json.loads(run(capsys, model, tmp_path / "with", "--measure", "--json").out)
     assert again["up_to_date"] and again["measured"] == measured
+
+
+def test_an_original_with_its_weights_beside_it_is_written_with_them(tmp_path: Path) -> None:
+    """It is measured in another folder than that of the weights."""
+    g = GraphMaker()
+    weights = np.eye(64, dtype=np.float32)
+    proto = g.model(y=g.op("MatMul", g.input("x", (1, 64)), g.const(weights)))
+    there, here = tmp_path / "there", tmp_path / "here"
+    for folder in (there, here):
+        folder.mkdir()
+    onnx.save_model(proto, there / "model.onnx", save_as_external_data=True, location="model.weights")
+    form = measure.write_original(there / "model.onnx", here, {}, ())
+    constants = read_graph(form.path).graph.initializers.values()
+    assert any(np.array_equal(array_of(value), weights) for value in constants)
 
 
 def test_measured_figures_stand_in_the_text_and_in_a_report_beside(

@@ -10,7 +10,7 @@ from torch import Tensor
 from tests.synthetic.attention import Style
 from tests.synthetic.others import Lift
 
-Form = Literal["masked", "ends first", "written last"]
+Form = Literal["masked", "ends first", "written last", "ends counted"]
 
 
 class Sorted(Lift):
@@ -20,7 +20,8 @@ class Sorted(Lift):
         style: Cameras, grid and channels.
         form: `masked`: points outside are dropped, ends are found by a mask, differences are concatenated; `ends
             first`: all points are sorted, those outside last, and sums that begin with zero are read at both ends of
-            every cell; `written last`: differences go to a grid with a spare cell for the points outside.
+            every cell; `written last`: differences go to a grid with a spare cell for the points outside; `ends
+            counted`: room for more intervals than there are, whose spare ones are all written to the spare cell.
         bins: Depths.
     """
 
@@ -42,10 +43,25 @@ class Sorted(Lift):
         rows, cells = rows[order].cumsum(0), cells[order]
         last = torch.ones_like(cells, dtype=torch.bool)
         last[:-1] = cells[1:] != cells[:-1]
+        if self.form == "ends counted":
+            return self._fixed_number(rows, cells, last, count)
         rows, cells = rows[last], cells[last]
         rows = torch.cat([rows[:1], rows[1:] - rows[:-1]])
         out = rows.new_zeros(count + 1, rows.shape[1])
         out[cells] = rows
+        return out[:count]
+
+    def _fixed_number(self, sums: Tensor, cells: Tensor, last: Tensor, count: int) -> Tensor:
+        """Return the differences between as many ends of intervals as there are cells, and three more."""
+        points = len(sums)
+        numbered = torch.where(last, torch.arange(points), torch.tensor(points))
+        ends = numbered.topk(count + 3, largest=False, sorted=True).values
+        used = ends < points
+        ends = ends.clamp(max=points - 1)
+        rows = sums[ends]
+        rows = torch.cat([rows[:1], rows[1:] - rows[:-1]])
+        out = sums.new_zeros(count + 1, sums.shape[1])
+        out[torch.where(used, cells[ends], torch.tensor(count))] = rows
         return out[:count]
 
     def _between_ends(self, rows: Tensor, cells: Tensor, count: int) -> Tensor:

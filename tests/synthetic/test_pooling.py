@@ -39,7 +39,7 @@ def pooled(model: torch.nn.Module, *, dynamo: bool = False) -> tuple[onnx.ModelP
     return proto, made
 
 
-@pytest.mark.parametrize("form", ["masked", "ends first", "written last"])
+@pytest.mark.parametrize("form", ["masked", "ends first", "written last", "ends counted"])
 def test_sorted_points_are_sums_over_ranges(form: Form) -> None:
     """No sort, no cumulative sum, no point outside the grid: the differences are sums of the points of each cell."""
     _, made = pooled(Sorted(STYLE, form, BINS))

@@ -24,6 +24,7 @@ Ints = npt.NDArray[np.int64]
 NOT_CONSTANT = Declined("indices-not-constant", "its indices are not constant")
 ADDRESSES_FEATURES = Declined("indices-address-features", "its indices address an axis that holds features")
 PER_FEATURE = Declined("indices-per-feature", "its indices differ between the features of a row")
+WRITTEN_TWICE = Declined("written-twice", "it writes several rows to one place")
 PARTLY = Declined("indices-cover-a-part", "its indices are for a part of the other axes")
 
 
@@ -129,18 +130,24 @@ def _scatter(
     own: Layout,
     targets: Ints,
 ) -> Combination | Declined:
-    """Return data with the rows of the updates put to, or added to, their targets."""
+    """Return data with the rows of the updates put to, or added to, their targets.
+
+    Which of several rows that are put to one place stays there is not defined: such a place is read from the scatter.
+    """
     reduction = text(node, "reduction")
     rows = lifter.axes.rows(layout)
     total = size_of(rows)
     hit = np.bincount(targets, minlength=total)
     if reduction not in ("none", "add"):
         return Declined("reduction", f"it writes with the reduction {reduction}")
-    if reduction == "none" and hit.max(initial=0) > 1:
-        return Declined("written-twice", "it writes several rows to one place")
     base = lifter.lift(inputs[0], layout)
     if reduction == "none":
         base = base.moved(RowMap.diagonal(hit == 0), rows)
+        twice = hit > 1
+        if twice.any():
+            either = lifter.source(node.outputs[0], layout, WRITTEN_TWICE.under(node.op_type))
+            base += either.moved(RowMap.diagonal(twice), rows)
+            targets = np.where(twice[targets], -1, targets)
     return base + lifter.lift(inputs[1], own).moved(RowMap.injection(targets, total), rows)
 
 

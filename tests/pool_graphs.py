@@ -87,6 +87,43 @@ def overwrite(g: Growing, rows: Tensor, cells: np.ndarray) -> Tensor | None:
     return result
 
 
+def overwrite_columns(g: Growing, rows: Tensor, cells: np.ndarray) -> Tensor | None:
+    """Columns of one or two tables overwritten by indices for all axes, added up: what is exported of `x[i, :, p]`."""
+    if len(rows.shape) != 2:
+        return None
+    width = rows.shape[1]
+    tables = g.draw(st.sampled_from([1, 2]))
+    shape = (tables, width, CELLS)
+    result = Tensor(g.values(shape, g.draw(st.sampled_from(["zeros", "numbers"]))), shape)
+    turned = g.add("Transpose", [rows.name], rows.shape[::-1], perm=[1, 0])
+    for _ in range(g.draw(st.integers(1, 3))):
+        places = g.random.choice(CELLS, g.draw(st.integers(1, CELLS)), replace=False)
+        sources = g.random.integers(0, rows.shape[0], len(places))
+        channels = np.arange(width) if g.draw(st.integers(0, 3)) else g.random.permutation(width)
+        index = np.stack(np.meshgrid(g.random.integers(0, tables, 1), channels, places, indexing="ij"), -1)[0]
+        first = g.draw(st.booleans())  # whether the channels come first
+        from_, axis = (turned, 1) if first else (rows, 0)
+        index = index if first else index.transpose(1, 0, 2)
+        part = from_ and g.add("Gather", [from_.name, g.maker.const(sources)], index.shape[:2], axis=axis)
+        made = part and g.add("ScatterND", [result.name, g.maker.const(index), part.name], shape)
+        result = made or result
+    return g.add("ReduceSum", [result.name, g.maker.const([0])], shape[1:], keepdims=0)
+
+
+def gather_everywhere(g: Growing, rows: Tensor, cells: np.ndarray) -> Tensor | None:
+    """Elements gathered for all places of two tables, masked, added up: one place for all features, or not."""
+    if len(rows.shape) != 2 or rows.shape[0] % 2:
+        return None
+    half, width = rows.shape[0] // 2, rows.shape[1]
+    stacked = g.add("Reshape", [rows.name, g.maker.const([2, half, width])], (2, half, width))
+    places = g.random.integers(0, half, (2, CELLS, width if g.draw(st.integers(0, 3)) == 0 else 1))
+    index = g.maker.const(np.broadcast_to(places, (2, CELLS, width)))
+    found = stacked and g.add("GatherElements", [stacked.name, index], (2, CELLS, width), axis=1)
+    mask = g.maker.const((g.random.random((2, CELLS, 1)) < 0.5).astype(np.float32))
+    kept = found and g.add("Mul", [found.name, mask], found.shape)
+    return kept and g.add("ReduceSum", [kept.name, g.maker.const([0])], (CELLS, width), keepdims=0)
+
+
 def _blend(g: Growing, before: Tensor, after: Tensor, mask: np.ndarray) -> Tensor | None:
     """Return one tensor where a mask is set and another elsewhere: by Where, or by products and a sum."""
     if g.draw(st.booleans()):
@@ -97,7 +134,8 @@ def _blend(g: Growing, before: Tensor, after: Tensor, mask: np.ndarray) -> Tenso
 
 
 POOLS: tuple[Callable[[Growing, Tensor, np.ndarray], Tensor | None], ...] = (
-    sort_and_subtract, sort_and_subtract, add_in_place, multiply, overwrite, overwrite,
+    sort_and_subtract, sort_and_subtract, add_in_place, multiply, overwrite, overwrite, overwrite_columns,
+    overwrite_columns, gather_everywhere,
 )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from specialize.passes.clean_up import tidy
 from specialize.passes.compact import compact
 from specialize.passes.conv_sums import restore_sums, show_sums
 from specialize.passes.demote_float64 import narrow
+from specialize.passes.look_up import look_up
 from specialize.passes.site import CompactedSite
 from specialize.passes.unscatter import unscatter
 from specialize.rows.arrange import Packing
@@ -71,6 +72,8 @@ def compact_graph(
     for gate in gates:
         model.graph.outputs.remove(gate.value)
     notes.extend(compacted)
+    if not packing.many:  # what is looked up differs between vehicles, and so does how many rows that are
+        notes.extend(look_up(model))  # volumes of cameras that overwrite each other
     notes.extend(unscatter(model))  # in-place slices of heads, which edge compilers run badly or not at all
     return Specialized(model, tuple(sites), tuple(notes))
 

@@ -10,29 +10,25 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import onnx_ir as ir
 
 from specialize.graph.axes import size_of
 from specialize.graph.declined import Declined
 from specialize.graph.nodes import array_of, node_axis, reduced_axes
-from specialize.graph.ops import SAMPLERS, VIEWS, WRITES, integer
+from specialize.graph.ops import SAMPLERS, WRITES, integer
 from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.rows.axes import Axes, Axis, Factor, Layout, aligned, row_ids, unreduced
+from specialize.rows.axes import Axes, Layout, aligned, factors_of, row_ids, unreduced
 from specialize.rows.expr import Combination
 from specialize.rows.lift import Lifter
+from specialize.rows.masked_factors import FARTHEST, masked_factors, told_apart
 from specialize.rows.ops.cumulative import summed_axis
 from specialize.rows.ops.picks import is_pick
 from specialize.rows.ops.products import sparse_matrix
+from specialize.rows.ops.scatter import whole_axes
 from specialize.rows.rowmap import RowMap
 
 WHOLE = "specialize.whole"
 """Mark, in the metadata that is not written, of a node that is to be computed for all rows."""
-
-FARTHEST = 24
-"""Nodes on the way from a sum to the mask in front of it."""
-
-TRANSPARENT = frozenset({"Mul", "Div", "And", "Where", "Cast", "Not", "Add"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +125,28 @@ def read_sink(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | Declined:
     return _read_scatter(node, _written(node) or node, axes, lifter)
 
 
+def read_moves(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | Declined:
+    """Return what the end of a chain of moves is in terms of rows, whatever is done with them."""
+    if node.op_type in SUMS:
+        return _read_sum(node, axes, lifter)
+    if node.op_type in WRITES:
+        return _read_scatter(node, node, axes, lifter)
+    layout: Layout = tuple(axes.feature(size) for size in dims(node.outputs[0]))
+    found = masked_factors(axes, node.outputs[0], layout, set())
+    for factor in factors_of(layout):
+        if factor in found:
+            for part in axes.resolve((factor,)):
+                axes.promote(part)
+    return Sink(node, layout, lifter.lift(node.outputs[0], layout))
+
+
 def _read_sum(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink | Declined:
     source, where = node.inputs[0], reduced_axes(node)
     if source is None or where is None or not is_static(source):
         return Declined("axes-not-constant", "the axes of the sum are not constant")
     whole: Layout = tuple(axes.feature(size) for size in dims(source))
     reduced = {factor for axis in where for factor in whole[axis]}
-    found = _masked_factors(axes, source, whole, reduced)
+    found = masked_factors(axes, source, whole, reduced)
     if not found or not reduced <= found:
         return Declined("no-mask", "no constant mask or index distinguishes rows of the summed axes")
     order = [f for axis in whole for f in axis if f in reduced] + [
@@ -167,7 +178,7 @@ def _read_scatter(node: ir.Node, scatter: ir.Node, axes: Axes, lifter: Lifter) -
         return Declined("indices-not-constant", "the places it writes to are not constant")
     sizes = dims(node.outputs[0])
     if scatter.op_type == "ScatterND":
-        moved = set(range(indices.shape[-1]))
+        moved = set(range(indices.shape[-1])) - set(whole_axes(indices, dims(scatter.outputs[0])).values())
     else:
         axis = node_axis(scatter, 0, len(sizes))
         moved = {axis} | {
@@ -204,93 +215,8 @@ def _read_pick(node: ir.Node, axes: Axes, lifter: Lifter) -> Sink:
 def _read_mask(node: ir.Node, mask: ir.Value, axes: Axes, lifter: Lifter) -> Sink:
     layout: Layout = tuple(axes.feature(size) for size in dims(node.outputs[0]))
     zero = np.equal(np.asarray(array_of(mask)), 0)
-    found = _told_apart(axes, zero, aligned(layout, dims(mask)), set())
+    found = told_apart(axes, zero, aligned(layout, dims(mask)), set())
     for factor in axes.flat(layout):
         if factor in found:
             axes.promote(factor)
     return Sink(node, layout, lifter.lift(node.outputs[0], layout))
-
-
-def _masked_factors(axes: Axes, value: ir.Value, layout: Layout, summed: set[Factor]) -> set[object]:
-    """Return the factors along which a known mask varies or known indices move, not far above a value."""
-    found: set[object] = set()
-    stack: list[tuple[ir.Value, Layout, int]] = [(value, layout, 0)]
-    while stack:
-        current, own, steps = stack.pop()
-        array, node = array_of(current), current.producer()
-        if array is not None:
-            found.update(_told_apart(axes, array == 0, own, summed))
-            continue
-        if node is None or steps >= FARTHEST:
-            continue
-        for source, inner in _step(axes, node, own, found):
-            stack.append((source, inner, steps + 1))
-    return {factor for factor in found if factor in axes.flat(layout)} | {
-        outer for axis in layout for outer in axis if set(axes.resolve((outer,))) <= found
-    }
-
-
-def _told_apart(axes: Axes, zero: npt.NDArray[np.bool_], layout: Layout, summed: set[Factor]) -> set[Factor]:
-    """Return the factors along which a known tensor is zero here and not there, or is zero and summed."""
-    flat = axes.flat(layout)
-    if not flat or not zero.any():
-        return set()
-    cube = zero.reshape([factor.size for factor in flat])
-    sums = axes.resolve(summed)
-    return {
-        factor for place, factor in enumerate(flat)
-        if factor in sums or (cube != cube.take([0], axis=place)).any()
-    }  # fmt: skip
-
-
-def _step(axes: Axes, node: ir.Node, layout: Layout, found: set[object]) -> list[tuple[ir.Value, Layout]]:
-    """Return the inputs of a node that a mask may come through, with their layouts."""
-    inputs = [value for value in node.inputs if value is not None]
-    if not inputs or not all(is_static(value) for value in inputs):
-        return []
-    first = inputs[0]
-    if node.op_type in TRANSPARENT:
-        return [(value, aligned(layout, dims(value))) for value in inputs]
-    if node.op_type in VIEWS:
-        grouped = axes.regroup(layout, dims(first))
-        return [] if grouped is None else [(first, grouped)]
-    if node.op_type == "Transpose" and "perm" in node.attributes:
-        perm = list(node.attributes["perm"].as_ints())
-        return [(first, tuple(layout[perm.index(axis)] for axis in range(len(perm))))]
-    if node.op_type in ("ReduceMax", "ReduceSum", "ReduceMean"):
-        return _before_reduction(axes, node, first, layout)
-    if node.op_type == "Slice":
-        pairs = zip(dims(first), layout, strict=True)
-        return [(first, tuple(axis if size_of(axis) == size else axes.feature(size) for size, axis in pairs))]
-    if node.op_type == "Expand" and len(dims(first)) <= len(layout):
-        return [(first, aligned(layout, dims(first)))]
-    if node.op_type == "Gather":
-        found.update(_gathered(axes, node, layout))
-    if is_pick(node):
-        found.update(axes.flat((layout[0], *layout[2:])))
-    return []
-
-
-def _before_reduction(
-    axes: Axes, node: ir.Node, source: ir.Value, layout: Layout
-) -> list[tuple[ir.Value, Layout]]:
-    """Return what is reduced, with its layout; what is reduced away are features."""
-    where, sizes = reduced_axes(node), dims(source)
-    if where is None:
-        return []
-    kept = iter(axis for place, axis in enumerate(layout) if len(layout) != len(sizes) or place not in where)
-    return [
-        (
-            source,
-            tuple(axes.feature(size) if place in where else next(kept) for place, size in enumerate(sizes)),
-        )
-    ]
-
-
-def _gathered(axes: Axes, node: ir.Node, layout: Layout) -> Axis:
-    """Return the factors of the axes that a gather with constant indices makes."""
-    indices, source = array_of(node.inputs[1]), node.inputs[0]
-    if indices is None or source is None or indices.ndim == 0:
-        return ()
-    start = node_axis(node, 0, len(dims(source)))
-    return tuple(factor for axis in layout[start : start + indices.ndim] for factor in axes.resolve(axis))

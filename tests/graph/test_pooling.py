@@ -17,7 +17,9 @@ def test_a_part_of_the_sums_may_be_as_large_as_all_features() -> None:
     table = np.array([[0, 8, 8, 8], [8, 1, 6, 8], [4, 8, 8, 3], [8, 5, 2, 8]])  # 8: a point that is none
     weights = g.input("weights", (DEPTHS * PIXELS,))
     features = g.input("features", (PIXELS, CHANNELS))
-    numbers = g.op("Gather", g.op("Concat", weights, g.const(np.zeros(1, np.float32)), axis=0), g.const(table))
+    numbers = g.op(
+        "Gather", g.op("Concat", weights, g.const(np.zeros(1, np.float32)), axis=0), g.const(table)
+    )
     sums = g.op("MatMul", numbers, features)
     empty = g.const(np.zeros((1, CHANNELS), np.float32))
     model = ir.from_proto(g.model(bev=g.op("Concat", sums, empty, axis=0)))

@@ -35,6 +35,7 @@ from tools.mutants.seeds_of_lifting import SEEDS_OF_LIFTING
 from tools.mutants.seeds_of_pooling import write_pooled_places
 from tools.mutants.seeds_of_rows import SEEDS_OF_ROWS
 from tools.mutants.seeds_of_tables import write_composed, write_tables_heights
+from tools.mutants.seeds_of_volumes import write_volumes
 
 CAR42 = Style(
     cameras=6,
@@ -235,6 +236,7 @@ SEEDS: dict[str, Callable[[Path], None]] = {
     "outside": _outside,
     "arithmetic": write_arithmetic,
     "pooled_places": write_pooled_places,
+    "volumes": write_volumes,
     "envelope_over": write_envelope_over,
     "envelope_truck": write_envelope_truck,
     "composed": write_composed,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import numpy.typing as npt
 import onnx_ir as ir
@@ -12,7 +14,7 @@ from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.ops import integer, text
 from specialize.graph.shape_arithmetic import PLACES_OUTSIDE, places_in
 from specialize.graph.shapes import dims
-from specialize.rows.axes import Axes, Layout, by_row, row_ids
+from specialize.rows.axes import Axes, Axis, Layout, by_row, row_ids
 from specialize.rows.expr import Combination
 from specialize.rows.lift import Lifter
 from specialize.rows.ops.sampling import emit_pixels, lift_pixels
@@ -36,10 +38,19 @@ def lift_scatter_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) 
     if not indices.size:
         return lifter.lift(data, layout)  # nothing is written
     axes, depth = lifter.axes, indices.shape[-1]
-    if not _rows_or_units(axes, layout[:depth]):
+    whole = {
+        along: axis
+        for along, axis in whole_axes(indices, dims(data)).items()
+        if axes.is_feature(layout[axis])
+    }
+    if not _rows_or_units(axes, [layout[axis] for axis in range(depth) if axis not in whole.values()]):
         return ADDRESSES_FEATURES
-    own = (*(axes.row(size) for size in indices.shape[:-1]), *layout[depth:])
-    index = _index_columns(indices, dims(data))
+    kept = [whole.get(along) for along in range(indices.ndim - 1)]
+    own = (
+        *(axes.row(indices.shape[n]) if axis is None else layout[axis] for n, axis in enumerate(kept)),
+        *layout[depth:],
+    )
+    index = _index_columns(_first_along(indices, whole), dims(data))
     if index is None:
         return PLACES_OUTSIDE
     targets = by_row(axes, own, row_ids(axes, layout)[index])
@@ -83,10 +94,19 @@ def lift_gather_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -
     if data is None or indices is None:
         return NOT_CONSTANT
     axes, depth, lead = lifter.axes, indices.shape[-1], indices.ndim - 1
-    if not _rows_or_units(axes, layout[:lead]):
+    whole = {
+        along: axis
+        for along, axis in whole_axes(indices, dims(data)).items()
+        if axes.is_feature(layout[along])
+    }
+    if not _rows_or_units(axes, [layout[along] for along in range(lead) if along not in whole]):
         return ADDRESSES_FEATURES
-    own = (*(axes.row(size) for size in dims(data)[:depth]), *layout[lead:])
-    index = _index_columns(indices, dims(data))
+    kept = {axis: layout[along] for along, axis in whole.items()}
+    own = (
+        *(kept.get(axis) or axes.row(size) for axis, size in enumerate(dims(data)[:depth])),
+        *layout[lead:],
+    )
+    index = _index_columns(_first_along(indices, whole), dims(data))
     if index is None:
         return PLACES_OUTSIDE
     value = lifter.lift(data, own)
@@ -151,7 +171,40 @@ def _scatter(
     return base + lifter.lift(inputs[1], own).moved(RowMap.injection(targets, total), rows)
 
 
-def _rows_or_units(axes: Axes, layout: Layout) -> bool:
+def whole_axes(indices: npt.NDArray[np.generic], sizes: tuple[int, ...]) -> dict[int, int]:
+    """Return the axes that indices count through from end to end, by the axis of the indices along which they do.
+
+    `x[:, places]` is exported with indices for both axes; the first are 0, 1, 2 ... whatever the place.
+
+    Args:
+        indices: Places along the first axes, (..., axes).
+        sizes: Sizes of the axes.
+    """
+    found: dict[int, int] = {}
+    for axis in range(indices.shape[-1]):
+        places = indices[..., axis]
+        along = [n for n in range(places.ndim) if places.shape[n] == sizes[axis] > 1 and n not in found]
+        for n in along:
+            own = np.arange(sizes[axis]).reshape([-1 if m == n else 1 for m in range(places.ndim)])
+            others = [other for other in range(indices.shape[-1]) if other != axis]
+            if (places == own).all() and (indices[..., others] == _first(indices, n)[..., others]).all():
+                found[n] = axis
+                break
+    return found
+
+
+def _first(indices: npt.NDArray[np.generic], along: int) -> npt.NDArray[np.generic]:
+    return indices.take([0], axis=along)
+
+
+def _first_along(indices: npt.NDArray[np.generic], whole: Mapping[int, int]) -> npt.NDArray[np.generic]:
+    """Return indices at the first place of every axis along which they only count."""
+    for along in whole:
+        indices = _first(indices, along)
+    return indices
+
+
+def _rows_or_units(axes: Axes, layout: Sequence[Axis]) -> bool:
     return all(axes.is_row(axis) or not axes.resolve(axis) for axis in layout)
 
 

@@ -12,7 +12,7 @@ from specialize.errors import InputError
 from specialize.graph import folding
 from specialize.graph.budget import VALUE_BYTES
 from specialize.graph.declined import Declined
-from specialize.graph.notes import Note, declined
+from specialize.graph.notes import Note, declined, node_name
 from specialize.graph.running import NotComputableError
 from specialize.graph.shapes import ShapeError
 from specialize.passes.bind import bind
@@ -71,11 +71,17 @@ def compact_graph(
     compacted += restored
     for gate in gates:
         model.graph.outputs.remove(gate.value)
-    notes.extend(compacted)
-    if not packing.many:  # what is looked up differs between vehicles, and so does how many rows that are
-        notes.extend(look_up(model))  # volumes of cameras that overwrite each other
+    looked_up = [] if packing.many else look_up(model)  # how many rows are looked up differs between vehicles
+    notes.extend(_still_true(compacted, model) if looked_up else compacted)
+    notes.extend(looked_up)  # volumes of cameras that overwrite each other
     notes.extend(unscatter(model))  # in-place slices of heads, which edge compilers run badly or not at all
     return Specialized(model, tuple(sites), tuple(notes))
+
+
+def _still_true(notes: Sequence[Note], model: ir.Model) -> list[Note]:
+    """Return notes without reasons for leaving nodes that are gone in the meantime."""
+    names = {node_name(node) for node in model.graph}
+    return [note for note in notes if note.verdict == "applied" or note.where in names]
 
 
 def tidied(done: Specialized) -> Specialized:

@@ -116,7 +116,12 @@ def _features(
 
 
 def _by_camera(node: ir.Node, cameras: int) -> bool:
-    return all(_axis(value, cameras) >= 0 for value in node.outputs)
+    """Return whether all results are features of N cameras; the shape of a tensor of N axes has N numbers, too."""
+    return all(_axis(value, cameras) >= 0 and not _is_integer(value) for value in node.outputs)
+
+
+def _is_integer(value: ir.Value) -> bool:
+    return value.dtype is not None and value.dtype.is_integer()
 
 
 def _axis(value: ir.Value, cameras: int) -> int:

@@ -12,6 +12,7 @@ import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from specialize.graph.shapes import dims
 from specialize.passes.pipeline import Specialized
 from specialize.rows.arrange import Packing
 from tests.graphs import (
@@ -117,6 +118,20 @@ def test_before_grid_sample_there_were_gathers(form: str, opset: int) -> None:
     style = replace(BASE, sampler="decomposed", form=form, levels=((3, 4), (2, 2)))  # type: ignore[arg-type]
     for packing in (RAGGED, PADDED):
         holds(exported(style, opset), style, packing, calibration(style, TURN_RAD))
+
+
+@pytest.mark.parametrize("form", ["zero_padded", "rebatched"])
+def test_gathers_stay_along_the_last_axis(form: str) -> None:
+    """The exporter gathers from flat images along their last axis, which runtimes do several times faster."""
+    style = replace(BASE, sampler="decomposed", form=form)  # type: ignore[arg-type]
+    for packing in (RAGGED, PADDED):
+        made = specialize_proto(
+            exported(style, 13), {"lidar2img": calibration(style, TURN_RAD)}, packing
+        ).model
+        gathers = [node for node in made.graph if node.op_type == "GatherElements"]
+        assert gathers
+        for node in gathers:
+            assert node.attributes["axis"].as_int() == len(dims(node.outputs[0])) - 1
 
 
 @pytest.mark.parametrize("style", [BASE, WRITTEN["rebatched"]], ids=["padded", "rebatched"])

@@ -85,7 +85,10 @@ def lift_pixels(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> C
 
 
 def emit_pixels(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Parts:
-    """Emit GatherElements on (everything before, pixels or places, everything after)."""
+    """Emit GatherElements on (everything before, pixels or places, everything after).
+
+    Without anything after it, the gathered axis is the last one, along which runtimes gather several times faster.
+    """
     image, places = base.operands
     assert isinstance(image, Parameter) and isinstance(places, Operand)
     shared = emitter.axes.rows(image.layout)
@@ -101,16 +104,18 @@ def emit_pixels(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Par
     model = ir.node("GatherElements", [], {"axis": 1}, num_outputs=1)
     model.outputs[0].type = base.node.outputs[0].type
 
+    behind: Layout = (after,) if after else ()
+
     def sample(picture: ir.Value, inputs: list[ir.Value], count: int) -> ir.Value:
-        shape = [size_of(before), count * size_of(rest), size_of(after)]
+        shape = [size_of(before), count * size_of(rest), *map(size_of, behind)]
         return emitter.builder.copy(model, [picture, emitter.builder.reshape(inputs[0], shape)], shape)
 
     index = emitter.regroup(emitter.operand(places, at), (before, rows, rest, after))
     result = (*before, *rows, *rest, *after)
     if at.group is not None or not shared:
-        picture = emitter.regroup(with_group(emitter, image, at, shared), (before, pixels, after))
+        picture = emitter.regroup(with_group(emitter, image, at, shared), (before, pixels, *behind))
         return Emitted(sample(picture, [index], size_of(rows)), result)
-    pictures = split_image(emitter, image, shared, (before, pixels, after))
+    pictures = split_image(emitter, image, shared, (before, pixels, *behind))
     return sample_groups(emitter, at, pictures, [(index, 1)], sample, result)
 
 

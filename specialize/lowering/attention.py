@@ -27,6 +27,7 @@ from specialize.lowering.pool import define_pools
 from specialize.lowering.rotate import READ_ROTATIONS
 from specialize.lowering.rows import SAMPLED_ROWS
 from specialize.lowering.sampling import spell_out, with_gather, with_grid_sample
+from specialize.lowering.unknown_sizes import define_unknown_sizes, has_unknown_sizes
 from specialize.lowering.vendor_conv import DEFORM_CONV_OPSET, READ_CONVS, has_convs
 from specialize.passes.clean_up import tidy
 
@@ -79,7 +80,10 @@ def runnable(model: ir.Model) -> list[Note]:
     """
     _standard_grid_samples(model)
     folding.fold(model)
-    notes = recognise_custom(model)
+    notes = []
+    if any(map(has_unknown_sizes, model.graph)) and _raise_to_grid_sample(model):
+        notes += define_unknown_sizes(model)
+    notes += recognise_custom(model)
     notes += read_plugins(model)
     unread = next((note for note in notes if note.verdict == "declined"), None)
     if unread is not None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from specialize.errors import InputError
 from specialize.rows.rowmap import RowMap
 from tests.graphs import RAGGED
 from tests.synthetic.matrix import CASES, MODES, PACKINGS, holds
+from tests.synthetic.sampling import CUSTOM
 from tests.synthetic.styles import STYLES
 
 pytestmark = pytest.mark.torch
@@ -52,13 +52,14 @@ def test_the_whole_matrix(name: str, mode: str, layout: str, tmp_path: Path) -> 
     holds(CASES[name], mode, PACKINGS[layout], tmp_path)
 
 
-def test_a_custom_operator_on_rows_that_depend_on_data_is_refused(tmp_path: Path) -> None:
-    """Re-batched, its shapes are known after binding only, nothing runs the original; the message says what to do."""
-    case = replace(
-        CASES["rebatched"], style=replace(STYLES["rebatched"], sampler="npu::MultiScaleDeformableAttn")
-    )
-    with pytest.raises(InputError, match=r"(?s)a shape is not a number.*hint: export it zero-padded"):
-        holds(case, "exact", RAGGED, tmp_path)
+@pytest.mark.parametrize("operator", CUSTOM)
+@pytest.mark.parametrize("name", ["rebatched", "looped"])
+def test_a_custom_operator_on_rows_that_are_counted_at_run_time(
+    name: str, operator: str, tmp_path: Path
+) -> None:
+    """Its sizes are known after binding only; the original runs in operators that need no size."""
+    case = replace(CASES[name], style=replace(STYLES[name], sampler=operator))
+    holds(case, "exact", RAGGED, tmp_path)
 
 
 def test_the_check_can_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

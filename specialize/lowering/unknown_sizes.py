@@ -1,0 +1,132 @@
+"""Deformable attention of unknown sizes, in operators that every runtime has.
+
+What: a custom operator on rows that are counted at run time  ->  GridSample per level, times weights, summed; every
+    size that a Reshape needs is read off the inputs.
+Why it is sound: it is the operator's definition, as in `lowering/sampling.py`, where sizes are numbers.
+Needs: GridSample (opset 16), and constant sizes of maps.
+Declines when: the operator computes locations or weights itself; the sizes of maps or their starts are not constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from specialize.attention.operator import level_sizes
+from specialize.graph.builder import Attribute, Builder
+from specialize.graph.custom import CUSTOM, Role, Spelling, roles_of
+from specialize.graph.declined import Declined
+from specialize.graph.nodes import array_of
+from specialize.graph.notes import Note, node_name
+from specialize.graph.rewrite import remove_unused, replace
+from specialize.graph.shapes import is_static
+from specialize.lowering.sampling import linear
+
+NAME = "lower"
+
+
+def has_unknown_sizes(node: ir.Node) -> bool:
+    """Return whether a node is deformable attention of which some size is not a number."""
+    known = (node.domain, node.op_type) in CUSTOM
+    return known and not all(value is None or is_static(value) for value in node.inputs)
+
+
+def define_unknown_sizes(model: ir.Model) -> list[Note]:
+    """Write every deformable attention of unknown sizes in standard operators, in place; others stay."""
+    notes = []
+    for node in list(model.graph):
+        if not has_unknown_sizes(node):
+            continue
+        spelling = CUSTOM[node.domain, node.op_type]
+        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {})
+        result = _defined(node, spelling, builder, model.graph.opset_imports[""])
+        if isinstance(result, Declined):
+            builder.undo()
+            continue
+        replace(model.graph, node.outputs[0], result)
+        remove_unused(model.graph, node)
+        notes.append(Note(NAME, "applied", node_name(node), f"{spelling.title} of unknown sizes: GridSample"))
+    return notes
+
+
+def _defined(node: ir.Node, spelling: Spelling, builder: Builder, opset: int) -> ir.Value | Declined:
+    """Return the result in standard operators, [N, Q, M * d] or with heads apart."""
+    wanted = roles_of(node, spelling)
+    if len(node.inputs) != len(wanted) or any(value is None for value in node.inputs):
+        return Declined("inputs", f"{len(node.inputs)} inputs where {len(wanted)} are expected")
+    roles: dict[Role, ir.Value] = {
+        role: value for role, value in zip(wanted, node.inputs, strict=True) if value is not None
+    }
+    if not {"value", "shapes", "locations", "weights"} <= set(roles):
+        return Declined("shape-unknown", "a shape is not a number")
+    levels = level_sizes(roles["shapes"])
+    if isinstance(levels, Declined):
+        return levels
+    starts = [0, *np.cumsum([height * width for height, width in levels])]
+    given = roles.get("starts")
+    known = array_of(given)
+    if given is not None and (known is None or known.ravel().tolist() != starts[:-1]):
+        return Declined("levels-not-constant", "the starts of the levels are not those of its maps")
+    value, locations, weights = (roles[role] for role in ("value", "locations", "weights"))
+    make = _Maker(builder)
+    queries, points = make.size(locations, 1), make.size(locations, 4)
+    total: ir.Value | None = None
+    for level, (height, width) in enumerate(levels):
+        maps = make.op("Slice", value, *map(make.ints, ([starts[level]], [starts[level + 1]], [1])))
+        maps = make.op("Transpose", maps, perm=[0, 2, 3, 1])
+        image = make.shaped(maps, [-1, make.size(value, 3), height, width])  # [N M, d, h, w]
+        places = make.op("Transpose", make.level(locations, level), perm=[0, 2, 1, 3, 4])
+        grid = make.shaped(places, [-1, queries, points, 2])  # [N M, Q, P, 2]
+        two, one = (builder.constant(np.array(number, np.float32), "number") for number in (2.0, 1.0))
+        grid = make.op("Sub", make.op("Mul", grid, two), one)
+        sampling: dict[str, Attribute] = {"mode": linear(opset), "padding_mode": "zeros", "align_corners": 0}
+        read = make.op("GridSample", image, grid, **sampling)
+        share = make.op("Transpose", make.level(weights, level), perm=[0, 2, 1, 3])
+        weighted = make.op("Mul", read, make.shaped(share, [-1, 1, queries, points]))
+        summed = make.op("ReduceSum", weighted, make.ints([3]), keepdims=0)  # [N M, d, Q]
+        total = summed if total is None else make.op("Add", total, summed)
+    assert total is not None
+    joined = make.shaped(total, [make.size(value, 0), -1, queries])
+    result = make.op("Transpose", joined, perm=[0, 2, 1])
+    told = node.outputs[0].shape  # a file may state another rank than the operator is documented to give
+    if len(told) == 3 if told is not None else not spelling.split_heads:
+        return result
+    return make.shaped(result, [make.size(value, 0), queries, make.size(value, 2), -1])
+
+
+class _Maker:
+    """Makes nodes whose shapes are not known, in front of one node.
+
+    Args:
+        builder: Makes them.
+    """
+
+    def __init__(self, builder: Builder) -> None:
+        self._builder = builder
+
+    def op(self, op_type: str, *inputs: ir.Value, **attributes: Attribute) -> ir.Value:
+        """Return the only output of a new node; its type is that of its first input."""
+        made = self._builder.node(op_type, list(inputs), (), domain="", dtype=None, **attributes)
+        made.shape = None
+        return made
+
+    def ints(self, numbers: Sequence[int]) -> ir.Value:
+        """Return a constant vector."""
+        return self._builder.constant(np.array(numbers, np.int64), "ints")
+
+    def size(self, value: ir.Value, axis: int) -> ir.Value:
+        """Return the size of an axis, a vector of one number."""
+        shape = self._builder.node("Shape", [value], (), dtype=ir.DataType.INT64)
+        shape.shape = None
+        return self.op("Gather", shape, self.ints([axis]), axis=0)
+
+    def level(self, value: ir.Value, level: int) -> ir.Value:
+        """Return the part of one level of a tensor (N, Q, M, L, ...)."""
+        return self.op("Gather", value, self._builder.constant(np.array(level, np.int64), "level"), axis=3)
+
+    def shaped(self, value: ir.Value, sizes: Sequence[int | ir.Value]) -> ir.Value:
+        """Return a tensor of another shape, of which some sizes are vectors of one number."""
+        parts = [size if isinstance(size, ir.Value) else self.ints([size]) for size in sizes]
+        return self.op("Reshape", value, self.op("Concat", *parts, axis=0))

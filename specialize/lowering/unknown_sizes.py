@@ -9,7 +9,7 @@ Declines when: the operator computes locations or weights itself; the sizes of m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -69,17 +69,29 @@ def _defined(node: ir.Node, spelling: Spelling, builder: Builder, opset: int) ->
     known = array_of(given)
     if given is not None and (known is None or known.ravel().tolist() != starts[:-1]):
         return Declined("levels-not-constant", "the starts of the levels are not those of its maps")
-    value, locations, weights = (roles[role] for role in ("value", "locations", "weights"))
-    make = _Maker(builder)
+    result = _summed(_Maker(builder), roles, levels, opset)
+    told = node.outputs[0].shape  # a file may state another rank than the operator is documented to give
+    if len(told) == 3 if told is not None else not spelling.split_heads:
+        return result
+    make, value = _Maker(builder), roles["value"]
+    return make.shaped(result, [make.size(value, 0), make.size(result, 1), make.size(value, 2), -1])
+
+
+def _summed(
+    make: _Maker, roles: Mapping[Role, ir.Value], levels: Sequence[tuple[int, int]], opset: int
+) -> ir.Value:
+    """Return the sum over all levels and points, [N, Q, M * d]."""
+    value, locations, weights = roles["value"], roles["locations"], roles["weights"]
     queries, points = make.size(locations, 1), make.size(locations, 4)
-    total: ir.Value | None = None
+    two, one = (make.number(number) for number in (2.0, 1.0))
+    start, total = 0, None
     for level, (height, width) in enumerate(levels):
-        maps = make.op("Slice", value, *map(make.ints, ([starts[level]], [starts[level + 1]], [1])))
-        maps = make.op("Transpose", maps, perm=[0, 2, 3, 1])
+        end = start + height * width
+        maps = make.op("Slice", value, *map(make.ints, ([start], [end], [1])))
+        maps, start = make.op("Transpose", maps, perm=[0, 2, 3, 1]), end
         image = make.shaped(maps, [-1, make.size(value, 3), height, width])  # [N M, d, h, w]
         places = make.op("Transpose", make.level(locations, level), perm=[0, 2, 1, 3, 4])
         grid = make.shaped(places, [-1, queries, points, 2])  # [N M, Q, P, 2]
-        two, one = (builder.constant(np.array(number, np.float32), "number") for number in (2.0, 1.0))
         grid = make.op("Sub", make.op("Mul", grid, two), one)
         sampling: dict[str, Attribute] = {"mode": linear(opset), "padding_mode": "zeros", "align_corners": 0}
         read = make.op("GridSample", image, grid, **sampling)
@@ -89,11 +101,7 @@ def _defined(node: ir.Node, spelling: Spelling, builder: Builder, opset: int) ->
         total = summed if total is None else make.op("Add", total, summed)
     assert total is not None
     joined = make.shaped(total, [make.size(value, 0), -1, queries])
-    result = make.op("Transpose", joined, perm=[0, 2, 1])
-    told = node.outputs[0].shape  # a file may state another rank than the operator is documented to give
-    if len(told) == 3 if told is not None else not spelling.split_heads:
-        return result
-    return make.shaped(result, [make.size(value, 0), queries, make.size(value, 2), -1])
+    return make.op("Transpose", joined, perm=[0, 2, 1])
 
 
 class _Maker:
@@ -115,6 +123,10 @@ class _Maker:
     def ints(self, numbers: Sequence[int]) -> ir.Value:
         """Return a constant vector."""
         return self._builder.constant(np.array(numbers, np.int64), "ints")
+
+    def number(self, number: float) -> ir.Value:
+        """Return a constant float32."""
+        return self._builder.constant(np.array(number, np.float32), "number")
 
     def size(self, value: ir.Value, axis: int) -> ir.Value:
         """Return the size of an axis, a vector of one number."""

@@ -97,12 +97,9 @@ def _compact_at(
     sink = dataclasses.replace(sink, value=value)
     if traced and not is_decided(lifter):
         return Declined("not-of-the-calibration", "its rows are the same for every calibration")
-    either = [why for value in _sources(sink) if (why := lifter.reasons.get(value)) and _is_either(why)]
-    if either:
-        return either[0]
     if not sink.value.terms:
         return _nothing(graph, sink)
-    why = None if differs else _why_not(node, sink, packing, lifter)
+    why = _written_twice(sink, lifter) or (None if differs else _why_not(node, sink, packing, lifter))
     if why is not None:
         return why
     room = packing.room(node_name(node))
@@ -124,14 +121,11 @@ def _compact_at(
     return describe(sink, axes, emitter, remove_unused(graph, node))
 
 
-def _is_either(reason: Declined) -> bool:
-    """Return whether a tensor is a source because a place of it is written more than once."""
-    return reason.code == WRITTEN_TWICE.code
-
-
-def _sources(sink: Sink) -> list[ir.Value]:
-    """Return the tensors of the graph that a sink reads rows of, without work on them."""
-    return [term.base.value for term in sink.value.terms if isinstance(term.base, Source)]
+def _written_twice(sink: Sink, lifter: Lifter) -> Declined | None:
+    """Return the reason if a sink reads a place that a scatter writes more than once; None if it does not."""
+    read = (term.base.value for term in sink.value.terms if isinstance(term.base, Source))
+    reasons = (lifter.reasons.get(value) for value in read)
+    return next((why for why in reasons if why is not None and why.code == WRITTEN_TWICE.code), None)
 
 
 def _is_left(node: ir.Node, packing: Packing, dear: bool) -> bool:

@@ -79,9 +79,9 @@ def compact_graph(
 
 
 def _still_true(notes: Sequence[Note], model: ir.Model) -> list[Note]:
-    """Return notes without reasons for leaving nodes that are gone in the meantime."""
+    """Return notes without those that miss work on rows at nodes that are gone, since their rows are looked up."""
     names = {node_name(node) for node in model.graph}
-    return [note for note in notes if note.verdict == "applied" or note.where in names]
+    return [note for note in notes if note.codes != ("no-work",) or note.where in names]
 
 
 def tidied(done: Specialized) -> Specialized:

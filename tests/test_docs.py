@@ -30,6 +30,7 @@ RUNNABLE = (
     "fleet plan calib_profiles",
 )
 LINK = re.compile(r"\[[^\]]*\]\(([^)#]+)(#[^)]*)?\)")
+ANCHOR = re.compile(r"\[[^\]]*\]\(([^)#\s]*)(#[^)\s]+)\)")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -58,6 +59,24 @@ def test_links_lead_somewhere(path: Path) -> None:
     targets = [target for target, _ in LINK.findall(path.read_text()) if "://" not in target]
     missing = [target for target in targets if not (path.parent / target).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_anchors_lead_to_headings(path: Path) -> None:
+    """The place in a page that a link names is a heading of that page."""
+    wrong = [
+        f"{target}{anchor}"
+        for target, anchor in ANCHOR.findall(path.read_text())
+        if "://" not in target and anchor[1:] not in headings(path.parent / target if target else path)
+    ]
+    assert wrong == []
+
+
+def headings(path: Path) -> set[str]:
+    """Return the anchors of a page's headings, as code hosts and the site name them."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 @pytest.mark.parametrize(("document", "line"), sorted({shown[:2] for shown in SPECIALIZE}))

@@ -64,7 +64,7 @@ def _visible_json(part: str) -> str:
 def to_text(document: Document, width: int = _WIDTH) -> str:
     """Render a document as a terminal of `width` columns without colours shows it."""
     buffer = StringIO()
-    _print(Console(file=buffer, width=width, color_system=None, **_PLAIN), document)
+    _print(Console(file=buffer, width=width, color_system=None, force_terminal=False, **_PLAIN), document)
     return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
 
 

@@ -23,7 +23,7 @@ _HEAD = """# JSON schemas
 Every command takes `--json`; the first key of what it prints is `schema`, a name with a version.
 A key may be added within a version; a key is never renamed or given another meaning within one.
 Lengths, angles and times name their unit in the key: `_mm`, `_mrad`, `_px`, `_deg`, `_s`.
-This page and the files in [json/](json/) (JSON Schema, draft 2020-12) are made from records in `specialize/`.
+This page and the files in `json/` (JSON Schema, draft 2020-12) are made from records in `specialize/`.
 The tests check every output that they see against them.
 """
 
@@ -99,14 +99,17 @@ def _page(schemas: dict[str, dict[str, Any]]) -> str:
         for key, value in schema["$defs"].items():
             assert objects.get(key, value) == value, f"two records are called {key}"
             objects |= {key: value} if key != top else {}
-    tops = {schema["$ref"].rpartition("/")[2] for schema in schemas.values()}
+    tops = {schema["$ref"].rpartition("/")[2]: name for name, schema in schemas.items()}
     parts.append("## Objects\n")
     parts += [
         f"### {name}\n\n{_section(definition)}"
         for name, definition in sorted(objects.items())
         if name not in tops and definition.get("properties")
     ]
-    return "\n".join(parts)
+    text = "\n".join(parts)
+    for record, name in tops.items():  # described where it is printed, not among the objects
+        text = text.replace(f"(#{record.lower()})", f"(#{name})")
+    return text
 
 
 def _section(definition: dict[str, Any]) -> str:

@@ -62,3 +62,9 @@ def test_sentences_are_wrapped_and_commands_are_not() -> None:
     assert max(map(len, text.splitlines()[:-1])) <= 60
     assert following in text.splitlines()
     assert sentence in to_text(sentence).splitlines()
+
+
+def test_a_file_gets_whole_lines_whatever_the_environment_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What forces colours on a pipe does not make a terminal of a text: a long path stays in one line."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert to_text(f"{'path/' * 60}tiny.onnx: 9 nodes").count("\n") == 1

@@ -84,6 +84,16 @@ BASE ?= main
 same-builds: install ## build small models with the compiler of BASE and with this one, and name the graphs that differ
 	$(TEST_ENV) $(BIN)/python tools/same_builds.py --base $(BASE)
 
+.PHONY: demo-model install-size docs man
+
+DOCS := build/docs-venv
+
+demo-model: install ## the packaged model of `specialize demo`, with seeded weights: demo/encoder.onnx
+	$(BIN)/python -m tools.demo_model
+
+install-size: install ## what users and developers install, measured in new environments: docs/install.json, docs/demo.txt and README.md
+	$(BIN)/python tools/install_size.py
+
 picture: install ## what every camera of calib_profiles/car42.yaml computes, before and after: docs/pairs.svg
 	$(BIN)/python -m tools.picture
 
@@ -115,12 +125,22 @@ format: install ## rewrite files the way `check` wants them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-pin: install ## rewrite constraints.txt from the virtual environment
-	@{ sed -n '/^#/p' constraints.txt; $(BIN)/python -m pip freeze --exclude-editable --exclude specialize | sed 's/+cpu$$//'; } > constraints.tmp
+pin: install $(DOCS)/.installed ## rewrite constraints.txt from the virtual environments
+	@{ sed -n '/^#/p' constraints.txt; for one in $(BIN) $(DOCS)/bin; do \
+	  $$one/python -m pip freeze --exclude-editable --exclude specialize; done | sed 's/+cpu$$//' | sort -fu; } > constraints.tmp
 	@mv constraints.tmp constraints.txt
 
 api: install ## pages of every module, made of its docstrings, in build/api
 	$(BIN)/python -m pdoc -d google -o build/api specialize $(subst /,.,$(patsubst %/__init__.py,%,$(wildcard specialize/*/__init__.py)))
+
+docs: api $(DOCS)/.installed ## the site from docs/ with the pages of the API, links checked, in build/site
+	$(BIN)/python tools/site.py --api build/api
+	$(DOCS)/bin/mkdocs build
+
+$(DOCS)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@
 
 wheel: install ## build the wheel and the source archive into dist/
 	$(BIN)/python -m build

@@ -24,6 +24,7 @@ DEBUG = "SPECIALIZE_DEBUG"
 BROKEN_PIPE, INTERRUPTED, BUG = 141, 130, 70
 
 COMMANDS = {
+    "demo": Lazy("specialize.cli.cmd_demo", "Build a small packaged encoder for a packaged calibration."),
     "build": Lazy("specialize.cli.cmd_build", "Specialize a model for one vehicle's calibration."),
     "check": Lazy("specialize.cli.cmd_check", "Check whether a build fits a calibration. Exits 3 if not."),
     "verify": Lazy(
@@ -68,6 +69,9 @@ COMMANDS = {
 @click.version_option(VERSION, prog_name="specialize")
 def cli() -> None:
     """Turn a camera-to-BEV model and one vehicle's calibration into a smaller, static, proven model."""
+    from specialize.cli.projects import use_store
+
+    use_store()
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -8,6 +8,7 @@ import click
 
 from specialize.cli import options
 from specialize.cli.output import say, warn
+from specialize.cli.projects import FromProject
 from specialize.cli.results import emit
 from specialize.request import MODES, BuildRequest
 
@@ -21,6 +22,7 @@ from specialize.request import MODES, BuildRequest
 @options.attention_option
 @click.option(
     "--mode",
+    cls=FromProject,
     type=click.Choice(MODES),
     default="exact",
     show_default=True,
@@ -38,6 +40,7 @@ from specialize.request import MODES, BuildRequest
 @options.frames_option
 @click.option(
     "--tolerance",
+    cls=FromProject,
     help="Tolerance of an envelope: rotation=0.5deg,translation=3cm,... [default: the profile's].",
 )
 @click.option(
@@ -51,6 +54,7 @@ from specialize.request import MODES, BuildRequest
 )
 @click.option(
     "--capacity",
+    cls=FromProject,
     help="Capacity of the tables: auto, one number, or one number per camera [default: auto].",
 )
 @click.option(
@@ -63,13 +67,7 @@ from specialize.request import MODES, BuildRequest
     "--allow-unchanged", is_flag=True, help="Build the model even if there is nothing to specialize in it."
 )
 @options.every_site_option
-@click.option(
-    "--measure/--no-measure",
-    default=True,
-    envvar="SPECIALIZE_MEASURE",
-    show_default=True,
-    help="Time the original and the specialized model once, on one thread. Does not change the build.",
-)
+@options.measure_option
 @options.allow_in_build_option
 @options.precision_option
 @options.frames_dir_option

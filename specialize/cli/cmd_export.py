@@ -8,12 +8,13 @@ import click
 
 from specialize.cli import options
 from specialize.cli.output import say, warn
+from specialize.cli.projects import FromProject
 from specialize.cli.results import emit
 from specialize.files.atomic import make_room
 
 
 @click.command()
-@click.option("--model", required=True, help="A built-in model.")
+@click.option("--model", cls=FromProject, required=True, help="A built-in model.")
 @options.checkpoint_option
 @options.seed_option
 @click.option("-o", "--output", type=options.ANY_PATH, required=True, help="ONNX file to write.")

@@ -10,6 +10,7 @@ import click
 from specialize.calibration.formats import FORMATS
 from specialize.cli import options
 from specialize.cli.output import say, warn
+from specialize.cli.projects import FromProject
 from specialize.cli.results import emit
 from specialize.cli.shares import SHARE
 
@@ -62,7 +63,7 @@ def import_vehicles(
 
 @command.command()
 @folder_argument
-@click.option("--model", help="Built-in model or ONNX file whose queries to count.")
+@click.option("--model", cls=FromProject, help="Built-in model or ONNX file whose queries to count.")
 @options.model_spec_option
 @jobs_option
 @options.json_option
@@ -86,6 +87,7 @@ def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | N
 @options.attention_option
 @click.option(
     "--mode",
+    cls=FromProject,
     type=click.Choice(MODES),
     default="auto",
     show_default=True,
@@ -100,6 +102,7 @@ def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | N
 )
 @click.option(
     "--tolerance",
+    cls=FromProject,
     default="",
     help="Tolerance of an envelope around today's calibrations: `profile` for each profile's own, "
     "or rotation=0.5deg,translation=3cm,... for all.",

@@ -8,6 +8,7 @@ import click
 
 from specialize.calibration.load import load_profile
 from specialize.cli import options
+from specialize.cli.projects import FromProject
 from specialize.cli.results import emit
 from specialize.errors import UsageError
 
@@ -17,6 +18,7 @@ from specialize.errors import UsageError
 @options.model_spec_option
 @click.option(
     "--calib",
+    cls=FromProject,
     type=options.EXISTING,
     help="For a model: the calibration to specialize for [default: a packaged rig].",
 )

@@ -17,6 +17,7 @@ from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.cli import options
 from specialize.cli.output import say
+from specialize.cli.projects import FromProject
 from specialize.cli.render_profile import check_sarif
 from specialize.cli.results import emit
 from specialize.cli.schemas.profiles import Checked, Format, Imported, ProfileFormats
@@ -34,7 +35,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("paths", metavar="PROFILE...", type=options.EXISTING, nargs=-1, required=True)
-@click.option("--model", help="Built-in model or ONNX file that the profiles must fit.")
+@click.option("--model", cls=FromProject, help="Built-in model or ONNX file that the profiles must fit.")
 @options.model_spec_option
 @click.option("--sarif", is_flag=True, help="Print the findings as SARIF 2.1.0, for code hosts.")
 @options.json_option

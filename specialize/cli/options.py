@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from specialize.cli.projects import FromProject
 from specialize.errors import UsageError
 from specialize.request import LAYOUTS, PRECISIONS
 
@@ -20,19 +21,30 @@ ANY_PATH = click.Path(path_type=Path)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 calib_option = click.option(
-    "--calib", type=EXISTING, required=True, help="Calibration profile of the vehicle."
+    "--calib", cls=FromProject, type=EXISTING, required=True, help="Calibration profile of the vehicle."
 )
 model_option = click.option(
-    "--model", default="bevformer_tiny", show_default=True, help="A built-in model, or an ONNX file."
+    "--model",
+    cls=FromProject,
+    default="bevformer_tiny",
+    show_default=True,
+    help="A built-in model, or an ONNX file.",
 )
 model_spec_option = click.option(
-    "--model-spec", type=EXISTING, help="Sidecar of an ONNX file [default: my.model.yaml next to my.onnx]."
+    "--model-spec",
+    cls=FromProject,
+    type=EXISTING,
+    help="Sidecar of an ONNX file [default: my.model.yaml next to my.onnx].",
 )
 checkpoint_option = click.option(
-    "--checkpoint", type=EXISTING, help="Weights of a built-in model [default: seeded, untrained weights]."
+    "--checkpoint",
+    cls=FromProject,
+    type=EXISTING,
+    help="Weights of a built-in model [default: seeded, untrained weights].",
 )
 seed_option = click.option(
     "--seed",
+    cls=FromProject,
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
@@ -40,6 +52,7 @@ seed_option = click.option(
 )
 frames_dir_option = click.option(
     "--frames-dir",
+    cls=FromProject,
     type=FOLDER,
     help="Real frames for fp16 and int8: one .npz file per frame with an array per input [default: seeded noise].",
 )
@@ -47,13 +60,23 @@ every_site_option = click.option(
     "--keep-every-site", is_flag=True, help="Rewrite every site, even where that costs more than it saves."
 )
 align_option = click.option(
-    "--align", type=int, default=1, show_default=True, help="Round row counts up to a multiple of this."
+    "--align",
+    cls=FromProject,
+    type=int,
+    default=1,
+    show_default=True,
+    help="Round row counts up to a multiple of this.",
 )
 target_option = click.option(
-    "--target", default="onnxruntime", show_default=True, help="Toolchain to lower the model for."
+    "--target",
+    cls=FromProject,
+    default="onnxruntime",
+    show_default=True,
+    help="Toolchain to lower the model for.",
 )
 precision_option = click.option(
     "--precision",
+    cls=FromProject,
     type=click.Choice(PRECISIONS),
     default="float32",
     show_default=True,
@@ -61,6 +84,7 @@ precision_option = click.option(
 )
 attention_option = click.option(
     "--attention",
+    cls=FromProject,
     default="",
     metavar="FORM",
     help="How to write deformable attention: one of the forms that `specialize targets NAME` lists "
@@ -94,13 +118,26 @@ allow_in_build_option = click.option(
 )
 layout_option = click.option(
     "--layout",
+    cls=FromProject,
     type=click.Choice(LAYOUTS),
     default="ragged",
     show_default=True,
     help="ragged: each camera has its own row count; padded: all have that of the longest.",
 )
 frames_option = click.option(
-    "--frames", type=int, default=4, show_default=True, help="Number of frames to verify with."
+    "--frames",
+    cls=FromProject,
+    type=int,
+    default=4,
+    show_default=True,
+    help="Number of frames to verify with.",
+)
+measure_option = click.option(
+    "--measure/--no-measure",
+    default=True,
+    envvar="SPECIALIZE_MEASURE",
+    show_default=True,
+    help="Time the original and the specialized model once, on one thread. Does not change the build.",
 )
 images_option = click.option(
     "--images",

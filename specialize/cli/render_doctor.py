@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from specialize.explain.doctor import Extra, Installation, StorePlace
+from specialize.files.project import NAME
 from specialize.text.document import Document, table, words
 from specialize.text.units import size
 
@@ -17,7 +18,16 @@ def doctor_text(found: Installation) -> Document:
         "package", "version", rows=((each.name, each.version or "missing") for each in found.needed)
     )
     compiler = found.compiler or "none: `vehicle tool` needs one, as g++"
-    return (head, *broken, parts, needed, f"store: {_room(found.store)}\nC++ compiler: {compiler}")
+    return (
+        head, *broken, parts, needed,
+        f"store: {_room(found.store)}\nC++ compiler: {compiler}\nproject file: {_project(found)}",
+    )  # fmt: skip
+
+
+def _project(found: Installation) -> str:
+    if found.project is None:
+        return f"none: no {NAME} here or above"
+    return ", ".join([str(found.project), *(f"{key} = {value}" for key, value in found.settings.items())])
 
 
 def _state(extra: Extra) -> str:

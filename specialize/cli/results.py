@@ -61,6 +61,7 @@ def found_at(place: str) -> Any:
 _SHAPES = "specialize.cli.schemas"
 
 RESULTS: dict[str, Result] = {
+    "demo": Result("demo@1", f"{_SHAPES}.builds:DemoDone", "render_demo:demo_text", f"{_SHAPES}.builds:demonstrated"),
     "build": Result("build@1", f"{_SHAPES}.builds:BuildDone", "render_build:build_text", f"{_SHAPES}.builds:built"),
     "check": Result(
         "check@1", f"{_SHAPES}.drift:Check", "render_drift:check_text", f"{_SHAPES}.drift:checked",

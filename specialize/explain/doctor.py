@@ -6,10 +6,11 @@ import importlib.metadata
 import platform
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from specialize.files.project import read_project
 from specialize.store.location import store_root
 from specialize.version import VERSION
 
@@ -24,7 +25,7 @@ EXTRAS = {
     "browser": "tests of reports",
     "sign": "signatures",
 }
-"""Optional part of the package -> its purpose; `test` and `dev` are for work on this code."""
+"""Optional part of the package -> its purpose; `test`, `docs` and `dev` are for work on this code."""
 
 COMPILERS = ("c++", "g++", "clang++")
 
@@ -90,6 +91,8 @@ class Installation:
         extras: Optional parts.
         store: Where models and weights are kept.
         compiler: The C++ compiler that `vehicle tool` takes; empty without.
+        project: The project file that is read here; null without one.
+        settings: What it sets, by key.
     """
 
     ok: bool
@@ -100,6 +103,8 @@ class Installation:
     extras: tuple[Extra, ...]
     store: StorePlace
     compiler: str
+    project: Path | None
+    settings: Mapping[str, str | int]
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -108,7 +113,12 @@ class Installation:
 
 
 def examine() -> Installation:
-    """Describe this installation, without importing, running or writing anything."""
+    """Describe this installation, without importing, running or writing anything.
+
+    Raises:
+        InputError: The project file is wrong.
+    """
+    project = read_project()
     needs = list(_requirements())
     needed = tuple(_package(name) for extra, name in needs if not extra)
     return Installation(
@@ -123,6 +133,8 @@ def examine() -> Installation:
         ),
         store=_store(store_root()),
         compiler=next(filter(None, map(shutil.which, COMPILERS)), ""),
+        project=project.path,
+        settings=project.settings,
     )
 
 

@@ -91,7 +91,7 @@ def trace(name: str, model: nn.Module) -> ir.Model:
     module = zoo_module(name)
     inputs = module.example_inputs(name)
     deformable = any(isinstance(part, ModulatedDeformConv2d) for part in model.modules())
-    with torch.no_grad(), _quiet():
+    with torch.no_grad(), quiet():
         program = torch.onnx.export(
             model,
             tuple(inputs.values()),
@@ -104,7 +104,7 @@ def trace(name: str, model: nn.Module) -> ir.Model:
     assert program is not None
     graph = program.model
     _repair_split(graph)
-    _clear(graph, name)
+    clear(graph, name)
     return graph
 
 
@@ -132,7 +132,7 @@ def _repair_split(model: ir.Model) -> None:
             node.attributes.pop("num_outputs", None)
 
 
-def _clear(model: ir.Model, name: str) -> None:
+def clear(model: ir.Model, name: str) -> None:
     """Removes what tells of the machine or the exporter: paths of source files, versions, comments."""
     model.producer_name, model.producer_version = "specialize", None
     model.ir_version, model.doc_string = IR_VERSION, None
@@ -166,7 +166,7 @@ def _save(model: ir.Model, path: Path, weights_name: str) -> Path | None:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keeps the exporter's progress and warnings off the user's terminal."""
     loggers = [logging.getLogger(name) for name in NOISY_LOGGERS]
     levels = [logger.level for logger in loggers]

@@ -15,6 +15,7 @@ from specialize.evidence.comparison import VerifyReport
 from specialize.evidence.costs import FormCost, Movement
 from specialize.evidence.power import Power
 from specialize.explain.compare import Comparison
+from specialize.explain.demo import MODEL, PROFILE, Demo
 from specialize.plausibility.record import Plausibility
 from specialize.request import BuildOutcome
 from specialize.text.record import Record
@@ -97,6 +98,28 @@ class BuildDone(Record, frozen=True, kw_only=True):
     plausibility: Plausibility
 
 
+class DemoDone(Record, frozen=True, kw_only=True):
+    """`specialize demo --json`.
+
+    Attributes:
+        folder: Where its files are.
+        profile: Calibration that the build is for.
+        other: Calibration of another vehicle.
+        model: The model.
+        build_dir: Folder of the build.
+        up_to_date: Whether it was there already, made from the same key.
+        verified: Whether its outputs equal those of the model.
+    """
+
+    folder: Path
+    profile: Path
+    other: Path
+    model: Path
+    build_dir: Path
+    up_to_date: bool
+    verified: bool
+
+
 class InspectedBuild(Record, frozen=True, kw_only=True, tag="build", tag_field="kind"):
     """`specialize inspect BUILD --json`.
 
@@ -176,6 +199,15 @@ def built(outcome: BuildOutcome) -> BuildDone:
         "warnings": (*manifest.warnings, *outcome.warnings),
     }
     return BuildDone(**{name: getattr(manifest, name) for name in named} | own)
+
+
+def demonstrated(demo: Demo) -> DemoDone:
+    """Return what `specialize demo --json` prints."""
+    return DemoDone(
+        folder=demo.folder, profile=demo.folder / PROFILE, other=demo.other, model=demo.folder / MODEL,
+        build_dir=demo.outcome.build_dir, up_to_date=demo.outcome.up_to_date,
+        verified=demo.outcome.manifest.verify.passed,
+    )  # fmt: skip
 
 
 def form_of(form: FormCost) -> BuildForm:

@@ -142,6 +142,9 @@ $(DOCS)/.installed: pyproject.toml constraints.txt
 	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	touch $@
 
+man: install ## the man page of the command line, from its help: build/man/specialize.1
+	$(BIN)/python -m tools.man
+
 wheel: install ## build the wheel and the source archive into dist/
 	$(BIN)/python -m build
 

@@ -45,7 +45,7 @@ def names_below(folder: Path) -> set[str]:
     return set(listed.stdout.split())
 
 
-@pytest.mark.parametrize("name", ["templates", "calib_profiles", "demo"])
+@pytest.mark.parametrize("name", ["templates", "calib_profiles", "ci", "demo"])
 def test_data_reaches_the_wheel(unpacked: Path, name: str) -> None:
     """Every file of the data folders at the top of the repository is inside the package."""
     packed = unpacked / "specialize" / "_data" / name

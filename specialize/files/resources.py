@@ -10,7 +10,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def resource_dir(name: str) -> Path:
-    """Return the folder `name` (`templates`, `calib_profiles` or `demo`) of this installation.
+    """Return the folder `name` (`templates`, `calib_profiles`, `ci` or `demo`) of this installation.
 
     Raises:
         InternalError: The installation lacks the folder.

@@ -40,3 +40,7 @@ def __getattr__(name: str) -> object:
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'specialize' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

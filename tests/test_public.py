@@ -33,3 +33,8 @@ def test_importing_the_package_costs_nothing() -> None:
     script = "import specialize, sys; print(sorted({'numpy', 'torch', 'onnx', 'yaml'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_dir_shows_the_public_names() -> None:
+    """An interactive session lists the API, and nothing of how it is imported."""
+    assert dir(specialize) == sorted(specialize.__all__)

@@ -17,7 +17,12 @@ from specialize.cli.results import emit
     "--calib", "calibs", type=options.EXISTING, required=True, multiple=True, help="A calibration profile."
 )
 @click.option(
-    "--model", "models", multiple=True, default=("bevformer_tiny",), help="A built-in model, or an ONNX file."
+    "--model",
+    "models",
+    shell_complete=options.complete_model,
+    multiple=True,
+    default=("bevformer_tiny",),
+    help="A built-in model, or an ONNX file.",
 )
 @click.option("--time", "measured", is_flag=True, help="Also time the largest site of each model.")
 @options.allow_option

@@ -14,7 +14,9 @@ from specialize.files.atomic import make_room
 
 
 @click.command()
-@click.option("--model", cls=FromProject, required=True, help="A built-in model.")
+@click.option(
+    "--model", shell_complete=options.complete_model, cls=FromProject, required=True, help="A built-in model."
+)
 @options.checkpoint_option
 @options.seed_option
 @click.option("-o", "--output", type=options.ANY_PATH, required=True, help="ONNX file to write.")

@@ -63,7 +63,12 @@ def import_vehicles(
 
 @command.command()
 @folder_argument
-@click.option("--model", cls=FromProject, help="Built-in model or ONNX file whose queries to count.")
+@click.option(
+    "--model",
+    shell_complete=options.complete_model,
+    cls=FromProject,
+    help="Built-in model or ONNX file whose queries to count.",
+)
 @options.model_spec_option
 @jobs_option
 @options.json_option

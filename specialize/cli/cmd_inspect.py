@@ -23,7 +23,11 @@ from specialize.errors import UsageError
     help="For a model: the calibration to specialize for [default: a packaged rig].",
 )
 @click.option("--graph", is_flag=True, help="For a build: draw its largest site before and after.")
-@click.option("--target", help="For a build or a model: show how this toolchain handles every node.")
+@click.option(
+    "--target",
+    shell_complete=options.complete_target,
+    help="For a build or a model: show how this toolchain handles every node.",
+)
 @click.option(
     "--save-draft",
     type=options.ANY_PATH,

@@ -35,7 +35,12 @@ def command() -> None:
 
 @command.command()
 @click.argument("paths", metavar="PROFILE...", type=options.EXISTING, nargs=-1, required=True)
-@click.option("--model", cls=FromProject, help="Built-in model or ONNX file that the profiles must fit.")
+@click.option(
+    "--model",
+    shell_complete=options.complete_model,
+    cls=FromProject,
+    help="Built-in model or ONNX file that the profiles must fit.",
+)
 @options.model_spec_option
 @click.option("--sarif", is_flag=True, help="Print the findings as SARIF 2.1.0, for code hosts.")
 @options.json_option

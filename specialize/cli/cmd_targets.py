@@ -9,7 +9,7 @@ from specialize.cli.results import emit
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=options.complete_target)
 @options.json_option
 def command(name: str | None, as_json: bool) -> None:
     """List the toolchains that builds can target.

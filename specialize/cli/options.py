@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from specialize.cli.projects import FromProject
 from specialize.errors import UsageError
@@ -19,12 +20,29 @@ PROFILES = click.Path(path_type=Path, exists=True)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 ANY_PATH = click.Path(path_type=Path)
 
+
+def complete_model(context: click.Context, option: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Return built-in models that begin like this, and let the shell complete files."""
+    from specialize.zoo import MODELS
+
+    names = [CompletionItem(name) for name in MODELS if name.startswith(begun)]
+    return names or [CompletionItem(begun, type="file")]
+
+
+def complete_target(context: click.Context, option: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Return toolchains that begin like this."""
+    from specialize.targets import TARGETS
+
+    return [CompletionItem(name) for name in TARGETS if name.startswith(begun)]
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 calib_option = click.option(
     "--calib", cls=FromProject, type=EXISTING, required=True, help="Calibration profile of the vehicle."
 )
 model_option = click.option(
     "--model",
+    shell_complete=complete_model,
     cls=FromProject,
     default="bevformer_tiny",
     show_default=True,
@@ -69,6 +87,7 @@ align_option = click.option(
 )
 target_option = click.option(
     "--target",
+    shell_complete=complete_target,
     cls=FromProject,
     default="onnxruntime",
     show_default=True,

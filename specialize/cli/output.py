@@ -15,6 +15,7 @@ import click
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
+from specialize.cli.progress import Clock
 from specialize.cli.tables import Rows
 from specialize.text.document import Document, Table
 from specialize.text.terminal import is_plain, visible
@@ -22,6 +23,13 @@ from specialize.text.terminal import is_plain, visible
 _WIDTH = 120  # columns, if the output is not a terminal
 COMMAND = "next: "
 """Prefix of a line that proposes the next command."""
+
+_COLOURS = {
+    "fresh": "green", "same": "green", "verified": "green",
+    "stale": "red", "different": "red", "error": "red", "not verified": "red", "verification FAILED": "red",
+    "warning": "yellow", "not specialized": "yellow",
+}  # fmt: skip
+"""Verdict at the beginning of a line -> its colour; the word is the sign for those who see none."""
 
 _HELD = 1 << 20  # characters of JSON that are kept in memory
 _PLAIN: dict[str, Any] = {"highlight": False, "emoji": False, "markup": False}
@@ -69,8 +77,10 @@ def to_text(document: Document, width: int = _WIDTH) -> str:
 
 
 def say(line: str) -> None:
-    """Print a line of progress on stderr."""
-    click.echo(click.style(visible(line), dim=True), err=True)
+    """Print a line of progress on stderr, with the time of a command that takes long."""
+    context = click.get_current_context(silent=True)
+    clock = context.meta.setdefault(f"{__name__}.clock", Clock()) if context is not None else Clock()
+    click.echo(click.style(clock.told(visible(line)), dim=True), err=True)
 
 
 def warn(warnings: tuple[str, ...]) -> None:
@@ -99,8 +109,18 @@ class _Words:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         for line in self._text.split("\n"):
             whole = not console.is_terminal or line.startswith(COMMAND) or len(line) <= options.max_width
-            for part in (line,) if whole else _wrapped(line, options.max_width):
-                yield Text(part, no_wrap=True, overflow="ignore")
+            for number, part in enumerate((line,) if whole else _wrapped(line, options.max_width)):
+                text = Text(part, no_wrap=True, overflow="ignore")
+                yield text if number else _coloured(text)
+
+
+def _coloured(text: Text) -> Text:
+    """Return a line with its verdict, if it begins with one, in the colour of that verdict."""
+    verdict, colon, _ = text.plain.partition(":")
+    bare = verdict if colon else text.plain
+    if bare in _COLOURS:
+        text.stylize(f"bold {_COLOURS[bare]}", 0, len(bare))
+    return text
 
 
 def _wrapped(line: str, width: int) -> list[str]:

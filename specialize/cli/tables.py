@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -48,21 +49,40 @@ class Rows:
         """Yield the table whole, in parts, or row by row."""
         first, *others = (column.width for column in self._columns)
         if first + _GAP + max(others, default=0) > options.max_width and others:
-            yield from self._blocks()
+            yield from self._blocks(options.max_width if console.is_terminal else None)
             return
         for number, places in enumerate(_parts(others, options.max_width - first)):
             yield from [""] if number else []
             yield from _lines([self._columns[place] for place in (0, *places)])
 
-    def _blocks(self) -> Iterator[Text]:
+    def _blocks(self, width: int | None) -> Iterator[Text]:
+        """Yield the rows one below the other; words are wrapped at `width`, if it is given, and never cut."""
         first, *others = self._columns
         heads = [" ".join(column.texts[0].split()) for column in others]
         wide = max(map(len, heads))
         for row, name in enumerate(first.texts[1:], 1):
             yield _line(name)
             for head, column in zip(heads, others, strict=True):
-                if column.texts[row]:
-                    yield _line(f"  {head:<{wide}}{' ' * _GAP if wide else ''}{column.texts[row]}")
+                if not column.texts[row]:
+                    continue
+                label = f"  {head:<{wide}}{' ' * _GAP if wide else ''}"
+                for line in _hanging(label, column.texts[row], width):
+                    yield _line(line)
+
+
+def _hanging(label: str, text: str, width: int | None) -> list[str]:
+    """Return a text after its label, wrapped between words below its own beginning."""
+    if width is None or len(label) + len(text) <= width:
+        return [label + text]
+    indent = " " * len(label)
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=label,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _parts(widths: Sequence[int], room: int) -> Iterator[list[int]]:

@@ -77,7 +77,8 @@ def measure(wheel: Path, extras: str, room: Path) -> tuple[dict[str, Any], str]:
     shown = output_of([str(venv / "bin" / "specialize"), "demo", "-o", "again"], room, **environment)
     size = size_mib(venv) - empty
     run([*pip, "uninstall", "--quiet", "--yes", "specialize"])
-    left = [str(path.relative_to(venv)) for path in venv.rglob("*specialize*")]
+    names = ("specialize", "specialize-*", "specialize.*")
+    left = [str(path.relative_to(venv)) for name in names for path in venv.rglob(name)]
     found = {"mib": size, "packages": len(json.loads(listed)), "install": installed, "demo": demo}
     return found | {"left_by_uninstall": left}, shown.replace("again/", "specialize-demo/")
 

@@ -34,7 +34,7 @@ def _following(outcome: DriftOutcome) -> list[str]:
     """Return the next command, and what has to be put into it."""
     following = outcome.next_command()
     named = [f"      {word}: {what}" for word, what in following.to_name]
-    return [f"next: {following.text}", *named] if following.words else []
+    return ["\n".join([f"next: {following.text}", *named])] if following.words else []
 
 
 def diff_text(outcome: DriftOutcome) -> Document:

@@ -21,6 +21,7 @@ from specialize.fleet.vehicle import Vehicle
 from specialize.fleet.vehicle_tables import CHUNK, make_tables, without_tables, write_table
 from specialize.fleet.worker import carry_out
 from specialize.store import Entry, Store, open_store
+from specialize.text.units import counted
 
 Watch = Callable[[BuiltBuild, int, int], None]
 
@@ -69,7 +70,7 @@ def register(store: Store, lock: FleetLock, lock_file: Path) -> None:
     entry = Entry(
         kind=FLEET_KIND,
         key=digest([FLEET_KIND, place]),
-        title=f"fleet of {len(lock.vehicles)} vehicles, {place}",
+        title=f"fleet of {counted(len(lock.vehicles), 'vehicle')}, {place}",
         objects={"fleet.lock": store.put_bytes(text)},
         info={"path": place},
     )

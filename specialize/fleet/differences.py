@@ -101,7 +101,7 @@ def fleet_diff(
     start = time.perf_counter()
     spec = resolve_spec(model or "", model_spec) if model or model_spec else None
     files = fleet_files(folder)
-    say(f"reading {len(files)} profiles")
+    say(f"reading {counted(len(files), 'profile')}")
     measured, failed = _measured(files, jobs)
     kinds = _kinds(measured)
     told = "their median" if len(kinds) == 1 else f"the medians of {len(kinds)} kinds"

@@ -21,6 +21,7 @@ from specialize.model.spec import ModelSpec
 from specialize.request import BuildOptions
 from specialize.targets.refuse_early import require_taken
 from specialize.text.progress import Say, quiet
+from specialize.text.units import counted
 
 
 def plan_fleet(request: FleetRequest, jobs: int | None = None, say: Say = quiet) -> FleetPlan:
@@ -37,9 +38,9 @@ def plan_fleet(request: FleetRequest, jobs: int | None = None, say: Say = quiet)
     require_taken(asked.target, asked.attention, asked.precision)
     spec = resolve_spec(asked.model, asked.model_spec)
     files = fleet_files(request.folder)
-    say(f"surveying {len(files)} profiles for {spec.name}")
+    say(f"surveying {counted(len(files), 'profile')} for {spec.name}")
     found, sets, failed = survey_fleet(request, spec, files, jobs)
-    say(f"grouping {len(found)} vehicles")
+    say(f"grouping {counted(len(found), 'vehicle')}")
     groupings = [grouped(request, one, found) for one in sets]
     groups = [group for grouping in groupings for group in grouping.groups]
     model = model_name(Path(asked.model).stem, source_of(asked), spec)
@@ -89,7 +90,7 @@ class _Writer:
         request, footprints = self.request, [found[index] for index in group.members]
         limit = limit_of(request, self.spec, group.mode)
         if group.mode == "envelope" and len(footprints) > 1:
-            self.say(f"weighing an envelope over {len(footprints)} vehicles")
+            self.say(f"weighing an envelope over {counted(len(footprints), 'vehicle')}")
         adds, cover = what_each_adds(group.mode, footprints, limit, survey_of(request, self.spec), self.jobs)
         members = tuple(
             member_of(one.vehicle, int(limit.packing.rows(one.own)), added)

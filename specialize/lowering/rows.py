@@ -21,6 +21,7 @@ from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.rewrite import Outcome, Rewritten, Rule
 from specialize.graph.shape_arithmetic import places_in
 from specialize.graph.shapes import dims, is_static
+from specialize.text.units import counted
 
 NAME = "lower_rows"
 LONGEST_SIDE = 1024
@@ -38,7 +39,7 @@ def _by_sampling(node: ir.Node, builder: Builder) -> Outcome:
     return (
         made
         if isinstance(made, Declined)
-        else Rewritten([f"{len(index)} rows by nearest GridSample"], [made])
+        else Rewritten([f"{counted(len(index), 'row')} by nearest GridSample"], [made])
     )
 
 

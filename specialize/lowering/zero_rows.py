@@ -15,6 +15,7 @@ from specialize.graph.builder import Builder
 from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.rewrite import Rewritten, Rule, opset
 from specialize.graph.shapes import STANDARD, dims, is_static
+from specialize.text.units import counted
 
 NAME = "lower_zero_rows"
 
@@ -41,7 +42,7 @@ def _padded(node: ir.Node, builder: Builder) -> Rewritten | None:
     widths = np.zeros(2 * len(shape), dtype=np.int64)
     widths[len(shape) + axis] = count
     made = builder.node("Pad", [joined, builder.constant(widths, "widths")], shape, mode="constant")
-    return Rewritten([f"{count} rows of zeros by Pad"], [made])
+    return Rewritten([f"{counted(count, 'row')} of zeros by Pad"], [made])
 
 
 PADDED_ZEROS = Rule(name=NAME, operators={"Concat"}, rewrite=_padded, needs=opset(11))

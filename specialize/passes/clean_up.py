@@ -14,6 +14,7 @@ import onnx_ir.passes.common as common
 from specialize.graph.notes import Note
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.graph.subgraphs import remove_dead
+from specialize.text.units import counted
 
 NAME = "tidy"
 LARGEST_MERGED = 1 << 26
@@ -30,7 +31,7 @@ def tidy(model: ir.Model) -> list[Note]:
     _remove_identities(model.graph)
     remove_dead(model.graph)
     after = len(model.graph)
-    return [Note(NAME, "applied", "graph", f"{before} to {after} nodes, {merged} reshapes merged")]
+    return [Note(NAME, "applied", "graph", f"{before} to {after} nodes, {counted(merged, 'reshape')} merged")]
 
 
 def _merge_reshapes(graph: ir.Graph) -> int:

@@ -20,6 +20,7 @@ from specialize.graph.declined import Declined
 from specialize.graph.notes import Note, declined, node_name
 from specialize.graph.ops import DECIDES
 from specialize.graph.subgraphs import has_subgraph, node_reads
+from specialize.text.units import counted
 
 NAME = "narrow"
 WIDE, NARROW = ir.DataType.DOUBLE, ir.DataType.FLOAT
@@ -41,7 +42,9 @@ def narrow(model: ir.Model) -> list[Note]:
             _narrow_value(value)
         for node in nodes:
             _narrow_node(model.graph, node)
-        notes.append(Note(NAME, "applied", where, f"{len(nodes)} nodes computed in float64 without need"))
+        notes.append(
+            Note(NAME, "applied", where, f"{counted(len(nodes), 'node')} computed in float64 without need")
+        )
     return notes
 
 

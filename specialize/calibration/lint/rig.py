@@ -13,6 +13,7 @@ from specialize.calibration.lint.findings import Finding
 from specialize.calibration.pose import Matrix, inverse
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.view import View, angle_between_rad, sees
+from specialize.text.units import counted
 
 RIG_RULES = {
     "camera-twins": "Two cameras look in the same direction",
@@ -75,7 +76,7 @@ def _order(names: tuple[str, ...], wanted: Sequence[str]) -> Iterator[Finding]:
             "camera-order", "error", "", message, "reorder `cameras:` (and the images) to match the model"
         )
     elif len(names) != len(wanted):
-        message = f"the profile has {len(names)} cameras, the model {len(wanted)}"
+        message = f"the profile has {counted(len(names), 'camera')}, the model {len(wanted)}"
         yield Finding(
             "camera-order", "error", "", message, f"list exactly these cameras: {', '.join(wanted)}"
         )

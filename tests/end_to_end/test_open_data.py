@@ -57,7 +57,7 @@ def test_the_day_runs_from_morning_to_evening(tmp_path: Path, store_dir: Path) -
         assert ran.code == (3 if "exits 3" in remark else 0), f"{line}\n{ran.out}\n{ran.err}"
         said[command] = ran.out
     moved = said["specialize diff n008.yaml today.yaml --report moved.html"]
-    told = re.search(r"(\d+) mm.*(\d+) mrad.*: (\d+ queries) gained, (\d+) lost", TUTORIAL.read_text())
+    told = re.search(r"(\d+) mm and (\d+) mrad: (\d+ queries) gained, (\d+) lost", TUTORIAL.read_text())
     assert told is not None and f"different: {told[3]} of demo_encoder gained, {told[4]} lost" in moved
     assert f" {told[1]}." in moved and f" {told[2]}." in moved
     assert "fresh" in said["specialize check build/n008 --calib today.yaml"]

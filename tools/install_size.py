@@ -77,8 +77,8 @@ def measure(wheel: Path, extras: str, room: Path) -> tuple[dict[str, Any], str]:
     shown = output_of([str(venv / "bin" / "specialize"), "demo", "-o", "again"], room, **environment)
     size = size_mib(venv) - empty
     run([*pip, "uninstall", "--quiet", "--yes", "specialize"])
-    names = ("specialize", "specialize-*", "specialize.*")
-    left = [str(path.relative_to(venv)) for name in names for path in venv.rglob(name)]
+    homes = ("lib/*/site-packages/specialize*", "bin/specialize*")
+    left = [str(path.relative_to(venv)) for home in homes for path in venv.glob(home)]
     found = {"mib": size, "packages": len(json.loads(listed)), "install": installed, "demo": demo}
     return found | {"left_by_uninstall": left}, shown.replace("again/", "specialize-demo/")
 

@@ -44,7 +44,6 @@ from specialize.targets.base import BuildFacts, Int8, Toolchain
 from specialize.targets.conformance import check, conformance_notes
 from specialize.targets.lower import write_files
 from specialize.text.progress import Say
-from specialize.text.units import counted
 from specialize.verify import Frames, TensorInfo, VerifyReport, make_frames, model_inputs
 
 
@@ -83,7 +82,7 @@ class Conversion:
             DeclinedError: The toolchain refuses the converted graph.
             VerificationError: An output is NaN or infinite.
         """
-        say(f"converting to {self.name}, {counted(len(self.frames), 'frame')}")
+        say(f"converting to {self.name}, {len(self.frames)} frames")
         shown, names = Shown(self.frames, self.fed.cases), [tensor.name for tensor in manifest.outputs]
 
         progress = _progress(say, self.name)

@@ -4,6 +4,7 @@ usage: python benchmarks/plans.py [--rounds N] [--results FOLDER]
 
 Rigs are planned in turn, so that other work on the machine hits all of them, and each figure comes with its ratio to
 the pinholes of car42. `fisheye6` is fisheye4 with two of its cameras a second time: as many cameras as car42 has.
+`rational6` is car42 with a rational distortion of large numbers that cancel, as fits of eight coefficients find it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ if __package__ in (None, ""):
     sys.path.insert(0, str(ROOT))
 
 from benchmarks.run import RESULTS, write_results  # noqa: E402  the checkout, not an installed package
+from specialize.calibration.lens import lens_of  # noqa: E402  the checkout, not an installed package
+from specialize.calibration.lens.kinds import matrix_parameters  # noqa: E402  the checkout, not an installed package
 from specialize.calibration.load import load_profile  # noqa: E402  the checkout, not an installed package
 from specialize.visibility.curved import Curved  # noqa: E402  the checkout, not an installed package
 from specialize.visibility.grid import QueryGrid, VisibilityRule  # noqa: E402  the checkout, not an installed package
@@ -39,6 +42,7 @@ RIGS = {
     "kitti360_like": "bevformer_tiny_mei",
 }
 """Profiles, and the models that plan for them."""
+RATIONAL = {"k1": -12.3, "k2": 51.0, "k3": -7.5, "k4": -12.1, "k5": 49.0, "k6": -5.0, "p1": 1e-4, "p2": 1e-4}
 GRID = QueryGrid((200, 200), (-51.2, -51.2, -5.0, 51.2, 51.2, 3.0), 4)
 
 
@@ -77,7 +81,21 @@ def rigs() -> dict[str, tuple[Projection, VisibilityRule]]:
     assert isinstance(four, Curved)
     six = [0, 1, 2, 3, 0, 1]
     lenses = tuple(four.lenses[camera] for camera in six)
-    return found | {"fisheye6": (Curved.of(lenses, four.camera_from_lidar[six], four.size_px[six]), rule)}
+    fisheyes = Curved.of(lenses, four.camera_from_lidar[six], four.size_px[six])
+    return found | {"fisheye6": (fisheyes, rule), "rational6": _rational()}
+
+
+def _rational() -> tuple[Projection, VisibilityRule]:
+    """Return the cameras of car42 with a rational distortion, and the rule of its model."""
+    about, profile = spec(RIGS[PINHOLES]), load_profile(ROOT / "calib_profiles" / f"{PINHOLES}.yaml")
+    lenses, poses = [], []
+    for index, camera in enumerate(profile.cameras):
+        pinhole, image = camera.as_pinhole(), about.image_of(index)
+        lens = lens_of("brown_conrady", matrix_parameters(pinhole.intrinsic) | RATIONAL)
+        lenses.append(lens.prepared(image.scale, image.crop_px))
+        poses.append(pinhole.camera_from_lidar)
+    sizes = about.sizes_px(len(lenses))
+    return Curved.of(tuple(lenses), np.stack(poses), sizes), about.visibility_rule()
 
 
 def measure(rigs: dict[str, tuple[Projection, VisibilityRule]], rounds: int) -> dict[str, Figure]:

@@ -4,9 +4,9 @@
 most the share of `spans` of what is added up for them. The formula is evaluated a second time with bounds on its
 rounding (`lens.rounding`) wherever a point is near a border of the image, of the angle, or of the depth; a point is in
 doubt if a border lies within the bound. Errors grow from the centre of an image to its border, so that points far from
-all borders need no bound of their own; if any bound near a border is not small against what counts as near, every
-point gets one. Most points are settled from the corners of blocks (`corners`): what is interpolated there is farther
-from all borders than interpolation may be wrong, and than what counts as near.
+all borders need no bound of their own; if any bound near a border is not small against what counts as near, points up
+to twice as far get one, and if these are not small either, every point. Most points are settled from the corners of
+blocks (`corners`): what is interpolated there is farther from borders than it may be wrong, and than twice the near.
 
 **A camera that moves.** Within bounds its intrinsics give the pixel c + d + (1 + e)(p - c) in the place of p, for the
 centre c, |e| at most the focal ratio and |d| at most the shift of the principal point: what is seen has p in a larger
@@ -40,6 +40,8 @@ from specialize.visibility.spans import ROUNDINGS, largest_coordinates, rounding
 
 SURE = 1 / 2
 """Share of that which a bound may be, for points farther away to need none."""
+SETTLED = 2.0
+"""How far points of settled blocks are from borders at least, in units of what counts as near."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,19 +69,21 @@ class Curved:
         """Return the points surely visible, and those in doubt."""
         axes = grid.axes()
         errors = [self._coordinate_errors(camera, grid, rule) for camera in range(len(self.lenses))]
-        looks = [self._look(camera, axes, each, rule) for camera, each in enumerate(errors)]
-        positions = []
-        for camera, (look, (undecided, share)) in enumerate(
-            zip(looks, self._doubts(looks, rule), strict=True)
-        ):
-            at = tuple(each[undecided] for each in look.near_at)
+        wide = [self._look(camera, axes, each, rule) for camera, each in enumerate(errors)]
+        near, positions = [look.nearest() for look in wide], []
+        for camera, (undecided, share) in enumerate(self._doubts(near, rule)):
+            look = near[camera]
             if share > SURE:
+                look = wide[camera]
+                ((undecided, share),) = self._doubts([look], rule)
+            at = tuple(each[undecided] for each in look.near_at)
+            if share > SURE * SETTLED:
                 every = np.stack(np.broadcast_arrays(*self._points(camera, grid)))
                 look = replace(look, near=every.reshape(3, -1))
                 at = np.unravel_index(np.flatnonzero(self._doubts([look], rule)[0][0]), every.shape[1:])
             look.inside[at] = False
             positions.append(np.stack([np.full(len(at[0]), camera), *at], axis=-1))
-        return np.stack([look.inside for look in looks]), np.concatenate(positions).astype(np.int64)
+        return np.stack([look.inside for look in wide]), np.concatenate(positions).astype(np.int64)
 
     def decide(self, position: Ints, grid: QueryGrid, rule: VisibilityRule) -> Bools:
         """Return the verdict of the formula in float64."""
@@ -165,8 +169,10 @@ class Curved:
         margins = _margins(lens, size, points, rule)
         inside[open_at] = _holds(margins, rule)
         distance = np.sqrt((points * points).sum(axis=0))
-        near = np.flatnonzero(np.abs(_least(margins)) * np.minimum(1.0, distance) < 1.0)
-        return _Look(lens, size, inside, points[:, near], errors, tuple(each[near] for each in open_at))
+        away = np.abs(_least(margins)) * np.minimum(1.0, distance)
+        few = np.flatnonzero(away < SETTLED)
+        at = tuple(each[few] for each in open_at)
+        return _Look(lens, size, inside, points[:, few], errors, at, away[few])
 
     def _doubts(self, looks: Sequence[_Look], rule: VisibilityRule) -> list[tuple[Bools, float]]:
         """Return which points near borders rounding decides, and the largest bound by what counts as near, per look."""
@@ -240,6 +246,7 @@ class _Look:
         near: (3, P) points in the camera's frame, m, that may be near a border.
         errors: (3,) how far coordinates may be off, m.
         near_at: (P,) positions of those points on z, y and x.
+        away: (P,) how far they are from the nearest border, by what counts as near; less than `SETTLED`.
     """
 
     lens: Lens
@@ -248,6 +255,13 @@ class _Look:
     near: Floats
     errors: Floats
     near_at: tuple[Ints, ...]
+    away: Floats
+
+    def nearest(self) -> _Look:
+        """Return the same with those points alone that count as near."""
+        few = np.flatnonzero(self.away < 1.0)
+        at = tuple(each[few] for each in self.near_at)
+        return replace(self, near=self.near[:, few], near_at=at, away=self.away[few])
 
 
 def _margins(lens: Lens, size_px: npt.NDArray[Any], points: Any, rule: VisibilityRule) -> list[Any]:

@@ -22,17 +22,19 @@ def plan_text(outcome: PlanOutcome) -> Document:
         headline(outcome.sites),
         *sites_tables(outcome.sites),
         f"{coverage}{edge}",
-        *_black(outcome),
+        *_undistorted(outcome),
         f"written: {outcome.output}",
     )
 
 
-def _black(outcome: PlanOutcome) -> list[str]:
-    """Return the line about pairs that look at pixels without content, by camera."""
+def _undistorted(outcome: PlanOutcome) -> list[str]:
+    """Return what undistortion leaves without content and what it cuts away, by camera."""
     cameras = [camera.name for camera in outcome.sites[0].cameras]
-    counts = [
-        f"{count:,} of {name}" for name, count in zip(cameras, outcome.without_content, strict=True) if count
-    ]
-    if not counts:
-        return []
-    return [f"pairs at pixels that undistortion leaves without content: {', '.join(counts)}"]
+    said = []
+    for what, counts in (
+        ("pairs at pixels that undistortion leaves without content", outcome.without_content),
+        ("pairs of raw images that undistortion cuts away", outcome.cut_away),
+    ):
+        named = [f"{count:,} of {name}" for name, count in zip(cameras, counts, strict=True) if count]
+        said += [f"{what}: {', '.join(named)}"] if named else []
+    return said

@@ -10,7 +10,8 @@ from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, UsageError
 from specialize.files.atomic import explained, make_room
-from specialize.model.content import pairs_without_content
+from specialize.model.baked import require_lenses, with_lenses
+from specialize.model.content import pairs_cut_away, pairs_without_content
 from specialize.model.spec import ModelSpec, read_spec
 from specialize.model.visible import plans_digest, visible_sets
 from specialize.plausibility.fit import require_fit, require_known_codes
@@ -43,6 +44,7 @@ class PlanOutcome(Record, frozen=True, kw_only=True):
         seen_by: Per grid, number of queries seen by 0, 1, 2, ... cameras.
         borderline: Per grid, number of points within rounding of an image border.
         without_content: Per camera, visible pairs whose pixels undistortion leaves without content.
+        cut_away: Per camera, pairs that its raw image shows and the undistorted one does not.
         warnings: What a person should know about the calibration.
     """
 
@@ -54,6 +56,7 @@ class PlanOutcome(Record, frozen=True, kw_only=True):
     seen_by: tuple[tuple[int, ...], ...]
     borderline: tuple[int, ...]
     without_content: tuple[int, ...] = ()
+    cut_away: tuple[int, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -78,8 +81,9 @@ def write_tables(
     model_spec: Path | None = None,
     align: int = 1,
     allow: tuple[str, ...] = (),
+    bake_lenses: bool = False,
 ) -> PlanOutcome:
-    """Write the visible sets of a vehicle for a model as an `.npz` of tables.
+    """Write the visible sets of a vehicle for a model, or for it with the vehicle's lenses, as an `.npz` of tables.
 
     Raises:
         InputError: Profile or sidecar are wrong or do not fit each other, or the sidecar names no grid.
@@ -89,6 +93,9 @@ def write_tables(
         raise UsageError("--align", "a number of at least 1", str(align))
     require_known_codes(allow)
     profile, spec = load_profile(calib), resolve_spec(model, model_spec)
+    if bake_lenses:
+        spec = with_lenses(spec)
+        require_lenses(profile)
     fit = require_fit(profile, spec, allow, str(calib))
     make_room(output)
     plans = visible_sets(spec, profile)
@@ -105,6 +112,7 @@ def write_tables(
         seen_by=tuple(tuple(int(count) for count in plan.seen_by_k) for plan in plans),
         borderline=tuple(len(plan.borderline) for plan in plans),
         without_content=pairs_without_content(spec, profile, plans),
+        cut_away=pairs_cut_away(profile, plans),
         warnings=fit.warnings,
     )
 

@@ -37,6 +37,7 @@ from tests.calibration.wrong_rigs import (
 )
 
 FOCAL = {"fx": 500.0, "fy": 500.0, "cx": 800.0, "cy": 450.0}
+HALVED = lens_of("kannala_brandt", {name: value / 2 for name, value in FOCAL.items()})
 WIDE, NARROW = lens_of("kannala_brandt", FOCAL), lens_of("kannala_brandt", FOCAL, max_angle_rad=0.9)
 
 BLUNDERS: dict[str, tuple[CalibrationProfile, str, str, str]] = {
@@ -75,6 +76,23 @@ BLUNDERS: dict[str, tuple[CalibrationProfile, str, str, str]] = {
         "lens-not-in-model",
         "error",
         "its images are those of a kannala_brandt lens, but the model projects by matrices",
+    ),
+    "a fisheye at half resolution": (
+        changed(0, lambda c: Camera.through(c.name, (1600, 900), HALVED, c.camera_from_lidar)),
+        "intrinsic-resolution",
+        "error",
+        "the principal point (400, 225) is the centre of a ",
+    ),
+    "a fisheye that looks into the other hemisphere": (
+        changed(
+            0,
+            lambda c: Camera.through(
+                c.name, (1600, 900), WIDE, np.diag([-1.0, 1.0, -1.0, 1.0]) @ c.camera_from_lidar
+            ),
+        ),
+        "name-heading",
+        "warning",
+        "",
     ),
     "undistorted farther than the lens sees": (
         changed(

@@ -13,7 +13,7 @@ from specialize import zoo
 from specialize.calibration.camera import Camera
 from specialize.calibration.lens import lens_of
 from specialize.calibration.load import dump_profile, load_profile
-from specialize.model.content import pairs_without_content
+from specialize.model.content import pairs_cut_away, pairs_without_content
 from specialize.model.visible import visible_sets
 from tests.cli.running import CAR42, run_here
 
@@ -57,6 +57,23 @@ def test_a_lens_that_shows_all_leaves_none() -> None:
         assert pairs_without_content(SPEC, profile, visible_sets(SPEC, profile)) == (0,) * 6
 
 
+def test_pairs_that_undistortion_cuts_away() -> None:
+    """A fisheye sees half a sphere of which the undistorted image shows a part: the rest is cut away."""
+    profile = dataclasses.replace(load_profile(CAR42), cameras=tuple(_through(1.5)))
+    (plan,) = plans = visible_sets(SPEC, profile)
+    found = pairs_cut_away(profile, plans)
+    points = plan.grid.points()
+    for index, camera in enumerate(profile.cameras):
+        pose, lens = camera.camera_from_lidar, camera.lens
+        assert pose is not None and lens is not None
+        pixels, valid = lens.project(points @ pose[:3, :3].T + pose[:3, 3])
+        inside = valid & (pixels[..., 0] > -0.5) & (pixels[..., 0] < 1599.5)
+        inside &= (pixels[..., 1] > -0.5) & (pixels[..., 1] < 899.5)
+        assert found[index] == (inside.any(axis=-1) & ~plan.superset[index]).sum()
+    assert sum(found) > 0.05 * plan.pairs
+    assert pairs_cut_away(load_profile(CAR42), plans) == (0,) * 6  # no lens is known
+
+
 def test_a_plan_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The text names cameras and pairs, the JSON has them all."""
     path = tmp_path / "narrow.yaml"
@@ -66,3 +83,7 @@ def test_a_plan_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert told.code == 0 and "pairs at pixels that undistortion leaves without content: " in told.out
     held = json.loads(run_here(capsys, *asked, "--json").out)["without_content"]
     assert len(held) == 6 and all(held) and f"{held[0]:,} of CAM_FRONT" in told.out
+    wide = tmp_path / "wide.yaml"
+    wide.write_text(dump_profile(dataclasses.replace(load_profile(CAR42), cameras=tuple(_through(1.5)))))
+    cut = run_here(capsys, "plan", "--calib", wide, "--model", "bevformer_tiny", "-o", tmp_path / "w.npz")
+    assert "pairs of raw images that undistortion cuts away: " in cut.out

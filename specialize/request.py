@@ -111,6 +111,7 @@ class BuildRequest(BuildOptions):
         keep_every_site: Rewrite a site even if that costs more operations and bytes than it saves.
         replace: Whether the build may replace a build of another model.
         measure: Whether to time original and specialized model once; no byte of the build depends on it.
+        bake_lenses: Whether the cameras' lenses take the place of the model's matrices, which makes it another model.
     """
 
     calib: Path
@@ -125,6 +126,7 @@ class BuildRequest(BuildOptions):
     keep_every_site: bool = False
     replace: bool = False
     measure: bool = False
+    bake_lenses: bool = False
 
     def __post_init__(self) -> None:
         """Reject invalid combinations of options.
@@ -138,7 +140,14 @@ class BuildRequest(BuildOptions):
         self._check_modes()
 
     def _check_modes(self) -> None:
-        """Reject options of another mode, because they would have no effect."""
+        """Reject options of another mode, because they would have no effect, and lenses in an envelope.
+
+        Raises:
+            UsageError: There is one.
+        """
+        if self.bake_lenses and self.mode == "envelope":
+            hint = "the graph has no lens that could follow a calibration within a tolerance"
+            raise UsageError("--bake-lenses", "--mode exact or tables", "--mode envelope", hint)
         owners: dict[str, dict[str, object]] = {
             "envelope": {
                 "--tolerance": self.tolerance,

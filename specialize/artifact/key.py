@@ -37,6 +37,7 @@ class BuildKey:
         seed: Seed of the frames.
         allow_unchanged: Whether a model with nothing to specialize is built all the same.
         keep_every_site: Whether a site is rewritten even if that costs more.
+        bake_lenses: Whether lenses take the place of the model's matrices.
         allow: What a person accepts with `--allow`, sorted.
         compiler: Version of this package and digest of its code.
     """
@@ -63,6 +64,7 @@ class BuildKey:
     seed: int = 0
     allow_unchanged: bool = False
     keep_every_site: bool = False
+    bake_lenses: bool = False
     allow: tuple[str, ...] = ()
     compiler: str = field(default_factory=code_version)
 

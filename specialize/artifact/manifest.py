@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from specialize.artifact.baked import Baked
 from specialize.artifact.drawing import Drawing
 from specialize.artifact.precision import Precision
 from specialize.artifact.witness import Witness
@@ -130,6 +131,7 @@ class Manifest(Record, frozen=True, kw_only=True):
         files: Every file of the build but this one, by name.
         drawings: The largest attention site before and after, step by step.
         precision: What a conversion to another number format left, and loses; absent in float32.
+        baked: How lenses changed the user's model; absent if it is built as it is.
         compiler: Version of this package.
         schema: Version of this format.
         digest: Of `manifest.json` with zeros in the digest's own place; zeros while it is not written.
@@ -165,6 +167,7 @@ class Manifest(Record, frozen=True, kw_only=True):
     files: dict[str, FileRecord] = {}
     drawings: tuple[Drawing, ...] = ()
     precision: Precision | None = None
+    baked: Baked | None = None
 
     def extended(self, passes: Sequence[PassNote], warnings: Sequence[str]) -> Manifest:
         """Return the manifest with additional notes and warnings, appended to its own."""

@@ -23,7 +23,7 @@ BUILD_TYPE = "urn:specialize:build:v1"
 
 OPTIONS = (
     "target", "mode", "layout", "align", "attention", "precision", "tolerance", "count_outside", "capacity", "frames",
-    "seed", "allow_unchanged", "keep_every_site", "allow",
+    "seed", "allow_unchanged", "keep_every_site", "bake_lenses", "allow",
 )  # fmt: skip
 """Fields of a build key that a user sets; the rest of the key are digests of what goes into the build."""
 

@@ -105,9 +105,14 @@ def _comparison(manifest: Manifest) -> Iterator[Check]:
     """Yield the comparison of every output with the original; none at all is a failure."""
     outputs = manifest.verify.outputs
     whole = manifest.verify.passed and bool(outputs)
-    yield Check("comparison with the original", "PASSED" if whole else "FAILED")
+    original = "original" if manifest.baked is None else "original with lenses"
+    yield Check(f"comparison with the {original}", "PASSED" if whole else "FAILED")
     for name, output in sorted(outputs.items()):
-        yield Check(f"output {name}: equals the original's", "PASSED" if output.passed else "FAILED")
+        yield Check(f"output {name}: equals the {original}'s", "PASSED" if output.passed else "FAILED")
+    if manifest.baked is not None:
+        model, cut = manifest.baked.model, manifest.baked.cut
+        yield Check(f"baked lenses: another function than {model}", "WARNED")
+        yield Check(f"only the projection of {model} was exchanged", "FAILED" if cut is None else "PASSED")
 
 
 def _power(power: Power | None) -> Iterator[Check]:

@@ -66,6 +66,7 @@ from specialize.request import MODES, BuildRequest
 @click.option(
     "--allow-unchanged", is_flag=True, help="Build the model even if there is nothing to specialize in it."
 )
+@options.bake_option
 @options.every_site_option
 @options.measure_option
 @options.allow_in_build_option

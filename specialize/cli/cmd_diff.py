@@ -18,6 +18,7 @@ from specialize.files.atomic import write_file
 @click.argument("second", metavar="B.yaml", type=options.EXISTING)
 @options.model_option
 @options.model_spec_option
+@options.bake_option
 @click.option(
     "--report",
     type=options.ANY_PATH,
@@ -26,13 +27,19 @@ from specialize.files.atomic import write_file
 )
 @options.json_option
 def command(
-    first: Path, second: Path, model: str, model_spec: Path | None, report: Path | None, as_json: bool
+    first: Path,
+    second: Path,
+    model: str,
+    model_spec: Path | None,
+    bake_lenses: bool,
+    report: Path | None,
+    as_json: bool,
 ) -> int:
     """Show what moved between two calibrations. Exits 3 if they differ.
 
     Also counts the queries of --model that each camera gains and loses.
     """
-    found = difference(first, second, model, model_spec)
+    found = difference(first, second, model, model_spec, bake_lenses)
     if report is not None:
         _write(report, found)
     return emit("diff", found.outcome, as_json)

@@ -22,6 +22,7 @@ from specialize.request import LAYOUTS, BuildRequest
 )
 @options.align_option
 @options.every_site_option
+@options.bake_option
 @options.seed_option
 @options.allow_option
 @options.json_option

@@ -19,6 +19,7 @@ from specialize.explain.show import Shown, write_pictures
 @options.model_option
 @options.model_spec_option
 @options.align_option
+@options.bake_option
 @options.allow_option
 @click.option(
     "-o", "--output", type=options.ANY_PATH, default="plan.npz", show_default=True, help="File to write."
@@ -30,6 +31,7 @@ def command(
     model: str,
     model_spec: Path | None,
     align: int,
+    bake_lenses: bool,
     allow: tuple[str, ...],
     output: Path,
     mcap: Path | None,
@@ -40,7 +42,7 @@ def command(
     The .npz file holds camera masks, padded query ids with their lengths, reference points and counts,
     for use without the compiler.
     """
-    outcome = write_tables(calib, model, output, model_spec, align, allow)
+    outcome = write_tables(calib, model, output, model_spec, align, allow, bake_lenses)
     warn(outcome.warnings)
     if mcap is not None:
         _write_mcap(calib, Shown(mcap=mcap, model=model, model_spec=model_spec))

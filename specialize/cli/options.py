@@ -77,6 +77,11 @@ frames_dir_option = click.option(
 every_site_option = click.option(
     "--keep-every-site", is_flag=True, help="Rewrite every site, even where that costs more than it saves."
 )
+bake_option = click.option(
+    "--bake-lenses",
+    is_flag=True,
+    help="Let the cameras' lenses take the place of the model's matrices. This is another function than the model's.",
+)
 align_option = click.option(
     "--align",
     cls=FromProject,

@@ -6,6 +6,7 @@ from typing import Any
 
 from specialize.artifact.manifest import Manifest, Site
 from specialize.digest import short
+from specialize.report.baked import baked_parts, cut_line
 from specialize.report.costs import costs_table, exchanged
 from specialize.report.proof import power_lines, precision_parts, proof
 from specialize.report.times import measured_parts
@@ -26,6 +27,7 @@ def build_text(outcome: BuildOutcome) -> Document:
     return (
         f"{outcome.build_dir}: {state}\n{title(manifest)}",
         "\n".join([headline(manifest.sites), *_reasons(manifest)]),
+        *baked_parts(manifest.baked),
         *mode_lines(manifest.options),
         *sites_tables(manifest.sites),
         *([costs_table(manifest.flops)] if manifest.flops.forms else []),
@@ -36,6 +38,7 @@ def build_text(outcome: BuildOutcome) -> Document:
         "\n".join(
             [
                 f"{proof(manifest.verify)}{_when(manifest)}",
+                *([cut_line(manifest.baked)] if manifest.baked else []),
                 manifest.witness.line(),
                 *power_lines(manifest.power),
                 manifest.plausibility.line(),

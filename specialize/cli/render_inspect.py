@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from specialize.artifact import Build, Manifest
 from specialize.cli.render_build import headline, sites_tables, ties, title
+from specialize.report.baked import baked_parts
 from specialize.report.contents import passes_table, tensors_table
 from specialize.report.costs import costs_table
 from specialize.report.proof import precision_parts, proof
@@ -34,6 +35,7 @@ def build_text(build: Build) -> Document:
     return (
         title(manifest),
         headline(manifest.sites),
+        *baked_parts(manifest.baked),
         *sites_tables(manifest.sites),
         *([costs_table(manifest.flops)] if manifest.flops.forms else []),
         tensors_table({"in": manifest.inputs, "out": manifest.outputs}),

@@ -16,14 +16,16 @@ from specialize.artifact.place import folder_name, require_replaceable
 from specialize.calibration.folder import load_profiles
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
-from specialize.compiler.generic import generic_model, spec_of
+from specialize.compiler.bake import bake
+from specialize.compiler.generic import GenericModel, generic_model, spec_of
 from specialize.compiler.key import build_key
 from specialize.compiler.laps import Laps
 from specialize.errors import InputError
 from specialize.files.atomic import only_one, publish_directory
+from specialize.model.baked import require_lenses
 from specialize.plausibility.fit import require_fit
 from specialize.request import BuildOutcome, BuildRequest
-from specialize.store import open_store
+from specialize.store import Store, open_store
 from specialize.targets.refuse_early import require_taken
 from specialize.text.progress import Say, quiet
 
@@ -48,7 +50,7 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
     require_taken(request.target, request.attention, request.precision)
     require_fits(request, profile)
     store = open_store()
-    generic = generic_model(request, store, say)
+    generic, base = _models(request, profile, store, say)
     laps.lap("model")
     key = build_key(request, profile, generic)
     folder = request.output or Path("build") / folder_name(profile.vehicle)
@@ -65,14 +67,24 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
 
             say(f"specializing {generic.name} for {profile.vehicle}")
             compiled = specialize(request, profile, generic, parts, laps)
-            return _make(request, compiled, key, folder, laps, say)
+            return _make(request, compiled, base, key, folder, laps, say)
+
+
+def _models(
+    request: BuildRequest, profile: CalibrationProfile, store: Store, say: Say
+) -> tuple[GenericModel, GenericModel]:
+    """Return the model that is built, and the user's: the same, unless lenses are baked in."""
+    base = generic_model(request, store, say)
+    return (bake(base, profile, store, say) if request.bake_lenses else base), base
 
 
 def _make(
-    request: BuildRequest, compiled: Compilation, key: BuildKey, folder: Path, laps: Laps, say: Say
-) -> BuildOutcome:
+    request: BuildRequest, compiled: Compilation, base: GenericModel, key: BuildKey, folder: Path, laps: Laps,
+    say: Say,
+) -> BuildOutcome:  # fmt: skip
     """Count, lower, prove, measure, convert and publish; the folder appears only if all of that succeeds."""
     from specialize.compiler.convert import plan_conversion
+    from specialize.compiler.describe import with_baked
     from specialize.compiler.drawing import draw_largest
     from specialize.compiler.lower import lower
     from specialize.compiler.measure import measure_once
@@ -90,6 +102,8 @@ def _make(
         measured = measure_once(compiled, lowered.candidate, forms, say) if request.measure else None
         laps.lap("measure")
         manifest = lowered.manifest
+        if request.bake_lenses:
+            manifest = with_baked(request, manifest, compiled, base, say)
         if conversion is not None:
             manifest = conversion.carry_out(
                 manifest, lowered.facts, room, lowered.candidate, compiled.parts, say
@@ -118,7 +132,7 @@ def costs(request: BuildRequest, say: Say = quiet) -> FormsReport:
     profile = load_profile(request.calib)
     require_fits(request, profile)
     store = open_store()
-    generic = generic_model(request, store, say)
+    generic, _ = _models(request, profile, store, say)
     with generic.unpacked(store) as parts:
         return count_forms(specialize(request, profile, generic, parts, Laps()))
 
@@ -130,6 +144,8 @@ def require_fits(request: BuildRequest, profile: CalibrationProfile) -> None:
         InputError: One has errors that are not allowed.
     """
     spec = spec_of(request)
+    if request.bake_lenses:
+        require_lenses(profile)
     require_fit(profile, spec, request.allow, str(request.calib))
     for other in (*load_profiles(request.envelope_over), *load_profiles(request.capacity_over)):
         require_fit(other, spec, request.allow, f"profile of {other.vehicle}")

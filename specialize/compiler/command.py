@@ -30,6 +30,7 @@ FLAGS = {
     "count_outside": "--count-outside",
     "allow_unchanged": "--allow-unchanged",
     "keep_every_site": "--keep-every-site",
+    "bake_lenses": "--bake-lenses",
 }
 
 FILES = {
@@ -54,7 +55,7 @@ def rebuild(manifest: Manifest, calib: Path, vehicle: str, folder: Path) -> Comm
         vehicle: Name of its vehicle; another vehicle's build goes beside the one that is there.
         folder: Where the build is.
     """
-    key, source = manifest.key, manifest.source
+    key, source = manifest.key, manifest.source.get("of", manifest.source)
     output = folder if vehicle == manifest.vehicle else folder.parent / folder_name(vehicle)
     words: list[Word] = ["specialize", "build", "--calib", calib]
     to_name: list[tuple[str, str]] = []
@@ -66,7 +67,7 @@ def rebuild(manifest: Manifest, calib: Path, vehicle: str, folder: Path) -> Comm
     if source.get("kind") == "onnx":
         stand_for("--model", "MODEL.onnx", f"{source['name']}.onnx, with its sidecar next to it")
     else:
-        words += ["--model", manifest.model]
+        words += ["--model", manifest.model if manifest.baked is None else str(source["name"])]
     if source.get("checkpoint"):
         stand_for("--checkpoint", "CHECKPOINT", f"the file with digest {source['checkpoint']}")
     for name, option in PLAIN.items():

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from specialize.artifact import BuildKey, Digests, Manifest, ModelTie, contract_digest
+from specialize.artifact.baked import Baked
 from specialize.artifact.describe import describe_notes, describe_site, describe_tensor
+from specialize.compiler.bake import prove_cut
 from specialize.compiler.generic import GenericModel
+from specialize.compiler.moved_points import compare_lenses
 from specialize.compiler.specialize import Compilation
 from specialize.digest import digest
 from specialize.evidence.comparison import NOT_COMPARED
@@ -12,7 +17,10 @@ from specialize.evidence.costs import FormsReport
 from specialize.graph.notes import Note
 from specialize.model.visible import plans_digest
 from specialize.passes.site import CompactedSite
+from specialize.report.baked import baked_line
 from specialize.request import BuildRequest
+from specialize.store import open_store
+from specialize.text.progress import Say
 from specialize.version import library_versions
 
 
@@ -76,3 +84,24 @@ def tie(manifest: Manifest, sites: tuple[CompactedSite, ...]) -> ModelTie:
         build=digests.build,
         contract=contract_digest(manifest),
     )
+
+
+def with_baked(
+    request: BuildRequest, manifest: Manifest, compiled: Compilation, base: GenericModel, say: Say
+) -> Manifest:
+    """Return the manifest of a build with lenses: how its function differs, and that nothing else was exchanged.
+
+    Raises:
+        VerificationError: Something else was.
+    """
+    generic, profile = compiled.generic, compiled.profile
+    cut = prove_cut(
+        base, generic, profile, compiled.original, request.frames, request.seed, open_store(), say
+    )
+    cameras = compare_lenses(base.spec, generic.spec, profile, compiled.plans)
+    record = Baked(
+        model=base.name, digest=base.digest, inputs=tuple(generic.spec.calibration_inputs), cameras=cameras,
+        cut=cut,
+    )  # fmt: skip
+    told = msgspec.structs.replace(manifest, baked=record)
+    return told.extended((), (baked_line(record),))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from specialize import zoo
-from specialize.artifact import Build
 from specialize.compiler.adopt import GRAPH as GRAPH
 from specialize.compiler.adopt import KIND, ORIGINAL, adopt, prepare
 from specialize.compiler.adopt import PREPARED as PREPARED
@@ -20,15 +19,16 @@ from specialize.compiler.adopt import PREPARED_WEIGHTS as PREPARED_WEIGHTS
 from specialize.digest import digest, digest_file
 from specialize.errors import InputError
 from specialize.files.scratch import work_folder
+from specialize.model.baked import with_lenses
 from specialize.model.spec import ModelSpec, read_spec
 from specialize.request import BuildRequest
-from specialize.store import Store, open_store
+from specialize.store import Store
 from specialize.store.entry import REPAIR, Entry
 from specialize.text.progress import Say
 from specialize.text.terminal import command
 from specialize.version import code_version
 
-_PREPARING = (
+PREPARING = (
     "attention", "compiler/adopt.py", "compiler/generic.py", "graph", "lowering", "passes", "rows",
 )  # fmt: skip
 """Code that a stored model depends on."""
@@ -90,14 +90,25 @@ def generic_model(request: BuildRequest, store: Store, say: Say) -> GenericModel
         UsageError: There is no such built-in model.
         InputError: The user's model, sidecar or checkpoint is wrong.
     """
-    spec = spec_of(request)
+    spec = own_spec(request)
     if request.model.endswith(".onnx"):
         return _own_model(Path(request.model), spec, store)
     return _zoo_model(request.model, spec, request.checkpoint, request.seed, store, say)
 
 
 def spec_of(request: BuildRequest) -> ModelSpec:
-    """Return the sidecar of a request's model, without reading the model itself.
+    """Return the sidecar of what a request builds, with lenses if it bakes them, without reading the model itself.
+
+    Raises:
+        UsageError: There is no such built-in model, or it cannot have lenses baked in.
+        InputError: The user's model or its sidecar is missing, or the sidecar is wrong.
+    """
+    spec = own_spec(request)
+    return with_lenses(spec) if request.bake_lenses else spec
+
+
+def own_spec(request: BuildRequest) -> ModelSpec:
+    """Return the sidecar of a request's model as it is.
 
     Raises:
         UsageError: There is no such built-in model.
@@ -137,22 +148,6 @@ def model_again(source: dict[str, object], spec: ModelSpec, store: Store, say: S
     return _zoo_model(str(source["name"]), spec, None, int(str(source["seed"])), store, say)
 
 
-@contextlib.contextmanager
-def original_of(made: Build, spec: ModelSpec, say: Say) -> Iterator[tuple[Path, Path]]:
-    """Yield a folder with the generic model of a build, and what a proof compares with, for as long as the block lasts.
-
-    Raises:
-        InputError: It is not what the build was made from.
-    """
-    store = open_store()
-    generic = model_again(made.manifest.source, spec, store, say)
-    if generic.digest != made.manifest.digests.model:
-        expected = made.manifest.digests.model
-        raise InputError(f"{made.folder}: model", expected, generic.digest, "build again")
-    with generic.unpacked(store) as parts:
-        yield parts, generic.reference(parts)
-
-
 def kept_model(source: dict[str, object], spec: ModelSpec, store: Store) -> GenericModel | None:
     """Return the generic model that a build was made from if the store still has it."""
     entry = store.find_entry(KIND, str(source["key"]))
@@ -163,7 +158,7 @@ def _zoo_model(
     name: str, spec: ModelSpec, checkpoint: Path | None, seed: int, store: Store, say: Say
 ) -> GenericModel:
     weights = "" if checkpoint is None else _checkpoint_digest(checkpoint)
-    of = digest(["zoo", name, weights or seed, code_version("zoo", *_PREPARING)])
+    of = digest(["zoo", name, weights or seed, code_version("zoo", *PREPARING)])
     entry = _exported(store, of)
     if entry is None:
         zoo.require_packages(name)
@@ -224,7 +219,7 @@ def _own_model(path: Path, spec: ModelSpec, store: Store) -> GenericModel:
     while graph in given:
         graph = f"_{graph}"
     digests = {name: digest_file(file) for name, file in {graph: path, **given}.items()}
-    key = digest(["own onnx", digests, code_version(*_PREPARING)])
+    key = digest(["own onnx", digests, code_version(*PREPARING)])
     entry = store.find_entry(KIND, key)
     if entry is None:
         with store.making(KIND, key):

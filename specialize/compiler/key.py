@@ -15,6 +15,7 @@ from specialize.artifact import BuildKey
 from specialize.calibration.folder import load_profiles
 from specialize.calibration.profile import CalibrationProfile
 from specialize.digest import digest
+from specialize.model.parts import OWN_LENS
 from specialize.model.spec import ModelSpec
 from specialize.request import BuildOptions, BuildRequest, Mode
 from specialize.text.record import Record
@@ -48,8 +49,21 @@ class ModelName:
 
 def calibration_name(profile: CalibrationProfile, spec: ModelSpec) -> CalibrationName:
     """Return the digests that represent a calibration fed to a model."""
-    fed = digest(spec.calibration_arrays(profile))
-    return CalibrationName(vehicle=profile.vehicle, profile=profile.digest, calibration=fed)
+    return CalibrationName(
+        vehicle=profile.vehicle, profile=profile.digest, calibration=digest(_fed(profile, spec))
+    )
+
+
+def _fed(profile: CalibrationProfile, spec: ModelSpec) -> object:
+    """Return what a calibration feeds a model; for projected points the numbers that they follow from.
+
+    The last bit of a projected point is that of a machine's trigonometry, and a key must not depend on the machine.
+    """
+    if spec.lens is None or spec.lens.model != OWN_LENS:
+        return spec.calibration_arrays(profile)
+    rig = spec.rig(profile)
+    lenses = [lens.content() for lens in rig.lenses(prepared=False)]
+    return {"lenses": lenses, "poses": rig.camera_from_lidar(), "matrices": rig.network_from_lidar}
 
 
 def model_name(name: str, model: str, spec: ModelSpec) -> ModelName:
@@ -72,6 +86,7 @@ def build_key(request: BuildRequest, profile: CalibrationProfile, generic: Gener
         capacity_over=tuple(profile.digest for profile in load_profiles(request.capacity_over)),
         allow_unchanged=request.allow_unchanged,
         keep_every_site=request.keep_every_site,
+        bake_lenses=request.bake_lenses,
     )
 
 

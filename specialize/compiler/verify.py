@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from specialize.artifact import Build
 from specialize.binding.modes import fed_to
+from specialize.compiler.bake import original_of, prove_cut_of
 from specialize.compiler.convert import verify_converted
-from specialize.compiler.generic import PREPARED, original_of
+from specialize.compiler.generic import PREPARED
 from specialize.compiler.prove import compare_with_original
 from specialize.errors import UsageError
 from specialize.evidence.comparison import VerifyReport
 from specialize.model.spec import parse_spec
+from specialize.report.baked import baked_line, cut_line
 from specialize.targets.lower import runnable_file
 from specialize.text.progress import Say, quiet
 
@@ -43,4 +47,17 @@ def verify(
         cameras, allowed = made.manifest.cameras, made.manifest.allowed
         report = compare_with_original(original, candidate, spec, fed, frames, 0, say, cameras, allowed)
         report.require_power(allowed)
-        return report
+        return report if made.manifest.baked is None else _with_cut(made, original, report, say)
+
+
+def _with_cut(made: Build, original: Path, report: VerifyReport, say: Say) -> VerifyReport:
+    """Return a report that says what lenses changed, after proving again that nothing else was exchanged.
+
+    Raises:
+        VerificationError: Something else was.
+    """
+    baked = made.manifest.baked
+    assert baked is not None
+    cut = prove_cut_of(made, original, say)
+    lines = (baked_line(baked), cut_line(msgspec.structs.replace(baked, cut=cut)))
+    return msgspec.structs.replace(report, notes=(*report.notes, *lines))

@@ -13,7 +13,8 @@ from specialize.artifact import Build
 from specialize.artifact.describe import left_for_cost
 from specialize.bench import PARTS, BenchReport, BuildBench, Subject, bench_models, extract_sites
 from specialize.binding.modes import fed_to
-from specialize.compiler.generic import PREPARED, original_of
+from specialize.compiler.bake import original_of
+from specialize.compiler.generic import PREPARED
 from specialize.compiler.measure import Form, feed_of, marked, projected, write_original
 from specialize.compiler.specialize import bound_constants, rebatched
 from specialize.errors import InputError

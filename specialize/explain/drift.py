@@ -16,6 +16,7 @@ from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.compiler.command import rebuild
 from specialize.explain.plan import resolve_spec
+from specialize.model.baked import with_lenses
 from specialize.model.spec import ModelSpec, parse_spec
 from specialize.model.visible import visible_sets
 from specialize.request import DriftOutcome, QueryChange
@@ -74,15 +75,21 @@ def diff(
 
 
 def difference(
-    first: Path | str, second: Path | str, model: str = "bevformer_tiny", model_spec: Path | None = None
+    first: Path | str,
+    second: Path | str,
+    model: str = "bevformer_tiny",
+    model_spec: Path | None = None,
+    bake_lenses: bool = False,
 ) -> Difference:
-    """Compare two calibrations for a model; what was compared stays at hand.
+    """Compare two calibrations for a model, or for it with lenses baked in; what was compared stays at hand.
 
     Raises:
         InputError: A profile or the sidecar cannot be read.
         UsageError: There is no such built-in model.
     """
     spec = resolve_spec(model, model_spec)
+    if bake_lenses:
+        spec = with_lenses(spec)
     return _drift(spec, (Path(first), Path(second)), load_profile(first), load_profile(second))
 
 

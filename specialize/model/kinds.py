@@ -208,6 +208,9 @@ VECTORS: Mapping[str, str] = {
 }
 """Kinds that are not matrices: `parameters` names the entries of an input for each camera, (N, their number)."""
 
+PROJECTED = "projected"
+"""Kind of the points of a grid as the cameras project them: `grid` and `axes` say which and in which order."""
+
 
 def matrices_of(kind: str, stride: float, rig: Rig) -> Floats:
     """Return the (N, 4, 4) float64 matrices of a kind; `stride` is how many network pixels a pixel of it is wide.

@@ -12,6 +12,7 @@ from specialize.calibration.lens import LENSES, Lens, lens_of
 from specialize.calibration.lens.kinds import matrix_parameters
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError
+from specialize.model.parts import OWN_LENS
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,8 +40,10 @@ def raw_lens(camera: Camera, model: str) -> Lens:
         InputError: The camera has another lens, which is not a special case of that model.
     """
     own = camera.lens if camera.is_raw else None
-    if own is not None and model == own.MODEL:
+    if own is not None and model in (own.MODEL, OWN_LENS):
         return own
+    if own is None and model == OWN_LENS and camera.intrinsic is not None:
+        return lens_of("pinhole", _pinhole(camera))
     if own is None and model in _STRAIGHT and camera.intrinsic is not None:
         return lens_of(model, _pinhole(camera) | _STRAIGHT[model])
     if own is not None and own.windshield is None and own.MODEL == "pinhole" and model in _STRAIGHT:
@@ -49,6 +52,9 @@ def raw_lens(camera: Camera, model: str) -> Lens:
         kept = {name: own.parameters[name] for name in (*own.REQUIRED, *_SHARED)}
         return own.like_model(LENSES[model], kept | _STRAIGHT[model])
     found = "a bare lidar2img" if camera.intrinsic is None else f"a {own.MODEL if own else 'pinhole'} lens"
+    if model == OWN_LENS:
+        hint = "give its `intrinsic` and `lidar2cam`, or its `lens`"
+        raise InputError(f"camera {camera.name!r}", "a lens or an intrinsic of its own", found, hint)
     hint = f"give the camera `lens: {{model: {model}, ...}}`, or use a model that projects through its lens"
     raise InputError(
         f"camera {camera.name!r}", f"a {model} lens, through which the model projects", found, hint

@@ -13,6 +13,8 @@ from specialize.calibration.lint.expected import Side
 from specialize.errors import closest
 
 LARGEST_SIDE_PX = 1 << 16
+OWN_LENS = "own"
+"""In the place of a lens's name: each camera's own lens, outside of the graph."""
 LARGEST_NUMBER = float(np.finfo(np.float32).max)
 LARGEST_FRUSTUM = 1 << 24
 """Maximum number of points of one camera's frustum, and of cells that they may fall into."""
@@ -89,6 +91,7 @@ class LensSpec(Part, frozen=True, kw_only=True):
 
     Attributes:
         model: Name of the lens's model; cameras without a lens are taken for it where it has them as a special case.
+            `own` for a model that is given projected points: each camera's own lens.
         domain: Where the graph's own mask lets a lens see: up to its limiting `angle`, or wherever the `formula` has a
             depth above the least one, whether light comes from there or not.
         pixel_centre: Where the graph counts the centre of a pixel: at 0 or 0.5 of it.
@@ -99,10 +102,11 @@ class LensSpec(Part, frozen=True, kw_only=True):
     pixel_centre: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.model not in LENSES:
-            raise ValueError(
-                f"model: expected a known lens, got {self.model!r}; {closest(self.model, LENSES)}"
-            )
+        if self.model not in (OWN_LENS, *LENSES):
+            known = closest(self.model, (OWN_LENS, *LENSES))
+            raise ValueError(f"model: expected a known lens, got {self.model!r}; {known}")
+        if self.model == OWN_LENS and self.domain != "angle":
+            raise ValueError(f"domain: expected angle for {OWN_LENS}, which has no formula in the graph")
 
 
 class ImagePrep(Part, frozen=True, kw_only=True):

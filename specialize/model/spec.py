@@ -20,9 +20,10 @@ from specialize.calibration.lens import Lens
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, closest
 from specialize.model import sidecar
-from specialize.model.kinds import KINDS, VECTORS, Rig, matrices_of
+from specialize.model.kinds import KINDS, PROJECTED, VECTORS, Rig, matrices_of
 from specialize.model.lenses import parameters_of, raw_lens, require_carried
-from specialize.model.parts import FrustumSpec, ImagePrep, InputRule, LensSpec, Part, PointsSpec
+from specialize.model.parts import OWN_LENS, FrustumSpec, ImagePrep, InputRule, LensSpec, Part, PointsSpec
+from specialize.model.projected import check_axes, in_order, projected
 from specialize.visibility.curved import Curved
 from specialize.visibility.grid import QueryGrid, VisibilityRule
 from specialize.visibility.projection import Projection, Straight
@@ -71,22 +72,29 @@ class InputKind(Part, frozen=True, kw_only=True):
         stride: How many pixels of the network's image a pixel of the matrix is wide, 8 for a feature map of 1/8.
         repeat: How many times in a row the input holds each camera's matrix: once per image token, for instance.
         parameters: Names of a lens's parameters, in the order of the input, for the kinds that are no matrices.
+        grid: Of `projected`: number of the grid whose points these are.
+        axes: Of `projected`: the axes, slowest first: `n` cameras, `q` queries, `d` anchors, and 3 or 4 for columns and
+            rows times depth, the depth, and where there is a fourth, 1.
     """
 
     kind: str
     stride: float = 1.0
     repeat: int = 1
     parameters: tuple[str, ...] = ()
+    grid: int = 0
+    axes: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS and self.kind not in VECTORS:
-            raise ValueError(f"no kind is called {self.kind!r}; {closest(self.kind, [*KINDS, *VECTORS])}")
+        known = (*KINDS, *VECTORS, PROJECTED)
+        if self.kind not in known:
+            raise ValueError(f"no kind is called {self.kind!r}; {closest(self.kind, known)}")
+        sidecar.checked(check_axes, self.axes, self.grid, self.kind == PROJECTED)
         if bool(self.parameters) != (self.kind in VECTORS):
             expected = f"names for the kinds {', '.join(VECTORS)}, and for no other"
             raise ValueError(f"parameters: expected {expected}, got {list(self.parameters)} for {self.kind}")
         if not (math.isfinite(self.stride) and self.stride > 0):
             raise ValueError(f"stride: expected a number above 0, got {self.stride}")
-        if self.stride != 1.0 and (self.kind in VECTORS or not KINDS[self.kind].pixels):
+        if self.stride != 1.0 and (self.kind not in KINDS or not KINDS[self.kind].pixels):
             raise ValueError(f"stride: {self.kind} is not in pixels of the network's image")
         if not 1 <= self.repeat <= MOST_REPEATS:
             raise ValueError(f"repeat: expected a whole number from 1 to {MOST_REPEATS}, got {self.repeat}")
@@ -94,6 +102,7 @@ class InputKind(Part, frozen=True, kw_only=True):
     def __str__(self) -> str:
         stride = "" if self.stride == 1.0 else f", stride {self.stride:g}"
         kind = self.kind + (f" ({', '.join(self.parameters)})" if self.parameters else "")
+        kind += f" of grid {self.grid} ({self.axes})" if self.axes else ""
         return kind + stride + ("" if self.repeat == 1 else f", repeat {self.repeat}")
 
 
@@ -131,9 +140,11 @@ class ModelSpec(Part, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in self.calibration_inputs:
             try:
-                self.kind_of(name)
+                grid = self.kind_of(name).grid
             except ValueError as error:
                 raise ValueError(f"calibration_inputs.{name}: {error}") from error
+            if grid >= max(1, len(self.grids)):
+                raise ValueError(f"calibration_inputs.{name}: expected a grid of the sidecar, got {grid}")
         names = {"name": self.name} | {f"cameras[{index}]": name for index, name in enumerate(self.cameras)}
         for section in ("calibration_inputs", "other_inputs", "inputs"):
             names |= {f"{section}: {name!r}": name for name in getattr(self, section)}
@@ -178,10 +189,11 @@ class ModelSpec(Part, frozen=True, kw_only=True):
             matrices = self.network_from_lidar(profile)
             return Straight.of(matrices, self.sizes_px(len(matrices)))
         rig = self.rig(profile)
-        carried = [self.kind_of(name) for name in self.calibration_inputs]
-        require_carried(
-            profile, rig.lenses(prepared=False), [(each.kind, each.parameters) for each in carried]
-        )
+        if self.lens.model != OWN_LENS:
+            carried = [self.kind_of(name) for name in self.calibration_inputs]
+            require_carried(
+                profile, rig.lenses(prepared=False), [(each.kind, each.parameters) for each in carried]
+            )
         return Curved.of(
             rig.lenses(prepared=True), rig.camera_from_lidar(), self.sizes_px(len(profile.cameras))
         )
@@ -197,6 +209,10 @@ class ModelSpec(Part, frozen=True, kw_only=True):
     def _array(self, kind: InputKind, rig: Rig) -> np.ndarray:
         if kind.kind in VECTORS:
             return parameters_of(rig.lenses(prepared=kind.kind == "network_lens"), kind.parameters)
+        if kind.kind == PROJECTED:
+            points = self.grids[kind.grid].grid().points()
+            sizes = self.sizes_px(len(rig.profile.cameras))
+            return in_order(projected(rig, points, sizes, self.lens is not None), kind.axes)
         return matrices_of(kind.kind, kind.stride, rig)
 
     def rig(self, profile: CalibrationProfile) -> Rig:

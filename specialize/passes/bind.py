@@ -20,7 +20,7 @@ from specialize.graph.notes import Note
 from specialize.graph.provenance import mark
 from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.graph.subgraphs import fresh_name
-from specialize.model.kinds import VECTORS, cut, cut_as, kinds_of, trailing
+from specialize.model.kinds import KINDS, cut, cut_as, kinds_of, trailing
 from specialize.model.spec import ModelSpec
 
 NAME = "bind"
@@ -73,7 +73,7 @@ def feeds_of(model: ir.Model, spec: ModelSpec, profile: CalibrationProfile) -> d
             kind, value = spec.kind_of(name), inputs[name]
             part = (
                 np.repeat(array, kind.repeat, axis=0)
-                if kind.kind in VECTORS
+                if kind.kind not in KINDS
                 else cut(kind.kind, array, _static(value), kind.repeat)
             )
             if part is None:

@@ -124,7 +124,8 @@ def require_known_codes(allow: Sequence[str], others: Sequence[str] = ()) -> Non
     for code in allow:
         if code in NEVER_ALLOWED:
             hint = (
-                "the model needs the matrix of undistorted images: give it as `intrinsic:` beside the `lens`"
+                "the model needs the matrix of undistorted images: give it as `intrinsic:` beside the `lens`; or let "
+                "the lens take the matrix's place with --bake-lenses"
             )
             raise UsageError("--allow", "an error that a build can do with", repr(code), hint)
         if code not in known:

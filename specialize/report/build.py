@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -12,6 +12,7 @@ from specialize.artifact.measured import Measured
 from specialize.bench.report import BuildBench
 from specialize.digest import short
 from specialize.evidence.costs import FormCost, FormsReport
+from specialize.report.baked import baked_line, baked_table, cut_line
 from specialize.report.contents import passes_table, tensors_table
 from specialize.report.costs import MORE_QUANTITIES, costs_remarks, costs_table
 from specialize.report.drawing import drawing_parts
@@ -51,6 +52,7 @@ def build_page(
         warnings=manifest.warnings,
         facts=_facts(manifest, plans),
         parts=(
+            *_baked(manifest),
             Heading("What the cameras see"),
             *(views or ["The model has no grid of queries."]),
             *rig,
@@ -110,6 +112,15 @@ def _proof(manifest: Manifest) -> tuple[Part, ...]:
     )
 
 
+def _baked(manifest: Manifest) -> tuple[Part, ...]:
+    """Return what lenses changed, ahead of all else: the build is another function than the user's model."""
+    baked = manifest.baked
+    if baked is None:
+        return ()
+    lines = (Line(f"{sentence(baked_line(baked))}", "bad"), baked_table(baked), sentence(cut_line(baked)))
+    return Heading("Another function: lenses are baked in"), *lines
+
+
 def _compiler(manifest: Manifest) -> tuple[Part, ...]:
     drawings = (part for drawing in manifest.drawings for part in drawing_parts(drawing))
     notes = _merged(manifest.passes)
@@ -158,8 +169,13 @@ def _facts(manifest: Manifest, plans: Sequence[VisibilityPlan]) -> tuple[Fact, .
     if verify.outputs and not any(output.max_abs for output in verify.outputs.values()):
         told.insert(1, "Every number is exactly the same.")
     answer = f"Yes: equal to the original{before}" if verify.passed else "No"
+    state: Literal["good", "bad", "plain"] = "good" if verify.passed else "bad"
+    if manifest.baked is not None and verify.passed:
+        answer, state = f"Baked: another function than {manifest.baked.model}{before}", "plain"
+        told.insert(0, f"It equals {manifest.model}, whose points are projected through lenses.")
+        told.append(sentence(cut_line(manifest.baked)))
     return (
-        Fact("Is it proven?", answer, " ".join(told), "good" if verify.passed else "bad"),
+        Fact("Is it proven?", answer, " ".join(told), state),
         _saved(manifest),
         _costliest(manifest, plans),
         _calibration(manifest),

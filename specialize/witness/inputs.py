@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specialize.witness.rig import Eye, Floats, Preparation, Rig, Sidecar, Wanted
-from specialize.witness.through import fed_parameters, lens_matrix
+from specialize.witness.through import fed_parameters, lens_matrix, projected_points
 
 ALLOWED = 1e-9
 """Largest difference of a float64 entry, relative to the largest of its matrix: inverses lose digits, poses do not."""
@@ -35,6 +35,8 @@ class Fed:
 def compare(fed: npt.NDArray[np.generic], wanted: Wanted, rig: Rig, sidecar: Sidecar) -> Fed | str:
     """Compare an input, in the shape in which it is fed, with the witness; return why it cannot be where it cannot."""
     kind, repeat = wanted.kind, wanted.repeat
+    if wanted.axes:
+        return _points_fed(fed, wanted, rig, sidecar)
     if wanted.parameters:
         expected = np.repeat(
             fed_parameters(rig, sidecar, wanted.parameters, kind == "network_lens"), repeat, axis=0
@@ -55,6 +57,28 @@ def compare(fed: npt.NDArray[np.generic], wanted: Wanted, rig: Rig, sidecar: Sid
         return f"shape {list(fed.shape)}"
     scale = np.maximum(np.abs(matrices[:, :3]).max(axis=(1, 2)), 1e-300)[:, None]
     return _deviation(fed, expected, scale, repeat)
+
+
+def _points_fed(fed: npt.NDArray[np.generic], wanted: Wanted, rig: Rig, sidecar: Sidecar) -> Fed | str:
+    """Compare projected points; those that rounding may move beyond a lens's limit are left out."""
+    if fed.dtype.kind != "f":
+        return f"{fed.dtype.name} instead of numbers with fractions"
+    found = projected_points(rig, sidecar, sidecar.grids[wanted.grid])
+    count = int(next(letter for letter in wanted.axes if letter.isdigit()))
+    sizes = dict(zip("nqd", found.points.shape, strict=False)) | {str(count): count}
+    if fed.size != np.prod(list(sizes.values())):
+        return f"shape {list(fed.shape)}"
+    given = fed.reshape([sizes[axis] for axis in wanted.axes]).astype(np.float64)
+    given = given.transpose([wanted.axes.index(axis) for axis in f"nqd{count}"])
+    expected = found.points[..., :count]
+    scale = np.maximum(np.abs(expected).max(axis=-1, keepdims=True), 1e-300)  # (N, Q, D, 1)
+    difference = np.abs(given - expected)
+    slack = ALLOWED * scale + 2 * float(np.finfo(fed.dtype.name).eps) * np.abs(expected)
+    worst = np.where(np.isfinite(difference), difference, np.inf) / scale
+    worst[found.doubtful] = 0.0
+    agrees = (difference <= slack).all(axis=-1) | found.doubtful
+    camera = int(np.where(agrees, 0.0, worst.max(axis=-1)).max(axis=(1, 2)).argmax())
+    return Fed(float(worst.max()), camera, bool(agrees.all()))
 
 
 def _deviation(fed: npt.NDArray[np.generic], expected: Floats, scale: Floats, repeat: int) -> Fed | str:

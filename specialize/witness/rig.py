@@ -126,12 +126,16 @@ class Wanted:
         stride: Width of a pixel of the matrix in network pixels.
         repeat: How many times in a row each camera's matrix is repeated.
         parameters: Names of a lens's parameters, for kinds that are not matrices.
+        grid: Number of the grid whose projected points are expected.
+        axes: Their axes, slowest first: n cameras, q queries, d anchors, and the number of components.
     """
 
     kind: str
     stride: float = 1.0
     repeat: int = 1
     parameters: tuple[str, ...] = ()
+    grid: int = 0
+    axes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,8 @@ class Sidecar:
         grids: The grids of queries.
         min_depth_m: Least depth of a point that is seen.
         inputs: Name of a calibration input to what it wants.
-        lens: Model of the lens that the graph projects through; empty for matrices.
+        lens: Model of the lens that the graph projects through; `own` where each camera's own lens projects the points
+            that the graph is given; empty for matrices.
         by_formula: Whether what that lens's formula gives beyond its limit counts as seen.
         centre: Where the graph counts the centre of a pixel.
     """
@@ -268,7 +273,10 @@ def _plain(value: Any) -> Any:
 def _wanted(kind: Any) -> Wanted:
     if isinstance(kind, Mapping):
         names = tuple(map(str, kind.get("parameters") or ()))
-        return Wanted(str(kind["kind"]), float(kind.get("stride", 1.0)), int(kind.get("repeat", 1)), names)
+        stride, repeat = float(kind.get("stride", 1.0)), int(kind.get("repeat", 1))
+        return Wanted(
+            str(kind["kind"]), stride, repeat, names, int(kind.get("grid", 0)), str(kind.get("axes", ""))
+        )
     return Wanted(str(kind))
 
 

@@ -198,3 +198,55 @@ def places_of(eye: Eye, prep: Preparation, points: Floats, sidecar: Sidecar) -> 
     imaged = np.asarray(np.logical_and.reduce(valid))
     inside_all = np.asarray(np.logical_and.reduce(within)) & imaged
     return Places(np.nan_to_num(shares[0]), np.where(imaged, spread, 0.0), inside_all, imaged)
+
+
+AWAY = 16.0
+"""How many images away a point has to be put that no lens sees, by the meaning of the kind."""
+NUDGE_M = 1e-9
+"""Moves of a point for which a limit that it crosses is within rounding."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProjectedPoints:
+    """Points (Q, D) of a grid in the images of N cameras.
+
+    Attributes:
+        points: (N, Q, D, 4) columns and rows times depth, depth, and 1; through a lens the depth is the distance.
+        doubtful: (N, Q, D) within rounding of the limit of a lens.
+    """
+
+    points: Floats
+    doubtful: Bools
+
+
+def projected_points(rig: Rig, sidecar: Sidecar, grid: Grid) -> ProjectedPoints:
+    """Return where the points of a grid fall, by the cameras' own lenses, and by matrices where there is none."""
+    points = grid.points()
+    found, doubtful = [], []
+    for eye, prep in zip(rig.eyes, sidecar.preparations, strict=True):
+        if eye.lens is None or not sidecar.lens:
+            homogeneous = np.concatenate([points, np.ones((*points.shape[:-1], 1))], axis=-1)
+            image = homogeneous @ (prep.matrix() @ eye.image_from_lidar).T
+            found.append(np.concatenate([image[..., :3], np.ones_like(image[..., :1])], axis=-1))
+            doubtful.append(np.zeros(points.shape[:-1], np.bool_))
+            continue
+        place, unsure = _projected(eye, prep, points, sidecar)
+        found.append(place)
+        doubtful.append(unsure)
+    return ProjectedPoints(np.stack(found), np.stack(doubtful))
+
+
+def _projected(eye: Eye, prep: Preparation, points: Floats, sidecar: Sidecar) -> tuple[Floats, Bools]:
+    pose = eye.camera_from_lidar
+    assert pose is not None
+    lens, inside = lens_for(eye, sidecar), points @ pose[:3, :3].T + pose[:3, 3]
+    raw, valid = seen_through(lens, inside)
+    network = prep.scale * raw - np.array(prep.crop_px)
+    distance = np.sqrt((inside * inside).sum(axis=-1, keepdims=True))
+    seen = np.concatenate([network * distance, distance], axis=-1)
+    unseen = np.array([AWAY * prep.size_px[0], AWAY * prep.size_px[1], -1.0])
+    place = np.where(valid[..., None], seen, unseen)
+    steps = NUDGE_M * np.concatenate([np.eye(3), -np.eye(3)])
+    moved = [seen_through(lens, inside + step)[1] for step in steps]
+    unsure = np.logical_or.reduce([each != valid for each in moved])
+    return np.concatenate([place, np.ones_like(distance)], axis=-1), np.asarray(unsure)

@@ -32,6 +32,7 @@ MODELS: dict[str, str] = {
     "bevformer_tiny_aliased": "specialize.zoo.bevformer",
     "bevformer_small_aliased": "specialize.zoo.bevformer",
     "bevformer_base_aliased": "specialize.zoo.bevformer",
+    "bevformer_tiny_wide": "specialize.zoo.bevformer",
     "bevformer_tiny_mei": "specialize.zoo.bevformer",
     "bevformer_tiny_ftheta": "specialize.zoo.bevformer",
     "streampetr": "specialize.zoo.streampetr",

@@ -22,6 +22,7 @@ REMOVES: dict[str, str] = {
     "bevformer_tiny": PAIRS,
     "bevformer_small": PAIRS,
     "bevformer_base": PAIRS,
+    "bevformer_tiny_wide": PAIRS,
     "bevformer_tiny_mei": PAIRS,
     "bevformer_tiny_ftheta": PAIRS,
     "surroundocc": "pairs of camera and voxel that are not seen, in three volumes; projection and mask of all voxels",

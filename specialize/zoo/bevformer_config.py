@@ -77,4 +77,4 @@ CONFIGS = {
 _WIDE = replace(CONFIGS["bevformer_tiny"], image_px=(704, 704), cameras=4)
 LENSES = {"bevformer_tiny_mei": "mei", "bevformer_tiny_ftheta": "ftheta"}
 CONFIGS |= {f"{name}_aliased": replace(config, shift="aliased") for name, config in CONFIGS.items()}
-CONFIGS |= {name: replace(_WIDE, lens=lens) for name, lens in LENSES.items()}
+CONFIGS |= {"bevformer_tiny_wide": _WIDE} | {name: replace(_WIDE, lens=lens) for name, lens in LENSES.items()}

@@ -47,7 +47,7 @@ def without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def keep_export(store: Store, key: str, seed: int = 0) -> Entry:
     """Put into the store what an export of the model looks like."""
-    made = digest(["zoo", NAME, seed, code_version("zoo", *generic._PREPARING)])
+    made = digest(["zoo", NAME, seed, code_version("zoo", *generic.PREPARING)])
     entry = Entry(kind=KIND, key=key, title=f"generic {NAME}", objects={}, info={"of": made})
     store.write_entry(entry)
     return entry

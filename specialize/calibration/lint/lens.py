@@ -40,8 +40,8 @@ def check_lenses(
                 f"its images are those of a {camera.lens.MODEL} lens, but the model projects by matrices"
             )
             mend = (
-                "add the `intrinsic:` of the undistorted images next to `lens`, or use a model whose "
-                "sidecar has `lens:`"
+                "add the `intrinsic:` of the undistorted images next to `lens`, use a model whose sidecar has "
+                "`lens:`, or let lenses take the place of matrices with --bake-lenses, which is another function"
             )
             yield Finding("lens-not-in-model", "error", camera.name, message, mend)
         hfov_deg = math.degrees(view.hfov_rad)

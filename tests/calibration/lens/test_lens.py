@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from specialize.calibration.lens import LENSES, Rounded, lens_of
+from specialize.calibration.lens.monotonic import first_turn, inverse
 from specialize.calibration.lens.stacked import alike, stacked
 from specialize.calibration.lens.windshield import Windshield
 from specialize.errors import InputError
@@ -246,3 +247,23 @@ def test_lenses_that_are_not_alike_are_told_apart() -> None:
     assert alike(one) != alike(one.like(dict(one.parameters) | {"p1": 0.0}))
     assert alike(one) != alike(lens("mei_below_one")) != alike(lens("eucm"))
     assert alike(one) != alike(lens_of("mei", one.parameters, pixel_centre=0.5))
+
+
+def test_newtons_steps_stay_in_their_bracket() -> None:
+    """Steps from a slope of nearly 0 would leave the bracket: they are halved, and end at the root."""
+
+    def rising(x: np.ndarray) -> np.ndarray:
+        return np.arctan(20 * (x - 2.0)) + np.arctan(40.0)
+
+    def slope(x: np.ndarray) -> np.ndarray:
+        return 20 / (1 + (20 * (x - 2.0)) ** 2)
+
+    wanted = np.linspace(0.01, float(rising(np.full(1, 3.0))[0]) - 1e-6, 50)
+    found = inverse(rising, slope, wanted, 3.0)
+    np.testing.assert_allclose(rising(found), wanted, rtol=0, atol=1e-9)
+
+
+def test_a_polynomial_ends_at_its_first_turn() -> None:
+    """One that falls and rises again ends where it first stops rising."""
+    # its slope is (1 - x) (2 - x) / 2
+    assert first_turn((0.0, 1.0, -0.75, 1 / 6), 3.0) == pytest.approx(1.0)

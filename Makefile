@@ -15,7 +15,7 @@ RUNTIME_TESTS := tests/attention tests/bench tests/lowering tests/passes tests/p
 	tests/end_to_end/test_precision.py tests/end_to_end/test_round_trip.py
 HIDING := $(abspath $(VENV))/without_vnni.so
 
-.PHONY: help install demo test coverage test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink evidence-guard mutants same-builds format pin wheel clean targets table picture lens-oracles api
+.PHONY: help install demo test coverage test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink evidence-guard mutants same-builds format pin wheel clean targets table picture lens-oracles lens-rigs api
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ picture: install ## what every camera of calib_profiles/car42.yaml computes, bef
 
 table: install ## every model family on car42 and on RIG=profile.yaml, measured: the table in README.md
 	$(BIN)/python tools/model_table.py --calib calib_profiles/car42.yaml $(addprefix --calib ,$(RIG)) --write README.md
+
+lens-rigs: install ## what the example rigs with lenses leave to compute: docs/lens-rigs.json and the table in docs/guides/lenses.md
+	$(BIN)/python tools/lens_rigs.py
 
 check: install ## format, lint, strict types, import contracts, architecture
 	$(BIN)/ruff format --check .

@@ -14,7 +14,7 @@ from specialize.compiler.generic import PREPARED
 from specialize.compiler.prove import compare_with_original
 from specialize.errors import UsageError
 from specialize.evidence.comparison import VerifyReport
-from specialize.model.spec import parse_spec
+from specialize.model.spec import ModelSpec, parse_spec
 from specialize.report.baked import baked_line, cut_line
 from specialize.targets.lower import runnable_file
 from specialize.text.progress import Say, quiet
@@ -40,14 +40,22 @@ def verify(
         raise UsageError("--frames-dir", "a build of another precision than float32", str(build_dir))
     spec = parse_spec(made.manifest.spec, f"{build_dir}: spec of the manifest")
     with original_of(made, spec, say) as (parts, original):
-        fed = fed_to(made, spec, parts / PREPARED)
-        if made.manifest.precision is not None:
-            return verify_converted(made, original, spec, fed, frames, frames_dir, say)
-        candidate = runnable_file(made.model, parts / "runnable.onnx")
-        cameras, allowed = made.manifest.cameras, made.manifest.allowed
-        report = compare_with_original(original, candidate, spec, fed, frames, 0, say, cameras, allowed)
-        report.require_power(allowed)
+        report = _compared(made, spec, parts, original, frames, frames_dir, say)
         return report if made.manifest.baked is None else _with_cut(made, original, report, say)
+
+
+def _compared(
+    made: Build, spec: ModelSpec, parts: Path, original: Path, frames: int, frames_dir: Path | None, say: Say
+) -> VerifyReport:
+    """Return the comparison of a build with the model that it was made from, or of a converted one with its own."""
+    fed = fed_to(made, spec, parts / PREPARED)
+    if made.manifest.precision is not None:
+        return verify_converted(made, original, spec, fed, frames, frames_dir, say)
+    candidate = runnable_file(made.model, parts / "runnable.onnx")
+    cameras, allowed = made.manifest.cameras, made.manifest.allowed
+    report = compare_with_original(original, candidate, spec, fed, frames, 0, say, cameras, allowed)
+    report.require_power(allowed)
+    return report
 
 
 def _with_cut(made: Build, original: Path, report: VerifyReport, say: Say) -> VerifyReport:

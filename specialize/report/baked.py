@@ -12,8 +12,8 @@ def baked_line(baked: Baked) -> str:
     gained, lost = (sum(getattr(each, key) for each in baked.cameras) for key in ("gained", "lost"))
     farthest = max((each.farthest_px for each in baked.cameras), default=0.0)
     return (
-        f"baked: another function than {baked.model}. Its lenses see {counted(gained, 'pair')} that the matrices do "
-        f"not see, {counted(lost, 'pair')} fewer that these see; a point that both see moves by up to {farthest:.3g} px"
+        f"baked: another function than {baked.model}. Through lenses {counted(gained, 'pair')} are gained and {lost:,} "
+        f"lost; a point that both see moves by up to {farthest:.3g} px"
     )
 
 
@@ -23,8 +23,8 @@ def cut_line(baked: Baked) -> str:
         return f"NOT proven: that nothing but the projection of {baked.model} was exchanged"
     outputs, frames = counted(baked.cut.outputs, "output"), counted(baked.cut.frames, "frame")
     return (
-        f"exchanged: the projection of {baked.model} and nothing else; given its own points, the rest has equal "
-        f"{outputs} over {frames}"
+        f"exchanged: the projection of {baked.model} and nothing else; given its own points, the rest computes the "
+        f"same {outputs} over {frames}"
     )
 
 

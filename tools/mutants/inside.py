@@ -58,7 +58,7 @@ def moved(vehicle: oracle.Vehicle, bounds: Mapping[str, float], move: Mapping[st
         )
         made[index, :3, :3] = turn @ own[:3, :3]
         made[index, :3, 3] = -turn @ own[:3, :3] @ centre
-    return oracle.Vehicle(lens, made, vehicle.ego_from_lidar, vehicle.seconds)
+    return oracle.Vehicle(lens, made, vehicle.ego_from_lidar, vehicle.seconds, vehicle.bends)
 
 
 def moves() -> list[dict[str, Floats]]:
@@ -106,6 +106,8 @@ def visible(sidecar: Mapping[str, Any], vehicle: oracle.Vehicle, margin_px: floa
 
     Images are larger by `margin_px` on every side.
     """
+    if vehicle.bends is not None:
+        return through_lenses(sidecar, vehicle, margin_px)
     matrices = oracle.kinds(vehicle, sidecar)["lidar2img"]
     size = oracle.numbers(sidecar["image"]["size_px"])
     spots = np.einsum("nij,dqj->ndqi", matrices[:, :3], grid_points(sidecar["grids"][0]))
@@ -114,6 +116,23 @@ def visible(sidecar: Mapping[str, Any], vehicle: oracle.Vehicle, margin_px: floa
         place = spots[..., :2] / depth[..., None]
     inside = (depth > 1e-5) & (place > -margin_px).all(-1) & (place < size + margin_px).all(-1)
     return np.asarray(inside.any(axis=1))
+
+
+def through_lenses(sidecar: Mapping[str, Any], vehicle: oracle.Vehicle, margin_px: float) -> Bools:
+    """Return (N, Q) likewise through MEI lenses, each up to its angle."""
+    network = oracle.kinds(vehicle, sidecar)["network_intrinsic"]
+    own = {name: each[:, None, None] for name, each in oracle.lens_numbers(vehicle, network).items()}
+    spots = np.einsum("nij,dqj->indq", vehicle.camera_from_lidar[:, :3], grid_points(sidecar["grids"][0]))
+    ray = spots / np.linalg.norm(spots, axis=0)  # (3, N, D, Q)
+    x, y = ray[:2] / (ray[2] + own["xi"])
+    r2 = x**2 + y**2
+    gain = 1 + own["k1"] * r2 + own["k2"] * r2**2
+    u = x * gain + 2 * own["p1"] * x * y + own["p2"] * (r2 + 2 * x**2)
+    v = y * gain + 2 * own["p2"] * x * y + own["p1"] * (r2 + 2 * y**2)
+    place = np.stack([own["fx"] * u + own["cx"], own["fy"] * v + own["cy"]], axis=-1)
+    size = oracle.numbers(sidecar["image"]["size_px"])
+    inside = (place > -margin_px).all(-1) & (place < size + margin_px).all(-1)
+    return np.asarray((inside & (np.arccos(np.clip(ray[2], -1, 1)) < own["max_angle"])).any(axis=1))
 
 
 def counted(sidecar: Mapping[str, Any], vehicle: oracle.Vehicle) -> Bools:

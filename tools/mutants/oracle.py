@@ -25,6 +25,7 @@ Floats = npt.NDArray[np.float64]
 Arrays = dict[str, npt.NDArray[Any]]
 
 FRAMES = 2
+BENDS = ("xi", "k1", "k2", "p1", "p2", "max_angle")
 ALLOWED_SCALE, ALLOWED_RATIO = 1e-4, 1e-3
 """An output may differ by 1e-4 of the largest number of that output, and by 1e-3 of the number itself."""
 
@@ -38,17 +39,20 @@ class Vehicle:
         camera_from_lidar: (N, 4, 4), metres.
         ego_from_lidar: (4, 4), metres; the identity where the profile has none.
         seconds: (N,) time between the lidar and the exposure.
+        bends: (N, 6) of cameras with MEI lenses, by `BENDS`; None of a vehicle without lenses.
     """
 
     intrinsic: Floats
     camera_from_lidar: Floats
     ego_from_lidar: Floats
     seconds: Floats
+    bends: Floats | None = None
 
     def backward(self) -> Vehicle:
         """Return the vehicle with its cameras in the reverse order."""
+        bends = None if self.bends is None else self.bends[::-1]
         return Vehicle(
-            self.intrinsic[::-1], self.camera_from_lidar[::-1], self.ego_from_lidar, self.seconds[::-1]
+            self.intrinsic[::-1], self.camera_from_lidar[::-1], self.ego_from_lidar, self.seconds[::-1], bends
         )
 
 
@@ -79,15 +83,33 @@ def read_vehicle(path: Path) -> Vehicle:
     """Return the cameras of a profile in its order, lenses and poses apart."""
     document = yaml.safe_load(path.read_text())
     ego = pose(document["lidar2ego"]) if "lidar2ego" in document else np.eye(4)
-    lenses, poses = [], []
+    lenses, poses, bends = [], [], []
     for camera in document["cameras"]:
-        lenses.append(numbers(camera["intrinsic"]))
+        if "lens" in camera:
+            matrix, bend = mei(camera["lens"])
+            bends.append(bend)
+        lenses.append(matrix if "lens" in camera else numbers(camera["intrinsic"]))
         known = "lidar2cam" in camera
         poses.append(
             numbers(camera["lidar2cam"]) if known else np.linalg.inv(pose(camera["sensor2ego"])) @ ego
         )
     seconds = [abs(float(camera.get("time_offset_s", 0.0))) for camera in document["cameras"]]
-    return Vehicle(np.stack(lenses), np.stack(poses), ego, np.array(seconds))
+    return Vehicle(
+        np.stack(lenses), np.stack(poses), ego, np.array(seconds), np.stack(bends) if bends else None
+    )
+
+
+def mei(lens: Mapping[str, Any]) -> tuple[Floats, Floats]:
+    """Return the (3, 3) of focal lengths and centre of a MEI lens, and its other numbers by `BENDS`.
+
+    Its limit is the given angle, which is one before the lens's own.
+    """
+    own = lens["parameters"]
+    matrix = numbers(
+        [[own["fx"], own.get("skew", 0.0), own["cx"]], [0.0, own["fy"], own["cy"]], [0.0, 0.0, 1.0]]
+    )
+    bend = [own.get(name, 0.0) for name in BENDS[:-1]]
+    return matrix, numbers([*bend, lens["max_angle_rad"]])
 
 
 def wide(lenses: Floats) -> Floats:
@@ -157,19 +179,34 @@ def calibration(model: Path, sidecar: Mapping[str, Any], vehicle: Vehicle) -> Ar
     known, found = kinds(vehicle, sidecar), {}
     declared = {value.name: value for value in onnx.load(model).graph.input}
     for name, wish in (sidecar.get("calibration_inputs") or {}).items():
-        kind, stride = (wish, 1.0) if isinstance(wish, str) else (wish["kind"], float(wish["stride"]))
+        kind, stride = (
+            (wish, 1.0) if isinstance(wish, str) else (wish["kind"], float(wish.get("stride", 1.0)))
+        )
+        shape = [dim.dim_value for dim in declared[name].type.tensor_type.shape.dim]
+        if kind == "network_lens":
+            numbers_of = lens_numbers(vehicle, known["network_intrinsic"])
+            columns = np.stack([numbers_of[parameter] for parameter in wish["parameters"]], axis=-1)
+            found[name] = columns.reshape(shape).astype(np.float32)
+            continue
         matrix = known[kind]
         if stride != 1.0:
             smaller = np.diag([1 / stride, 1 / stride, 1.0, 1.0])
             takes = kind in ("img2lidar", "img2ego", "inverse_network_intrinsic")
             matrix = matrix @ np.diag([stride, stride, 1.0, 1.0]) if takes else smaller @ matrix
-        shape = [dim.dim_value for dim in declared[name].type.tensor_type.shape.dim]
         found[name] = as_input(matrix, shape).astype(np.float32)
     for name, value in (sidecar.get("other_inputs") or {}).items():
         kind = onnx.helper.tensor_dtype_to_np_dtype(declared[name].type.tensor_type.elem_type)
         shape = [dim.dim_value for dim in declared[name].type.tensor_type.shape.dim]
         found[name] = numbers(value).astype(kind).reshape(shape)
     return found
+
+
+def lens_numbers(vehicle: Vehicle, network: Floats) -> dict[str, Floats]:
+    """Return the parameters of lenses by name, (N,) each; `network` (N, 4, 4) has those in network pixels."""
+    assert vehicle.bends is not None
+    found = {name: vehicle.bends[:, index] for index, name in enumerate(BENDS)}
+    places = {"fx": (0, 0), "fy": (1, 1), "cx": (0, 2), "cy": (1, 2)}
+    return found | {name: network[:, row, column] for name, (row, column) in places.items()}
 
 
 def as_input(matrix: Floats, shape: Sequence[int]) -> Floats:

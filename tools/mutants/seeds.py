@@ -31,6 +31,7 @@ from tests.synthetic.vehicles import others, spec_of, vehicle
 from tools.mutants.seed_files import write_seed
 from tools.mutants.seeds_of_arithmetic import write_arithmetic
 from tools.mutants.seeds_of_envelopes import write_envelope_over, write_envelope_truck
+from tools.mutants.seeds_of_lenses import SEEDS_OF_LENSES
 from tools.mutants.seeds_of_lifting import SEEDS_OF_LIFTING
 from tools.mutants.seeds_of_pooling import write_pooled_places
 from tools.mutants.seeds_of_rows import SEEDS_OF_ROWS
@@ -241,6 +242,7 @@ SEEDS: dict[str, Callable[[Path], None]] = {
     "envelope_truck": write_envelope_truck,
     "composed": write_composed,
     "tables_heights": write_tables_heights,
+    **SEEDS_OF_LENSES,
     **SEEDS_OF_LIFTING,
     **SEEDS_OF_ROWS,
 }

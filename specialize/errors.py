@@ -76,8 +76,14 @@ class InternalError(SpecializeError):
     exit_code = 70
 
 
+MOST_LISTED = 60
+
+
 def closest(word: str, known: Iterable[str]) -> str:
-    """Return `did you mean 'x'?` for the closest known word, or a list of all that are known."""
+    """Return `did you mean 'x'?` for the closest known word, else a list of all, or of the first of many."""
     names = sorted(known)
     match = difflib.get_close_matches(word, names, n=1)
-    return f"did you mean {match[0]!r}?" if match else f"known: {', '.join(names)}"
+    if match:
+        return f"did you mean {match[0]!r}?"
+    more = f" and {len(names) - MOST_LISTED} more" if len(names) > MOST_LISTED else ""
+    return f"known: {', '.join(names[:MOST_LISTED])}{more}"

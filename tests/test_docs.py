@@ -10,6 +10,7 @@ import click
 import pytest
 
 from specialize.cli import app
+from specialize.fleet.packing import pack_fleet
 from tests.cli.running import REPOSITORY, run_process
 
 DOCUMENTS = sorted(
@@ -27,7 +28,10 @@ RUNNABLE = (
     "models",
     "store",
     "fleet diff calib_profiles",
+    "fleet diff fleet.parquet",
     "fleet plan calib_profiles",
+    "fleet pack calib_profiles",
+    "fleet unpack",
 )
 IN_ORDER = ("docs/guides/open-data.md",)
 """Pages whose commands need those before them: `tests/end_to_end/test_open_data.py` runs them all."""
@@ -107,7 +111,10 @@ def test_commands_print_what_is_shown(
 ) -> None:
     """Every command that needs no model runs, and prints the output that its document shows, if any."""
     (tmp_path / "calib_profiles").symlink_to(REPOSITORY / "calib_profiles")
-    ran = run_process(*shlex.split(line)[1:], cwd=tmp_path, SPECIALIZE_STORE=str(store_dir))
+    words = shlex.split(line)[1:]
+    if any("fleet.parquet" in word for word in words) and "pack" not in words:
+        pack_fleet([REPOSITORY / "calib_profiles" / "demo_fleet"], tmp_path / "fleet.parquet")
+    ran = run_process(*words, cwd=tmp_path, SPECIALIZE_STORE=str(store_dir))
     assert ran.code in (0, 3), ran.err
     if output.strip():
         assert ran.out.rstrip() == output.rstrip()

@@ -51,6 +51,12 @@ def _camera_lines(camera: Camera) -> list[str]:
     if camera.distortion is not None:
         lens = camera.distortion
         lines.append(f"distortion: {{model: {lens.model}, coefficients: {_row(lens.coefficients)}}}")
+    return [*lines, *timing_lines(camera)]
+
+
+def timing_lines(camera: Camera) -> list[str]:
+    """Return the YAML of when a camera exposes and how far it may be from its calibration."""
+    lines = []
     if camera.time_offset_s:
         lines.append(f"time_offset_s: {camera.time_offset_s!r}")
     if not camera.tolerance.is_zero:

@@ -1,4 +1,4 @@
-"""Load several profiles from files and folders."""
+"""Load several profiles from files, folders and tables."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ from pathlib import Path
 
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
+from specialize.calibration.table import Vehicles, is_table
 from specialize.errors import InputError
 
 SUFFIXES = (".yaml", ".yml")
 
 
 def profile_files(places: Iterable[Path]) -> tuple[Path, ...]:
-    """Return the named profile files and those in the named folders, sorted within each folder.
+    """Return the named profile files, those in the named folders, sorted within each, and the rows of named tables.
 
     Raises:
-        InputError: A folder has no profile.
+        InputError: A folder or a table has no profile.
+        UsageError: There is a table, and pyarrow is not installed.
     """
     found: list[Path] = []
     for place in places:
+        if is_table(place):
+            found.extend(Vehicles(place))
+            continue
         if not place.is_dir():
             found.append(place)
             continue

@@ -31,6 +31,7 @@ from specialize.calibration.mounting import camera_pose, lidar_pose
 from specialize.calibration.node import Node
 from specialize.calibration.pose import Matrix, inverse, product
 from specialize.calibration.profile import SCHEMA, CalibrationProfile
+from specialize.calibration.table import is_table, read_row, table_of
 from specialize.calibration.tolerance import EXACT, TOLERANCE_KEYS, Tolerance
 from specialize.errors import InputError, closest
 
@@ -44,12 +45,24 @@ _SPELLINGS_TEXT = "`lidar2img`, or `intrinsic` or `lens` + `lidar2cam` or `senso
 
 
 def load_profile(path: str | Path) -> CalibrationProfile:
-    """Load the calibration profile in a YAML file.
+    """Load the calibration profile in a YAML file, or that of one vehicle in a table: `fleet.parquet/car42`.
 
     Raises:
         InputError: The file is unreadable, or a value in it is invalid; the error names the key path.
+        UsageError: It is in a table, and pyarrow is not installed.
     """
-    return parse_profile(read_document(Path(path)), str(path))
+    path = Path(path)
+    home = table_of(path)
+    if home is None:
+        if is_table(path):
+            raise InputError(str(path), "one profile", "a table of them", f"name the vehicle: {path}/NAME")
+        return parse_profile(read_document(path), str(path))
+    document, stored = read_row(home, path.name)
+    profile = parse_profile(document, str(path))
+    if profile.digest != stored:
+        hint = "the table is damaged: pack it again"
+        raise InputError(f"{path}: digest", f"{stored}, as the table says", profile.digest, hint)
+    return profile
 
 
 def parse_profile(document: Any, source: str) -> CalibrationProfile:

@@ -20,18 +20,21 @@ if TYPE_CHECKING:
 ENGINES = ("local", "dask")
 MODES = ("auto", "exact", "envelope", "tables")
 
-folder_argument = click.argument("folder", metavar="DIR", type=options.FOLDER)
+fleet_argument = click.argument("folder", metavar="FLEET", type=options.ANY_PATH)
 jobs_option = click.option(
     "--jobs", type=int, help="Number of processes [default: one per core, if that is faster]."
 )
 lock_option = click.option(
-    "--lock", type=options.ANY_PATH, help="Lock file of the fleet [default: DIR/fleet.lock]."
+    "--lock", type=options.ANY_PATH, help="Lock file of the fleet [default: FLEET/fleet.lock]."
 )
 
 
 @click.group()
 def command() -> None:
-    """Compare, plan and build many vehicles."""
+    """Compare, plan and build many vehicles.
+
+    FLEET is a folder of profiles, or a table of them that `pack` wrote.
+    """
 
 
 @command.command("import")
@@ -62,7 +65,35 @@ def import_vehicles(
 
 
 @command.command()
-@folder_argument
+@click.argument("fleets", metavar="FLEET...", type=options.ANY_PATH, nargs=-1, required=True)
+@click.option("-o", "--output", type=options.ANY_PATH, required=True, help="Table to write, *.parquet.")
+@jobs_option
+@options.json_option
+def pack(fleets: tuple[Path, ...], output: Path, jobs: int | None, as_json: bool) -> int:
+    """Put the profiles of many vehicles into one table, with all bits of their numbers.
+
+    Every fleet command takes the table in place of a folder; OUTPUT.parquet/VEHICLE names one vehicle wherever a
+    profile is asked for. Exits 1 if a profile is unusable; the others are packed nevertheless.
+    """
+    from specialize.fleet.packing import pack_fleet
+
+    return emit("fleet-packed", pack_fleet(fleets, output, jobs), as_json)
+
+
+@command.command()
+@click.argument("table", metavar="TABLE", type=options.ANY_PATH)
+@click.option("-o", "--output", type=options.FOLDER, required=True, help="Folder to write the profiles to.")
+@jobs_option
+@options.json_option
+def unpack(table: Path, output: Path, jobs: int | None, as_json: bool) -> int:
+    """Write a profile for each vehicle of a table. Exits 1 if a row is unusable."""
+    from specialize.fleet.packing import unpack_fleet
+
+    return emit("fleet-unpacked", unpack_fleet(table, output, jobs), as_json)
+
+
+@command.command()
+@fleet_argument
 @click.option(
     "--model",
     shell_complete=options.complete_model,
@@ -73,7 +104,7 @@ def import_vehicles(
 @jobs_option
 @options.json_option
 def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | None, as_json: bool) -> int:
-    """Show which kinds of vehicles a folder has, how each differs from its kind's median, and which are outliers.
+    """Show which kinds of vehicles a fleet has, how each differs from its kind's median, and which are outliers.
 
     Exits 1 if a profile is unusable.
     """
@@ -84,7 +115,7 @@ def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | N
 
 
 @command.command()
-@folder_argument
+@fleet_argument
 @options.model_option
 @options.model_spec_option
 @options.checkpoint_option
@@ -126,7 +157,7 @@ def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | N
 @options.allow_option
 @options.precision_option
 @options.frames_dir_option
-@click.option("-o", "--output", type=options.ANY_PATH, help="Lock file to write [default: DIR/fleet.lock].")
+@click.option("-o", "--output", type=options.ANY_PATH, help="Lock file to write [default: FLEET/fleet.lock].")
 @click.option("--dry-run", is_flag=True, help="Plan without writing the lock.")
 @click.option(
     "--report",
@@ -139,17 +170,17 @@ def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | N
 def plan(
     output: Path | None, dry_run: bool, report: Path | None, jobs: int | None, as_json: bool, **given: Any
 ) -> int:
-    """Find the fewest builds that serve every vehicle of a folder, and write them to a lock file.
+    """Find the fewest builds that serve every vehicle of a fleet, and write them to a lock file.
 
     Exits 1 if a profile is unusable; the others are planned nevertheless.
     """
-    from specialize.fleet.lock import NAME, lock_of, write_lock
+    from specialize.fleet.lock import default_lock, lock_of, write_lock
     from specialize.fleet.plan import plan_fleet
     from specialize.fleet.request import FleetRequest
 
     found = plan_fleet(FleetRequest.of(**given), jobs, say)
     warn(found.request.warnings())
-    lock = None if dry_run else output or found.request.folder / NAME
+    lock = None if dry_run else output or default_lock(found.request.folder)
     if lock is not None:
         write_lock(lock_of(found), lock)
     if report is not None:
@@ -165,7 +196,7 @@ def _write_report(found: FleetPlan, report: Path, jobs: int | None) -> None:
 
 
 @command.command()
-@folder_argument
+@fleet_argument
 @lock_option
 @click.option(
     "--engine",
@@ -198,23 +229,23 @@ def build(
     from specialize.cli.render_fleet_build import build_line
     from specialize.fleet.build import build_fleet
     from specialize.fleet.executors import executor_of
-    from specialize.fleet.lock import NAME
+    from specialize.fleet.lock import default_lock
 
-    place = lock or folder / NAME
+    place = lock or default_lock(folder)
     with executor_of(engine, scheduler, jobs) as executor:
         built = build_fleet(place, executor, output, lambda *done: say(build_line(*done)))
     return emit("fleet-build", built, as_json)
 
 
 @command.command()
-@folder_argument
+@fleet_argument
 @lock_option
 @jobs_option
 @options.json_option
 def status(folder: Path, lock: Path | None, jobs: int | None, as_json: bool) -> int:
     """Show which vehicles have a build that fits today's calibration. Exits 3 if one is stale."""
-    from specialize.fleet.lock import NAME
+    from specialize.fleet.lock import default_lock
     from specialize.fleet.status import fleet_status
 
-    found = fleet_status(folder, lock or folder / NAME, jobs)
+    found = fleet_status(folder, lock or default_lock(folder), jobs)
     return emit("fleet-status", found, as_json)

@@ -14,7 +14,7 @@ from specialize.errors import UsageError
 
 
 @click.command()
-@click.argument("path", metavar="BUILD|MODEL.onnx|PROFILE", type=click.Path(path_type=Path, exists=True))
+@click.argument("path", metavar="BUILD|MODEL.onnx|PROFILE", type=options.PROFILES)
 @options.model_spec_option
 @click.option(
     "--calib",

@@ -15,8 +15,20 @@ from specialize.request import LAYOUTS, PRECISIONS
 
 Command = Callable[..., Any]
 
-EXISTING = click.Path(path_type=Path, exists=True, dir_okay=False)
-PROFILES = click.Path(path_type=Path, exists=True)
+
+class Existing(click.Path):
+    """A path that exists, or that of a vehicle in a table of profiles: `fleet.parquet/car42`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; whether a table has the vehicle, its reader tells."""
+        path = Path(value)
+        if path.parent.suffix == ".parquet" and path.parent.is_file():
+            return path
+        return super().convert(value, param, ctx)
+
+
+EXISTING = Existing(path_type=Path, exists=True, dir_okay=False)
+PROFILES = Existing(path_type=Path, exists=True)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 ANY_PATH = click.Path(path_type=Path)
 

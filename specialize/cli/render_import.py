@@ -7,9 +7,11 @@ from pathlib import Path
 from specialize.cli.render_profile import check_text
 from specialize.cli.schemas.profiles import Format, Imported, ProfileFormats
 from specialize.fleet.importing import BrokenRule, FleetImported
+from specialize.fleet.load import Failed
+from specialize.fleet.packing import FleetPacked, FleetUnpacked
 from specialize.text.document import Document, Table, table, words
 from specialize.text.terminal import command
-from specialize.text.units import counted
+from specialize.text.units import counted, size
 
 
 def import_text(imported: Imported) -> Document:
@@ -40,9 +42,25 @@ def fleet_text(found: FleetImported) -> Document:
     )
     body = table("rule", "severity", "vehicles", "such as", rows=rows)
     parts: list[str | Table] = [head, body] if whom else [head]
-    parts += [f"error: {one.path}: {one.reason}" for one in found.failed]
+    parts += _failed(found.failed)
     parts.append(f"next: specialize fleet diff {command(Path(found.folder))}")
     return tuple(parts)
+
+
+def packed_text(found: FleetPacked) -> Document:
+    """Return how many vehicles a table has, and which profiles are not in it."""
+    head = f"packed {counted(found.vehicles, 'vehicle')} into {found.table}, {size(found.bytes)}"
+    return (head, *_failed(found.failed), f"next: specialize fleet diff {command(found.table)}")
+
+
+def unpacked_text(found: FleetUnpacked) -> Document:
+    """Return how many profiles were written, and which rows of the table are damaged."""
+    head = f"unpacked {counted(found.vehicles, 'vehicle')} to {found.folder}"
+    return (head, *_failed(found.failed), f"next: specialize fleet diff {command(found.folder)}")
+
+
+def _failed(failed: tuple[Failed, ...]) -> list[str]:
+    return [f"error: {one.path}: {one.reason}" for one in failed]
 
 
 def formats_text(found: ProfileFormats, name: str | None = None) -> Document:

@@ -112,6 +112,14 @@ RESULTS: dict[str, Result] = {
         "fleet-import@1", "specialize.fleet.importing:FleetImported", "render_import:fleet_text",
         exit_code=lambda found: 1 if found.failed else 0,
     ),
+    "fleet-packed": Result(
+        "fleet-packed@1", "specialize.fleet.packing:FleetPacked", "render_import:packed_text",
+        exit_code=lambda found: 1 if found.failed else 0,
+    ),
+    "fleet-unpacked": Result(
+        "fleet-unpacked@1", "specialize.fleet.packing:FleetUnpacked", "render_import:unpacked_text",
+        exit_code=lambda found: 1 if found.failed else 0,
+    ),
     "fleet-diff": Result(
         "fleet-diff@1", f"{_SHAPES}.fleet_diff:FleetDiff", "render_fleet_diff:diff_text",
         f"{_SHAPES}.fleet_diff:differing", lambda found: 1 if found.failed else 0,

@@ -21,7 +21,8 @@ from specialize.compiler.generic import GenericModel, generic_model, spec_of
 from specialize.compiler.key import build_key
 from specialize.compiler.laps import Laps
 from specialize.errors import InputError
-from specialize.files.atomic import only_one, publish_directory
+from specialize.files.atomic import publish_directory
+from specialize.files.exclusive import only_one
 from specialize.model.baked import require_lenses
 from specialize.plausibility.fit import require_fit
 from specialize.request import BuildOutcome, BuildRequest

@@ -1,4 +1,4 @@
-"""Write files and directories atomically, one writer at a time, with remedies in disk errors.
+"""Write files and directories atomically, with remedies in disk errors.
 
 A directory is published by writing a hidden sibling, `.<name>.tmp-<token>`, and renaming it. The process that
 writes a sibling holds a lock on it; the lock dies with the process. So a kill leaves at most a
@@ -15,13 +15,12 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-
-import filelock
+from typing import BinaryIO
 
 from specialize.errors import SpecializeError
-from specialize.files.regular import open_own, require_lock_file
+from specialize.files.regular import open_own
 
 _RENAME_EXCHANGE = 2
 _AT_FDCWD = -100
@@ -57,14 +56,24 @@ def write_file(path: Path, data: bytes | str) -> None:
     Raises:
         SpecializeError: The disk is full, read-only, or not ours to write.
     """
-    raw = data.encode() if isinstance(data, str) else data
+    with replacing(path) as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Yield a file that takes the place of `path`, in one step, when the block ends; not if it raises.
+
+    Raises:
+        SpecializeError: The disk is full, read-only, or not ours to write.
+    """
     make_room(path)
     temporary = path.with_name(f".{path.name}.tmp")
     with explained(path):
         descriptor = _owned_file(temporary)
         try:
             with os.fdopen(os.dup(descriptor), "wb") as file:
-                file.write(raw)
+                yield file
             os.fsync(descriptor)
             temporary.replace(path)
         except BaseException:
@@ -85,44 +94,6 @@ def make_room(path: Path) -> None:
         if path.name in ("", "..") or path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         path.parent.mkdir(parents=True, exist_ok=True)
-
-
-@contextlib.contextmanager
-def only_one(
-    lock_file: Path, what: str, timeout_s: float = 900.0, on_wait: Callable[[str], None] | None = None
-) -> Iterator[None]:
-    """Let one process at a time into the block; others wait, and are told which process they wait for.
-
-    Args:
-        lock_file: File that carries the lock; it is removed while the lock is still held, and a process that waited for
-            it creates another.
-        what: What is guarded, for messages: `build build/car42`.
-        timeout_s: How long to wait for the other process.
-        on_wait: Called once, with a sentence for people, if another process must be waited for.
-
-    Raises:
-        SpecializeError: Another process still holds the lock after `timeout_s`, or the file is not a lock file.
-    """
-    with explained(lock_file):
-        lock_file.parent.mkdir(parents=True, exist_ok=True)
-        require_lock_file(lock_file)
-        lock_file.touch()  # where it cannot be made, no process holds it: an error, nothing to wait for
-        lock = filelock.FileLock(lock_file)
-        if not _acquired(lock, 0.0):
-            if on_wait is not None:
-                on_wait(f"{what}: waiting for process {_holder(lock_file)}")
-            if not _acquired(lock, timeout_s):
-                hint = f"wait until it is done, or end it; the lock is {lock_file}"
-                raise SpecializeError(
-                    what, "no other process at work on it", f"process {_holder(lock_file)}", hint
-                )
-        lock_file.write_text(f"{os.getpid()}\n")
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            lock_file.unlink()  # a waiting process locks a file without a name, and tries again
-        lock.release()
 
 
 def require_space(folder: Path, size: int) -> None:
@@ -281,18 +252,3 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _acquired(lock: filelock.BaseFileLock, timeout_s: float) -> bool:
-    try:
-        lock.acquire(timeout=timeout_s, poll_interval=0.1)
-    except filelock.Timeout:
-        return False
-    return True
-
-
-def _holder(lock_file: Path) -> str:
-    try:
-        return lock_file.read_text().strip() or "unknown"
-    except OSError:
-        return "unknown"

@@ -172,7 +172,7 @@ class _Compare:
         return np.asarray(np.array(changes, np.float64).reshape(-1, len(profile.cameras), 2).sum(axis=0))
 
 
-def _measured(files: tuple[Path, ...], jobs: int | None) -> tuple[list[tuple[Path, Measured]], list[Failed]]:
+def _measured(files: Sequence[Path], jobs: int | None) -> tuple[list[tuple[Path, Measured]], list[Failed]]:
     names, measured, failed = UniqueNames(), [], []
     for one in over_profiles(files, _Measure(), jobs):
         if isinstance(one, Failed):

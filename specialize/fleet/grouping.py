@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def _modes(request: FleetRequest, spec: ModelSpec) -> tuple[Mode, ...]:
 
 
 def survey_fleet(
-    request: FleetRequest, spec: ModelSpec, files: tuple[Path, ...], jobs: int | None
+    request: FleetRequest, spec: ModelSpec, files: Sequence[Path], jobs: int | None
 ) -> tuple[list[Footprint], list[CameraSet], list[Failed]]:
     """Return what each vehicle computes, and cells of vehicles by their cameras."""
     names = UniqueNames()

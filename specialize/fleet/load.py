@@ -1,4 +1,4 @@
-"""The profiles of a fleet: found in a folder, read one after another, by several processes where it pays.
+"""The profiles of a fleet: found in a folder or a table, read one after another, by several processes where it pays.
 
 Nothing here holds more than a few profiles at a time, so a fleet of any size fits in memory.
 """
@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
+from specialize.calibration.table import Vehicles, is_table
 from specialize.errors import InputError, SpecializeError
 from specialize.text.record import Record
 
@@ -39,15 +40,21 @@ class Failed(Record, frozen=True):
     reason: str
 
 
-def fleet_files(folder: Path) -> tuple[Path, ...]:
-    """Return the YAML files of a fleet's folder and the folders below it, sorted.
+def fleet_files(fleet: Path) -> Sequence[Path]:
+    """Return where the profiles of a fleet are: in a table, in its order; else the YAML files of a folder, sorted.
 
     Raises:
-        InputError: There is no such folder, or no profile in it.
+        InputError: There is no such table or folder, or no profile in it.
+        UsageError: It is a table, and pyarrow is not installed.
     """
+    if is_table(fleet):
+        return Vehicles(fleet)
+    folder = fleet
     if not folder.is_dir():
-        found = "a file" if folder.exists() else "no such folder"
-        raise InputError(str(folder), "a folder of calibration profiles", found)
+        found = "a file" if folder.exists() else "no such file or folder"
+        raise InputError(
+            str(folder), "a folder of calibration profiles, or a table of them, *.parquet", found
+        )
     found_files = sorted(path for path in folder.rglob("*") if path.suffix in (".yaml", ".yml"))
     if not found_files:
         raise InputError(str(folder), "at least one profile, *.yaml", "none")

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from specialize.calibration.table import is_table
 from specialize.errors import InputError
 from specialize.files.atomic import write_file
 from specialize.files.regular import read_regular
@@ -33,6 +34,12 @@ from specialize.version import VERSION
 
 SCHEMA = "specialize/fleet-lock@2"
 NAME = "fleet.lock"
+
+
+def default_lock(fleet: Path) -> Path:
+    """Return the lock file of a fleet: in its folder, or beside its table and named like it."""
+    return fleet.with_suffix(".lock") if is_table(fleet) else fleet / NAME
+
 
 _AGAIN = "plan the fleet again"
 

@@ -23,7 +23,8 @@ from pathlib import Path
 
 from specialize.digest import digest_bytes, digest_file
 from specialize.errors import InputError
-from specialize.files.atomic import explained, only_one, require_space, write_file
+from specialize.files.atomic import explained, require_space, write_file
+from specialize.files.exclusive import only_one
 from specialize.files.regular import read_regular
 from specialize.files.scratch import work_folder
 from specialize.store.entry import REPAIR, Entry, entry_text, parse_entry, read_entry

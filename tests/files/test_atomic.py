@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from specialize.errors import InputError, SpecializeError
-from specialize.files import atomic
+from specialize.files import atomic, exclusive
 
 WRITE_AND_HANG = """
 import pathlib, sys, time
@@ -26,7 +26,7 @@ with publish_directory(pathlib.Path(sys.argv[1])) as folder:
 
 LOCK_AND_HANG = """
 import pathlib, sys, time
-from specialize.files.atomic import only_one
+from specialize.files.exclusive import only_one
 with only_one(pathlib.Path(sys.argv[1]), "build car42"):
     print("ready", flush=True)
     time.sleep(60)
@@ -148,7 +148,7 @@ def test_the_second_process_waits_and_names_the_first(tmp_path: Path) -> None:
     try:
         with (
             pytest.raises(SpecializeError, match=f"process {process.pid}") as caught,
-            atomic.only_one(tmp_path / "lock", "build car42", timeout_s=0.3, on_wait=said.append),
+            exclusive.only_one(tmp_path / "lock", "build car42", timeout_s=0.3, on_wait=said.append),
         ):
             pass
     finally:
@@ -159,7 +159,7 @@ def test_the_second_process_waits_and_names_the_first(tmp_path: Path) -> None:
 
 COUNT = """
 import pathlib, sys
-from specialize.files.atomic import only_one
+from specialize.files.exclusive import only_one
 count, lock = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
 for _ in range(100):
     with only_one(lock, "count"):
@@ -183,7 +183,7 @@ def test_a_lock_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     said: list[str] = []
     with (
         pytest.raises(SpecializeError, match="lock"),
-        atomic.only_one(tmp_path / ("x" * 300), "build car42", on_wait=said.append),
+        exclusive.only_one(tmp_path / ("x" * 300), "build car42", on_wait=said.append),
     ):
         pass
     assert not said
@@ -193,7 +193,7 @@ def test_a_killed_holder_frees_the_lock(tmp_path: Path) -> None:
     """The lock of a killed process is free."""
     kill(start(LOCK_AND_HANG, tmp_path / "lock"))
     entered = False
-    with atomic.only_one(tmp_path / "lock", "build car42", timeout_s=0.3):
+    with exclusive.only_one(tmp_path / "lock", "build car42", timeout_s=0.3):
         entered = True
     assert entered
 
@@ -307,7 +307,7 @@ def test_what_is_no_lock_file_is_not_locked(tmp_path: Path, kind: str) -> None:
         os.mkfifo(lock)
     else:
         LINKS[kind](victim, lock)
-    with pytest.raises(InputError, match="expected a lock file"), atomic.only_one(lock, "build car42"):
+    with pytest.raises(InputError, match="expected a lock file"), exclusive.only_one(lock, "build car42"):
         pass
     assert victim.read_text() == PRECIOUS
     assert kind == "pipe" or lock.read_text() == PRECIOUS

@@ -1,0 +1,209 @@
+"""Profiles of many vehicles in one Parquet file, a row per vehicle (`table_row`).
+
+A path below such a file names one vehicle: `fleet.parquet/car42`; a `/` or `%` in a name is written `%2F` or `%25`.
+The entries mean what they mean in a profile, and `load` parses a row as it parses a file. Rows lie in groups of
+`GROUP`, which are read whole, so a fleet of any size needs the memory of one group.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, overload
+from urllib.parse import quote, unquote
+
+from specialize.calibration.profile import CalibrationProfile
+from specialize.calibration.table_row import NAME, document_of, row_of, schema_of, stated_digest
+from specialize.errors import InputError, UsageError, closest
+from specialize.files.atomic import replacing
+
+SUFFIX = ".parquet"
+GROUP = 1024
+"""Rows of a group: half a megabyte for six cameras."""
+
+
+def table_of(path: Path) -> Path | None:
+    """Return the table that a path leads into; None for other paths, and for the table itself."""
+    return path.parent if path.parent.suffix == SUFFIX else None
+
+
+def is_table(path: Path) -> bool:
+    """Whether a path is that of a table of profiles."""
+    return path.suffix == SUFFIX and path.is_file()
+
+
+def place_of(table: Path, vehicle: str) -> Path:
+    """Return the path that names a vehicle of a table."""
+    return table / quote(vehicle, safe=" !#$&'()*+,:;=?@[]~")
+
+
+def write_table(profiles: Iterable[CalibrationProfile], path: Path) -> int:
+    """Write profiles, in their order; return how many.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+        SpecializeError: The disk is full, read-only, or not ours to write.
+    """
+    pa, parquet = _arrow(), _parquet()
+    count = 0
+    with (
+        replacing(path) as file,
+        parquet.ParquetWriter(
+            file, schema_of(pa), compression="zstd", write_page_checksum=True, version="2.6"
+        ) as writer,
+    ):
+        for rows in _groups(profiles):
+            writer.write_table(pa.Table.from_pylist(rows, schema=schema_of(pa)))
+            count += len(rows)
+    return count
+
+
+class Vehicles(Sequence[Path]):
+    """The paths of all vehicles of a table, in its order; a million of them need the memory of their names.
+
+    Raises:
+        InputError: The file is no table of profiles.
+        UsageError: pyarrow is not installed.
+    """
+
+    def __init__(self, table: Path) -> None:
+        self.table = table
+        self._names = names_of(table)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Path]: ...
+    def __getitem__(self, index: int | slice) -> Path | Sequence[Path]:
+        """Return the path of a vehicle, or of several."""
+        if isinstance(index, slice):
+            return [place_of(self.table, name.as_py()) for name in self._names[index]]
+        return place_of(self.table, self._names[index].as_py())
+
+
+def read_row(table: Path, member: str) -> tuple[dict[str, Any], str]:
+    """Return the document of a vehicle's profile, and the digest that the table states.
+
+    Args:
+        table: The table.
+        member: The vehicle's name, quoted as in a path.
+
+    Raises:
+        InputError: The file is no table of profiles, or has no such vehicle.
+        UsageError: pyarrow is not installed.
+    """
+    row = _reader(table, _state(table)).row(unquote(member))
+    return document_of(row, str(table)), stated_digest(row)
+
+
+class _Reader:
+    """Finds rows by names; keeps the group that the last one is in, because vehicles are asked for in order."""
+
+    def __init__(self, table: Path) -> None:
+        self.table = table
+        self._names = names_of(table)
+        self._rows: dict[str, dict[str, Any]] = {}
+
+    def row(self, vehicle: str) -> dict[str, Any]:
+        """Return the row of a vehicle."""
+        if vehicle not in self._rows:
+            self._rows = self._group_of(vehicle)
+        return self._rows[vehicle]
+
+    def _group_of(self, vehicle: str) -> dict[str, dict[str, Any]]:
+        index = self._names.index(vehicle).as_py()
+        if index < 0:
+            hint = closest(vehicle, self._names.slice(0, 10_000).to_pylist())
+            raise InputError(str(self.table), f"a vehicle {vehicle!r}", "none", hint)
+        with _opened(self.table) as file:
+            rows = file.read_row_group(index // GROUP).to_pylist()
+        found = {row["vehicle"]: row for row in rows}
+        if vehicle not in found:
+            raise InputError(str(self.table), f"groups of {GROUP} rows", "others", "pack the table again")
+        return found
+
+
+@functools.lru_cache(maxsize=2)
+def _reader(table: Path, state: tuple[int, ...]) -> _Reader:
+    """Return the reader of a table; of a new one if the table was written again."""
+    return _Reader(table)
+
+
+def names_of(table: Path) -> Any:
+    """Return the vehicles of a table, in order, as a pyarrow array.
+
+    Raises:
+        InputError: The file is no table of profiles, or has no vehicle.
+        UsageError: pyarrow is not installed.
+    """
+    with _opened(table) as file:
+        names = file.read(columns=["vehicle"]).column(0).combine_chunks()
+    if not len(names):
+        raise InputError(str(table), "at least one vehicle", "none")
+    return names
+
+
+def _state(table: Path) -> tuple[int, ...]:
+    """Return what changes when a table is written again."""
+    try:
+        found = os.stat(table)  # noqa: PTH116  once per vehicle
+    except OSError as error:
+        raise InputError(str(table), "a readable file", error.strerror or str(error)) from None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+@contextlib.contextmanager
+def _opened(table: Path) -> Iterator[Any]:
+    """Yield the open table.
+
+    Raises:
+        InputError: It is none, or damaged.
+    """
+    pa, parquet = _arrow(), _parquet()
+    try:
+        with parquet.ParquetFile(table, page_checksum_verification=True) as file:
+            if (file.schema_arrow.metadata or {}).get(b"schema") != NAME.encode():
+                found = "columns " + ", ".join(file.schema_arrow.names[:6])
+                hint = "`specialize fleet pack` writes such tables"
+                raise InputError(str(table), f"a table {NAME!r}", found, hint)
+            if not file.schema_arrow.equals(schema_of(pa)):
+                raise InputError(str(table), f"the columns of {NAME!r}", "others", "pack it again")
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(str(table), "a readable Parquet file", str(error).splitlines()[0][:200]) from None
+
+
+def _groups(profiles: Iterable[CalibrationProfile]) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of profiles in groups."""
+    rows: list[dict[str, Any]] = []
+    for profile in profiles:
+        rows.append(row_of(profile))
+        if len(rows) == GROUP:
+            yield rows
+            rows = []
+    if rows:
+        yield rows
+
+
+def _arrow() -> ModuleType:
+    try:
+        import pyarrow
+    except ImportError:
+        hint = 'pip install "specialize[formats]"'
+        raise UsageError("a table of profiles", "pyarrow, to read and write it", "no pyarrow", hint) from None
+    module: ModuleType = pyarrow
+    return module
+
+
+def _parquet() -> ModuleType:
+    from pyarrow import parquet
+
+    module: ModuleType = parquet
+    return module

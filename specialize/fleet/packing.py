@@ -1,0 +1,105 @@
+"""A fleet's profiles put into one table, and taken out of it again: the same numbers and digests both ways."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from specialize.calibration.dump import dump_profile
+from specialize.calibration.profile import CalibrationProfile
+from specialize.calibration.table import SUFFIX, write_table
+from specialize.errors import InputError, UsageError
+from specialize.files.atomic import write_file
+from specialize.fleet.load import Failed, UniqueNames, fleet_files, over_profiles
+from specialize.text.record import Record
+
+
+class FleetPacked(Record, frozen=True, kw_only=True):
+    """`specialize fleet pack --json`.
+
+    Attributes:
+        table: The table.
+        bytes: Its size.
+        vehicles: How many it has.
+        failed: Profiles that could not be used, and why; they are not in the table.
+    """
+
+    table: Path
+    bytes: int
+    vehicles: int
+    failed: tuple[Failed, ...]
+
+
+class FleetUnpacked(Record, frozen=True, kw_only=True):
+    """`specialize fleet unpack --json`.
+
+    Attributes:
+        folder: Folder of the profiles.
+        vehicles: How many were written.
+        failed: Rows that could not be used, and why.
+    """
+
+    folder: Path
+    vehicles: int
+    failed: tuple[Failed, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Profile:
+    """Reads a profile; runs in other processes."""
+
+    def __call__(self, path: Path, profile: CalibrationProfile) -> tuple[Path, CalibrationProfile]:
+        return path, profile
+
+
+def pack_fleet(fleets: Sequence[Path], table: Path, jobs: int | None = None) -> FleetPacked:
+    """Write the profiles of folders and tables into one table, in their order.
+
+    Raises:
+        UsageError: The output is not named `*.parquet`, or pyarrow is not installed.
+        InputError: A fleet has no profile, or no profile can be used, or two are of one vehicle.
+    """
+    if table.suffix != SUFFIX:
+        raise UsageError("-o", f"the name of a table, *{SUFFIX}", repr(table.name))
+    paths = [path for fleet in fleets for path in fleet_files(fleet)]
+    failed: list[Failed] = []
+    count = write_table(_named_once(paths, failed, jobs), table)
+    return FleetPacked(table=table, bytes=table.stat().st_size, vehicles=count, failed=tuple(failed))
+
+
+def _named_once(
+    paths: Sequence[Path], failed: list[Failed], jobs: int | None
+) -> Iterator[CalibrationProfile]:
+    """Yield the profiles at some paths; what cannot be read is added to `failed`."""
+    names, count = UniqueNames(), 0
+    for one in over_profiles(paths, _Profile(), jobs):
+        if isinstance(one, Failed):
+            failed.append(one)
+            continue
+        path, profile = one
+        names.add(profile.vehicle, path)
+        yield profile
+        count += 1
+    if not count:
+        raise InputError(str(failed[0].path), "a profile that can be used", "none", failed[0].reason)
+
+
+def unpack_fleet(table: Path, folder: Path, jobs: int | None = None) -> FleetUnpacked:
+    """Write `<vehicle>.yaml` for every vehicle of a table; one that is damaged stops no other.
+
+    Raises:
+        InputError: The file is no table of profiles, or two vehicles would have one file.
+        UsageError: pyarrow is not installed.
+    """
+    names, failed, count = UniqueNames(), [], 0
+    for one in over_profiles(fleet_files(table), _Profile(), jobs):
+        if isinstance(one, Failed):
+            failed.append(one)
+            continue
+        path, profile = one
+        name = profile.vehicle.replace("/", "_")
+        names.add(name, path)
+        write_file(folder / f"{name}.yaml", dump_profile(profile))
+        count += 1
+    return FleetUnpacked(folder=folder, vehicles=count, failed=tuple(failed))

@@ -112,8 +112,8 @@ def test_commands_print_what_is_shown(
     """Every command that needs no model runs, and prints the output that its document shows, if any."""
     (tmp_path / "calib_profiles").symlink_to(REPOSITORY / "calib_profiles")
     words = shlex.split(line)[1:]
-    if any("fleet.parquet" in word for word in words) and "pack" not in words:
-        pack_fleet([REPOSITORY / "calib_profiles" / "demo_fleet"], tmp_path / "fleet.parquet")
+    for table in {match[0] for match in re.findall(r"(([\w-]+)\.parquet)", line) if "fleet pack" not in line}:
+        pack_fleet([REPOSITORY / "calib_profiles" / "demo_fleet"], tmp_path / table)
     ran = run_process(*words, cwd=tmp_path, SPECIALIZE_STORE=str(store_dir))
     assert ran.code in (0, 3), ran.err
     if output.strip():

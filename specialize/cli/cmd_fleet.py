@@ -13,6 +13,7 @@ from specialize.cli.output import say, warn
 from specialize.cli.projects import FromProject
 from specialize.cli.results import emit
 from specialize.cli.shares import SHARE
+from specialize.errors import UsageError
 
 if TYPE_CHECKING:
     from specialize.fleet.builds import FleetPlan
@@ -101,13 +102,32 @@ def unpack(table: Path, output: Path, jobs: int | None, as_json: bool) -> int:
     help="Built-in model or ONNX file whose queries to count.",
 )
 @options.model_spec_option
+@click.option(
+    "--since",
+    type=options.PROFILES,
+    metavar="FLEET",
+    help="An earlier state of the fleet: show who was recalibrated since, and which mounts creep.",
+)
 @jobs_option
 @options.json_option
-def diff(folder: Path, model: str | None, model_spec: Path | None, jobs: int | None, as_json: bool) -> int:
+def diff(
+    folder: Path,
+    model: str | None,
+    model_spec: Path | None,
+    since: Path | None,
+    jobs: int | None,
+    as_json: bool,
+) -> int:
     """Show which kinds of vehicles a fleet has, how each differs from its kind's median, and which are outliers.
 
     Exits 1 if a profile is unusable.
     """
+    if since is not None:
+        if model or model_spec:
+            raise UsageError("--since", "no model with it: calibrations are compared, not queries", "--model")
+        from specialize.fleet.drift import fleet_drift
+
+        return emit("fleet-drift", fleet_drift(folder, since, jobs, say), as_json)
     from specialize.fleet.differences import fleet_diff
 
     found = fleet_diff(folder, model, model_spec, jobs, say)

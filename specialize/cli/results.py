@@ -124,6 +124,10 @@ RESULTS: dict[str, Result] = {
         "fleet-diff@1", f"{_SHAPES}.fleet_diff:FleetDiff", "render_fleet_diff:diff_text",
         f"{_SHAPES}.fleet_diff:differing", lambda found: 1 if found.failed else 0,
     ),
+    "fleet-drift": Result(
+        "fleet-drift@1", "specialize.fleet.drift:FleetDrift", "render_fleet_drift:drift_text",
+        exit_code=lambda found: 1 if found.failed else 0,
+    ),
     "fleet-plan": Result(
         "fleet-plan@1", f"{_SHAPES}.fleet_plan:FleetPlan", "render_fleet:plan_text",
         f"{_SHAPES}.fleet_plan:planned", lambda found: 1 if found.failed else 0,

@@ -22,8 +22,6 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,8 +29,9 @@ import numpy.typing as npt
 from specialize.calibration.lens import Lens, Rounded
 from specialize.calibration.lens.stacked import alike, stacked
 from specialize.visibility.blocks import Axes, settle_blocks
-from specialize.visibility.corners import NEAR_DEPTH, NEAR_PX, NEAR_RAD, Corners
+from specialize.visibility.corners import NEAR_PX, Corners
 from specialize.visibility.grid import Bools, Floats, Ints, QueryGrid, VisibilityRule
+from specialize.visibility.margins import holds, in_doubt, least, margins_of
 from specialize.visibility.outline import border_by_formula, border_of
 from specialize.visibility.projection import Room, checked_sizes
 from specialize.visibility.pyramid import Deviation
@@ -93,7 +92,7 @@ class Curved:
             here = position[:, 0] == camera
             x, y, z = (axis[position[here, 3 - place]] for place, axis in enumerate(axes))
             points = self._moved(camera, x, y, z)
-            verdict[here] = _holds(_margins(self.lenses[camera], self.size_px[camera], points, rule), rule)
+            verdict[here] = holds(margins_of(self.lenses[camera], self.size_px[camera], points, rule), rule)
         return verdict
 
     def places(self, grid: QueryGrid, rule: VisibilityRule) -> Floats:
@@ -111,7 +110,7 @@ class Curved:
         points = np.stack(np.broadcast_arrays(*self._points(camera, grid)), axis=-1)  # (Z, Y, X, 3)
         distance = np.linalg.norm(points, axis=-1)
         shift = deviation.translation_m + float(np.linalg.norm(self._coordinate_errors(camera, grid, rule)))
-        inside, away = self._away(camera, deviation, points, rule)
+        inside, away = self._away(camera, deviation, points, rule, self._rounding_px(camera, grid, rule))
         with np.errstate(divide="ignore", invalid="ignore"):
             alpha = deviation.rotation_rad + np.arcsin(np.minimum(shift / distance, 1.0))
         return np.asarray(inside | (away <= alpha) | (distance <= shift) | (alpha >= math.pi))
@@ -120,7 +119,7 @@ class Curved:
         """Return the least movement that brings a point into view; rounding is taken off."""
         pose = self.camera_from_lidar[camera]
         seen_from = points @ pose[:3, :3].T + pose[:3, 3]
-        inside, away = self._away(camera, Deviation(), seen_from, rule)
+        inside, away = self._away(camera, Deviation(), seen_from, rule, self._rounding_px(camera, grid, rule))
         if inside.any():
             return Room(0.0, 0.0)
         distance = np.linalg.norm(seen_from, axis=-1)
@@ -166,10 +165,10 @@ class Curved:
         inside, open_at = settle_blocks(axes, lambda *at: decides.at(*self._moved(camera, *at[:3]), at[3]))
         layer, row, column = open_at
         points = np.stack(self._moved(camera, x[column], y[row], z[layer]))  # (3, P)
-        margins = _margins(lens, size, points, rule)
-        inside[open_at] = _holds(margins, rule)
+        margins = margins_of(lens, size, points, rule)
+        inside[open_at] = holds(margins, rule)
         distance = np.sqrt((points * points).sum(axis=0))
-        away = np.abs(_least(margins)) * np.minimum(1.0, distance)
+        away = np.abs(least(margins)) * np.minimum(1.0, distance)
         few = np.flatnonzero(away < SETTLED)
         at = tuple(each[few] for each in open_at)
         return _Look(lens, size, inside, points[:, few], errors, at, away[few])
@@ -190,20 +189,26 @@ class Curved:
             )
             points = np.concatenate([look.near for look in group], axis=1)
             rounded = [Rounded(axis, error, unit) for axis, error in zip(points, errors, strict=True)]
-            undecided, bound = _in_doubt(_margins(lens, size, rounded, rule))
+            undecided, bound = in_doubt(margins_of(lens, size, rounded, rule))
             ends = np.cumsum(counts)[:-1]
             for look, each, most in zip(group, np.split(undecided, ends), np.split(bound, ends), strict=True):
                 found[id(look)] = each, float(most.max(initial=0.0))
         return [found[id(look)] for look in looks]
 
+    def _rounding_px(self, camera: int, grid: QueryGrid, rule: VisibilityRule) -> float:
+        """Return how far pixels near a border may be off: twice the nominal bound, for cameras that moved."""
+        look = self._look(camera, grid.axes(), self._coordinate_errors(camera, grid, rule), rule)
+        ((_, share),) = self._doubts([look], rule)
+        return NEAR_PX * max(SURE, 2 * share)
+
     def _away(
-        self, camera: int, deviation: Deviation, points: Floats, rule: VisibilityRule
+        self, camera: int, deviation: Deviation, points: Floats, rule: VisibilityRule, rounding_px: float
     ) -> tuple[Bools, Floats]:
         """Return which points (..., 3) of the camera's frame a widened image holds, and their angle from its border."""
         from scipy.spatial import cKDTree  # slow to import, and needed for tolerances only
 
         lens = self.lenses[camera]
-        low, high = self._rectangle(camera, deviation)
+        low, high = self._rectangle(camera, deviation, rounding_px)
         if rule.domain == "formula":
             with np.errstate(all="ignore"):
                 entered = lens.entering(*np.moveaxis(points, -1, 0))
@@ -223,7 +228,7 @@ class Curved:
         angle = 2 * np.arcsin(np.minimum(chord / 2, 1.0)).reshape(inside.shape)
         return inside, np.maximum(angle - gap, 0.0)
 
-    def _rectangle(self, camera: int, deviation: Deviation) -> tuple[Floats, Floats]:
+    def _rectangle(self, camera: int, deviation: Deviation, rounding_px: float) -> tuple[Floats, Floats]:
         """Return the corners of the nominal pixels that a camera within the bounds may show, rounding included."""
         lens, size = self.lenses[camera], self.size_px[camera].astype(np.float64)
         centre = np.array([lens.parameters["cx"], lens.parameters["cy"]]) - lens.pixel_centre
@@ -232,7 +237,7 @@ class Curved:
             for shift in (-deviation.principal_point_px, deviation.principal_point_px):
                 low = np.minimum(low, centre + (0.0 - centre - shift) / (1 + ratio))
                 high = np.maximum(high, centre + (size - centre - shift) / (1 + ratio))
-        return low - NEAR_PX * SURE, high + NEAR_PX * SURE
+        return low - rounding_px, high + rounding_px
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -262,39 +267,3 @@ class _Look:
         few = np.flatnonzero(self.away < 1.0)
         at = tuple(each[few] for each in self.near_at)
         return replace(self, near=self.near[:, few], near_at=at, away=self.away[few])
-
-
-def _margins(lens: Lens, size_px: npt.NDArray[Any], points: Any, rule: VisibilityRule) -> list[Any]:
-    """Return how far points are inside each border, by what counts as near: image (4), angle, depth."""
-    width, height = size_px.astype(np.float64)
-    with np.errstate(all="ignore"):
-        x, y, z = points
-        entered = lens.entering(x, y, z)
-        u, v = lens.formula(*entered)
-        u, v = u - lens.pixel_centre, v - lens.pixel_centre
-        depth = (lens.depth(*entered) - rule.min_depth) / np.sqrt(x * x + y * y + z * z) / NEAR_DEPTH
-        sides = [u / NEAR_PX, (width - u) / NEAR_PX, v / NEAR_PX, (height - v) / NEAR_PX]
-        if rule.domain == "formula":
-            return [*sides, depth]
-        return [*sides, (lens.limit_rad - lens.angle_rad(*entered)) / NEAR_RAD, depth]
-
-
-def _in_doubt(margins: list[Rounded]) -> tuple[Bools, Floats]:
-    """Return which points (P,) rounding decides, and the largest bound of each that may be seen, 0 for others."""
-    value, error = (np.stack(each) for each in zip(*((m.value, m.error) for m in margins), strict=True))
-    error[np.isnan(error)] = np.inf
-    with np.errstate(invalid="ignore"):
-        low, high = (value - error).min(axis=0), (value + error).min(axis=0)
-    hidden = high < 0
-    return ~(hidden | (low > 0)), np.where(hidden, 0.0, error.max(axis=0))  # in doubt also without a value
-
-
-def _least(margins: list[Floats]) -> Floats:
-    least = reduce(np.minimum, margins)
-    return np.where(np.isnan(least), 0.0, least)
-
-
-def _holds(margins: list[Floats], rule: VisibilityRule) -> Bools:
-    """Return whether points are seen, from their margins: strictly inside, or on a border that is closed."""
-    sides, others = reduce(np.minimum, margins[:4]), reduce(np.minimum, margins[4:])
-    return np.asarray((sides >= 0 if rule.border == "closed" else sides > 0) & (others > 0), bool)

@@ -12,6 +12,7 @@ from specialize.visibility import curved
 from specialize.visibility.curved import Curved
 from specialize.visibility.grid import QueryGrid, VisibilityRule
 from specialize.visibility.plan import plan_of
+from specialize.visibility.pyramid import Deviation
 from tests.visibility.test_curved import _pose
 
 GRID = QueryGrid((160, 160), (-51.2, -51.2, -5.0, 51.2, 51.2, 3.0), 4)
@@ -50,3 +51,24 @@ def test_nothing_is_lost_by_that(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(curved, "SURE", 0.0)
     every = plan_of(_cameras(), GRID, RULE)
     assert plan.pairs and len(plan.borderline) and plan.digest == every.digest
+
+
+def test_a_certificate_is_as_wide_as_the_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a camera may see grows by twice the bound of its rounding, and never by less than a pixel."""
+    widths, right = [], Curved._rectangle
+
+    def noted(self: Curved, camera: int, deviation: Deviation, rounding_px: float) -> object:
+        widths.append(rounding_px)
+        return right(self, camera, deviation, rounding_px)
+
+    monkeypatch.setattr(Curved, "_rectangle", noted)
+    cameras, plain = _cameras(), {name: FITTED[name] for name in ("fx", "fy", "cx", "cy")}
+    straight = Curved.of((lens_of("brown_conrady", plain),) * 3, cameras.camera_from_lidar, cameras.size_px)
+    for one in (cameras, straight):
+        seen, doubtful = one.lattice(GRID, RULE)
+        for camera in range(3):
+            reached = one.reached(camera, Deviation(), GRID, RULE)
+            assert reached[seen[camera]].all()
+            assert reached[tuple(doubtful[doubtful[:, 0] == camera][:, 1:].T)].all()
+    assert max(widths[:3]) > 2 * curved.NEAR_PX * curved.SURE
+    assert widths[3:] == [curved.NEAR_PX * curved.SURE] * 3

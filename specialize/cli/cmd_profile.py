@@ -15,6 +15,7 @@ from specialize.calibration.formats import FORMATS
 from specialize.calibration.formats.importer import description_of, explained, options_of, read_format
 from specialize.calibration.load import load_profile, parse_profile
 from specialize.calibration.profile import CalibrationProfile
+from specialize.calibration.undistort import undistorted
 from specialize.cli import options
 from specialize.cli.output import say
 from specialize.cli.projects import FromProject
@@ -114,6 +115,25 @@ def init(vehicle: str, cameras: tuple[str, ...], lidar: str, output: Path, as_js
         raise InputError(str(output), "a new file", "one that is there", "name another one with -o")
     write_file(output, text)
     emit("profile-init", Checked(output, profile, inspect_profile(profile)), as_json)
+
+
+@command.command()
+@click.argument("path", metavar="PROFILE", type=options.EXISTING)
+@click.option(
+    "--alpha",
+    type=float,
+    help="As OpenCV's getOptimalNewCameraMatrix: 0 leaves no black, 1 keeps everything.",
+)
+@click.option(
+    "--balance", type=float, help="As OpenCV's fisheye.estimateNewCameraMatrixForUndistortRectify: 0 to 1."
+)
+@click.option("-o", "--output", type=options.ANY_PATH, required=True, help="Profile to write.")
+@options.json_option
+def undistort(path: Path, alpha: float | None, balance: float | None, output: Path, as_json: bool) -> None:
+    """Write the profile of undistorted images: for every camera with a lens the intrinsic that OpenCV would choose."""
+    profile = undistorted(load_profile(path), alpha=alpha, balance=balance)
+    write_file(output, dump_profile(profile))
+    emit("profile-undistort", Checked(output, profile, inspect_profile(profile)), as_json)
 
 
 @command.command("import")

@@ -62,7 +62,7 @@ def _linted(file: Checked) -> Linted:
 
 
 def init_text(made: Checked) -> Document:
-    """Return what `specialize profile init` shows: the rig, and what is odd about it."""
+    """Return what `specialize profile init` and `undistort` show: the rig, and what is odd about it."""
     assert made.profile is not None
     odd = check_text((made,)) if made.findings else ()
     return (f"written: {made.path}", *odd, *show_text(made.profile, made.path))

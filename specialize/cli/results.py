@@ -99,6 +99,10 @@ RESULTS: dict[str, Result] = {
     "profile-init": Result(
         "profile-init@1", f"{_SHAPES}.profiles:ProfileInit", "render_profile:init_text", f"{_SHAPES}.profiles:written"
     ),
+    "profile-undistort": Result(
+        "profile-undistort@1", f"{_SHAPES}.profiles:ProfileUndistort", "render_profile:init_text",
+        f"{_SHAPES}.profiles:flattened",
+    ),
     "profile-import": Result(
         "profile-import@1", f"{_SHAPES}.profiles:ProfileImport", "render_import:import_text",
         f"{_SHAPES}.profiles:imported", lambda found: 0 if found.result.ok else 1,

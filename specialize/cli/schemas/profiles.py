@@ -129,6 +129,15 @@ class ProfileInit(CheckedFile, frozen=True, kw_only=True):
     """
 
 
+class ProfileUndistort(ProfileInit, frozen=True, kw_only=True):
+    """`specialize profile undistort --json`.
+
+    Attributes:
+        path: The profile that was written.
+        error: Empty: what cannot be used is not written.
+    """
+
+
 class Format(Record, frozen=True, kw_only=True):
     """A format.
 
@@ -199,6 +208,11 @@ def checked_file(file: Checked) -> CheckedFile:
 def written(made: Checked) -> ProfileInit:
     """Return what `specialize profile init --json` prints."""
     return ProfileInit(**structs.asdict(checked_file(made)))
+
+
+def flattened(made: Checked) -> ProfileUndistort:
+    """Return what `specialize profile undistort --json` prints."""
+    return ProfileUndistort(**structs.asdict(checked_file(made)))
 
 
 def imported(found: Imported) -> ProfileImport:

@@ -135,7 +135,7 @@ def test_a_folder_without_profiles_is_refused(tmp_path: Path) -> None:
     """An empty folder, a missing one and an unknown model are errors that say so."""
     with pytest.raises(InputError, match="at least one profile"):
         fleet_diff(tmp_path)
-    with pytest.raises(InputError, match="no such folder"):
+    with pytest.raises(InputError, match="no such file or folder"):
         fleet_diff(tmp_path / "no")
     with pytest.raises(UsageError, match="bevformer_tiny"):
         fleet_diff(DEMO_FLEET, "bevformer_tny")

@@ -189,7 +189,7 @@ def test_rows_that_are_worked_on_are_not_witnessed(
     assert ran.code == 0, ran.err
     record = json.loads((tmp_path / "build" / "manifest.json").read_text())["witness"]
     assert record["frustum"] is None
-    assert "frustum: no part of the graph only pools it" in record["not_witnessed"]
+    assert "frustum: no part of the graph only pools it into 8 x 6 x 1 cells" in record["not_witnessed"]
 
 
 def test_an_export_that_lost_its_addition_is_told(

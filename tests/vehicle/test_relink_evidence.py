@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import json
 from collections.abc import Mapping
@@ -21,6 +22,18 @@ from tools import relink_batches, relink_evidence
 def program(builds: Mapping[str, Path]) -> Program:
     """Return the program of the tiny model."""
     return read_link(Build.open(builds["tables"]).file(RELINK))
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    """Return the executor in C++."""
+    return linking.compiled(tmp_path_factory.mktemp("relink"))
+
+
+@pytest.fixture(autouse=True)
+def compiled_once(library: ctypes.CDLL, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every comparison use the same executor: compiling it takes longer than all vehicles here."""
+    monkeypatch.setattr(linking, "compiled", lambda folder: library)
 
 
 def test_vehicles_are_counted(program: Program, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from specialize.calibration.delta import compare
 from specialize.calibration.profile import CalibrationProfile
 from specialize.explain.plan import resolve_spec
 from specialize.fleet.kinds import kinds_of, nearest, pinholes
-from specialize.fleet.load import Failed, UniqueNames, fleet_files, over_profiles
+from specialize.fleet.load import Failed, each_once, fleet_files, over_profiles
 from specialize.fleet.median import Floats, Measured, Shape, measure, profile_from
 from specialize.fleet.outliers import LEAST, Outlier, limits
 from specialize.model.spec import ModelSpec
@@ -173,15 +173,9 @@ class _Compare:
 
 
 def _measured(files: Sequence[Path], jobs: int | None) -> tuple[list[tuple[Path, Measured]], list[Failed]]:
-    names, measured, failed = UniqueNames(), [], []
-    for one in over_profiles(files, _Measure(), jobs):
-        if isinstance(one, Failed):
-            failed.append(one)
-            continue
-        path, vehicle, values = one
-        names.add(vehicle, path)
-        measured.append((path, values))
-    return measured, failed
+    failed: list[Failed] = []
+    found = each_once(over_profiles(files, _Measure(), jobs), failed, lambda one: (one[1], one[0]))
+    return [(path, values) for path, _, values in found], failed
 
 
 def _kinds(measured: list[tuple[Path, Measured]]) -> tuple[_Kind, ...]:

@@ -18,7 +18,7 @@ from scipy import stats
 from specialize.calibration.pose import rotation_from_quaternion
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError
-from specialize.fleet.load import Failed, UniqueNames, fleet_files, over_profiles
+from specialize.fleet.load import Failed, each_once, fleet_files, over_profiles
 from specialize.fleet.median import POSE, Floats, Shape, measure
 from specialize.text.progress import Say, quiet
 from specialize.text.record import Record
@@ -184,12 +184,9 @@ class _Compared:
 
 def _states(fleet: Path, failed: list[Failed], jobs: int | None) -> Iterator[_State]:
     """Yield the vehicles of a fleet; profiles that cannot be used are added to `failed`."""
-    names, count = UniqueNames(), 0
-    for one in over_profiles(fleet_files(fleet), _Measure(), jobs):
-        if isinstance(one, Failed):
-            failed.append(one)
-            continue
-        names.add(one.vehicle, one.path)
+    count = 0
+    found = over_profiles(fleet_files(fleet), _Measure(), jobs)
+    for one in each_once(found, failed, lambda state: (state.vehicle, state.path)):
         count += 1
         yield one
     if not count:

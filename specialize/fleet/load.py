@@ -8,7 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,6 +119,28 @@ class UniqueNames:
         if other != path:
             hint = "give every vehicle of a fleet its own name"
             raise InputError(f"{path}: vehicle", f"a name other than that of {other}", repr(vehicle), hint)
+
+
+def each_once(
+    found: Iterable[Result | Failed], failed: list[Failed], named: Callable[[Result], tuple[str, Path]]
+) -> Iterator[Result]:
+    """Yield what is known of each vehicle; what could not be used is added to `failed`.
+
+    Args:
+        found: Of every profile what was made of it.
+        failed: Takes those that failed.
+        named: Returns the vehicle's name and its profile.
+
+    Raises:
+        InputError: Two profiles are of vehicles with one name.
+    """
+    names = UniqueNames()
+    for one in found:
+        if isinstance(one, Failed):
+            failed.append(one)
+            continue
+        names.add(*named(one))
+        yield one
 
 
 def _jobs(count: int) -> int:

@@ -11,7 +11,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.table import SUFFIX, write_table
 from specialize.errors import InputError, UsageError
 from specialize.files.atomic import write_file
-from specialize.fleet.load import Failed, UniqueNames, fleet_files, over_profiles
+from specialize.fleet.load import Failed, each_once, fleet_files, over_profiles
 from specialize.text.record import Record
 
 
@@ -45,11 +45,14 @@ class FleetUnpacked(Record, frozen=True, kw_only=True):
     failed: tuple[Failed, ...]
 
 
+_Found = tuple[Path, CalibrationProfile]
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Profile:
     """Reads a profile; runs in other processes."""
 
-    def __call__(self, path: Path, profile: CalibrationProfile) -> tuple[Path, CalibrationProfile]:
+    def __call__(self, path: Path, profile: CalibrationProfile) -> _Found:
         return path, profile
 
 
@@ -72,17 +75,24 @@ def _named_once(
     paths: Sequence[Path], failed: list[Failed], jobs: int | None
 ) -> Iterator[CalibrationProfile]:
     """Yield the profiles at some paths; what cannot be read is added to `failed`."""
-    names, count = UniqueNames(), 0
-    for one in over_profiles(paths, _Profile(), jobs):
-        if isinstance(one, Failed):
-            failed.append(one)
-            continue
-        path, profile = one
-        names.add(profile.vehicle, path)
+    count = 0
+    for _, profile in each_once(over_profiles(paths, _Profile(), jobs), failed, _name):
         yield profile
         count += 1
     if not count:
         raise InputError(str(failed[0].path), "a profile that can be used", "none", failed[0].reason)
+
+
+def _name(found: _Found) -> tuple[str, Path]:
+    return found[1].vehicle, found[0]
+
+
+def _file_name(found: _Found) -> tuple[str, Path]:
+    return _as_file(found[1]), found[0]
+
+
+def _as_file(profile: CalibrationProfile) -> str:
+    return profile.vehicle.replace("/", "_")
 
 
 def unpack_fleet(table: Path, folder: Path, jobs: int | None = None) -> FleetUnpacked:
@@ -92,14 +102,9 @@ def unpack_fleet(table: Path, folder: Path, jobs: int | None = None) -> FleetUnp
         InputError: The file is no table of profiles, or two vehicles would have one file.
         UsageError: pyarrow is not installed.
     """
-    names, failed, count = UniqueNames(), [], 0
-    for one in over_profiles(fleet_files(table), _Profile(), jobs):
-        if isinstance(one, Failed):
-            failed.append(one)
-            continue
-        path, profile = one
-        name = profile.vehicle.replace("/", "_")
-        names.add(name, path)
-        write_file(folder / f"{name}.yaml", dump_profile(profile))
+    failed: list[Failed] = []
+    count = 0
+    for _, profile in each_once(over_profiles(fleet_files(table), _Profile(), jobs), failed, _file_name):
+        write_file(folder / f"{_as_file(profile)}.yaml", dump_profile(profile))
         count += 1
     return FleetUnpacked(folder=folder, vehicles=count, failed=tuple(failed))

@@ -15,11 +15,18 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
-from specialize.calibration.pose import rotation_from_quaternion
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError
 from specialize.fleet.load import Failed, each_once, fleet_files, over_profiles
-from specialize.fleet.median import POSE, Floats, Shape, measure
+from specialize.fleet.median import (
+    CONJUGATE,
+    POSE,
+    Floats,
+    Shape,
+    measure,
+    quaternion_product,
+    rotation_vectors,
+)
 from specialize.text.progress import Say, quiet
 from specialize.text.record import Record
 
@@ -195,19 +202,11 @@ def _states(fleet: Path, failed: list[Failed], jobs: int | None) -> Iterator[_St
 
 def _moves(before: Floats, today: Floats) -> Floats:
     """Return (N, 6), the columns of `QUANTITIES`, from poses (N, 7)."""
-    rows = []
-    for first, second in zip(before, today, strict=True):
-        one, other = (rotation_from_quaternion([float(part) for part in row[:4]]) for row in (first, second))
-        rows.append([*(1e3 * _rotation_vector(one @ other.T)), *(1e3 * (second[4:] - first[4:]))])
-    return np.array(rows)
-
-
-def _rotation_vector(turn: Floats) -> Floats:
-    """Return the rotation vector (3,) in rad of a rotation (3, 3) by less than half a turn."""
-    axis = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]) / 2
-    sine = float(np.linalg.norm(axis))
-    angle = np.arctan2(sine, (np.trace(turn) - 1) / 2)
-    return np.asarray(axis * (angle / sine)) if sine else np.zeros(3)
+    turns = rotation_vectors(quaternion_product(before[:, :4], today[:, :4] * CONJUGATE))
+    turns[(before[:, :4] == today[:, :4]).all(axis=1)] = (
+        0.0  # the product leaves rounding, which is no movement
+    )
+    return 1e3 * np.concatenate([turns, today[:, 4:] - before[:, 4:]], axis=1)
 
 
 def _moved(names: Sequence[str], moves: Floats) -> tuple[DriftedCamera, ...]:

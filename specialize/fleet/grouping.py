@@ -19,7 +19,7 @@ from specialize.fleet.footprint import (
     TablesSpace,
     envelope_space,
 )
-from specialize.fleet.load import Failed, UniqueNames, over_profiles
+from specialize.fleet.load import Failed, each_once, over_profiles
 from specialize.fleet.request import OWN_TOLERANCE, FleetRequest
 from specialize.model.spec import ModelSpec
 from specialize.request import Mode
@@ -77,16 +77,12 @@ def survey_fleet(
     request: FleetRequest, spec: ModelSpec, files: Sequence[Path], jobs: int | None
 ) -> tuple[list[Footprint], list[CameraSet], list[Failed]]:
     """Return what each vehicle computes, and cells of vehicles by their cameras."""
-    names = UniqueNames()
     found: list[Footprint] = []
     failed: list[Failed] = []
     kinds: dict[tuple[str, ...], CameraSet] = {}
     limits = {mode: limit_of(request, spec, mode) for mode in _modes(request, spec)}
-    for one in over_profiles(files, Admission(survey_of(request, spec), request.build.allow), jobs):
-        if isinstance(one, Failed):
-            failed.append(one)
-            continue
-        names.add(one.vehicle.vehicle, one.vehicle.path)
+    surveyed = over_profiles(files, Admission(survey_of(request, spec), request.build.allow), jobs)
+    for one in each_once(surveyed, failed, lambda each: (each.vehicle.vehicle, each.vehicle.path)):
         kind = kinds.setdefault(one.cameras, CameraSet(cells={mode: Cells(limits[mode]) for mode in limits}))
         kind.members.append(len(found))
         for mode, cells in kind.cells.items():

@@ -42,6 +42,8 @@ POSE = 7
 """Numbers of a camera's pose, before those of its intrinsic or its lens."""
 FOCAL = POSE
 """Place of a pinhole camera's focal length fx."""
+CONJUGATE = np.array([1.0, -1.0, -1.0, -1.0])
+"""Times a unit quaternion, its inverse."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,19 +133,19 @@ def median_quaternion(quaternions: Floats) -> Floats:
     _, vectors = np.linalg.eigh(quaternions.T @ quaternions)
     median: Floats = vectors[:, -1]  # the chordal mean
     for _ in range(STEPS):
-        logs = _log(_times(quaternions, median * np.array([1.0, -1.0, -1.0, -1.0])))  # (V, 3), rad
+        logs = rotation_vectors(quaternion_product(quaternions, median * CONJUGATE))  # (V, 3), rad
         weights = 1 / np.maximum(np.linalg.norm(logs, axis=1), NEAR_RAD)
         step = (weights[:, None] * logs).sum(axis=0) / weights.sum()
-        median = _times(_exp(step)[None], median)[0]
+        median = quaternion_product(_exp(step)[None], median)[0]
         if np.linalg.norm(step) < STEP_RAD:
             break
     return median if median[0] >= 0 else -median
 
 
-def _times(left: Floats, right: Floats) -> Floats:
-    """Return the products (V, 4) of quaternions (V, 4) with one (4,)."""
+def quaternion_product(left: Floats, right: Floats) -> Floats:
+    """Return the products (V, 4) of quaternions (V, 4) with others (V, 4), or with one (4,)."""
     w, x, y, z = left.T
-    a, b, c, d = right
+    a, b, c, d = right.T
     parts = (
         w * a - x * b - y * c - z * d,
         w * b + x * a + y * d - z * c,
@@ -153,7 +155,7 @@ def _times(left: Floats, right: Floats) -> Floats:
     return np.stack(parts, axis=1)
 
 
-def _log(quaternions: Floats) -> Floats:
+def rotation_vectors(quaternions: Floats) -> Floats:
     """Return rotation vectors (V, 3) in rad of unit quaternions (V, 4)."""
     positive = np.where(quaternions[:, :1] < 0, -quaternions, quaternions)
     sine = np.linalg.norm(positive[:, 1:], axis=1)
@@ -177,5 +179,7 @@ __all__ = [
     "measure",
     "median_profile",
     "median_quaternion",
+    "quaternion_product",
+    "rotation_vectors",
     "shape_of",
 ]

@@ -116,8 +116,8 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a table 'specialize/profiles@1'.*columns vehicle"):
         Vehicles(path)
     write_table([load_profile(PACKAGED[0])], path)
-    with pytest.raises(InputError, match="a vehicle 'nobody'"):
-        load_profile(path / "nobody")
+    with pytest.raises(InputError, match="a vehicle 'missing'"):
+        load_profile(path / "missing")
     with pytest.raises(InputError, match="one profile, got a table of them"):
         load_profile(path)
 

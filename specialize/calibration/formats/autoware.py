@@ -27,12 +27,12 @@ from specialize.calibration.formats.camera_info import (
     read_document_of,
 )
 from specialize.calibration.formats.frames import FrameTree
-from specialize.calibration.formats.ros import camera_of
+from specialize.calibration.formats.ros import camera_of, require_raw_images
 from specialize.calibration.formats.source import folder, in_order
 from specialize.calibration.node import Node
 from specialize.calibration.pose import OPTICAL_FROM_BODY, product, rigid, rotation_from_rpy
 from specialize.calibration.profile import CalibrationProfile
-from specialize.errors import InputError, UsageError
+from specialize.errors import InputError
 
 FILES = ("sensors_calibration.yaml", "sensor_kit_calibration.yaml")
 _LINK = "/camera_link"
@@ -59,8 +59,7 @@ def read(
         lens: Whether the model projects raw images through their lens; needs rectified=false.
         vehicle: Name of the vehicle; the folder's name if empty.
     """
-    if lens and rectified:
-        raise UsageError("autoware: option lens", "rectified=false", "rectified images, which have no lens")
+    require_raw_images(lens, rectified, "autoware")
     tree = FrameTree(str(folder(path)))
     names = []
     for name in FILES:

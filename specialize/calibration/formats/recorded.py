@@ -13,7 +13,7 @@ from typing import Any
 
 from specialize.calibration.formats.camera_info import camera_info_of
 from specialize.calibration.formats.frames import FrameTree
-from specialize.calibration.formats.ros import Wanted, require_lidar, rig_of, transform_of
+from specialize.calibration.formats.ros import Wanted, require_lidar, require_raw_images, rig_of, transform_of
 from specialize.calibration.node import Node
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, UsageError
@@ -99,10 +99,7 @@ class Recording:
             UsageError: An option is missing, or is not what it should be.
             InputError: The recording has no calibration, or it changes.
         """
-        if lens and rectified:
-            raise UsageError(
-                f"{name}: option lens", "rectified=false", "rectified images, which have no lens"
-            )
+        require_raw_images(lens, rectified, name)
         time_ns = _time(at, name)
         if not self.infos:
             found = f"{len(self.edges)} transforms and no camera_info"

@@ -61,8 +61,7 @@ def read(
         vehicle_frame: The vehicle's frame, if it is in the tree.
         vehicle: Name of the vehicle; the folder's name if empty.
     """
-    if lens and rectified:
-        raise UsageError("ros: option lens", "rectified=false", "rectified images, which have no lens")
+    require_raw_images(lens, rectified, "ros")
     documents = {file: read_document_of(file) for file in sorted(folder(path).glob("*.y*ml"))}
     tree = _tree(path, documents, transforms)
     require_lidar(lidar, tree, "ros")
@@ -92,6 +91,16 @@ class Wanted:
     frames: str
     vehicle_frame: str
     vehicle: str
+
+
+def require_raw_images(lens: bool, rectified: bool, name: str) -> None:
+    """Reject the lens of rectified images.
+
+    Raises:
+        UsageError: A lens is asked for, and images are rectified.
+    """
+    if lens and rectified:
+        raise UsageError(f"{name}: option lens", "rectified=false", "rectified images, which have no lens")
 
 
 def require_lidar(lidar: str, tree: FrameTree, name: str) -> None:

@@ -30,10 +30,10 @@ from specialize.calibration.formats.camera_info import (
     read_document_of,
 )
 from specialize.calibration.formats.frames import FrameTree
-from specialize.calibration.formats.ros import Wanted, require_lidar, rig_of
+from specialize.calibration.formats.ros import Wanted, require_lidar, require_raw_images, rig_of
 from specialize.calibration.pose import Matrix, rigid, rotation_from_rpy
 from specialize.calibration.profile import CalibrationProfile
-from specialize.errors import InputError, UsageError, closest
+from specialize.errors import InputError, closest
 
 _SUFFIXES = ("_optical_frame", "_optical_link", "_optical")
 
@@ -62,8 +62,7 @@ def read(
         vehicle_frame: The vehicle's link, if there is such a link.
         vehicle: Name of the vehicle; the robot's name in the file if empty.
     """
-    if lens and rectified:
-        raise UsageError("urdf: option lens", "rectified=false", "rectified images, which have no lens")
+    require_raw_images(lens, rectified, "urdf")
     robot = _robot(path)
     tree = _tree(path, robot)
     require_lidar(lidar, tree, "urdf")

@@ -76,6 +76,26 @@ class InternalError(SpecializeError):
     exit_code = 70
 
 
+def missing_package(where: str, package: str, extra: str, purpose: str = "", hint: str = "") -> UsageError:
+    """Return the error of an optional package that is not installed.
+
+    Args:
+        where: Option or format that needs the package.
+        package: Its name.
+        extra: The extra of this package that installs it.
+        purpose: What it is needed for, `to read recordings`.
+        hint: What else helps, `or name an ONNX file`.
+    """
+    expected = f"the package {package}" + (f", {purpose}" if purpose else "")
+    command = install_command(extra)
+    return UsageError(where, expected, "none", f"{command}, {hint}" if hint else command)
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs an extra of this package."""
+    return f"pip install 'specialize[{extra}]'"
+
+
 MOST_LISTED = 60
 
 

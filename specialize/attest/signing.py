@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from specialize.errors import InputError, UsageError, VerificationError
+from specialize.errors import InputError, VerificationError, missing_package
 from specialize.files.scratch import temporary_folder
 
 if TYPE_CHECKING:
@@ -85,9 +85,7 @@ def _require_installed(option: str) -> None:
     try:
         import model_signing  # noqa: F401
     except ImportError as error:
-        raise UsageError(
-            option, "the package model-signing", str(error), "pip install 'specialize[sign]'"
-        ) from error
+        raise missing_package(option, "model-signing", "sign") from error
 
 
 def _quiet() -> contextlib.redirect_stdout[TextIO]:

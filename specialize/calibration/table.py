@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote
 
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.table_row import NAME, document_of, row_of, schema_of, stated_digest
-from specialize.errors import InputError, UsageError, closest
+from specialize.errors import InputError, closest, missing_package
 from specialize.files.atomic import replacing
 
 SUFFIX = ".parquet"
@@ -196,8 +196,7 @@ def _arrow() -> ModuleType:
     try:
         import pyarrow
     except ImportError:
-        hint = 'pip install "specialize[formats]"'
-        raise UsageError("a table of profiles", "pyarrow, to read and write it", "no pyarrow", hint) from None
+        raise missing_package("a table of profiles", "pyarrow", "formats", "to read and write it") from None
     module: ModuleType = pyarrow
     return module
 

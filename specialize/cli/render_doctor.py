@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from specialize.errors import install_command
 from specialize.explain.doctor import Extra, Installation, StorePlace
 from specialize.files.project import NAME
 from specialize.text.document import Document, table, words
@@ -31,7 +32,7 @@ def _project(found: Installation) -> str:
 
 
 def _state(extra: Extra) -> str:
-    return f"pip install 'specialize[{extra.name}]'" if extra.missing else "ready"
+    return install_command(extra.name) if extra.missing else "ready"
 
 
 def _room(store: StorePlace) -> str:

@@ -17,7 +17,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeVar
 
-from specialize.errors import InputError, UsageError, closest
+from specialize.errors import InputError, UsageError, closest, missing_package
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -141,8 +141,7 @@ def _distributed() -> ModuleType:
     try:
         return import_module("distributed")
     except ImportError as error:
-        hint = "pip install 'specialize[fleet]'"
-        raise UsageError("--engine dask", "the package distributed", "none", hint) from error
+        raise missing_package("--engine dask", "distributed", "fleet") from error
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 from specialize.calibration.camera import Camera
 from specialize.calibration.profile import CalibrationProfile
-from specialize.errors import InputError, UsageError
+from specialize.errors import InputError, missing_package
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 WIDTH_PX = 800
@@ -90,6 +90,5 @@ def _pillow() -> Any:
     try:
         from PIL import Image
     except ImportError as error:
-        hint = "pip install 'specialize[images]'"
-        raise UsageError("--images", "the package pillow", "none", hint) from error
+        raise missing_package("--images", "pillow", "images") from error
     return Image

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from specialize.errors import UsageError
+from specialize.errors import missing_package
 from specialize.files.atomic import write_file
 from specialize.report.viewer import Message
 from specialize.version import VERSION
@@ -27,7 +27,7 @@ def mcap_bytes(messages: Iterable[Message]) -> bytes:
     try:
         from mcap.writer import CompressionType, Writer
     except ImportError:
-        raise UsageError("--mcap", "the package mcap", "none", "pip install 'specialize[ros]'") from None
+        raise missing_package("--mcap", "mcap", "ros") from None
     from io import BytesIO
 
     held = BytesIO()

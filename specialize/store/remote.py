@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specialize.digest import digest_file, digest_stream
-from specialize.errors import InputError, UsageError
+from specialize.errors import InputError, UsageError, missing_package
 from specialize.store.damage import Damage
 from specialize.store.entry import REPAIR, Entry, entry_text, parse_entry
 
@@ -138,13 +138,14 @@ def open_remote(url: str) -> Remote:
         import fsspec
         from fsspec.core import url_to_fs
     except ImportError as error:
-        raise UsageError(url, "the package fsspec", "none", "pip install 'specialize[fleet]'") from error
+        raise missing_package(url, "fsspec", "fleet") from error
     scheme = url.partition("://")[0]
     if scheme not in fsspec.available_protocols():
         raise UsageError(url, "a URL that fsspec supports", repr(scheme))
     try:
         files, root = url_to_fs(url, use_listings_cache=False)  # other machines write as well
     except ImportError as error:
-        hint = f"{error}" + (": pip install 'specialize[s3]'" if scheme == "s3" else "")
-        raise UsageError(url, f"the package that fsspec needs for {scheme}", "none", hint) from error
+        if scheme == "s3":
+            raise missing_package(url, "s3fs", "s3") from error
+        raise UsageError(url, f"the package that fsspec needs for {scheme}", "none", str(error)) from error
     return Remote(url, files, str(root).rstrip("/"))

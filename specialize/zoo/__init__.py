@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import msgspec
 
-from specialize.errors import UsageError, closest
+from specialize.errors import UsageError, closest, missing_package
 from specialize.model.spec import ModelSpec, read_spec
 
 if TYPE_CHECKING:
@@ -122,8 +122,8 @@ def require_packages(name: str) -> None:
     """
     missing = [package for package in PACKAGES if importlib.util.find_spec(package) is None]
     if missing:
-        hint = "pip install 'specialize[zoo]', or name an ONNX file of your own with --model"
-        raise UsageError(f"--model {name}", f"the package {missing[0]}, to export it once", "none", hint)
+        hint = "or name an ONNX file of your own with --model"
+        raise missing_package(f"--model {name}", missing[0], "zoo", "to export it once", hint)
 
 
 def _check_name(name: str) -> None:

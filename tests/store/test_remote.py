@@ -117,7 +117,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ImportError("Install s3fs to access S3")
 
     monkeypatch.setattr("fsspec.core.url_to_fs", missing)
-    with pytest.raises(UsageError, match=r"s3fs.*specialize\[s3\]"):
+    with pytest.raises(UsageError, match=r"(?s)s3fs.*specialize\[s3\]"):
         open_remote("s3://bucket/x")
 
 

@@ -23,7 +23,7 @@ from specialize.calibration.camera import Camera
 from specialize.calibration.formats.source import folder, in_order, pose_from, require
 from specialize.calibration.pose import inverse, product
 from specialize.calibration.profile import CalibrationProfile
-from specialize.errors import InputError, UsageError, closest
+from specialize.errors import InputError, closest, missing_package
 
 RING_CAMERAS = (
     "ring_front_center",
@@ -75,8 +75,7 @@ def _rows(path: Path, columns: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     try:
         from pyarrow import ArrowInvalid, feather
     except ImportError:
-        hint = 'pip install "specialize[formats]"'
-        raise UsageError("argoverse2", "pyarrow, to read feather files", "no pyarrow", hint) from None
+        raise missing_package("argoverse2", "pyarrow", "formats", "to read feather files") from None
     if not path.is_file():
         raise InputError(str(path), "a feather file", "no such file")
     try:

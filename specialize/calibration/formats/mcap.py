@@ -22,7 +22,7 @@ from typing import Any
 from specialize.calibration.formats.recorded import Recording, kind_of, plain, take
 from specialize.calibration.formats.ros import Wanted
 from specialize.calibration.profile import CalibrationProfile
-from specialize.errors import InputError, UsageError
+from specialize.errors import InputError, UsageError, missing_package
 
 LARGEST_RECORD = 1 << 30
 """Bytes of a chunk beyond which it is taken for damage."""
@@ -63,8 +63,7 @@ def _recording(path: Path) -> Recording:
     try:
         from mcap.reader import NonSeekingReader, SeekingReader
     except ImportError:
-        hint = 'pip install "specialize[ros]"'
-        raise UsageError("mcap", "mcap, to read recordings", "no mcap", hint) from None
+        raise missing_package("mcap", "mcap", "ros", "to read recordings") from None
     recording, decoders = Recording(str(path)), _Decoders()
     try:
         with path.open("rb") as stream:
@@ -130,8 +129,7 @@ def _ros(schema: Any, is_first: bool) -> Decoder:
     try:
         from rosbags.typesys import Stores, get_types_from_idl, get_types_from_msg, get_typestore
     except ImportError:
-        hint = 'pip install "specialize[ros]"'
-        raise UsageError("mcap", "rosbags, to read messages of ROS", "no rosbags", hint) from None
+        raise missing_package("mcap", "rosbags", "ros", "to read messages of ROS") from None
     store = get_typestore(Stores.EMPTY)
     name = schema.name if "/msg/" in schema.name else schema.name.replace("/", "/msg/")
     definition = schema.data.decode()

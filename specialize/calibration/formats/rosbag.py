@@ -22,7 +22,7 @@ from typing import Any
 from specialize.calibration.formats.recorded import Recording, kind_of, plain, take
 from specialize.calibration.formats.ros import Wanted
 from specialize.calibration.profile import CalibrationProfile
-from specialize.errors import InputError, UsageError
+from specialize.errors import InputError, UsageError, missing_package
 
 
 def read(
@@ -77,8 +77,7 @@ def _reader(path: Path) -> Iterator[Any]:
         from rosbags.highlevel import AnyReader
         from rosbags.typesys import Stores, get_typestore
     except ImportError:
-        hint = 'pip install "specialize[ros]"'
-        raise UsageError("rosbag", "rosbags, to read recordings", "no rosbags", hint) from None
+        raise missing_package("rosbag", "rosbags", "ros", "to read recordings") from None
     try:
         with AnyReader([path], default_typestore=get_typestore(Stores.LATEST)) as reader:
             yield reader

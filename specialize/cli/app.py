@@ -69,8 +69,10 @@ COMMANDS = {
 @click.version_option(VERSION, prog_name="specialize")
 def cli() -> None:
     """Turn a camera-to-BEV model and one vehicle's calibration into a smaller, static, proven model."""
+    from specialize.cli.progress import progress
     from specialize.cli.projects import use_store
 
+    progress()
     use_store()
 
 

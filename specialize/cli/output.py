@@ -15,7 +15,7 @@ import click
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-from specialize.cli.progress import Clock
+from specialize.cli.progress import progress
 from specialize.cli.tables import Rows
 from specialize.text.document import Document, Table
 from specialize.text.terminal import is_plain, visible
@@ -37,6 +37,7 @@ _PLAIN: dict[str, Any] = {"highlight": False, "emoji": False, "markup": False}
 
 def print_text(text: Document) -> None:
     """Print what a person reads."""
+    progress().stop()
     if sys.stdout.isatty():
         _print(Console(file=sys.stdout, **_PLAIN), text)
     else:
@@ -54,6 +55,7 @@ def print_json(data: Mapping[str, Any]) -> None:
         made.writelines(_json_parts(data))
         made.write("\n")
         made.seek(0)
+        progress().stop()
         shutil.copyfileobj(made, sys.stdout)
     sys.stdout.flush()
 
@@ -78,15 +80,17 @@ def to_text(document: Document, width: int = _WIDTH) -> str:
 
 def say(line: str) -> None:
     """Print a line of progress on stderr, with the time of a command that takes long."""
-    context = click.get_current_context(silent=True)
-    clock = context.meta.setdefault(f"{__name__}.clock", Clock()) if context is not None else Clock()
-    click.echo(click.style(clock.told(visible(line)), dim=True), err=True)
+    kept = progress()
+    told = kept.clock.told(visible(line))
+    with kept.hidden():
+        click.echo(click.style(told, dim=True), err=True)
 
 
 def warn(warnings: tuple[str, ...]) -> None:
     """Print warnings on stderr."""
-    for warning in warnings:
-        click.echo(f"{click.style('warning', fg='yellow')}: {visible(warning)}", err=True)
+    with progress().hidden():
+        for warning in warnings:
+            click.echo(f"{click.style('warning', fg='yellow')}: {visible(warning)}", err=True)
 
 
 def _print(console: Console, document: Document) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from io import StringIO
 
@@ -9,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from specialize.cli.output import _COLOURS, _PLAIN, _print, to_text
-from specialize.cli.progress import Clock, seconds
+from specialize.cli.progress import Clock, Progress, Ticker, seconds
 
 
 def clock(*times_s: float) -> Clock:
@@ -50,6 +51,68 @@ def test_parts_that_end_are_counted_from_the_start() -> None:
 def test_durations_are_short(duration_s: float, text: str) -> None:
     """Seconds, minutes, hours."""
     assert seconds(duration_s) == text
+
+
+def test_a_silent_step_tells_its_time() -> None:
+    """Nothing for three seconds, then the step and its seconds; with parts that are done, what is left of them."""
+    made = clock(0.0, 1.0, 3.9, 9.0, 13.0, 17.0, 20.0, 40.0)
+    made.told("specializing encoder for car42")
+    assert [made.ticked(), made.ticked()] == ["", "specializing encoder for car42: 8 s"]
+    made.told("frame 1 of 4")
+    made.told("frame 2 of 4")
+    assert made.ticked() == "frame 2 of 4: 3 s, about 9 s left"
+    assert made.ticked() == "frame 2 of 4: 23 s"
+
+
+class Terminal(StringIO):
+    """A terminal that tells when it has been written to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = threading.Event()
+
+    def isatty(self) -> bool:
+        """Return that it is one."""
+        return True
+
+    def flush(self) -> None:
+        """Tell it."""
+        self.written.set()
+
+
+def test_the_time_is_removed_before_anything_else_is_printed() -> None:
+    """The ticker writes into one line, erases it for other text, and writes no more once it is stopped."""
+    terminal = Terminal()
+    ticker = Ticker(terminal, lambda: "compiling: 4 s", every_s=0.001)
+    assert terminal.written.wait(60)
+    with ticker.hidden():
+        shown = terminal.getvalue()
+        assert "\n" not in shown and shown.startswith("\r\x1b[K\x1b[2mcompiling: 4 s")
+        assert shown.endswith("\r\x1b[K")
+    ticker.stop()
+    ended = terminal.getvalue()
+    assert ended.endswith("\r\x1b[K")
+    assert not any(thread.name == "progress" and alive(thread) for thread in threading.enumerate())
+    assert terminal.getvalue() == ended
+
+
+def alive(thread: threading.Thread) -> bool:
+    """Return whether a thread that was told to end still runs, after the time that it may take."""
+    thread.join(60)
+    return thread.is_alive()
+
+
+def test_logs_get_no_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file or a pipe, and a terminal that cannot move its cursor, have no ticker."""
+    before = threading.active_count()
+    Progress(StringIO())
+    monkeypatch.setenv("TERM", "dumb")
+    Progress(Terminal())
+    assert threading.active_count() == before
+    monkeypatch.setenv("TERM", "xterm")
+    made = Progress(Terminal())
+    assert threading.active_count() == before + 1
+    made.stop()
 
 
 def coloured(text: str) -> str:

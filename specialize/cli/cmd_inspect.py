@@ -33,6 +33,11 @@ from specialize.errors import UsageError
     type=options.ANY_PATH,
     help="For a model: write the draft of its sidecar to this new file.",
 )
+@click.option(
+    "--take-guesses",
+    is_flag=True,
+    help="With --save-draft: write the likeliest value of what the draft cannot know. Every build warns of them.",
+)
 @options.json_option
 def command(
     path: Path,
@@ -41,6 +46,7 @@ def command(
     graph: bool,
     target: str | None,
     save_draft: Path | None,
+    take_guesses: bool,
     as_json: bool,
 ) -> None:
     """Describe a build, a model or a profile.
@@ -50,6 +56,10 @@ def command(
     """
     if save_draft is not None and (graph or target is not None or path.suffix != ".onnx"):
         raise UsageError("--save-draft", "a model alone, whose sidecar is drafted", str(path))
+    if take_guesses and save_draft is None:
+        raise UsageError(
+            "--take-guesses", "--save-draft, which names the file of the draft", "no --save-draft"
+        )
     if graph:
         return _graph(path, as_json)
     if target is not None:
@@ -57,7 +67,7 @@ def command(
     if path.is_dir():
         return _build(path, as_json)
     if path.suffix == ".onnx":
-        return _model(path, model_spec, calib, save_draft, as_json)
+        return _model(path, model_spec, calib, (save_draft, take_guesses), as_json)
     return _profile(path, as_json)
 
 
@@ -86,11 +96,12 @@ def _profile(path: Path, as_json: bool) -> None:
 
 
 def _model(
-    path: Path, model_spec: Path | None, calib: Path | None, draft: Path | None, as_json: bool
+    path: Path, model_spec: Path | None, calib: Path | None, drafting: tuple[Path | None, bool], as_json: bool
 ) -> None:
     from specialize.explain.inspect import inspect_model, save_draft
 
     found = inspect_model(path, model_spec, calib)
+    draft, take_guesses = drafting
     if draft is not None:
-        save_draft(found, draft)
-    emit("inspect-model", found, as_json, draft)
+        save_draft(found, draft, take_guesses)
+    emit("inspect-model", found, as_json, draft, take_guesses)

@@ -57,8 +57,8 @@ def _reference(manifest: Manifest) -> str:
     return f"\ncompared with: {_REFERENCES.get(said, said)}" if said else ""
 
 
-def model_text(found: ModelInspection, draft: Path | None = None) -> Document:
-    """Return what `specialize inspect MODEL.onnx` shows; `draft` is where the sidecar was saved."""
+def model_text(found: ModelInspection, draft: Path | None = None, taken: bool = False) -> Document:
+    """Return what `inspect MODEL.onnx` shows; `draft` is where the draft was saved; `taken`: with guesses."""
     named = ", ".join(f"{name} ({kind})" for name, kind in found.calibration_inputs.items())
     dependent = ", ".join(f"{name} x{count}" for name, count in found.data_dependent.items())
     operators = ", ".join(
@@ -91,7 +91,7 @@ def model_text(found: ModelInspection, draft: Path | None = None) -> Document:
         if found.drafted
         else "sidecar"
     )
-    return (*parts, f"{title}:\n{_indented(found.sidecar)}", _following(found, draft))
+    return (*parts, f"{title}:\n{_indented(found.sidecar)}", _following(found, draft, taken))
 
 
 def _indented(text: str) -> str:
@@ -107,13 +107,18 @@ def _forms(found: ModelInspection) -> list[str]:
     ]
 
 
-def _following(found: ModelInspection, draft: Path | None) -> str:
+def _following(found: ModelInspection, draft: Path | None, taken: bool) -> str:
     """Return what to do next; where a draft was saved, or which command saves it beside the model."""
     beside = found.path.with_suffix(".model.yaml")
     build = f"specialize build --calib PROFILE --model {command(found.path)}"
     if found.drafted and draft is not None:
         spec = "" if draft.resolve() == beside.resolve() else f" --model-spec {command(draft)}"
-        return f"the draft is saved as {command(draft)}\nnext: decide what is marked GUESS in it, then {build}{spec}"
+        saved = f"the draft is saved as {command(draft)}"
+        if taken:
+            return (
+                f"{saved}, with the likeliest value of every guess: builds warn of them\nnext: {build}{spec}"
+            )
+        return f"{saved}\nnext: decide what is marked GUESS in it, then {build}{spec}"
     if found.drafted and not found.obstacle:
         saving = f"specialize inspect {command(found.path, '--save-draft', beside)}"
         return f"next: {saving}, decide what is marked GUESS, then {build}"

@@ -28,6 +28,7 @@ from specialize.graph.bind_batch import batch_notes, bind_batch
 from specialize.graph.folding import fold
 from specialize.graph.io import opset_of, read_as_written, read_graph, write_graph
 from specialize.graph.notes import Note
+from specialize.model.sidecar import with_guesses_taken
 from specialize.model.spec import ModelSpec, read_spec
 from specialize.model.visible import visible_sets
 from specialize.passes.bind import feeds_of
@@ -149,8 +150,13 @@ def _drafted(draft: Draft, sites: Sequence[CompactedSite], profile: CalibrationP
     return draft.text(kept)
 
 
-def save_draft(found: ModelInspection, target: Path) -> None:
+def save_draft(found: ModelInspection, target: Path, take_guesses: bool = False) -> None:
     """Write the draft of a sidecar to a new file.
+
+    Args:
+        found: What was found about the model.
+        target: The file.
+        take_guesses: Whether to write the likeliest value of every guess; builds then warn of them.
 
     Raises:
         InputError: The model has a sidecar, or the file is there already.
@@ -164,7 +170,7 @@ def save_draft(found: ModelInspection, target: Path) -> None:
         raise InputError(
             str(target), "a file that does not exist yet", "an existing file", "choose another name"
         )
-    write_file(target, found.sidecar)
+    write_file(target, with_guesses_taken(found.sidecar) if take_guesses else found.sidecar)
 
 
 def _named(spec: ModelSpec) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -14,6 +16,9 @@ from specialize.errors import InputError
 
 GUESS = "GUESS"
 """Prefix that a draft puts before a value that a person must decide."""
+_LIST = r'\[(?:"(?:[^"\\]|\\.)*"|[^\]"])*\]'
+_CANDIDATES = re.compile(rf"{GUESS} ({_LIST}|[^\s,}}]+)(?: or [^\s,}}]+)*")
+"""The candidates of a guess: one list, or words joined by `or`."""
 
 
 def parse_values(text: str, where: str, schema: str) -> dict[str, Any]:
@@ -28,6 +33,15 @@ def parse_values(text: str, where: str, schema: str) -> dict[str, Any]:
         raise InputError(f"{where}: schema", repr(schema), found, f"start the file with `schema: {schema}`")
     _require_decided(data, where)
     return data
+
+
+def with_guesses_taken(text: str) -> str:
+    """Return a draft with the first candidate of every guess as its value, and `guessed`, the list of these places."""
+    places = [place for place, _ in _guesses(parse_document(text, "draft"), "")]
+    if not places:
+        return text
+    comment = "taken as drafted: remove a place from this list once it is decided"
+    return f"{_CANDIDATES.sub(lambda found: found[1], text)}guessed: {json.dumps(places)}  # {comment}\n"
 
 
 def values_text(data: Mapping[str, Any]) -> str:
@@ -83,7 +97,8 @@ def _require_decided(data: dict[str, Any], where: str) -> None:
         more = f"; also undecided: {', '.join(other for other, _ in guesses[1:])}" if len(guesses) > 1 else ""
         hint = (
             f"replace {GUESS} and the text after it by the right value; the draft's comments explain "
-            "what is known"
+            "what is known. For a first look, `specialize inspect MODEL --save-draft FILE --take-guesses` takes "
+            "the likeliest values, and every build warns of them"
         )
         raise InputError(f"{where}: {place}", "a value that a person has decided", f"{text!r}{more}", hint)
 

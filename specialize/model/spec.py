@@ -121,6 +121,7 @@ class ModelSpec(Part, frozen=True, kw_only=True):
         cameras: Names in the order of training; empty if any order will do.
         other_inputs: ONNX input name -> constant that it is bound to at build time.
         inputs: How verification generates each remaining input.
+        guessed: Places of this file whose values a draft guessed and that a person has yet to decide.
     """
 
     schema: str = SCHEMA
@@ -136,6 +137,7 @@ class ModelSpec(Part, frozen=True, kw_only=True):
     cameras: tuple[str, ...] = ()
     other_inputs: dict[str, object] = msgspec.field(default_factory=dict)
     inputs: dict[str, InputRule] = msgspec.field(default_factory=dict)
+    guessed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in self.calibration_inputs:
@@ -145,7 +147,8 @@ class ModelSpec(Part, frozen=True, kw_only=True):
                 raise ValueError(f"calibration_inputs.{name}: {error}") from error
             if grid >= max(1, len(self.grids)):
                 raise ValueError(f"calibration_inputs.{name}: expected a grid of the sidecar, got {grid}")
-        names = {"name": self.name} | {f"cameras[{index}]": name for index, name in enumerate(self.cameras)}
+        names = {f"guessed[{index}]": place for index, place in enumerate(self.guessed)}
+        names |= {"name": self.name} | {f"cameras[{index}]": name for index, name in enumerate(self.cameras)}
         for section in ("calibration_inputs", "other_inputs", "inputs"):
             names |= {f"{section}: {name!r}": name for name in getattr(self, section)}
         for place, name in names.items():

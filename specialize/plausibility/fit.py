@@ -16,7 +16,13 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, UsageError, closest
 from specialize.model.parts import ImagePrep
 from specialize.model.spec import ModelSpec
-from specialize.plausibility import VALUE_RULES, constant_findings, see_points, values_findings
+from specialize.plausibility import (
+    VALUE_RULES,
+    constant_findings,
+    guess_findings,
+    see_points,
+    values_findings,
+)
 
 ALL_RULES = {**RULES, **VALUE_RULES}
 NEVER_ALLOWED = ("lens-not-in-model",)
@@ -51,7 +57,7 @@ def expected_of(spec: ModelSpec) -> Expected:
 def look_over(profile: CalibrationProfile, spec: ModelSpec) -> tuple[Finding, ...]:
     """Return all findings about a profile for a model: about the profile itself, and about what its cameras see."""
     held = constant_findings(spec.constants(), len(profile.cameras))
-    found = (*lint(profile, expected_of(spec)), *held)
+    found = (*lint(profile, expected_of(spec)), *held, *guess_findings(spec.guessed))
     if spec.images and len(spec.images) != len(profile.cameras):
         return found  # the model has no matrices for these cameras; whatever needs them reports that
     return with_causes((*found, *values_findings(see_points(spec, profile))))

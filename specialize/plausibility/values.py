@@ -21,6 +21,7 @@ VALUE_RULES = {
     "view-share": "A camera's network image shows far less, or more, than its lens sees",
     "cameras-alike": "Two cameras are fed the same matrices",
     "constant-calibration": "The sidecar holds constants that differ between cameras",
+    "guessed": "The sidecar holds values that a draft guessed",
     "image-size": (
         "The graph's image input does not have the size stated in the sidecar, or a feature map has it"
     ),

@@ -15,6 +15,7 @@ from specialize.drafting.image import draft_image
 from specialize.drafting.points import Typed
 from specialize.errors import InputError
 from specialize.explain.inspect import ModelInspection, inspect_model
+from specialize.model.sidecar import with_guesses_taken
 from specialize.model.spec import GridSpec, ModelSpec, parse_spec
 from specialize.visibility.grid import QueryGrid
 from tests.cli.running import CAR42, run_here
@@ -248,6 +249,57 @@ def test_a_draft_is_refused_until_it_is_decided(
     assert (spec.calibration_inputs, spec.grids) == (right.calibration_inputs, right.grids)
     assert spec.image == replace(right.image, raw_size_px=(1600, 900))
     assert spec.cameras == load_profile(CAR42).camera_names()
+
+
+def test_guesses_can_be_taken_and_are_told_by_every_build(
+    tmp_path: Path, store_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--take-guesses` saves a draft that builds; its guesses are listed in it, and warned of until decided."""
+    path, build = tmp_path / "tiny.onnx", tmp_path / "build"
+    onnx.save(tiny_model.tiny_model(), path)
+    sidecar = path.with_suffix(".model.yaml")
+    ran = run_here(capsys, "inspect", path, "--save-draft", sidecar, "--take-guesses")
+    assert ran.code == 0 and "next: specialize build" in ran.out and "GUESS" not in sidecar.read_text()
+    ran = run_here(capsys, "build", "--calib", CAR42, "--model", path, "-o", build)
+    assert ran.code == 0, ran.err
+    manifest = Build.open(build).manifest
+    taken = parse_spec(manifest.spec, "build")
+    assert {"image.scale", "image.crop_px", "cameras"} <= {*taken.guessed}
+    assert taken == replace(spec_of(inspect_model(path)), guessed=taken.guessed)
+    assert any("guessed" in warning and "image.scale" in warning for warning in manifest.warnings)
+    assert "image.scale" in ran.out + ran.err
+    text = sidecar.read_text()
+    sidecar.write_text(text[: text.index("guessed:")])
+    ran = run_here(capsys, "build", "--calib", CAR42, "--model", path, "-o", build)
+    assert ran.code == 0 and not any("guessed" in warning for warning in Build.open(build).manifest.warnings)
+
+
+def test_guesses_are_taken_where_a_draft_is_saved(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a file there is nothing to take them into."""
+    path = tmp_path / "model.onnx"
+    onnx.save(projecting(GRID.points().reshape(-1, 3), (800, 464)), path)
+    ran = run_here(capsys, "inspect", path, "--take-guesses")
+    assert ran.code == 2 and "--save-draft" in ran.err
+
+
+def test_any_guess_can_be_taken() -> None:
+    """The first candidate is taken: of words, of lists, of names with brackets, inside a record; comments stay."""
+    draft = (
+        "schema: specialize/model@1\nimage: {size_px: [8, 8]}\n"
+        "calibration_inputs:\n  a: {kind: GUESS intrinsic or network_intrinsic, repeat: 44}  # read by MatMul\n"
+        '  "b,]": GUESS lidar2img or ego2img  # [1, 6]\n'
+        'cameras: GUESS ["left]", right]  # order\n'
+    )
+    text = with_guesses_taken(draft)
+    taken = parse_spec(text, "draft")
+    assert {name: str(taken.kind_of(name)) for name in taken.calibration_inputs} == {
+        "a": "intrinsic, repeat 44",
+        "b,]": "lidar2img",
+    }
+    assert taken.cameras == ("left]", "right") and "# read by MatMul" in text
+    assert taken.guessed == ("calibration_inputs.a.kind", "calibration_inputs.b,]", "cameras")
+    decided = "schema: specialize/model@1\nimage: {size_px: [8, 8]}\n"
+    assert with_guesses_taken(decided) == decided
 
 
 def test_matrices_per_token_are_bound_from_a_decided_draft(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import msgspec
 import pytest
 
+from specialize.cli import progress
 from specialize.cli.app import run
 from specialize.cli.results import RESULTS, found_at
 from specialize.text.record import from_json, schema_of
@@ -31,8 +34,9 @@ class Ran:
 
 
 def run_here(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Ran:
-    """Run a command in this process."""
-    code = run([str(argument) for argument in arguments])
+    """Run a command in this process; what it prints is the same on a machine of any speed."""
+    with patch.object(progress, "SHOWN_FROM_S", math.inf):
+        code = run([str(argument) for argument in arguments])
     captured = capsys.readouterr()
     if "--json" in arguments:
         require_declared(captured.out)

@@ -7,21 +7,25 @@ The entries mean what they mean in a profile, and `load` parses a row as it pars
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Any, overload
+from typing import Any, TypeAlias, overload
 from urllib.parse import quote, unquote
 
-from specialize.calibration.profile import CalibrationProfile
-from specialize.calibration.table_row import NAME, document_of, row_of, schema_of, stated_digest
-from specialize.errors import InputError, closest, missing_package
-from specialize.files.atomic import replacing
+import numpy as np
+from numpy.typing import NDArray
 
-SUFFIX = ".parquet"
+from specialize.calibration.profile import CalibrationProfile
+from specialize.calibration.table_row import document_of, row_of, schema_of, stated_digest
+from specialize.errors import InputError, closest
+from specialize.files.tables import SUFFIX, arrow, arrow_compute, opened_table, unreadable, write_groups
+
+Bytes: TypeAlias = NDArray[np.uint8]
+
 GROUP = 1024
 """Rows of a group: half a megabyte for six cameras."""
 
@@ -48,18 +52,10 @@ def write_table(profiles: Iterable[CalibrationProfile], path: Path) -> int:
         UsageError: pyarrow is not installed.
         SpecializeError: The disk is full, read-only, or not ours to write.
     """
-    pa, parquet = _arrow(), _parquet()
-    count = 0
-    with (
-        replacing(path) as file,
-        parquet.ParquetWriter(
-            file, schema_of(pa), compression="zstd", write_page_checksum=True, version="2.6"
-        ) as writer,
-    ):
-        for rows in _groups(profiles):
-            writer.write_table(pa.Table.from_pylist(rows, schema=schema_of(pa)))
-            count += len(rows)
-    return count
+    pa = arrow()
+    schema = schema_of(pa)
+    groups = (pa.Table.from_pylist(rows, schema=schema) for rows in _groups(profiles))
+    return write_groups(groups, schema, path, plain=("vehicle",))
 
 
 class Vehicles(Sequence[Path]):
@@ -150,6 +146,59 @@ def names_of(table: Path) -> Any:
     return names
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Digests:
+    """What a table says of its vehicles without their calibrations.
+
+    Attributes:
+        names: Their names, a `pyarrow.StringArray`.
+        digests: The digests that the rows state, (V, 32).
+        unreadable: Places in the table whose rows cannot be read, why, and how many rows.
+    """
+
+    names: Any
+    digests: Bytes
+    unreadable: tuple[tuple[Path, str, int], ...]
+
+
+def read_digests(table: Path) -> Digests:
+    """Return names and digests of a table, after reading all of it against its checksums, group by group.
+
+    Raises:
+        InputError: The file is no table of profiles, or no row can be read.
+        UsageError: pyarrow is not installed.
+    """
+    pa, compute = arrow(), arrow_compute()
+    parts: list[Any] = []
+    bad: list[tuple[Path, str, int]] = []
+    with _opened(table) as file:
+        first = 0
+        for number in range(file.num_row_groups):
+            count = file.metadata.row_group(number).num_rows
+            place = table / f"rows {first + 1} to {first + count}"
+            try:
+                part = file.read_row_group(number).select(["vehicle", "digest"])
+            except (pa.ArrowException, OSError) as error:
+                bad.append((place, unreadable(table, error).found, count))
+            else:
+                whole = part.filter(compute.and_(part["vehicle"].is_valid(), part["digest"].is_valid()))
+                if len(whole) < count:
+                    bad.append((place, "rows without a name or a digest", count - len(whole)))
+                parts.append(whole)
+            first += count
+    found = pa.concat_tables(parts) if parts else None
+    if found is None or not len(found):
+        raise InputError(str(table), "at least one vehicle", "none", bad[0][1] if bad else "")
+    return Digests(found["vehicle"].combine_chunks(), bytes_of(found["digest"]), tuple(bad))
+
+
+def bytes_of(column: Any) -> Bytes:
+    """Return a column of digests, none of them null, as (V, 32) bytes."""
+    array = column.combine_chunks()
+    whole = np.frombuffer(array.buffers()[1], np.uint8).reshape(-1, 32)
+    return whole[array.offset : array.offset + len(array)]
+
+
 def _state(table: Path) -> tuple[int, ...]:
     """Return what changes when a table is written again."""
     try:
@@ -159,25 +208,13 @@ def _state(table: Path) -> tuple[int, ...]:
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 
-@contextlib.contextmanager
-def _opened(table: Path) -> Iterator[Any]:
-    """Yield the open table.
+def _opened(table: Path) -> AbstractContextManager[Any]:
+    """Return the open table.
 
     Raises:
         InputError: It is none, or damaged.
     """
-    pa, parquet = _arrow(), _parquet()
-    try:
-        with parquet.ParquetFile(table, page_checksum_verification=True) as file:
-            if (file.schema_arrow.metadata or {}).get(b"schema") != NAME.encode():
-                found = "columns " + ", ".join(file.schema_arrow.names[:6])
-                hint = "`specialize fleet pack` writes such tables"
-                raise InputError(str(table), f"a table {NAME!r}", found, hint)
-            if not file.schema_arrow.equals(schema_of(pa)):
-                raise InputError(str(table), f"the columns of {NAME!r}", "others", "pack it again")
-            yield file
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(str(table), "a readable Parquet file", str(error).splitlines()[0][:200]) from None
+    return opened_table(table, schema_of(arrow()), "pack it again: specialize fleet pack")
 
 
 def _groups(profiles: Iterable[CalibrationProfile]) -> Iterator[list[dict[str, Any]]]:
@@ -190,19 +227,3 @@ def _groups(profiles: Iterable[CalibrationProfile]) -> Iterator[list[dict[str, A
             rows = []
     if rows:
         yield rows
-
-
-def _arrow() -> ModuleType:
-    try:
-        import pyarrow
-    except ImportError:
-        raise missing_package("a table of profiles", "pyarrow", "formats", "to read and write it") from None
-    module: ModuleType = pyarrow
-    return module
-
-
-def _parquet() -> ModuleType:
-    from pyarrow import parquet
-
-    module: ModuleType = parquet
-    return module

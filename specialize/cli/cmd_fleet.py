@@ -232,6 +232,11 @@ def _write_report(found: FleetPlan, report: Path, jobs: int | None) -> None:
     "--jobs", type=int, default=1, show_default=True, help="Number of parallel builds on this machine."
 )
 @click.option("-o", "--output", type=options.FOLDER, help="Also copy the builds to this folder.")
+@click.option(
+    "--tables",
+    is_flag=True,
+    help="Make the tables of each vehicle of FLEET.parquet as well; those of a folder always are made.",
+)
 @options.json_option
 def build(
     folder: Path,
@@ -240,6 +245,7 @@ def build(
     scheduler: str,
     jobs: int,
     output: Path | None,
+    tables: bool,
     as_json: bool,
 ) -> int:
     """Make the builds that a fleet's lock names, in the store. Existing builds are reused.
@@ -253,7 +259,7 @@ def build(
 
     place = lock or default_lock(folder)
     with executor_of(engine, scheduler, jobs) as executor:
-        built = build_fleet(place, executor, output, lambda *done: say(build_line(*done)))
+        built = build_fleet(place, executor, output, lambda *done: say(build_line(*done)), tables)
     return emit("fleet-build", built, as_json)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from specialize.digest import short
 from specialize.fleet.builds import BuiltBuild, FleetBuilt
-from specialize.fleet.status import STATES, FleetStatus, VehicleState
+from specialize.fleet.judging import STATES, VehicleState
+from specialize.fleet.status import FleetStatus
 from specialize.text.document import Document, Table, table
 from specialize.text.terminal import command
 from specialize.text.units import counted, number, size
@@ -43,7 +44,7 @@ def build_text(found: FleetBuilt) -> Document:
 
 def status_text(found: FleetStatus) -> Document:
     """Return what `specialize fleet status` shows."""
-    head = f"{counted(len(found.vehicles), 'vehicle')}: " + ", ".join(
+    head = f"{counted(found.total, 'vehicle')}: " + ", ".join(
         f"{getattr(found, state):,} {state}" for state in STATES
     )
     parts: list[str | Table] = [head]
@@ -51,8 +52,10 @@ def status_text(found: FleetStatus) -> Document:
     if told:
         parts.append("\n".join(_state_line(one) for one in told[:MOST_ROWS]))
     if len(told) > MOST_ROWS:
-        parts.append(f"and {len(told) - MOST_ROWS} more; --json lists all")
-    parts += [f"error: {failed.path}: {failed.reason}" for failed in found.failed]
+        parts.append(f"and {len(told) - MOST_ROWS} more of those that --json lists")
+    parts += [f"error: {failed.path}: {failed.reason}" for failed in found.failed[:MOST_ROWS]]
+    if found.unreadable > len(found.failed[:MOST_ROWS]):
+        parts.append(f"{counted(found.unreadable, 'profile')} cannot be read")
     if any(one.state in ("stale", "unused") or "plan" in one.reason for one in found.vehicles):
         parts.append(f"next: specialize fleet plan {command(Path(found.folder))}")
     elif found.damaged:

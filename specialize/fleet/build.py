@@ -13,8 +13,9 @@ from specialize.digest import digest
 from specialize.errors import SpecializeError
 from specialize.fleet.builds import BuiltBuild, FleetBuilt, LeftOut, failed
 from specialize.fleet.executors import Serial, completed
-from specialize.fleet.lock import FleetLock, lock_text, read_lock
-from specialize.fleet.retention import FLEET_KIND
+from specialize.fleet.lock import NAME, full_lock, read_outline
+from specialize.fleet.lock_lines import Outline
+from specialize.fleet.retention import FLEET_KIND, VEHICLES
 from specialize.fleet.storage import KIND, folder_name, unpack_build
 from specialize.fleet.tasks import Task, Work, work_of
 from specialize.fleet.vehicle import Vehicle
@@ -27,7 +28,11 @@ Watch = Callable[[BuiltBuild, int, int], None]
 
 
 def build_fleet(
-    lock_file: Path, executor: Executor | None = None, output: Path | None = None, watch: Watch | None = None
+    lock_file: Path,
+    executor: Executor | None = None,
+    output: Path | None = None,
+    watch: Watch | None = None,
+    tables: bool = False,
 ) -> FleetBuilt:
     """Carry out a lock: make every build that the store does not have, and go on where one fails.
 
@@ -36,16 +41,20 @@ def build_fleet(
         executor: Where to work; in this process without one.
         output: Folder in which every build is laid out as a folder of its own; none without it.
         watch: Called after each build, with the number of builds done and of all builds.
+        tables: Make the tables of each vehicle of a fleet that is a table, too; those of a folder always are made.
 
     Raises:
         InputError: There is no lock, or it is damaged, or its model is not what it was.
     """
     start = time.perf_counter()
-    lock, store = read_lock(lock_file), open_store()
-    register(store, lock, lock_file)
-    work = work_of(lock, _place_of(store))
+    outline, table = read_outline(lock_file)
+    lock, store = full_lock(outline, lock_file, table), open_store()
+    register(store, outline, lock_file, table)
+    tables = tables or not lock.tabled
+    work = work_of(lock, _place_of(store), tables)
     results: list[BuiltBuild] = []
-    for built in _all(work, executor or Serial()):
+    for built in _all(work, executor or Serial(), tables):
+        built = structs.replace(built, vehicles=lock.builds[built.key].vehicles)
         if output is not None:
             built = _laid_out(built, lock.builds[built.key].members, work.left_out, store, output)
         results.append(built)
@@ -63,27 +72,29 @@ def build_fleet(
     )
 
 
-def register(store: Store, lock: FleetLock, lock_file: Path) -> None:
+def register(store: Store, outline: Outline, lock_file: Path, table: Path | None = None) -> None:
     """Tell the store of a lock, so that what it names is kept."""
     place = str(lock_file.resolve())
-    text = lock_text(lock, lock_file.parent).encode()
+    objects = {NAME: store.put_bytes(outline.text.encode())}
+    if table is not None:
+        objects[VEHICLES] = store.put_file(table)
     entry = Entry(
         kind=FLEET_KIND,
         key=digest([FLEET_KIND, place]),
-        title=f"fleet of {counted(len(lock.vehicles), 'vehicle')}, {place}",
-        objects={"fleet.lock": store.put_bytes(text)},
+        title=f"fleet of {counted(outline.count, 'vehicle')}, {place}",
+        objects=objects,
         info={"path": place},
     )
     store.write_entry(entry)
 
 
-def _all(work: Work, executor: Executor) -> Iterator[BuiltBuild]:
+def _all(work: Work, executor: Executor, tables: bool) -> Iterator[BuiltBuild]:
     """Yield every build as it finishes; engines with tables after the others, with the tables of their vehicles."""
     yield from work.failed
     tasks = {task.build.key: task for task in work.tasks}
     waiting = []
     for built in completed(executor, carry_out, work.tasks, _lost):
-        if built.mode != "tables" or built.status == "failed":
+        if built.mode != "tables" or built.status == "failed" or not tables:
             yield built
         else:
             waiting.append(built)

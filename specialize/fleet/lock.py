@@ -7,15 +7,19 @@
 
 One line per build, sorted by key, and per vehicle, sorted by name. A new vehicle, or a new calibration, is one changed
 line, and one more if its build changes. Paths are relative to the lock.
+
+The lock of a fleet that is a table has its vehicles in a table as well (`lock_table`), and one line for them all:
+
+    {"build": "sha256:...", ..., "vehicles": 350000}
+    {"table": "fleet.lock-0123456789ab.parquet", "vehicles": 1000000, "digest": "sha256:..."}
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,57 +28,35 @@ from specialize.errors import InputError
 from specialize.files.atomic import write_file
 from specialize.files.regular import read_regular
 from specialize.fleet.builds import FleetBuild, FleetPlan, locked
-from specialize.fleet.lock_request import options_of, relative, request_of
-from specialize.fleet.lock_words import SCHEMA as FIRST_SCHEMA
-from specialize.fleet.lock_words import lines_of_words
+from specialize.fleet.lock_lines import (
+    AGAIN,
+    SCHEMA,
+    BuildLine,
+    Head,
+    Outline,
+    TableLine,
+    VehicleLine,
+    parse_outline,
+)
+from specialize.fleet.lock_request import options_of, relative
+from specialize.fleet.lock_table import (
+    Row,
+    read_columns,
+    remove_tables,
+    table_beside,
+    vehicles_of,
+    write_with_table,
+)
 from specialize.fleet.request import FleetRequest
 from specialize.fleet.vehicle import Vehicle
-from specialize.request import Mode
 from specialize.version import VERSION
 
-SCHEMA = "specialize/fleet-lock@2"
 NAME = "fleet.lock"
 
 
 def default_lock(fleet: Path) -> Path:
     """Return the lock file of a fleet: in its folder, or beside its table and named like it."""
     return fleet.with_suffix(".lock") if is_table(fleet) else fleet / NAME
-
-
-_AGAIN = "plan the fleet again"
-
-Line = dict[str, Any]
-Kind = TypeVar("Kind")
-
-
-class _Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The first line: what is true of the whole lock."""
-
-    schema: str
-    compiler: str
-    spec: str
-    source: str
-
-
-class _Build(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The line of a build."""
-
-    build: str
-    mode: Mode
-    made_from: str
-    pairs: int
-    lengths: tuple[tuple[int, ...], ...]
-
-
-class _Vehicle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The line of a vehicle."""
-
-    vehicle: str
-    path: str
-    profile: str
-    plan: str
-    calibration: str
-    build: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +69,7 @@ class FleetLock:
         source: What named its weights.
         builds: By key; the vehicles of each begin with the one whose profile it carries, then follow by their files.
         compiler: Version that made the plan.
+        tabled: Whether the vehicles are in a table beside the lock: whether the fleet is a table.
     """
 
     request: FleetRequest
@@ -94,6 +77,7 @@ class FleetLock:
     source: str
     builds: dict[str, FleetBuild]
     compiler: str = VERSION
+    tabled: bool = False
 
     @property
     def vehicles(self) -> dict[str, Vehicle]:
@@ -109,139 +93,158 @@ class FleetLock:
 def lock_of(plan: FleetPlan) -> FleetLock:
     """Return a plan as a lock."""
     builds = {build.key: locked(build) for build in plan.builds}
-    return FleetLock(request=plan.request, spec=plan.spec, source=plan.source, builds=builds)
+    tabled = is_table(plan.request.folder)
+    return FleetLock(plan.request, plan.spec, plan.source, builds, tabled=tabled)
 
 
 def write_lock(lock: FleetLock, path: Path) -> None:
-    """Write a lock; readers see the old one or the new one.
+    """Write a lock, and its table if it has one; readers see the old ones or the new ones.
 
     Raises:
         SpecializeError: The place cannot be written.
+        UsageError: It has a table, and pyarrow is not installed.
     """
-    write_file(path, lock_text(lock, path.parent))
+    if lock.tabled:
+        rows = _rows(lock)
+        write_with_table(rows, path, lambda table: write_file(path, lock_text(lock, path.parent, table)))
+    else:
+        write_file(path, lock_text(lock, path.parent))
+        remove_tables(path)
+
+
+def _rows(lock: FleetLock) -> Iterator[Row]:
+    """Yield the vehicles, sorted, with the numbers of their builds."""
+    numbered = enumerate(sorted(lock.builds))
+    rows = [(one, number) for number, key in numbered for one in lock.builds[key].members]
+    yield from sorted(rows, key=lambda row: row[0].vehicle)
+
+
+def lock_text(lock: FleetLock, folder: Path, table: TableLine | None = None) -> str:
+    """Return the text of a lock that will lie in a folder, with its vehicles in a table if one is named."""
+    return "".join(json.dumps(msgspec.to_builtins(line)) + "\n" for line in _lines(lock, folder, table))
+
+
+def _lines(lock: FleetLock, folder: Path, table: TableLine | None) -> Iterator[object]:
+    yield Head(SCHEMA, lock.compiler, lock.spec, lock.source)
+    yield {"request": options_of(lock.request, folder)}
+    for key in sorted(lock.builds):
+        build = lock.builds[key]
+        served = None if table is None else len(build.members)
+        yield BuildLine(key, build.mode, build.made_from, build.pairs, build.lengths, served)
+    if table is not None:
+        yield table
+        return
+    homes = {one.vehicle: key for key, build in lock.builds.items() for one in build.members}
+    for name, one in lock.vehicles.items():
+        path = relative(one.path, folder)
+        yield VehicleLine(name, path, one.profile, one.plan, one.calibration, homes[name])
 
 
 def read_lock(path: Path) -> FleetLock:
-    """Read a lock.
+    """Read a lock with all its vehicles.
 
     Raises:
-        InputError: There is none, or it was damaged or is of another version.
+        InputError: There is none, or it or its table was damaged or is of another version.
+        UsageError: It has a table, and pyarrow is not installed.
     """
+    outline, table = read_outline(path)
+    return full_lock(outline, path, table)
+
+
+def read_outline(path: Path) -> tuple[Outline, Path | None]:
+    """Return a lock as its text says it, and where the table of its vehicles is, if it has one.
+
+    Raises:
+        InputError: There is none, or it was damaged, or its table is not the one that it names.
+    """
+    text = _text(path)
+    while True:
+        outline = parse_outline(text, path)
+        try:
+            return outline, _table_of(outline, path)
+        except InputError:
+            before, text = text, _text(path)
+            if text == before:  # else it was written anew while it was read
+                raise
+
+
+def parse_lock(text: str, path: Path, table: Path | None = None) -> FleetLock:
+    """Parse the text of a lock at `path`, of this version or of the one before.
+
+    Args:
+        text: The text.
+        path: Where the lock is.
+        table: Where its table is, if it has one that is not beside it.
+
+    Raises:
+        InputError: A line is not one of a lock's, two are of one vehicle, or one is missing.
+    """
+    outline = parse_outline(text, path)
+    return full_lock(outline, path, _table_of(outline, path, table))
+
+
+def _table_of(outline: Outline, path: Path, place: Path | None = None) -> Path | None:
+    return None if outline.table is None else table_beside(outline.table, path, place)
+
+
+def _text(path: Path) -> str:
     try:
-        text = read_regular(path).decode()
+        return read_regular(path).decode()
     except FileNotFoundError as error:
         hint = "make one: specialize fleet plan DIR --model MODEL"
         raise InputError(str(path), "a fleet's lock", "no such file", hint) from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(str(path), "a fleet's lock", str(error)) from error
-    return parse_lock(text, path)
 
 
-def lock_text(lock: FleetLock, folder: Path) -> str:
-    """Return the text of a lock that will lie in a folder."""
-    return "".join(json.dumps(msgspec.to_builtins(line)) + "\n" for line in _lines(lock, folder))
-
-
-def _lines(lock: FleetLock, folder: Path) -> Iterator[object]:
-    yield _Head(SCHEMA, lock.compiler, lock.spec, lock.source)
-    yield {"request": options_of(lock.request, folder)}
-    for key in sorted(lock.builds):
-        build = lock.builds[key]
-        yield _Build(key, build.mode, build.made_from, build.pairs, build.lengths)
-    homes = {one.vehicle: key for key, build in lock.builds.items() for one in build.members}
-    for name, one in lock.vehicles.items():
-        path = relative(one.path, folder)
-        yield _Vehicle(name, path, one.profile, one.plan, one.calibration, homes[name])
-
-
-def parse_lock(text: str, path: Path) -> FleetLock:
-    """Parse the text of a lock at `path`, of this version or of the one before.
+def full_lock(outline: Outline, path: Path, table: Path | None) -> FleetLock:
+    """Return a lock with the vehicles that its builds serve; see `each_vehicle`.
 
     Raises:
-        InputError: A line is not one of a lock's, two are of one vehicle, or one is missing.
+        InputError: A build serves no vehicle, or a vehicle has no build.
     """
-    lines = enumerate(text.split("\n"), start=1)
-    numbered = [(f"{path}: line {number}", line.rstrip("\r")) for number, line in lines if line.strip()]
-    first = numbered[0][1] if numbered else "an empty file"
-    if first == f"schema {FIRST_SCHEMA}":
-        return _lock(list(lines_of_words(numbered, SCHEMA)), path)
-    if numbered and SCHEMA in first:
-        return _lock([(where, _parsed(line, where)) for where, line in numbered], path)
-    raise InputError(f"{path}: line 1", f"schema {SCHEMA}", repr(first[:60]), _AGAIN)
-
-
-def _lock(lines: list[tuple[str, Line]], path: Path) -> FleetLock:
-    """Return the lock of lines, each with its place in the file."""
-    head = _typed(lines[0][1], _Head, lines[0][0])
-    request: FleetRequest | None = None
-    builds: dict[str, _Build] = {}
-    vehicles: dict[str, _Vehicle] = {}
-    for where, line in lines[1:]:
-        if "vehicle" in line:
-            _add(vehicles, _typed(line, _Vehicle, where), line["vehicle"], where)
-        elif "build" in line:
-            _add(builds, _typed(line, _Build, where), line["build"], where)
-        elif "request" in line:
-            request = request_of(line["request"], path.parent, where)
-        else:
-            raise InputError(where, "a request, a build or a vehicle", ", ".join(line)[:60], _AGAIN)
-    if request is None:
-        raise InputError(str(path), "a line with the request", "none", _AGAIN)
-    served: dict[str, list[Vehicle]] = {key: [] for key in builds}
-    for one in vehicles.values():
-        if one.build not in served:
-            raise InputError(f"{path}: {one.vehicle}", "a build of this lock", one.build, _AGAIN)
-        served[one.build].append(_vehicle(one, path.parent))
+    served: dict[str, list[Vehicle]] = {key: [] for key in outline.builds}
+    for one, build in each_vehicle(outline, path, table):
+        served[build].append(one)
     if empty := [key for key, members in served.items() if not members]:
-        raise InputError(f"{path}: build {empty[0]}", "a vehicle that it serves", "none", _AGAIN)
-    made = {key: _build(build, served[key]) for key, build in builds.items()}
-    return FleetLock(request, head.spec, head.source, made, head.compiler)
+        raise InputError(f"{path}: build {empty[0]}", "a vehicle that it serves", "none", AGAIN)
+    made = {key: build_of(line, served[key]) for key, line in outline.builds.items()}
+    head = outline.head
+    return FleetLock(outline.request, head.spec, head.source, made, head.compiler, tabled=table is not None)
 
 
-def _add(known: dict[str, Kind], one: Kind, name: str, where: str) -> None:
-    """Keep a line by its name.
+def each_vehicle(outline: Outline, path: Path, table: Path | None) -> Iterator[tuple[Vehicle, str]]:
+    """Yield the vehicles of a lock, with the keys of their builds.
+
+    Args:
+        outline: What the lock says.
+        path: The lock.
+        table: Where the table of its vehicles is, if it has one.
 
     Raises:
-        InputError: There is one of that name already.
+        InputError: A vehicle's build is none of the lock, or the table does not fit the lock.
     """
-    if name in known:
-        raise InputError(where, "one line for each build and vehicle", f"a second one for {name}", _AGAIN)
-    known[name] = one
+    if outline.table is not None and table is not None:
+        keys = list(outline.builds)
+        columns = read_columns(table, outline.table, list(outline.builds.values()))
+        for vehicle, number in vehicles_of(columns, outline.request.folder):
+            yield vehicle, keys[number]
+    for line in outline.vehicles.values():
+        if line.build not in outline.builds:
+            raise InputError(f"{path}: {line.vehicle}", "a build of this lock", line.build, AGAIN)
+        yield _vehicle(line, path.parent), line.build
 
 
-def _build(line: _Build, members: list[Vehicle]) -> FleetBuild:
+def build_of(line: BuildLine, members: Iterable[Vehicle] = ()) -> FleetBuild:
+    """Return the build of a line."""
     build = FleetBuild(
         key=line.build, mode=line.mode, made_from=line.made_from, members=tuple(members), lengths=line.lengths
     )
     return locked(build)
 
 
-def _vehicle(line: _Vehicle, folder: Path) -> Vehicle:
+def _vehicle(line: VehicleLine, folder: Path) -> Vehicle:
     return Vehicle(
         vehicle=line.vehicle, path=folder / line.path, profile=line.profile, plan=line.plan,
         calibration=line.calibration,
     )  # fmt: skip
-
-
-def _parsed(text: str, where: str) -> Line:
-    """Return one line as an object.
-
-    Raises:
-        InputError: It is none.
-    """
-    try:
-        return msgspec.json.decode(text, type=Line)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise InputError(where, "a line of a lock", str(error), _AGAIN) from error
-
-
-def _typed(line: Line, kind: type[Kind], where: str) -> Kind:
-    """Return one line as a record.
-
-    Raises:
-        InputError: It has other keys, or values of other types.
-    """
-    try:
-        return msgspec.convert(line, kind)
-    except msgspec.ValidationError as error:
-        raise InputError(where, "a line of a lock", str(error), _AGAIN) from error

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.profile import CalibrationProfile
-from specialize.calibration.table import SUFFIX, write_table
+from specialize.calibration.table import write_table
 from specialize.errors import InputError, UsageError
 from specialize.files.atomic import write_file
+from specialize.files.tables import SUFFIX
 from specialize.fleet.load import Failed, each_once, fleet_files, over_profiles
 from specialize.text.record import Record
 

@@ -6,11 +6,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from specialize.digest import digest
-from specialize.fleet.lock import FleetLock, parse_lock, read_lock
+from specialize.fleet.lock import NAME, each_vehicle, read_outline
+from specialize.fleet.lock_lines import Outline, parse_outline
 from specialize.fleet.vehicle import Vehicle
 from specialize.store import Entry, Store
 
 FLEET_KIND, TABLE_KIND = "fleet", "table"
+VEHICLES = "vehicles.parquet"
+"""Name of the part of a fleet's entry that holds the vehicles of its lock, if they are in a table."""
 
 
 def table_key(build: str, vehicle: Vehicle) -> str:
@@ -34,19 +37,20 @@ def builds_named(store: Store, locks: Iterable[Path] = ()) -> frozenset[str] | N
     known = [entry for entry in store.entries() if entry.kind == FLEET_KIND]
     for entry in known:
         path = Path(str(entry.info["path"]))
-        named |= _named(read_lock(path) if path.is_file() else _as_built(store, entry))
+        named |= _named(path, *(read_outline(path) if path.is_file() else _as_built(store, entry, path)))
     for path in locks:
-        named |= _named(read_lock(path))
+        named |= _named(path, *read_outline(path))
     return frozenset(named) if known or named else None
 
 
-def _as_built(store: Store, entry: Entry) -> FleetLock:
+def _as_built(store: Store, entry: Entry, path: Path) -> tuple[Outline, Path | None]:
     """Return a fleet's lock as it stood when the fleet was last built."""
-    return parse_lock(store.read(entry.objects["fleet.lock"]).decode(), Path(str(entry.info["path"])))
+    table = store.path(entry.objects[VEHICLES]) if VEHICLES in entry.objects else None
+    return parse_outline(store.read(entry.objects[NAME]).decode(), path), table
 
 
-def _named(lock: FleetLock) -> set[str]:
+def _named(path: Path, outline: Outline, table: Path | None) -> set[str]:
     """Return the keys of a lock's builds, and of the tables of its vehicles."""
-    engines = [build for build in lock.builds.values() if build.mode == "tables"]
-    tables = {table_key(build.key, one) for build in engines for one in build.members}
-    return set(lock.builds) | tables
+    engines = {key for key, build in outline.builds.items() if build.mode == "tables"}
+    served = each_vehicle(outline, path, table)
+    return set(outline.builds) | {table_key(key, one) for one, key in served if key in engines}

@@ -68,8 +68,13 @@ class Work:
     left_out: tuple[LeftOut, ...]
 
 
-def work_of(lock: FleetLock, store: str) -> Work:
+def work_of(lock: FleetLock, store: str, tables: bool = True) -> Work:
     """Return a lock as work, for a store at a place.
+
+    Args:
+        lock: The lock.
+        store: Folder or URL of the store.
+        tables: Whether the tables of vehicles are made as well; an engine without them takes one vehicle.
 
     Raises:
         InputError: The model's sidecar is not what it was when the plan was made.
@@ -80,6 +85,8 @@ def work_of(lock: FleetLock, store: str) -> Work:
     spec = _spec(lock)
     request = _absolute(lock.request)
     for build in lock.in_order():
+        if build.mode == "tables" and not tables:
+            build = dataclasses.replace(build, members=build.members[:1])
         profiles, wrong = _profiles(build.members, spec, request.build.allow)
         left_out += wrong
         if not profiles or (wrong and build.mode == "envelope"):

@@ -201,6 +201,11 @@ class ModelSpec(Part, frozen=True, kw_only=True):
             rig.lenses(prepared=True), rig.camera_from_lidar(), self.sizes_px(len(profile.cameras))
         )
 
+    @property
+    def fed_the_frame(self) -> bool:
+        """Whether an input depends on the lidar's pose on the vehicle, which a profile's digest leaves out."""
+        return any("ego" in self.kind_of(name).kind for name in self.calibration_inputs)
+
     def calibration_arrays(self, profile: CalibrationProfile) -> dict[str, np.ndarray]:
         """Return what every calibration input gets, by ONNX input name, float64.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -232,3 +233,18 @@ def test_the_reference_lists_every_kind() -> None:
         for name, kind in KINDS.items()
     }
     assert rows == written
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_is_fed_the_frame_if_it_needs_it(kind: str) -> None:
+    """The sidecar tells which models the vehicle's frame matters to: those that a profile without it cannot feed."""
+    lens = LensSpec(model="pinhole") if "lens" in kind else None
+    spec = ModelSpec(image=PREP, calibration_inputs={"matrix": kind}, lens=lens)
+    profile = dataclasses.replace(load_profile(CAR42), ego_from_lidar=None)
+    try:
+        spec.calibration_arrays(profile)
+    except InputError as error:
+        assert "the lidar's pose" in error.expected
+        assert spec.fed_the_frame
+    else:
+        assert not spec.fed_the_frame

@@ -1,0 +1,176 @@
+"""The vehicles of a lock as a table beside it, for fleets that are tables themselves.
+
+    vehicle      string
+    profile      32 bytes, the sha256 of the profile's digest
+    plan         32 bytes, that of the visible sets; null for a model without grids
+    calibration  32 bytes, that of what the model is fed
+    build        the number of the build's line in the lock, from 0
+
+Rows are sorted by vehicle. The table is named after its content and written before the lock that names it, so a lock
+never names what is not there; the tables of earlier locks go when the new lock is in place.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from specialize.calibration.table import place_of
+from specialize.digest import digest_file
+from specialize.errors import InputError
+from specialize.files.exclusive import only_one
+from specialize.files.tables import SUFFIX, arrow, arrow_compute, opened_table, unreadable, write_groups
+from specialize.fleet.lock_lines import AGAIN, BuildLine, TableLine
+from specialize.fleet.vehicle import Vehicle
+
+NAME = "specialize/fleet-lock-vehicles@1"
+GROUP = 1 << 16
+_SHA256 = "sha256:"
+
+Row = tuple[Vehicle, int]
+
+
+@functools.cache
+def vehicle_columns() -> Any:
+    """Return the columns of the table, a `pyarrow.Schema`.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+    """
+    pa = arrow()
+    digest = pa.binary(32)
+    columns = {"vehicle": pa.string(), "profile": digest, "plan": digest, "calibration": digest}
+    return pa.schema(list((columns | {"build": pa.int32()}).items()), metadata={"schema": NAME})
+
+
+def write_with_table(rows: Iterable[Row], lock_file: Path, write: Callable[[TableLine], None]) -> None:
+    """Write the vehicles of a lock beside it, then the lock, then remove the vehicles of the locks before.
+
+    Args:
+        rows: Vehicles, sorted by name, and the numbers of their builds.
+        lock_file: The lock.
+        write: Writes the lock, given the line that names the table.
+
+    Raises:
+        SpecializeError: The place cannot be written.
+        UsageError: pyarrow is not installed.
+    """
+    with only_one(lock_file.with_name(f".{lock_file.name}.writing"), f"write {lock_file}"):
+        unnamed = lock_file.with_name(f"{lock_file.name}-new{SUFFIX}")
+        count = write_groups(_groups(rows), vehicle_columns(), unnamed, plain=("vehicle",))
+        found = digest_file(unnamed)
+        table = lock_file.with_name(f"{lock_file.name}-{found.removeprefix(_SHA256)[:12]}{SUFFIX}")
+        unnamed.replace(table)
+        write(TableLine(table=table.name, vehicles=count, digest=found))
+        remove_tables(lock_file, keep=table)
+
+
+def remove_tables(lock_file: Path, keep: Path | None = None) -> None:
+    """Remove the tables of earlier locks at a place."""
+    ours = re.compile(rf"{re.escape(lock_file.name)}-([0-9a-f]{{12}}|new){re.escape(SUFFIX)}")
+    for path in lock_file.parent.glob(f"*{SUFFIX}"):
+        if ours.fullmatch(path.name) and path != keep:
+            path.unlink(missing_ok=True)
+
+
+def table_beside(line: TableLine, lock_file: Path, place: Path | None = None) -> Path:
+    """Return where the table is that a lock names, after comparing it with its digest.
+
+    Args:
+        line: What the lock says of it.
+        lock_file: The lock.
+        place: Where the table is, if not beside the lock.
+
+    Raises:
+        InputError: It is not there, or not the one of the lock.
+    """
+    if Path(line.table).name != line.table or not line.table.endswith(SUFFIX):
+        raise InputError(
+            f"{lock_file}: table", f"the name of a table beside it, *{SUFFIX}", repr(line.table), AGAIN
+        )
+    table = place or lock_file.with_name(line.table)
+    hint = f"restore it, or {AGAIN}"
+    try:
+        found = digest_file(table)
+    except OSError as error:
+        what = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or str(error)
+        raise InputError(str(table), f"the vehicles of {lock_file}", what, hint) from error
+    if found != line.digest:
+        raise InputError(str(table), f"{line.digest}, as {lock_file} says", found, hint)
+    return table
+
+
+def read_columns(
+    table: Path, line: TableLine, builds: Sequence[BuildLine], without: Collection[str] = ()
+) -> Any:
+    """Return the vehicles of a lock as a `pyarrow.Table`, 32 bytes for each digest of each.
+
+    Args:
+        table: The table.
+        line: What the lock says of it.
+        builds: The builds of the lock.
+        without: Columns that are not wanted.
+
+    Raises:
+        InputError: It is no such table, or does not fit the lines of the lock.
+        UsageError: pyarrow is not installed.
+    """
+    pa, compute = arrow(), arrow_compute()
+    with opened_table(table, vehicle_columns(), AGAIN) as file:
+        try:
+            found = file.read([name for name in vehicle_columns().names if name not in without])
+        except (pa.ArrowException, OSError) as error:
+            raise unreadable(table, error) from None
+    if len(found) != line.vehicles:
+        raise InputError(str(table), f"{line.vehicles} vehicles", str(len(found)), AGAIN)
+    if any(found.column(name).null_count for name in found.column_names if name != "plan"):
+        raise InputError(str(table), "a name, digests and a build for each vehicle", "none for some", AGAIN)
+    if compute.count_distinct(found.column("vehicle")).as_py() != len(found):
+        raise InputError(str(table), "one row for each vehicle", "several for some", AGAIN)
+    served = {one["values"]: one["counts"] for one in compute.value_counts(found.column("build")).to_pylist()}
+    said = {number: one.vehicles for number, one in enumerate(builds)}
+    if served != said:
+        raise InputError(str(table), "as many vehicles for each build as its line says", "others", AGAIN)
+    return found
+
+
+def vehicles_of(columns: Any, fleet: Path) -> Iterator[Row]:
+    """Yield the rows of a table as vehicles, with the numbers of their builds.
+
+    Args:
+        columns: What `read_columns` returned, or some of its rows.
+        fleet: The table of profiles that the lock is of.
+    """
+    for batch in columns.to_batches(GROUP):
+        values = (batch.column(name).to_pylist() for name in vehicle_columns().names)
+        for name, profile, plan, calibration, build in zip(*values, strict=True):
+            yield Vehicle(
+                vehicle=name, path=place_of(fleet, name), profile=_text(profile), plan=_text(plan),
+                calibration=_text(calibration),
+            ), build  # fmt: skip
+
+
+def _groups(rows: Iterable[Row]) -> Iterator[Any]:
+    """Yield the rows as tables of Arrow."""
+    pa, schema, rest = arrow(), vehicle_columns(), iter(rows)
+    while part := list(itertools.islice(rest, GROUP)):
+        columns = [
+            [one.vehicle for one, _ in part],
+            *([_bytes(getattr(one, name)) for one, _ in part] for name in ("profile", "plan", "calibration")),
+            [build for _, build in part],
+        ]
+        yield pa.table(
+            [pa.array(each, kind) for each, kind in zip(columns, schema.types, strict=True)], schema=schema
+        )
+
+
+def _bytes(digest: str) -> bytes | None:
+    return bytes.fromhex(digest.removeprefix(_SHA256)) if digest else None
+
+
+def _text(digest: bytes | None) -> str:
+    return "" if digest is None else _SHA256 + digest.hex()

@@ -1,0 +1,197 @@
+"""The state of a fleet that is a table: digests compared as columns, profiles read only where they differ.
+
+Names and digests are held for all vehicles, about 150 bytes each; everything else streams by in groups of rows.
+"""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specialize.calibration.profile import CalibrationProfile
+from specialize.calibration.table import Bytes, Digests, bytes_of, place_of, read_digests
+from specialize.compiler.key import calibration_name
+from specialize.errors import InputError
+from specialize.files.tables import arrow_compute
+from specialize.fleet.judging import NOT_LOCKED, Judge, State, VehicleState
+from specialize.fleet.load import Failed, over_paths, over_profiles
+from specialize.fleet.lock_lines import Outline
+from specialize.fleet.lock_table import read_columns
+from specialize.model.spec import ModelSpec
+
+Indices = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class Compared:
+    """What became of the vehicles of a table.
+
+    Attributes:
+        counts: Vehicles by state.
+        told: The first of those with a reason.
+        failed: The first of the rows that cannot be read, and why.
+        unreadable: How many of those there are.
+    """
+
+    counts: collections.Counter[State] = field(default_factory=collections.Counter)
+    told: list[VehicleState] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
+    unreadable: int = 0
+
+
+def compare_columns(
+    fleet: Path, table: Path, outline: Outline, judge: Judge, listed: int, jobs: int | None
+) -> Compared:
+    """Return how the vehicles of a table stand.
+
+    Args:
+        fleet: The table of their profiles.
+        table: The vehicles of the lock.
+        outline: The lock.
+        judge: Knows the builds in the store.
+        listed: How many vehicles, and how many unreadable rows, are named.
+        jobs: Number of processes, where profiles have to be read.
+
+    Raises:
+        InputError: One of the tables cannot be read, or two vehicles have one name.
+    """
+    today = read_digests(fleet)
+    assert outline.table is not None
+    unused = ("plan",) if judge.spec.fed_the_frame else ("plan", "calibration")
+    locked = read_columns(table, outline.table, list(outline.builds.values()), without=unused)
+    return _Comparison(fleet, today, locked, list(outline.builds), judge, listed, jobs).result()
+
+
+@dataclass(slots=True)
+class _Comparison:
+    """Two tables beside each other, and what was found."""
+
+    fleet: Path
+    today: Digests
+    locked: Any
+    keys: list[str]
+    judge: Judge
+    listed: int
+    jobs: int | None
+    found: Compared = field(default_factory=Compared)
+
+    def result(self) -> Compared:
+        """Return what became of every vehicle."""
+        compute, names = arrow_compute(), self.today.names
+        _require_unique(self.fleet, names)
+        self._add_unreadable(self.today.unreadable)
+        place = compute.index_in(names, value_set=self.locked.column("vehicle"))
+        new: Mask = place.is_null().to_numpy(zero_copy_only=False)
+        self._add(*NOT_LOCKED, np.flatnonzero(new))
+        at: Indices = place.fill_null(0).to_numpy(zero_copy_only=False)
+        builds = self.locked.column("build").to_numpy()[at]
+        moved = self._differ(self.today.digests, "profile", at) | self._fed_otherwise(at, ~new)
+        for number, key in enumerate(self.keys):
+            self._add_build(key, (builds == number) & ~new, moved)
+        gone = compute.invert(compute.is_in(self.locked.column("vehicle"), value_set=names))
+        self._add_unused(self.locked.column("vehicle").filter(gone))
+        return self.found
+
+    def _differ(self, digests: Bytes, column: str, at: Indices) -> Mask:
+        """Return where digests are not those in a column of the lock."""
+        differ: Mask = (digests != bytes_of(self.locked.column(column))[at]).any(axis=1)
+        return differ
+
+    def _fed_otherwise(self, at: Indices, known: Mask) -> Mask:
+        """Return where the model is fed other numbers although the profile's digest agrees.
+
+        That digest leaves out the vehicle's frame. Only for a model that is fed it, every profile is read.
+        """
+        if not known.any() or not self.judge.spec.fed_the_frame:
+            return np.zeros(len(known), np.bool_)
+        paths = [self._path(row) for row in range(len(known))]
+        digests = np.zeros((len(known), 32), np.uint8)
+        for row, one in enumerate(over_profiles(paths, _Calibration(self.judge.spec), self.jobs)):
+            if not isinstance(one, Failed):
+                digests[row] = np.frombuffer(one, np.uint8)
+        return self._differ(digests, "calibration", at)
+
+    def _add_build(self, key: str, mine: Mask, moved: Mask) -> None:
+        """Count the vehicles of one build."""
+        state, reason = self.judge.of_build(key)
+        if state != "damaged":
+            self._add_moved(key, np.flatnonzero(mine & moved))
+            mine = mine & ~moved
+        self._add(state, reason, np.flatnonzero(mine))
+
+    def _add_moved(self, key: str, rows: Indices) -> None:
+        """Count the vehicles of a build that moved; only envelopes forgive, so that only they need every profile."""
+        every = self.judge.builds[key].mode == "envelope" and self.judge.of_build(key)[0] == "fresh"
+        looked_at = rows if every else rows[: self._room()]
+        self.found.counts["stale"] += len(rows) - len(looked_at)
+        if not len(looked_at):
+            return
+        judged = over_paths([self._path(row) for row in looked_at], _Moved(self.judge, key), self.jobs)
+        for row, one in zip(looked_at, judged, strict=True):
+            if isinstance(one, Failed):
+                self._add_unreadable([(one.path, one.reason, 1)])
+            else:
+                self._add(*one, np.array([row]))
+
+    def _add(self, state: State, reason: str, rows: Indices) -> None:
+        """Count vehicles of today in one state, and name the first of them if there is a reason."""
+        self.found.counts[state] += len(rows)
+        for row in rows[: self._room()] if reason else ():
+            name = self.today.names[int(row)].as_py()
+            self.found.told.append(VehicleState(vehicle=name, state=state, reason=reason))
+
+    def _add_unused(self, names: Any) -> None:
+        """Count vehicles of the lock that no readable row is of."""
+        self.found.counts["unused"] += len(names)
+        for name in names.slice(0, self._room()).to_pylist():
+            gone = f"{place_of(self.fleet, name)} is gone"
+            reason = "no row that can be read is of it" if self.today.unreadable else gone
+            self.found.told.append(VehicleState(vehicle=name, state="unused", reason=reason))
+
+    def _add_unreadable(self, rows: Sequence[tuple[Path, str, int]]) -> None:
+        self.found.unreadable += sum(count for _, _, count in rows)
+        room = max(0, self.listed - len(self.found.failed))
+        self.found.failed += [Failed(path, reason) for path, reason, _ in rows[:room]]
+
+    def _room(self) -> int:
+        return max(0, self.listed - len(self.found.told))
+
+    def _path(self, row: int) -> Path:
+        return place_of(self.fleet, self.today.names[int(row)].as_py())
+
+
+@dataclass(frozen=True, slots=True)
+class _Calibration:
+    """Computes the digest of what a model is fed; runs in other processes."""
+
+    spec: ModelSpec
+
+    def __call__(self, path: Path, profile: CalibrationProfile) -> bytes:
+        return bytes.fromhex(calibration_name(profile, self.spec).calibration.removeprefix("sha256:"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    """Judges a vehicle that moved; runs in other processes."""
+
+    judge: Judge
+    key: str
+
+    def __call__(self, path: Path) -> tuple[State, str]:
+        return self.judge.moved(path, self.key)
+
+
+def _require_unique(fleet: Path, names: Any) -> None:
+    compute = arrow_compute()
+    if compute.count_distinct(names).as_py() != len(names):
+        counts = compute.value_counts(names)
+        several = counts.filter(compute.greater(counts.field("counts"), 1))[0]["values"].as_py()
+        hint = "give every vehicle of a fleet its own name"
+        raise InputError(f"{fleet}: vehicle", "one row for each vehicle", f"several for {several!r}", hint)

@@ -82,8 +82,16 @@ def require_lock_file(path: Path) -> None:
         _require_regular(path, status, expected, hint)
     if status.st_nlink > 1:
         raise InputError(str(path), expected, f"a file with {status.st_nlink} names (hard links)", hint)
-    if status.st_size > _LOCK_BYTES or read_regular(path).strip(b"0123456789\n"):
+    if status.st_size > _LOCK_BYTES or _content(path).strip(b"0123456789\n"):
         raise InputError(str(path), expected, f"{status.st_size} bytes of other content", hint)
+
+
+def _content(path: Path) -> bytes:
+    """Return the bytes of a lock file; none if its owner has removed it since."""
+    try:
+        return read_regular(path)
+    except FileNotFoundError:
+        return b""
 
 
 def _require_regular(

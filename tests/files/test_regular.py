@@ -14,6 +14,7 @@ from specialize.artifact.manifest import read_manifest
 from specialize.artifact.tensors import read_tensors
 from specialize.digest import digest_file
 from specialize.errors import InputError, SpecializeError
+from specialize.files import regular
 from specialize.files.protobuf import field_of_file
 from specialize.files.regular import open_regular, read_regular
 from specialize.store.entry import read_entry
@@ -60,3 +61,20 @@ def test_a_link_to_a_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "real").write_text(json.dumps(1))
     (tmp_path / "link").symlink_to("real")
     assert read_regular(tmp_path / "link") == b"1"
+
+
+def test_a_lock_file_may_go_while_it_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner removes it when done; between finding and reading it that is no error."""
+    lock = tmp_path / "lock"
+    lock.write_text("7\n")
+
+    def gone(path: Path) -> bytes:
+        path.unlink()
+        return path.read_bytes()
+
+    monkeypatch.setattr(regular, "read_regular", gone)
+    regular.require_lock_file(lock)
+    lock.write_text("no lock")
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="a lock file"):
+        regular.require_lock_file(lock)

@@ -3,13 +3,15 @@
     <url>/objects/ab/cdef...            content, named by its sha256
     <url>/entries/<kind>/<hex>.json     see `entry.py`
 
-There are no locks: an object's name is its content, so two writers write the same bytes. A file is first written under
-a temporary name and then renamed, so that no reader sees a partial file.
+There are no locks: an object's name is its content, so two writers write the same bytes. On S3 a write is one request,
+after which the whole object is there, and the server refuses it where there is one (`If-None-Match`). Elsewhere a file
+is written under a temporary name and then renamed, so that no reader sees a partial file.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +25,12 @@ from specialize.store.entry import REPAIR, Entry, entry_text, parse_entry
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
+
+_WHOLE_WRITES = frozenset({"s3", "s3a"})
+"""Kinds of URLs behind which a file is there at once or not at all, and may be written only where none is."""
+
+_WORTH_ASKING = 1 << 16
+"""Bytes from which it is cheaper to ask for an object than to send it in vain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +47,29 @@ class Remote:
 
     def send(self, digest: str, path: Path) -> None:
         """Write an object from a local file, unless it is there already."""
-        if not self.has(digest):
-            with self._publishing(self._object(digest)) as temporary:
-                self.files.put_file(str(path), temporary)
+        place = self._object(digest)
+        if not self._writes_whole:
+            if not self.has(digest):
+                with self._publishing(place) as temporary:
+                    self.files.put_file(str(path), temporary)
+        elif path.stat().st_size < _WORTH_ASKING or not self.has(digest):
+            self._create(place, path)
+
+    @property
+    def _writes_whole(self) -> bool:
+        return self.url.partition("://")[0] in _WHOLE_WRITES
+
+    def _create(self, place: str, path: Path) -> None:
+        """Write a file where there is none; of several writers the server takes one."""
+        try:
+            self.files.put_file(str(path), place, mode="create")
+        except FileExistsError:
+            return
+        except OSError as error:
+            # A server that knows no conditions (501), or the other writer is not done (409): the same bytes either way.
+            if error.errno not in (errno.ENOSYS, errno.EBUSY):
+                raise
+            self.files.put_file(str(path), place)
 
     def fetch(self, digest: str, target: Path) -> None:
         """Write an object into a local file, and check it.
@@ -72,8 +100,12 @@ class Remote:
 
     def write_entry(self, entry: Entry) -> None:
         """Record the entry of a key; the last writer wins."""
-        with self._publishing(self._entry(entry.kind, entry.key)) as temporary:
-            self.files.pipe_file(temporary, entry_text(entry).encode())
+        place, text = self._entry(entry.kind, entry.key), entry_text(entry).encode()
+        if self._writes_whole:
+            self.files.pipe_file(place, text)
+            return
+        with self._publishing(place) as temporary:
+            self.files.pipe_file(temporary, text)
 
     def find_entry(self, kind: str, key: str) -> Entry | None:
         """Return the entry of a key, or None if there is none."""

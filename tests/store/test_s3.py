@@ -74,6 +74,80 @@ def test_machines_share_a_bucket(bucket: None, tmp_path: Path, monkeypatch: pyte
     assert not open_remote(URL).has(key)
 
 
+class Requests:
+    """Requests that clients in this process make: their names, and what writes are conditional on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        import s3fs
+
+        self.seen: list[tuple[str, str]] = []
+        call = s3fs.S3FileSystem._call_s3
+
+        async def counted(files: s3fs.S3FileSystem, method: str, *args: object, **given: object) -> object:
+            self.seen.append((method, str(given.get("IfNoneMatch", ""))))
+            return await call(files, method, *args, **given)
+
+        monkeypatch.setattr(s3fs.S3FileSystem, "_call_s3", counted)
+
+    def taken(self) -> list[tuple[str, str]]:
+        """Return those since the last time."""
+        seen, self.seen = self.seen, []
+        return seen
+
+
+def test_an_object_is_written_in_one_request(
+    bucket: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small one is written if there is none, a large one asked for first; nothing is copied, renamed or removed."""
+    store, requests = machine(tmp_path / "a", monkeypatch), Requests(monkeypatch)
+    store.put_bytes(b"table")
+    assert requests.taken() == [("put_object", "*")]
+    weights = store.put_bytes(b"weights" * 100_000)
+    assert ("put_object", "*") in requests.taken()
+    store.put_bytes(b"weights" * 100_000)
+    assert "put_object" not in {name for name, _ in requests.taken()}
+    store.write_entry(Entry(kind="export", key=digest_bytes(b"key"), title="", objects={"weights": weights}))
+    assert requests.taken() == [("put_object", "")]
+
+
+def test_of_two_writers_the_server_takes_one(
+    bucket: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer that did not see the other's object does not replace it, and is content."""
+    first, second = machine(tmp_path / "a", monkeypatch), machine(tmp_path / "b", monkeypatch)
+    digest = first.put_bytes(b"table")
+    remote = open_remote(URL)
+    place = next(str(path) for path in remote.files.find(remote.root) if "objects" in str(path))
+    remote.files.pipe_file(place, b"tabled")
+    assert second.put_bytes(b"table") == digest
+    assert remote.files.cat_file(place) == b"tabled"
+
+
+@pytest.mark.parametrize(("code", "status"), [("NotImplemented", 501), ("409", 409)])
+def test_a_server_that_knows_no_conditions_is_written_to(
+    bucket: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, status: int
+) -> None:
+    """Where the condition is refused the object is written without; the bytes are the same whoever writes them."""
+    import s3fs
+    from botocore.exceptions import ClientError
+
+    store = machine(tmp_path / "a", monkeypatch)
+    put = s3fs.S3FileSystem._put_file
+
+    async def refused(
+        files: s3fs.S3FileSystem, *args: object, mode: str = "overwrite", **given: object
+    ) -> None:
+        if mode == "create":
+            response = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+            raise s3fs.errors.translate_boto_error(ClientError(response, "PutObject"))
+        await put(files, *args, **given)
+
+    monkeypatch.setattr(s3fs.S3FileSystem, "_put_file", refused)
+    s3fs.S3FileSystem.clear_instance_cache()
+    digest = store.put_bytes(b"table")
+    assert machine(tmp_path / "b", monkeypatch).read(digest) == b"table"
+
+
 def test_a_fleet_is_built_once_for_all_machines(
     bucket: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

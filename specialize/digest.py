@@ -27,6 +27,9 @@ UNSEALED = f"sha256:{'0' * 64}"
 _SETTLED_NS = 2_000_000_000
 """Age after which a file's times reveal a later change: coarse clocks of file systems count in two seconds."""
 
+_MOST_KNOWN = 1 << 16
+"""Files whose digests a process keeps: some 30 MB."""
+
 _known: dict[tuple[int, ...], str] = {}
 """Digests of files that this process has read, by device, inode, size and times."""
 
@@ -66,6 +69,8 @@ def digest_file(path: Path) -> str:
             settled = time.time_ns() - max(before[-2:]) > _SETTLED_NS
             if not settled or _identity(file.fileno()) != before:
                 return found
+            if len(_known) >= _MOST_KNOWN:
+                _known.clear()
             _known[before] = found
     return _known[before]
 

@@ -89,3 +89,24 @@ def check(repair: bool, remove: bool, as_json: bool) -> int:
     done = "removed" if remove else "moved aside" if repair else ""
     emit("store-check", checked, as_json, done)
     return 1 if not (checked.ok or done) else 0
+
+
+@command.command()
+@click.argument("keys", metavar="[KEY]...", nargs=-1)
+@click.option(
+    "--oci", type=options.FOLDER, required=True, metavar="DIR", help="Folder to write an OCI image layout to."
+)
+@click.option(
+    "--fleet", type=options.EXISTING, metavar="LOCK", help="Only the builds that this fleet.lock names."
+)
+@options.json_option
+def export(keys: tuple[str, ...], oci: Path, fleet: Path | None, as_json: bool) -> None:
+    """Copy builds, or only those whose keys are or begin with KEY, to a folder that container registries understand.
+
+    The folder has one manifest per build and each file once: weights that builds share are one blob.
+    """
+    from specialize.fleet.delivery import chosen_builds
+    from specialize.store.oci import export_oci
+
+    store = open_store()
+    emit("store-export", export_oci(store, chosen_builds(store, keys, fleet), oci), as_json)

@@ -6,6 +6,7 @@ from specialize.digest import short
 from specialize.store import Collected, Entry, Store
 from specialize.store.check import Checked
 from specialize.store.listing import Listing
+from specialize.store.oci import OciExported
 from specialize.text.document import Document, table, words
 from specialize.text.units import counted, size
 
@@ -33,6 +34,12 @@ def gc_text(done: Collected) -> Document:
     verb = "would remove" if done.dry_run else "removed"
     objects = f"{counted(len(done.objects), 'object')} ({size(done.bytes)})"
     return f"{verb} {objects} and {counted(len(done.entries), 'build')} that nothing names"
+
+
+def export_text(done: OciExported) -> Document:
+    """Return what `specialize store export` shows."""
+    builds, blobs = counted(len(done.builds), "build"), counted(done.blobs, "blob")
+    return f"{done.folder}: an OCI image layout of {builds}, {blobs}, {size(done.bytes)}"
 
 
 def damage_text(checked: Checked, done: str) -> Document:

@@ -162,6 +162,7 @@ RESULTS: dict[str, Result] = {
     "store-check": Result(
         "store-check@1", f"{_SHAPES}.stores:StoreCheck", "render_store:damage_text", f"{_SHAPES}.stores:checked"
     ),
+    "store-export": Result("store-export@1", "specialize.store.oci:OciExported", "render_store:export_text"),
     "doctor": Result(
         "doctor@1", "specialize.explain.doctor:Installation", "render_doctor:doctor_text",
         exit_code=lambda found: 0 if found.ok else 1,

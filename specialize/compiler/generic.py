@@ -180,7 +180,7 @@ def _exported(store: Store, of: str) -> Entry | None:
     versions = _exporters()
     if versions:
         return store.find_entry(KIND, digest([of, versions]))
-    made = (entry for entry in store.entries() if entry.kind == KIND and entry.info.get("of") == of)
+    made = (entry for entry in store.entries(KIND) if entry.info.get("of") == of)
     return min(made, key=lambda entry: entry.key, default=None)
 
 

@@ -144,7 +144,7 @@ def _laid_out(
 
 def _weighed(results: list[BuiltBuild], store: Store) -> list[BuiltBuild]:
     """Return the builds with the bytes that no generic model shares."""
-    shared = {key for entry in store.entries() if entry.kind == "export" for key in entry.objects.values()}
+    shared = {key for entry in store.entries("export") for key in entry.objects.values()}
     weighed = []
     for built in results:
         entry = None if built.status == "failed" else store.find_entry(KIND, built.key)

@@ -21,10 +21,11 @@ from specialize.fleet.builds import FleetBuild
 from specialize.fleet.grouping import survey_of
 from specialize.fleet.request import FleetRequest
 from specialize.fleet.retention import TABLE_KIND, table_key
-from specialize.fleet.storage import KIND, read_part
+from specialize.fleet.storage import KIND
 from specialize.fleet.vehicle import Vehicle
 from specialize.model.visible import visible_sets
 from specialize.store import Entry, Store, damages
+from specialize.store.parts import read_part
 from specialize.text.record import Record
 
 State = Literal["fresh", "stale", "missing", "damaged", "unused"]

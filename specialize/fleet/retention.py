@@ -34,7 +34,7 @@ def builds_named(store: Store, locks: Iterable[Path] = ()) -> frozenset[str] | N
         InputError: A lock cannot be read; nothing may be collected then.
     """
     named: set[str] = set()
-    known = [entry for entry in store.entries() if entry.kind == FLEET_KIND]
+    known = list(store.entries(FLEET_KIND))
     for entry in known:
         path = Path(str(entry.info["path"]))
         named |= _named(path, *(read_outline(path) if path.is_file() else _as_built(store, entry, path)))

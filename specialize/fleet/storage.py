@@ -15,10 +15,10 @@ from specialize.compiler.generic import PREPARED_WEIGHTS
 from specialize.digest import short
 from specialize.errors import InputError
 from specialize.files.atomic import publish_directory
-from specialize.store import Entry, Store
+from specialize.store import Store
+from specialize.store.parts import PACKED, read_part
 
 KIND = "build"
-PACKED = ".z"
 
 
 def put_parts(store: Store, folder: Path) -> dict[str, str]:
@@ -31,19 +31,6 @@ def put_parts(store: Store, folder: Path) -> dict[str, str]:
         else:
             objects[name + PACKED] = store.put_bytes(zlib.compress(path.read_bytes(), 6))
     return objects
-
-
-def read_part(store: Store, entry: Entry, name: str) -> bytes:
-    """Return the content of one packed file of a build.
-
-    Raises:
-        InputError: The build has no such file, or it was damaged.
-    """
-    if name + PACKED not in entry.objects:
-        raise InputError(
-            f"store {store.root}: {entry.title}", f"the file {name}", "none", "build the fleet again"
-        )
-    return zlib.decompress(store.read(entry.objects[name + PACKED]))
 
 
 def folder_name(key: str, vehicles: tuple[str, ...]) -> str:

@@ -18,11 +18,12 @@ from specialize.files.atomic import write_file
 from specialize.files.scratch import work_folder
 from specialize.fleet.builds import BuiltBuild, LeftOut, done
 from specialize.fleet.retention import TABLE_KIND, table_key
-from specialize.fleet.storage import KIND, PACKED, read_part
+from specialize.fleet.storage import KIND
 from specialize.fleet.tasks import Task
 from specialize.fleet.vehicle import Vehicle
 from specialize.fleet.worker import opened, parse
 from specialize.store import Entry, Store, is_intact
+from specialize.store.parts import PACKED, read_part
 from specialize.witness.rig import parse_rig
 
 TABLE = "table.safetensors"

@@ -43,20 +43,24 @@ def collect(
     Raises:
         InputError: An entry is damaged; nothing was removed.
     """
-    entries = tuple(store.entries())
-    gone = tuple(entry for entry in entries if not _kept(entry, keep_builds))
-    named = {digest for entry in entries if _kept(entry, keep_builds) for digest in entry.objects.values()}
+    gone: list[tuple[str, str]] = []
+    named: set[str] = set()
+    for entry in store.entries():
+        if _kept(entry, keep_builds):
+            named.update(entry.objects.values())
+        else:
+            gone.append((entry.kind, entry.key))
     before = time.time() - grace_s
-    idle = [digest for digest in store.digests() if digest not in named]
+    idle = (digest for digest in store.digests() if digest not in named)
     sizes = {digest: store.size(digest) for digest in idle if _age(store, digest) < before}
     if not dry_run:
-        for entry in gone:
-            store.discard_entry(entry)
+        for name in gone:
+            store.discard_entry(*name)
         sizes = {digest: size for digest, size in sizes.items() if store.discard(digest, older_than=before)}
         _sweep(store, before)
     return Collected(
         dry_run=dry_run,
-        entries=tuple(entry.key for entry in gone),
+        entries=tuple(key for _, key in gone),
         objects=tuple(sizes),
         bytes=sum(sizes.values()),
     )

@@ -142,10 +142,11 @@ class Store:
 
     def digests(self) -> Iterator[str]:
         """Yield the digest of every object, sorted."""
-        for path in sorted((self.root / "objects").glob("*/*")):
-            digest = f"sha256:{path.parent.name}{path.name}"
-            if _DIGEST.fullmatch(digest):
-                yield digest
+        folder = self.root / "objects"
+        for start in _listed(folder):
+            for name in _listed(folder / start):
+                if _DIGEST.fullmatch(digest := f"sha256:{start}{name}"):
+                    yield digest
 
     def size(self, digest: str) -> int:
         """Return the size of an object in bytes."""
@@ -186,22 +187,39 @@ class Store:
                 return None
         return entry if all(self.has(digest) for digest in entry.objects.values()) else None
 
-    def entries(self) -> Iterator[Entry]:
-        """Yield every entry, sorted by kind and key.
+    def names(self, kind: str = "") -> Iterator[tuple[str, str]]:
+        """Yield kind and key of every entry, or of those of one kind, sorted, without reading any."""
+        for path in self.entry_files(kind):
+            yield path.parent.name, f"sha256:{path.stem}"
+
+    def read_entry(self, kind: str, key: str) -> Entry:
+        """Return the entry of a name that `names` yielded.
+
+        Raises:
+            InputError: It is damaged.
+        """
+        return read_entry(self._entry_place(kind, key))
+
+    def entries(self, kind: str = "") -> Iterator[Entry]:
+        """Yield every entry, or those of one kind, sorted by kind and key, one in memory at a time.
 
         Raises:
             InputError: An entry is damaged.
         """
-        for path in self.entry_files():
-            yield read_entry(path)
+        for name in self.names(kind):
+            yield self.read_entry(*name)
 
-    def entry_files(self) -> list[Path]:
-        """Return the files of all entries, sorted."""
-        return sorted((self.root / "entries").glob("*/*.json"))
+    def entry_files(self, kind: str = "") -> Iterator[Path]:
+        """Yield the files of all entries, or of those of one kind, sorted."""
+        folder = self.root / "entries"
+        for each in [kind] if kind else _listed(folder):
+            for name in _listed(folder / each):
+                if name.endswith(".json") and not name.startswith("."):
+                    yield folder / each / name
 
-    def discard_entry(self, entry: Entry) -> None:
+    def discard_entry(self, kind: str, key: str) -> None:
         """Remove an entry; its objects stay until they are collected."""
-        self._entry_place(entry.kind, entry.key).unlink(missing_ok=True)
+        self._entry_place(kind, key).unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def making(self, kind: str, key: str, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
@@ -261,3 +279,11 @@ class Store:
         if not (_KIND.fullmatch(kind) and _DIGEST.fullmatch(key)):
             raise InputError("store", "a kind in lower case and a digest", f"{kind!r}, {key!r}")
         return self.root / "entries" / kind / f"{key.removeprefix('sha256:')}.json"
+
+
+def _listed(folder: Path) -> list[str]:
+    """Return the names in a folder, sorted; none where there is no folder."""
+    try:
+        return sorted(os.listdir(folder))  # noqa: PTH208  names alone: a store has a hundred thousand of them
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -100,7 +100,7 @@ class Remote:
 
     def write_entry(self, entry: Entry) -> None:
         """Record the entry of a key; the last writer wins."""
-        place, text = self._entry(entry.kind, entry.key), entry_text(entry).encode()
+        place, text = self.entry_file(entry.kind, entry.key), entry_text(entry).encode()
         if self._writes_whole:
             self.files.pipe_file(place, text)
             return
@@ -109,20 +109,21 @@ class Remote:
 
     def find_entry(self, kind: str, key: str) -> Entry | None:
         """Return the entry of a key, or None if there is none."""
-        place = self._entry(kind, key)
+        place = self.entry_file(kind, key)
         try:
             return parse_entry(self.files.cat_file(place), f"{self.url}: {place}", kind, key)
         except FileNotFoundError:
             return None
 
-    def entries(self) -> Iterator[Entry]:
-        """Yield every entry, sorted by kind and key."""
-        for place in self.entry_files():
-            yield self.read_entry(place)
+    def names(self, kind: str = "") -> Iterator[tuple[str, str]]:
+        """Yield kind and key of every entry, or of those of one kind, sorted."""
+        for place in self.entry_files(kind):
+            found, name = place.removesuffix(".json").split("/")[-2:]
+            yield found, f"sha256:{name}"
 
-    def entry_files(self) -> list[str]:
-        """Return the places of all entries, sorted."""
-        return sorted(map(str, self.files.glob(f"{self.root}/entries/*/*.json")))
+    def entry_files(self, kind: str = "") -> list[str]:
+        """Return the places of all entries, or of those of one kind, sorted."""
+        return sorted(map(str, self.files.glob(f"{self.root}/entries/{kind or '*'}/*.json")))
 
     def read_entry(self, place: str) -> Entry:
         """Return the entry at a place, which is named after what it stands for.
@@ -156,7 +157,8 @@ class Remote:
         name = digest.removeprefix("sha256:")
         return f"{self.root}/objects/{name[:2]}/{name[2:]}"
 
-    def _entry(self, kind: str, key: str) -> str:
+    def entry_file(self, kind: str, key: str) -> str:
+        """Return the place of an entry."""
         return f"{self.root}/entries/{kind}/{key.removeprefix('sha256:')}.json"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from specialize.errors import InputError
@@ -62,12 +61,19 @@ class SharedStore(Store):
         found = Store.find_entry(self, kind, key) or self.remote.find_entry(kind, key)
         return found if found is not None and all(map(self.has, found.objects.values())) else None
 
-    def entries(self) -> Iterator[Entry]:
-        """Yield every entry of both stores, sorted by kind and key."""
-        known = {
-            (entry.kind, entry.key): entry for entry in chain(self.remote.entries(), Store.entries(self))
-        }
-        yield from (known[place] for place in sorted(known))
+    def names(self, kind: str = "") -> Iterator[tuple[str, str]]:
+        """Yield kind and key of every entry of both stores, or of those of one kind, sorted."""
+        yield from sorted({*Store.names(self, kind), *self.remote.names(kind)})
+
+    def read_entry(self, kind: str, key: str) -> Entry:
+        """Return the entry of a name that `names` yielded, from the local store if it is there.
+
+        Raises:
+            InputError: It is damaged.
+        """
+        if self._entry_place(kind, key).is_file():
+            return Store.read_entry(self, kind, key)
+        return self.remote.read_entry(self.remote.entry_file(kind, key))
 
     def _sent(self, digest: str) -> str:
         try:

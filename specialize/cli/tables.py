@@ -22,10 +22,11 @@ class _Column:
 
     texts: tuple[str, ...]
     left: bool
+    width: int
 
-    @property
-    def width(self) -> int:
-        return max(cell_len(line) for text in self.texts for line in text.split("\n"))
+
+def _column(texts: tuple[str, ...], left: bool) -> _Column:
+    return _Column(texts, left, max(cell_len(line) for text in texts for line in text.split("\n")))
 
 
 class Rows:
@@ -37,7 +38,7 @@ class Rows:
 
     def __init__(self, table: Table) -> None:
         self._columns = [
-            _Column(
+            _column(
                 tuple(visible(text) for text in (column.title, *(row[place].text for row in table.rows))),
                 column.kind in ("words", "code"),
             )

@@ -7,6 +7,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from specialize.cli import tables
 from specialize.cli.output import _PLAIN, _print, to_text
 from specialize.cli.render_drift import diff_text
 from specialize.explain.drift import diff
@@ -72,3 +73,17 @@ def test_a_file_gets_whole_lines_whatever_the_environment_asks(monkeypatch: pyte
     """What forces colours on a pipe does not make a terminal of a text: a long path stays in one line."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     assert to_text(f"{'path/' * 60}tiny.onnx: 9 nodes").count("\n") == 1
+
+
+def test_a_column_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time grows in proportion to cells: each is measured twice, for its column and for its room."""
+    measured: list[str] = []
+
+    def counted(text: str) -> int:
+        measured.append(text)
+        return len(text)
+
+    monkeypatch.setattr(tables, "cell_len", counted)
+    rows = [(f"row {number}", str(number)) for number in range(300)]
+    assert "row 299" in to_text(table("name", "number", rows=rows))
+    assert len(measured) <= 2 * 2 * 301

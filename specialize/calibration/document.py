@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from specialize.errors import InputError, closest
+from specialize.files import far
 
 SIZE_LIMIT_BYTES = 1 << 20
 DEPTH_LIMIT = 16
@@ -48,16 +49,9 @@ def read_text(path: Path, size_limit_bytes: int = SIZE_LIMIT_BYTES) -> str:
     Raises:
         InputError: The file is missing, too large, or not UTF-8.
     """
-    if not path.is_file():
-        found = "a directory" if path.is_dir() else "no such file"
-        raise InputError(str(path), "a readable file", found, _hint_for_missing(path))
-    try:
-        with path.open("rb") as file:
-            data = file.read(size_limit_bytes + 1)
-    except OSError as error:
-        raise InputError(str(path), "a readable file", error.strerror or str(error)) from None
+    data = far.read(path, size_limit_bytes + 1) if far.is_far(path) else _data(path, size_limit_bytes + 1)
     if len(data) > size_limit_bytes:
-        found = f"{path.stat().st_size} bytes"
+        found = "more" if far.is_far(path) else f"{path.stat().st_size} bytes"
         raise InputError(str(path), f"at most {size_limit_bytes} bytes", found, "is this the right file?")
     try:
         return data.decode("utf-8-sig")
@@ -65,6 +59,18 @@ def read_text(path: Path, size_limit_bytes: int = SIZE_LIMIT_BYTES) -> str:
         raise InputError(
             str(path), "UTF-8 text", f"byte 0x{data[error.start]:02x} at {error.start}", "save it as UTF-8"
         ) from None
+
+
+def _data(path: Path, size_bytes: int) -> bytes:
+    """Return the first bytes of a file of this machine."""
+    if not path.is_file():
+        found = "a directory" if path.is_dir() else "no such file"
+        raise InputError(str(path), "a readable file", found, _hint_for_missing(path))
+    try:
+        with path.open("rb") as file:
+            return file.read(size_bytes)
+    except OSError as error:
+        raise InputError(str(path), "a readable file", error.strerror or str(error)) from None
 
 
 def parse_document(text: str, source: str) -> Any:

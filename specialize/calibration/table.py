@@ -22,7 +22,16 @@ from numpy.typing import NDArray
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.table_row import document_of, row_of, schema_of, stated_digest
 from specialize.errors import InputError, closest
-from specialize.files.tables import SUFFIX, arrow, arrow_compute, opened_table, unreadable, write_groups
+from specialize.files.far import is_file, near, publishing, shown
+from specialize.files.tables import (
+    SUFFIX,
+    Written,
+    arrow,
+    arrow_compute,
+    opened_table,
+    unreadable,
+    write_groups,
+)
 
 Bytes: TypeAlias = NDArray[np.uint8]
 
@@ -37,7 +46,7 @@ def table_of(path: Path) -> Path | None:
 
 def is_table(path: Path) -> bool:
     """Whether a path is that of a table of profiles."""
-    return path.suffix == SUFFIX and path.is_file()
+    return path.suffix == SUFFIX and is_file(path)
 
 
 def place_of(table: Path, vehicle: str) -> Path:
@@ -45,8 +54,8 @@ def place_of(table: Path, vehicle: str) -> Path:
     return table / quote(vehicle, safe=" !#$&'()*+,:;=?@[]~")
 
 
-def write_table(profiles: Iterable[CalibrationProfile], path: Path) -> int:
-    """Write profiles, in their order; return how many.
+def write_table(profiles: Iterable[CalibrationProfile], path: Path) -> Written:
+    """Write profiles, in their order; return how much that was.
 
     Raises:
         UsageError: pyarrow is not installed.
@@ -55,7 +64,8 @@ def write_table(profiles: Iterable[CalibrationProfile], path: Path) -> int:
     pa = arrow()
     schema = schema_of(pa)
     groups = (pa.Table.from_pylist(rows, schema=schema) for rows in _groups(profiles))
-    return write_groups(groups, schema, path, plain=("vehicle",))
+    with publishing(path) as place:
+        return write_groups(groups, schema, place, plain=("vehicle",))
 
 
 class Vehicles(Sequence[Path]):
@@ -142,7 +152,7 @@ def names_of(table: Path) -> Any:
     with _opened(table) as file:
         names = file.read(columns=["vehicle"]).column(0).combine_chunks()
     if not len(names):
-        raise InputError(str(table), "at least one vehicle", "none")
+        raise InputError(shown(table), "at least one vehicle", "none")
     return names
 
 
@@ -179,7 +189,7 @@ def read_digests(table: Path) -> Digests:
             try:
                 part = file.read_row_group(number).select(["vehicle", "digest"])
             except (pa.ArrowException, OSError) as error:
-                bad.append((place, unreadable(table, error).found, count))
+                bad.append((place, unreadable(str(table), error).found, count))
             else:
                 whole = part.filter(compute.and_(part["vehicle"].is_valid(), part["digest"].is_valid()))
                 if len(whole) < count:
@@ -188,7 +198,7 @@ def read_digests(table: Path) -> Digests:
             first += count
     found = pa.concat_tables(parts) if parts else None
     if found is None or not len(found):
-        raise InputError(str(table), "at least one vehicle", "none", bad[0][1] if bad else "")
+        raise InputError(shown(table), "at least one vehicle", "none", bad[0][1] if bad else "")
     return Digests(found["vehicle"].combine_chunks(), bytes_of(found["digest"]), tuple(bad))
 
 
@@ -202,7 +212,7 @@ def bytes_of(column: Any) -> Bytes:
 def _state(table: Path) -> tuple[int, ...]:
     """Return what changes when a table is written again."""
     try:
-        found = os.stat(table)  # noqa: PTH116  once per vehicle
+        found = os.stat(near(table))  # noqa: PTH116  once per vehicle
     except OSError as error:
         raise InputError(str(table), "a readable file", error.strerror or str(error)) from None
     return found.st_ino, found.st_size, found.st_mtime_ns
@@ -214,7 +224,7 @@ def _opened(table: Path) -> AbstractContextManager[Any]:
     Raises:
         InputError: It is none, or damaged.
     """
-    return opened_table(table, schema_of(arrow()), "pack it again: specialize fleet pack")
+    return opened_table(near(table), schema_of(arrow()), "pack it again: specialize fleet pack", shown(table))
 
 
 def _groups(profiles: Iterable[CalibrationProfile]) -> Iterator[list[dict[str, Any]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -34,22 +34,32 @@ lock_option = click.option(
 def command() -> None:
     """Compare, plan and build many vehicles.
 
-    FLEET is a folder of profiles, or a table of them that `pack` wrote.
+    FLEET is a folder of profiles, or a table of them that `pack` wrote, here or at a URL: s3://fleets/vans.parquet.
     """
 
 
 @command.command("import")
 @click.argument("format_name", metavar="FORMAT", type=click.Choice(sorted(FORMATS)))
-@click.argument(
-    "sources", metavar="PATH...", type=click.Path(path_type=Path, exists=True), nargs=-1, required=True
+@click.argument("sources", metavar="[PATH]...", type=click.Path(path_type=Path, exists=True), nargs=-1)
+@click.option(
+    "--paths",
+    type=click.File(),
+    help="File with a PATH on each line, for more than a command line holds; - is stdin.",
 )
 @options.format_options
-@click.option("-o", "--output", type=options.FOLDER, required=True, help="Folder to write the profiles to.")
+@click.option(
+    "-o",
+    "--output",
+    type=options.ANY_PATH,
+    required=True,
+    help="Folder to write the profiles to, or a table, *.parquet.",
+)
 @jobs_option
 @options.json_option
 def import_vehicles(
     format_name: str,
     sources: tuple[Path, ...],
+    paths: TextIO | None,
     given: tuple[str, ...],
     output: Path,
     jobs: int | None,
@@ -61,7 +71,12 @@ def import_vehicles(
     """
     from specialize.fleet.importing import import_fleet
 
-    found = import_fleet(format_name, sources, options.pairs(given), output, jobs)
+    named = [*sources, *(Path(line.rstrip("\n")) for line in paths or () if line.strip())]
+    if not named:
+        raise UsageError(
+            "PATH", "a calibration for each vehicle", "none", "name them, or a list of them with --paths"
+        )
+    found = import_fleet(format_name, named, options.pairs(given), output, jobs)
     return emit("fleet-import", found, as_json)
 
 

@@ -11,18 +11,19 @@ from click.shell_completion import CompletionItem
 
 from specialize.cli.projects import FromProject
 from specialize.errors import UsageError
+from specialize.files.far import is_far
 from specialize.request import LAYOUTS, PRECISIONS
 
 Command = Callable[..., Any]
 
 
 class Existing(click.Path):
-    """A path that exists, or that of a vehicle in a table of profiles: `fleet.parquet/car42`."""
+    """A path that exists, or that of a vehicle in a table of profiles, `fleet.parquet/car42`, or a URL."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path; whether a table has the vehicle, its reader tells."""
+        """Return the path; whether a table has the vehicle, and what is behind a URL, its reader tells."""
         path = Path(value)
-        if path.parent.suffix == ".parquet" and path.parent.is_file():
+        if is_far(path) or (path.parent.suffix == ".parquet" and path.parent.is_file()):
             return path
         return super().convert(value, param, ctx)
 

@@ -30,7 +30,7 @@ def import_text(imported: Imported) -> Document:
 
 def fleet_text(found: FleetImported) -> Document:
     """Return what `specialize fleet import` shows: what lint found, by rule, and what failed."""
-    many = counted(len(found.vehicles), "vehicle")
+    many = counted(found.written, "vehicle")
     head = f"imported {many} ({found.format}) to {found.folder} in {found.seconds:.1f} s"
     whom: dict[BrokenRule, list[str]] = {}
     for one in found.vehicles:

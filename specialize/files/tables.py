@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,40 +18,50 @@ from specialize.files.atomic import replacing
 SUFFIX = ".parquet"
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How much was written to a table: its rows, and the bytes of the file."""
+
+    rows: int
+    bytes: int
+
+
 @contextlib.contextmanager
-def opened_table(path: Path, schema: Any, hint: str) -> Iterator[Any]:
+def opened_table(path: Path, schema: Any, hint: str, where: str = "") -> Iterator[Any]:
     """Yield an open table, a `pyarrow.parquet.ParquetFile`.
 
     Args:
         path: The file.
         schema: Its columns, and in their metadata what they are called: `schema`.
         hint: What writes such tables.
+        where: What errors call the file, if not by its path.
 
     Raises:
         InputError: It is no such table, or damaged.
         UsageError: pyarrow is not installed.
     """
+    where = where or str(path)
     pa, parquet = arrow(), arrow_parquet()
     name = schema.metadata[b"schema"].decode()
     try:
         with parquet.ParquetFile(path, page_checksum_verification=True) as file:
             if (file.schema_arrow.metadata or {}).get(b"schema") != name.encode():
                 found = "columns " + ", ".join(file.schema_arrow.names[:6])
-                raise InputError(str(path), f"a table {name!r}", found, hint)
+                raise InputError(where, f"a table {name!r}", found, hint)
             if not file.schema_arrow.equals(schema):
-                raise InputError(str(path), f"the columns of {name!r}", "others", hint)
+                raise InputError(where, f"the columns of {name!r}", "others", hint)
             yield file
     except (pa.ArrowException, OSError) as error:
-        raise unreadable(path, error) from None
+        raise unreadable(where, error) from None
 
 
-def unreadable(path: Path, error: Exception) -> InputError:
+def unreadable(where: str, error: Exception) -> InputError:
     """Return what is said of a file that Arrow cannot read."""
-    return InputError(str(path), "a readable Parquet file", str(error).splitlines()[0][:200])
+    return InputError(where, "a readable Parquet file", str(error).splitlines()[0][:200])
 
 
-def write_groups(groups: Iterable[Any], schema: Any, path: Path, plain: Collection[str] = ()) -> int:
-    """Write tables of Arrow as the groups of one file, in one step; return the number of rows.
+def write_groups(groups: Iterable[Any], schema: Any, path: Path, plain: Collection[str] = ()) -> Written:
+    """Write tables of Arrow as the groups of one file, in one step; return how much that was.
 
     Bytes of numbers are compressed place by place: signs and exponents, in which vehicles agree, next to each other.
 
@@ -81,7 +92,7 @@ def write_groups(groups: Iterable[Any], schema: Any, path: Path, plain: Collecti
         for group in groups:
             writer.write_table(group, row_group_size=max(1, group.num_rows))
             count += group.num_rows
-    return count
+    return Written(count, path.stat().st_size)
 
 
 def _leaves(fields: Iterable[Any], above: str = "") -> Iterator[tuple[str, Any]]:

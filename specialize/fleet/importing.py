@@ -1,20 +1,25 @@
-"""Calibrations of many vehicles in another format, made into a folder of profiles."""
+"""Calibrations of many vehicles in another format, made into a folder or a table of profiles."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.formats.importer import option_values, read_format
 from specialize.calibration.lint.findings import Severity
 from specialize.calibration.lint.rules import lint
+from specialize.calibration.profile import CalibrationProfile
+from specialize.calibration.table import place_of, write_table
 from specialize.errors import InputError
 from specialize.files.atomic import write_file
+from specialize.files.tables import SUFFIX
 from specialize.fleet.load import Failed, UniqueNames, over_paths
 from specialize.text.record import Record
+
+LISTED = 1000
 
 
 class BrokenRule(Record, frozen=True, order=True):
@@ -55,27 +60,34 @@ class FleetImported(Record, frozen=True, kw_only=True):
 
     Attributes:
         format: Name of the format.
-        folder: Folder of the profiles.
+        folder: Folder or table of the profiles.
         seconds: Wall time.
-        vehicles: Those that were written, in the order of their sources.
+        written: Number of profiles.
+        vehicles: Those that were written, in the order of their sources; in a table the first 1000 that break a rule.
         failed: Sources that could not be imported, and why.
     """
 
     format: str
     folder: Path
     seconds: float
+    written: int
     vehicles: tuple[ImportedVehicle, ...]
     failed: tuple[Failed, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """One calibration as the text of a profile, and what lint found."""
+    """One calibration as a profile, and what lint found."""
 
     source: Path
-    vehicle: str
-    text: str
+    profile: CalibrationProfile
     findings: tuple[BrokenRule, ...]
+
+    def told(self, path: Path) -> ImportedVehicle:
+        """Return what is said of it, written to a path."""
+        return ImportedVehicle(
+            vehicle=self.profile.vehicle, source=self.source, path=path, findings=self.findings
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,53 +100,87 @@ class _Read:
     def __call__(self, path: Path) -> _Found:
         profile = read_format(self.format, path, self.options)
         found = dict.fromkeys(BrokenRule(finding.code, finding.severity) for finding in lint(profile))
-        return _Found(path, profile.vehicle, dump_profile(profile), tuple(found))
+        return _Found(path, profile, tuple(found))
+
+
+@dataclass(slots=True)
+class _Done:
+    """What was written, and what could not be."""
+
+    written: int = 0
+    vehicles: list[ImportedVehicle] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
 
 
 def import_fleet(
     format_name: str,
     sources: Sequence[Path],
     options: Mapping[str, str],
-    folder: Path,
+    output: Path,
     jobs: int | None = None,
 ) -> FleetImported:
-    """Write `<vehicle>.yaml` for each source; one that cannot be imported stops no other.
+    """Write `<vehicle>.yaml`, or a row of a table, for each source; one that cannot be imported stops no other.
 
     Args:
         format_name: A key of `FORMATS`.
         sources: A file or folder for each vehicle.
         options: Options of the format, the same for all.
-        folder: Where the profiles are written; made if need be.
+        output: Folder where the profiles are written, made if need be, or the table, `*.parquet`.
         jobs: Number of processes; None takes one per core for fleets that are worth it.
 
     Raises:
         UsageError: The format or an option is unknown, or a value does not fit its option.
-        SpecializeError: The folder cannot be written.
+        InputError: A table would have no row.
+        SpecializeError: The output cannot be written.
     """
     start = time.perf_counter()
     option_values(format_name, options)
-    vehicles: list[ImportedVehicle] = []
-    failed: list[Failed] = []
-    names = UniqueNames()
-    for one in over_paths(sources, _Read(format_name, options), jobs):
-        done = one if isinstance(one, Failed) else _written(one, folder, names)
-        if isinstance(done, Failed):
-            failed.append(done)
-        else:
-            vehicles.append(done)
+    found = over_paths(sources, _Read(format_name, options), jobs)
+    done = _Done()
+    if output.suffix == SUFFIX:
+        write_table(_rows(found, output, done), output)
+    else:
+        _write_files(found, output, done)
     return FleetImported(
-        format=format_name, folder=folder, vehicles=tuple(vehicles), failed=tuple(failed),
-        seconds=round(time.perf_counter() - start, 3),
+        format=format_name, folder=output, written=done.written, vehicles=tuple(done.vehicles),
+        failed=tuple(done.failed), seconds=round(time.perf_counter() - start, 3),
     )  # fmt: skip
 
 
-def _written(one: _Found, folder: Path, names: UniqueNames) -> ImportedVehicle | Failed:
-    """Write one profile, unless a vehicle of the same name was written before."""
-    name = one.vehicle.replace("/", "_")
-    try:
-        names.add(name, one.source)
-    except InputError as error:
-        return Failed(one.source, str(error))
-    path = folder / f"{name}.yaml"
-    write_file(path, one.text)
-    return ImportedVehicle(vehicle=one.vehicle, source=one.source, path=path, findings=one.findings)
+def _rows(found: Iterable[_Found | Failed], table: Path, done: _Done) -> Iterator[CalibrationProfile]:
+    """Yield what becomes the rows of a table."""
+    for one in _once(found, done, lambda one: one.profile.vehicle):
+        if one.findings and len(done.vehicles) < LISTED:
+            done.vehicles.append(one.told(place_of(table, one.profile.vehicle)))
+        yield one.profile
+    if not done.written:
+        reason = done.failed[0].reason if done.failed else ""
+        raise InputError(str(table), "a calibration that can be imported", "none", reason)
+
+
+def _write_files(found: Iterable[_Found | Failed], folder: Path, done: _Done) -> None:
+    """Write each profile to a file."""
+    for one in _once(found, done, _file_name):
+        path = folder / _file_name(one)
+        write_file(path, dump_profile(one.profile))
+        done.vehicles.append(one.told(path))
+
+
+def _file_name(one: _Found) -> str:
+    return f"{one.profile.vehicle.replace('/', '_')}.yaml"
+
+
+def _once(found: Iterable[_Found | Failed], done: _Done, named: Callable[[_Found], str]) -> Iterator[_Found]:
+    """Yield calibrations; those that cannot be read, or whose name another one has, are added to what failed."""
+    names = UniqueNames()
+    for one in found:
+        if isinstance(one, Failed):
+            done.failed.append(one)
+            continue
+        try:
+            names.add(named(one), one.source)
+        except InputError as error:
+            done.failed.append(Failed(one.source, str(error)))
+            continue
+        done.written += 1
+        yield one

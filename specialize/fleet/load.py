@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, overload
 
+from specialize.calibration.folder import SUFFIXES
 from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.table import Vehicles, is_table
 from specialize.errors import InputError, SpecializeError
+from specialize.files.far import below, is_far, shown
 from specialize.text.record import Record
 
 Result = TypeVar("Result")
@@ -49,16 +51,49 @@ def fleet_files(fleet: Path) -> Sequence[Path]:
     """
     if is_table(fleet):
         return Vehicles(fleet)
-    folder = fleet
-    if not folder.is_dir():
-        found = "a file" if folder.exists() else "no such file or folder"
-        raise InputError(
-            str(folder), "a folder of calibration profiles, or a table of them, *.parquet", found
-        )
-    found_files = sorted(path for path in folder.rglob("*") if path.suffix in (".yaml", ".yml"))
-    if not found_files:
-        raise InputError(str(folder), "at least one profile, *.yaml", "none")
-    return tuple(found_files)
+    if is_far(fleet):
+        found = tuple(sorted(below(fleet), key=lambda name: name.split("/")))
+    elif fleet.is_dir():
+        found = tuple(_below(fleet))
+    else:
+        what = "a file" if fleet.exists() else "no such file or folder"
+        raise InputError(str(fleet), "a folder of calibration profiles, or a table of them, *.parquet", what)
+    files = Files(fleet, tuple(name for name in found if name.endswith(SUFFIXES)))
+    if not files:
+        raise InputError(shown(fleet), "at least one profile, *.yaml", "none")
+    return files
+
+
+class Files(Sequence[Path]):
+    """The files of a folder; a million of them need the memory of their names."""
+
+    def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        self._folder = folder
+        self._names = names
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Path]: ...
+    def __getitem__(self, index: int | slice) -> Path | Sequence[Path]:
+        """Return the path of a file, or of several."""
+        if isinstance(index, slice):
+            return [self._folder / name for name in self._names[index]]
+        return self._folder / self._names[index]
+
+
+def _below(folder: Path, above: str = "") -> Iterator[str]:
+    """Yield the files below a folder, in the order of their paths."""
+    with os.scandir(folder) as entries:
+        inside = sorted(entries, key=lambda entry: entry.name)
+    for entry in inside:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _below(folder / entry.name, f"{above}{entry.name}/")
+        else:
+            yield above + entry.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +142,7 @@ class UniqueNames:
     """Refuses a second vehicle of the same name: a fleet's files name vehicles, not paths."""
 
     def __init__(self) -> None:
-        self._homes: dict[str, Path] = {}
+        self._homes: dict[str, str] = {}
 
     def add(self, vehicle: str, path: Path) -> None:
         """Remember where a vehicle's profile is.
@@ -115,8 +150,8 @@ class UniqueNames:
         Raises:
             InputError: Another profile is of a vehicle with this name.
         """
-        other = self._homes.setdefault(vehicle, path)
-        if other != path:
+        other = self._homes.setdefault(vehicle, str(path))
+        if other != str(path):
             hint = "give every vehicle of a fleet its own name"
             raise InputError(f"{path}: vehicle", f"a name other than that of {other}", repr(vehicle), hint)
 

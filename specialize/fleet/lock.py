@@ -26,6 +26,7 @@ import msgspec
 from specialize.calibration.table import is_table
 from specialize.errors import InputError
 from specialize.files.atomic import write_file
+from specialize.files.far import is_far
 from specialize.files.regular import read_regular
 from specialize.fleet.builds import FleetBuild, FleetPlan, locked
 from specialize.fleet.lock_lines import (
@@ -38,7 +39,7 @@ from specialize.fleet.lock_lines import (
     VehicleLine,
     parse_outline,
 )
-from specialize.fleet.lock_request import options_of, relative
+from specialize.fleet.lock_request import joined, options_of, relative
 from specialize.fleet.lock_table import (
     Row,
     read_columns,
@@ -55,7 +56,12 @@ NAME = "fleet.lock"
 
 
 def default_lock(fleet: Path) -> Path:
-    """Return the lock file of a fleet: in its folder, or beside its table and named like it."""
+    """Return the lock file of a fleet: in its folder, or beside its table and named like it.
+
+    That of a fleet behind a URL is in the current folder, because locks are kept where they are reviewed.
+    """
+    if is_far(fleet):
+        return Path(f"{fleet.stem}.lock")
     return fleet.with_suffix(".lock") if is_table(fleet) else fleet / NAME
 
 
@@ -245,6 +251,6 @@ def build_of(line: BuildLine, members: Iterable[Vehicle] = ()) -> FleetBuild:
 
 def _vehicle(line: VehicleLine, folder: Path) -> Vehicle:
     return Vehicle(
-        vehicle=line.vehicle, path=folder / line.path, profile=line.profile, plan=line.plan,
+        vehicle=line.vehicle, path=joined(folder, line.path), profile=line.profile, plan=line.plan,
         calibration=line.calibration,
     )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from specialize.errors import InputError
+from specialize.files.far import is_far, url_of
 from specialize.fleet.request import FleetRequest
 from specialize.request import BuildOptions
 
@@ -49,7 +50,7 @@ def request_of(options: Any, folder: Path, where: str) -> FleetRequest:
         paths = [name for name in _PATHS if isinstance(given.get(name), str)]
         if str(given.get("model", "")).endswith(".onnx"):
             paths.append("model")
-        given |= {name: str(folder / given[name]) for name in paths}
+        given |= {name: str(joined(folder, given[name])) for name in paths}
         common = {name: value for name, value in given.items() if name in _COMMON}
         own = {name: value for name, value in given.items() if name in _OWN}
         return msgspec.convert({**own, "build": common}, FleetRequest, dec_hook=_path)
@@ -58,8 +59,16 @@ def request_of(options: Any, folder: Path, where: str) -> FleetRequest:
 
 
 def relative(path: Path, folder: Path) -> str:
-    """Return a path as seen from a folder, with slashes."""
+    """Return a path as seen from a folder, with slashes; a URL as it is."""
+    if is_far(path):
+        return url_of(path)
     return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+
+
+def joined(folder: Path, text: str) -> Path:
+    """Return the path that `relative` made a text of."""
+    path = Path(text)
+    return path if is_far(path) else folder / path
 
 
 def _path(kind: type, value: Any) -> Any:

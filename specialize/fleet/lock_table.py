@@ -61,7 +61,7 @@ def write_with_table(rows: Iterable[Row], lock_file: Path, write: Callable[[Tabl
     """
     with only_one(lock_file.with_name(f".{lock_file.name}.writing"), f"write {lock_file}"):
         unnamed = lock_file.with_name(f"{lock_file.name}-new{SUFFIX}")
-        count = write_groups(_groups(rows), vehicle_columns(), unnamed, plain=("vehicle",))
+        count = write_groups(_groups(rows), vehicle_columns(), unnamed, plain=("vehicle",)).rows
         found = digest_file(unnamed)
         table = lock_file.with_name(f"{lock_file.name}-{found.removeprefix(_SHA256)[:12]}{SUFFIX}")
         unnamed.replace(table)
@@ -124,7 +124,7 @@ def read_columns(
         try:
             found = file.read([name for name in vehicle_columns().names if name not in without])
         except (pa.ArrowException, OSError) as error:
-            raise unreadable(table, error) from None
+            raise unreadable(str(table), error) from None
     if len(found) != line.vehicles:
         raise InputError(str(table), f"{line.vehicles} vehicles", str(len(found)), AGAIN)
     if any(found.column(name).null_count for name in found.column_names if name != "plan"):

@@ -17,6 +17,7 @@ from specialize.calibration.load import load_profile
 from specialize.digest import digest
 from specialize.errors import InputError, SpecializeError
 from specialize.explain.plan import resolve_spec
+from specialize.files.far import is_far
 from specialize.fleet.builds import BuiltBuild, FleetBuild, LeftOut, failed
 from specialize.fleet.lock import FleetLock
 from specialize.fleet.request import FleetRequest
@@ -142,4 +143,5 @@ def _absolute(request: FleetRequest) -> FleetRequest:
         model_spec=asked.model_spec and asked.model_spec.resolve(),
         checkpoint=asked.checkpoint and asked.checkpoint.resolve(),
     )
-    return dataclasses.replace(request, folder=request.folder.resolve(), build=build)
+    folder = request.folder if is_far(request.folder) else request.folder.resolve()
+    return dataclasses.replace(request, folder=folder, build=build)

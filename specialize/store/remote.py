@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from specialize.digest import digest_file, digest_stream
-from specialize.errors import InputError, UsageError, missing_package
+from specialize.errors import InputError
+from specialize.files.far import file_system
 from specialize.store.damage import Damage
 from specialize.store.entry import REPAIR, Entry, entry_text, parse_entry
 
@@ -168,18 +169,4 @@ def open_remote(url: str) -> Remote:
     Raises:
         UsageError: fsspec, or the package for this kind of URL, is not installed, or there is no such kind.
     """
-    try:
-        import fsspec
-        from fsspec.core import url_to_fs
-    except ImportError as error:
-        raise missing_package(url, "fsspec", "fleet") from error
-    scheme = url.partition("://")[0]
-    if scheme not in fsspec.available_protocols():
-        raise UsageError(url, "a URL that fsspec supports", repr(scheme))
-    try:
-        files, root = url_to_fs(url, use_listings_cache=False)  # other machines write as well
-    except ImportError as error:
-        if scheme == "s3":
-            raise missing_package(url, "s3fs", "s3") from error
-        raise UsageError(url, f"the package that fsspec needs for {scheme}", "none", str(error)) from error
-    return Remote(url, files, str(root).rstrip("/"))
+    return Remote(url, *file_system(url))

@@ -44,7 +44,7 @@ def crooked() -> CalibrationProfile:
 def test_every_profile_comes_back_with_all_its_bits(tmp_path: Path) -> None:
     """Lenses, distortions, tolerances, offsets, notes and the vehicle's frame are the same to the bit."""
     before = [load_profile(path) for path in PACKAGED] + [crooked()]
-    assert write_table(before, tmp_path / "fleet.parquet") == len(before)
+    assert write_table(before, tmp_path / "fleet.parquet").rows == len(before)
     after = [load_profile(path) for path in Vehicles(tmp_path / "fleet.parquet")]
     for one, other in zip(before, after, strict=True):
         assert (other.vehicle, other.notes, other.digest) == (one.vehicle, one.notes, one.digest)

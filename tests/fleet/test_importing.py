@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from specialize.calibration.load import load_profile
-from specialize.errors import UsageError
+from specialize.calibration.table import Vehicles
+from specialize.errors import InputError, UsageError
 from specialize.fleet.importing import import_fleet
 from tests.calibration import authored
 from tests.cli.running import run_here
@@ -87,3 +88,33 @@ def test_the_command_imports_and_leads_on(tmp_path: Path, capsys: pytest.Capture
     ran = run_here(capsys, "fleet", "import", "lidar2img", tmp_path / "broken.json", "-o", tmp_path / "out")
     assert ran.code == 1 and "broken.json" in ran.out
     assert run_here(capsys, *line, "size").code == 2
+
+
+def test_a_table_is_written_as_the_folder_is(tmp_path: Path) -> None:
+    """The same profiles as rows; what cannot be read, and a second of a name, is left out; findings are told."""
+    sources = [
+        *write_sources(tmp_path / "in", 3),
+        tmp_path / "missing.json",
+        *write_sources(tmp_path / "more", 1),
+    ]
+    folder = import_fleet("lidar2img", sources, SIZE, tmp_path / "out")
+    table = import_fleet("lidar2img", sources, SIZE, tmp_path / "out.parquet")
+    assert (folder.written, table.written, len(table.failed), len(folder.failed)) == (3, 3, 2, 2)
+    assert [load_profile(path).digest for path in Vehicles(tmp_path / "out.parquet")] == [
+        load_profile(one.path).digest for one in folder.vehicles
+    ]
+    told = {one.vehicle: one.findings for one in folder.vehicles if one.findings}
+    assert {one.vehicle: one.findings for one in table.vehicles} == told
+    with pytest.raises(InputError, match="a calibration that can be imported"):
+        import_fleet("lidar2img", sources[3:4], SIZE, tmp_path / "none.parquet")
+    assert not (tmp_path / "none.parquet").exists()
+
+
+def test_more_sources_than_a_command_line_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--paths` names a file with one on each line; without any source the command says what is wanted."""
+    listed = tmp_path / "list"
+    listed.write_text("".join(f"{path}\n" for path in write_sources(tmp_path / "in", 2)) + "\n")
+    words = ("fleet", "import", "lidar2img", "-O", "size=1600x900", "-o", tmp_path / "out.parquet")
+    ran = run_here(capsys, *words, "--paths", listed)
+    assert (ran.code, "imported 2 vehicles" in ran.out) == (0, True)
+    assert run_here(capsys, *words).code == 2

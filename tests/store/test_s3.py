@@ -7,11 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from specialize.calibration.load import load_profile
 from specialize.digest import digest_bytes
+from specialize.errors import InputError
 from specialize.fleet.build import build_fleet
+from specialize.fleet.load import fleet_files
+from specialize.fleet.packing import pack_fleet
 from specialize.fleet.storage import unpack_build
 from specialize.store import Entry, Store, open_store
 from specialize.store.remote import open_remote
+from tests.calibration import authored
+from tests.fleet.fleets import write_fleet
 from tests.fleet.test_build import locked, statuses
 
 URL = "s3://fleets/store"
@@ -161,3 +167,17 @@ def test_a_fleet_is_built_once_for_all_machines(
     assert statuses(built) == ["reused"] * 3
     assert built.store == URL
     unpack_build(second, built.builds[0].key, tmp_path / "car").require_intact()
+
+
+def test_a_fleet_lies_in_a_bucket(bucket: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table is written there in one request, read from there, and its folder too."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write_fleet(tmp_path / "cars", authored.CAR42, 2)
+    requests, table = Requests(monkeypatch), Path("s3://fleets/a/cars.parquet")
+    assert pack_fleet([tmp_path / "cars"], table).vehicles == 2
+    assert {"copy_object", "delete_object"}.isdisjoint(name for name, _ in requests.taken())
+    assert [path.name for path in fleet_files(table)] == ["car_00001", "car_00002"]
+    for path in sorted((tmp_path / "cars").iterdir()):
+        assert load_profile(table / path.stem).digest == load_profile(path).digest
+    with pytest.raises(InputError, match=r"s3://nowhere/cars\.parquet"):
+        fleet_files(Path("s3://nowhere/cars.parquet"))

@@ -15,7 +15,7 @@ RUNTIME_TESTS := tests/attention tests/bench tests/lowering tests/passes tests/p
 	tests/end_to_end/test_precision.py tests/end_to_end/test_round_trip.py
 HIDING := $(abspath $(VENV))/without_vnni.so
 
-.PHONY: help install demo test coverage test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink evidence-guard mutants same-builds format pin wheel clean targets table picture lens-oracles lens-rigs api
+.PHONY: help install demo test coverage test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink evidence-guard mutants kills same-builds format pin wheel clean targets table picture lens-oracles lens-rigs api
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ mutants: install ## change the compiler's meaning in one place at a time and see
 	$(TEST_ENV) $(BIN)/python tools/mutants/campaign.py --jobs $(WORKERS) --write docs/mutants.json
 	$(BIN)/python tools/mutants/page.py
 	$(TEST_ENV) $(BIN)/python tools/mutants/checkers.py
+
+kills: install ## kill pack, plan, build and export at random moments, ROUNDS times each, and compare what they do then
+	$(TEST_ENV) $(BIN)/python -m tests.end_to_end.killing --rounds $(or $(ROUNDS),50)
 
 BASE ?= main
 

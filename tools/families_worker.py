@@ -86,7 +86,7 @@ def _frames(
     original: Path, spec: ModelSpec, given: Arrays, special: Mapping[str, Callable[..., Any]]
 ) -> list[dict[str, np.ndarray]]:
     """Return frames of noise as verification makes them, inputs that need other values as the truth has them."""
-    free = {name: info for name, info in model_inputs(original).items() if name not in given}
+    free = {name: info for name, info in model_inputs(original, given).items() if name not in given}
     frames = [dict(frame) for frame in make_frames(free, spec.inputs, 0, FRAMES)]
     random = np.random.default_rng(0)
     for frame in frames:

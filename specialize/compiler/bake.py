@@ -179,7 +179,7 @@ def prove_cut(
     with base.unpacked(store) as parts:
         reference = base.reference(parts)
         fed, other = (_own_points(reference, base, baked, each) for each in (profile, turned))
-        free = {name: info for name, info in model_inputs(original).items() if name not in fed}
+        free = {name: info for name, info in model_inputs(original, fed).items() if name not in fed}
         shown = make_frames(free, baked.spec.inputs, seed, min(frames, MOST_FRAMES))
         say(f"comparing {base.name} with its projection cut out")
         report = compare_models(reference, original, shown, constants=fed, threads=THREADS)

@@ -20,7 +20,7 @@ from specialize.compiler.bake import bake
 from specialize.compiler.generic import GenericModel, generic_model, spec_of
 from specialize.compiler.key import build_key
 from specialize.compiler.laps import Laps
-from specialize.errors import InputError
+from specialize.errors import InputError, UsageError
 from specialize.files.atomic import publish_directory
 from specialize.files.exclusive import only_one
 from specialize.model.baked import require_lenses
@@ -143,8 +143,16 @@ def require_fits(request: BuildRequest, profile: CalibrationProfile) -> None:
 
     Raises:
         InputError: One has errors that are not allowed.
+        UsageError: The model is given tables, which are bound in mode exact alone.
     """
     spec = spec_of(request)
+    if request.mode != "exact" and spec.pooled_by_tables():
+        hint = (
+            "feed the model's own inputs on the vehicle: `specialize table --bevpool` makes these five arrays"
+        )
+        raise UsageError(
+            "--mode", "exact for a model whose inputs are the tables of its pooling", request.mode, hint
+        )
     if request.bake_lenses:
         require_lenses(profile)
     require_fit(profile, spec, request.allow, str(request.calib))

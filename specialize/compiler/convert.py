@@ -219,7 +219,7 @@ def verify_converted(
     judged = bool(precision.frames_digest) == (frames_dir is not None)
     own = target(made.manifest.target).TOOLCHAIN.runtime
     runtime = own if precision.name == "int8" and runs_here(own) else "onnxruntime"
-    wanted = model_inputs(made.model)
+    wanted = model_inputs(made.model, fed.cases[0])
     given = _frames(wanted, spec, fed, frames_dir, frames, 0)
     with temporary_folder("verify") as folder:
         tolerances = {name: allowed(loss) if judged else ANYTHING for name, loss in precision.outputs.items()}

@@ -75,7 +75,7 @@ def projected(path: Path, core: frozenset[str]) -> frozenset[str]:
 
 def feed_of(path: Path, spec: ModelSpec, fed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return one frame for a form, with the calibration or its tables where the form still asks for them."""
-    wanted = model_inputs(path)
+    wanted = model_inputs(path, fed)
     free = {name: info for name, info in wanted.items() if name not in fed}
     rules = {name: rule for name, rule in spec.inputs.items() if name in free}
     bound = {name: fed[name] for name in wanted if name in fed}

@@ -178,7 +178,7 @@ def compare_frames(
 
 def _free(original: Path, spec: ModelSpec, fed: Fed) -> dict[str, TensorInfo]:
     """Return the inputs that nothing but the frames determines."""
-    wanted = model_inputs(original)
+    wanted = model_inputs(original, fed.cases[0])
     require_free(spec.inputs, wanted, fed.cases[0])
     return {name: info for name, info in wanted.items() if name not in fed.cases[0]}
 

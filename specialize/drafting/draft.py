@@ -15,6 +15,7 @@ from specialize.drafting.image import ImageDraft, draft_image
 from specialize.drafting.layout import layout_of
 from specialize.drafting.lens_numbers import lens_numbers
 from specialize.drafting.points import Typed
+from specialize.drafting.pools import PoolDraft
 from specialize.drafting.size import image_size
 from specialize.drafting.text import entry_text, sidecar_text
 from specialize.drafting.trial import Assignment, Trials
@@ -34,6 +35,7 @@ class Draft:
         typed: Points that the graph projects, in graph order.
         cameras: Names of the cameras of the vehicle used for the draft.
         frame: Frame of these points: `lidar`, `ego`, or `first` for the first camera's.
+        pool: A pooling whose tables are inputs.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Draft:
     typed: tuple[Typed, ...]
     cameras: tuple[str, ...]
     frame: str = "lidar"
+    pool: PoolDraft | None = None
 
     def calibration(self) -> dict[str, str]:
         """Return the draft's kind of each calibration input, or GUESS with several kinds."""
@@ -57,7 +60,8 @@ class Draft:
     def text(self, places: Sequence[Place] | None = None) -> str:
         """Return the text of the sidecar, for a person to complete; `places` are the sets of points, if known."""
         shown = self.places() if places is None else places
-        return sidecar_text(self.name, self.image, self.entries, shown, self.cameras)
+        frustum = () if self.pool is None else self.pool.lines()
+        return sidecar_text(self.name, self.image, self.entries, shown, self.cameras, frustum)
 
     def spec(self, queries: Collection[int] = ()) -> ModelSpec:
         """Return the sidecar with every guess taken as right, to show what a specialization would do."""
@@ -67,11 +71,19 @@ class Draft:
             for entry in self.entries
             if entry.kinds
         }
-        return ModelSpec(name=self.name, image=self.image.prep, calibration_inputs=kinds, grids=grids)
+        frustum = None if self.pool is None else self.pool.frustum
+        return ModelSpec(
+            name=self.name, image=self.image.prep, calibration_inputs=kinds, grids=grids, frustum=frustum
+        )
 
 
 def draft_sidecar(
-    name: str, model: ir.Model, inputs: Sequence[Tensor], profile: CalibrationProfile | None, given: bool
+    name: str,
+    model: ir.Model,
+    inputs: Sequence[Tensor],
+    profile: CalibrationProfile | None,
+    given: bool,
+    pool: PoolDraft | None = None,
 ) -> Draft:
     """Draft a sidecar.
 
@@ -81,6 +93,7 @@ def draft_sidecar(
         inputs: Its inputs.
         profile: A vehicle with the same number of cameras.
         given: Whether the vehicle is the user's own.
+        pool: A pooling whose tables are inputs.
     """
     entries, trials = draft_entries(model, inputs)
     entries += lens_numbers(inputs, layout_of(inputs).cameras, {entry.name for entry in entries})
@@ -94,7 +107,8 @@ def draft_sidecar(
     if not image.size_sure:
         entries = tuple(_in_doubt(entry) for entry in entries)
     cameras = profile.camera_names() if profile is not None else ()
-    return Draft(name, image, entries, projected, cameras, frame)
+    entries += () if pool is None else pool.entries
+    return Draft(name, image, entries, projected, cameras, frame, pool)
 
 
 def _other_frame(place: Place, frame: str) -> str:
@@ -105,7 +119,7 @@ def _other_frame(place: Place, frame: str) -> str:
 
 def _in_doubt(entry: Entry) -> Entry:
     """Return an entry that may be in pixels of a feature map, because the image size is unknown."""
-    if not entry.kinds or not KINDS[entry.kinds[0]].pixels:
+    if not entry.kinds or entry.kinds[0] not in KINDS or not KINDS[entry.kinds[0]].pixels:
         return entry
     repeat = "" if entry.repeat == 1 else f", repeat: {entry.repeat}"
     record = f"{{kind: {entry.kinds[0]}, stride: image / map{repeat}}}"

@@ -15,7 +15,12 @@ _CAMERAS = "the order of training, so that a rig in another order is detected; [
 
 
 def sidecar_text(
-    name: str, image: ImageDraft, entries: Sequence[Entry], places: Sequence[Place], cameras: Sequence[str]
+    name: str,
+    image: ImageDraft,
+    entries: Sequence[Entry],
+    places: Sequence[Place],
+    cameras: Sequence[str],
+    frustum: Sequence[str] = (),
 ) -> str:
     """Return a sidecar that can be saved; `build` rejects it until a person has replaced every GUESS."""
     prep = image.prep
@@ -43,6 +48,7 @@ def sidecar_text(
         order = f", order: {grid.order}" if grid.order else ""
         lines.append(f"  - {{shape: {list(grid.shape)}, range_m: {list(grid.range_m)}{anchors}{order}}}")
     lines += [f"  # left out: a grid: {place.reason}" for place in places if place.grid is None]
+    lines += frustum
     if cameras:
         names = ", ".join(_quoted(each) for each in cameras)
         lines.append(f"cameras: {GUESS} [{names}]  # {_CAMERAS}")

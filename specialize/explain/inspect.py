@@ -20,6 +20,7 @@ from specialize.compiler.match_plans import lost_pairs
 from specialize.drafting.draft import Draft, draft_sidecar
 from specialize.drafting.grids import WITHOUT, described
 from specialize.drafting.layout import layout_of
+from specialize.drafting.pools import pool_of
 from specialize.errors import InputError, SpecializeError
 from specialize.files.atomic import write_file
 from specialize.files.resources import resource_dir
@@ -93,16 +94,44 @@ def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None
     Raises:
         InputError: The model, its sidecar or the profile cannot be read; or the profile does not fit.
     """
-    written, model = read_as_written(path), read_graph(path)
+    model = read_graph(path)
     prior = [Note("batch", "applied", *note) for note in batch_notes(bind_batch(model))]
     beside = path.with_suffix(".model.yaml")
     chosen = model_spec or (beside if beside.is_file() else None)
     spec = None if chosen is None else read_spec(chosen)
     inputs = tuple(describe_tensor(value) for value in model.graph.inputs)
-    cameras = layout_of(inputs).cameras
+    pool = pool_of(model)
+    cameras = pool.cameras if pool is not None else layout_of(inputs).cameras
     profile = load_profile(calib) if calib is not None else _packaged(cameras)
+    found = _described(path, model, inputs, spec)
+    for step in (lambda: prior.extend(_opened(model, path)), lambda: fold(model)):
+        try:
+            step()
+        except SpecializeError as error:  # the error of folding is closer to the cause
+            found = replace(found, obstacle=str(error))
+    found = replace(found, notes=describe_notes(prior))
+    draft = None
+    if spec is None:
+        draft = draft_sidecar(path.stem, model, inputs, profile, calib is not None, pool)
+        found = replace(found, calibration_inputs=draft.calibration(), sidecar=draft.text())
+    why = found.obstacle or _obstacle(found, profile, cameras)
+    if why or profile is None:
+        return replace(found, obstacle=why)
+    try:
+        return _specialized(found, model, draft or spec, profile)
+    except SpecializeError as error:
+        if calib is not None and draft is None:  # a person's sidecar and calibration do not fit the model
+            raise
+        return replace(found, obstacle=str(error))
+
+
+def _described(
+    path: Path, model: ir.Model, inputs: tuple[Tensor, ...], spec: ModelSpec | None
+) -> ModelInspection:
+    """Return what a file says of itself, without its inputs' use."""
+    written = read_as_written(path)
     operators = Counter(node.op_type for node in written.graph.all_nodes())
-    found = ModelInspection(
+    return ModelInspection(
         path=path,
         opset=opset_of(written),
         nodes=operators.total(),
@@ -114,24 +143,6 @@ def inspect_model(path: Path, model_spec: Path | None = None, calib: Path | None
         sidecar="" if spec is None else spec.to_text(),
         drafted=spec is None,
     )
-    for step in (lambda: prior.extend(_opened(model, path)), lambda: fold(model)):
-        try:
-            step()
-        except SpecializeError as error:  # the error of folding is closer to the cause
-            found = replace(found, obstacle=str(error))
-    found = replace(found, notes=describe_notes(prior))
-    draft = draft_sidecar(path.stem, model, inputs, profile, calib is not None) if spec is None else None
-    if draft is not None:
-        found = replace(found, calibration_inputs=draft.calibration(), sidecar=draft.text())
-    why = found.obstacle or _obstacle(found, profile, cameras)
-    if why or profile is None:
-        return replace(found, obstacle=why)
-    try:
-        return _specialized(found, model, draft or spec, profile)
-    except SpecializeError as error:
-        if calib is not None and draft is None:  # a person's sidecar and calibration do not fit the model
-            raise
-        return replace(found, obstacle=str(error))
 
 
 def _drafted(draft: Draft, sites: Sequence[CompactedSite], profile: CalibrationProfile) -> str:

@@ -14,7 +14,8 @@ def bind_batch(model: ir.Model) -> dict[str, str]:
     """Set the symbolic batch axes of a graph's inputs to 1, in place.
 
     A batch is a dimension without a number that leads an input, or that bears the name of one which does. A leading
-    dimension called after cameras is none, and neither is that of unnamed matrices `[?, 4, 4]`, which may be theirs.
+    dimension called after cameras is none, and neither is that of unnamed matrices `[?, 4, 4]`, which may be theirs, or
+    that of whole numbers in a row, which are a table.
 
     Returns:
         What was bound: the names of the inputs, by the name of the dimension.
@@ -50,7 +51,9 @@ def _is_led(value: ir.Value) -> bool:
     if _CAMERAS.search(name):
         return False
     matrices = len(value.shape) == 3 and tuple(value.shape[1:]) in ((4, 4), (3, 4), (3, 3))
-    return not matrices or bool(_BATCH.search(name))
+    whole = value.dtype is not None and value.dtype.is_integer()
+    tables = len(value.shape) == 1 and whole
+    return not (matrices or tables) or bool(_BATCH.search(name))
 
 
 def _is_batch(value: ir.Value, axis: int, symbols: set[str]) -> bool:

@@ -106,6 +106,14 @@ CUSTOM: dict[tuple[str, str], Spelling] = {
 
 POOL = "BEVPoolV2TRT"
 """Pooling by tables: depth (N, D, H, W), features (N, H, W, C), five int32 arrays to (1, out_height, out_width, C)."""
+POOLS = frozenset(
+    {(domain, name) for domain in ("", QUANTIZED, "trt", "TRT") for name in (POOL, "BEVPoolV2TRT2")}
+    | {("mmdeploy", "bev_pool_v2")}
+)
+"""Poolings by domain and name, all with these inputs and this result."""
+
+TABLES = ("ranks_depth", "ranks_feat", "ranks_bev", "interval_starts", "interval_lengths")
+"""The five arrays of a pooling, its inputs from the third on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +156,7 @@ ROTATIONS = frozenset((domain, name) for domain in ("", QUANTIZED) for name in (
 
 def is_pool(node: ir.Node) -> bool:
     """Return whether a node is pooling by tables."""
-    return node.op_type in (POOL, "BEVPoolV2TRT2") and node.domain in ("", QUANTIZED)
+    return (node.domain, node.op_type) in POOLS
 
 
 def is_custom(node: ir.Node) -> bool:

@@ -24,6 +24,7 @@ from specialize.graph.notes import Note, declined
 from specialize.graph.rewrite import Outcome, Rewritten, Rule, apply
 from specialize.lowering.operands import plain_weights
 from specialize.lowering.pool import define_pools
+from specialize.lowering.pool_inputs import define_pool_inputs
 from specialize.lowering.rotate import READ_ROTATIONS
 from specialize.lowering.rows import SAMPLED_ROWS
 from specialize.lowering.sampling import spell_out, with_gather, with_grid_sample
@@ -109,11 +110,14 @@ def read_plugins(model: ir.Model) -> list[Note]:
     if not (has_convs(model) and _raise(model, DEFORM_CONV_OPSET)):
         _raise_to_grid_sample(model)
     define_pools(model)
+    define_pool_inputs(model)
     return [
         *apply(model, READ_CONVS, READ_ROTATIONS),
         *(
             declined(
-                NAME, node, Declined("tables-not-constant", f"{node.op_type}: its tables are not constant")
+                NAME,
+                node,
+                Declined("depth-unknown", f"{node.op_type}: a size of its depth or features is unknown"),
             )
             for node in model.graph
             if is_pool(node)

@@ -15,7 +15,7 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.attention.operator import level_sizes
-from specialize.graph.builder import Attribute, Builder
+from specialize.graph.builder import Builder
 from specialize.graph.custom import CUSTOM, Role, Spelling, roles_of
 from specialize.graph.declined import Declined
 from specialize.graph.nodes import array_of
@@ -23,6 +23,7 @@ from specialize.graph.notes import Note, node_name
 from specialize.graph.rewrite import remove_unused, replace
 from specialize.graph.shapes import is_static
 from specialize.lowering.sampling import linear
+from specialize.lowering.unsized import Unsized
 
 NAME = "lower"
 
@@ -69,16 +70,16 @@ def _defined(node: ir.Node, spelling: Spelling, builder: Builder, opset: int) ->
     known = array_of(given)
     if given is not None and (known is None or known.ravel().tolist() != starts[:-1]):
         return Declined("levels-not-constant", "the starts of the levels are not those of its maps")
-    result = _summed(_Maker(builder), roles, levels, opset)
+    result = _summed(Unsized(builder), roles, levels, opset)
     told = node.outputs[0].shape  # a file may state another rank than the operator is documented to give
     if len(told) == 3 if told is not None else not spelling.split_heads:
         return result
-    make, value = _Maker(builder), roles["value"]
+    make, value = Unsized(builder), roles["value"]
     return make.shaped(result, [make.size(value, 0), make.size(result, 1), make.size(value, 2), -1])
 
 
 def _summed(
-    make: _Maker, roles: Mapping[Role, ir.Value], levels: Sequence[tuple[int, int]], opset: int
+    make: Unsized, roles: Mapping[Role, ir.Value], levels: Sequence[tuple[int, int]], opset: int
 ) -> ir.Value:
     """Return the sum over all levels and points, [N, Q, M * d]."""
     value, locations, weights = roles["value"], roles["locations"], roles["weights"]
@@ -93,8 +94,7 @@ def _summed(
         places = make.op("Transpose", make.level(locations, level), perm=[0, 2, 1, 3, 4])
         grid = make.shaped(places, [-1, queries, points, 2])  # [N M, Q, P, 2]
         grid = make.op("Sub", make.op("Mul", grid, two), one)
-        sampling: dict[str, Attribute] = {"mode": linear(opset), "padding_mode": "zeros", "align_corners": 0}
-        read = make.op("GridSample", image, grid, **sampling)
+        read = make.op("GridSample", image, grid, mode=linear(opset), padding_mode="zeros", align_corners=0)
         share = make.op("Transpose", make.level(weights, level), perm=[0, 2, 1, 3])
         weighted = make.op("Mul", read, make.shaped(share, [-1, 1, queries, points]))
         summed = make.op("ReduceSum", weighted, make.ints([3]), keepdims=0)  # [N M, d, Q]
@@ -102,43 +102,3 @@ def _summed(
     assert total is not None
     joined = make.shaped(total, [make.size(value, 0), -1, queries])
     return make.op("Transpose", joined, perm=[0, 2, 1])
-
-
-class _Maker:
-    """Makes nodes whose shapes are not known, in front of one node.
-
-    Args:
-        builder: Makes them.
-    """
-
-    def __init__(self, builder: Builder) -> None:
-        self._builder = builder
-
-    def op(self, op_type: str, *inputs: ir.Value, **attributes: Attribute) -> ir.Value:
-        """Return the only output of a new node; its type is that of its first input."""
-        made = self._builder.node(op_type, list(inputs), (), domain="", dtype=None, **attributes)
-        made.shape = None
-        return made
-
-    def ints(self, numbers: Sequence[int]) -> ir.Value:
-        """Return a constant vector."""
-        return self._builder.constant(np.array(numbers, np.int64), "ints")
-
-    def number(self, number: float) -> ir.Value:
-        """Return a constant float32."""
-        return self._builder.constant(np.array(number, np.float32), "number")
-
-    def size(self, value: ir.Value, axis: int) -> ir.Value:
-        """Return the size of an axis, a vector of one number."""
-        shape = self._builder.node("Shape", [value], (), dtype=ir.DataType.INT64)
-        shape.shape = None
-        return self.op("Gather", shape, self.ints([axis]), axis=0)
-
-    def level(self, value: ir.Value, level: int) -> ir.Value:
-        """Return the part of one level of a tensor (N, Q, M, L, ...)."""
-        return self.op("Gather", value, self._builder.constant(np.array(level, np.int64), "level"), axis=3)
-
-    def shaped(self, value: ir.Value, sizes: Sequence[int | ir.Value]) -> ir.Value:
-        """Return a tensor of another shape, of which some sizes are vectors of one number."""
-        parts = [size if isinstance(size, ir.Value) else self.ints([size]) for size in sizes]
-        return self.op("Reshape", value, self.op("Concat", *parts, axis=0))

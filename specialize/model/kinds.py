@@ -208,6 +208,15 @@ VECTORS: Mapping[str, str] = {
 }
 """Kinds that are not matrices: `parameters` names the entries of an input for each camera, (N, their number)."""
 
+POOL_TABLES: Mapping[str, str] = {
+    "ranks_depth": "number of each pooled point among all, by camera, depth, row and column",
+    "ranks_feat": "number of its pixel, by camera, row and column",
+    "ranks_bev": "number of its cell, by z, y and x",
+    "interval_starts": "place of the first point of each cell that has any",
+    "interval_lengths": "how many points it has",
+}
+"""Kinds that are tables of a pooling, int32: the points of `frustum`, sorted by cell, as `bev_pool_v2` reads them."""
+
 PROJECTED = "projected"
 """Kind of the points of a grid as the cameras project them: `grid` and `axes` say which and in which order."""
 

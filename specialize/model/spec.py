@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -20,9 +21,10 @@ from specialize.calibration.lens import Lens
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, closest
 from specialize.model import sidecar
-from specialize.model.kinds import KINDS, PROJECTED, VECTORS, Rig, matrices_of
+from specialize.model.kinds import KINDS, POOL_TABLES, PROJECTED, VECTORS, Rig, matrices_of
 from specialize.model.lenses import parameters_of, raw_lens, require_carried
 from specialize.model.parts import OWN_LENS, FrustumSpec, ImagePrep, InputRule, LensSpec, Part, PointsSpec
+from specialize.model.pool_tables import pool_tables
 from specialize.model.projected import check_axes, in_order, projected
 from specialize.visibility.curved import Curved
 from specialize.visibility.grid import QueryGrid, VisibilityRule
@@ -85,7 +87,7 @@ class InputKind(Part, frozen=True, kw_only=True):
     axes: str = ""
 
     def __post_init__(self) -> None:
-        known = (*KINDS, *VECTORS, PROJECTED)
+        known = (*KINDS, *VECTORS, *POOL_TABLES, PROJECTED)
         if self.kind not in known:
             raise ValueError(f"no kind is called {self.kind!r}; {closest(self.kind, known)}")
         sidecar.checked(check_axes, self.axes, self.grid, self.kind == PROJECTED)
@@ -147,6 +149,8 @@ class ModelSpec(Part, frozen=True, kw_only=True):
                 raise ValueError(f"calibration_inputs.{name}: {error}") from error
             if grid >= max(1, len(self.grids)):
                 raise ValueError(f"calibration_inputs.{name}: expected a grid of the sidecar, got {grid}")
+            if self.frustum is None and self.kind_of(name).kind in POOL_TABLES:
+                raise ValueError(f"calibration_inputs.{name}: expected a `frustum`, whose points it numbers")
         names = {f"guessed[{index}]": place for index, place in enumerate(self.guessed)}
         names |= {"name": self.name} | {f"cameras[{index}]": name for index, name in enumerate(self.cameras)}
         for section in ("calibration_inputs", "other_inputs", "inputs"):
@@ -162,6 +166,10 @@ class ModelSpec(Part, frozen=True, kw_only=True):
         """Return the kind of matrix that a calibration input expects."""
         kind = self.calibration_inputs[name]
         return InputKind(kind=kind) if isinstance(kind, str) else kind
+
+    def pooled_by_tables(self) -> bool:
+        """Return whether inputs are the tables of a pooling."""
+        return any(self.kind_of(name).kind in POOL_TABLES for name in self.calibration_inputs)
 
     def visibility_rule(self) -> VisibilityRule:
         """Return the rule for the visibility plan."""
@@ -209,12 +217,15 @@ class ModelSpec(Part, frozen=True, kw_only=True):
     def calibration_arrays(self, profile: CalibrationProfile) -> dict[str, np.ndarray]:
         """Return what every calibration input gets, by ONNX input name, float64.
 
-        Matrices are (N, 4, 4), parameters of lenses (N, their number).
+        Matrices are (N, 4, 4), parameters of lenses (N, their number), tables of a pooling (P,) int32.
         """
         rig = self.rig(profile)
-        return {name: self._array(self.kind_of(name), rig) for name in self.calibration_inputs}
+        tables = pool_tables(rig, self.frustum, self.image.size_px) if self.pooled_by_tables() else {}
+        return {name: self._array(self.kind_of(name), rig, tables) for name in self.calibration_inputs}
 
-    def _array(self, kind: InputKind, rig: Rig) -> np.ndarray:
+    def _array(self, kind: InputKind, rig: Rig, tables: Mapping[str, np.ndarray]) -> np.ndarray:
+        if kind.kind in tables:
+            return tables[kind.kind]
         if kind.kind in VECTORS:
             return parameters_of(rig.lenses(prepared=kind.kind == "network_lens"), kind.parameters)
         if kind.kind == PROJECTED:
@@ -249,17 +260,13 @@ class ModelSpec(Part, frozen=True, kw_only=True):
 
     def to_text(self) -> str:
         """Return the YAML that `read_spec` reads back to an equal value."""
-        data = {"schema": self.schema, **msgspec.to_builtins(self)}  # omit the default
-        return sidecar.values_text(data)
+        return sidecar.values_text({"schema": self.schema, **msgspec.to_builtins(self)})  # it omits defaults
 
     def _check_cameras(self, profile: CalibrationProfile) -> None:
         count = len(profile.cameras)
         if self.images and len(self.images) != count:
-            raise InputError(
-                f"{self.name}: images",
-                f"one entry per camera of the profile ({count})",
-                str(len(self.images)),
-            )
+            expected = f"one entry per camera of the profile ({count})"
+            raise InputError(f"{self.name}: images", expected, str(len(self.images)))
 
 
 def read_spec(path: Path) -> ModelSpec:

@@ -38,7 +38,7 @@ def bind(model: ir.Model, arrays: Mapping[str, np.ndarray]) -> list[Note]:
     """
     inputs = {str(value.name): value for value in model.graph.inputs}
     for name, value in inputs.items():
-        if not is_static(value):
+        if not is_static(value) and not _takes(value, arrays.get(name)):
             raise InputError(f"input {name!r}", "a shape of numbers", _told(value), _numbered(value))
     notes = []
     for name, array in arrays.items():
@@ -47,11 +47,12 @@ def bind(model: ir.Model, arrays: Mapping[str, np.ndarray]) -> list[Note]:
                 f"calibration input {name!r}", "an input of the model", "none", closest(name, inputs)
             )
         value = inputs[name]
+        held = fitted(value, array)
         constant = ir.Value(
             name=fresh_name(model.graph, f"{name}_bound"),
             type=value.type,
-            shape=value.shape,
-            const_value=ir.tensor(fitted(value, array)),
+            shape=ir.Shape(held.shape),
+            const_value=ir.tensor(held),
         )
         model.graph.register_initializer(mark(constant))
         ir.convenience.replace_all_uses_with(value, constant)
@@ -92,7 +93,13 @@ def fitted(value: ir.Value, array: np.ndarray) -> np.ndarray:
     Raises:
         InputError: The array does not fit the input.
     """
-    return fit(array, _static(value), numpy_type(value), str(value.name))
+    shape = array.shape if not is_static(value) and _takes(value, array) else _static(value)
+    return fit(array, shape, numpy_type(value), str(value.name))
+
+
+def _takes(value: ir.Value, array: np.ndarray | None) -> bool:
+    """Return whether an input of any length is a vector, and so is the array."""
+    return array is not None and array.ndim == 1 and value.shape is not None and len(value.shape) == 1
 
 
 def fit(array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype[np.generic], name: str) -> np.ndarray:

@@ -118,7 +118,7 @@ def _original(build: Build, spec: ModelSpec) -> tuple[list[Arrays] | None, str]:
     with generic.unpacked(store) as parts:
         fed: Fed = fed_to(build, spec, parts / PREPARED)
         path = generic.reference(parts)
-        frames = _frames(spec, fed.cases[0], model_inputs(path))
+        frames = _frames(spec, fed.cases[0], model_inputs(path, fed.cases[0]))
         gave = _run(path, [{**frame, **fed.cases[0]} for frame in frames])
         return [{**fed.extra_outputs, **outputs} for outputs in gave], ""
 

@@ -104,11 +104,15 @@ def require_free(rules: Iterable[str], inputs: Iterable[str], bound: Collection[
         raise InputError(f"sidecar: inputs: {name}", expected, "no input of that name", closest(name, known))
 
 
-def model_inputs(path: Path) -> dict[str, TensorInfo]:
+def model_inputs(path: Path, bound: Collection[str] = ()) -> dict[str, TensorInfo]:
     """Return the inputs of an ONNX file, without reading its weights; a batch axis without a number is 1.
 
+    Args:
+        path: The file.
+        bound: Inputs that are not made as frames: a dimension of theirs without a number is -1.
+
     Raises:
-        InputError: The file is no ONNX model, or an input has a dimension without a number.
+        InputError: The file is no ONNX model, or another input has a dimension without a number.
     """
     try:
         graph = onnx.load(str(path), load_external_data=False).graph
@@ -118,14 +122,16 @@ def model_inputs(path: Path) -> dict[str, TensorInfo]:
     except Exception as error:
         raise InputError(str(path), "an ONNX model", str(error)) from error
     bind_batch(model)
-    return {str(value.name): _info(value, path) for value in model.graph.inputs if value.name not in weights}
+    inputs = [value for value in model.graph.inputs if value.name not in weights]
+    return {str(value.name): _info(value, path, value.name in bound) for value in inputs}
 
 
-def _info(value: ir.Value, path: Path) -> TensorInfo:
-    place = f"{path}: input {value.name!r}"
-    if value.shape is None or value.dtype is None or not all(isinstance(size, int) for size in value.shape):
-        raise InputError(place, "a number for every dimension", "a symbolic dimension")
-    return TensorInfo(tuple(int(str(size)) for size in value.shape), value.dtype.numpy().name)
+def _info(value: ir.Value, path: Path, bound: bool) -> TensorInfo:
+    if value.shape is not None and value.dtype is not None:
+        sizes = tuple(size if isinstance(size, int) else -1 for size in value.shape)
+        if bound or -1 not in sizes:
+            return TensorInfo(sizes, value.dtype.numpy().name)
+    raise InputError(f"{path}: input {value.name!r}", "a number for every dimension", "a symbolic dimension")
 
 
 def _values(info: TensorInfo, rule: InputRule, random: np.random.Generator, frame: int) -> np.ndarray:

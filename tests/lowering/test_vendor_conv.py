@@ -207,11 +207,12 @@ def test_a_pooling_is_read() -> None:
     np.testing.assert_allclose(run(model, feeds)["out"], wanted.reshape(1, 2, 3, 4), atol=1e-5)
 
 
-def test_a_pooling_by_computed_tables_is_named() -> None:
-    """Tables that are inputs cannot be written out, and no runtime here takes the model: it is refused by name."""
+def test_a_pooling_of_unknown_sizes_is_named() -> None:
+    """Without the sizes of depth and features it cannot be written out, so it is refused by name."""
     g = GraphMaker()
-    inputs = [g.input("depth", (1, 2, 2, 3)), g.input("features", (1, 2, 3, 4))]
+    sizes = g.input("sizes", (4,), onnx.TensorProto.INT64)
+    inputs = [g.op("Reshape", g.input("depth", (1, 2, 2, 3)), sizes), g.input("features", (1, 2, 3, 4))]
     inputs += [g.input(f"table{number}", (5,), onnx.TensorProto.INT32) for number in range(5)]
     out = g.annotate(g.op("BEVPoolV2TRT", *inputs, out_height=2, out_width=3), (1, 2, 3, 4))
-    with pytest.raises(InputError, match="its tables are not constant"):
+    with pytest.raises(InputError, match="a size of its depth or features is unknown"):
         runnable(ir.from_proto(g.model(out=out)))

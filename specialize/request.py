@@ -18,10 +18,12 @@ from specialize.text.terminal import CommandLine
 Mode = Literal["exact", "envelope", "tables"]
 Layout = Literal["ragged", "padded"]
 Precision = Literal["float32", "fp16", "int8"]
+Proofs = Literal["auto", "whole", "sites"]
 
 MODES: tuple[str, ...] = get_args(Mode)
 LAYOUTS: tuple[str, ...] = get_args(Layout)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
+PROOFS: tuple[str, ...] = get_args(Proofs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,8 @@ class BuildOptions:
         frames_dir: Frames from which a conversion takes its ranges and on which its loss is measured; by default seeded
             noise.
         allow: Codes of errors despite which builds are made.
+        proof: What is compared with the original: everything (`whole`), or what the calibration can change (`sites`),
+            on values that an earlier build recorded; `auto` takes the second if the store has them.
     """
 
     model: str = "bevformer_tiny"
@@ -56,6 +60,7 @@ class BuildOptions:
     precision: Precision = "float32"
     frames_dir: Path | None = None
     allow: tuple[str, ...] = ()
+    proof: Proofs = "auto"
 
     def __post_init__(self) -> None:
         """Reject invalid combinations of options.
@@ -63,6 +68,7 @@ class BuildOptions:
         Raises:
             UsageError: An option has a value that does not exist.
         """
+        require_choice("--proof", self.proof, PROOFS)
         require_choice("--layout", self.layout, LAYOUTS)
         require_choice("--target", self.target, tuple(TARGETS))
         require_choice("--precision", self.precision, PRECISIONS)
@@ -112,6 +118,7 @@ class BuildRequest(BuildOptions):
         replace: Whether the build may replace a build of another model.
         measure: Whether to time original and specialized model once; no byte of the build depends on it.
         bake_lenses: Whether the cameras' lenses take the place of the model's matrices, which makes it another model.
+        record: Whether a whole proof leaves in the store what later builds are proven with at the sites.
     """
 
     calib: Path
@@ -127,6 +134,7 @@ class BuildRequest(BuildOptions):
     replace: bool = False
     measure: bool = False
     bake_lenses: bool = False
+    record: bool = False
 
     def __post_init__(self) -> None:
         """Reject invalid combinations of options.
@@ -145,6 +153,10 @@ class BuildRequest(BuildOptions):
         Raises:
             UsageError: There is one.
         """
+        if self.mode != "exact" and (self.proof == "sites" or self.record):
+            option = "--record" if self.record else "--proof sites"
+            hint = f"other modes are proven whole, once for many vehicles: remove {option}"
+            raise UsageError(option, "--mode exact", f"--mode {self.mode}", hint)
         if self.bake_lenses and self.mode == "envelope":
             hint = "the graph has no lens that could follow a calibration within a tolerance"
             raise UsageError("--bake-lenses", "--mode exact or tables", "--mode envelope", hint)

@@ -84,7 +84,11 @@ def test_result(manifest: Manifest, digests: Mapping[str, str]) -> Statement[Tes
 def _configuration(manifest: Manifest, digests: Mapping[str, str]) -> tuple[Descriptor, ...]:
     """Return the references of the comparison, and its main figures."""
     verify: dict[str, Any] = to_json(manifest.verify)
-    compared = {key: verify[key] for key in ("frames", "runtime", "reference_runtime")}
+    compared = {key: verify[key] for key in ("proof", "frames", "runtime", "reference_runtime")}
+    if "at" in verify:
+        compared["at"] = {
+            key: verify["at"][key] for key in ("build", "vehicle", "recording", "frame", "equal", "alike")
+        }
     keep = ("max_abs", "margin", "tolerance", "failures")
     compared["outputs"] = {
         name: {key: output[key] for key in keep} for name, output in verify["outputs"].items()
@@ -106,9 +110,15 @@ def _comparison(manifest: Manifest) -> Iterator[Check]:
     outputs = manifest.verify.outputs
     whole = manifest.verify.passed and bool(outputs)
     original = "original" if manifest.baked is None else "original with lenses"
-    yield Check(f"comparison with the {original}", "PASSED" if whole else "FAILED")
+    at, what = manifest.verify.at, "output"
+    if at is None:
+        yield Check(f"comparison with the {original}", "PASSED" if whole else "FAILED")
+    else:
+        what = "value at a site"
+        yield Check(f"comparison with the {original} at the sites", "PASSED" if whole else "FAILED")
+        yield Check(f"nodes and weights elsewhere: those of build {at.build}, proven whole", "PASSED")
     for name, output in sorted(outputs.items()):
-        yield Check(f"output {name}: equals the {original}'s", "PASSED" if output.passed else "FAILED")
+        yield Check(f"{what} {name}: equals the {original}'s", "PASSED" if output.passed else "FAILED")
     if manifest.baked is not None:
         model, cut = manifest.baked.model, manifest.baked.cut
         yield Check(f"baked lenses: another function than {model}", "WARNED")

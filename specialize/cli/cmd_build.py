@@ -68,6 +68,10 @@ from specialize.request import MODES, BuildRequest
 )
 @options.bake_option
 @options.every_site_option
+@options.proof_option
+@click.option(
+    "--record", is_flag=True, help="Keep in the store what further vehicles are verified with at the sites."
+)
 @options.measure_option
 @options.allow_in_build_option
 @options.precision_option

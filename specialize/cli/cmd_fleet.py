@@ -189,6 +189,7 @@ def diff(
 @options.align_option
 @options.seed_option
 @options.frames_option
+@options.proof_option
 @options.allow_option
 @options.precision_option
 @options.frames_dir_option

@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from specialize.cli.projects import FromProject
 from specialize.errors import UsageError
 from specialize.files.far import is_far
-from specialize.request import LAYOUTS, PRECISIONS
+from specialize.request import LAYOUTS, PRECISIONS, PROOFS
 
 Command = Callable[..., Any]
 
@@ -168,6 +168,15 @@ frames_option = click.option(
     default=4,
     show_default=True,
     help="Number of frames to verify with.",
+)
+proof_option = click.option(
+    "--proof",
+    cls=FromProject,
+    type=click.Choice(PROOFS),
+    default="auto",
+    show_default=True,
+    help="whole: compare both models from inputs to outputs; sites: only what the calibration can change, on values "
+    "that an earlier build recorded; auto: at the sites if the store has such values.",
 )
 measure_option = click.option(
     "--measure/--no-measure",

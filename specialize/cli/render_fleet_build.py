@@ -31,15 +31,25 @@ def build_text(found: FleetBuilt) -> Document:
     head = f"{counted(len(found.builds), 'build')} in {found.store}: {words}; {found.seconds:.1f} s"
     rows = (
         (
-            short(built.key), built.mode, _whom(built), built.status, number(built.seconds, 1),
+            short(built.key), built.mode, _whom(built), built.status, built.proof, number(built.seconds, 1),
             size(built.own_bytes), "-" if built.folder is None else str(built.folder),
         )
         for built in found.builds[:MOST_ROWS]
     )  # fmt: skip
-    body = table("build", "mode", "for", "", "s", "own size", "folder", rows=rows)
+    body = table("build", "mode", "for", "", "proof", "s", "own size", "folder", rows=rows)
     failed = [f"error: {_whom(built)}: {built.reason}" for built in found.builds if built.status == "failed"]
     left_out = [f"left out: {one.vehicle}: {one.reason}" for one in found.left_out]
-    return (head, body, *failed, *left_out)
+    return (head, *_proofs(found), body, *failed, *left_out)
+
+
+def _proofs(found: FleetBuilt) -> list[str]:
+    """Return how many builds were proven in which way, if some were proven at their sites."""
+    counts = {word: sum(built.proof == word for built in found.builds) for word in ("whole", "sites")}
+    if not counts["sites"]:
+        return []
+    return [
+        f"{counts['whole']:,} verified whole, {counts['sites']:,} at the sites, with the rest equal to one of those"
+    ]
 
 
 def status_text(found: FleetStatus) -> Document:

@@ -58,7 +58,7 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
     replaced = None if request.replace else generic.name
     require_replaceable(folder, replaced)  # before anything is written beside it
     with only_one(folder.parent / f".{folder.name}.lock", f"build {folder}", on_wait=say):
-        done = _up_to_date(folder, key)
+        done = _up_to_date(folder, key, request)
         if done is not None:
             found = read_measured(folder, done.manifest.digest)
             return BuildOutcome(build_dir=folder, up_to_date=True, manifest=done.manifest, measured=found)
@@ -89,7 +89,8 @@ def _make(
     from specialize.compiler.drawing import draw_largest
     from specialize.compiler.lower import lower
     from specialize.compiler.measure import measure_once
-    from specialize.compiler.prove import count_forms, prove_equal
+    from specialize.compiler.prove import count_forms
+    from specialize.compiler.proven import proven
     from specialize.compiler.publish import publish
 
     conversion = plan_conversion(request, compiled)
@@ -98,7 +99,7 @@ def _make(
     with publish_directory(folder) as room:
         lowered = lower(request, compiled, key, forms, room)
         laps.lap("write")
-        proof = prove_equal(request, compiled, lowered.candidate, say)
+        proof = proven(request, compiled, lowered.candidate, key, say)
         laps.lap("verify")
         measured = measure_once(compiled, lowered.candidate, forms, say) if request.measure else None
         laps.lap("measure")
@@ -160,11 +161,13 @@ def require_fits(request: BuildRequest, profile: CalibrationProfile) -> None:
         require_fit(other, spec, request.allow, f"profile of {other.vehicle}")
 
 
-def _up_to_date(folder: Path, key: BuildKey) -> Build | None:
-    """Return the build that is there if it was made from the same key and is whole."""
+def _up_to_date(folder: Path, key: BuildKey, request: BuildRequest) -> Build | None:
+    """Return the build that is there if it was made from the same key, is proven as asked, and is undamaged."""
     try:
         found = Build.open(folder)
         if found.manifest.digests.build != key.digest():
+            return None
+        if request.proof == "whole" and found.manifest.verify.proof != "whole":
             return None
         found.require_intact()
     except InputError:

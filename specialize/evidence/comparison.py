@@ -7,35 +7,11 @@ from collections.abc import Collection
 
 import msgspec
 
-from specialize.errors import UsageError, VerificationError
+from specialize.errors import VerificationError
+from specialize.evidence.at_sites import AtSites, Proof
 from specialize.evidence.power import EMPTY_PROOF, ILL_CONDITIONED, Power
+from specialize.evidence.tolerance import Tolerance
 from specialize.text.record import Figure, Record
-
-
-class Tolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Tolerance of one output: |difference| <= atol + rtol * scale, the element's or its row's and column's.
-
-    Attributes:
-        atol: Absolute part, in the output's own unit.
-        rtol: Relative part.
-        nonfinite: Whether infinities and NaN may stand where the reference has them.
-        mismatches: Share (0 to 1) of values that may differ; only for ties of indices and labels.
-    """
-
-    atol: float
-    rtol: float
-    nonfinite: bool = False
-    mismatches: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Reject tolerances that make no sense.
-
-        Raises:
-            UsageError: A number is not finite or negative, or more than all values may differ.
-        """
-        numbers = (self.atol, self.rtol, self.mismatches)
-        if not all(math.isfinite(number) and number >= 0 for number in numbers) or self.mismatches > 1:
-            raise UsageError("tolerance", "finite numbers from 0, mismatches at most 1", str(numbers))
 
 
 class Worst(Record, frozen=True, kw_only=True):
@@ -84,6 +60,10 @@ class OutputReport(Record, frozen=True, kw_only=True):
     worst: Worst
 
 
+def _whole() -> Proof:
+    return "whole"
+
+
 class VerifyReport(
     Record, frozen=True, kw_only=True, omit_defaults=True, tag="specialize/verify@1", tag_field="schema"
 ):
@@ -99,6 +79,9 @@ class VerifyReport(
         notes: What should be known about it, and does not make it fail.
         power: What the comparison could show; null of a converted build, left out in a build's JSON.
         kernels: Kernels of 8 bits that the specialized model ran; left out where its runtime names none.
+        proof: `whole` if both models ran from inputs to outputs; `sites` if what reads the calibration ran on recorded
+            values, and `outputs` are the values that it computes.
+        at: What a proof at the sites rests on; left out of a whole one.
     """
 
     passed: bool
@@ -110,6 +93,10 @@ class VerifyReport(
     notes: tuple[str, ...]
     power: Power | msgspec.UnsetType | None = msgspec.UNSET
     kernels: tuple[str, ...] = ()
+    proof: Proof = msgspec.field(
+        default_factory=_whole
+    )  # so that JSON always says it, and old builds can be read
+    at: AtSites | None = None
 
     def require_passed(self) -> None:
         """Raise unless the models agree.

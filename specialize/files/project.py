@@ -33,6 +33,7 @@ KEYS: dict[str, str] = {
     "frames_dir": "path",
     "frames": "number",
     "seed": "number",
+    "proof": "text",
 }
 """Key of the file -> kind of its value; every key but `store` is the name of an option, with `_` for `-`."""
 

@@ -93,7 +93,7 @@ def _all(work: Work, executor: Executor, tables: bool) -> Iterator[BuiltBuild]:
     yield from work.failed
     tasks = {task.build.key: task for task in work.tasks}
     waiting = []
-    for built in completed(executor, carry_out, work.tasks, _lost):
+    for built in _carried_out(work.tasks, executor):
         if built.mode != "tables" or built.status == "failed" or not tables:
             yield built
         else:
@@ -103,6 +103,14 @@ def _all(work: Work, executor: Executor, tables: bool) -> Iterator[BuiltBuild]:
         parts = tuple(tasks[built.key].chunks(CHUNK))
         tabled = list(completed(executor, make_tables, parts, without_tables))
         yield _with_tables(built, tabled, time.perf_counter() - start)
+
+
+def _carried_out(tasks: tuple[Task, ...], executor: Executor) -> Iterator[BuiltBuild]:
+    """Yield every build as it finishes, the one first whose values the others are proven with."""
+    first = next((task for task in tasks if task.record), None)
+    if first is not None:
+        yield from completed(executor, carry_out, (first,), _lost)
+    yield from completed(executor, carry_out, [task for task in tasks if task is not first], _lost)
 
 
 def _with_tables(built: BuiltBuild, parts: list[BuiltBuild], seconds: float) -> BuiltBuild:
@@ -149,7 +157,8 @@ def _weighed(results: list[BuiltBuild], store: Store) -> list[BuiltBuild]:
     for built in results:
         entry = None if built.status == "failed" else store.find_entry(KIND, built.key)
         own = set(entry.objects.values()) - shared if entry else set()
-        weighed.append(structs.replace(built, own_bytes=sum(map(store.size, own))))
+        proof = str(entry.info.get("proof", "")) if entry else ""
+        weighed.append(structs.replace(built, own_bytes=sum(map(store.size, own)), proof=proof))
     return weighed
 
 

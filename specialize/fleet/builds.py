@@ -181,6 +181,7 @@ class BuiltBuild(Record, frozen=True, kw_only=True):
         tables: Number of vehicles whose tables are in the store.
         unserved: Vehicles without tables, and why.
         folder: Where it was laid out; null without `-o`.
+        proof: Whether it was proven `whole` or at its `sites`; empty if it failed.
     """
 
     key: str
@@ -194,6 +195,7 @@ class BuiltBuild(Record, frozen=True, kw_only=True):
     tables: int
     unserved: tuple[LeftOut, ...]
     folder: Path | None
+    proof: str = ""
 
 
 def done(build: FleetBuild, status: Status, seconds: float = 0.0) -> BuiltBuild:

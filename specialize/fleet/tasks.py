@@ -24,6 +24,10 @@ from specialize.fleet.request import FleetRequest
 from specialize.fleet.vehicle import Vehicle, identify
 from specialize.model.spec import ModelSpec
 from specialize.plausibility.fit import require_fit
+from specialize.request import Proofs
+
+SAMPLED = 16
+"""One exact build in this many is proven whole, beside the first; a profile's digest decides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +39,16 @@ class Task:
         profiles: The text of the profile of each vehicle that takes part, by its name, in the order of the build.
         request: What was asked for; its paths are absolute.
         store: Folder or URL of the store.
+        proof: How the build is proven.
+        record: Whether what it is proven with is recorded for the others, if nothing is recorded yet.
     """
 
     build: FleetBuild
     profiles: dict[str, str]
     request: FleetRequest
     store: str
+    proof: Proofs = "auto"
+    record: bool = False
 
     @property
     def members(self) -> tuple[Vehicle, ...]:
@@ -94,7 +102,30 @@ def work_of(lock: FleetLock, store: str, tables: bool = True) -> Work:
             undone.append(failed(build, wrong[0].reason))
             continue
         tasks.append(Task(build=build, profiles=profiles, request=request, store=store))
-    return Work(tuple(tasks), tuple(undone), tuple(left_out))
+    return Work(_with_proofs(tasks, request), tuple(undone), tuple(left_out))
+
+
+def _with_proofs(tasks: list[Task], request: FleetRequest) -> tuple[Task, ...]:
+    """Return tasks with how each is proven: of exact builds the first and a sample whole, the others at their sites."""
+    exact = [task for task in tasks if task.build.mode == "exact"]
+    asked = request.build.proof
+    if asked == "whole" or len(exact) < 2:
+        return tuple(
+            dataclasses.replace(task, proof="whole" if asked == "whole" else "auto") for task in tasks
+        )
+    return tuple(
+        dataclasses.replace(
+            task, record=True, proof="whole" if task is exact[0] or is_sampled(task.members[0]) else asked
+        )
+        if task.build.mode == "exact"
+        else dataclasses.replace(task, proof="auto")
+        for task in tasks
+    )
+
+
+def is_sampled(vehicle: Vehicle) -> bool:
+    """Return whether the build of a vehicle is proven whole whatever is recorded: one profile in `SAMPLED`."""
+    return int(digest(["whole", vehicle.profile]).removeprefix("sha256:")[:8], 16) % SAMPLED == 0
 
 
 def _profiles(

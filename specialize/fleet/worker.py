@@ -58,7 +58,12 @@ def _make(task: Task, store: Store) -> bool:
         first, count = task.members[0].vehicle, len(task.members)
         key = build_key(request, parse(task.profiles[first], first), generic).identity().digest()
         entry = store.find_entry(KIND, planned.key)
-        if entry is not None and entry.info.get("build") == key and is_intact(store, entry):
+        if (
+            entry is not None
+            and entry.info.get("build") == key
+            and _proven(entry, task)
+            and is_intact(store, entry)
+        ):
             return False
         made = Build.open(build(request).build_dir)
         objects = put_parts(store, made.folder)
@@ -70,9 +75,15 @@ def _make(task: Task, store: Store) -> bool:
             "mode": planned.mode,
             "vehicles": count,
             "vehicle": first,
+            "proof": made.manifest.verify.proof,
         }
         store.write_entry(Entry(kind=KIND, key=planned.key, title=title, objects=objects, info=info))
     return True
+
+
+def _proven(entry: Entry, task: Task) -> bool:
+    """Return whether a build in the store is proven as the fleet asks; the proof of any is enough unless it says so."""
+    return task.request.build.proof != "whole" or entry.info.get("proof", "whole") == "whole"
 
 
 def _request(task: Task, folder: Path) -> BuildRequest:
@@ -83,6 +94,7 @@ def _request(task: Task, folder: Path) -> BuildRequest:
     for path, text in zip(paths, texts, strict=True):
         path.write_text(text, encoding="utf-8")
     common = {part.name: getattr(fleet.build, part.name) for part in dataclasses.fields(BuildOptions)}
+    common |= {"proof": task.proof, "record": task.record}
     return BuildRequest(
         **common,
         calib=paths[0],

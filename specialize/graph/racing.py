@@ -19,7 +19,11 @@ def safe_threads(nodes: Iterable[onnx.NodeProto], threads: int) -> int:
 
 def file_nodes(path: Path) -> Iterable[onnx.NodeProto]:
     """Return the nodes of the main graph of a file and of its functions; its weights are not read."""
-    model = onnx.load(str(path), load_external_data=False)
+    return model_nodes(onnx.load(str(path), load_external_data=False))
+
+
+def model_nodes(model: onnx.ModelProto) -> Iterable[onnx.NodeProto]:
+    """Return the nodes of the main graph of a model and of its functions."""
     return [*model.graph.node, *(node for function in model.functions for node in function.node)]
 
 

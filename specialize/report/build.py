@@ -168,7 +168,8 @@ def _facts(manifest: Manifest, plans: Sequence[VisibilityPlan]) -> tuple[Fact, .
     told = [sentence(line) for line in (proof(verify), manifest.witness.line())]
     if verify.outputs and not any(output.max_abs for output in verify.outputs.values()):
         told.insert(1, "Every number is exactly the same.")
-    answer = f"Yes: equal to the original{before}" if verify.passed else "No"
+    where = "" if verify.at is None else " at the sites, and to a proven build elsewhere"
+    answer = f"Yes: equal to the original{where}{before}" if verify.passed else "No"
     state: Literal["good", "bad", "plain"] = "good" if verify.passed else "bad"
     if manifest.baked is not None and verify.passed:
         answer, state = f"Baked: another function than {manifest.baked.model}{before}", "plain"

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from specialize.digest import short
 from specialize.evidence.comparison import NOT_COMPARED, VerifyReport, Worst
 from specialize.text.document import Cell, Column, Table, table
 from specialize.text.units import counted, percent, size, small
 
 if TYPE_CHECKING:
     from specialize.artifact.precision import Precision
+    from specialize.evidence.at_sites import AtSites
     from specialize.evidence.power import Power
 
 
 def compared(verify: VerifyReport) -> str:
     """Return what was run against what, and how often."""
+    if verify.at is not None:
+        what = f"at the sites on values of frame {verify.at.frame + 1}, recorded for {verify.at.vehicle}"
+        return f"{what}, {verify.runtime} against {verify.reference_runtime}"
     return f"{verify.frames} frames, {verify.runtime} against {verify.reference_runtime}"
 
 
@@ -25,8 +30,19 @@ def proof(verify: VerifyReport) -> str:
     if not verify.passed:
         return "verification FAILED"
     largest = max((float(output.max_rel) for output in verify.outputs.values()), default=0.0)
+    difference = f"largest difference {small(largest, 1)} (relative)"
+    if verify.at is not None:
+        more = f" and {len(verify.at.alike):,} computed alike" if verify.at.alike else ""
+        over = f"{counted(len(verify.outputs), 'value')} equal{more}"
+        return f"verified at the sites: {over}, {difference}; {rest_line(verify.at)}"
     over = f"{counted(len(verify.outputs), 'output')} equal over {counted(verify.frames, 'frame')}"
-    return f"verified: {over}, largest difference {small(largest, 1)} (relative)"
+    return f"verified: {over}, {difference}"
+
+
+def rest_line(at: AtSites) -> str:
+    """Return what the rest of a build that was proven at its sites is equal to."""
+    equal = f"{at.equal:,} values are computed node for node"
+    return f"{equal} as in build {short(at.build)} of {at.vehicle}, which was verified whole"
 
 
 def power_lines(power: Power | None) -> list[str]:
@@ -75,7 +91,7 @@ def outputs_table(verify: VerifyReport) -> Table:
     )
     worst = Column("closest to its bound:\nindex, original and specialized", "words", page=True)
     columns = (
-        Column("output", "code"),
+        Column("output" if verify.at is None else "value at a site", "code"),
         "max abs",
         "max rel",
         "cosine",

@@ -8,9 +8,12 @@ from collections.abc import Collection
 from specialize.store.entry import Entry
 from specialize.store.local import Store
 from specialize.text.record import Record
+from specialize.version import code_version
 
 GRACE_S = 86_400.0
 BELONGS_TO_FLEETS = ("build", "table")
+RECORDING = "recording"
+"""What builds are proven with at their sites."""
 
 
 class Collected(Record, frozen=True, kw_only=True):
@@ -67,6 +70,8 @@ def collect(
 
 
 def _kept(entry: Entry, keep_builds: Collection[str] | None) -> bool:
+    if entry.kind == RECORDING:
+        return entry.info.get("code") == code_version()  # only builds by the same code can use it
     return entry.kind not in BELONGS_TO_FLEETS or keep_builds is None or entry.key in keep_builds
 
 

@@ -69,6 +69,8 @@ def frame_build(build: Build) -> Framed:
 def _tolerances(build: Build) -> dict[str, Tolerance]:
     """Return the tolerance of every output: that of the proof, or the loss of a conversion."""
     precision = build.manifest.precision
+    if precision is None and build.manifest.verify.at is not None:
+        return build.manifest.verify.at.tolerances
     if precision is None:
         return {name: output.tolerance for name, output in build.manifest.verify.outputs.items()}
     if precision.frames_digest:

@@ -1,6 +1,7 @@
 """Verify that a specialized model computes what the original computes: run both, and compare every output."""
 
-from specialize.evidence.comparison import OutputReport, Tolerance, VerifyReport
+from specialize.evidence.comparison import OutputReport, VerifyReport
+from specialize.evidence.tolerance import Tolerance
 from specialize.verify.compare import compare_arrays
 from specialize.verify.frames import Frames, TensorInfo, make_frames, model_inputs, require_free
 from specialize.verify.models import compare_models

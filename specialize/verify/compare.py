@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from specialize.evidence.comparison import OutputReport, Tolerance, Worst
+from specialize.evidence.comparison import OutputReport, Worst
+from specialize.evidence.tolerance import Tolerance
 from specialize.text.record import Figure
 from specialize.verify.scale import Bools, Floats, element_scale
 

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from specialize.evidence.comparison import Tolerance
 from specialize.evidence.power import Conditioning, Judgement
+from specialize.evidence.tolerance import Tolerance
 from specialize.verify.scale import element_scale
 
 STRICT_MULTIPLE = 64.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from specialize.evidence.comparison import Tolerance
+from specialize.evidence.tolerance import Tolerance
 from specialize.verify.conditioning import MOST_NOISE
 from specialize.verify.tolerance import allowed_by
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from specialize.evidence.comparison import Tolerance
+from specialize.evidence.tolerance import Tolerance
 from specialize.graph.io import write_graph
 from specialize.graph.ops import MOVES
 from specialize.graph.shapes import STANDARD

@@ -15,8 +15,10 @@ import msgspec
 import numpy as np
 
 from specialize.errors import InputError, VerificationError
-from specialize.evidence.comparison import OutputReport, Tolerance, VerifyReport
+from specialize.evidence.at_sites import AtSites
+from specialize.evidence.comparison import OutputReport, VerifyReport
 from specialize.evidence.power import Conditioning, Power
+from specialize.evidence.tolerance import Tolerance
 from specialize.verify.compare import compare_arrays, merge
 from specialize.verify.conditioning import Bound, conditioning_of, given
 from specialize.verify.either import Unsettled, nearer
@@ -109,13 +111,23 @@ class Compared:
     kernels: tuple[str, ...]
 
     def report(
-        self, runtimes: tuple[str, str], frames: int, notes: tuple[str, ...], power: Power | None
+        self,
+        runtimes: tuple[str, str],
+        frames: int,
+        notes: tuple[str, ...],
+        power: Power | None,
+        at: AtSites | None = None,
     ) -> VerifyReport:
-        """Return the report; the runtimes are those of the specialized model and of the original."""
+        """Return the report; the runtimes are those of the specialized model and of the original.
+
+        A proof at the sites says what it rests on with `at`.
+        """
         reports = {name: output.report for name, output in self.outputs.items()}
         equal = all(report.passed for report in reports.values())
         return VerifyReport(
             passed=frames > 0 and len(reports) > 0 and not self.problems and equal,
+            proof="whole" if at is None else "sites",
+            at=at,
             runtime=runtimes[0],
             reference_runtime=runtimes[1],
             frames=frames,
@@ -182,7 +194,7 @@ def run_candidate(
     """
     runner = _open_candidate(path, how)
     problems = _name_problems((*kept.names, *extra), runner.outputs)
-    judged: dict[str, _Judging] = {}
+    judged: dict[str, Judging] = {}
     compared = 0
     for frame, feed in enumerate(feeds):
         compared += 1
@@ -197,14 +209,14 @@ def run_candidate(
                 )
                 continue
             other = wanted if either is None else either.get(frame, name)
-            judged.setdefault(name, _Judging(bounds[name])).add(wanted, got, frame, other)
+            judged.setdefault(name, Judging(bounds[name])).add(wanted, got, frame, other)
     if compared != kept.frames:
         problems.append(f"{kept.frames} frames of the original, {compared} of the specialized model")
     reports = {name: judged[name].output() for name in kept.names if name in judged}
     return Compared(reports, tuple(problems), runner.kernels)
 
 
-class _Judging:
+class Judging:
     """One output, judged by its strict bound and, if it is ill-conditioned, by its wide one too."""
 
     def __init__(self, bound: Bound) -> None:

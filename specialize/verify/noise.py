@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from specialize.evidence.comparison import Tolerance
+from specialize.evidence.tolerance import Tolerance
 from specialize.verify.conditioning import Bound, Noise, bound_of, given, movement
 from specialize.verify.kept import Kept
 from specialize.verify.scale import output_scale

@@ -25,7 +25,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from specialize.evidence.comparison import Tolerance
+from specialize.evidence.tolerance import Tolerance
 from specialize.verify.scale import Floats, element_scale
 
 

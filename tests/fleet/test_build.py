@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -24,6 +25,7 @@ from specialize.fleet.plan import plan_fleet
 from specialize.fleet.request import FleetRequest, PlanMode
 from specialize.fleet.retention import builds_named
 from specialize.fleet.storage import unpack_build
+from specialize.fleet.tasks import is_sampled
 from specialize.store import Store, collect, damages, open_store
 from tests.calibration import authored
 from tests.cli.running import REPOSITORY
@@ -316,3 +318,33 @@ def test_a_scheduler_that_does_not_answer_is_an_error(tmp_path: Path, store_dir:
     """An address without a listener is an error, not an endless wait."""
     with pytest.raises(InputError, match="no answer"), executor_of("dask", "tcp://127.0.0.1:9"):
         pass
+
+
+def test_vehicles_after_the_first_are_proven_at_their_sites(tmp_path: Path, store_dir: Path) -> None:
+    """The first exact build is proven whole and records; a sample is whole too; the lock may ask for all."""
+    lock = locked(tmp_path, count=4)
+    built = build_fleet(lock)
+    members = [build.members[0] for build in read_lock(lock).in_order()]
+    sampled = [is_sampled(one) for one in members]
+    assert [one.proof for one in built.builds] == [
+        "whole",
+        *("whole" if it else "sites" for it in sampled[1:]),
+    ]
+    assert "sites" in [one.proof for one in built.builds]
+    (entry,) = (entry for entry in open_store().entries() if entry.kind == "recording")
+    assert entry.info["vehicle"] == members[0].vehicle and "KiB" in entry.title
+    again = locked(tmp_path, count=4, proof="whole")
+    redone = build_fleet(again)
+    assert {one.proof for one in redone.builds} == {"whole"}
+    assert statuses(redone) == ["reused" if one.proof == "whole" else "built" for one in built.builds]
+
+
+def test_a_recording_of_older_code_is_collected(tmp_path: Path, store_dir: Path) -> None:
+    """What this version can prove builds with is kept; what another version recorded is garbage."""
+    build_fleet(locked(tmp_path, count=2))
+    store = open_store()
+    assert collect(store, None, dry_run=True, grace_s=-60).objects == ()
+    (entry,) = (entry for entry in store.entries() if entry.kind == "recording")
+    store.write_entry(msgspec.structs.replace(entry, info={**entry.info, "code": "older"}))
+    assert collect(store, None, dry_run=False, grace_s=-60).entries == (entry.key,)
+    assert not any(store.has(digest) for digest in entry.objects.values())

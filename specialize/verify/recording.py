@@ -1,0 +1,196 @@
+"""Record, when a build has been proven whole, what further builds of the same model are proven with at the sites.
+
+The original runs once more, with the values that its bound segments read and compute as outputs, and so does the
+specialized model: both must have the same there. Then the bound segments alone run on these values, and must give what
+the whole original gave; how far they move by themselves becomes the bound of later comparisons, and cameras turned by
+2 degrees must move some of them by more.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from specialize.digest import digest, digest_file
+from specialize.errors import DeclinedError
+from specialize.evidence.at_sites import Recorded, SiteNoise
+from specialize.evidence.power import SHOWN
+from specialize.verify.alike import constants_of
+from specialize.verify.compare import compare_arrays
+from specialize.verify.conditioning import Bound, Noise, bound_of, nudged
+from specialize.verify.cutting import Cutting, cut_both
+from specialize.verify.noise import movements
+from specialize.verify.parts import open_part, part_of, run_part, with_outputs
+from specialize.verify.power import movements as multiples
+from specialize.verify.scale import output_scale
+from specialize.verify.segments import Net, net_of, segment_digests
+from specialize.verify.tolerance import tolerance_for
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Pair:
+    """Two models on disk, and what they are run with.
+
+    Attributes:
+        original: The original.
+        specialized: The specialized model.
+        calibration: What the original is fed of the calibration, by input name.
+        threads: Threads within an operator.
+    """
+
+    original: Path
+    specialized: Path
+    calibration: Arrays
+    threads: int
+
+    def nets(self) -> tuple[Net, Net]:
+        """Return the graphs of both."""
+        return read_net(self.original), read_net(self.specialized)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """What was recorded, its digests still missing, and the recorded values by name."""
+
+    about: Recorded
+    arrays: Arrays
+
+
+def read_net(path: Path) -> Net:
+    """Return the graph of a file, whose weights are not read."""
+    return net_of(onnx.load(str(path), load_external_data=False))
+
+
+def record(pair: Pair, frame: Arrays, number: int, turned: Arrays) -> Recording:
+    """Run both models once more and return what later proofs at the sites need.
+
+    Args:
+        pair: The original and a specialized model that was proven whole.
+        frame: Inputs of both, the calibration left out.
+        number: Number of the frame.
+        turned: The calibration with every camera turned.
+
+    Raises:
+        DeclinedError: The models cannot be cut so that a proof at the sites would be as good; says why.
+    """
+    cutting = cut_both(*pair.nets(), pair.calibration)
+    if not cutting.bound:
+        raise _declined("values that are computed from the calibration", "none")
+    if not turned:
+        raise _declined("a calibration whose cameras can be turned", "one that cannot")
+    names = cutting.reads | cutting.bound
+    wanted = _values(cutting.original, pair.original, names, {**frame, **pair.calibration}, pair.threads)
+    found = _values(cutting.specialized, pair.specialized, names, frame, pair.threads)
+    _require_same(wanted, found, cutting.reads)
+    del found
+    reads = {name: wanted[name] for name in sorted(cutting.reads)}
+    noise, moved = _moved(cutting, pair, reads, {name: wanted[name] for name in cutting.bound}, turned)
+    weights = weights_of(pair.specialized, cutting.specialized)
+    clean = {name: each for name, each in cutting.of_specialized.items() if name not in cutting.bound}
+    about = Recorded(
+        family="",
+        build="",
+        vehicle="",
+        frame=number,
+        cuts=tuple(sorted(cutting.cuts)),
+        ends=ends_of(cutting.specialized),
+        segments=segment_digests(cutting.specialized, clean, weights),
+        sites={
+            name: constants_of(cutting.specialized, name, cutting.of_specialized[name], weights)
+            for name in sorted(cutting.bound)
+        },
+        noise=noise,
+        moved=moved,
+        tolerances={},
+        arrays=dict.fromkeys(reads, ""),
+    )
+    return Recording(about, reads)
+
+
+def weights_of(path: Path, net: Net) -> dict[str, str]:
+    """Return the digest of every file beside a model that holds weights, by its name."""
+    return {name: digest_file(path.parent / name) for name in net.files()}
+
+
+def ends_of(net: Net) -> str:
+    """Return the digest of the inputs and outputs of a model, in order, with types and shapes."""
+    graph = net.model.graph
+    ends = [
+        [each.SerializeToString(deterministic=True) for each in side] for side in (graph.input, graph.output)
+    ]
+    return digest(ends)
+
+
+def _values(net: Net, path: Path, names: frozenset[str], feed: Arrays, threads: int) -> dict[str, np.ndarray]:
+    """Run a whole model and return some of its values, inputs among them."""
+    runner = open_part(with_outputs(net, names & net.makers.keys()), path.parent, threads)
+    results = runner.run(feed)
+    del runner
+    gc.collect()
+    return {name: results[name] if name in results else feed[name] for name in names}
+
+
+def _require_same(wanted: Arrays, found: Arrays, reads: frozenset[str]) -> None:
+    """Require that both models have the same values at the cuts; what depends on noise is judged by the table.
+
+    Raises:
+        DeclinedError: A value differs, or is no number.
+    """
+    for name in sorted(reads):
+        one, other = wanted[name], found[name]
+        same = (one.shape, one.dtype) == (other.shape, other.dtype)
+        if not same or not compare_arrays(one, other, tolerance_for(name, one.dtype, {}), 0).passed:
+            raise _declined("the same values in both models", f"{name!r} differs")
+
+
+def _moved(
+    cutting: Cutting, pair: Pair, reads: Arrays, whole: Arrays, turned: Arrays
+) -> tuple[dict[str, SiteNoise], dict[str, float]]:
+    """Return how far the bound values move by themselves, and how far turned cameras move them.
+
+    Raises:
+        DeclinedError: The segments alone give something else than the whole original, or turned cameras move nothing.
+    """
+    feed = {**reads, **pair.calibration}
+    model = part_of(cutting.original, cutting.of_original, sorted(cutting.bound), feed)
+    part = open_part(model, pair.original.parent, pair.threads)
+    base = run_part(part, feed)
+    ulp = movements(base, run_part(part, nudged(feed, frozenset())))
+    turned_values = run_part(part, {**feed, **turned})
+    del part
+    order = movements(
+        base, run_part(open_part(model, pair.original.parent, pair.threads, optimize=False), feed)
+    )
+    noise = {
+        name: SiteNoise(scale=output_scale(array), ulp=ulp[name], order=order[name], dtype=array.dtype.name)
+        for name, array in sorted(base.items())
+    }
+    bounds = bounds_of(noise)
+    for name, array in base.items():
+        if not compare_arrays(whole[name], array, bounds[name].strict, 0).passed:
+            raise _declined("segments that give what the whole original gives", f"{name!r} differs")
+    moved = dict(sorted(multiples(base, turned_values, bounds).items()))
+    if max(moved.values()) < SHOWN:
+        raise _declined("a value that moves with the cameras", "none that does")
+    return noise, moved
+
+
+def bounds_of(noise: Mapping[str, SiteNoise]) -> dict[str, Bound]:
+    """Return what each bound value is judged by."""
+    return {
+        name: bound_of(
+            tolerance_for(name, np.dtype(each.dtype), {}), each.dtype, Noise(each.scale, each.ulp, each.order)
+        )
+        for name, each in noise.items()
+    }
+
+
+def _declined(expected: str, found: str) -> DeclinedError:
+    return DeclinedError("a recording for proofs at the sites", expected, found)

@@ -76,6 +76,7 @@ evidence-guard: install ## ten million random calibrations through both guards, 
 
 mutants: install ## change the compiler's meaning in one place at a time and see which checks notice (an hour): docs/concepts/mutants.md
 	$(TEST_ENV) $(BIN)/python tools/mutants/campaign.py --jobs $(WORKERS) --write docs/mutants.json
+	$(TEST_ENV) $(BIN)/python tools/mutants/at_sites.py --jobs $(WORKERS) --write docs/mutants-at-sites.json
 	$(BIN)/python tools/mutants/page.py
 	$(TEST_ENV) $(BIN)/python tools/mutants/checkers.py
 

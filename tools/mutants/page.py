@@ -22,6 +22,7 @@ from tools.mutants.catalogue import read_catalogue  # noqa: E402
 from tools.mutants.outcome import Outcome  # noqa: E402
 
 FIGURES = ROOT / "docs" / "mutants.json"
+AT_SITES = ROOT / "docs" / "mutants-at-sites.json"
 PAGE = ROOT / "docs" / "concepts" / "mutants.md"
 ARGUMENTS = Path(__file__).with_name("survivors.yaml")
 SCHEMA = "specialize/mutants@1"
@@ -107,6 +108,8 @@ def render(data: Mapping[str, Any], arguments: Mapping[str, str]) -> str:
     entries = [entry for entry in entries if entry["name"] in catalogue]
     counts = Counter(entry["verdict"] for entry in entries)
     parts = [TOP.read_text(), "## What was found\n", _totals(entries, counts), _checks(entries)]
+    parts.append("## Proofs at the sites\n")
+    parts.append(_at_sites(json.loads(AT_SITES.read_text())))
     parts.append("## Survivors\n")
     parts.append(_survivors(entries, catalogue, arguments))
     parts.append(_open(entries))
@@ -165,6 +168,34 @@ def _kind(entry: Mapping[str, Any]) -> str:
         "InternalError": "tables of the part against those of the whole",
     }
     return words.get(check, "a crash of the compiler")
+
+
+def _at_sites(data: Mapping[str, Any]) -> str:
+    """Return what became of mutants that the comparison kills, in builds that are proven at their sites."""
+    cut = sum(one["verdict"] == "right" for one in data["seeds"])
+    counts = Counter((one["verdict"], one["by"]) for one in data["mutants"])
+    words = {
+        ("detected", "values"): "a value at a site differs",
+        ("detected", "elsewhere"): "nodes or weights outside the sites are not those of the first build",
+        ("detected", "before"): "the build ends before it is compared, or the model does not run",
+        ("right", ""): "the build is right: in today's code the mutant does nothing on this seed",
+        ("missed", ""): "**accepted although it is wrong**",
+    }
+    names = [one["name"] for one in data["mutants"] if one["verdict"] == "right"]
+    rows = [
+        "A further vehicle is proven [at its sites](proof.md#a-further-vehicle-the-proof-at-the-sites). "
+        "Does that detect less?",
+        "The unmutated compiler builds a first vehicle of each seed in mode `exact`, and records; the mutated one then "
+        "builds the seed's own vehicle with `--proof sites`.",
+        f"These are the {len(data['mutants'])} mutants that the comparison with the original kills first on the {cut} "
+        f"of {len(data['seeds'])} such seeds that can be recorded.",
+        "",
+        "| what happened | mutants |",
+        "| --- | ---: |",
+        *(f"| {text} | {counts[key]} |" for key, text in words.items()),
+    ]
+    rows += [f"\nRight: {', '.join(names)}."] if names else []
+    return "\n".join(rows) + "\n"
 
 
 def _survivors(

@@ -108,7 +108,7 @@ def run_control(seeds: Sequence[judge.Seed], work: Path) -> tuple[Outcome, dict[
     home = _home(work, "control")
     child = os.fork()
     if child == 0:
-        _isolated(home, lambda: _control(seeds, home))
+        isolated(home, lambda: _control(seeds, home))
     _, status = os.waitpid(child, 0)
     outcome = _read(None, home, status, late=False)
     data = json.loads((home / "calls.json").read_text())
@@ -155,7 +155,7 @@ def run_mutants(
             child = os.fork()
             if child == 0:
                 names = importers.get(mutant.module, {mutant.module})
-                _isolated(home, lambda m=mutant, n=names, s=own, h=home: _mutated(m, n, s, h, every=every))
+                isolated(home, lambda m=mutant, n=names, s=own, h=home: _mutated(m, n, s, h, every=every))
             running[child] = (mutant, home, time.monotonic())
         for child, (mutant, home, began) in list(running.items()):
             late = time.monotonic() - began > SECONDS
@@ -192,7 +192,7 @@ def _append(home: Path, one: Try) -> None:
         file.write(json.dumps(asdict(one)) + "\n")
 
 
-def _isolated(home: Path, work: Callable[[], None]) -> None:
+def isolated(home: Path, work: Callable[[], None]) -> None:
     """Do some work in a store and a temporary folder of its own, and end this process."""
     code = 1
     try:

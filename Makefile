@@ -15,7 +15,7 @@ RUNTIME_TESTS := tests/attention tests/bench tests/lowering tests/passes tests/p
 	tests/end_to_end/test_precision.py tests/end_to_end/test_round_trip.py
 HIDING := $(abspath $(VENV))/without_vnni.so
 
-.PHONY: help install demo test coverage test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink evidence-guard mutants kills same-builds format pin wheel clean targets table picture lens-oracles lens-rigs api
+.PHONY: help install demo test coverage test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink evidence-guard mutants marginal kills same-builds format pin wheel clean targets table picture lens-oracles lens-rigs api
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ benchmarks: install ## processor time of quick commands, of plans, and of guard 
 	$(BIN)/python benchmarks/run.py
 	$(TEST_ENV) $(BIN)/python benchmarks/plans.py
 	$(BIN)/python benchmarks/vehicle.py --build $(or $(TABLES),build/tables)
+
+marginal: install ## what a further vehicle's exact build costs, beside the first one: docs/concepts/fleet-plan.md
+	$(TEST_ENV) $(BIN)/python -m tools.marginal bevformer_tiny --write
 
 movement: install ## rates of single operators, and how far they predict SITES="FOLDER/NAME FOLDER/NAME:sites ...": docs/concepts/costs.md
 	$(TEST_ENV) $(BIN)/python -m tools.movement --rates $(SITES) --write docs/concepts/costs.md

@@ -1,0 +1,122 @@
+"""Measure what a further vehicle's exact build costs, beside the first one, which records and is proven whole.
+
+usage: python -m tools.marginal MODEL ... [--write]
+
+The first vehicle is built by one process, and three further ones by another, with the recording of the first, on two
+threads; the last one's figures count, because it finds all libraries loaded. Figures belong to the machine that the
+file names; processor seconds are close to those of a quiet machine, wall time is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from specialize.compiler.build import build
+from specialize.files.scratch import temporary_folder
+from specialize.request import BuildRequest
+from specialize.store import open_store
+from specialize.text.units import counted
+from specialize.version import code_version
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+RESULTS = REPOSITORY / "benchmarks" / "results" / "marginal.json"
+PAGE = REPOSITORY / "docs" / "concepts" / "fleet-plan.md"
+FIRST = REPOSITORY / "calib_profiles" / "car42.yaml"
+FURTHER = tuple(REPOSITORY / "calib_profiles" / "demo_fleet" / f"van_0{number}.yaml" for number in (1, 2, 3))
+SCHEMA = "specialize/marginal@1"
+BEGIN, END = "<!-- marginal: begin -->", "<!-- marginal: end -->"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure models and print or write what was found; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("models", nargs="*", help="names of built-in models")
+    parser.add_argument("--write", action="store_true", help="write the results and the table of the page")
+    parser.add_argument(
+        "--only", nargs=2, metavar=("MODEL", "WHICH"), help="what a process of its own measures"
+    )
+    given = parser.parse_args(arguments)
+    if given.only:
+        print(json.dumps(measure(*given.only)))
+        return 0
+    known = json.loads(RESULTS.read_text())["models"] if RESULTS.exists() else {}
+    for model in given.models:
+        known[model] = {which: _apart(model, which) for which in ("first", "further")}
+    data = {"schema": SCHEMA, "machine": platform.machine(), "models": dict(sorted(known.items()))}
+    if given.write:
+        RESULTS.write_text(json.dumps(data, indent=1) + "\n")
+        PAGE.write_text(written_into(PAGE.read_text(), table(data)))
+    print(table(data))
+    return 0
+
+
+def _apart(model: str, which: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tools.marginal", "--only", model, which]
+    done = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def measure(model: str, which: str) -> dict[str, Any]:
+    """Build the first vehicle, or the further ones, and return the figures of the last build."""
+    calibrations = (FIRST,) if which == "first" else FURTHER
+    found: dict[str, Any] = {}
+    with temporary_folder("marginal") as folder:
+        for calib in calibrations:
+            began, used = time.perf_counter(), time.process_time()
+            outcome = build(
+                BuildRequest(
+                    calib=calib, model=model, output=folder / calib.stem, record=which == "first",
+                    proof="whole" if which == "first" else "sites",
+                )
+            )  # fmt: skip
+            found = {
+                "proof": outcome.manifest.verify.proof,
+                "frames": outcome.manifest.verify.frames,
+                "cpu_seconds": round(time.process_time() - used, 2),
+                "seconds": round(time.perf_counter() - began, 2),
+                "stages": {stage: round(seconds, 2) for stage, seconds in outcome.seconds.items()},
+            }
+    found["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    found["recording_bytes"] = sum(
+        int(entry.info["bytes"]) for entry in open_store().entries()
+        if entry.kind == "recording" and f" {model} " in entry.title and entry.info["code"] == code_version()
+    )  # fmt: skip
+    return found
+
+
+def table(data: Mapping[str, Any]) -> str:
+    """Return the figures as a table of Markdown."""
+    rows = [
+        "| model | vehicle | proof | processor time | of which the proof | most memory | recording |",
+        "| --- | --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for model, measured in data["models"].items():
+        for which, one in measured.items():
+            share = one["stages"].get("verify", 0.0) / max(one["seconds"], 1e-9)
+            proof = f"{one['proof']}, {counted(one['frames'], 'frame')}"
+            rows.append(
+                f"| {model} | {which} | {proof} | {one['cpu_seconds']:.1f} s | "
+                f"{100 * share:.0f} % | {one['peak_bytes'] / 1e9:.1f} GB | {one['recording_bytes'] / 1e6:.0f} MB |"
+            )
+    return "\n".join(rows)
+
+
+def written_into(page: str, content: str) -> str:
+    """Return a page with the table between its marks."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{content}\n{END}{after}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,7 +14,7 @@ from specialize.artifact import Manifest
 from specialize.artifact.manifest import FILE_NAME
 from specialize.artifact.witness import Witness
 from specialize.attest.statement import Descriptor, Record, Statement, bare, content, subjects
-from specialize.evidence.power import Power
+from specialize.evidence.power import SHOWN, Power
 from specialize.text.record import to_json
 
 PREDICATE_TYPE = "https://in-toto.io/attestation/test-result/v0.1"
@@ -117,6 +117,8 @@ def _comparison(manifest: Manifest) -> Iterator[Check]:
         what = "value at a site"
         yield Check(f"comparison with the {original} at the sites", "PASSED" if whole else "FAILED")
         yield Check(f"nodes and weights elsewhere: those of build {at.build}, proven whole", "PASSED")
+        for name, factor in sorted(at.moved.items()):
+            yield Check(f"{what} {name}: moves with the cameras", "PASSED" if factor >= SHOWN else "WARNED")
     for name, output in sorted(outputs.items()):
         yield Check(f"{what} {name}: equals the {original}'s", "PASSED" if output.passed else "FAILED")
     if manifest.baked is not None:

@@ -15,7 +15,7 @@ import numpy as np
 from specialize.errors import DeclinedError, VerificationError
 from specialize.evidence.at_sites import AtSites, Recorded
 from specialize.evidence.comparison import VerifyReport
-from specialize.evidence.power import SHOWN, Influence, Power
+from specialize.evidence.power import SHOWN, Power
 from specialize.verify.alike import alike
 from specialize.verify.cutting import Cutting, cut_at, differing
 from specialize.verify.models import Compared, Judging
@@ -121,7 +121,7 @@ def _report(kept: Kept, wanted: Arrays, found: Arrays, others: dict[str, str]) -
         judged[name] = judging.output()
     power = Power(
         frame=about.frame,
-        influences=(Influence(kind="calibration", name="", outputs=about.moved, shown=True),),
+        influences=(),  # of inputs on outputs: the first build's
         not_shown=tuple(
             f"value {name!r}: cameras rotated by 2 degrees do not move it"
             for name, factor in about.moved.items()
@@ -133,7 +133,11 @@ def _report(kept: Kept, wanted: Arrays, found: Arrays, others: dict[str, str]) -
         build=about.build, vehicle=about.vehicle, recording=kept.digest, frame=about.frame,
         equal=len(about.segments), moved=about.moved, tolerances=about.tolerances, alike=others,
     )  # fmt: skip
-    notes = tuple(f"value {name!r} is {each.remark}" for name, each in judged.items() if each.remark)
+    factor = max(about.moved.values())
+    notes = (
+        f"cameras rotated by 2 degrees move a value at the sites by {factor:.3g} times its tolerance",
+        *(f"value {name!r} is {each.remark}" for name, each in judged.items() if each.remark),
+    )
     compared = Compared(judged, tuple(problems), ())
     return compared.report((RUNTIME, RUNTIME), 1, notes, power, at)
 

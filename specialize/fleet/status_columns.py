@@ -1,6 +1,6 @@
 """The state of a fleet that is a table: digests compared as columns, profiles read only where they differ.
 
-Names and digests are held for all vehicles, about 150 bytes each; everything else streams by in groups of rows.
+Names and digests are held for all vehicles, and compared in 270 bytes each; all else streams by in groups of rows.
 """
 
 from __future__ import annotations

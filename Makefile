@@ -91,7 +91,7 @@ BASE ?= main
 same-builds: install ## build small models with the compiler of BASE and with this one, and name the graphs that differ
 	$(TEST_ENV) $(BIN)/python tools/same_builds.py --base $(BASE)
 
-.PHONY: demo-model install-size docs man
+.PHONY: demo-model install-size docs man notebooks
 
 DOCS := build/docs-venv
 
@@ -141,16 +141,20 @@ pin: install $(DOCS)/.installed ## rewrite constraints.txt from the virtual envi
 	@mv constraints.tmp constraints.txt
 
 api: install ## pages of every module, made of its docstrings, in build/api
-	$(BIN)/python -m pdoc -d google -o build/api specialize $(subst /,.,$(patsubst %/__init__.py,%,$(wildcard specialize/*/__init__.py)))
+	$(BIN)/python -m pdoc -d google -o build/api specialize $(subst /,.,$(patsubst %/__init__.py,%,$(filter-out specialize/zoo/%,$(wildcard specialize/*/__init__.py))))
 
 docs: api $(DOCS)/.installed ## the site from docs/ with the pages of the API, links checked, in build/site
-	$(BIN)/python tools/site.py --api build/api
+	$(BIN)/python -m tools.site --api build/api
 	$(DOCS)/bin/mkdocs build
+	$(BIN)/python -m tools.site --built build/site
 
 $(DOCS)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(DOCS)
 	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	touch $@
+
+notebooks: install ## run the notebooks of docs/notebooks and write what they print
+	$(BIN)/python -m tools.notebooks
 
 man: install ## the man page of the command line, from its help: build/man/specialize.1
 	$(BIN)/python -m tools.man

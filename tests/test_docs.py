@@ -59,7 +59,10 @@ def shown_commands() -> list[tuple[str, str, str]]:
 SPECIALIZE = [shown for shown in shown_commands() if shown[1].startswith("specialize ")]
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+NOTEBOOKS = sorted((REPOSITORY / "docs" / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, *NOTEBOOKS], ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_links_lead_somewhere(path: Path) -> None:
     """Every relative link of a document leads to a file of the repository."""
     targets = [target for target, _ in LINK.findall(path.read_text()) if "://" not in target]

@@ -1,4 +1,4 @@
-"""Gather what the site is built from: the pages that git tracks, what they show or link, and the pages of the API.
+"""Gather what the site is built from: the pages and notebooks that git tracks, what they show or link, and the API.
 
 `make docs` runs this, then mkdocs. Pages keep their places, so that links between them work here as on the site.
 """
@@ -9,20 +9,30 @@ import argparse
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
 
+from tools.notebooks import as_page, read
+
 REPOSITORY = Path(__file__).parents[1]
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+NOTEBOOK = ".ipynb"
 LEFT_OUT = (".github/", "docs/changes/", "tools/")
 """Pages of the repository alone; of the changes the site has their introduction."""
 
 
 def pages(root: Path) -> list[Path]:
     """Return the pages of a repository that the site shows, relative to it."""
-    listed = subprocess.run(["git", "ls-files", "*.md"], cwd=root, check=True, capture_output=True, text=True)
+    listed = subprocess.run(
+        ["git", "ls-files", "*.md", "docs/notebooks/*.ipynb"],
+        cwd=root,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     return [
         Path(name)
         for name in listed.stdout.splitlines()
@@ -51,9 +61,19 @@ def gather(root: Path, room: Path, api: Path | None = None) -> list[Path]:
     for file in dict.fromkeys([*found, *(file for page in found for file in linked(root, page))]):
         (room / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / file, room / file)
+    for page in found:
+        _put(room / page)
     if api is not None:
         shutil.copytree(api, room / "api")
     return found
+
+
+def _put(page: Path) -> None:
+    """Let a page link the pages of notebooks, and make a notebook's page."""
+    if page.suffix == NOTEBOOK:
+        page.with_suffix(".md").write_text(as_page(read(page), page.name, page.parent))
+    else:
+        page.write_text(re.sub(rf"(\]\([^)\s:]+){re.escape(NOTEBOOK)}\)", r"\1.md)", page.read_text()))
 
 
 def in_navigation(configuration: Path) -> list[str]:
@@ -69,11 +89,24 @@ def in_navigation(configuration: Path) -> list[str]:
     return found
 
 
+def missing(configuration: Path, site: Path) -> list[str]:
+    """Return the pages that the navigation names and that a built site does not have."""
+    made = {name: site / name.replace("README.md", "index.md") for name in in_navigation(configuration)}
+    return [name for name, page in made.items() if not page.with_suffix(".html").is_file()]
+
+
 def main() -> None:
-    """Gather the pages of this repository in build/site-src."""
+    """Gather the pages of this repository in build/site-src, or look at the site that was built from them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--api", type=Path, help="folder of the API's pages")
-    made = gather(REPOSITORY, REPOSITORY / "build" / "site-src", parser.parse_args().api)
+    parser.add_argument(
+        "--built", type=Path, help="built site that must have every page; nothing is gathered"
+    )
+    asked = parser.parse_args()
+    if asked.built is not None:
+        lost = missing(REPOSITORY / "mkdocs.yml", asked.built)
+        sys.exit(f"{asked.built} lacks {', '.join(lost)}" if lost else 0)
+    made = gather(REPOSITORY, REPOSITORY / "build" / "site-src", asked.api)
     print(f"{len(made)} pages in build/site-src")
 
 

@@ -56,7 +56,7 @@ def run(notebook: dict[str, Any], room: Path) -> dict[str, Any]:
         RuntimeError: A cell failed; the text has the cell and the error.
     """
     cells, names = [], {"__name__": "__main__"}
-    with _place(room):
+    with place(room):
         for cell in notebook["cells"]:
             if cell["cell_type"] == "code":
                 count = 1 + sum(one["cell_type"] == "code" for one in cells)
@@ -66,7 +66,7 @@ def run(notebook: dict[str, Any], room: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _place(room: Path) -> Iterator[None]:
+def place(room: Path) -> Iterator[None]:
     """Run the block in a folder, with this code's `specialize` as a command and temporary files in the folder."""
     command = room / "bin" / "specialize"
     command.parent.mkdir(parents=True)

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Gate a repository of calibrations: check its profiles, tell what moved, and whether builds still fit.
+# Gate a repository of calibrations: check its profiles, and report what moved and whether builds still fit.
 #
 # PROFILES  folder of the profiles, default: the whole repository
 # BASE      commit to compare with, default: no comparison
 # MODEL     built-in model or ONNX file that the profiles must fit, default: none
 # COMMENT   file for the text of the comment, default: comment.md
 #
-# Exits 1 if a profile is unusable or a build of a fleet is stale. Moved cameras are told, not refused.
+# Exits 1 if a profile is unusable or a build of a fleet is stale. Moved cameras are reported, not rejected.
 set -uo pipefail
 profiles=${PROFILES:-.} comment=${COMMENT:-comment.md} failed=0 model=()
 if [ -n "${MODEL:-}" ]; then model=(--model "$MODEL"); fi

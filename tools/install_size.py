@@ -28,7 +28,7 @@ INSTALLATIONS = {
     "specialize[zoo]": ("also the built-in models and checkpoints, with torch for CPUs", "zoo"),
     "make install": (
         "also tests and tools: for work on this code",
-        "zoo,formats,images,fleet,s3,openvino,browser,sign,test,dev",
+        "zoo,formats,ros,images,fleet,s3,openvino,browser,sign,test,dev",
     ),
 }
 """What is installed -> its purpose, and its extras."""

@@ -68,7 +68,7 @@ COMMANDS = {
 )
 @click.version_option(VERSION, prog_name="specialize")
 def cli() -> None:
-    """Turn a camera-to-BEV model and one vehicle's calibration into a smaller, static, proven model."""
+    """Turn a camera-to-BEV model and one vehicle's calibration into a smaller, static, verified model."""
     from specialize.cli.progress import progress
     from specialize.cli.projects import use_store
 

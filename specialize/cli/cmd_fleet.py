@@ -121,7 +121,7 @@ def unpack(table: Path, output: Path, jobs: int | None, as_json: bool) -> int:
     "--since",
     type=options.PROFILES,
     metavar="FLEET",
-    help="An earlier state of the fleet: show who was recalibrated since, and which mounts creep.",
+    help="An earlier state of the fleet: show which vehicles were recalibrated since, and which mounts creep.",
 )
 @jobs_option
 @options.json_option

@@ -114,7 +114,7 @@ def test_commands_exist(document: str, line: str) -> None:
         for shown in SPECIALIZE
         if shown[0] not in IN_ORDER
         and shown[1].removeprefix("specialize ").startswith(RUNNABLE)
-        and "my_car" not in shown[1]
+        and "my_car" not in shown[1]  # of the reader: `tests/end_to_end/test_guides.py`
     ],
 )
 def test_commands_print_what_is_shown(

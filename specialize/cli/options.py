@@ -93,7 +93,7 @@ every_site_option = click.option(
 bake_option = click.option(
     "--bake-lenses",
     is_flag=True,
-    help="Let the cameras' lenses take the place of the model's matrices. The result is no longer the model's own function.",
+    help="Let the cameras' lenses take the place of the model's matrices. The result is not the model's own function.",
 )
 align_option = click.option(
     "--align",

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from PIL import Image
 from specialize.calibration.load import load_profile
 from specialize.explain.demo import FILES
 from specialize.files.resources import resource_dir
+from tests.calibration.formats.recordings import drive, foxglove, write_mcap
+from tests.calibration.formats.rigs import OTHER, real
 from tests.cli.running import CAR42, CAR43, REPOSITORY
 from tests.end_to_end.tiny_lift import write_lift
 from tests.test_docs import IN_ORDER, RUNNABLE, shown_commands
@@ -96,6 +99,14 @@ def exported(place: Path) -> None:
         )
 
 
+def recorded(place: Path) -> None:
+    """Lay out a recording of a real rig, three cameras of which have short names."""
+    rig = real(OTHER)
+    names = {"CAM_FRONT": "front", "CAM_FRONT_LEFT": "left", "CAM_BACK": "rear"}
+    cameras = tuple(replace(one, name=names.get(one.name, one.name)) for one in rig.cameras)
+    write_mcap(place / "drive.mcap", foxglove(drive(replace(rig, cameras=cameras))))
+
+
 QUICK: dict[str, Callable[[Path], None]] = {
     "README.md": whole,
     "docs/guides/modes.md": small,
@@ -104,6 +115,7 @@ QUICK: dict[str, Callable[[Path], None]] = {
     "docs/guides/targets.md": built,
     "docs/guides/vehicle.md": with_lift,
     "docs/guides/pictures.md": with_photos,
+    "docs/reference/formats.md": recorded,
 }
 """Page -> what its reader has already; the model is a small one, from the project file."""
 

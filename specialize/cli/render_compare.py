@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from specialize.evidence.costs import KINDS
 from specialize.report.costs import in_order
 from specialize.text.document import Document, Table, table, words
-from specialize.text.units import count, saved, scaled, times
+from specialize.text.units import count, counted, saved, scaled, times
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,11 +89,11 @@ def _remarks(rows: Sequence[Comparison]) -> list[str | Table]:
     if benches:
         parts = [part for bench in benches for part in bench.parts.values()]
         one, rounds = parts[0], sorted({part.rounds for part in parts})
-        how_often = f"{rounds[0]} to {rounds[-1]}" if len(rounds) > 1 else str(rounds[0])
+        how_often = f"{rounds[0]} to {rounds[-1]} rounds" if len(rounds) > 1 else counted(rounds[0], "round")
         remarks.append(
             "Time and peak memory compare the specialized with the original form of the largest site, including its "
             "projections.\n"
-            f"They were measured on {one.runtime}, {one.threads} threads, {how_often} rounds, "
+            f"They were measured on {one.runtime}, {counted(one.threads, 'thread')}, {how_often}, "
             "the forms in turn."
         )
     return remarks

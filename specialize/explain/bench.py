@@ -22,6 +22,7 @@ from specialize.graph.io import read_graph, write_graph
 from specialize.lowering.attention import has_custom
 from specialize.model.spec import ModelSpec, parse_spec
 from specialize.text.progress import Say
+from specialize.text.units import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,7 @@ def bench_forms(
 
 
 def _timed(part: str, subjects: Mapping[str, Subject], timing: Timing, say: Say) -> BenchReport:
-    say(f"benchmark: {part}, {timing.rounds} rounds of {len(subjects)} forms in turn")
+    say(f"benchmark: {part}, {counted(timing.rounds, 'round')} of {counted(len(subjects), 'form')} in turn")
     return bench_models(subjects, rounds=timing.rounds, runtime=timing.runtime, threads=timing.threads)
 
 

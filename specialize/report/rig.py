@@ -64,7 +64,7 @@ def rig_table(scene: Scene) -> Table:
         "z\nm",
     )
     rows = (_row(view) for view in scene.views)
-    return table("camera", Column("lens", "words"), *heads, "offset\nms", rows=rows, look="stack")
+    return table("camera", Column("lens", "words"), *heads, "offset\nms", rows=rows)
 
 
 def lens_text(camera: Camera) -> str:

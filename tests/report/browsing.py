@@ -55,6 +55,18 @@ def overflow_px(browser: Any, report: Path, width: int) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth")) - width
 
 
+_HIDDEN = """() => [...document.querySelectorAll("td")]
+  .filter(cell => cell.offsetParent && cell.getBoundingClientRect().right > innerWidth + 1)
+  .map(cell => cell.textContent)"""
+
+
+def hidden_cells(browser: Any, report: Path, width: int) -> list[str]:
+    """Return the cells of tables that one sees in a window of a width only after scrolling to the side."""
+    page, _ = open_report(browser, report, viewport={"width": width, "height": 800})
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    return [str(text) for text in page.evaluate(_HIDDEN)]
+
+
 def least_contrast(browser: Any, report: Path, scheme: str, media: str) -> float:
     """Return the least contrast of a colour of text to what it stands on."""
     page, _ = open_report(browser, report, color_scheme=scheme)

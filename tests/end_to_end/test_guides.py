@@ -36,6 +36,12 @@ NOT_RUN = {
     "g++ ": "tests/vehicle/test_examples.py runs it, with the runtimes' files in their places",
     "python tools/targets/": "vendors' compilers: gigabytes and hours, `make targets`",
     "export SPECIALIZE_STORE=s3": "needs a bucket; tests/store/test_remote.py has a server that speaks S3",
+    **dict.fromkeys(
+        [f"specialize fleet {name} s3://" for name in ("pack", "plan", "status")],
+        "needs a bucket; tests/fleet has files behind URLs",
+    ),
+    "skopeo ": "needs a registry of containers, and a tool for it",
+    "oras ": "as skopeo",
     "specialize fleet build fleets/vans --engine dask": "needs a cluster; tests/fleet/test_executors.py makes one",
 }
 """Beginning of commands that these tests do not run -> the reason."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 from PIL import Image
 
 from specialize.calibration.load import load_profile
@@ -100,9 +100,7 @@ def exported(place: Path) -> None:
     for path in (CAR42, CAR43):
         profile = load_profile(path)
         matrices = dict(zip(profile.camera_names(), profile.image_from_lidar().tolist(), strict=True))
-        (place / "exports" / f"{path.stem}.json").write_text(
-            yaml.safe_dump(matrices, default_flow_style=True)
-        )
+        (place / "exports" / f"{path.stem}.json").write_text(json.dumps(matrices))
 
 
 def recorded(place: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from specialize.cli.render_failed import failed_line
 from specialize.digest import short
 from specialize.fleet.builds import FleetPlan, PlannedBuild
 from specialize.fleet.report_builds import builds_table, members_parts, room_parts
@@ -30,7 +31,7 @@ def plan_text(plan: FleetPlan, lock: Path | None) -> Document:
             parts += _below(build, *members_parts(build))
         if build.room:
             parts += _below(build, *room_parts(build))
-    parts += [f"error: {failed.path}: {failed.reason}" for failed in plan.failed]
+    parts += [failed_line(failed) for failed in plan.failed]
     if lock is not None:
         parts.append(f"written: {lock}\nnext: specialize fleet build {command(plan.request.folder)}")
     return tuple(parts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from specialize.cli.render_failed import failed_line
 from specialize.digest import short
 from specialize.fleet.builds import BuiltBuild, FleetBuilt
 from specialize.fleet.judging import STATES, VehicleState
@@ -63,7 +64,7 @@ def status_text(found: FleetStatus) -> Document:
         parts.append("\n".join(_state_line(one) for one in told[:MOST_ROWS]))
     if len(told) > MOST_ROWS:
         parts.append(f"and {len(told) - MOST_ROWS} more of those that --json lists")
-    parts += [f"error: {failed.path}: {failed.reason}" for failed in found.failed[:MOST_ROWS]]
+    parts += [failed_line(failed) for failed in found.failed[:MOST_ROWS]]
     if found.unreadable > len(found.failed[:MOST_ROWS]):
         parts.append(f"{counted(found.unreadable, 'profile')} cannot be read")
     if any(one.state in ("stale", "unused") or "plan" in one.reason for one in found.vehicles):

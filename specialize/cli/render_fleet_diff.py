@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from specialize.cli.render_failed import failed_line
 from specialize.fleet.differences import FleetDifferences, Group
 from specialize.fleet.outliers import FEWEST
 from specialize.fleet.report_apart import verdict
@@ -32,7 +33,7 @@ def diff_text(found: FleetDifferences) -> Document:
     if len(found.outliers) > MOST_OUTLIERS:
         parts.append(f"and {len(found.outliers) - MOST_OUTLIERS} more; --json lists all")
     parts.append(verdict(found))
-    parts += [f"error: {failed.path}: {failed.reason}" for failed in found.failed]
+    parts += [failed_line(failed) for failed in found.failed]
     return tuple(parts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from specialize.cli.render_failed import failed_line
 from specialize.fleet.drift import FleetDrift, Recalibrated, Trend
 from specialize.text.document import Document, Table, table
 from specialize.text.terminal import command
@@ -40,7 +41,7 @@ def drift_text(found: FleetDrift) -> Document:
         if found.trends
         else "no camera moves the same way on many vehicles"
     )
-    parts += [f"error: {one.path}: {one.reason}" for one in found.failed]
+    parts += [failed_line(one) for one in found.failed]
     parts.append(f"next: specialize fleet status {command(found.fleet)}")
     return tuple(parts)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from specialize.cli.render_failed import failed_line
 from specialize.cli.render_profile import check_text
 from specialize.cli.schemas.profiles import Format, Imported, ProfileFormats
 from specialize.fleet.importing import BrokenRule, FleetImported
@@ -60,7 +61,7 @@ def unpacked_text(found: FleetUnpacked) -> Document:
 
 
 def _failed(failed: tuple[Failed, ...]) -> list[str]:
-    return [f"error: {one.path}: {one.reason}" for one in failed]
+    return [failed_line(one) for one in failed]
 
 
 def formats_text(found: ProfileFormats, name: str | None = None) -> Document:

@@ -98,8 +98,7 @@ def exported(place: Path) -> None:
     whole(place)
     (place / "exports").mkdir()
     for path in (CAR42, CAR43):
-        profile = load_profile(path)
-        matrices = dict(zip(profile.camera_names(), profile.image_from_lidar().tolist(), strict=True))
+        matrices = {"lidar2img": load_profile(path).image_from_lidar().tolist()}
         (place / "exports" / f"{path.stem}.json").write_text(json.dumps(matrices))
 
 

@@ -1,11 +1,13 @@
 """Compile for real: every toolchain in its own environment and process, with a time limit; write what happened.
 
-usage: python tools/targets/run.py [--what site|whole|head] [--only NAME ...] [--forms FORM ...] [--results FILE]
+usage: python tools/targets/run.py [--what site|whole|head|pooling] [--only NAME ...] [--forms FORM ...]
+                                   [--model FILE --section NAME] [--results FILE]
 
 `site` is one attention, in three forms; `whole` is all of BEVFormer-tiny, zero-padded and specialized; `head` is what
-comes behind the images' features. Environments are made below `.targets/` on first use (several gigabytes for RKNN) and
-are never part of the package. A toolchain that does not install reads "not checked", never "passed"; one that dies or
-does not answer gives a row that says so, and the others go on.
+comes behind the images' features; `pooling` is BEVFusion's view transform, as exported too, or another file's.
+Environments are made below `.targets/` on first use (several gigabytes for RKNN) and are never part of the package. A
+toolchain that does not install reads "not checked", never "passed"; one that dies or does not answer gives a row that
+says so, and the others go on.
 """
 
 from __future__ import annotations
@@ -65,8 +67,14 @@ FORMS = {
     "site": ("dynamic", "padded", "specialized"),
     "whole": ("padded", "specialized"),
     "head": ("padded", "specialized"),
+    "pooling": ("exported", "padded", "specialized"),
 }
-SCRIPTS = {"site": ["graphs.py"], "whole": ["whole.py", "whole"], "head": ["whole.py", "head"]}
+SCRIPTS = {
+    "site": ["graphs.py"],
+    "whole": ["whole.py", "whole"],
+    "head": ["whole.py", "head"],
+    "pooling": ["whole.py", "pooling"],
+}
 MEMORY = {
     re.compile(r"Total Internal Memory Size: (\d+)KB"): 1024,
     re.compile(r"Total Activation Memory: (\d+) bytes"): 1,
@@ -76,7 +84,7 @@ MEMORY = {
 ONLY_SITES = frozenset({"iree", "litert"})
 """Toolchains that are no targets of a build: they are given one attention."""
 
-COMPILED_ONLY = frozenset({("whole", "qnn")})
+COMPILED_ONLY = frozenset({("whole", "qnn"), ("pooling", "qnn")})
 """What is not run: the emulation of a chip takes minutes for one attention, and a backbone is far more work."""
 
 
@@ -87,22 +95,27 @@ def main() -> None:
     )
     parser.add_argument("--what", choices=tuple(FORMS), default="site")
     parser.add_argument("--only", nargs="+", choices=list(PACKAGES))
-    parser.add_argument("--forms", nargs="+", choices=FORMS["site"])
+    parser.add_argument("--forms", nargs="+", choices=("dynamic", *FORMS["pooling"]))
     parser.add_argument("--limit", type=int, default=LIMIT_S, help="seconds per form")
     parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument(
+        "--model", type=Path, help="instead of the model of `--what`: an ONNX file with its sidecar"
+    )
+    parser.add_argument("--section", default="", help="of the results [default: what was compiled]")
     chosen = parser.parse_args()
     names = chosen.only or [name for name in PACKAGES if chosen.what == "site" or name not in ONLY_SITES]
     forms = [form for form in chosen.forms or FORMS[chosen.what] if form in FORMS[chosen.what]]
     with tempfile.TemporaryDirectory(prefix="targets-") as folder:
         graphs = Path(folder)
         script, *words = SCRIPTS[chosen.what]
+        words = [str(chosen.model.resolve())] if chosen.model else words
         subprocess.run([sys.executable, HERE / script, *words, graphs, *names], check=True, cwd=ROOT)
         expect(graphs)
         for name in names:
             start = time.perf_counter()
             found = check(name, graphs, forms, chosen.limit, (chosen.what, name) not in COMPILED_ONLY)
             print(name, json.dumps(found, indent=1), f"{time.perf_counter() - start:.0f} s", flush=True)
-            merge(chosen.results, chosen.what, name, found)
+            merge(chosen.results, chosen.section or chosen.what, name, found)
 
 
 def merge(path: Path, section: str, name: str, found: dict[str, Any]) -> None:
@@ -160,7 +173,7 @@ def one(name: str, python: Path, graphs: Path, form: str, limit_s: int, run: boo
     if said:
         return {"checked": True, "accepted": False, "message": said}
     model = graphs / name / "specialized.onnx" if form == "specialized" else graphs / f"{form}.onnx"
-    expected = graphs / ("expected.npz" if run and form != "dynamic" else "none")
+    expected = graphs / ("expected.npz" if run and form not in ("dynamic", "exported") else "none")
     room = graphs / name / form
     room.mkdir(parents=True)
     command = [python, HERE / "workers" / f"{name}_worker.py", model, graphs / "feeds.npz", expected, room]

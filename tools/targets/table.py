@@ -26,6 +26,7 @@ def main() -> None:
         "compiles": compiles(results.get("site", {})),
         "head": whole(results.get("head", {})),
         "whole": whole(results.get("whole", {})),
+        "pooling": pooling(results),
     }
     for name, table in parts.items():
         start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
@@ -101,6 +102,22 @@ def whole(results: dict[str, Any]) -> str:
     ]
     for name, forms in results.items():
         lines.append(f"| {_version(name, forms)} | {' | '.join(_both(forms))} |")
+    return "\n".join(lines) + "\n"
+
+
+VIEW_TRANSFORMS = {"pooling": "BEVFusion's view transform", "bevdet": "BEVDet-R50"}
+
+
+def pooling(results: dict[str, Any]) -> str:
+    """Return one line per view transform and toolchain that was given it."""
+    lines = [
+        "| model | toolchain | exported | folded: size, compile, error | specialized: size, compile, error |",
+        "|---|---|---|---|---|",
+    ]
+    for section, title in VIEW_TRANSFORMS.items():
+        for name, forms in results.get(section, {}).items():
+            cells = [numbers(forms.get("exported", {})), *_both(forms)]
+            lines.append(f"| {title} | {_version(name, forms)} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,10 +1,12 @@
-"""Make the whole of BEVFormer-tiny on car42 for toolchains: zero-padded, and specialized for each of them.
+"""Make a model on car42 for toolchains: as it was exported, with the calibration folded, and specialized for each.
 
-`whole` is all of it, `head` what comes behind the images' features: encoder and decoder, where the attentions are.
-`padded`: the calibration is a constant and folded, every camera computes every query. `specialized`: what
-`specialize build --target NAME` proves. Weights are seeded; the frame is one with history.
+`whole` is all of BEVFormer-tiny, `head` what comes behind the images' features: encoder and decoder, where the
+attentions are; `pooling` is the view transform of BEVFusion, or an ONNX file with its sidecar. `exported`: the
+calibration is an input, weights are folded. `padded`: the calibration is a constant and folded; every camera computes
+every query, every point is pooled. `specialized`: what `specialize build --target NAME` proves. Weights are seeded; the
+frame is one with history.
 
-usage: python whole.py whole|head FOLDER TARGET...
+usage: python whole.py whole|head|pooling|MODEL.onnx FOLDER TARGET...
 """
 
 from __future__ import annotations
@@ -41,21 +43,22 @@ from tools.targets import declined
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ROOT / "calib_profiles" / "car42.yaml"
-MODEL = "bevformer_tiny"
+MODELS = {"whole": "bevformer_tiny", "head": "bevformer_tiny", "pooling": "bevfusion_camera.vtransform"}
 IMAGES, FEATURES = "img", "features"
 FRAME = 1
 """The second: with history."""
 
 
 def main() -> None:
-    """Write `padded.onnx`, the feeds of one frame, and one model per target."""
+    """Write `exported.onnx` and `padded.onnx`, the feeds of one frame, and one model per target."""
     what, folder, names = sys.argv[1], Path(sys.argv[2]), sys.argv[3:]
     folder.mkdir(parents=True, exist_ok=True)
-    request = BuildRequest(calib=PROFILE, model=MODEL)
+    request = BuildRequest(calib=PROFILE, model=MODELS.get(what, what))
     profile, store = load_profile(PROFILE), open_store()
     generic = generic_model(request, store, quiet)
     with generic.unpacked(store) as parts:
         padded = read_graph(parts / PREPARED)
+        write(padded, folder / "exported.onnx", what)
         bind(padded, feeds_of(padded, generic.spec, profile))
         folding.fold(padded)
         narrow(padded)

@@ -153,6 +153,7 @@ def test_damage_and_other_folders_are_refused(tmp_path: Path, store_dir: Path) -
     assert not (tmp_path / "layout").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     shutil.which("skopeo") is None, reason="skopeo, of Debian's package of this name, is not installed"
 )

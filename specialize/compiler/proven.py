@@ -123,8 +123,9 @@ def _recorded(
         name: info for name, info in model_inputs(compiled.original).items() if name not in pair.calibration
     }
     frame = make_frames(free, spec.inputs, request.seed, request.frames)[number]
+    switches = [name for name, rule in spec.inputs.items() if rule.values]
     try:
-        recording = record(pair, frame, number, compiled.binding.fed.turned)
+        recording = record(pair, frame, number, compiled.binding.fed.turned, switches)
     except Exception as error:  # the runtime raises types of its own where it takes a model but not its parts
         return msgspec.structs.replace(report, notes=(*report.notes, f"nothing recorded: {error}"))
     tolerances = {name: output.tolerance for name, output in report.outputs.items()}

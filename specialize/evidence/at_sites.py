@@ -57,10 +57,12 @@ class SiteConstants(Record, frozen=True, kw_only=True):
     Attributes:
         structure: Digest of operators, attributes and edges.
         constants: Digests of the constants, in the order in which they are read.
+        reads: Named values that it reads, likewise.
     """
 
     structure: str
     constants: tuple[str, ...]
+    reads: tuple[str, ...]
 
 
 class Recorded(Record, frozen=True, kw_only=True):

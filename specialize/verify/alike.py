@@ -5,7 +5,8 @@ tables. Between two vehicles nothing changes but these tables. Two bound values 
 
 - their segments in the original have the same structure, the same constants but for weights, and the same geometry,
 - their segments in the specialized model have the same structure, and the same constants but for weights,
-- what differs from the recorded build stands at the same places in both, and is the same there.
+- their segments in the specialized model read the values that they read in the recorded build,
+- what differs from the recorded build stands at the same places in both, is the same there, and was the same.
 
 Weights are constants of floating-point numbers that are as in the recorded build. A table that was forgotten at one of
 the sites, or put in another place, or a changed weight, is a difference at that site alone, which is then not alike.
@@ -38,11 +39,13 @@ class Structure:
         digest: Of its operators, attributes and edges.
         constants: Names of the constants, in the order in which they are read; one stands there as often as it is.
         geometry: Whether a node reads it that depends on constants and the calibration alone, likewise.
+        reads: Named values, in the order in which they are first read; the digest covers their numbers alone.
     """
 
     digest: str
     constants: tuple[str, ...]
     geometry: tuple[bool, ...]
+    reads: tuple[str, ...]
 
 
 def structure_of(net: Net, name: str, segment: Segment, calibration: Collection[str]) -> Structure:
@@ -69,7 +72,7 @@ def structure_of(net: Net, name: str, segment: Segment, calibration: Collection[
         places.update({value: [at, index] for index, value in enumerate(node.output) if value})
         known.update(node.output if fixed else ())
         rows.append([node.op_type, node.domain, list(attributes_of(node)), edges])
-    return Structure(digest([rows, places[name]]), tuple(constants), tuple(geometry))
+    return Structure(digest([rows, places[name]]), tuple(constants), tuple(geometry), tuple(reads))
 
 
 def _in_order(net: Net, name: str, segment: Segment) -> list[int]:
@@ -93,7 +96,7 @@ def constants_of(net: Net, name: str, segment: Segment, weights: Mapping[str, st
     """Return what a recording keeps of the segment of a bound value in the specialized model."""
     structure = structure_of(net, name, segment, ())
     kept = tuple(constant_digest(net.constants[one], weights).hex() for one in structure.constants)
-    return SiteConstants(structure=structure.digest, constants=kept)
+    return SiteConstants(structure=structure.digest, constants=kept, reads=structure.reads)
 
 
 def alike(
@@ -112,12 +115,13 @@ def alike(
     for name in sorted(cutting.bound):
         own = constants_of(cutting.specialized, name, cutting.of_specialized[name], weights)
         key = name  # alike to itself alone
-        if name in recorded and own.structure == recorded[name].structure:
+        before = recorded.get(name)
+        if before is not None and (own.structure, own.reads) == (before.structure, before.reads):
             key = digest(
                 [
                     _of_original(cutting, name, files),
                     own.structure,
-                    _of_specialized(cutting, name, own.constants, recorded[name].constants),
+                    _of_specialized(cutting, name, own.constants, before.constants),
                 ]
             )
         found[name] = first.setdefault(key, name)
@@ -138,11 +142,13 @@ def _of_original(cutting: Cutting, name: str, weights: Mapping[str, str]) -> obj
 
 
 def _of_specialized(cutting: Cutting, name: str, own: Sequence[str], recorded: Sequence[str]) -> object:
-    """Return constants by their content, but weights, which are as recorded, by their shape."""
+    """Return constants by their content, now and before, but weights, which are as recorded, by their shape."""
     net = cutting.specialized
     names = structure_of(net, name, cutting.of_specialized[name], ()).constants
     return [
-        _kind(net.constants[one]) if now == before and net.constants[one].data_type in FLOATS else now
+        _kind(net.constants[one])
+        if now == before and net.constants[one].data_type in FLOATS
+        else [now, before]
         for one, now, before in zip(names, own, recorded, strict=True)
     ]
 

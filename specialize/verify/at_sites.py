@@ -7,7 +7,7 @@ calibration, and every value that they compute is compared.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +19,7 @@ from specialize.evidence.power import SHOWN, Power
 from specialize.verify.alike import alike
 from specialize.verify.cutting import Cutting, cut_at, differing
 from specialize.verify.models import Compared, Judging
-from specialize.verify.parts import open_part, part_of, run_part
-from specialize.verify.recording import Pair, bounds_of, ends_of, weights_of
+from specialize.verify.recording import Pair, bounds_of, ends_of, run_segments, weights_of
 from specialize.verify.segments import segment_digests
 
 Arrays = Mapping[str, np.ndarray]
@@ -58,9 +57,9 @@ def prove_at_sites(pair: Pair, kept: Kept) -> VerifyReport:
         raise _declined(about, "the recorded values that its sites read", f"not {names[0]!r}")
     shown = alike(cutting, about.sites, weights)
     names = sorted(set(shown.values()))
-    wanted = _computed(cutting, pair, kept.arrays, names, of_original=True)
+    wanted = run_segments(cutting, pair, kept.arrays, names, of_original=True)
     try:
-        found = _computed(cutting, pair, kept.arrays, names, of_original=False)
+        found = run_segments(cutting, pair, kept.arrays, names, of_original=False)
     except Exception as error:  # the runtime raises types of its own
         raise VerificationError(
             "specialized model, at its sites", "a run without error", str(error)
@@ -92,18 +91,6 @@ def _require_equal(cutting: Cutting, about: Recorded, weights: Mapping[str, str]
     if wrong or not cutting.bound <= cutting.of_specialized.keys():
         name = wrong[0] if wrong else min(cutting.bound - cutting.of_specialized.keys())
         raise _declined(about, "its nodes and weights outside the sites", f"others at {name!r}")
-
-
-def _computed(
-    cutting: Cutting, pair: Pair, arrays: Arrays, names: Sequence[str], *, of_original: bool
-) -> dict[str, np.ndarray]:
-    """Return bound values as one of the models computes them from recorded ones."""
-    path = pair.original if of_original else pair.specialized
-    net = cutting.original if of_original else cutting.specialized
-    segments = cutting.of_original if of_original else cutting.of_specialized
-    feed = {**arrays, **(pair.calibration if of_original else {})}
-    part = open_part(part_of(net, segments, names, feed), path.parent, pair.threads)
-    return run_part(part, feed)
 
 
 def _report(kept: Kept, wanted: Arrays, found: Arrays, others: dict[str, str]) -> VerifyReport:

@@ -42,11 +42,18 @@ class Cutting:
     @property
     def reads(self) -> frozenset[str]:
         """Named values and inputs that segments of bound values read, the calibration left out."""
-        parts = [
-            segments[name] for segments in (self.of_original, self.of_specialized) for name in self.bound
-        ]
+        return self.read_by(self.bound)
+
+    def read_by(self, names: Collection[str]) -> frozenset[str]:
+        """Return the named values and inputs that the segments of some values read, the calibration left out."""
+        parts = [segments[name] for segments in (self.of_original, self.of_specialized) for name in names]
         named = {name for segment in parts for name in segment.reads}
         return frozenset(named - self.calibration)
+
+    @property
+    def tainted(self) -> frozenset[str]:
+        """Values of the original that follow from the calibration, in whatever way."""
+        return frozenset(_tainted(self, self.calibration))
 
 
 def cut_both(original: Net, specialized: Net, calibration: Collection[str]) -> Cutting:

@@ -2,14 +2,15 @@
 
 The original runs once more, with the values that its bound segments read and compute as outputs, and so does the
 specialized model: both must have the same there. Then the bound segments alone run on these values, and must give what
-the whole original gave; how far they move by themselves becomes the bound of later comparisons, and cameras turned by
-2 degrees must move some of them by more.
+the whole original gave. What is kept is generic (`generic`): the same values in another order where they follow from
+the calibration. How far bound values move by themselves becomes the bound of later comparisons, and cameras turned by
+2 degrees must move each of them by more.
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from specialize.verify.alike import constants_of
 from specialize.verify.compare import compare_arrays
 from specialize.verify.conditioning import Bound, Noise, bound_of, nudged
 from specialize.verify.cutting import Cutting, cut_both
+from specialize.verify.generic import rewritten, shuffled, switched
 from specialize.verify.noise import movements
 from specialize.verify.parts import open_part, part_of, run_part, with_outputs
 from specialize.verify.power import movements as multiples
@@ -68,7 +70,9 @@ def read_net(path: Path) -> Net:
     return net_of(onnx.load(str(path), load_external_data=False))
 
 
-def record(pair: Pair, frame: Arrays, number: int, turned: Arrays) -> Recording:
+def record(
+    pair: Pair, frame: Arrays, number: int, turned: Arrays, switches: Collection[str] = ()
+) -> Recording:
     """Run both models once more and return what later proofs at the sites need.
 
     Args:
@@ -76,6 +80,7 @@ def record(pair: Pair, frame: Arrays, number: int, turned: Arrays) -> Recording:
         frame: Inputs of both, the calibration left out.
         number: Number of the frame.
         turned: The calibration with every camera turned.
+        switches: Inputs that have few values, of which one frame has one.
 
     Raises:
         DeclinedError: The models cannot be cut so that a proof at the sites would be as good; says why.
@@ -85,13 +90,15 @@ def record(pair: Pair, frame: Arrays, number: int, turned: Arrays) -> Recording:
         raise _declined("values that are computed from the calibration", "none")
     if not turned:
         raise _declined("a calibration whose cameras can be turned", "one that cannot")
-    names = cutting.reads | cutting.bound
-    wanted = _values(cutting.original, pair.original, names, {**frame, **pair.calibration}, pair.threads)
-    found = _values(cutting.specialized, pair.specialized, names, frame, pair.threads)
-    _require_same(wanted, found, cutting.reads)
-    del found
-    reads = {name: wanted[name] for name in sorted(cutting.reads)}
-    noise, moved = _moved(cutting, pair, reads, {name: wanted[name] for name in cutting.bound}, turned)
+    hidden = switched(cutting, switches)
+    if hidden:
+        raise _declined("sites that compute the same in every frame", f"{hidden[0]!r} follows a switch")
+    behind = rewritten(cutting, pair.original.parent, pair.specialized.parent)
+    values = _recorded(cutting, pair, frame, cutting.reads | cutting.read_by(behind))
+    generic = shuffled(values, cutting.tainted)
+    noise, moved = _moved(cutting, pair, generic, turned)
+    _require_same_function(cutting, pair, sorted({*cutting.bound, *behind}), generic, noise)
+    given = {name: generic[name] for name in sorted(cutting.reads)}
     weights = weights_of(pair.specialized, cutting.specialized)
     clean = {name: each for name, each in cutting.of_specialized.items() if name not in cutting.bound}
     about = Recorded(
@@ -109,9 +116,9 @@ def record(pair: Pair, frame: Arrays, number: int, turned: Arrays) -> Recording:
         noise=noise,
         moved=moved,
         tolerances={},
-        arrays=dict.fromkeys(reads, ""),
+        arrays=dict.fromkeys(given, ""),
     )
-    return Recording(about, reads)
+    return Recording(about, given)
 
 
 def weights_of(path: Path, net: Net) -> dict[str, str]:
@@ -126,6 +133,22 @@ def ends_of(net: Net) -> str:
         [each.SerializeToString(deterministic=True) for each in side] for side in (graph.input, graph.output)
     ]
     return digest(ends)
+
+
+def _recorded(cutting: Cutting, pair: Pair, frame: Arrays, names: frozenset[str]) -> dict[str, np.ndarray]:
+    """Return named values of one frame, from which the bound segments alone give what the whole original gives.
+
+    Raises:
+        DeclinedError: They give something else, or the models differ in a value.
+    """
+    feed = {**frame, **pair.calibration}
+    wanted = _values(cutting.original, pair.original, names | cutting.bound, feed, pair.threads)
+    _require_same(wanted, _values(cutting.specialized, pair.specialized, names, frame, pair.threads), names)
+    values = {name: wanted[name] for name in sorted(names)}
+    for name, array in run_segments(cutting, pair, values, sorted(cutting.bound), of_original=True).items():
+        if not compare_arrays(wanted[name], array, tolerance_for(name, array.dtype, {}), 0).passed:
+            raise _declined("segments that give what the whole original gives", f"{name!r} differs")
+    return values
 
 
 def _values(net: Net, path: Path, names: frozenset[str], feed: Arrays, threads: int) -> dict[str, np.ndarray]:
@@ -151,14 +174,14 @@ def _require_same(wanted: Arrays, found: Arrays, reads: frozenset[str]) -> None:
 
 
 def _moved(
-    cutting: Cutting, pair: Pair, reads: Arrays, whole: Arrays, turned: Arrays
+    cutting: Cutting, pair: Pair, values: Arrays, turned: Arrays
 ) -> tuple[dict[str, SiteNoise], dict[str, float]]:
     """Return how far the bound values move by themselves, and how far turned cameras move them.
 
     Raises:
-        DeclinedError: The segments alone give something else than the whole original, or turned cameras move nothing.
+        DeclinedError: Turned cameras do not move one of them: another table might not either.
     """
-    feed = {**reads, **pair.calibration}
+    feed = {**values, **pair.calibration}
     model = part_of(cutting.original, cutting.of_original, sorted(cutting.bound), feed)
     part = open_part(model, pair.original.parent, pair.threads)
     base = run_part(part, feed)
@@ -172,14 +195,43 @@ def _moved(
         name: SiteNoise(scale=output_scale(array), ulp=ulp[name], order=order[name], dtype=array.dtype.name)
         for name, array in sorted(base.items())
     }
-    bounds = bounds_of(noise)
-    for name, array in base.items():
-        if not compare_arrays(whole[name], array, bounds[name].strict, 0).passed:
-            raise _declined("segments that give what the whole original gives", f"{name!r} differs")
-    moved = dict(sorted(multiples(base, turned_values, bounds).items()))
-    if max(moved.values()) < SHOWN:
-        raise _declined("a value that moves with the cameras", "none that does")
+    moved = dict(sorted(multiples(base, turned_values, bounds_of(noise)).items()))
+    still = [name for name in sorted(base) if moved.get(name, 0.0) < SHOWN]
+    if still:
+        raise _declined("sites whose values all move with the cameras", f"{still[0]!r} does not")
     return noise, moved
+
+
+def _require_same_function(
+    cutting: Cutting, pair: Pair, names: list[str], values: Arrays, noise: Mapping[str, SiteNoise]
+) -> None:
+    """Require that both models compute the same on generic values, at the sites and where nodes behind them differ.
+
+    Raises:
+        DeclinedError: They do not.
+    """
+    wanted = run_segments(cutting, pair, values, names, of_original=True)
+    found = run_segments(cutting, pair, values, names, of_original=False)
+    bounds = bounds_of(noise)
+    for name in names:
+        one, other = wanted[name], found[name]
+        table = tolerance_for(name, one.dtype, {})
+        tolerance = bounds[name].wide if name in bounds else table
+        if one.shape != other.shape or not compare_arrays(one, other, tolerance, 0).passed:
+            where = "at" if name in bounds else "behind"
+            raise _declined(f"the same values {where} its sites from generic ones", f"{name!r} differs")
+
+
+def run_segments(
+    cutting: Cutting, pair: Pair, values: Arrays, names: Sequence[str], *, of_original: bool
+) -> dict[str, np.ndarray]:
+    """Return values as one of the models computes them from recorded ones."""
+    path = pair.original if of_original else pair.specialized
+    net = cutting.original if of_original else cutting.specialized
+    segments = cutting.of_original if of_original else cutting.of_specialized
+    feed = {**values, **(pair.calibration if of_original else {})}
+    part = open_part(part_of(net, segments, names, feed), path.parent, pair.threads)
+    return run_part(part, feed)
 
 
 def bounds_of(noise: Mapping[str, SiteNoise]) -> dict[str, Bound]:

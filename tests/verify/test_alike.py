@@ -77,3 +77,32 @@ def test_another_structure_is_not_alike() -> None:
     body = "a = Mul(x, g)  s = Mul(a, w)  t = Tanh(s)  b0 = Mul(t, h)  b = Identity(b0)  out = Mul(b, v)"
     made = net("float[2] x", {"g": 2, "h": 2, "w": 5, "v": 7}, body)
     assert compared(made) == {"a": "a", "b": "b"}
+
+
+def test_another_value_that_a_site_reads_is_not_alike() -> None:
+    """A second site that reads what the first one reads is another function, although its nodes are the same."""
+    given = net(
+        "float[2] x, float[2] y, float[2] calib",
+        {"p": 3, "q": 3, "v": 7},
+        "m = Relu(x)  n = Tanh(y)  g = Mul(calib, p)  a = Mul(m, g)  h = Mul(calib, q)  b = Mul(n, h)"
+        "  u = Add(a, b)  o = Mul(u, v)  out = Mul(o, n)",
+    )
+    body = "m = Relu(x)  n = Tanh(y)  a = Mul(m, g)  b = Mul({}, h)  u = Add(a, b)  o = Mul(u, v)  out = Mul(o, n)"
+    right, wrong = (
+        net("float[2] x, float[2] y", {"g": table, "h": table, "v": 7}, body.format(read))
+        for table, read in ((1, "n"), (2, "m"))
+    )
+    first = cutting(given, right)
+    recorded = {
+        name: constants_of(first.specialized, name, first.of_specialized[name], {}) for name in first.bound
+    }
+    assert alike(cutting(given, wrong), recorded, {}) == {"a": "a", "b": "b"}
+
+
+def test_tables_that_differed_before_are_not_alike() -> None:
+    """Where the first build has a table of its own at each site, the same ones at both are not evident."""
+    given, first = original(), cutting(original(), built(1, 4))
+    recorded = {
+        name: constants_of(first.specialized, name, first.of_specialized[name], {}) for name in first.bound
+    }
+    assert alike(cutting(given, built(2, 2)), recorded, {}) == {"a": "a", "b": "b"}

@@ -38,6 +38,16 @@ class _Hash(Protocol):
     def update(self, data: bytes, /) -> None: ...
 
 
+class _Form:
+    """Takes what a hash would take, and keeps it."""
+
+    def __init__(self) -> None:
+        self.data = bytearray()
+
+    def update(self, data: bytes, /) -> None:
+        self.data += data
+
+
 def digest(value: object) -> str:
     """Return `sha256:<hex>` of a value made of mappings, sequences, strings, numbers and arrays.
 
@@ -48,6 +58,13 @@ def digest(value: object) -> str:
     state = hashlib.sha256()
     _feed(state, value)
     return f"sha256:{state.hexdigest()}"
+
+
+def canonical(value: object) -> bytes:
+    """Return the canonical form of a value, whose sha256 is its digest; raises what `digest` does."""
+    form = _Form()
+    _feed(form, value)
+    return bytes(form.data)
 
 
 def digest_bytes(data: bytes) -> str:

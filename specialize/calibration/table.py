@@ -109,6 +109,19 @@ def read_row(table: Path, member: str) -> tuple[dict[str, Any], str]:
     return document_of(row, str(table)), stated_digest(row)
 
 
+def read_group(table: Path, number: int) -> Any:
+    """Return the rows of one group of `GROUP`, as a `pyarrow.Table`.
+
+    Raises:
+        InputError: The file is no table of profiles, or has no such group.
+        UsageError: pyarrow is not installed.
+    """
+    with _opened(table) as file:
+        if not 0 <= number < file.num_row_groups:
+            raise InputError(str(table), f"a group {number} of rows", f"{file.num_row_groups} groups")
+        return file.read_row_group(number)
+
+
 class _Reader:
     """Finds rows by names; keeps the group that the last one is in, because vehicles are asked for in order."""
 

@@ -121,6 +121,26 @@ def _inverse(matrices: Callable[[Rig], Floats]) -> Callable[[Rig], Floats]:
     return lambda rig: np.linalg.inv(matrices(rig)).astype(np.float64)
 
 
+def _intrinsic(rig: Rig) -> Floats:
+    return rig.intrinsic()
+
+
+def _camera_from_lidar(rig: Rig) -> Floats:
+    return rig.camera_from_lidar()
+
+
+def _camera_from_first(rig: Rig) -> Floats:
+    return rig.camera_from_first()
+
+
+def _ego_from_lidar(rig: Rig) -> Floats:
+    return rig.ego_from_lidar()
+
+
+def _image_aug(rig: Rig) -> Floats:
+    return rig.image_aug()
+
+
 def _ego2img(rig: Rig) -> Floats:
     return rig.network_from_lidar @ np.linalg.inv(rig.ego_from_lidar())
 
@@ -174,30 +194,30 @@ KINDS: Mapping[str, Kind] = {
     "img2first": Kind("inverse of `first2img`", WHOLE, _inverse(_first2img), pixels="argument"),
     "lidar2raw": Kind(f"lidar points (m) to {_RAW}, before image preparation", WHOLE, _lidar2raw),
     "raw2lidar": Kind("inverse of `lidar2raw`", WHOLE, _inverse(_lidar2raw)),
-    "lidar2cam": Kind("lidar to the camera's optical frame, m", POSE, Rig.camera_from_lidar),
-    "cam2lidar": Kind("the camera's optical frame to lidar, m", POSE, _inverse(Rig.camera_from_lidar)),
+    "lidar2cam": Kind("lidar to the camera's optical frame, m", POSE, _camera_from_lidar),
+    "cam2lidar": Kind("the camera's optical frame to lidar, m", POSE, _inverse(_camera_from_lidar)),
     "ego2cam": Kind("vehicle to the camera's optical frame, m", POSE, _inverse(_cam2ego)),
     "cam2ego": Kind("the camera's optical frame to vehicle, m", POSE, _cam2ego),
-    "first2cam": Kind("the first camera's optical frame to each camera's, m", POSE, Rig.camera_from_first),
+    "first2cam": Kind("the first camera's optical frame to each camera's, m", POSE, _camera_from_first),
     "cam2first": Kind(
-        "each camera's optical frame to the first camera's, m", POSE, _inverse(Rig.camera_from_first)
+        "each camera's optical frame to the first camera's, m", POSE, _inverse(_camera_from_first)
     ),
-    "intrinsic": Kind(f"camera points (m) to {_RAW}", LENS, Rig.intrinsic),
-    "inverse_intrinsic": Kind("inverse of `intrinsic`", LENS, _inverse(Rig.intrinsic)),
+    "intrinsic": Kind(f"camera points (m) to {_RAW}", LENS, _intrinsic),
+    "inverse_intrinsic": Kind("inverse of `intrinsic`", LENS, _inverse(_intrinsic)),
     "network_intrinsic": Kind(f"camera points (m) to {_PX}", LENS, _network_intrinsic, pixels="result"),
     "inverse_network_intrinsic": Kind(
         "inverse of `network_intrinsic`", LENS, _inverse(_network_intrinsic), pixels="argument"
     ),
-    "image_aug": Kind("raw to network pixels: scale, and minus crop as translation", POSE, Rig.image_aug),
-    "inverse_image_aug": Kind("inverse of `image_aug`", POSE, _inverse(Rig.image_aug)),
+    "image_aug": Kind("raw to network pixels: scale, and minus crop as translation", POSE, _image_aug),
+    "inverse_image_aug": Kind("inverse of `image_aug`", POSE, _inverse(_image_aug)),
     "raw2network": Kind("raw to network pixels: scale, and minus crop in the third column", LENS, _prepared),
     "network2raw": Kind("inverse of `raw2network`", LENS, _inverse(_prepared)),
     "lens_matrix": Kind("focal lengths, skew and centre of a lens, raw pixels", LENS, _lens_matrix),
     "network_lens_matrix": Kind(
         "the same of the lens of the model's image, network pixels", LENS, _network_lens_matrix
     ),
-    "lidar2ego": Kind("lidar to vehicle, m", POSE, Rig.ego_from_lidar, shared=True),
-    "ego2lidar": Kind("vehicle to lidar, m", POSE, _inverse(Rig.ego_from_lidar), shared=True),
+    "lidar2ego": Kind("lidar to vehicle, m", POSE, _ego_from_lidar, shared=True),
+    "ego2lidar": Kind("vehicle to lidar, m", POSE, _inverse(_ego_from_lidar), shared=True),
     "identity": Kind("no change, for augmentation that deployment does not use", POSE, _unit, shared=True),
 }
 """Every kind by its name; `2` reads "to". A shared kind may also be held once for all cameras."""

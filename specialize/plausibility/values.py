@@ -237,18 +237,17 @@ def _grid_shares(
     grid: GridSpec, views: Sequence[View], sizes_px: tuple[tuple[int, int], ...], depth_m: float
 ) -> Floats:
     """Return (N,) the share of a grid's queries that each camera sees, sampled on a coarser grid of the same range."""
-    points = _coarse_points(tuple(grid.shape), tuple(grid.range_m), grid.anchors, grid.order)
-    return np.asarray(seen_queries(views, sizes_px, points, depth_m).mean(axis=1), np.float64)
+    return np.asarray(seen_queries(views, sizes_px, coarse_points(grid), depth_m).mean(axis=1), np.float64)
 
 
 @functools.lru_cache(maxsize=16)
-def _coarse_points(shape: tuple[int, ...], range_m: tuple[float, ...], anchors: int, order: str) -> Floats:
+def coarse_points(grid: GridSpec) -> Floats:
     """Return the points (Q, D, 3) of a grid with few rows and columns, cached for all vehicles of a fleet."""
-    axes = order or ("yx" if len(shape) == 2 else "zyx")
+    axes = grid.order or ("yx" if len(grid.shape) == 2 else "zyx")
     coarse = tuple(
-        count if axis == "z" else min(count, GRID_SIDE) for axis, count in zip(axes, shape, strict=True)
+        count if axis == "z" else min(count, GRID_SIDE) for axis, count in zip(axes, grid.shape, strict=True)
     )
-    points = Grid(coarse, range_m, anchors, order).points()
+    points = Grid(coarse, grid.range_m, grid.anchors, grid.order).points()
     points.flags.writeable = False
     return points
 

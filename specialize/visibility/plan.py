@@ -95,19 +95,8 @@ class VisibilityPlan:
     @property
     def digest(self) -> str:
         """Digest of the visible sets, the borderline pairs, the grid, the rule and the image sizes."""
-        grid, rule = self.grid, self.rule
-        return digest(
-            {
-                "schema": SCHEMA,
-                "grid": {"shape": grid.shape, "range_m": grid.range_m, "anchors": grid.anchors}
-                | ({} if grid.is_usual else {"order": grid.order}),
-                "rule": {"min_depth": rule.min_depth, "border": rule.border, "dtype": rule.dtype}
-                | ({} if rule.domain == "angle" else {"domain": rule.domain}),
-                "size_px": self.size_px,
-                "seen": np.packbits(self.seen, axis=1),
-                "borderline": self.borderline,
-            }
-        )
+        seen = np.packbits(self.seen, axis=1)
+        return digest(plan_content(self.grid, self.rule, self.size_px, seen, self.borderline))
 
     def padded_ids(self, align: int = 1) -> Ints:
         """Return (N, L) int64 query ids, L the longest length rounded up to a multiple of `align`.
@@ -135,6 +124,30 @@ class VisibilityPlan:
         lattice, doubtful = self.projection.lattice(self.grid, self.rule)
         lattice[tuple(doubtful.T)] = self.projection.decide(doubtful, self.grid, self.rule)
         return self.grid.by_query(lattice)
+
+
+def plan_content(
+    grid: QueryGrid, rule: VisibilityRule, size_px: Ints, seen: object, borderline: object
+) -> dict[str, object]:
+    """Return what the digest of a plan is of.
+
+    Args:
+        grid: The queries.
+        rule: When a point is seen.
+        size_px: (N, 2), width and height of the network's images.
+        seen: (N, Q / 8) uint8, the visible pairs as bits.
+        borderline: (B, 2) int64, camera and query.
+    """
+    return {
+        "schema": SCHEMA,
+        "grid": {"shape": grid.shape, "range_m": grid.range_m, "anchors": grid.anchors}
+        | ({} if grid.is_usual else {"order": grid.order}),
+        "rule": {"min_depth": rule.min_depth, "border": rule.border, "dtype": rule.dtype}
+        | ({} if rule.domain == "angle" else {"domain": rule.domain}),
+        "size_px": size_px,
+        "seen": seen,
+        "borderline": borderline,
+    }
 
 
 def plan_visibility(

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from specialize.errors import InputError
 from specialize.visibility.grid import Bools, Floats, Ints, QueryGrid, VisibilityRule
 from specialize.visibility.pyramid import Deviation, camera_centre, widened_pyramid
-from specialize.visibility.spans import between, fill, rounding_slack, row_spans
+from specialize.visibility.spans import affine, between, fill, rounding_slack, row_spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,8 @@ class Straight:
         functionals = rule.functionals(self.image_from_lidar, self.size_px)
         x, y, z = grid.axes()
         camera, height, row, column = position.T
-        point = np.stack([x[column], y[row], z[height], np.ones(len(position))], axis=-1)  # (B, 4)
-        return rule.holds(np.einsum("bfc,bc->bf", functionals[camera], point))
+        point = (axis[place][:, None] for axis, place in ((x, column), (y, row), (z, height)))  # (B, 1) each
+        return rule.holds(affine(functionals[camera], *point))
 
     def places(self, grid: QueryGrid, rule: VisibilityRule) -> Floats:
         """Return the scaled pixels; as in BEVFormer the depth is held at `min_depth` from below."""

@@ -24,6 +24,8 @@ import numpy.typing as npt
 
 from specialize.visibility.grid import Bools, Floats, Ints, QueryGrid, VisibilityRule
 
+Number = float | Floats
+
 ROUNDINGS = 24
 OWN_ROUNDINGS = 128
 
@@ -47,7 +49,7 @@ def rounding_slack(
 ) -> Floats:
     """Return (N, 5): how far from zero a functional of the rule may be and still change sign by rounding."""
     largest = largest_coordinates(grid)
-    across, down, depth = (np.abs(image_from_lidar[:, row]) @ largest for row in range(3))  # (N,) each
+    across, down, depth = (affine(np.abs(image_from_lidar[:, row]), *largest[:3]) for row in range(3))  # (N,)
     width, height = size_px[:, 0] * depth, size_px[:, 1] * depth
     sums = np.stack(
         [across + width, across + width, down + height, down + height, depth + rule.min_depth], axis=1
@@ -68,16 +70,32 @@ def row_spans(functionals: Floats, above: Floats, grid: QueryGrid) -> tuple[Ints
     """
     x, y, z = grid.axes()
     columns, per_metre = len(x), _per_metre(x, grid)
-    slope, along_y, along_z, constant = (
-        functionals[..., axis, None, None] for axis in range(4)
-    )  # (N, F, 1, 1)
-    needed = above[..., None, None] - constant - along_z * z[:, None] - along_y * y  # (N, F, heights, H)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        cut = (needed / slope - x[0]) * per_metre  # in columns
-    cut = np.where(slope == 0, np.where(needed < 0, -np.inf, np.inf), cut)
-    start = np.where(slope >= 0, np.floor(cut) + 1, 0).max(axis=1)  # (N, heights, H)
-    stop = np.where(slope >= 0, columns, np.ceil(cut)).min(axis=1)
+    shape = (len(functionals), len(z), len(y))  # (N, heights, H)
+    low, high = np.full(shape, -np.inf), np.full(shape, np.inf)
+    needed, bound = np.empty(shape), np.empty(shape)
+    for index in range(functionals.shape[1]):
+        slope, along_y, along_z, constant = functionals[:, index].T[..., None]  # (N, 1) each
+        level = above[:, index, None] - constant - along_z * z  # (N, heights)
+        np.subtract(level[..., None], (along_y * y)[:, None], out=needed)
+        flat = np.flatnonzero(slope == 0)
+        empty = needed[flat] >= 0
+        rising = slope[..., None] >= 0
+        with np.errstate(divide="ignore", invalid="ignore"):  # inf - inf: what does not bound this side
+            np.divide(needed, slope[..., None], out=needed)
+            needed[flat] = np.where(empty, np.inf, -np.inf)
+            np.fmax(low, np.add(needed, np.where(rising, 0.0, -np.inf), out=bound), out=low)
+            np.fmin(high, np.add(needed, np.where(rising, np.inf, 0.0), out=bound), out=high)
+    start = (
+        np.floor((low - x[0]) * per_metre) + 1
+    )  # in columns; rounding is monotone, so it can follow the maximum
+    stop = np.ceil((high - x[0]) * per_metre)
     return np.clip(start, 0, columns).astype(np.int64), np.clip(stop, 0, columns).astype(np.int64)
+
+
+def affine(coefficients: Floats, x: Number, y: Number, z: Number) -> Floats:
+    """Return (...,) the affine functions (..., 4) of points, lidar frame, m: summed in order, whatever the shape."""
+    a, b, c, d = np.moveaxis(coefficients, -1, 0)
+    return np.asarray(a * x + b * y + c * z + d)
 
 
 def _per_metre(x: Floats, grid: QueryGrid) -> float:

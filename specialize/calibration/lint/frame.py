@@ -39,13 +39,14 @@ def front_heading_deg(profile: CalibrationProfile, views: tuple[View, ...]) -> f
     if profile.ego_from_lidar is not None:
         x, y = (float(value) for value in profile.ego_from_lidar[0, :2])
         return math.degrees(math.atan2(y, x))
-    ahead = [view.heading_rad for view in views if _looks_ahead(view.camera.name)]
+    ahead = [view.heading_rad for view in views if looks_ahead(view.camera.name)]
     if not ahead:
         return None
     return math.degrees(math.atan2(sum(map(math.sin, ahead)), sum(map(math.cos, ahead))))
 
 
-def _looks_ahead(name: str) -> bool:
+def looks_ahead(name: str) -> bool:
+    """Return whether a camera's name says that it faces forward."""
     words = name.lower()
     return "front" in words and not any(word in words for word in _SIDE_WORDS)
 

@@ -36,7 +36,7 @@ def check_rig(
 ) -> Iterator[Finding]:
     """Yield findings about the cameras as a rig."""
     yield from _twins(views)
-    yield from _order(profile.camera_names(), camera_order)
+    yield from check_order(profile.camera_names(), camera_order)
     yield from _blind_sectors(profile)
     yield from _ground(profile)
 
@@ -66,8 +66,8 @@ def _twins(views: tuple[View, ...]) -> Iterator[Finding]:
             yield Finding("camera-twins", "warning", second.camera.name, message, mend)
 
 
-def _order(names: tuple[str, ...], wanted: Sequence[str]) -> Iterator[Finding]:
-    """Compare the order of the cameras with the model's."""
+def check_order(names: tuple[str, ...], wanted: Sequence[str]) -> Iterator[Finding]:
+    """Compare the order of the cameras with the model's, and yield the difference."""
     if not wanted or names == tuple(wanted):
         return
     if sorted(names) == sorted(wanted):

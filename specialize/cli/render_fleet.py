@@ -22,7 +22,7 @@ def plan_text(plan: FleetPlan, lock: Path | None) -> Document:
     bound = "no plan has fewer" if best else f"no plan has fewer than {plan.at_least}"
     builds = counted(len(plan.builds), "build")
     head = (
-        f"{counted(plan.vehicles, 'vehicle')}, {builds} of {plan.model}{_form(plan.request)} "
+        f"{counted(plan.vehicles, 'vehicle')}{_kinds(plan)}, {builds} of {plan.model}{_form(plan.request)} "
         f"({bound}); planned in {plan.seconds:.1f} s"
     )
     parts: list[str | Table] = [head, builds_table(plan, MOST_BUILDS)]
@@ -35,6 +35,11 @@ def plan_text(plan: FleetPlan, lock: Path | None) -> Document:
     if lock is not None:
         parts.append(f"written: {lock}\nnext: specialize fleet build {command(plan.request.folder)}")
     return tuple(parts)
+
+
+def _kinds(plan: FleetPlan) -> str:
+    """Return how many kinds of vehicles there are, if more than one; the table of builds says who serves which."""
+    return f" of {len(plan.kinds)} kinds" if len(plan.kinds) > 1 else ""
 
 
 def _form(request: FleetRequest) -> str:

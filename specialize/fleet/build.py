@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -131,7 +131,7 @@ def _lost(task: Task, reason: str) -> BuiltBuild:
 
 
 def _laid_out(
-    built: BuiltBuild, members: tuple[Vehicle, ...], left_out: tuple[LeftOut, ...], store: Store, output: Path
+    built: BuiltBuild, members: Sequence[Vehicle], left_out: tuple[LeftOut, ...], store: Store, output: Path
 ) -> BuiltBuild:
     """Return a build with its folder, the tables of its vehicles beside it; one that cannot be laid out has failed."""
     if built.status == "failed":

@@ -6,7 +6,7 @@ what happened (`BuiltBuild`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -38,7 +38,7 @@ class FleetBuild:
     key: str
     mode: Mode
     made_from: str
-    members: tuple[Vehicle, ...]
+    members: Sequence[Vehicle]
     lengths: tuple[tuple[int, ...], ...]
 
     @property
@@ -69,9 +69,32 @@ class Member(Vehicle, frozen=True, kw_only=True):
     adds: int
 
 
-def member_of(vehicle: Vehicle, pairs: int, adds: int) -> Member:
-    """Return a vehicle as a member of a planned build."""
-    return Member(**_values(vehicle, Vehicle.__struct_fields__), pairs=pairs, adds=adds)
+class FleetKind(Record, frozen=True, kw_only=True):
+    """One kind of vehicles of a fleet.
+
+    Attributes:
+        kind: Its number, from 1, the kind with most vehicles first.
+        vehicles: How many vehicles of the plan are of it.
+        first: The first of them.
+        cameras: Names of their cameras.
+    """
+
+    kind: int
+    vehicles: int
+    first: str
+    cameras: tuple[str, ...]
+
+
+class KindServed(Record, frozen=True, kw_only=True):
+    """How many vehicles of one kind a build serves.
+
+    Attributes:
+        kind: Number of the kind.
+        vehicles: How many of its vehicles.
+    """
+
+    kind: int
+    vehicles: int
 
 
 class CameraRoom(Record, frozen=True, kw_only=True):
@@ -101,14 +124,16 @@ class PlannedBuild(FleetBuild):
         fan_in: Most cameras that see one query, over the members.
         room: One entry per camera; empty where any change needs another build.
         room_over: Number of members that `room` was computed for.
+        kinds: The kinds of its members.
     """
 
-    members: tuple[Member, ...]
+    members: Sequence[Member]
     cameras: tuple[str, ...]
     overhead: float
     fan_in: int
     room: tuple[CameraRoom, ...] = ()
     room_over: int = 0
+    kinds: tuple[KindServed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +147,7 @@ class FleetPlan:
         source: What names its weights: digest of a checkpoint or ONNX file, or the seed.
         builds: In the order of their first members.
         at_least: No plan in these modes, for this overhead, has fewer builds.
+        kinds: The kinds of its vehicles, the one with most of them first.
         failed: Profiles that could not be used; they are not in the plan.
         seconds: Wall time.
     """
@@ -132,6 +158,7 @@ class FleetPlan:
     source: str
     builds: tuple[PlannedBuild, ...]
     at_least: int
+    kinds: tuple[FleetKind, ...]
     failed: tuple[Failed, ...]
     seconds: float
 

@@ -4,9 +4,10 @@ A group may share a build if the rows of its joint cover exceed no member's own 
 overhead. Every part of such a group is such a group too. Finding the fewest groups is NP-hard (it contains clique
 cover), so:
 
-1. *Cells.* Vehicles come one by one, in the order of their names' files. Each joins the cell that grows least, if
-   that cell stays within half of the overhead, else it begins a cell. At most `TRIALS` cells are tried, those whose
-   lengths promise least growth. One pass, linear in vehicles; only cells are kept, not vehicles.
+1. *Cells.* Vehicles of one kind come one by one, in the order of their files. Each joins the cell that grows least,
+   if that cell stays within half of the overhead, else it begins a cell. At most `TRIALS` cells are tried, those whose
+   lengths promise least growth. One pass, linear in vehicles; only cells are kept, not vehicles. Vehicles that change
+   no cell, nearly all of a large fleet, are placed many at a time.
 2. *Groups.* Two cells conflict if together they break the overhead. The graph of conflicts is coloured by several
    of networkx's greedy orders; a colour is a set of cells without conflicts, which is then packed first-fit, for
    three cells may break what each two keep. First-fit over the cells, largest first, is a further candidate. The
@@ -26,13 +27,16 @@ from typing import Literal, TypeAlias
 import networkx as nx
 import numpy as np
 
-from specialize.fleet.footprint import Cover, Footprint, Ints, Packing, Space
+from specialize.fleet.footprint import Cover, Ints, Packing, Space
 
 Graph: TypeAlias = "nx.Graph[int]"
+Steps: TypeAlias = "list[tuple[int, int]]"
 Strategy = Literal["largest_first", "saturation_largest_first", "smallest_last"]
 
 TRIALS = 48
 MOST_CELLS = 384
+FEWEST_AT_ONCE, MOST_AT_ONCE, MOST_TOGETHER = 16, 512, 1 << 16
+"""Vehicles that are placed together, the more the longer none has changed a cell; and most pairs with cells."""
 LARGEST_EXACT_CLIQUE = 48
 STRATEGIES: tuple[Strategy, ...] = ("largest_first", "saturation_largest_first", "smallest_last")
 
@@ -70,6 +74,7 @@ class Cell:
         least: Fewest rows that a member's own build computes.
         members: Indices of the vehicles, ascending within a cell.
         witness: Cover and own rows of its first vehicle, for the bound.
+        steps: Vehicles that made the cover grow, and by how many rows; None for a cell made of several.
     """
 
     cover: Cover
@@ -77,6 +82,7 @@ class Cell:
     least: int
     members: list[int]
     witness: tuple[Cover, int]
+    steps: Steps | None
 
 
 class Cells:
@@ -90,21 +96,61 @@ class Cells:
         self._visible: Ints = np.zeros((0, 0, 0), np.int64)  # (K, G, N)
         self._rows: Ints = np.zeros((0, 2), np.int64)  # rows of the cell, least rows of a member
 
-    def add(self, index: int, footprint: Footprint, cover: Cover) -> None:
-        """Put a vehicle into the cell that grows least, or into a new one."""
+    def add(self, indices: Ints, own: Ints, covers: Cover) -> None:
+        """Put vehicles into the cells that grow least, or into new ones, one after another.
+
+        Args:
+            indices: Which vehicles, V of them, ascending and after those added before.
+            own: (V, G, N) queries that each camera sees.
+            covers: (V, ...) what each makes a build compute.
+        """
+        rows = self.limit.packing.rows(own)  # (V,)
+        start, step = 0, FEWEST_AT_ONCE
+        while start < len(rows):
+            part = slice(start, start + step)
+            count = self._placed(indices[part], rows[part], covers[part])
+            start += count
+            if count == step:
+                step = min(2 * step, MOST_AT_ONCE, max(FEWEST_AT_ONCE, MOST_TOGETHER // len(self.found)))
+            elif start < len(rows):
+                self._add_one(int(indices[start]), int(rows[start]), covers[start])
+                start, step = start + 1, max(step // 2, FEWEST_AT_ONCE)
+
+    def _placed(self, indices: Ints, own: Ints, covers: Cover) -> int:
+        """Place the first vehicles up to one that changes a cell, or that needs trials; return how many."""
+        count = len(self.found)
+        if not count:
+            return 0
+        rows, least = self._rows[:count].T
+        visible = self.limit.space.visible(covers)
+        joint = self.limit.packing.rows(np.maximum(self._visible[:count], visible[:, None]))  # (V, K)
+        allowed = joint <= np.minimum(least, own[:, None]) * (1 + self.share * self.limit.overhead)
+        grows = np.where(allowed, joint - rows, np.iinfo(np.int64).max)
+        chosen = grows.argmin(axis=1)  # the first of those that grow least, as in `_candidates`
+        same = allowed.any(axis=1) & (own >= least[chosen])
+        for place in np.unique(chosen[same]):
+            which = np.flatnonzero(same & (chosen == place))
+            same[which] = self.limit.space.holds(self.found[place].cover, covers[which])
+        end = len(same) if same.all() else int(same.argmin())
+        for place in np.unique(chosen[:end]):
+            self.found[place].members += indices[:end][chosen[:end] == place].tolist()
+        return end
+
+    def _add_one(self, index: int, own: int, cover: Cover) -> None:
         visible = self.limit.space.visible(cover)
-        own = int(self.limit.packing.rows(footprint.own))
         for place in self._candidates(visible, own):
             cell = self.found[place]
             joint = self.limit.space.join(cell.cover, cover)
             rows, least = self.limit.rows(joint), min(cell.least, own)
             if self.limit.allows(rows, least, self.share):
+                if cell.steps is not None and rows > cell.rows:
+                    cell.steps.append((index, rows - cell.rows))
                 cell.cover, cell.rows, cell.least = joint, rows, least
                 cell.members.append(index)
                 self._note(place)
                 return
         rows = int(self.limit.packing.rows(visible))
-        self.found.append(Cell(cover, rows, own, [index], (cover, own)))
+        self.found.append(Cell(cover.copy(), rows, own, [index], (cover.copy(), own), [(index, rows)]))
         self._note(len(self.found) - 1)
 
     def _candidates(self, visible: Ints, own: int) -> Ints:
@@ -179,8 +225,9 @@ def _place(groups: list[Cell], cell: Cell, limit: Limit) -> None:
         if limit.allows(rows, least):
             group.cover, group.rows, group.least = joint, rows, least
             group.members += cell.members
+            group.steps = None
             return
-    groups.append(Cell(cell.cover, cell.rows, cell.least, list(cell.members), cell.witness))
+    groups.append(Cell(cell.cover, cell.rows, cell.least, list(cell.members), cell.witness, cell.steps))
 
 
 def _conflicts(covers: Sequence[tuple[Cover, int]], limit: Limit) -> Graph:

@@ -29,6 +29,7 @@ from specialize.request import Layout
 from specialize.visibility.plan import VisibilityPlan
 
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 Cover = NDArray[np.generic]
 
 WORD = 64
@@ -63,7 +64,10 @@ class Space(Protocol):
         """Return the cover of both."""
 
     def visible(self, cover: Cover) -> Ints:
-        """Return (G, N): queries per grid and camera that a build for this cover keeps."""
+        """Return (..., G, N): queries per grid and camera that a build for covers (..., ...) keeps."""
+
+    def holds(self, cover: Cover, others: Cover) -> Bools:
+        """Return which of V covers (V, ...) add nothing to one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +86,18 @@ class EnvelopeSpace:
 
     def visible(self, cover: Cover) -> Ints:
         """Count the pairs of each grid and camera."""
-        counts = np.bitwise_count(cover).astype(np.int64)
-        return np.add.reduceat(counts, self.starts, axis=1).T  # (G, N)
+        counts = np.bitwise_count(cover)  # (..., N, W)
+        ends = (*self.starts[1:], counts.shape[-1])
+        parts = [
+            counts[..., start:end].sum(axis=-1, dtype=np.int64)
+            for start, end in zip(self.starts, ends, strict=True)
+        ]
+        return np.stack(parts, axis=-2)  # (..., G, N)
+
+    def holds(self, cover: Cover, others: Cover) -> Bools:
+        """Return which sets of pairs are within one."""
+        beyond = np.bitwise_and(others.view(np.uint64), np.bitwise_not(cover.view(np.uint64)))
+        return np.asarray(np.logical_not(beyond.any(axis=(-2, -1))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +118,10 @@ class TablesSpace:
         """Return the capacities."""
         wanted = np.asarray(cover, np.float64) * (1 + self.spare)
         return np.asarray(np.ceil(wanted - 1e-6), np.int64)  # 100 and 10 % are 110, not 110.00000000000001
+
+    def holds(self, cover: Cover, others: Cover) -> Bools:
+        """Return which numbers are no larger."""
+        return np.asarray(np.less_equal(others, cover).all(axis=(-2, -1)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,12 +201,16 @@ class Admission:
         return self.survey(path, profile)
 
 
-def pack(pairs: NDArray[np.bool_]) -> NDArray[np.uint64]:
+def pack(pairs: Bools) -> NDArray[np.uint64]:
     """Return (N, W) words that hold (N, Q) bits, eight bits to a byte, first bit first."""
-    words = -(-pairs.shape[1] // WORD)
-    packed = np.zeros((len(pairs), words * WORD // 8), np.uint8)
-    bits = np.packbits(pairs, axis=1)
-    packed[:, : bits.shape[1]] = bits
+    return words_of(np.packbits(pairs, axis=1))
+
+
+def words_of(bits: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Return (..., W) words that hold (..., B) bytes."""
+    words = -(-bits.shape[-1] * 8 // WORD)
+    packed = np.zeros((*bits.shape[:-1], words * WORD // 8), np.uint8)
+    packed[..., : bits.shape[-1]] = bits
     return packed.view(np.uint64)
 
 

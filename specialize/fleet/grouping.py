@@ -1,26 +1,33 @@
-"""Which vehicles of a fleet may share a build, in which mode: surveyed once, put into groups."""
+"""Which vehicles of a fleet may share a build, in which mode: surveyed once, told apart by kinds, put into groups."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from specialize.calibration.tolerance import parse_tolerance
 from specialize.errors import InputError
-from specialize.fleet.clustering import Cells, Limit, cluster
+from specialize.fleet.builds import FleetKind
+from specialize.fleet.clustering import Cells, Limit, Steps, cluster
 from specialize.fleet.footprint import (
     Admission,
-    Footprint,
+    Cover,
     Ints,
     Packing,
     Survey,
     TablesSpace,
     envelope_space,
 )
-from specialize.fleet.load import Failed, each_once, over_profiles
+from specialize.fleet.footprints import Footprints, joined
+from specialize.fleet.load import Failed
+from specialize.fleet.median import Shape
 from specialize.fleet.request import OWN_TOLERANCE, FleetRequest
+from specialize.fleet.sampling import Crew, measured_sample
+from specialize.fleet.survey import Found, SurveyChunk, chunks_of
+from specialize.fleet.told_apart import APART, SAMPLED, Telling
 from specialize.model.spec import ModelSpec
 from specialize.request import Mode
 
@@ -30,27 +37,60 @@ PREFERENCE: tuple[Mode, ...] = ("exact", "tables", "envelope")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """Vehicles that share a build: how, their indices, and the queries kept per grid and camera (G, N)."""
+    """Vehicles that share a build.
+
+    Attributes:
+        mode: How.
+        rows: Which vehicles of their camera set, ascending.
+        visible: (G, N) queries kept.
+        cover: What the build computes; None of an exact one.
+        steps: Vehicles, by their places, that made the cover grow, and by how much; None if that is not known.
+    """
 
     mode: Mode
-    members: tuple[int, ...]
+    rows: Ints
     visible: Ints
+    cover: Cover | None = None
+    steps: Steps | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grouping:
     """Groups of vehicles with the same cameras; no plan has fewer than `at_least`."""
 
+    found: Footprints
     groups: tuple[Group, ...]
     at_least: int
 
 
 @dataclass(slots=True)
 class CameraSet:
-    """Vehicles with the same cameras in the same order, by their indices; no others can share a build."""
+    """Vehicles with the same cameras in the same order; no others can share a build.
 
-    members: list[int] = field(default_factory=list)
-    cells: dict[Mode, Cells] = field(default_factory=dict)
+    Attributes:
+        parts: The vehicles, in the order of their files.
+        cells: Those of each kind in cells, by mode.
+    """
+
+    parts: list[Footprints] = field(default_factory=list)
+    cells: dict[tuple[Shape, int], dict[Mode, Cells]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FleetSurvey:
+    """A fleet after all its vehicles were looked at.
+
+    Attributes:
+        sets: The vehicles by their cameras, each with the cells of every mode.
+        kinds: The kinds of vehicles, the one with most vehicles first.
+        kind_of: (F,) the number of the kind of the vehicle at each place, from 1; 0 for those that failed.
+        failed: Profiles that could not be used.
+    """
+
+    sets: tuple[tuple[Footprints, dict[Mode, list[Cells]]], ...]
+    kinds: tuple[FleetKind, ...]
+    kind_of: Ints
+    failed: tuple[Failed, ...]
 
 
 def survey_of(request: FleetRequest, spec: ModelSpec) -> Survey:
@@ -73,26 +113,103 @@ def _modes(request: FleetRequest, spec: ModelSpec) -> tuple[Mode, ...]:
     return ("tables", "envelope") if request.mode == "auto" else (request.mode,)
 
 
-def survey_fleet(
-    request: FleetRequest, spec: ModelSpec, files: Sequence[Path], jobs: int | None
-) -> tuple[list[Footprint], list[CameraSet], list[Failed]]:
-    """Return what each vehicle computes, and cells of vehicles by their cameras."""
-    found: list[Footprint] = []
-    failed: list[Failed] = []
-    kinds: dict[tuple[str, ...], CameraSet] = {}
+def survey_fleet(request: FleetRequest, spec: ModelSpec, files: Sequence[Path], crew: Crew) -> FleetSurvey:
+    """Return what each vehicle computes, and cells of vehicles by their cameras and kinds.
+
+    Raises:
+        InputError: No profile can be used, or two are of vehicles with one name.
+    """
     limits = {mode: limit_of(request, spec, mode) for mode in _modes(request, spec)}
-    surveyed = over_profiles(files, Admission(survey_of(request, spec), request.build.allow), jobs)
-    for one in each_once(surveyed, failed, lambda each: (each.vehicle.vehicle, each.vehicle.path)):
-        kind = kinds.setdefault(one.cameras, CameraSet(cells={mode: Cells(limits[mode]) for mode in limits}))
-        kind.members.append(len(found))
-        for mode, cells in kind.cells.items():
-            cover = one.bits if mode == "envelope" else one.reach
-            assert cover is not None
-            cells.add(len(found), one, cover)
-        found.append(dataclasses.replace(one, bits=None))
-    if not found:
+    work = SurveyChunk(Admission(survey_of(request, spec), request.build.allow))
+    chunks: Iterable[Found] = crew.in_order(chunks_of(files), work)
+    if len(files) <= SAMPLED:
+        chunks = list(chunks)
+        measured = [(part.shape, part.values) for found in chunks for part in found.parts]
+        telling = Telling.of(measured, sampled=False)
+    else:
+        telling = Telling.of(measured_sample(files, crew), sampled=True)
+    sets: dict[tuple[str, ...], CameraSet] = {}
+    failed: list[Failed] = []
+    labels = np.full(len(files), APART, np.int64)
+    for found in chunks:
+        failed += [one for _, one in found.failed]
+        for part in found.parts:
+            columns = part.footprints
+            kinds = telling.kinds(part.shape, columns.places, part.values)
+            labels[columns.places] = kinds
+            one = sets.setdefault(columns.cameras, CameraSet())
+            one.parts.append(columns)
+            for kind in np.unique(kinds):
+                which = np.flatnonzero(kinds == kind)
+                by_mode = one.cells.setdefault(
+                    (part.shape, int(kind)), {mode: Cells(limits[mode]) for mode in limits}
+                )
+                for mode, cells in by_mode.items():
+                    covers = part.bits if mode == "envelope" else columns.reach
+                    assert covers is not None
+                    cells.add(columns.places[which], columns.own[which].astype(np.int64), covers[which])
+    if not sets:
         raise InputError(str(request.folder), "a profile that can be used", "none", failed[0].reason)
-    return found, list(kinds.values()), failed
+    whole = [(joined(one.parts), _by_mode(one.cells.values())) for one in sets.values()]
+    _require_names_once([columns for columns, _ in whole], files)
+    places, rest = telling.rest()
+    labels[places] = rest
+    told, kind_of = _numbered([columns for columns, _ in whole], labels)
+    return FleetSurvey(tuple(whole), told, kind_of, tuple(failed))
+
+
+def _by_mode(cells: Iterable[dict[Mode, Cells]]) -> dict[Mode, list[Cells]]:
+    found: dict[Mode, list[Cells]] = {}
+    for one in cells:
+        for mode, each in one.items():
+            found.setdefault(mode, []).append(each)
+    return found
+
+
+def _require_names_once(sets: Sequence[Footprints], files: Sequence[Path]) -> None:
+    """Refuse a second vehicle of the same name: a fleet's files name vehicles, not paths.
+
+    Raises:
+        InputError: Two profiles are of vehicles with one name.
+    """
+    if len({name for columns in sets for name in columns.names}) == sum(map(len, sets)):
+        return
+    named = sorted(
+        (int(place), name)
+        for columns in sets
+        for place, name in zip(columns.places, columns.names, strict=True)
+    )
+    homes: dict[str, int] = {}
+    for place, name in named:
+        first = homes.setdefault(name, place)
+        if first != place:
+            hint = "give every vehicle of a fleet its own name"
+            raise InputError(
+                f"{files[place]}: vehicle", f"a name other than that of {files[first]}", repr(name), hint
+            )
+
+
+def _numbered(sets: Sequence[Footprints], labels: Ints) -> tuple[tuple[FleetKind, ...], Ints]:
+    """Return the kinds, largest first, and the number of every place's."""
+    used = np.concatenate([columns.places for columns in sets])
+    counts = np.bincount(labels[used])
+    order = sorted(
+        np.flatnonzero(counts).tolist(), key=lambda kind: (-counts[kind], _first(used, labels, kind))
+    )
+    numbers = np.zeros(len(labels), np.int64)
+    kinds = []
+    for number, kind in enumerate(order, start=1):
+        first = _first(used, labels, kind)
+        columns = next(one for one in sets if first in one.places)
+        name = str(columns.names[columns.rows_of([first])[0]])
+        kinds.append(FleetKind(kind=number, vehicles=int(counts[kind]), first=name, cameras=columns.cameras))
+        numbers[used[labels[used] == kind]] = number
+    return tuple(kinds), numbers
+
+
+def _first(used: Ints, labels: Ints, kind: int) -> int:
+    """Return the first place of a kind."""
+    return int(used[labels[used] == kind].min())
 
 
 def limit_of(request: FleetRequest, spec: ModelSpec, mode: Mode) -> Limit:
@@ -101,45 +218,51 @@ def limit_of(request: FleetRequest, spec: ModelSpec, mode: Mode) -> Limit:
     return Limit(space, Packing(request.build.layout, request.build.align), request.max_overhead)
 
 
-def grouped(request: FleetRequest, kind: CameraSet, found: list[Footprint]) -> Grouping:
-    """Return the builds of vehicles of one kind; in mode `auto` of the mode that needs fewest."""
-    exact = _exact(kind, found)
-    shared = {mode: _shared(mode, cells, found, request) for mode, cells in kind.cells.items()}
-    if request.mode != "auto":
-        return shared.get(request.mode, exact)
-    choices: dict[Mode, Grouping] = {"exact": exact, **shared}
+def grouped(request: FleetRequest, found: Footprints, cells: dict[Mode, list[Cells]]) -> Grouping:
+    """Return the builds of vehicles with the same cameras; in mode `auto` of the mode that needs fewest."""
     packing = Packing(request.build.layout, request.build.align)
+    shared = {mode: _shared(mode, each, found, request) for mode, each in cells.items()}
+    if request.mode != "auto":
+        return shared[request.mode] if request.mode in shared else _exact(found)
+    costs: dict[Mode, tuple[int, int]] = {
+        mode: (
+            len(one.groups),
+            sum(int(packing.rows(group.visible)) * len(group.rows) for group in one.groups),
+        )
+        for mode, one in shared.items()
+    }
+    costs["exact"] = (len(np.unique(found.numbers())), int(packing.rows(found.own.astype(np.int64)).sum()))
+    best = min((mode for mode in PREFERENCE if mode in costs), key=costs.__getitem__)
+    return _exact(found) if best == "exact" else shared[best]
 
-    def cost(mode: Mode) -> tuple[int, int]:
-        builds = choices[mode].groups
-        rows = sum(int(packing.rows(build.visible)) * len(build.members) for build in builds)
-        return len(builds), rows
 
-    return choices[min((mode for mode in PREFERENCE if mode in choices), key=cost)]
-
-
-def _exact(kind: CameraSet, found: list[Footprint]) -> Grouping:
+def _exact(found: Footprints) -> Grouping:
     """Return one build for every profile; vehicles with equal ones share it."""
-    by_profile: dict[tuple[str, str], list[int]] = {}
-    for index in kind.members:
-        by_profile.setdefault(found[index].vehicle.numbers, []).append(index)
-    groups = tuple(Group("exact", tuple(members), found[members[0]].own) for members in by_profile.values())
-    return Grouping(groups, len(groups))
+    _, first, kind = np.unique(found.numbers(), return_index=True, return_inverse=True)
+    order = np.argsort(kind, kind="stable")
+    parts = np.split(order, np.cumsum(np.bincount(kind))[:-1])
+    groups = [
+        Group("exact", parts[index], found.own[first[index]].astype(np.int64)) for index in np.argsort(first)
+    ]
+    return Grouping(found, tuple(groups), len(groups))
 
 
-def _shared(mode: Mode, cells: Cells, found: list[Footprint], request: FleetRequest) -> Grouping:
-    """Return one build for every cluster.
+def _shared(mode: Mode, cells: Sequence[Cells], found: Footprints, request: FleetRequest) -> Grouping:
+    """Return one build for every cluster; kinds that see alike may share one.
 
     Where nothing is shared an exact build serves as well: in mode `auto`, and in place of an envelope over one
     calibration without tolerance.
     """
     may_be_exact = request.mode == "auto" or (mode == "envelope" and not request.tolerance)
-    clustering = cluster(cells.found, cells.limit)
+    every = sorted((cell for each in cells for cell in each.found), key=lambda cell: cell.members[0])
+    limit = cells[0].limit  # that of all
+    clustering = cluster(every, limit)
+    numbers = found.numbers() if may_be_exact else None
     builds = []
     for group in clustering.groups:
-        members = tuple(group.members)
-        if may_be_exact and len({found[index].vehicle.numbers for index in members}) == 1:
-            builds.append(Group("exact", members, found[members[0]].own))
+        rows = found.rows_of(group.members)
+        if numbers is not None and (numbers[rows] == numbers[rows[0]]).all():
+            builds.append(Group("exact", rows, found.own[rows[0]].astype(np.int64)))
         else:
-            builds.append(Group(mode, members, cells.limit.space.visible(group.cover)))
-    return Grouping(tuple(builds), clustering.at_least)
+            builds.append(Group(mode, rows, limit.space.visible(group.cover), group.cover, group.steps))
+    return Grouping(found, tuple(builds), clustering.at_least)

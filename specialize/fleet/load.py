@@ -5,11 +5,12 @@ Nothing here holds more than a few profiles at a time, so a fleet of any size fi
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar, overload
@@ -23,6 +24,7 @@ from specialize.files.far import below, is_far, shown
 from specialize.text.record import Record
 
 Result = TypeVar("Result")
+Task = TypeVar("Task")
 
 CHUNK = 32
 # Starting a process costs as much as reading some hundred profiles.
@@ -128,14 +130,27 @@ def over_paths(
         for path in paths:
             yield _one(work, path)
         return
-    waiting: deque[Future[list[Result | Failed]]] = deque()
-    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
-        for chunk in _chunks(paths):
-            waiting.append(pool.submit(_several, work, chunk))
-            if len(waiting) >= AHEAD * count:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+    with pool_of(count) as pool:
+        for found in in_order(_chunks(paths), functools.partial(_several, work), pool, AHEAD * count):
+            yield from found
+
+
+def pool_of(jobs: int) -> ProcessPoolExecutor:
+    """Return processes that import what they need."""
+    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
+
+
+def in_order(
+    tasks: Iterable[Task], work: Callable[[Task], Result], executor: Executor, ahead: int
+) -> Iterator[Result]:
+    """Yield what `work` makes of each task, in their order, with no more than `ahead` of them under way."""
+    waiting: deque[Future[Result]] = deque()
+    for task in tasks:
+        waiting.append(executor.submit(work, task))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 class UniqueNames:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from specialize.calibration.camera import Camera
 from specialize.calibration.lens import Lens
 from specialize.calibration.lens.windshield import Windshield
+from specialize.calibration.many import Alike, inverse
 from specialize.calibration.pose import (
     Matrix,
     centre_m,
@@ -73,6 +74,25 @@ def measure(profile: CalibrationProfile) -> Measured:
         rows.append([*quaternion_from_rotation(pose[:3, :3]), *centre_m(pose), *numbers])
     width = max(map(len, rows))
     return Measured(shape_of(profile), np.array([[*row, *[0.0] * (width - len(row))] for row in rows]))
+
+
+def measure_many(vehicles: Alike) -> Floats:
+    """Return the rows of `Measured` (V, N, 12) of vehicles without lenses."""
+    r, k = vehicles.camera_from_lidar[..., :3, :3], vehicles.intrinsic
+    diagonal = [r[..., axis, axis] for axis in range(3)]
+    first = 1 + diagonal[0] + diagonal[1] + diagonal[2]
+    squares = [first, *(1 + 2 * one - diagonal[0] - diagonal[1] - diagonal[2] for one in diagonal)]
+    x, y, z = (r[..., a, b] - r[..., b, a] for a, b in ((2, 1), (0, 2), (1, 0)))
+    xy, xz, yz = (r[..., a, b] + r[..., b, a] for a, b in ((1, 0), (0, 2), (2, 1)))
+    products = np.array(
+        [[squares[0], x, y, z], [x, squares[1], xy, xz], [y, xy, squares[2], yz], [z, xz, yz, squares[3]]]
+    )  # (4, 4, V, N)
+    largest = np.argmax(squares, axis=0)
+    rows = np.moveaxis(np.take_along_axis(products, largest[None, None], axis=0)[0], 0, -1)  # (V, N, 4)
+    norms = np.linalg.norm(rows, axis=-1, keepdims=True) * np.where(rows[..., :1] < 0, -1.0, 1.0)
+    centre = inverse(vehicles.camera_from_lidar)[..., :3, 3]
+    numbers = [k[..., 0, 0], k[..., 0, 1], k[..., 1, 1], k[..., 0, 2], k[..., 1, 2]]
+    return np.concatenate([rows / norms, centre, np.stack(numbers, axis=-1)], axis=-1)
 
 
 def shape_of(profile: CalibrationProfile) -> Shape:
@@ -177,6 +197,7 @@ __all__ = [
     "Measured",
     "Shape",
     "measure",
+    "measure_many",
     "median_profile",
     "median_quaternion",
     "quaternion_product",

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from specialize.binding.capacity import LEAST_FAN_IN
 from specialize.compiler.key import ModelName, frames_name, model_name, planned_key
 from specialize.digest import digest_file
 from specialize.errors import InputError
 from specialize.explain.plan import resolve_spec
-from specialize.fleet.builds import CameraRoom, FleetPlan, PlannedBuild, member_of
-from specialize.fleet.footprint import Cover, Footprint
-from specialize.fleet.grouping import Group, grouped, limit_of, survey_fleet, survey_of
+from specialize.fleet.builds import CameraRoom, FleetPlan, KindServed, PlannedBuild
+from specialize.fleet.clustering import Steps
+from specialize.fleet.footprints import Footprints, Members
+from specialize.fleet.grouping import FleetSurvey, Group, Grouping, grouped, limit_of, survey_fleet, survey_of
 from specialize.fleet.load import fleet_files
 from specialize.fleet.request import FleetRequest
-from specialize.fleet.sharing import SAMPLED, envelope_room, tables_room, what_each_adds
+from specialize.fleet.sampling import Crew, crew_of
+from specialize.fleet.sharing import SAMPLED, added, envelope_room, steps_of, tables_room
 from specialize.model.spec import ModelSpec
 from specialize.request import BuildOptions
 from specialize.targets.refuse_early import require_taken
@@ -24,8 +30,16 @@ from specialize.text.progress import Say, quiet
 from specialize.text.units import counted
 
 
-def plan_fleet(request: FleetRequest, jobs: int | None = None, say: Say = quiet) -> FleetPlan:
+def plan_fleet(
+    request: FleetRequest, jobs: int | None = None, say: Say = quiet, executor: Executor | None = None
+) -> FleetPlan:
     """Return the builds that a fleet needs; nothing is written and no model is read.
+
+    Args:
+        request: What is asked for.
+        jobs: Number of processes; None takes one per core for fleets that are worth it.
+        say: Is told what is being done.
+        executor: Where vehicles are looked at, instead of processes of this machine.
 
     Raises:
         InputError: The folder has no profile that can be used, two of one vehicle, or the model names no grid;
@@ -39,13 +53,35 @@ def plan_fleet(request: FleetRequest, jobs: int | None = None, say: Say = quiet)
     spec = resolve_spec(asked.model, asked.model_spec)
     files = fleet_files(request.folder)
     say(f"surveying {counted(len(files), 'profile')} for {spec.name}")
-    found, sets, failed = survey_fleet(request, spec, files, jobs)
-    say(f"grouping {counted(len(found), 'vehicle')}")
-    groupings = [grouped(request, one, found) for one in sets]
-    groups = [group for grouping in groupings for group in grouping.groups]
+    with crew_of(files, jobs, executor) as crew:
+        return _planned(request, spec, files, crew, jobs, say, start)
+
+
+def _planned(
+    request: FleetRequest,
+    spec: ModelSpec,
+    files: Sequence[Path],
+    crew: Crew,
+    jobs: int | None,
+    say: Say,
+    start: float,
+) -> FleetPlan:
+    """Return the builds of the vehicles at some paths."""
+    asked = request.build
+    survey = survey_fleet(request, spec, files, crew)
+    vehicles = sum(len(found) for found, _ in survey.sets)
+    say(f"grouping {counted(vehicles, 'vehicle')} of {counted(len(survey.kinds), 'kind')}")
+    groupings = [grouped(request, found, cells) for found, cells in survey.sets]
     model = model_name(Path(asked.model).stem, source_of(asked), spec)
-    writer = _Writer(request, spec, model, frames_name(asked.frames_dir), len(groups), jobs, say)
-    builds = [writer.detailed(group, found) for group in groups]
+    frames = frames_name(asked.frames_dir)
+    writer = _Writer(
+        request, spec, model, frames, survey, files, sum(len(g.groups) for g in groupings), jobs, say
+    )
+    steps = _steps(groupings, request, spec, files, crew, say)
+    groups = [(grouping.found, group) for grouping in groupings for group in grouping.groups]
+    builds = [
+        writer.detailed(found, group, steps.get(id(group), group.steps or [])) for found, group in groups
+    ]
     return FleetPlan(
         request=request,
         model=spec.name,
@@ -53,9 +89,33 @@ def plan_fleet(request: FleetRequest, jobs: int | None = None, say: Say = quiet)
         source=model.model,
         builds=tuple(sorted(builds, key=lambda build: build.members[0].path)),
         at_least=sum(grouping.at_least for grouping in groupings),
-        failed=tuple(failed),
+        kinds=survey.kinds,
+        failed=survey.failed,
         seconds=time.perf_counter() - start,
     )
+
+
+def _steps(
+    groupings: Sequence[Grouping],
+    request: FleetRequest,
+    spec: ModelSpec,
+    files: Sequence[Path],
+    crew: Crew,
+    say: Say,
+) -> dict[int, Steps]:
+    """Return, by the identities of envelopes made of several cells, how each grows."""
+    unknown = [
+        (grouping.found, group)
+        for grouping in groupings
+        for group in grouping.groups
+        if group.mode == "envelope" and group.steps is None
+    ]
+    if not unknown:
+        return {}
+    say(f"weighing {counted(len(unknown), 'envelope')}")
+    limit, survey = limit_of(request, spec, "envelope"), survey_of(request, spec)
+    found = steps_of(unknown, limit, files, survey, crew)
+    return {id(group): steps for (_, group), steps in zip(unknown, found, strict=True)}
 
 
 def source_of(asked: BuildOptions) -> str:
@@ -81,44 +141,40 @@ class _Writer:
     spec: ModelSpec
     model: ModelName
     frames: str
+    survey: FleetSurvey
+    files: Sequence[Path]
     builds: int
     jobs: int | None
     say: Say
 
-    def detailed(self, group: Group, found: list[Footprint]) -> PlannedBuild:
+    def detailed(self, found: Footprints, group: Group, steps: Steps) -> PlannedBuild:
         """Return a build with what each vehicle adds, and how much room its cameras have."""
-        request, footprints = self.request, [found[index] for index in group.members]
-        limit = limit_of(request, self.spec, group.mode)
-        if group.mode == "envelope" and len(footprints) > 1:
-            self.say(f"weighing an envelope over {counted(len(footprints), 'vehicle')}")
-        adds, cover = what_each_adds(group.mode, footprints, limit, survey_of(request, self.spec), self.jobs)
-        members = tuple(
-            member_of(one.vehicle, int(limit.packing.rows(one.own)), added)
-            for one, added in zip(footprints, adds, strict=True)
-        )
-        room, room_over = self._room(group, footprints, cover)
+        request, limit = self.request, limit_of(self.request, self.spec, group.mode)
+        own = limit.packing.rows(found.own[group.rows].astype(np.int64))
+        members = Members(found, group.rows, own, added(found, group, limit, steps), self.files)
+        room, room_over = self._room(group, members)
         lengths = tuple(tuple(int(n) for n in row) for row in limit.packing.lengths(group.visible))
-        pairs, least = sum(map(sum, lengths)), min(member.pairs for member in members)
-        widest = max(footprints, key=lambda one: max(LEAST_FAN_IN, one.fan_in))  # the first of them
+        pairs, least = sum(map(sum, lengths)), int(own.min())
+        fan_in = np.maximum(LEAST_FAN_IN, found.fan_in[group.rows])
+        widest = int(fan_in.argmax())  # the first of them
         key = planned_key(
-            request.build, group.mode, members, self.model, lengths, max(LEAST_FAN_IN, widest.fan_in),
-            request.tolerance, self.frames,
+            request.build, group.mode, members, self.model, lengths, int(fan_in[widest]), request.tolerance,
+            self.frames,
         )  # fmt: skip
-        made_from = widest if group.mode == "tables" else footprints[0]
+        made_from = members[widest if group.mode == "tables" else 0]
+        kinds, counts = np.unique(self.survey.kind_of[found.places[group.rows]], return_counts=True)
         return PlannedBuild(
-            key=key.digest(), mode=group.mode, made_from=made_from.vehicle.vehicle,
-            cameras=footprints[0].cameras, members=members, lengths=lengths,
-            overhead=pairs / least - 1 if least else 0.0,
-            fan_in=widest.fan_in, room=room, room_over=room_over,
+            key=key.digest(), mode=group.mode, made_from=made_from.vehicle, cameras=found.cameras,
+            members=members, lengths=lengths, overhead=pairs / least - 1 if least else 0.0,
+            fan_in=int(found.fan_in[group.rows[widest]]), room=room, room_over=room_over,
+            kinds=tuple(KindServed(kind=int(k), vehicles=int(n)) for k, n in zip(kinds, counts, strict=True)),
         )  # fmt: skip
 
-    def _room(
-        self, group: Group, footprints: list[Footprint], cover: Cover | None
-    ) -> tuple[tuple[CameraRoom, ...], int]:
+    def _room(self, group: Group, members: Members) -> tuple[tuple[CameraRoom, ...], int]:
         """Return the room of each camera and for how many vehicles it was looked up."""
         if group.mode == "tables":
-            return tables_room(footprints, group.visible, self.spec), len(footprints)
-        if group.mode == "envelope" and cover is not None:
+            return tables_room(members, group.visible, self.spec), len(members)
+        if group.mode == "envelope" and group.cover is not None:
             sample = min(SAMPLED, max(1, 4 * SAMPLED // self.builds))
-            return envelope_room(footprints, cover, self.spec, sample, self.jobs)
+            return envelope_room(members, group.cover, self.spec, sample, self.jobs)
         return (), 0

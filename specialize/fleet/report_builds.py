@@ -40,12 +40,13 @@ class Growth:
 
 def builds_table(plan: FleetPlan, most: int, detailed: Collection[PlannedBuild] = ()) -> Table:
     """Return the first builds of a plan; on a page those that are `detailed` lead to their sections."""
-    allowed = plan.request.max_overhead
+    allowed, several = plan.request.max_overhead, len(plan.kinds) > 1
     rows: list[tuple[str | Cell, ...]] = [
         (
             Cell(short(build.key), link=f"#build-{short(build.key)}" if build in detailed else ""),
             build.mode,
             Cell(count(len(build.members)), len(build.members) / plan.vehicles),
+            *([_kinds(build)] if several else []),
             count(build.pairs),
             Cell(number(100 * build.overhead, 2), build.overhead / allowed if allowed else 0.0),
             "; ".join(" ".join(map(str, row)) for row in build.lengths),
@@ -54,9 +55,17 @@ def builds_table(plan: FleetPlan, most: int, detailed: Collection[PlannedBuild] 
     ]
     left = len(plan.builds) - most
     if left > 0:
-        rows.append((f"and {left} more; --json lists all", *[""] * 5))
+        rows.append((f"and {left} more; --json lists all", *[""] * (6 if several else 5)))
     vehicles, overhead = Column("vehicles", "bars"), Column("overhead\n%", "bars")
-    return table(Column("build", "code"), "mode", vehicles, "pairs", overhead, "lengths", rows=rows)
+    kinds = ["kinds"] if several else []
+    return table(Column("build", "code"), "mode", vehicles, *kinds, "pairs", overhead, "lengths", rows=rows)
+
+
+def _kinds(build: PlannedBuild) -> str:
+    """Return the numbers of the kinds that a build serves, and of how many vehicles if it serves several."""
+    if len(build.kinds) == 1:
+        return str(build.kinds[0].kind)
+    return ", ".join(f"{one.kind} ({count(one.vehicles)})" for one in build.kinds)
 
 
 def members_parts(build: PlannedBuild) -> tuple[str, Table]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,16 @@ from specialize.calibration.load import load_profile
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError
 from specialize.fleet.builds import CameraRoom
-from specialize.fleet.clustering import Limit
-from specialize.fleet.footprint import WORD, Cover, Footprint, Ints, Survey
+from specialize.fleet.clustering import Limit, Steps
+from specialize.fleet.footprint import WORD, Admission, Cover, Ints, Survey
+from specialize.fleet.footprints import PROFILE, Footprints, Members
+from specialize.fleet.grouping import Group
 from specialize.fleet.load import Failed, over_profiles
+from specialize.fleet.sampling import Crew
+from specialize.fleet.survey import SurveyChunk, chunks_of
 from specialize.model.spec import ModelSpec
 from specialize.model.visible import visible_sets
-from specialize.request import Mode
+from specialize.plausibility.fit import ALL_RULES
 from specialize.visibility.envelope import certified_superset
 from specialize.visibility.headroom import headroom
 from specialize.visibility.pyramid import Deviation
@@ -30,43 +34,96 @@ SAMPLED = 16
 LARGEST_RAD, LARGEST_M, BISECTIONS = math.radians(10), 1.0, 10
 
 
-def what_each_adds(
-    mode: Mode, footprints: Sequence[Footprint], limit: Limit, survey: Survey, jobs: int | None
-) -> tuple[list[int], Cover | None]:
-    """Return the rows that each vehicle adds to those before it, and the joint cover, if covers are shared."""
-    if mode == "exact":
-        return [int(limit.packing.rows(footprints[0].own)), *[0] * (len(footprints) - 1)], None
-    joint: Cover | None = None
-    adds, rows = [], 0
-    covers = (one.reach for one in footprints) if mode == "tables" else _bits(footprints, survey, jobs)
-    for cover in covers:
-        joint = cover if joint is None else limit.space.join(joint, cover)
-        adds.append(limit.rows(joint) - rows)
-        rows += adds[-1]
-    return adds, joint
+def added(found: Footprints, group: Group, limit: Limit, steps: Steps) -> Ints:
+    """Return the rows (M,) that each vehicle of a group adds to those before it.
+
+    Args:
+        found: The vehicles with these cameras.
+        group: The group.
+        limit: What it keeps.
+        steps: Vehicles, by their places, that made the joint cover grow, and by how many rows.
+    """
+    if group.mode == "tables":
+        joint = np.maximum.accumulate(found.reach[group.rows].astype(np.int64), axis=0)
+        return np.diff(limit.packing.rows(limit.space.visible(joint)), prepend=0)
+    adds = np.zeros(len(group.rows), np.int64)
+    if group.mode == "exact":
+        adds[0] = limit.packing.rows(found.own[group.rows[0]].astype(np.int64))
+        return adds
+    rows = found.rows_of([place for place, _ in steps])
+    adds[np.searchsorted(group.rows, rows)] = [more for _, more in steps]
+    return adds
 
 
-def _bits(footprints: Sequence[Footprint], survey: Survey, jobs: int | None) -> Iterator[Cover]:
-    """Yield the pairs of each vehicle once more: keeping them all would fill the memory."""
-    known = [one.vehicle for one in footprints]
-    paths = [vehicle.path for vehicle in known]
-    for before, again in zip(known, over_profiles(paths, survey, jobs), strict=True):
-        if isinstance(again, Failed) or again.vehicle.profile != before.profile or again.bits is None:
-            raise InputError(str(before.path), "the same profile while the plan is made", "another one")
-        yield again.bits
+def steps_of(
+    groups: Sequence[tuple[Footprints, Group]],
+    limit: Limit,
+    files: Sequence[Path],
+    survey: Survey,
+    crew: Crew,
+) -> list[Steps]:
+    """Return for groups of several cells who makes the joint cover grow, and by how much, after one more look at all.
+
+    Keeping the pairs of all vehicles would fill the memory.
+
+    Raises:
+        InputError: A profile changed while the plan was made.
+    """
+    group_of = np.full(len(files), -1)
+    for number, (found, group) in enumerate(groups):
+        group_of[found.places[group.rows]] = number
+    chunks = [
+        chunk for chunk in chunks_of(files) if (group_of[chunk.start : chunk.start + chunk.length] >= 0).any()
+    ]
+    joint: list[Cover | None] = [None] * len(groups)
+    steps: list[Steps] = [[] for _ in groups]
+    for again in crew.in_order(chunks, SurveyChunk(Admission(survey, tuple(ALL_RULES)))):
+        for part in again.parts:
+            numbers = group_of[part.footprints.places]
+            for number in np.unique(numbers[numbers >= 0]):
+                which = np.flatnonzero(numbers == number)
+                _require_same(groups[number][0], part.footprints.some(which), files)
+                assert part.bits is not None
+                joint[number] = _grown(
+                    joint[number], part.footprints.places[which], part.bits[which], limit, steps[number]
+                )
+    for (found, group), one in zip(groups, joint, strict=True):
+        if one is None or group.cover is None or not np.array_equal(one, group.cover):
+            path = str(files[int(found.places[group.rows[0]])])
+            raise InputError(path, "the same profiles while the plan is made", "others")
+    return steps
 
 
-def tables_room(footprints: Sequence[Footprint], capacity: Ints, spec: ModelSpec) -> tuple[CameraRoom, ...]:
+def _grown(joint: Cover | None, places: Ints, covers: Cover, limit: Limit, steps: Steps) -> Cover:
+    """Return a cover with further ones (V, ...), and add to the steps who made it grow."""
+    whole = np.zeros_like(covers[0]) if joint is None else joint
+    for index in np.flatnonzero(~limit.space.holds(whole, covers)):
+        grown = limit.space.join(whole, covers[index])
+        more = limit.rows(grown) - limit.rows(whole)
+        if more:
+            steps.append((int(places[index]), more))
+        whole = grown
+    return whole
+
+
+def _require_same(before: Footprints, again: Footprints, files: Sequence[Path]) -> None:
+    same = before.digests[before.rows_of(again.places), PROFILE] == again.digests[:, PROFILE]
+    if not same.all():
+        changed = files[int(again.places[int(same.all(axis=1).argmin())])]
+        raise InputError(str(changed), "the same profile while the plan is made", "another one")
+
+
+def tables_room(members: Members, capacity: Ints, spec: ModelSpec) -> tuple[CameraRoom, ...]:
     """Return how much each camera of the vehicle that needs most of it may still gain, turn or shift.
 
     Turns and shifts are certified: no calibration within them sees more queries than the capacity.
     """
-    reach = np.array([one.reach for one in footprints])  # (V, G, N)
-    spare = (capacity - reach).min(axis=1)  # (V, N)
+    reach = members.footprints.reach[members.rows]  # (M, G, N)
+    spare = (capacity - reach).min(axis=1)  # (M, N)
     neediest = spare.argmin(axis=0)
     room = []
-    for index, name in enumerate(footprints[0].cameras):
-        path, left = footprints[neediest[index]].vehicle.path, int(spare[neediest[index], index])
+    for index, name in enumerate(members.footprints.cameras):
+        path, left = members.path(int(neediest[index])), int(spare[neediest[index], index])
         turn, shift = _certain(load_profile(path), index, capacity[:, index], spec) if left else (0.0, 0.0)
         room.append(
             CameraRoom(
@@ -108,17 +165,17 @@ def _largest(fits: Callable[[float], bool], most: float) -> float:
 
 
 def envelope_room(
-    footprints: Sequence[Footprint], cover: Cover, spec: ModelSpec, sample: int, jobs: int | None
+    members: Members, cover: Cover, spec: ModelSpec, sample: int, jobs: int | None
 ) -> tuple[tuple[CameraRoom, ...], int]:
     """Return the least headroom of each camera over a sample of the vehicles, and the sample's size."""
-    paths = [one.vehicle.path for one in footprints[:: -(-len(footprints) // sample)]]
+    paths = [members.path(index) for index in range(0, len(members), -(-len(members) // sample))]
     found = [one for one in over_profiles(paths, _Room(spec, cover), jobs) if not isinstance(one, Failed)]
     least = np.min(found, axis=0)  # (N, 2): rad, m
     room = tuple(
         CameraRoom(
             camera=name, rotation_mrad=_thousandths(turn), translation_mm=_thousandths(shift), queries=None,
         )
-        for name, (turn, shift) in zip(footprints[0].cameras, least, strict=True)
+        for name, (turn, shift) in zip(members.footprints.cameras, least, strict=True)
     )  # fmt: skip
     return room, len(paths)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,7 +129,7 @@ def is_sampled(vehicle: Vehicle) -> bool:
 
 
 def _profiles(
-    members: tuple[Vehicle, ...], spec: ModelSpec, allow: tuple[str, ...]
+    members: Iterable[Vehicle], spec: ModelSpec, allow: tuple[str, ...]
 ) -> tuple[dict[str, str], list[LeftOut]]:
     """Return the text of each profile that is the one of the lock and fits the model, and why others do not."""
     texts: dict[str, str] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,28 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from specialize.fleet.clustering import Cells, Clustering, Limit, cluster
-from specialize.fleet.footprint import EnvelopeSpace, Footprint, Ints, Packing, Space, TablesSpace, pack
-from specialize.fleet.vehicle import Vehicle
-
-
-def footprint(seen: np.ndarray, number: int) -> Footprint:
-    """Return the footprint of one camera set (N, Q) without tolerance."""
-    lengths = seen.sum(axis=1, dtype=np.int64)[None]
-    name = f"v{number}"
-    vehicle = Vehicle(vehicle=name, path=Path(f"{name}.yaml"), profile=name, plan="", calibration=name)
-    return Footprint(vehicle, ("A", "B"), own=lengths, reach=lengths, fan_in=1, bits=pack(seen))
+from specialize.fleet.footprint import Cover, EnvelopeSpace, Ints, Packing, Space, TablesSpace, pack
 
 
 def grouped(sets: list[np.ndarray], overhead: float, space: Space) -> Clustering:
     """Return the clustering of camera sets (N, Q)."""
     limit = Limit(space, Packing(), overhead)
     cells = Cells(limit)
-    for number, seen in enumerate(sets):
-        one = footprint(seen, number)
-        cover = one.bits if isinstance(space, EnvelopeSpace) else one.reach
-        assert cover is not None
-        cells.add(number, one, cover)
+    own, covers = columns(sets, space)
+    cells.add(np.arange(len(sets)), own, covers)
     return cluster(cells.found, limit)
+
+
+def columns(sets: list[np.ndarray], space: Space) -> tuple[Ints, Cover]:
+    """Return the lengths (V, 1, N) of camera sets (N, Q) without tolerance, and their covers."""
+    own = np.stack([seen.sum(axis=1, dtype=np.int64)[None] for seen in sets])
+    return own, np.stack([pack(seen) for seen in sets]) if isinstance(space, EnvelopeSpace) else own
 
 
 def allowed(sets: list[np.ndarray], members: tuple[int, ...], overhead: float, space: Space) -> bool:

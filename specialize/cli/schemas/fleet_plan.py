@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from specialize.fleet import builds
-from specialize.fleet.builds import CameraRoom, Member
+from specialize.fleet.builds import CameraRoom, FleetKind, KindServed, Member
 from specialize.fleet.load import Failed
 from specialize.fleet.request import PlanMode
 from specialize.request import Mode, Precision
@@ -28,6 +28,7 @@ class PlannedBuild(Record, frozen=True, kw_only=True):
         members: The vehicles, with what each adds.
         headroom: One entry per camera; empty where any change needs another build.
         headroom_over: Number of vehicles that `headroom` was looked up for.
+        kinds: How many vehicles of each kind it serves.
     """
 
     key: str
@@ -42,6 +43,7 @@ class PlannedBuild(Record, frozen=True, kw_only=True):
     members: tuple[Member, ...]
     headroom: tuple[CameraRoom, ...]
     headroom_over: int
+    kinds: tuple[KindServed, ...]
 
 
 class FleetPlan(Record, frozen=True, kw_only=True):
@@ -57,6 +59,7 @@ class FleetPlan(Record, frozen=True, kw_only=True):
         max_overhead: Share of pairs that a vehicle may compute beyond its own.
         vehicles: How many.
         at_least: No plan has fewer builds.
+        kinds: The kinds of vehicles, the one with most of them first.
         seconds: Wall time.
         lock: File that holds the plan; null with `--dry-run`.
         builds: In the order of their first vehicles.
@@ -72,6 +75,7 @@ class FleetPlan(Record, frozen=True, kw_only=True):
     max_overhead: float
     vehicles: int
     at_least: int
+    kinds: tuple[FleetKind, ...]
     seconds: float
     lock: Path | None
     builds: tuple[PlannedBuild, ...]
@@ -84,7 +88,7 @@ def planned(plan: builds.FleetPlan, lock: Path | None) -> FleetPlan:
     return FleetPlan(
         folder=plan.request.folder, model=plan.model, mode=plan.request.mode, target=asked.target,
         attention=asked.attention, precision=asked.precision, max_overhead=plan.request.max_overhead,
-        vehicles=plan.vehicles, at_least=plan.at_least, seconds=round(plan.seconds, 3), lock=lock,
+        vehicles=plan.vehicles, at_least=plan.at_least, kinds=plan.kinds, seconds=round(plan.seconds, 3), lock=lock,
         builds=tuple(map(_build, plan.builds)), failed=plan.failed,
     )  # fmt: skip
 
@@ -93,6 +97,6 @@ def _build(build: builds.PlannedBuild) -> PlannedBuild:
     return PlannedBuild(
         key=build.key, mode=build.mode, cameras=build.cameras, vehicles=build.vehicles, pairs=build.pairs,
         overhead=round(build.overhead, 6), lengths=tuple(map(sum, zip(*build.lengths, strict=True))),
-        grids=build.lengths, fan_in=build.fan_in, members=build.members, headroom=build.room,
-        headroom_over=build.room_over,
+        grids=build.lengths, fan_in=build.fan_in, members=tuple(build.members), headroom=build.room,
+        headroom_over=build.room_over, kinds=build.kinds,
     )  # fmt: skip

@@ -1,0 +1,158 @@
+"""What many vehicles make builds compute, as columns: a million of them need the memory of their numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specialize.digests import Digests, as_bytes, as_text
+from specialize.fleet.builds import Member
+from specialize.fleet.footprint import Footprint, Ints
+from specialize.fleet.vehicle import Vehicle
+
+PROFILE, PLAN, CALIBRATION = range(3)
+"""Places of the digests of a vehicle."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Footprints:
+    """V vehicles with the same cameras: a row for each `Footprint`.
+
+    Attributes:
+        cameras: Names of their cameras, in order.
+        places: (V,) their places in the fleet, ascending.
+        names: (V,) their names.
+        digests: (V, 3, 32) of the profile, the visible sets (zeros without grids), and what the model is fed.
+        own: (V, G, N) queries that each camera sees, by exact arithmetic.
+        reach: (V, G, N) queries that each camera may see.
+        fan_in: (V,) most cameras that see one query.
+    """
+
+    cameras: tuple[str, ...]
+    places: Ints
+    names: NDArray[np.object_]
+    digests: NDArray[np.uint8]
+    own: NDArray[np.int32]
+    reach: NDArray[np.int32]
+    fan_in: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def some(self, which: Ints) -> Footprints:
+        """Return some of the vehicles, by their rows."""
+        columns = (getattr(self, name)[which] for name in _COLUMNS)
+        return Footprints(self.cameras, *columns)
+
+    def rows_of(self, places: Ints | Sequence[int]) -> Ints:
+        """Return in which rows the vehicles at some places of the fleet are."""
+        return np.searchsorted(self.places, np.asarray(places, np.int64))
+
+    def numbers(self) -> NDArray[np.void]:
+        """Return (V,) what two vehicles of one calibration agree in, and one vehicle on two days."""
+        both = np.ascontiguousarray(self.digests[:, [PROFILE, CALIBRATION]]).reshape(len(self), -1)
+        return both.view(np.dtype((np.void, both.shape[1])))[:, 0]
+
+    def vehicle(self, row: int, path: Path) -> Vehicle:
+        """Return one vehicle, whose profile is at a path."""
+        profile, plan, calibration = map(as_text, self.digests[row])
+        return Vehicle(
+            vehicle=self.names[row], path=path, profile=profile, calibration=calibration,
+            plan=plan if self.own.shape[1] else "",
+        )  # fmt: skip
+
+
+_COLUMNS = ("places", "names", "digests", "own", "reach", "fan_in")
+
+
+def joined(parts: list[Footprints]) -> Footprints:
+    """Return parts with the same cameras as one, in the order of their places; empties the list."""
+    columns = [np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS]
+    whole = Footprints(parts[0].cameras, *columns)
+    parts.clear()
+    return whole if (np.diff(whole.places) > 0).all() else whole.some(np.argsort(whole.places))
+
+
+def column_of(found: Sequence[tuple[int, Footprint]]) -> Footprints:
+    """Return vehicles with the same cameras, each with its place in the fleet, as columns."""
+    return Footprints(
+        cameras=found[0][1].cameras,
+        places=np.array([place for place, _ in found], np.int64),
+        names=np.array([one.vehicle.vehicle for _, one in found], object),
+        digests=np.stack([_digests(one.vehicle) for _, one in found]),
+        own=np.stack([one.own for _, one in found]).astype(np.int32),
+        reach=np.stack([one.reach for _, one in found]).astype(np.int32),
+        fan_in=np.array([one.fan_in for _, one in found], np.int32),
+    )
+
+
+def _digests(one: Vehicle) -> Digests:
+    texts = (one.profile, one.plan, one.calibration)
+    parts = [as_bytes(text) if text else bytes(32) for text in texts]
+    return np.frombuffer(b"".join(parts), np.uint8).reshape(3, 32)
+
+
+class Members(Sequence[Member]):
+    """The members of a planned build, made when they are asked for.
+
+    Attributes:
+        footprints: The vehicles with these cameras.
+        rows: (M,) which of them are members, in the order of their profiles.
+        pairs: (M,) rows that the own exact build of each would compute.
+        adds: (M,) rows that each adds to the build.
+        files: The profiles of the whole fleet.
+    """
+
+    __slots__ = ("adds", "files", "footprints", "pairs", "rows")
+
+    def __init__(
+        self, footprints: Footprints, rows: Ints, pairs: Ints, adds: Ints, files: Sequence[Path]
+    ) -> None:
+        self.footprints = footprints
+        self.rows = rows
+        self.pairs = pairs
+        self.adds = adds
+        self.files = files
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Member: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Member]: ...
+    def __getitem__(self, index: int | slice) -> Member | Sequence[Member]:
+        """Return one member, or several as the same kind of sequence."""
+        if isinstance(index, slice):
+            return Members(self.footprints, self.rows[index], self.pairs[index], self.adds[index], self.files)
+        row = int(self.rows[index])
+        one = self.footprints.vehicle(row, self.path(index))
+        return Member(
+            vehicle=one.vehicle, path=one.path, profile=one.profile, plan=one.plan, calibration=one.calibration,
+            pairs=int(self.pairs[index]), adds=int(self.adds[index]),
+        )  # fmt: skip
+
+    def __iter__(self) -> Iterator[Member]:
+        return (self[index] for index in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Members) and len(self) == len(other) and all(map(_same, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def path(self, index: int) -> Path:
+        """Return the profile of one member."""
+        return self.files[int(self.footprints.places[self.rows[index]])]
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all members."""
+        return tuple(self.footprints.names[self.rows])
+
+
+def _same(one: Member, other: Member) -> bool:
+    return one == other

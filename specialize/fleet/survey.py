@@ -1,0 +1,216 @@
+"""Look at a fleet's vehicles, chunk by chunk: a table's as arrays wherever that gives the same, others one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from specialize.calibration.load import load_profile
+from specialize.calibration.many import Alike
+from specialize.calibration.table import GROUP, Vehicles, place_of
+from specialize.calibration.table_many import read_alike
+from specialize.digest import digest
+from specialize.digests import Digests, Form, as_bytes, as_text
+from specialize.errors import InputError, SpecializeError
+from specialize.fleet.footprint import Admission, Cover, Footprint, Ints, Survey, words_of
+from specialize.fleet.footprints import Footprints, column_of
+from specialize.fleet.load import CHUNK, Failed
+from specialize.fleet.median import Floats, Measured, Shape, measure, measure_many, shape_of
+from specialize.model.many import RigOfMany, arrays_of_many, feeds_many, rig_of_many
+from specialize.plausibility.many import surely_fit
+from specialize.visibility.many import can_see_many, plan_digests, see_many
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some of a fleet's vehicles, one after another.
+
+    Attributes:
+        start: Place of the first one in the fleet.
+        paths: Their profiles; empty if they are a group of a table.
+        table: The table.
+        count: Number of rows of the group.
+    """
+
+    start: int
+    paths: tuple[Path, ...] = ()
+    table: Path | None = None
+    count: int = 0
+
+    @property
+    def length(self) -> int:
+        """Number of vehicles."""
+        return self.count or len(self.paths)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Surveyed:
+    """Vehicles of one shape.
+
+    Attributes:
+        shape: What they have in common.
+        footprints: What each makes a build compute.
+        values: (V, N, 12 or more) the rows of `Measured`.
+        bits: (V, N, W) uint64, the reach as covers of `EnvelopeSpace`; None where only numbers are wanted.
+    """
+
+    shape: Shape
+    footprints: Footprints
+    values: Floats
+    bits: Cover | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What became of a chunk: its vehicles by their shapes, and by their places those that cannot be used."""
+
+    parts: tuple[Surveyed, ...]
+    failed: tuple[tuple[int, Failed], ...]
+
+
+def chunks_of(files: Sequence[Path]) -> list[Chunk]:
+    """Return a fleet in chunks."""
+    if isinstance(files, Vehicles):
+        starts = range(0, len(files), GROUP)
+        return [Chunk(start, table=files.table, count=min(GROUP, len(files) - start)) for start in starts]
+    return [Chunk(start, tuple(files[start : start + CHUNK])) for start in range(0, len(files), CHUNK)]
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyChunk:
+    """Surveys the vehicles of a chunk whose calibration fits the model; runs in other processes."""
+
+    admission: Admission
+
+    def __call__(self, chunk: Chunk) -> Found:
+        """Return what the vehicles make a build compute."""
+        parts: list[Surveyed] = []
+        alone: list[tuple[int, Path]] = [
+            (chunk.start + index, path) for index, path in enumerate(chunk.paths)
+        ]
+        if chunk.table is not None:
+            group = group_of(chunk)
+            left = [group.others]
+            for alike, rows in group.parts:
+                part, taken = together(self.admission, alike, chunk.start + rows)
+                parts += part
+                left.append(rows[~taken])
+            rows = np.sort(np.concatenate(left))
+            alone = [(chunk.start + int(row), _place_of(chunk.table, group.names[row])) for row in rows]
+        single, failed = self._one_by_one(alone)
+        return Found(tuple(_by_shape([*parts, *single])), tuple(failed))
+
+    def _one_by_one(self, places: list[tuple[int, Path]]) -> tuple[list[Surveyed], list[tuple[int, Failed]]]:
+        found: list[Surveyed] = []
+        failed: list[tuple[int, Failed]] = []
+        for place, path in places:
+            try:
+                profile = load_profile(path)
+                found.append(_surveyed(place, self.admission(path, profile), measure(profile)))
+            except SpecializeError as error:
+                failed.append((place, Failed(path, str(error))))
+        return found, failed
+
+
+def group_of(chunk: Chunk) -> Any:
+    """Return the rows of a chunk that is a group of a table.
+
+    Raises:
+        InputError: The table has other groups than `pack` writes.
+    """
+    assert chunk.table is not None
+    group = read_alike(chunk.table, chunk.start // GROUP)
+    if len(group.names) != chunk.count:
+        raise InputError(str(chunk.table), f"groups of {GROUP} rows", "others", "pack the table again")
+    return group
+
+
+def _place_of(table: Path, name: str | None) -> Path:
+    """Return the path of a row; one without a name has that of the table, which is no profile."""
+    return table if name is None else place_of(table, name)
+
+
+def _surveyed(place: int, one: Footprint, measured: Measured) -> Surveyed:
+    bits = None if one.bits is None else one.bits[None]
+    return Surveyed(measured.shape, column_of([(place, one)]), measured.values[None], bits)
+
+
+def _by_shape(parts: Sequence[Surveyed]) -> Iterator[Surveyed]:
+    """Yield the vehicles of each shape together, in the order of their places."""
+    shapes = list(dict.fromkeys(part.shape for part in parts))
+    for shape in shapes:
+        same = [part for part in parts if part.shape == shape]
+        columns = [part.footprints for part in same]
+        places = np.concatenate([part.places for part in columns])
+        order = np.argsort(places)
+        names = ("places", "names", "digests", "own", "reach", "fan_in")
+        whole = [np.concatenate([getattr(part, name) for part in columns])[order] for name in names]
+        bits = [part.bits for part in same if part.bits is not None]
+        yield Surveyed(
+            shape,
+            Footprints(columns[0].cameras, *whole),
+            np.concatenate([part.values for part in same])[order],
+            np.concatenate(bits)[order] if bits else None,
+        )
+
+
+def together(admission: Admission, alike: Alike, places: Ints) -> tuple[list[Surveyed], NDArray[np.bool_]]:
+    """Return vehicles that surely fit the model, surveyed at once, and which (V,) these are."""
+    survey = admission.survey
+    spec = survey.spec
+    none = np.zeros(len(alike), bool)
+    grids = [grid.grid() for grid in spec.grids]
+    if survey.certified or not feeds_many(spec, alike) or not all(map(can_see_many, grids)):
+        return [], none
+    fit = surely_fit(rig_of_many(spec, alike), spec, admission.allow)
+    if not fit.any():
+        return [], none
+    some = alike.some(fit)
+    footprints, bits = _footprints(survey, some, places[fit])
+    return [Surveyed(shape_of(some.example), footprints, measure_many(some), bits)], fit
+
+
+def _footprints(survey: Survey, alike: Alike, places: Ints) -> tuple[Footprints, Cover | None]:
+    """Return the footprints of V vehicles; those with equal matrices are looked at once."""
+    spec = survey.spec
+    rig = rig_of_many(spec, alike)
+    calibration = _calibrations(rig, survey)
+    keys = calibration.view(np.dtype((np.void, 32)))[:, 0]
+    _, first, back = np.unique(keys, return_index=True, return_inverse=True)
+    sizes, rule = spec.sizes_px(alike.cameras), spec.visibility_rule()
+    grids = [grid.grid() for grid in spec.grids]
+    seen = [see_many(rig.network_from_lidar[first], sizes, grid, rule) for grid in grids]
+    plans = [plan_digests(one, sizes, grid, rule) for one, grid in zip(seen, grids, strict=True)]
+    none = np.zeros((len(first), 0, alike.cameras), np.int64)  # of a model without grids
+    own, reach = none, none
+    fan_in = np.max([np.zeros(len(first), np.int64), *(one.fan_in() for one in seen)], axis=0)
+    if seen:
+        own = np.stack([one.lengths() for one in seen], axis=1)
+        reach = np.stack([one.reach_lengths() for one in seen], axis=1)
+    bits = np.concatenate([words_of(one.reach) for one in seen], axis=2)[back] if survey.with_bits else None
+    digests = np.stack([alike.digests, _of_all(plans, len(first))[back], calibration], axis=1)
+    columns = [each[back].astype(np.int32) for each in (own, reach, fan_in)]
+    return Footprints(alike.example.camera_names(), places, alike.names, digests, *columns), bits
+
+
+def _calibrations(rig: RigOfMany, survey: Survey) -> Digests:
+    """Return the digests (V, 32) of what the model is fed."""
+    arrays = arrays_of_many(survey.spec, rig)
+    names, shape = tuple(arrays), rig.network_from_lidar.shape[1:]
+    form = Form(lambda *each: dict(zip(names, each, strict=True)), *[shape] * len(names))
+    return form.digests(len(rig.network_from_lidar), *arrays.values())
+
+
+def _of_all(plans: list[Digests], count: int) -> Digests:
+    """Return the digests (V, 32) of the visible sets of all grids, as `plans_digest` does."""
+    if len(plans) == 1:
+        return plans[0]
+    if not plans:
+        return np.zeros((count, 32), np.uint8)
+    texts = (digest([as_text(plan[index]) for plan in plans]) for index in range(count))
+    return np.frombuffer(b"".join(map(as_bytes, texts)), np.uint8).reshape(-1, 32)

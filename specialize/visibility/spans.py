@@ -85,9 +85,8 @@ def row_spans(functionals: Floats, above: Floats, grid: QueryGrid) -> tuple[Ints
             needed[flat] = np.where(empty, np.inf, -np.inf)
             np.fmax(low, np.add(needed, np.where(rising, 0.0, -np.inf), out=bound), out=low)
             np.fmin(high, np.add(needed, np.where(rising, np.inf, 0.0), out=bound), out=high)
-    start = (
-        np.floor((low - x[0]) * per_metre) + 1
-    )  # in columns; rounding is monotone, so it can follow the maximum
+    # In columns. Rounding is monotone, so it may follow the maximum and the minimum.
+    start = np.floor((low - x[0]) * per_metre) + 1
     stop = np.ceil((high - x[0]) * per_metre)
     return np.clip(start, 0, columns).astype(np.int64), np.clip(stop, 0, columns).astype(np.int64)
 

@@ -1,0 +1,146 @@
+"""Measure how long planning simulated fleets takes and how much memory, and write it beside the machine's name.
+
+usage: python benchmarks/fleets.py [--counts N ...] [--cases NAME ...] [--results FOLDER] [--kept FOLDER]
+
+Each case runs `specialize fleet plan` on a table, lock included, in a process of its own. Without `--jobs` that one
+starts one process per core for large fleets. Figures that are not measured now stay as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if __package__ in (None, ""):
+    sys.path.insert(0, str(ROOT))
+
+from benchmarks.run import RESULTS, write_results  # noqa: E402  the checkout, not an installed package
+from benchmarks.simulated_fleet import write_fleet  # noqa: E402  the checkout, not an installed package
+
+SCHEMA = "specialize/benchmarks-fleets@1"
+FILE = "fleets.json"
+CASES = {
+    "tables of bevformer_tiny": ("--mode", "tables", "--model", "bevformer_tiny"),
+    "tables of bevformer_base": ("--mode", "tables", "--model", "bevformer_base"),
+    "envelope of bevformer_base": ("--mode", "envelope", "--model", "bevformer_base"),
+}
+COUNTS = (1_000, 10_000, 100_000)
+
+RUN = """
+import os, resource, sys
+from specialize.cli.app import run
+if __name__ == "__main__":  # processes that this one starts import this file
+    code = run(sys.argv[1:])
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    spent = sum(one.ru_utime + one.ru_stime for one in both)
+    print("SPENT", code, spent, max(one.ru_maxrss for one in both) / 1024, file=sys.stderr)
+"""
+_HEAD = re.compile(r"([\d,]+) vehicles of (\d+) kinds, ([\d,]+) builds? of .*\((no plan has fewer)?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """What one plan took.
+
+    Attributes:
+        vehicles: How many.
+        seconds: Wall time of the whole command, while other work ran on the machine or not.
+        processor_seconds: Processor time of all its processes.
+        processor_ms_each: The same for one vehicle, in milliseconds.
+        most_mib: Most memory of a process.
+        kinds: Kinds of vehicles that it told apart.
+        builds: Builds that it planned.
+        fewest: Whether no plan has fewer.
+    """
+
+    vehicles: int
+    seconds: float
+    processor_seconds: float
+    processor_ms_each: float
+    most_mib: float
+    kinds: int
+    builds: int
+    fewest: bool
+
+
+def main() -> None:
+    """Measure, print and write figures."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--counts", type=int, nargs="+", default=COUNTS)
+    parser.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--kept", type=Path, default=ROOT / "build" / "fleets")
+    chosen = parser.parse_args()
+    for count in chosen.counts:
+        table = fleet(chosen.kept, count)
+        for case in chosen.cases:
+            figure = measure(case, table, count)
+            print(
+                f"{case}, {count:,}: {figure.seconds:.0f} s, {figure.processor_ms_each:.3f} ms of processor each, "
+                f"{figure.most_mib:.0f} MiB, {figure.builds} builds",
+                flush=True,
+            )
+            write(chosen.results, {f"{case}, {count}": figure})
+
+
+def fleet(folder: Path, count: int) -> Path:
+    """Return the table of a simulated fleet, written if it is not there."""
+    table = folder / f"{count}.parquet"
+    if not table.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_fleet(table, count)
+    return table
+
+
+def measure(case: str, table: Path, count: int) -> Figure:
+    """Plan a fleet in a process of its own.
+
+    Raises:
+        SystemExit: The command failed.
+    """
+    script = table.with_name("run.py")
+    script.write_text(RUN)
+    environment = {
+        **os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
+    }  # fmt: skip
+    start = time.perf_counter()
+    line = [sys.executable, str(script), "fleet", "plan", str(table), *CASES[case]]
+    done = subprocess.run(line, env=environment, capture_output=True, text=True)
+    seconds = time.perf_counter() - start
+    head = _HEAD.match(done.stdout)
+    if done.returncode or head is None:
+        raise SystemExit(
+            f"{case} of {count}: expected a plan, got exit code {done.returncode}\n{done.stderr[-2000:]}"
+        )
+    _, _, spent, memory = done.stderr.splitlines()[-1].split()
+    vehicles, kinds, builds = (int(number.replace(",", "")) for number in head.groups()[:3])
+    return Figure(
+        vehicles=vehicles, seconds=round(seconds, 1), processor_seconds=round(float(spent), 1),
+        processor_ms_each=round(1e3 * float(spent) / count, 3), most_mib=round(float(memory), 1),
+        kinds=kinds, builds=builds, fewest=bool(head[4]),
+    )  # fmt: skip
+
+
+def write(folder: Path, figures: dict[str, Figure]) -> Path:
+    """Write figures, machine and version into a file that keeps the others it has."""
+    path = folder / FILE
+    known = json.loads(path.read_text())["figures"] if path.exists() else {}
+    every = {name: Figure(**figure) for name, figure in known.items()} | figures
+    order = [
+        f"{case}, {count}" for case in CASES for count in sorted({one.vehicles for one in every.values()})
+    ]
+    return write_results(path, SCHEMA, {name: every[name] for name in order if name in every})
+
+
+if __name__ == "__main__":
+    main()

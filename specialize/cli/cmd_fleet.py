@@ -25,6 +25,12 @@ fleet_argument = click.argument("folder", metavar="FLEET", type=options.ANY_PATH
 jobs_option = click.option(
     "--jobs", type=int, help="Number of processes [default: one per core, if that is faster]."
 )
+engine_option = click.option(
+    "--engine", type=click.Choice(ENGINES), default="local", show_default=True, help="Where to do the work."
+)
+scheduler_option = click.option(
+    "--scheduler", default="", help="Address of a dask scheduler, tcp://host:8786 [default: a local cluster]."
+)
 lock_option = click.option(
     "--lock", type=options.ANY_PATH, help="Lock file of the fleet [default: FLEET/fleet.lock]."
 )
@@ -201,20 +207,31 @@ def diff(
     metavar="FILE",
     help="Also write an HTML page with the builds, the capacity of every camera and the outliers.",
 )
+@engine_option
+@scheduler_option
 @jobs_option
 @options.json_option
 def plan(
-    output: Path | None, dry_run: bool, report: Path | None, jobs: int | None, as_json: bool, **given: Any
+    output: Path | None,
+    dry_run: bool,
+    report: Path | None,
+    engine: str,
+    scheduler: str,
+    jobs: int | None,
+    as_json: bool,
+    **given: Any,
 ) -> int:
     """Find the fewest builds that serve every vehicle of a fleet, and write them to a lock file.
 
     Exits 1 if a profile is unusable; the others are planned nevertheless.
     """
+    from specialize.fleet.executors import elsewhere
     from specialize.fleet.lock import default_lock, lock_of, write_lock
     from specialize.fleet.plan import plan_fleet
     from specialize.fleet.request import FleetRequest
 
-    found = plan_fleet(FleetRequest.of(**given), jobs, say)
+    with elsewhere(engine, scheduler, jobs) as executor:
+        found = plan_fleet(FleetRequest.of(**given), jobs, say, executor)
     warn(found.request.warnings())
     lock = None if dry_run else output or default_lock(found.request.folder)
     if lock is not None:
@@ -234,16 +251,8 @@ def _write_report(found: FleetPlan, report: Path, jobs: int | None) -> None:
 @command.command()
 @fleet_argument
 @lock_option
-@click.option(
-    "--engine",
-    type=click.Choice(ENGINES),
-    default="local",
-    show_default=True,
-    help="Where to run the builds.",
-)
-@click.option(
-    "--scheduler", default="", help="Address of a dask scheduler, tcp://host:8786 [default: a local cluster]."
-)
+@engine_option
+@scheduler_option
 @click.option(
     "--jobs", type=int, default=1, show_default=True, help="Number of parallel builds on this machine."
 )

@@ -6,13 +6,14 @@ what happened (`BuiltBuild`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import structs
 
+from specialize.fleet.footprints import Member, Members, names_of
 from specialize.fleet.load import Failed
 from specialize.fleet.request import FleetRequest
 from specialize.fleet.vehicle import Vehicle
@@ -49,24 +50,7 @@ class FleetBuild:
     @property
     def vehicles(self) -> tuple[str, ...]:
         """Names of the vehicles that it serves."""
-        return tuple(member.vehicle for member in self.members)
-
-
-class Member(Vehicle, frozen=True, kw_only=True):
-    """A vehicle in a planned build.
-
-    Attributes:
-        vehicle: Its name.
-        path: Its profile.
-        profile: Digest of its profile.
-        plan: Digest of its visible sets.
-        calibration: Digest of what the model is fed.
-        pairs: Rows that its own exact build would compute.
-        adds: Rows that it adds to the build, its members counted in the order of their profiles.
-    """
-
-    pairs: int
-    adds: int
+        return names_of(self.members)
 
 
 class FleetKind(Record, frozen=True, kw_only=True):
@@ -170,14 +154,12 @@ class FleetPlan:
 
 def locked(build: FleetBuild) -> FleetBuild:
     """Return a build as a lock keeps it: the vehicle whose profile it carries first, the others by their files."""
-    members = [Vehicle(**_values(one, Vehicle.__struct_fields__)) for one in build.members]
-    members.sort(key=lambda one: (one.vehicle != build.made_from, str(one.path)))
+    if isinstance(build.members, Members):
+        members: Sequence[Vehicle] = build.members.served(build.made_from)
+    else:
+        members = sorted(build.members, key=lambda one: (one.vehicle != build.made_from, str(one.path)))
     return FleetBuild(
-        key=build.key,
-        mode=build.mode,
-        made_from=build.made_from,
-        members=tuple(members),
-        lengths=build.lengths,
+        key=build.key, mode=build.mode, made_from=build.made_from, members=members, lengths=build.lengths
     )
 
 
@@ -261,7 +243,3 @@ class FleetBuilt(Record, frozen=True, kw_only=True):
     def exit_code(self) -> int:
         """The gravest exit code of any build; 1 if a vehicle was left out."""
         return max([build.exit_code for build in self.builds] + [0 if self.ok else 1])
-
-
-def _values(value: object, names: Iterable[str]) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in names}

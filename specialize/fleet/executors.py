@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     BrokenExecutor,
@@ -63,6 +64,25 @@ def executor_of(engine: str = "local", scheduler: str = "", jobs: int = 1) -> It
     else:
         with _pool(jobs) as pool:
             yield pool
+
+
+@contextlib.contextmanager
+def elsewhere(
+    engine: str = "local", scheduler: str = "", jobs: int | None = None
+) -> Iterator[Executor | None]:
+    """Yield the executor of an engine other than processes of this machine, else None; raises what `executor_of` does.
+
+    Args:
+        engine: One of `ENGINES`.
+        scheduler: As of `executor_of`.
+        jobs: Number of processes on this machine; None for one per core.
+    """
+    count = len(os.sched_getaffinity(0)) if jobs is None else jobs
+    if engine == "local" and not scheduler:
+        yield None
+    else:
+        with executor_of(engine, scheduler, count) as executor:
+            yield executor
 
 
 def completed(

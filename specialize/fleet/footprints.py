@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import abc
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from specialize.digests import Digests, as_bytes, as_text
-from specialize.fleet.builds import Member
 from specialize.fleet.footprint import Footprint, Ints
 from specialize.fleet.vehicle import Vehicle
+
+One = TypeVar("One", bound=Vehicle)
 
 PROFILE, PLAN, CALIBRATION = range(3)
 """Places of the digests of a vehicle."""
@@ -97,62 +99,112 @@ def _digests(one: Vehicle) -> Digests:
     return np.frombuffer(b"".join(parts), np.uint8).reshape(3, 32)
 
 
-class Members(Sequence[Member]):
-    """The members of a planned build, made when they are asked for.
+class Member(Vehicle, frozen=True, kw_only=True):
+    """A vehicle in a planned build.
+
+    Attributes:
+        vehicle: Its name.
+        path: Its profile.
+        profile: Digest of its profile.
+        plan: Digest of its visible sets.
+        calibration: Digest of what the model is fed.
+        pairs: Rows that its own exact build would compute.
+        adds: Rows that it adds to the build, its members counted in the order of their profiles.
+    """
+
+    pairs: int
+    adds: int
+
+
+class VehicleRows(Sequence[One]):
+    """Vehicles as rows of columns; each is made when it is asked for.
 
     Attributes:
         footprints: The vehicles with these cameras.
-        rows: (M,) which of them are members, in the order of their profiles.
-        pairs: (M,) rows that the own exact build of each would compute.
-        adds: (M,) rows that each adds to the build.
+        rows: (M,) which of them, in order.
         files: The profiles of the whole fleet.
     """
 
-    __slots__ = ("adds", "files", "footprints", "pairs", "rows")
-
-    def __init__(
-        self, footprints: Footprints, rows: Ints, pairs: Ints, adds: Ints, files: Sequence[Path]
-    ) -> None:
+    def __init__(self, footprints: Footprints, rows: Ints, files: Sequence[Path]) -> None:
         self.footprints = footprints
         self.rows = rows
-        self.pairs = pairs
-        self.adds = adds
         self.files = files
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @overload
-    def __getitem__(self, index: int) -> Member: ...
+    def __getitem__(self, index: int) -> One: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Member]: ...
-    def __getitem__(self, index: int | slice) -> Member | Sequence[Member]:
-        """Return one member, or several as the same kind of sequence."""
+    def __getitem__(self, index: slice) -> Sequence[One]: ...
+    def __getitem__(self, index: int | slice) -> One | Sequence[One]:
+        """Return one vehicle, or several as a list."""
         if isinstance(index, slice):
-            return Members(self.footprints, self.rows[index], self.pairs[index], self.adds[index], self.files)
-        row = int(self.rows[index])
-        one = self.footprints.vehicle(row, self.path(index))
+            return [self.one(place) for place in range(*index.indices(len(self)))]
+        return self.one(index)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(_same, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @abc.abstractmethod
+    def one(self, index: int) -> One:
+        """Return one vehicle."""
+
+    def path(self, index: int) -> Path:
+        """Return the profile of one vehicle."""
+        return self.files[int(self.footprints.places[self.rows[index]])]
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all."""
+        return tuple(self.footprints.names[self.rows])
+
+
+class Served(VehicleRows[Vehicle]):
+    """The vehicles of a build as a lock keeps them."""
+
+    def one(self, index: int) -> Vehicle:
+        """Return one vehicle."""
+        return self.footprints.vehicle(int(self.rows[index]), self.path(index))
+
+
+class Members(VehicleRows[Member]):
+    """The members of a planned build.
+
+    Attributes:
+        pairs: (M,) rows that the own exact build of each would compute.
+        adds: (M,) rows that each adds to the build.
+    """
+
+    def __init__(
+        self, footprints: Footprints, rows: Ints, pairs: Ints, adds: Ints, files: Sequence[Path]
+    ) -> None:
+        super().__init__(footprints, rows, files)
+        self.pairs = pairs
+        self.adds = adds
+
+    def one(self, index: int) -> Member:
+        """Return one member."""
+        one = self.footprints.vehicle(int(self.rows[index]), self.path(index))
         return Member(
             vehicle=one.vehicle, path=one.path, profile=one.profile, plan=one.plan, calibration=one.calibration,
             pairs=int(self.pairs[index]), adds=int(self.adds[index]),
         )  # fmt: skip
 
-    def __iter__(self) -> Iterator[Member]:
-        return (self[index] for index in range(len(self)))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Members) and len(self) == len(other) and all(map(_same, self, other))
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def path(self, index: int) -> Path:
-        """Return the profile of one member."""
-        return self.files[int(self.footprints.places[self.rows[index]])]
-
-    def names(self) -> tuple[str, ...]:
-        """Return the names of all members."""
-        return tuple(self.footprints.names[self.rows])
+    def served(self, made_from: str) -> Served:
+        """Return them as a lock keeps them: first the one whose profile the build carries, others by their files."""
+        paths = [str(self.path(index)) for index in range(len(self))]
+        order = np.argsort(np.array(paths, object), kind="stable")
+        rows = self.rows[order]
+        first = self.footprints.names[rows] == made_from
+        return Served(self.footprints, np.concatenate([rows[first], rows[~first]]), self.files)
 
 
-def _same(one: Member, other: Member) -> bool:
+def names_of(vehicles: Sequence[Vehicle]) -> tuple[str, ...]:
+    """Return the names of some vehicles."""
+    return vehicles.names() if isinstance(vehicles, VehicleRows) else tuple(one.vehicle for one in vehicles)
+
+
+def _same(one: object, other: object) -> bool:
     return one == other

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from specialize.calibration.table import is_table
 from specialize.errors import InputError
@@ -29,6 +30,7 @@ from specialize.files.atomic import write_file
 from specialize.files.far import is_far
 from specialize.files.regular import read_regular
 from specialize.fleet.builds import FleetBuild, FleetPlan, locked
+from specialize.fleet.footprints import names_of
 from specialize.fleet.lock_lines import (
     AGAIN,
     SCHEMA,
@@ -120,9 +122,12 @@ def write_lock(lock: FleetLock, path: Path) -> None:
 
 def _rows(lock: FleetLock) -> Iterator[Row]:
     """Yield the vehicles, sorted, with the numbers of their builds."""
-    numbered = enumerate(sorted(lock.builds))
-    rows = [(one, number) for number, key in numbered for one in lock.builds[key].members]
-    yield from sorted(rows, key=lambda row: row[0].vehicle)
+    served = [lock.builds[key].members for key in sorted(lock.builds)]
+    names = np.array([name for members in served for name in names_of(members)], object)
+    starts = np.cumsum([0, *map(len, served)])
+    for row in np.argsort(names, kind="stable"):
+        number = int(np.searchsorted(starts, row, side="right")) - 1
+        yield served[number][int(row - starts[number])], number
 
 
 def lock_text(lock: FleetLock, folder: Path, table: TableLine | None = None) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from specialize.digest import short
-from specialize.fleet.builds import FleetPlan, Member, PlannedBuild
+from specialize.fleet.builds import FleetPlan, PlannedBuild
+from specialize.fleet.footprints import Member
 from specialize.text.document import Beside, Cell, Column, Heading, Part, Table, View, table
 from specialize.text.units import count, counted, number
 

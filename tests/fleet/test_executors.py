@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from specialize.errors import UsageError
 from specialize.fleet.build import build_fleet
-from specialize.fleet.executors import completed, executor_of
+from specialize.fleet.executors import completed, elsewhere, executor_of
 from specialize.store import open_store
 from tests.fleet.dying import halved
 from tests.fleet.test_build import entries, locked, statuses
@@ -60,3 +61,11 @@ def test_the_workers_of_a_scheduler_make_the_same(
     monkeypatch.setenv("SPECIALIZE_STORE", str(tmp_path / "other"))
     build_fleet(lock)
     assert entries(open_store()) == first
+
+
+def test_only_another_engine_is_elsewhere() -> None:
+    """Processes of this machine are left to who needs them; a scheduler needs an engine that has one."""
+    with elsewhere("local", jobs=2) as executor:
+        assert executor is None
+    with pytest.raises(UsageError, match="--scheduler"), elsewhere("local", "tcp://127.0.0.1:9"):
+        pass

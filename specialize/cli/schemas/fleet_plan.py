@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from specialize.fleet import builds
-from specialize.fleet.builds import CameraRoom, FleetKind, KindServed, Member
+from specialize.fleet.builds import CameraRoom, FleetKind, KindServed
+from specialize.fleet.footprints import Member
 from specialize.fleet.load import Failed
 from specialize.fleet.request import PlanMode
 from specialize.request import Mode, Precision

@@ -15,7 +15,7 @@ RUNTIME_TESTS := tests/attention tests/bench tests/lowering tests/passes tests/p
 	tests/end_to_end/test_precision.py tests/end_to_end/test_round_trip.py
 HIDING := $(abspath $(VENV))/without_vnni.so
 
-.PHONY: help install demo test coverage test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink evidence-guard mutants marginal kills same-builds format pin wheel clean targets table picture lens-oracles lens-rigs api
+.PHONY: help install demo test coverage test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink evidence-guard evidence-million mutants marginal kills same-builds format pin wheel clean targets table picture lens-oracles lens-rigs api
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ evidence-relink: install ## tables of 10,000 vehicles by both executors for ever
 
 evidence-guard: install ## ten million random calibrations through both guards, COUNT=N for fewer, into benchmarks/results/guard.json
 	$(TEST_ENV) $(BIN)/python tools/guard_evidence.py --count $(or $(COUNT),10000000) --kept build/guard.json
+
+evidence-million: install ## plans of simulated fleets of 1,000 to 1,000,000 vehicles (an hour on two cores), COUNTS="1000 10000" for fewer, into benchmarks/results/fleets.json
+	$(TEST_ENV) $(BIN)/python benchmarks/fleets.py --counts $(or $(COUNTS),1000 10000 100000 1000000)
 
 mutants: install ## change the compiler's meaning in one place at a time and see which checks notice (an hour): docs/concepts/mutants.md
 	$(TEST_ENV) $(BIN)/python tools/mutants/campaign.py --jobs $(WORKERS) --write docs/mutants.json

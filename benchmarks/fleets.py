@@ -91,6 +91,7 @@ def main() -> None:
                 flush=True,
             )
             write(chosen.results, {f"{case}, {count}": figure})
+            print(page_row(f"{case}, {count}", figure), flush=True)
 
 
 def fleet(folder: Path, count: int) -> Path:
@@ -129,6 +130,16 @@ def measure(case: str, table: Path, count: int) -> Figure:
         processor_ms_each=round(1e3 * float(spent) / count, 3), most_mib=round(float(memory), 1),
         kinds=kinds, builds=builds, fewest=bool(head[4]),
     )  # fmt: skip
+
+
+def page_row(name: str, figure: Figure) -> str:
+    """Return a figure as a row of the table in `docs/concepts/fleet-plan.md`."""
+    spent = f"{figure.processor_ms_each:.2f} ms"
+    builds = f"{figure.builds:,}{'' if figure.fewest else '+'}"
+    return (
+        f"| {name.partition(',')[0]} | {figure.vehicles:,} | {figure.seconds:,.0f} s | {spent} "
+        f"| {figure.most_mib:.0f} MiB | {figure.kinds} | {builds} |"
+    )
 
 
 def write(folder: Path, figures: dict[str, Figure]) -> Path:

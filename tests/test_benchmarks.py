@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from benchmarks import plans, run
+from benchmarks import fleets, plans, run
+from benchmarks.simulated_fleet import designs, write_fleet
+from specialize.calibration.load import load_profile
+from specialize.calibration.table import Vehicles
 
 
 def test_a_figure_is_of_as_many_processes_as_asked_for(tmp_path: Path) -> None:
@@ -56,3 +61,35 @@ def test_stored_plans_are_complete(tmp_path: Path) -> None:
         assert figure.keys() == written["figures"]["fisheye4"].keys()
         assert figure["cameras"] == len(rigs[name][0].size_px)
         assert figure["times_pinholes"] == pytest.approx(figure["median_ms"] / pinholes, abs=0.01)
+
+
+def test_simulated_fleets_are_fleets(tmp_path: Path) -> None:
+    """Rows made as arrays are profiles with the digests that they state, a few millimetres from their designs."""
+    write_fleet(tmp_path / "fleet.parquet", 30)
+    for index, path in enumerate(Vehicles(tmp_path / "fleet.parquet")):
+        profile, design = load_profile(path), designs()[index % 3]
+        assert profile.camera_names() == design.camera_names()
+        apart = np.abs(profile.image_from_lidar() - design.image_from_lidar())
+        assert 0 < apart.max() < 0.05 * np.abs(design.image_from_lidar()).max()
+
+
+def test_a_fleets_figure_is_of_its_plan(tmp_path: Path) -> None:
+    """What a plan took is measured in a process of its own, and written beside figures that are there already."""
+    case = "tables of bevformer_tiny"
+    figure = fleets.measure(case, fleets.fleet(tmp_path, 30), 30)
+    assert (
+        (figure.vehicles, figure.kinds) == (30, 3) and figure.most_mib > 50 and figure.processor_seconds > 0
+    )
+    other = dataclasses.replace(figure, vehicles=7)
+    fleets.write(tmp_path, {f"{case}, 7": other})
+    stored = json.loads(fleets.write(tmp_path, {f"{case}, 30": figure}).read_text())
+    assert list(stored["figures"]) == [f"{case}, 7", f"{case}, 30"]
+
+
+def test_the_page_has_the_figures_of_the_file() -> None:
+    """Every figure of simulated fleets is a row of the page, and every such row is a figure."""
+    stored = json.loads((run.RESULTS / fleets.FILE).read_text())
+    assert stored["schema"] == fleets.SCHEMA and all(stored["machine"].values())
+    rows = [fleets.page_row(name, fleets.Figure(**figure)) for name, figure in stored["figures"].items()]
+    page = (run.ROOT / "docs" / "concepts" / "fleet-plan.md").read_text().splitlines()
+    assert [line for line in page if line.startswith(tuple(f"| {case} |" for case in fleets.CASES))] == rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from concurrent.futures import Executor
@@ -16,9 +17,8 @@ from specialize.digest import digest_file
 from specialize.errors import InputError
 from specialize.explain.plan import resolve_spec
 from specialize.fleet.builds import CameraRoom, FleetPlan, KindServed, PlannedBuild
-from specialize.fleet.clustering import Steps
 from specialize.fleet.footprints import Footprints, Members
-from specialize.fleet.grouping import FleetSurvey, Group, Grouping, grouped, limit_of, survey_fleet, survey_of
+from specialize.fleet.grouping import FleetSurvey, Group, grouped, limit_of, survey_fleet, survey_of
 from specialize.fleet.load import fleet_files
 from specialize.fleet.request import FleetRequest
 from specialize.fleet.sampling import Crew, crew_of
@@ -77,11 +77,8 @@ def _planned(
     writer = _Writer(
         request, spec, model, frames, survey, files, sum(len(g.groups) for g in groupings), jobs, say
     )
-    steps = _steps(groupings, request, spec, files, crew, say)
     groups = [(grouping.found, group) for grouping in groupings for group in grouping.groups]
-    builds = [
-        writer.detailed(found, group, steps.get(id(group), group.steps or [])) for found, group in groups
-    ]
+    builds = [writer.detailed(*group) for group in _weighed(groups, request, spec, files, crew, say)]
     return FleetPlan(
         request=request,
         model=spec.name,
@@ -95,27 +92,23 @@ def _planned(
     )
 
 
-def _steps(
-    groupings: Sequence[Grouping],
+def _weighed(
+    groups: list[tuple[Footprints, Group]],
     request: FleetRequest,
     spec: ModelSpec,
     files: Sequence[Path],
     crew: Crew,
     say: Say,
-) -> dict[int, Steps]:
-    """Return, by the identities of envelopes made of several cells, how each grows."""
-    unknown = [
-        (grouping.found, group)
-        for grouping in groupings
-        for group in grouping.groups
-        if group.mode == "envelope" and group.steps is None
-    ]
+) -> list[tuple[Footprints, Group]]:
+    """Return groups that all know who makes their covers grow; those of several cells do not."""
+    unknown = [pair for pair in groups if pair[1].mode == "envelope" and pair[1].steps is None]
     if not unknown:
-        return {}
+        return groups
     say(f"weighing {counted(len(unknown), 'envelope')}")
-    limit, survey = limit_of(request, spec, "envelope"), survey_of(request, spec)
-    found = steps_of(unknown, limit, files, survey, crew)
-    return {id(group): steps for (_, group), steps in zip(unknown, found, strict=True)}
+    limit = limit_of(request, spec, "envelope")
+    steps = iter(steps_of(unknown, limit, files, survey_of(request, spec), crew))
+    known = [pair for pair in groups if pair not in unknown]
+    return known + [(found, dataclasses.replace(group, steps=next(steps))) for found, group in unknown]
 
 
 def source_of(asked: BuildOptions) -> str:
@@ -147,11 +140,11 @@ class _Writer:
     jobs: int | None
     say: Say
 
-    def detailed(self, found: Footprints, group: Group, steps: Steps) -> PlannedBuild:
+    def detailed(self, found: Footprints, group: Group) -> PlannedBuild:
         """Return a build with what each vehicle adds, and how much room its cameras have."""
         request, limit = self.request, limit_of(self.request, self.spec, group.mode)
         own = limit.packing.rows(found.own[group.rows].astype(np.int64))
-        members = Members(found, group.rows, own, added(found, group, limit, steps), self.files)
+        members = Members(found, group.rows, own, added(found, group, limit), self.files)
         room, room_over = self._room(group, members)
         lengths = tuple(tuple(int(n) for n in row) for row in limit.packing.lengths(group.visible))
         pairs, least = sum(map(sum, lengths)), int(own.min())

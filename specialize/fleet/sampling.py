@@ -96,7 +96,8 @@ def _measured(chunk: Chunk) -> list[tuple[Shape, Floats]]:
     """Return some vehicles of a group, or all of a chunk of files, as numbers; others fail later, with a reason."""
     if chunk.table is not None:
         found = []
-        for alike, rows in group_of(chunk).parts:
+        group = group_of(chunk)
+        for alike, rows in () if group is None else group.parts:
             some = alike.some(np.flatnonzero(rows * _GOLDEN % 1 < SAMPLED / (GROUPS * chunk.count)))
             found.append((shape_of(some.example), measure_many(some)))
         return [(shape, values) for shape, values in found if len(values)]

@@ -34,14 +34,13 @@ SAMPLED = 16
 LARGEST_RAD, LARGEST_M, BISECTIONS = math.radians(10), 1.0, 10
 
 
-def added(found: Footprints, group: Group, limit: Limit, steps: Steps) -> Ints:
+def added(found: Footprints, group: Group, limit: Limit) -> Ints:
     """Return the rows (M,) that each vehicle of a group adds to those before it.
 
     Args:
         found: The vehicles with these cameras.
         group: The group.
         limit: What it keeps.
-        steps: Vehicles, by their places, that made the joint cover grow, and by how many rows.
     """
     if group.mode == "tables":
         joint = np.maximum.accumulate(found.reach[group.rows].astype(np.int64), axis=0)
@@ -50,8 +49,9 @@ def added(found: Footprints, group: Group, limit: Limit, steps: Steps) -> Ints:
     if group.mode == "exact":
         adds[0] = limit.packing.rows(found.own[group.rows[0]].astype(np.int64))
         return adds
-    rows = found.rows_of([place for place, _ in steps])
-    adds[np.searchsorted(group.rows, rows)] = [more for _, more in steps]
+    assert group.steps is not None, "an envelope is weighed first"
+    rows = found.rows_of([place for place, _ in group.steps])
+    adds[np.searchsorted(group.rows, rows)] = [more for _, more in group.steps]
     return adds
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from specialize.calibration.load import load_profile
 from specialize.calibration.many import Alike
 from specialize.calibration.table import GROUP, Vehicles, place_of
-from specialize.calibration.table_many import read_alike
+from specialize.calibration.table_many import Group, read_alike
 from specialize.digest import digest
 from specialize.digests import Digests, Form, as_bytes, as_text
 from specialize.errors import InputError, SpecializeError
@@ -93,8 +92,11 @@ class SurveyChunk:
         alone: list[tuple[int, Path]] = [
             (chunk.start + index, path) for index, path in enumerate(chunk.paths)
         ]
-        if chunk.table is not None:
-            group = group_of(chunk)
+        group = group_of(chunk)
+        if group is None and chunk.table is not None:
+            files = Vehicles(chunk.table)
+            alone = [(place, files[place]) for place in range(chunk.start, chunk.start + chunk.count)]
+        elif group is not None and chunk.table is not None:
             left = [group.others]
             for alike, rows in group.parts:
                 part, taken = together(self.admission, alike, chunk.start + rows)
@@ -117,17 +119,15 @@ class SurveyChunk:
         return found, failed
 
 
-def group_of(chunk: Chunk) -> Any:
-    """Return the rows of a chunk that is a group of a table.
-
-    Raises:
-        InputError: The table has other groups than `pack` writes.
-    """
-    assert chunk.table is not None
-    group = read_alike(chunk.table, chunk.start // GROUP)
-    if len(group.names) != chunk.count:
-        raise InputError(str(chunk.table), f"groups of {GROUP} rows", "others", "pack the table again")
-    return group
+def group_of(chunk: Chunk) -> Group | None:
+    """Return the rows of a chunk that is a group of a table; None if they are damaged, or not those of one group."""
+    if chunk.table is None:
+        return None
+    try:
+        group = read_alike(chunk.table, chunk.start // GROUP)
+    except InputError:
+        return None
+    return group if len(group.names) == chunk.count else None
 
 
 def _place_of(table: Path, name: str | None) -> Path:

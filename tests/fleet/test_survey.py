@@ -270,9 +270,25 @@ def test_a_sample_tells_what_all_tell(tmp_path: Path, monkeypatch: pytest.Monkey
     assert whole.kinds == sampled.kinds and whole.builds == sampled.builds
 
 
-def test_a_chunk_of_a_table_written_elsewhere(tmp_path: Path) -> None:
-    """Groups of another size than `pack` writes are refused, because places are counted by groups."""
+def test_damaged_groups_stop_no_other(tmp_path: Path) -> None:
+    """Rows of a group that cannot be read fail one by one, each with the reason; other groups are planned."""
+    table = tmp_path / "fleet.parquet"
+    write_table(line(authored.CAR42, 1030, 1, "car"), table)
+    content = bytearray(table.read_bytes())
+    middle = len(content) // 3
+    content[middle : middle + 64] = bytes(64)
+    table.write_bytes(bytes(content))
+    plan = planned(table, "tables")
+    assert plan.vehicles == 6 and len(plan.failed) == 1024
+    assert all("readable Parquet file" in one.reason for one in plan.failed[:3])
+    assert plan.failed[0].path == table / "car_000"
+
+
+def test_a_table_with_other_groups_is_read_row_by_row(tmp_path: Path) -> None:
+    """Places are counted by groups of 1,024 rows; where a group has others, names say which row is meant."""
     write_table(line(authored.CAR42, 8, 1, "car"), tmp_path / "fleet.parquet")
     work = SurveyChunk(Admission(Survey(TINY, with_bits=False)))
-    with pytest.raises(InputError, match="expected groups of 1024 rows"):
-        work(Chunk(0, table=tmp_path / "fleet.parquet", count=7))
+    found = work(Chunk(0, table=tmp_path / "fleet.parquet", count=7))
+    assert [part.footprints.places.tolist() for part in found.parts] == [[0, 1, 2, 3, 4, 5, 6]]
+    whole = work(Chunk(0, table=tmp_path / "fleet.parquet", count=8))
+    assert found.parts[0].footprints.digests.tolist() == whole.parts[0].footprints.digests[:7].tolist()

@@ -212,15 +212,9 @@ def diff(
 @jobs_option
 @options.json_option
 def plan(
-    output: Path | None,
-    dry_run: bool,
-    report: Path | None,
-    engine: str,
-    scheduler: str,
-    jobs: int | None,
-    as_json: bool,
-    **given: Any,
-) -> int:
+    output: Path | None, dry_run: bool, report: Path | None, engine: str, scheduler: str, jobs: int | None,
+    as_json: bool, **given: Any,
+) -> int:  # fmt: skip
     """Find the fewest builds that serve every vehicle of a fleet, and write them to a lock file.
 
     Exits 1 if a profile is unusable; the others are planned nevertheless.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import Literal
 
 import numpy as np
@@ -121,24 +122,12 @@ def _inverse(matrices: Callable[[Rig], Floats]) -> Callable[[Rig], Floats]:
     return lambda rig: np.linalg.inv(matrices(rig)).astype(np.float64)
 
 
-def _intrinsic(rig: Rig) -> Floats:
-    return rig.intrinsic()
-
-
-def _camera_from_lidar(rig: Rig) -> Floats:
-    return rig.camera_from_lidar()
-
-
-def _camera_from_first(rig: Rig) -> Floats:
-    return rig.camera_from_first()
-
-
-def _ego_from_lidar(rig: Rig) -> Floats:
-    return rig.ego_from_lidar()
-
-
-def _image_aug(rig: Rig) -> Floats:
-    return rig.image_aug()
+# Called by their names, so that a rig of many vehicles can take the place of one.
+_intrinsic: Callable[[Rig], Floats] = methodcaller("intrinsic")
+_camera_from_lidar: Callable[[Rig], Floats] = methodcaller("camera_from_lidar")
+_camera_from_first: Callable[[Rig], Floats] = methodcaller("camera_from_first")
+_ego_from_lidar: Callable[[Rig], Floats] = methodcaller("ego_from_lidar")
+_image_aug: Callable[[Rig], Floats] = methodcaller("image_aug")
 
 
 def _ego2img(rig: Rig) -> Floats:

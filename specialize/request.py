@@ -119,6 +119,7 @@ class BuildRequest(BuildOptions):
         measure: Whether to time original and specialized model once; no byte of the build depends on it.
         bake_lenses: Whether the cameras' lenses take the place of the model's matrices, which makes it another model.
         record: Whether a whole proof leaves in the store what later builds are proven with at the sites.
+        without: Cameras that are taken off; they count in the key by the profile's digest.
     """
 
     calib: Path
@@ -135,6 +136,7 @@ class BuildRequest(BuildOptions):
     measure: bool = False
     bake_lenses: bool = False
     record: bool = False
+    without: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Reject invalid combinations of options.
@@ -236,6 +238,7 @@ class DriftOutcome:
         allowed: What was accepted with `--allow` when the first was built.
         state: What the guard on the vehicle says of the second, for a build; empty if no contract can hold the build.
         reason: Why the second is unusable, in the guard's word; empty if it is not.
+        off: Cameras that are off in the first and in the second.
     """
 
     before: Path
@@ -252,10 +255,16 @@ class DriftOutcome:
     allowed: tuple[str, ...] = ()
     state: str = ""
     reason: str = ""
+    off: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+
+    def switched(self, to: int) -> tuple[str, ...]:
+        """Return the cameras that are off on this side, 0 or 1, and not on the other."""
+        return tuple(name for name in self.off[to] if name not in self.off[1 - to])
 
     def next_command(self) -> CommandLine:
         """Return the command that makes the build serve the second; without words if there is none."""
         if self.verdict == "other table":
-            profile, build = ("--calib", Path(self.after)), ("--for", Path(self.before))
+            off: list[str | Path] = [word for name in self.off[1] for word in ("--without", name)]
+            profile, build = ("--calib", Path(self.after), *off), ("--for", Path(self.before))
             return CommandLine(("specialize", "table", *profile, *build, "-o", "car.safetensors"))
         return self.again or CommandLine(())

@@ -24,6 +24,7 @@ from specialize.request import BuildRequest
 from specialize.visibility.envelope import deviations, superset_within
 from specialize.visibility.plan import VisibilityPlan
 from specialize.visibility.pyramid import Deviation
+from specialize.witness.off import rig_without
 from specialize.witness.rig import Rig, read_rig
 
 Bools = npt.NDArray[np.bool_]
@@ -100,7 +101,8 @@ def make_envelope(
     for other in over:
         for pairs, plan in zip(supersets, visible_sets(spec, other), strict=True):
             pairs |= reach_of(plan, other, spec, tolerance)
-    rigs = [read_rig(path) for path in (request.calib, *profile_files(request.envelope_over))]
+    others = [read_rig(path) for path in profile_files(request.envelope_over)]
+    rigs = [rig_without(read_rig(request.calib), request.without), *others]
     edge = try_the_edge(rigs, spec, request.tolerance, supersets, MOST_CASES - 1)
     examples = _examples(tuple(zip((profile, *over), rigs, strict=True)), edge)
     return Envelope(

@@ -29,6 +29,7 @@ from specialize.binding.witnessed.disagreement import disagree
 from specialize.binding.witnessed.pools import require_bevpool, require_pools
 from specialize.binding.witnessed.tables import Recipe, TablesWitness
 from specialize.calibration.load import load_profile
+from specialize.calibration.off import without
 from specialize.calibration.profile import CalibrationProfile
 from specialize.files.atomic import write_file
 from specialize.model.spec import ModelSpec, parse_spec
@@ -36,13 +37,19 @@ from specialize.plausibility.fit import look_over, require_fit, require_known_co
 from specialize.rows.capacity import Room
 from specialize.rows.table_input import Table
 from specialize.text.record import from_json
+from specialize.witness.off import rig_without
 from specialize.witness.rig import Rig, read_rig
 
 Arrays = dict[str, npt.NDArray[np.generic]]
 
 
 def make_table(
-    build_dir: Path, calib: Path, output: Path, allow: tuple[str, ...] = (), bevpool: bool = False
+    build_dir: Path,
+    calib: Path,
+    output: Path,
+    allow: tuple[str, ...] = (),
+    bevpool: bool = False,
+    off: tuple[str, ...] = (),
 ) -> TableOutcome:
     """Write the tables of a vehicle for a build's engine; no model is run.
 
@@ -52,6 +59,7 @@ def make_table(
         output: File to write.
         allow: Codes of findings that are let pass.
         bevpool: Whether to write the arrays of `BEVPoolV2` in the place of the tables.
+        off: Cameras that are taken off.
 
     Raises:
         UsageError: The build has no tables, or not those that are asked for, or there is no such finding to allow.
@@ -65,7 +73,7 @@ def make_table(
         output, build_dir, "a build keeps the tables of its own vehicle: choose a file outside of it"
     )
     build = Build.intact(build_dir)
-    profile = load_profile(calib)
+    profile, rig = without(load_profile(calib), off), rig_without(read_rig(calib), off)
     spec = parse_spec(build.manifest.spec, f"{build_dir}: spec of the manifest")
     options = table_options(build)
     require_cameras(profile, build.manifest.cameras)
@@ -74,9 +82,9 @@ def make_table(
     if bevpool:
         link = read_bevpool(build)
         contents = linked(link, profile, build.manifest.cameras)
-        require_bevpool(contents, spec, read_rig(calib))
+        require_bevpool(contents, spec, rig)
     else:
-        contents = _contents(build, spec, link, options, profile, read_rig(calib))
+        contents = _contents(build, spec, link, options, profile, rig)
         _require_shapes(contents, read_tensors(build.file(OWN_TABLE))[0])
     data = tensors_bytes(contents, metadata_of(profile, build.manifest.digests.build))
     write_file(output, data)
@@ -86,13 +94,15 @@ def make_table(
         vehicle=profile.vehicle,
         digests={"profile": profile.digest, "build": build.manifest.digests.build},
         size=len(data),
-        tensors={
-            name: EngineInput(dtype=array.dtype.name, shape=array.shape) for name, array in contents.items()
-        },
+        tensors=_inputs(contents),
         warnings=fit.warnings,
         borderline=() if bevpool or link is None else borderline_pairs(link, spec, profile),
         borderline_points=() if link is None else borderline_points(link, spec, profile),
     )
+
+
+def _inputs(contents: Arrays) -> dict[str, EngineInput]:
+    return {name: EngineInput(dtype=array.dtype.name, shape=array.shape) for name, array in contents.items()}
 
 
 def _accepted(build: Build, spec: ModelSpec) -> list[str]:

@@ -42,6 +42,7 @@ from specialize.text.record import to_json
 from specialize.visibility.perturb import at_the_edge
 from specialize.visibility.plan import VisibilityPlan
 from specialize.visibility.pyramid import Deviation
+from specialize.witness.off import rig_without
 from specialize.witness.rig import Rig, read_rig
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]
@@ -204,8 +205,8 @@ def _bind_tables(
     made = tabulate(request, profile, spec, prepared, plans)
     model = read_graph(prepared)
     cases = tuple({**feeds_of(model, spec, vehicle), **table} for vehicle, table in made.vehicles)
-    paths = (request.calib, *profile_files(request.capacity_over))
-    rigs = tuple(read_rig(path) for path in paths[: len(cases)])
+    others = [read_rig(path) for path in profile_files(request.capacity_over)]
+    rigs = (rig_without(read_rig(request.calib), request.without), *others)[: len(cases)]
     maker = made.maker.learned(made.vehicles, rigs)
     compared = [
         maker.compare(vehicle, rig, table) for (vehicle, table), rig in zip(made.vehicles, rigs, strict=True)

@@ -15,6 +15,7 @@ from specialize.request import MODES, BuildRequest
 
 @click.command()
 @options.calib_option
+@options.without_option
 @options.model_option
 @options.checkpoint_option
 @options.model_spec_option

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from specialize.calibration.load import load_profile
+from specialize.calibration.off import without as without_cameras
 from specialize.cli import options
 from specialize.cli.output import say, warn
 from specialize.cli.results import emit
@@ -16,6 +17,7 @@ from specialize.explain.show import Shown, write_pictures
 
 @click.command()
 @options.calib_option
+@options.without_option
 @options.model_option
 @options.model_spec_option
 @options.align_option
@@ -28,6 +30,7 @@ from specialize.explain.show import Shown, write_pictures
 @options.json_option
 def command(
     calib: Path,
+    without: tuple[str, ...],
     model: str,
     model_spec: Path | None,
     align: int,
@@ -42,13 +45,13 @@ def command(
     The .npz file holds camera masks, padded query ids with their lengths, reference points and counts,
     for use without the compiler.
     """
-    outcome = write_tables(calib, model, output, model_spec, align, allow, bake_lenses)
+    outcome = write_tables(calib, model, output, model_spec, align, allow, bake_lenses, without)
     warn(outcome.warnings)
     if mcap is not None:
-        _write_mcap(calib, Shown(mcap=mcap, model=model, model_spec=model_spec))
+        _write_mcap(calib, without, Shown(mcap=mcap, model=model, model_spec=model_spec))
     emit("plan", outcome, as_json)
 
 
-def _write_mcap(calib: Path, shown: Shown) -> None:
-    for written in write_pictures(load_profile(calib), shown):
+def _write_mcap(calib: Path, off: tuple[str, ...], shown: Shown) -> None:
+    for written in write_pictures(without_cameras(load_profile(calib), off), shown):
         say(f"written: {written}")

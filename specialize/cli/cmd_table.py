@@ -13,6 +13,7 @@ from specialize.cli.results import emit
 
 @click.command()
 @options.calib_option
+@options.without_option
 @click.option(
     "--for",
     "build_dir",
@@ -30,7 +31,13 @@ from specialize.cli.results import emit
 @options.allow_option
 @options.json_option
 def command(
-    calib: Path, build_dir: Path, output: Path, bevpool: bool, allow: tuple[str, ...], as_json: bool
+    calib: Path,
+    without: tuple[str, ...],
+    build_dir: Path,
+    output: Path,
+    bevpool: bool,
+    allow: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Write one vehicle's lookup tables for an engine that serves many. Exits 3 if the vehicle does not fit.
 
@@ -38,6 +45,6 @@ def command(
     """
     from specialize.binding.make_tables import make_table
 
-    outcome = make_table(build_dir, calib, output, allow, bevpool)
+    outcome = make_table(build_dir, calib, output, allow, bevpool, without)
     warn(outcome.warnings)
     emit("table-made", outcome, as_json)

@@ -49,6 +49,12 @@ def complete_target(context: click.Context, option: click.Parameter, begun: str)
     return [CompletionItem(name) for name in TARGETS if name.startswith(begun)]
 
 
+without_option = click.option(
+    "--without",
+    multiple=True,
+    metavar="CAMERA",
+    help="Take this camera off, dead or absent: the model keeps its input, and no query attends to it; repeatable.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 calib_option = click.option(
     "--calib", cls=FromProject, type=EXISTING, required=True, help="Calibration profile of the vehicle."

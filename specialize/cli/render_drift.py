@@ -6,6 +6,7 @@ from specialize.digest import short
 from specialize.report.moved import difference, moved_parts
 from specialize.request import DriftOutcome
 from specialize.text.document import Document, Table
+from specialize.text.terminal import command
 
 
 def check_text(outcome: DriftOutcome) -> Document:
@@ -32,9 +33,17 @@ def _built_for(outcome: DriftOutcome) -> str:
 
 def _following(outcome: DriftOutcome) -> list[str]:
     """Return the next command, and what has to be put into it."""
+    back = outcome.switched(to=0)
+    still = [word for name in back for word in ("--without", name)]
+    named = command(outcome.before, "--calib", outcome.after, *still)
+    first = (
+        [f"if {'it is' if len(back) == 1 else 'they are'} still off: specialize check {named}"]
+        if back
+        else []
+    )
     following = outcome.next_command()
-    named = [f"      {word}: {what}" for word, what in following.to_name]
-    return ["\n".join([f"next: {following.text}", *named])] if following.words else []
+    words = [f"      {word}: {what}" for word, what in following.to_name]
+    return [*first, *(["\n".join([f"next: {following.text}", *words])] if following.words else [])]
 
 
 def diff_text(outcome: DriftOutcome) -> Document:

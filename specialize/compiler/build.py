@@ -15,6 +15,7 @@ from specialize.artifact.measured import read_measured, write_measured
 from specialize.artifact.place import folder_name, require_replaceable
 from specialize.calibration.folder import load_profiles
 from specialize.calibration.load import load_profile
+from specialize.calibration.off import cameras_off, off_name, without
 from specialize.calibration.profile import CalibrationProfile
 from specialize.compiler.bake import bake
 from specialize.compiler.generic import GenericModel, generic_model, spec_of
@@ -47,14 +48,14 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
         VerificationError: The specialized model differs from the original; nothing is left behind.
     """
     laps = Laps()
-    profile = load_profile(request.calib)
+    profile = without(load_profile(request.calib), request.without)
     require_taken(request.target, request.attention, request.precision)
     require_fits(request, profile)
     store = open_store()
     generic, base = _models(request, profile, store, say)
     laps.lap("model")
     key = build_key(request, profile, generic)
-    folder = request.output or Path("build") / folder_name(profile.vehicle)
+    folder = request.output or Path("build") / folder_name(off_name(profile.vehicle, cameras_off(profile)))
     replaced = None if request.replace else generic.name
     require_replaceable(folder, replaced)  # before anything is written beside it
     with only_one(folder.parent / f".{folder.name}.lock", f"build {folder}", on_wait=say):
@@ -131,7 +132,7 @@ def costs(request: BuildRequest, say: Say = quiet) -> FormsReport:
     from specialize.compiler.prove import count_forms
     from specialize.compiler.specialize import specialize
 
-    profile = load_profile(request.calib)
+    profile = without(load_profile(request.calib), request.without)
     require_fits(request, profile)
     store = open_store()
     generic, _ = _models(request, profile, store, say)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import MISSING, fields
 from pathlib import Path
 
@@ -46,7 +47,9 @@ NAMED_ELSEWHERE = frozenset(
 """Fields of the key that follow from the profile, from `--model` and `--allow`, or from this package."""
 
 
-def rebuild(manifest: Manifest, calib: Path, vehicle: str, folder: Path) -> CommandLine:
+def rebuild(
+    manifest: Manifest, calib: Path, vehicle: str, folder: Path, off: Sequence[str] = ()
+) -> CommandLine:
     """Return the command that makes a build again for a calibration.
 
     Args:
@@ -54,10 +57,12 @@ def rebuild(manifest: Manifest, calib: Path, vehicle: str, folder: Path) -> Comm
         calib: The profile to build for.
         vehicle: Name of its vehicle; another vehicle's build goes beside the one that is there.
         folder: Where the build is.
+        off: Cameras that are taken off.
     """
     key, source = manifest.key, manifest.source.get("of", manifest.source)
     output = folder if vehicle == manifest.vehicle else folder.parent / folder_name(vehicle)
     words: list[Word] = ["specialize", "build", "--calib", calib]
+    words += [word for name in off for word in ("--without", name)]
     to_name: list[tuple[str, str]] = []
 
     def stand_for(option: str, word: str, what: str) -> None:

@@ -13,6 +13,7 @@ from specialize.artifact.describe import describe_tensor
 from specialize.artifact.witness import Witness
 from specialize.binding.modes import Binding, bind_model
 from specialize.binding.witnessed.build import witness_build
+from specialize.calibration.off import cameras_off
 from specialize.calibration.profile import CalibrationProfile
 from specialize.compiler.generic import PREPARED, GenericModel
 from specialize.compiler.laps import Laps
@@ -28,7 +29,7 @@ from specialize.model.spec import ModelSpec
 from specialize.model.visible import visible_sets
 from specialize.passes.fold_affine import fold_affine
 from specialize.passes.gather_sums import gather_sums
-from specialize.passes.pipeline import Specialized, specialize_graph
+from specialize.passes.pipeline import FITTING_SHAPES, Specialized, specialize_graph
 from specialize.passes.site import CompactedSite
 from specialize.plausibility import Judged, Plausibility, SiteMask, judge_build
 from specialize.plausibility.fit import Fit, judged, look_over
@@ -42,6 +43,12 @@ LEAST_SAVING = 0.005
 """Minimum share of a model's operations or of its traffic that must be saved if there is no site: a smaller saving is
 not worth a build per vehicle.
 """
+
+Plans = tuple[VisibilityPlan, ...]
+_EMPTY_CAMERA = (
+    "a re-batched export cannot reshape the zero rows of a camera that sees nothing, so there is no original to "
+    "compare with: export the zero-padded form, as docs/guides/forms.md shows"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -99,7 +106,7 @@ def specialize(
     # before anything is bound: under wrong kinds that ends in errors about nodes
     judged(found, profile, request.allow, where, spec.name)
     plans = visible_sets(spec, profile)
-    binding = bind_model(request, profile, spec, parts / PREPARED, plans)
+    binding = _bound(request, profile, spec, parts, plans)
     compiled = _settled(binding.compiled, request)
     compiled = replace(compiled, sites=tuple(site.by_camera(len(profile.cameras)) for site in compiled.sites))
     if not compiled.sites and not request.allow_unchanged:
@@ -124,6 +131,24 @@ def specialize(
         plausibility=values.record,
         witness=witness,
     )
+
+
+def _bound(
+    request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, parts: Path, plans: Plans
+) -> Binding:
+    """Bind the calibration.
+
+    Raises:
+        InputError: The graph does not take it; if cameras are off, that is the likely reason.
+    """
+    try:
+        return bind_model(request, profile, spec, parts / PREPARED, plans)
+    except InputError as error:
+        off = cameras_off(profile)
+        if not off or not error.expected.startswith(FITTING_SHAPES):
+            raise
+        where, found = f"{spec.name} without {', '.join(off)}", f"{error.where}: {error.found}"
+        raise InputError(where, "a graph that runs if a camera sees nothing", found, _EMPTY_CAMERA) from error
 
 
 def _require_usual_grids(spec: ModelSpec, mode: str) -> None:

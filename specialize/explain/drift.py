@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 
 from specialize.artifact import Build
+from specialize.artifact.place import folder_name
 from specialize.binding.envelope_file import pairs_outside
 from specialize.calibration.delta import ProfileDelta, compare
 from specialize.calibration.load import load_profile
+from specialize.calibration.off import cameras_off, off_name
+from specialize.calibration.off import without as take_off
 from specialize.calibration.profile import CalibrationProfile
 from specialize.compiler.command import rebuild
 from specialize.explain.plan import resolve_spec
@@ -27,20 +30,26 @@ from specialize.visibility.plan import VisibilityPlan
 Plans = tuple[VisibilityPlan, ...]
 
 
-def check(build_dir: Path | str, calib: Path | str) -> DriftOutcome:
+def check(build_dir: Path | str, calib: Path | str, without: tuple[str, ...] = ()) -> DriftOutcome:
     """Compare the calibration that a build was made for with today's; needs neither model nor torch.
+
+    Cameras in `without` are taken off today.
 
     Raises:
         InputError: The build or the profile cannot be read, or a file of the build is not the one that was written.
     """
     build = Build.intact(Path(build_dir))
     spec = parse_spec(build.manifest.spec, f"{build_dir}: spec of the manifest")
-    before, after = build.calibration(), load_profile(calib)
+    before, after = build.calibration(), take_off(load_profile(calib), without)
     found = _drift(spec, (build.folder, Path(calib)), before, after)
     state, reason = state_of(build, before, after)
+    off = cameras_off(before), cameras_off(after)
+    beside = build.folder.parent / folder_name(off_name(after.vehicle, off[1]))
     drift = dataclasses.replace(
         found.outcome,
-        again=rebuild(build.manifest, Path(calib), after.vehicle, build.folder),
+        again=rebuild(
+            build.manifest, Path(calib), after.vehicle, build.folder if off[0] == off[1] else beside, without
+        ),
         allowed=build.manifest.allowed,
         state=state,
         reason=reason,
@@ -141,6 +150,7 @@ def _drift(
         delta=delta,
         queries=queries,
         vehicles=(before.vehicle, after.vehicle),
+        off=(cameras_off(before), cameras_off(after)),
     )
     return Difference(outcome, plans, (before, after))
 

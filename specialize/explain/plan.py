@@ -7,6 +7,7 @@ from pathlib import Path
 from specialize import zoo
 from specialize.artifact.manifest import Site, SiteCamera
 from specialize.calibration.load import load_profile
+from specialize.calibration.off import without
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, UsageError
 from specialize.files.atomic import explained, make_room
@@ -82,8 +83,11 @@ def write_tables(
     align: int = 1,
     allow: tuple[str, ...] = (),
     bake_lenses: bool = False,
+    off: tuple[str, ...] = (),
 ) -> PlanOutcome:
     """Write the visible sets of a vehicle for a model, or for it with the vehicle's lenses, as an `.npz` of tables.
+
+    Cameras in `off` are taken off.
 
     Raises:
         InputError: Profile or sidecar are wrong or do not fit each other, or the sidecar names no grid.
@@ -92,7 +96,7 @@ def write_tables(
     if align < 1:
         raise UsageError("--align", "a number of at least 1", str(align))
     require_known_codes(allow)
-    profile, spec = load_profile(calib), resolve_spec(model, model_spec)
+    profile, spec = without(load_profile(calib), off), resolve_spec(model, model_spec)
     if bake_lenses:
         spec = with_lenses(spec)
         require_lenses(profile)

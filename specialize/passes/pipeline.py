@@ -26,6 +26,7 @@ from specialize.passes.unscatter import unscatter
 from specialize.rows.arrange import Packing
 from specialize.rows.gating import Gate
 
+FITTING_SHAPES = "shapes in the file that fit this calibration"
 _TRACED_LENGTHS = """the shapes fitted until this calibration was bound, so one of two things is the case:
   - The file has lengths in it that belong to another vehicle. `len(index)` and `int(index.max())` of visible queries
     are written down as numbers while an exporter traces, and then fit the calibration that was traced with, alone.
@@ -94,7 +95,7 @@ def _fold(model: ir.Model) -> list[Note]:
     try:
         folded = folding.fold(model)
     except (ShapeError, NotComputableError) as error:
-        expected = f"shapes in the file that fit this calibration: {error.expected}"
+        expected = f"{FITTING_SHAPES}: {error.expected}"
         raise InputError(error.where, expected, error.found, _TRACED_LENGTHS) from error
     notes = [
         Note("fold", "applied", "graph", f"{folded.removed} of {before} nodes depend on constants alone")

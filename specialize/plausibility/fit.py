@@ -5,13 +5,14 @@ The check runs before anything is exported or run. Allowed errors are named by t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from specialize.calibration.lint.causes import grouped, with_causes
 from specialize.calibration.lint.expected import Expected, ExpectedImage, ExpectedPoints
 from specialize.calibration.lint.findings import Finding
 from specialize.calibration.lint.rules import RULES, lint
+from specialize.calibration.off import cameras_off
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, UsageError, closest
 from specialize.model.parts import ImagePrep
@@ -24,7 +25,8 @@ from specialize.plausibility import (
     values_findings,
 )
 
-ALL_RULES = {**RULES, **VALUE_RULES}
+OFF_RULES = {"off-but-used": "A camera is off, but the model attends to all pixels of all images"}
+ALL_RULES = {**RULES, **VALUE_RULES, **OFF_RULES}
 NEVER_ALLOWED = ("lens-not-in-model",)
 """Errors that leave nothing to go on with: the model needs a matrix, and the profile has none that is the camera's."""
 
@@ -60,7 +62,20 @@ def look_over(profile: CalibrationProfile, spec: ModelSpec) -> tuple[Finding, ..
     found = (*lint(profile, expected_of(spec)), *held, *guess_findings(spec.guessed))
     if spec.images and len(spec.images) != len(profile.cameras):
         return found  # the model has no matrices for these cameras; whatever needs them reports that
-    return with_causes((*found, *values_findings(see_points(spec, profile))))
+    seen = values_findings(see_points(spec, profile), cameras_off(profile))
+    return with_causes((*found, *_off_but_used(profile, spec), *seen))
+
+
+def _off_but_used(profile: CalibrationProfile, spec: ModelSpec) -> Iterator[Finding]:
+    """Yield a finding for each camera that is off, if the model computes with its images whatever it sees."""
+    if spec.grids or spec.frustum is not None:
+        return
+    for name in cameras_off(profile):
+        message = (
+            "the camera is off, but the model attends to all pixels of all images: it would use this one's"
+        )
+        mend = "remove --without; no calibration takes a camera out of such a model"
+        yield Finding("off-but-used", "error", name, message, mend)
 
 
 def inspect_profile(profile: CalibrationProfile, spec: ModelSpec | None = None) -> tuple[Finding, ...]:

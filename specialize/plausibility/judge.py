@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from specialize.calibration.lint.findings import Finding
+from specialize.calibration.off import cameras_off
 from specialize.calibration.profile import CalibrationProfile
 from specialize.model.spec import ModelSpec
 from specialize.plausibility.masks import SiteMask, judge_masks
@@ -44,7 +45,7 @@ def judge_build(
         inputs: Shape by name of each input that remains at run time.
         mode: How the calibration is bound.
     """
-    sight = see_points(spec, profile)
+    sight, off = see_points(spec, profile), cameras_off(profile)
     fed = {
         name: np.asarray(array, np.float64)
         for name, array in spec.calibration_arrays(profile).items()
@@ -52,9 +53,9 @@ def judge_build(
     }
     masks = judge_masks(sites, spec, sight, fed, mode)
     findings = (*image_findings(spec, inputs), *masks.findings)
-    doubts = dict.fromkeys(one.code for one in (*values_findings(sight), *findings))
+    doubts = dict.fromkeys(one.code for one in (*values_findings(sight, off), *findings))
     record = Plausibility(
-        cameras=_cameras(sight),
+        cameras=_cameras(sight, off),
         masks=masks.masks,
         pooled=masks.pooled,
         doubts=tuple(doubts),
@@ -63,10 +64,12 @@ def judge_build(
     return Judged(record, findings)
 
 
-def _cameras(sight: Sight) -> tuple[CameraSight, ...]:
-    """Return the visible shares of each camera."""
+def _cameras(sight: Sight, off: Collection[str]) -> tuple[CameraSight, ...]:
+    """Return the visible shares of each camera, those that are off excepted."""
     found = []
     for index, name in enumerate(sight.cameras):
+        if name in off:
+            continue
         lens, network = sight.lens[index], sight.network[index]
         both = float((lens & network).sum())
         part, inside = both / max(float(lens.sum()), 1.0), both / max(float(network.sum()), 1.0)

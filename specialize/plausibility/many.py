@@ -29,6 +29,7 @@ from specialize.calibration.lint.rig import check_order
 from specialize.calibration.lint.rules import CENTRE_LIMIT_M
 from specialize.calibration.lint.sides import SIDES
 from specialize.calibration.many import Alike, inverse, product
+from specialize.calibration.off import parked
 from specialize.model.many import RigOfMany
 from specialize.model.spec import ModelSpec
 from specialize.plausibility.constants import constant_findings
@@ -119,6 +120,12 @@ def _centres(level: _Level, expected: Expected) -> Bools:
     return np.asarray((np.linalg.norm(centre_m, axis=-1) < CENTRE_LIMIT_M - NEAR).all(axis=1))
 
 
+def _working(level: _Level, expected: Expected) -> Bools:
+    """No camera is off; what a model makes of one that is, `require_fit` decides."""
+    off = (level.vehicles.camera_from_lidar == parked()).all(axis=(-2, -1))  # (V, N)
+    return np.asarray(~off.any(axis=1))
+
+
 def _quaternions(level: _Level, expected: Expected) -> Bools:
     standing = (-level.rotation[..., 1, 2] > STRAIGHT + NEAR).sum(axis=1)
     return np.asarray(2 * standing > level.vehicles.cameras)
@@ -207,6 +214,7 @@ def _different(level: _Level, expected: Expected) -> Bools:
 
 
 _TESTS: tuple[tuple[set[str], Callable[[_Level, Expected], Bools]], ...] = (
+    ({"off-but-used"}, _working),
     ({"intrinsic-resolution", "principal-point"}, _principal_points),
     ({"centre-far"}, _centres),
     ({"quaternion-order"}, _quaternions),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -124,10 +124,10 @@ def _views(
     return own, tuple(Through(lens, pose, by_formula) for lens, pose in lenses)
 
 
-def values_findings(sight: Sight) -> Iterator[Finding]:
-    """Yield findings about what the cameras see."""
+def values_findings(sight: Sight, off: Collection[str] = ()) -> Iterator[Finding]:
+    """Yield findings about what the cameras see, those that are off excepted."""
     for index, name in enumerate(sight.cameras):
-        finding = _nothing(sight, index) or _share(sight, index)
+        finding = None if name in off else _nothing(sight, index) or _share(sight, index)
         if finding is not None:
             yield Finding(finding.code, finding.severity, name, finding.message, finding.mend)
         yield from _ghosts(sight, index)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from specialize.calibration.off import is_off
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.sight import border, ground_m, inside, pixels_of, rays_through
 from specialize.calibration.view import View, views_of
@@ -42,7 +43,8 @@ class Scene:
     def of(cls, profile: CalibrationProfile) -> Scene:
         """Return the scene of a profile; one whose cameras are far away is drawn as far as they are."""
         views = views_of(profile)
-        farthest = max(float(np.hypot(*view.centre_m[:2])) for view in views)
+        working = [view for view in views if not is_off(view.camera)]
+        farthest = max((float(np.hypot(*view.centre_m[:2])) for view in working), default=0.0)
         return cls(profile, views, ground_m(profile, views), max(REACH_M, 1.5 * farthest))
 
     @property

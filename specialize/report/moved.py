@@ -40,6 +40,9 @@ def moved_parts(outcome: DriftOutcome) -> list[str | Table]:
         for word, names in (("added", outcome.delta.added), ("removed", outcome.delta.removed))
         if names
     ]
+    for word, names in (("on", outcome.switched(to=0)), ("off", outcome.switched(to=1))):
+        if names:
+            notes.append(f"switched {word}: {', '.join(names)}")
     if outcome.delta.reordered:
         notes.append("the cameras are in another order")
     if changed := [camera.name for camera in outcome.delta.cameras if camera.lens_changed]:
@@ -51,11 +54,15 @@ def _cameras(outcome: DriftOutcome) -> Table:
     """Return how far each camera moved, and how many queries it gained and lost if they were compared."""
     changes = outcome.queries or (None,) * len(outcome.delta.cameras)
     queries = ("queries\ngained", "queries\nlost", Column("queries\nkept", page=True))
-    rows = map(_row, outcome.delta.cameras, changes)
+    switched = {*outcome.switched(to=0), *outcome.switched(to=1)}
+    rows = (
+        _row(camera, change, camera.name in switched)
+        for camera, change in zip(outcome.delta.cameras, changes, strict=True)
+    )
     return table("camera", *_HEADS, *queries, Column("remark", "words", page=True), rows=rows)
 
 
-def _row(camera: CameraDelta, change: QueryChange | None) -> tuple[str, ...]:
+def _row(camera: CameraDelta, change: QueryChange | None, is_switched: bool) -> tuple[str, ...]:
     moved = (
         camera.rotation_mrad,
         camera.translation_mm,
@@ -66,6 +73,8 @@ def _row(camera: CameraDelta, change: QueryChange | None) -> tuple[str, ...]:
     )
     changes = (change.gained, change.lost, change.kept) if change else ()
     queries = map(count, changes) if changes else ("-", "-", "-")
+    if is_switched:  # how far it is from where it is off says nothing
+        return camera.name, *("-" for _ in moved), *queries, "switched on or off"
     return camera.name, *(number(value, 2) for value in moved), *queries, _remark(camera)
 
 

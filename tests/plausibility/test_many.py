@@ -13,6 +13,7 @@ from specialize import zoo
 from specialize.calibration.camera import Camera
 from specialize.calibration.load import parse_profile
 from specialize.calibration.many import Alike
+from specialize.calibration.off import without
 from specialize.calibration.pose import rigid, rotation_from_rpy
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.table import write_table
@@ -115,10 +116,18 @@ def test_allowed_errors_are_not_asked_about(tmp_path: Path) -> None:
     assert passing(several([far]), TINY, tmp_path, *found)
 
 
+def test_a_vehicle_whose_camera_is_off_is_looked_at_alone(tmp_path: Path) -> None:
+    """Whatever is allowed: a model that attends to all pixels would use that camera's image."""
+    allowed = {*ERRORS} - {"off-but-used"}
+    assert passing(several([CAR42]), TINY, tmp_path, *allowed)
+    assert not passing(several([without(CAR42, ("CAM_BACK",))]), TINY, tmp_path, *allowed)
+
+
 def test_every_rule_is_thought_of() -> None:
     """Every rule either may report an error, and has a test, or never does: a new rule must be put in one of both."""
     never_errors = {
-        "below-ground", "blind-sector", "camera-rolled", "centre-zero", "field-of-view", "ground-unseen", "guessed",
+        "below-ground", "blind-sector", "camera-off", "camera-rolled", "centre-zero", "field-of-view",
+        "ground-unseen", "guessed",
         "lens-distortion", "lens-fold", "lens-no-content", "name-heading", "pixel-aspect",
         "projection-scale", "wide-pinhole",
     }  # fmt: skip

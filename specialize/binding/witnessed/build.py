@@ -22,6 +22,7 @@ from specialize.model.spec import ModelSpec
 from specialize.passes.superset import OUTSIDE
 from specialize.request import BuildRequest
 from specialize.visibility.plan import VisibilityPlan
+from specialize.witness.off import rig_without
 from specialize.witness.rig import read_rig
 
 
@@ -33,7 +34,7 @@ def witness_build(
     Raises:
         VerificationError: They differ by more than rounding.
     """
-    rigs = binding.rigs or (read_rig(request.calib),)
+    rigs = binding.rigs or (rig_without(read_rig(request.calib), request.without),)
     seen = seen_by_witness(rigs[0], spec)
     inputs, not_fed = compare_inputs(spec, binding.fed.cases, rigs)
     grids = compare_plans(plans, seen)

@@ -22,6 +22,7 @@ from specialize.calibration.lint.pose import POSE_RULES, check_orientation
 from specialize.calibration.lint.quaternion import QUATERNION_RULES, check_quaternions
 from specialize.calibration.lint.rig import RIG_RULES, check_rig
 from specialize.calibration.lint.sides import SIDE_RULES, check_sides
+from specialize.calibration.off import cameras_off, is_off
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.view import View, views_of
 
@@ -37,6 +38,7 @@ RULES = {
     "centre-zero": "The camera's centre is exactly the lidar's",
     "below-ground": "The camera's centre is below the ground",
     "lens-distortion": "The raw image is distorted",
+    "camera-off": "The camera is off, and sees nothing",
     **QUATERNION_RULES,
     **POSE_RULES,
     **RIG_RULES,
@@ -54,8 +56,9 @@ def lint(profile: CalibrationProfile, expected: Expected = ANYTHING) -> tuple[Fi
         profile: The calibration.
         expected: What a model expects of it, as far as it is stated.
     """
-    views = views_of(profile)
-    found: list[Finding] = []
+    everyone = views_of(profile)
+    views = tuple(view for view in everyone if not is_off(view.camera))
+    found = list(_off(profile))
     for view in views:
         for check in _CHECKS:
             found.extend(check(view, profile))
@@ -65,8 +68,15 @@ def lint(profile: CalibrationProfile, expected: Expected = ANYTHING) -> tuple[Fi
     found.extend(check_sides(profile, views, expected.points))
     found.extend(check_frame(profile, views, expected.points))
     found.extend(check_images(profile, expected))
-    found.extend(check_lenses(profile, views, expected))
+    found.extend(check_lenses(profile, everyone, expected))
     return with_causes(found)
+
+
+def _off(profile: CalibrationProfile) -> Iterator[Finding]:
+    """Say which cameras are off; nothing else is wrong about their poses."""
+    for name in cameras_off(profile):
+        message = "the camera is off: it is calibrated to see nothing, so no query attends to it"
+        yield Finding("camera-off", "warning", name, message, "give its own pose once it works")
 
 
 def _lens(view: View, profile: CalibrationProfile) -> Iterator[Finding]:

@@ -64,6 +64,8 @@ class Drift(Record, frozen=True, kw_only=True):
         added: Cameras that only the second has, which is today's.
         removed: Cameras that only the first has, which is the build's.
         reordered: Whether they stand in another order.
+        switched_off: Cameras that are off in the second and not in the first.
+        switched_on: Cameras that are off in the first and not in the second.
     """
 
     model: str
@@ -71,6 +73,8 @@ class Drift(Record, frozen=True, kw_only=True):
     added: tuple[str, ...]
     removed: tuple[str, ...]
     reordered: bool
+    switched_off: tuple[str, ...]
+    switched_on: tuple[str, ...]
 
 
 class Check(Drift, frozen=True, kw_only=True):
@@ -156,6 +160,8 @@ def _difference(outcome: DriftOutcome) -> dict[str, Any]:
         "added": delta.added,
         "removed": delta.removed,
         "reordered": delta.reordered,
+        "switched_off": outcome.switched(to=1),
+        "switched_on": outcome.switched(to=0),
     }
 
 

@@ -23,6 +23,7 @@ from specialize.cli.render_profile import check_sarif
 from specialize.cli.results import emit
 from specialize.cli.schemas.profiles import Checked, Format, Imported, ProfileFormats
 from specialize.errors import InputError
+from specialize.explain.coverage import coverage
 from specialize.explain.plan import resolve_spec
 from specialize.files.atomic import write_file
 from specialize.model.spec import ModelSpec
@@ -81,6 +82,30 @@ def show(path: Path, as_json: bool, **given: Any) -> None:
     if any(value is not None for value in given.values()):
         _write_pictures(profile, given)
     emit("profile-show", profile, as_json, path)
+
+
+@command.command("coverage")
+@click.argument("path", metavar="PROFILE", type=options.EXISTING)
+@options.model_option
+@options.model_spec_option
+@options.without_option
+@click.option(
+    "--missing",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    metavar="K",
+    help="Also count what is left with up to K more cameras missing.",
+)
+@options.json_option
+def show_coverage(
+    path: Path, model: str, model_spec: Path | None, without: tuple[str, ...], missing: int, as_json: bool
+) -> None:
+    """Count what a rig sees of a model's cells, by distance, and with each camera missing.
+
+    For a rig that is still designed: `specialize profile init` writes a profile from a data sheet.
+    """
+    emit("profile-coverage", coverage(path, model, model_spec, without, missing), as_json)
 
 
 @command.command()

@@ -96,6 +96,9 @@ RESULTS: dict[str, Result] = {
     "profile-show": Result(
         "profile-show@1", f"{_SHAPES}.profiles:ProfileShow", "render_profile:show_text", f"{_SHAPES}.profiles:shown"
     ),
+    "profile-coverage": Result(
+        "profile-coverage@1", "specialize.explain.coverage:Coverage", "render_coverage:coverage_text"
+    ),
     "profile-init": Result(
         "profile-init@1", f"{_SHAPES}.profiles:ProfileInit", "render_profile:init_text", f"{_SHAPES}.profiles:written"
     ),

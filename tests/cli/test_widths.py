@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "targets": ("targets",),
     "profile_check": ("profile", "check", "calib_profiles/car42.yaml", "bad.yaml"),
     "profile_show": ("profile", "show", "calib_profiles/car42.yaml"),
+    "profile_coverage": ("profile", "coverage", "calib_profiles/car42.yaml"),
     "fleet_diff": ("fleet", "diff", FLEET),
     "fleet_plan": ("fleet", "plan", FLEET, "--dry-run"),
 }
@@ -62,7 +63,7 @@ def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store_dir: Path) -> d
     )
     make_build(tmp_path / "car42", CAR42)
     monkeypatch.chdir(tmp_path)
-    assert [run(words) for words in COMMANDS.values()] == [3, 0, 0, 0, 0, 1, 0, 0, 0]
+    assert [run(words) for words in COMMANDS.values()] == [3, 0, 0, 0, 0, 1, 0, 0, 0, 0]
     return {
         "build": build_text(replace(OUTCOME, measured=measured())),
         **dict(zip(COMMANDS, found, strict=True)),

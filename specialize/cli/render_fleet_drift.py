@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from specialize.cli.render_failed import failed_line
 from specialize.fleet.drift import FleetDrift, Recalibrated, Trend
+from specialize.fleet.lock import default_lock
 from specialize.text.document import Document, Table, table
 from specialize.text.terminal import command
 from specialize.text.units import counted, number
@@ -42,7 +43,8 @@ def drift_text(found: FleetDrift) -> Document:
         else "no camera moves the same way on many vehicles"
     )
     parts += [failed_line(one) for one in found.failed]
-    parts.append(f"next: specialize fleet status {command(found.fleet)}")
+    step = "status" if default_lock(found.fleet).is_file() else "plan"
+    parts.append(f"next: specialize fleet {step} {command(found.fleet)}")
     return tuple(parts)
 
 

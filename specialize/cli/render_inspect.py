@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from specialize.artifact import Build, Manifest
 from specialize.cli.render_build import headline, sites_tables, ties, title
+from specialize.model.sidecar import with_guesses_taken
 from specialize.report.baked import baked_parts
 from specialize.report.contents import passes_table, tensors_table
 from specialize.report.costs import costs_table
@@ -34,6 +35,7 @@ def build_text(build: Build) -> Document:
     manifest = build.manifest
     return (
         title(manifest),
+        *(["\n".join(f"warning: {each}" for each in manifest.warnings)] if manifest.warnings else []),
         headline(manifest.sites),
         *baked_parts(manifest.baked),
         *sites_tables(manifest.sites),
@@ -86,12 +88,15 @@ def model_text(found: ModelInspection, draft: Path | None = None, taken: bool = 
             *sites_tables(found.sites),
             passes_table(found.notes),
         ]
-    title = (
-        "sidecar (a draft: GUESS marks what no graph says; `build` refuses it until you decide)"
-        if found.drafted
-        else "sidecar"
-    )
-    return (*parts, f"{title}:\n{_indented(found.sidecar)}", _following(found, draft, taken))
+    title = "sidecar"
+    if found.drafted:
+        title += (
+            " (a draft, with the likeliest value of what no graph says)"
+            if taken
+            else " (a draft: GUESS marks what no graph says; `build` refuses it until you decide)"
+        )
+    sidecar = with_guesses_taken(found.sidecar) if taken else found.sidecar
+    return (*parts, f"{title}:\n{_indented(sidecar)}", _following(found, draft, taken))
 
 
 def _indented(text: str) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from specialize.errors import UsageError
+from specialize.explain.plan import resolve_spec
+from specialize.plausibility import guess_findings
 from specialize.plausibility.fit import require_known_codes
 from specialize.precision import noise_warning
 from specialize.request import BuildOptions, require_choice
@@ -63,6 +65,14 @@ class FleetRequest:
         return cls(build=BuildOptions(**common), **own)
 
     def warnings(self) -> tuple[str, ...]:
-        """Return what to know before any of the builds drives a car."""
+        """Return what to know before any of the builds drives a car.
+
+        Raises:
+            SpecializeError: There is no such model, or its sidecar is missing or wrong.
+        """
         noise = self.build.precision != "float32" and self.build.frames_dir is None
-        return (noise_warning(self.build.precision),) if noise else ()
+        guessed = guess_findings(resolve_spec(self.build.model, self.build.model_spec).guessed)
+        return (
+            *((noise_warning(self.build.precision),) if noise else ()),
+            *(f"{each.code}: {each.message}" for each in guessed),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -259,7 +260,8 @@ def test_guesses_can_be_taken_and_are_told_by_every_build(
     onnx.save(tiny_model.tiny_model(), path)
     sidecar = path.with_suffix(".model.yaml")
     ran = run_here(capsys, "inspect", path, "--save-draft", sidecar, "--take-guesses")
-    assert ran.code == 0 and "next: specialize build" in ran.out and "GUESS" not in sidecar.read_text()
+    assert ran.code == 0 and "next: specialize build" in ran.out
+    assert "GUESS" not in sidecar.read_text() and "GUESS" not in ran.out
     ran = run_here(capsys, "build", "--calib", CAR42, "--model", path, "-o", build)
     assert ran.code == 0, ran.err
     manifest = Build.open(build).manifest
@@ -267,7 +269,13 @@ def test_guesses_can_be_taken_and_are_told_by_every_build(
     assert {"image.scale", "image.crop_px", "cameras"} <= {*taken.guessed}
     assert taken == replace(spec_of(inspect_model(path)), guessed=taken.guessed)
     assert any("guessed" in warning and "image.scale" in warning for warning in manifest.warnings)
-    assert "image.scale" in ran.out + ran.err
+    assert "image.scale" in ran.err and "image.scale" in run_here(capsys, "inspect", build).out
+    fleet = tmp_path / "fleet"
+    fleet.mkdir()
+    shutil.copy(CAR42, fleet)
+    for command in (("plan", "--model", path, "--mode", "exact"), ("build",)):
+        ran = run_here(capsys, "fleet", command[0], fleet, *command[1:])
+        assert ran.code == 0 and "guessed: the sidecar holds guesses" in ran.err, ran.err
     text = sidecar.read_text()
     sidecar.write_text(text[: text.index("guessed:")])
     ran = run_here(capsys, "build", "--calib", CAR42, "--model", path, "-o", build)

@@ -12,6 +12,7 @@ import pytest
 from specialize.errors import InputError, UsageError
 from specialize.fleet.differences import COLUMNS, MOVED, fleet_diff
 from specialize.fleet.outliers import FEWEST, LEAST, RIGOUR, limits
+from specialize.fleet.report_apart import verdict
 from tests.calibration import authored
 from tests.fleet.fleets import mixed_fleet, write_fleet, write_rig
 
@@ -166,3 +167,12 @@ def test_few_vehicles_have_no_outliers() -> None:
     """Fewer than four vehicles are too few for a median to have an opinion."""
     assert np.isinf(limits(np.zeros((FEWEST - 1, 6, 4)))).all()
     assert np.isfinite(limits(np.zeros((FEWEST, 6, 4)))).all()
+
+
+def test_the_verdict_says_who_is_not_judged(tmp_path: Path) -> None:
+    """Of two vehicles neither is an outlier, however far they are apart: that is no clean bill."""
+    write_fleet(tmp_path, authored.CAR42, 1)
+    write_rig(tmp_path, authored.knocked(authored.assembled(authored.CAR42, "car_hit"), "CAM_BACK_LEFT", 2.0))
+    assert verdict(fleet_diff(tmp_path)).startswith("no vehicle is judged")
+    write_fleet(tmp_path, authored.CAR42, FEWEST)
+    assert "not judged" not in verdict(fleet_diff(tmp_path))

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias, overload
+from typing import Any, TypeAlias
 from urllib.parse import quote, unquote
 
 import numpy as np
@@ -23,6 +23,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.table_row import document_of, row_of, schema_of, stated_digest
 from specialize.errors import InputError, closest
 from specialize.files.far import is_file, near, publishing, shown
+from specialize.files.paths import Paths
 from specialize.files.tables import (
     SUFFIX,
     Written,
@@ -68,8 +69,8 @@ def write_table(profiles: Iterable[CalibrationProfile], path: Path) -> Written:
         return write_groups(groups, schema, place, plain=("vehicle",))
 
 
-class Vehicles(Sequence[Path]):
-    """The paths of all vehicles of a table, in its order; a million of them need the memory of their names.
+class Vehicles(Paths):
+    """The paths of all vehicles of a table, in its order.
 
     Raises:
         InputError: The file is no table of profiles.
@@ -77,21 +78,11 @@ class Vehicles(Sequence[Path]):
     """
 
     def __init__(self, table: Path) -> None:
+        super().__init__(names_of(table))
         self.table = table
-        self._names = names_of(table)
 
-    def __len__(self) -> int:
-        return len(self._names)
-
-    @overload
-    def __getitem__(self, index: int) -> Path: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Path]: ...
-    def __getitem__(self, index: int | slice) -> Path | Sequence[Path]:
-        """Return the path of a vehicle, or of several."""
-        if isinstance(index, slice):
-            return [place_of(self.table, name.as_py()) for name in self._names[index]]
-        return place_of(self.table, self._names[index].as_py())
+    def _path(self, name: Any) -> Path:
+        return place_of(self.table, name.as_py())
 
 
 def read_row(table: Path, member: str) -> tuple[dict[str, Any], str]:

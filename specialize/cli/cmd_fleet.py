@@ -274,12 +274,11 @@ def build(
     from specialize.cli.render_fleet_build import build_line
     from specialize.fleet.build import build_fleet
     from specialize.fleet.executors import executor_of
-    from specialize.fleet.lock import default_lock, read_outline
+    from specialize.fleet.lock import default_lock
 
     place = lock or default_lock(folder)
-    warn(read_outline(place)[0].request.warnings())
     with executor_of(engine, scheduler, jobs) as executor:
-        built = build_fleet(place, executor, output, lambda *done: say(build_line(*done)), tables)
+        built = build_fleet(place, executor, output, lambda *done: say(build_line(*done)), tables, warn)
     return emit("fleet-build", built, as_json)
 
 

@@ -25,6 +25,7 @@ from specialize.store import Entry, Store, open_store
 from specialize.text.units import counted
 
 Watch = Callable[[BuiltBuild, int, int], None]
+Warn = Callable[[tuple[str, ...]], None]
 
 
 def build_fleet(
@@ -33,6 +34,7 @@ def build_fleet(
     output: Path | None = None,
     watch: Watch | None = None,
     tables: bool = False,
+    warn: Warn | None = None,
 ) -> FleetBuilt:
     """Carry out a lock: make every build that the store does not have, and go on where one fails.
 
@@ -42,12 +44,15 @@ def build_fleet(
         output: Folder in which every build is laid out as a folder of its own; none without it.
         watch: Called after each build, with the number of builds done and of all builds.
         tables: Make the tables of each vehicle of a fleet that is a table, too; those of a folder always are made.
+        warn: Called first, with what to know before any of the builds drives a car.
 
     Raises:
         InputError: There is no lock, or it is damaged, or its model is not what it was.
     """
     start = time.perf_counter()
     outline, table = read_outline(lock_file)
+    if warn is not None:
+        warn(outline.request.warnings())
     lock, store = full_lock(outline, lock_file, table), open_store()
     register(store, outline, lock_file, table)
     tables = tables or not lock.tabled

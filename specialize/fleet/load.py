@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar, overload
+from typing import Generic, TypeVar
 
 from specialize.calibration.folder import SUFFIXES
 from specialize.calibration.load import load_profile
@@ -21,6 +21,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.table import Vehicles, is_table
 from specialize.errors import InputError, SpecializeError
 from specialize.files.far import below, is_far, shown
+from specialize.files.paths import Paths
 from specialize.text.record import Record
 
 Result = TypeVar("Result")
@@ -66,25 +67,15 @@ def fleet_files(fleet: Path) -> Sequence[Path]:
     return files
 
 
-class Files(Sequence[Path]):
-    """The files of a folder; a million of them need the memory of their names."""
+class Files(Paths):
+    """The files of a folder, by their names."""
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
+        super().__init__(names)
         self._folder = folder
-        self._names = names
 
-    def __len__(self) -> int:
-        return len(self._names)
-
-    @overload
-    def __getitem__(self, index: int) -> Path: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Path]: ...
-    def __getitem__(self, index: int | slice) -> Path | Sequence[Path]:
-        """Return the path of a file, or of several."""
-        if isinstance(index, slice):
-            return [self._folder / name for name in self._names[index]]
-        return self._folder / self._names[index]
+    def _path(self, name: str) -> Path:
+        return self._folder / name
 
 
 def _below(folder: Path, above: str = "") -> Iterator[str]:

@@ -11,7 +11,7 @@ from specialize.files.atomic import write_file
 from specialize.fleet.builds import CameraRoom, FleetPlan, PlannedBuild
 from specialize.fleet.differences import FleetDifferences, fleet_diff
 from specialize.fleet.load import Failed
-from specialize.fleet.report_apart import apart_parts, outliers_table, too_few, verdict
+from specialize.fleet.report_apart import apart_parts, outliers_table, verdict
 from specialize.fleet.report_builds import build_parts, builds_table
 from specialize.report.html import to_html
 from specialize.text.document import Fact, Heading, Page, Part, View, pairs
@@ -84,14 +84,13 @@ def fleet_page(plan: FleetPlan, found: FleetDifferences) -> Page:
 
 
 def _outliers(found: FleetDifferences) -> tuple[Part, ...]:
-    said = (sentence(line) for line in (verdict(found), *too_few(found)))
     left = len(found.outliers) - MOST_OUTLIERS
     cameras: list[Part] = []
     if found.outliers:
         cameras = [Heading("Cameras that are outliers", 3), outliers_table(found.outliers[:MOST_OUTLIERS])]
     if left > 0:
         cameras.append(f"And {counted(left, 'further camera')}; the command's JSON lists all.")
-    return Heading("Outliers"), _TICKS, *said, *apart_parts(found), *cameras
+    return Heading("Outliers"), _TICKS, sentence(verdict(found)), *apart_parts(found), *cameras
 
 
 def _without_folder(failed: Failed) -> str:

@@ -79,10 +79,10 @@ def apart_parts(found: FleetDifferences) -> tuple[Part, ...]:
 
 def verdict(found: FleetDifferences) -> str:
     """Return in one line how many vehicles are outliers, how many have too few peers, and if the fleet is mixed."""
-    few = _few(found)
+    few = sum(group.count for group in found.groups if group.count < FEWEST)
     if few == len(found.vehicles):
         return f"no vehicle is judged: outliers are found among {FEWEST} or more of a kind"
-    unjudged = f"; {counted(few, 'vehicle')} of kinds of fewer than {FEWEST} not judged" if few else ""
+    unjudged = f"; {counted(few, 'vehicle')} with fewer than {FEWEST} of a kind not judged" if few else ""
     if not found.outliers:
         return f"no camera is an outlier{unjudged}"
     apart = len({outlier.vehicle for outlier in found.outliers})
@@ -91,21 +91,6 @@ def verdict(found: FleetDifferences) -> str:
     if apart > MIXED * len(found.vehicles):
         text += "; so many that these may be kinds that differ in few cameras: give each kind its own folder"
     return text
-
-
-def too_few(found: FleetDifferences) -> list[str]:
-    """Return which vehicles have too few peers to be compared with, if any."""
-    few = _few(found)
-    return (
-        [f"{counted(few, 'vehicle')} with fewer than {FEWEST} of a kind: too few to find outliers"]
-        if few
-        else []
-    )
-
-
-def _few(found: FleetDifferences) -> int:
-    """Return how many vehicles have too few peers to be compared with."""
-    return sum(group.count for group in found.groups if group.count < FEWEST)
 
 
 def outliers_table(outliers: Iterable[Outlier]) -> Table:

@@ -47,7 +47,7 @@ def define_pool_inputs(model: ir.Model) -> None:
 
 
 def _of_any_length(tables: list[ir.Value]) -> None:
-    """Give tables the lengths of the vehicle whose they will be, back to the inputs that they are casts of."""
+    """Let tables have any length, and so the inputs that they are casts of."""
     for index, table in enumerate(tables):
         value: ir.Value | None = table
         while value is not None:

@@ -43,6 +43,6 @@ def test_what_is_half_written_would_be_noticed(tmp_path: Path) -> None:
 
 
 def test_a_command_that_fails_by_itself_is_no_kill(tmp_path: Path) -> None:
-    """An exit code other than 0 of a run that nobody disturbed ends the search."""
+    """An exit code other than 0 of an undisturbed run ends the search."""
     with pytest.raises(AssertionError, match="no such file or folder"):
         run(Step("pack", ("fleet", "pack", "none", "-o", "x.parquet"), "x", packed_whole), tmp_path)

@@ -137,7 +137,7 @@ def test_rows_that_cannot_be_read_are_counted(
 
 
 def test_rows_without_a_name_or_a_digest_are_counted(tmp_path: Path, store_dir: Path) -> None:
-    """A row that somebody else wrote is none of a fleet's without them; a table of such rows is an error."""
+    """A row from elsewhere is none of a fleet's without them; a table of such rows is an error."""
     table = tabled(tmp_path)
     whole = parquet.read_table(table)
     blank = whole.set_column(

@@ -109,7 +109,7 @@ def test_real_rigs_that_pass_fit(tmp_path: Path) -> None:
 
 
 def test_allowed_errors_are_not_asked_about(tmp_path: Path) -> None:
-    """What a user allows keeps nobody from passing, and nothing else is allowed by it."""
+    """What a user allows lets every vehicle pass, and allows nothing else."""
     far = next(one for one, code, *_ in BLUNDERS.values() if code == "centre-far")
     found = {one.code for one in look_over(far, TINY) if one.severity == "error"}
     assert found and not passing(several([far]), TINY, tmp_path)

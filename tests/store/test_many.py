@@ -73,7 +73,7 @@ def test_listing_and_collecting_read_each_entry_once(store: Store, reads: collec
 
 
 def test_entries_are_read_as_they_are_asked_for(store: Store, reads: collections.Counter[str]) -> None:
-    """Nobody holds all entries who looks at one after the other."""
+    """Looking at entries one after the other does not hold them all."""
     entries = store.entries()
     next(entries)
     assert reads.total() == 1

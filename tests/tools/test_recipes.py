@@ -103,7 +103,7 @@ def test_the_recipe_of_gitlab_installs_and_gates(clone: Path, calibrations: Path
 def test_the_lines_of_the_image_work(clone: Path, tmp_path: Path) -> None:
     """Each stage in an environment of its own: what RUN does works, and the entry point starts.
 
-    Folders of the image are in a temporary one, and nobody is added to this system's users.
+    Folders of the image are in a temporary one, and no user is added to this system.
     """
     text = re.sub(r"\\\n\s*", "", (clone / "Dockerfile").read_text())
     image = tmp_path / "image"

@@ -112,6 +112,7 @@ def recorded(place: Path) -> None:
 
 QUICK: dict[str, Callable[[Path], None]] = {
     "README.md": whole,
+    "docs/guides/degraded.md": small,
     "docs/guides/modes.md": small,
     "docs/guides/precision.md": with_frames,
     "docs/guides/signing.md": built,

@@ -11,13 +11,15 @@ Declines when: the sampling is nearest, aligned, of volumes or with another bord
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import onnx_ir as ir
 
 from specialize.attention.match import Site, find_sites
 from specialize.attention.operator import DOMAIN, Attention
 from specialize.attention.rewrite import rewrite_site
 from specialize.attention.vendors import read_custom
-from specialize.graph.builder import PASS_KEY, Builder
+from specialize.graph.builder import PASS_KEY, Builder, kept_marks
 from specialize.graph.custom import CUSTOM
 from specialize.graph.declined import Declined
 from specialize.graph.notes import Note, declined, node_name
@@ -52,12 +54,17 @@ def recognise_custom(model: ir.Model) -> list[Note]:
     return _imported(model, notes)
 
 
-def recognise_sampling(model: ir.Model) -> list[Note]:
-    """Rewrite deformable attention that is written with GridSample to the internal operator, in place."""
+def recognise_sampling(model: ir.Model, keeps: Collection[str] = ()) -> list[Note]:
+    """Rewrite deformable attention that is written with GridSample to the internal operator, in place.
+
+    Args:
+        model: The graph.
+        keeps: Metadata that what is made takes over from the sum over points.
+    """
     sites, rest = find_sites(model.graph)
     notes = []
     for site in sites:
-        made = _rewrite(model, site)
+        made = _rewrite(model, site, keeps)
         node = site.parts[-1].node
         if isinstance(made, Declined):
             notes.append(declined(NAME, node, made))
@@ -67,10 +74,11 @@ def recognise_sampling(model: ir.Model) -> list[Note]:
     return _imported(model, notes)
 
 
-def _rewrite(model: ir.Model, site: Site) -> Attention | Declined:
+def _rewrite(model: ir.Model, site: Site, keeps: Collection[str]) -> Attention | Declined:
     root = site.output.producer()
     assert root is not None
-    builder = Builder(model.graph, root, f"specialize/{node_name(root)}", {PASS_KEY: NAME})
+    marks = {PASS_KEY: NAME} | kept_marks(root, keeps)
+    builder = Builder(model.graph, root, f"specialize/{node_name(root)}", marks)
     made = rewrite_site(site, builder)
     if isinstance(made, Declined):
         builder.undo()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,11 @@ PASS_KEY = "specialize.pass"
 SITE_KEY = "specialize.site"
 
 Attribute = int | float | str | Sequence[int]
+
+
+def kept_marks(node: ir.Node, keys: Collection[str]) -> dict[str, str]:
+    """Return the metadata of a node that what takes its place gets too."""
+    return {key: node.metadata_props[key] for key in keys if key in node.metadata_props}
 
 
 class Builder:

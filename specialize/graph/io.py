@@ -177,10 +177,13 @@ def opset_of(model: ir.Model) -> int:
 
 def raise_opset(model: ir.Model, opset: int) -> bool:
     """Write a graph in a newer opset, in place; return whether that can be done. Operators of other domains stay."""
+    marks = {node.name: dict(node.metadata_props) for node in model.graph}
     try:
         model.graph = _converted(model, opset).graph
     except Exception:  # the converter raises RuntimeError and its own types
         return False
+    for node in model.graph:
+        node.metadata_props.update(marks.get(node.name, {}))  # the converter keeps none
     return True
 
 

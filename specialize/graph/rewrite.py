@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from specialize.errors import InternalError
-from specialize.graph.builder import PASS_KEY, Builder
+from specialize.graph.builder import PASS_KEY, Builder, kept_marks
 from specialize.graph.declined import Declined
 from specialize.graph.notes import Note, declined, node_name
 from specialize.graph.shapes import STANDARD, dims, is_static
@@ -52,6 +52,7 @@ class Rule:
         title: First part of a reason for declining, in which `{operator}` is the node's.
         needs: Returns why the rule cannot run on a graph; empty if it can.
         leaves: Whether a node must not be left by the rule, unless it declined it.
+        keeps: Metadata that what is made takes over from the node.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Rule:
     title: str = ""
     needs: Callable[[ir.Model], str] = lambda model: ""
     leaves: Callable[[ir.Node], bool] = lambda node: False
+    keeps: Collection[str] = ()
 
 
 def opset(least: int) -> Callable[[ir.Model], str]:
@@ -93,7 +95,8 @@ def _apply(model: ir.Model, rule: Rule) -> list[Note]:
     for node in list(model.graph):
         if node.domain not in rule.domains or (rule.operators and node.op_type not in rule.operators):
             continue
-        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", {PASS_KEY: rule.name})
+        marks = {PASS_KEY: rule.name} | kept_marks(node, rule.keeps)
+        builder = Builder(model.graph, node, f"specialize/{node_name(node)}", marks)
         made = rule.rewrite(node, builder)
         if not isinstance(made, Rewritten):
             builder.undo()

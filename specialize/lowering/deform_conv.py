@@ -21,10 +21,9 @@ from specialize.graph.nodes import array_of
 from specialize.graph.ops import integer, integers
 from specialize.graph.rewrite import Outcome, Rewritten, Rule
 from specialize.graph.shapes import dims, is_static
-from specialize.lowering.sampling import linear
+from specialize.lowering.sampling import GRID_SAMPLE_OPSET, linear
 
 NAME = "lower_deform_conv"
-GRID_SAMPLE_OPSET = 16
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,8 +24,7 @@ from specialize.graph.ops import number, text
 from specialize.graph.rewrite import Outcome, Rewritten, Rule, apply
 from specialize.graph.shapes import dims, numpy_type
 from specialize.graph.snippets import plus, times
-from specialize.lowering.deform_conv import GRID_SAMPLE_OPSET
-from specialize.lowering.sampling import spell_out
+from specialize.lowering.sampling import GRID_SAMPLE_OPSET, spell_out
 
 NAME = "lower_opset"
 

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
-from specialize.attention.operator import Attention, Sizes
+from specialize.attention.operator import Attention
 from specialize.graph.builder import Builder
 from specialize.graph.declined import Declined
-from specialize.graph.shapes import dims
 from specialize.graph.snippets import scaled, slice_of, sum_over
 from specialize.lowering.grid_sample import EXACT_INTEGERS, corners, gathered
+from specialize.lowering.levels import flat_of, level_image, level_rows, level_weights, per_head
+
+GRID_SAMPLE_OPSET = 16
+"""From this opset on there is a GridSample."""
 
 LINEAR_OPSET = 20
 """From this opset on GridSample says `linear` where it said `bilinear`."""
@@ -54,18 +57,18 @@ def with_grid_sample(
         opset: Version of the standard operators.
         domain: Of GridSample, where a toolchain has one of its own.
     """
-    if not domain and opset < 16:
+    if not domain and opset < GRID_SAMPLE_OPSET:
         return Declined("no-grid-sample", f"opset {opset} has no GridSample")
     sizes = attention.sizes
     batch, heads = sizes.batch * sizes.heads, sizes.heads
-    grids = scaled(builder, builder.reshape(attention.locations, _flat(sizes, 2)), 2.0, -1.0)
+    grids = scaled(builder, builder.reshape(attention.locations, flat_of(sizes, 2)), 2.0, -1.0)
     total: ir.Value | None = None
     for level, (height, width) in enumerate(sizes.levels):
-        maps = _level_maps(builder, attention, level)  # [N, h w, C]
-        maps = builder.node("Transpose", [maps], [sizes.batch, dims(maps)[2], height * width], perm=[0, 2, 1])
-        image = builder.reshape(maps, [batch, sizes.channels, height, width])
-        grid = _per_head(builder, grids, sizes, level, 2, [batch, sizes.queries, sizes.points, 2])
-        weight = _level_weights(builder, attention, level, [batch, 1, sizes.queries, sizes.points])
+        image = builder.reshape(
+            level_image(builder, attention, level), [batch, sizes.channels, height, width]
+        )
+        grid = per_head(builder, grids, sizes, level, 2, [batch, sizes.queries, sizes.points, 2])
+        weight = level_weights(builder, attention, level, [batch, 1, sizes.queries, sizes.points])
         mode = "bilinear" if domain else linear(opset)
         shape = [batch, sizes.channels, sizes.queries, sizes.points]
         read = builder.node(
@@ -93,16 +96,16 @@ def with_gather(attention: Attention, builder: Builder, opset: int) -> ir.Value 
     sizes = attention.sizes
     batch = sizes.batch * sizes.heads
     total: ir.Value | None = None
-    locations = builder.reshape(attention.locations, _flat(sizes, 2))
+    locations = builder.reshape(attention.locations, flat_of(sizes, 2))
     for level, (height, width) in enumerate(sizes.levels):
         if batch * height * width > EXACT_INTEGERS:
             return Declined(
                 "too-many-places",
                 f"{batch} maps of {height} x {width} have more places than float32 counts exactly",
             )
-        rows = _level_rows(builder, attention, level)
-        places = _per_head(builder, locations, sizes, level, 2, [batch, sizes.queries * sizes.points, 2])
-        weight = _level_weights(builder, attention, level, [batch, sizes.queries * sizes.points, 1])
+        rows = level_rows(builder, attention, level)
+        places = per_head(builder, locations, sizes, level, 2, [batch, sizes.queries * sizes.points, 2])
+        weight = level_weights(builder, attention, level, [batch, sizes.queries * sizes.points, 1])
         x, y = (
             corners(builder, scaled(builder, slice_of(builder, places, 2, axis, 1), float(size), -0.5), size)
             for axis, size in ((0, width), (1, height))
@@ -115,44 +118,3 @@ def with_gather(attention: Attention, builder: Builder, opset: int) -> ir.Value 
     split = builder.reshape(summed, [sizes.batch, sizes.heads, sizes.queries, sizes.channels])
     shape = [sizes.batch, sizes.queries, sizes.heads, sizes.channels]
     return builder.reshape(builder.node("Transpose", [split], shape, perm=[0, 2, 1, 3]), sizes.result)
-
-
-def _flat(sizes: Sizes, width: int) -> tuple[int, ...]:
-    return (sizes.batch, sizes.queries, sizes.heads, len(sizes.levels) * sizes.points * width)
-
-
-def _level_maps(builder: Builder, attention: Attention, level: int) -> ir.Value:
-    """Return the maps of one level, [N, h w, M * d]."""
-    sizes = attention.sizes
-    height, width = sizes.levels[level]
-    whole = builder.reshape(attention.value, [sizes.batch, sizes.places, sizes.heads * sizes.channels])
-    return slice_of(builder, whole, 1, sizes.starts[level], height * width)
-
-
-def _level_rows(builder: Builder, attention: Attention, level: int) -> ir.Value:
-    """Return the maps of one level as rows, [N M h w, d]."""
-    sizes = attention.sizes
-    height, width = sizes.levels[level]
-    maps = builder.reshape(
-        _level_maps(builder, attention, level), [sizes.batch, height * width, sizes.heads, sizes.channels]
-    )
-    shape = [sizes.batch, sizes.heads, height * width, sizes.channels]
-    if sizes.heads > 1:
-        maps = builder.node("Transpose", [maps], shape, perm=[0, 2, 1, 3])
-    return builder.reshape(maps, [sizes.batch * sizes.heads * height * width, sizes.channels])
-
-
-def _level_weights(builder: Builder, attention: Attention, level: int, shape: list[int]) -> ir.Value:
-    flat = builder.reshape(attention.weights, _flat(attention.sizes, 1))
-    return _per_head(builder, flat, attention.sizes, level, 1, shape)
-
-
-def _per_head(
-    builder: Builder, value: ir.Value, sizes: Sizes, level: int, width: int, shape: list[int]
-) -> ir.Value:
-    """Return one level of [N, Q, M, L * P * width] with the heads before the queries, in the given shape."""
-    part = slice_of(builder, value, 3, level * sizes.points * width, sizes.points * width)
-    if sizes.heads > 1:
-        turned = [sizes.batch, sizes.heads, sizes.queries, sizes.points * width]
-        part = builder.node("Transpose", [part], turned, perm=[0, 2, 1, 3])
-    return builder.reshape(part, shape)

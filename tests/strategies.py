@@ -9,6 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from specialize.visibility.grid import QueryGrid
+from tests.attention.graphs import Case
 
 
 @dataclass(frozen=True)
@@ -131,3 +132,14 @@ def grids(draw: st.DrawFn, max_side: int = 12, volumes: bool = True) -> QueryGri
     extent = [draw(_floats(2.0, 100.0)), draw(_floats(2.0, 100.0)), draw(_floats(1.0, 8.0))]
     high = [a + b for a, b in zip(low, extent, strict=True)]
     return QueryGrid(tuple(shape), (*low, *high), anchors, order)
+
+
+@st.composite
+def attentions(draw: st.DrawFn) -> Case:
+    """Sizes of a deformable attention: every count may be one, maps may be single rows and columns."""
+    few = st.integers(1, 3)
+    levels = draw(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=3))
+    return Case(
+        batch=draw(few), queries=draw(st.integers(1, 30)), heads=draw(few), channels=draw(few), points=draw(few),
+        levels=tuple(levels),
+    )  # fmt: skip

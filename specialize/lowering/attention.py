@@ -9,6 +9,8 @@ Declines when: the form does not exist at the model's opset; a custom operator n
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import onnx_ir as ir
 
 from specialize.attention.operator import DOMAIN, Attention, is_attention, read_attention
@@ -22,41 +24,48 @@ from specialize.graph.declined import Declined
 from specialize.graph.io import raise_opset
 from specialize.graph.notes import Note, declined
 from specialize.graph.rewrite import Outcome, Rewritten, Rule, apply
+from specialize.lowering.formulations import DECOMPOSED, FORMULATIONS, GRID_SAMPLE, least_opset
 from specialize.lowering.operands import plain_weights
 from specialize.lowering.pool import define_pools
 from specialize.lowering.pool_inputs import define_pool_inputs
 from specialize.lowering.rotate import READ_ROTATIONS
 from specialize.lowering.rows import SAMPLED_ROWS
-from specialize.lowering.sampling import spell_out, with_gather, with_grid_sample
+from specialize.lowering.sampling import GRID_SAMPLE_OPSET, spell_out, with_grid_sample
 from specialize.lowering.unknown_sizes import define_unknown_sizes, has_unknown_sizes
 from specialize.lowering.vendor_conv import DEFORM_CONV_OPSET, READ_CONVS, has_convs
 from specialize.passes.clean_up import tidy
 
 NAME = "lower"
-GRID_SAMPLE, DECOMPOSED, HORIZON, NEAREST = "gridsample", "decomposed", "horizon", "nearest-gather"
-FORMS: tuple[str, ...] = (GRID_SAMPLE, DECOMPOSED, HORIZON, NEAREST, *SPELLINGS)
+HORIZON, NEAREST = "horizon", "nearest-gather"
+FORMS: tuple[str, ...] = (*FORMULATIONS, HORIZON, NEAREST, *SPELLINGS)
 """Forms that `lower_deformable_attention` writes."""
 
 HORIZON_DOMAIN = "horizon"
-GRID_SAMPLE_OPSET = 16
 RAISED_OPSET = 17
 """Of a model that says sampling in operators of its own: older ones have no GridSample to say it in."""
 
 
-def lower_deformable_attention(model: ir.Model, spelling: str) -> list[Note]:
+def lower_deformable_attention(model: ir.Model, spelling: str, keeps: Collection[str] = ()) -> list[Note]:
     """Write every internal operator of a graph in one form, in place.
+
+    Args:
+        model: The graph; it is raised to the opset that a formulation asks for.
+        spelling: A form of `FORMS`.
+        keeps: Metadata that what is made takes over from the operator.
 
     Raises:
         UsageError: There is no such form.
     """
     if spelling not in FORMS:
         raise UsageError("spelling", f"one of {', '.join(FORMS)}", repr(spelling), closest(spelling, FORMS))
-    notes = apply(model, _written_as(spelling), *((SAMPLED_ROWS,) if spelling == NEAREST else ()))
+    if any(map(is_attention, model.graph)):
+        _raise(model, least_opset(spelling))
+    notes = apply(model, _written_as(spelling, keeps), *((SAMPLED_ROWS,) if spelling == NEAREST else ()))
     _set_imports(model)
     return notes
 
 
-def _written_as(spelling: str) -> Rule:
+def _written_as(spelling: str, keeps: Collection[str]) -> Rule:
     """Return the rule that writes every internal operator in one form."""
 
     def rewrite(node: ir.Node, builder: Builder) -> Outcome:
@@ -69,7 +78,7 @@ def _written_as(spelling: str) -> Rule:
             return made
         return Rewritten([f"written as {_title(spelling)}"], [made])
 
-    return Rule(name=NAME, domains={DOMAIN}, rewrite=rewrite, title=spelling)
+    return Rule(name=NAME, domains={DOMAIN}, rewrite=rewrite, title=spelling, keeps=keeps)
 
 
 def runnable(model: ir.Model) -> list[Note]:
@@ -168,22 +177,19 @@ def _raise(model: ir.Model, opset: int) -> bool:
 
 
 def _write(attention: Attention, spelling: str, builder: Builder, opset: int) -> ir.Value | Declined:
-    if spelling in (GRID_SAMPLE, NEAREST):
-        return with_grid_sample(attention, builder, opset)
     if spelling == HORIZON:
         return with_grid_sample(attention, builder, opset, HORIZON_DOMAIN)
-    if spelling == DECOMPOSED:
-        return with_gather(attention, builder, opset)
+    formulation = FORMULATIONS.get(GRID_SAMPLE if spelling == NEAREST else spelling)
+    if formulation is not None:
+        return formulation.write(attention, builder, opset)
     return write_custom(attention, SPELLINGS[spelling], builder)
 
 
 def _title(spelling: str) -> str:
-    known_as = {
-        GRID_SAMPLE: "GridSample",
-        DECOMPOSED: "Floor, Clip and Gather",
-        HORIZON: "horizon::GridSample",
-    }
-    return known_as.get(spelling) or SPELLINGS[spelling].title
+    if spelling == HORIZON:
+        return "horizon::GridSample"
+    formulation = FORMULATIONS.get(GRID_SAMPLE if spelling == NEAREST else spelling)
+    return SPELLINGS[spelling].title if formulation is None else formulation.title
 
 
 def _set_imports(model: ir.Model) -> None:

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from specialize.errors import UsageError, closest
 from specialize.targets.limits import Limit
 
-RUNS_ANYWHERE = ("gridsample", "decomposed", "nearest-gather")
+RUNS_ANYWHERE = ("gridsample", "points-first", "corner-product", "decomposed", "nearest-gather")
 """Forms of deformable attention in standard operators alone."""
 
 VENDOR_QUANTIZES = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from specialize.attention.operator import DOMAIN, is_attention
 from specialize.attention.recognise import recognise_custom, recognise_sampling
 from specialize.files.atomic import write_file
 from specialize.graph import folding
-from specialize.graph.builder import PASS_KEY
+from specialize.graph.builder import PASS_KEY, SITE_KEY
 from specialize.graph.custom import POOL, ROTATE, is_custom
 from specialize.graph.declined import Declined
 from specialize.graph.io import read_as_written, write_graph
@@ -27,6 +27,7 @@ from specialize.lowering.bool_casts import CHOSEN_BOOLS
 from specialize.lowering.defaults import WRITTEN_DEFAULTS
 from specialize.lowering.deform_conv import SAMPLED_CONVS
 from specialize.lowering.flat import UNFLATTENED
+from specialize.lowering.formulations import FORMULATIONS, least_opset
 from specialize.lowering.grid_sample import GATHERED_SAMPLES
 from specialize.lowering.operands import BATCHED_WEIGHTS, OPERANDS
 from specialize.lowering.opset import NAME as OPSET
@@ -147,8 +148,8 @@ def lower(model: ir.Model, toolchain: Toolchain, form: str | None = None) -> lis
     notes += apply(model, *_own_operators(toolchain))
     if toolchain.grid_sample == "horizon":
         _to_horizon(model)
-    notes += apply(model, few_axes(), UNFLATTENED)
-    notes += lower_opset(model, toolchain.opset)
+    notes += apply(model, *(replace(rule, keeps=_kept(form)) for rule in (few_axes(), UNFLATTENED)))
+    notes += lower_opset(model, max(toolchain.opset, least_opset(form or "")))
     folding.fold(model)
     return [
         *notes,
@@ -167,11 +168,12 @@ def _own_operators(toolchain: Toolchain) -> list[Rewrite]:
 
 def _write_attention(model: ir.Model, toolchain: Toolchain, form: str | None) -> list[Note]:
     wanted = form or toolchain.form
+    keeps = _kept(form)
     notes = recognise_custom(model)
     if wanted not in ("gridsample", "nearest-gather"):
-        notes += [note for note in recognise_sampling(model) if note.verdict == "applied"]
+        notes += [note for note in recognise_sampling(model, keeps) if note.verdict == "applied"]
         folding.fold(model)  # what custom operators ask of constants is told by their numbers
-    notes += lower_deformable_attention(model, wanted)
+    notes += lower_deformable_attention(model, wanted, keeps)
     written = any(note.pass_name in (LOWER, ROWS) for note in notes)
     if form not in (None, "gridsample") and not written:
         notes.append(
@@ -184,6 +186,11 @@ def _write_attention(model: ir.Model, toolchain: Toolchain, form: str | None) ->
     if any(is_attention(node) for node in model.graph) and wanted != "microsoft":
         notes += lower_deformable_attention(model, "gridsample")  # what the custom operator cannot express
     return notes
+
+
+def _kept(form: str | None) -> tuple[str, ...]:
+    """Return the metadata that lowered nodes keep: a formulation is timed by its site."""
+    return (SITE_KEY,) if form in FORMULATIONS else ()
 
 
 def _rule(operator: str, toolchain: Toolchain) -> Rule:

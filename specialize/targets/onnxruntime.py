@@ -20,6 +20,7 @@ TOOLCHAIN = Toolchain(
         )),
     ),
     unlisted=Rule(verdict="unknown", text="not tried here; the standard's operators have a kernel each"),
+    forms=("deform-conv",),
     floats=("float32", "float64"),
     static=False,
     int8=Int8(

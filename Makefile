@@ -94,7 +94,7 @@ BASE ?= main
 same-builds: install ## build small models with the compiler of BASE and with this one, and name the graphs that differ
 	$(TEST_ENV) $(BIN)/python tools/same_builds.py --base $(BASE)
 
-.PHONY: demo-model install-size docs man notebooks
+.PHONY: device-kit demo-model install-size docs man notebooks
 
 DOCS := build/docs-venv
 
@@ -103,6 +103,10 @@ demo-model: install ## the packaged model of `specialize demo`, with seeded weig
 
 install-size: install ## what users and developers install, measured in new environments: docs/install.json, docs/demo.txt and README.md
 	$(BIN)/python tools/install_size.py
+
+device-kit: install ## a folder with which a device measures the forms of BUILD=DIR (for ONNX Runtime): build/device-kit
+	rm -rf build/device-kit
+	$(BIN)/python -m tools.device.prepare $(BUILD) -o build/device-kit --whole-model
 
 picture: install ## what every camera of calib_profiles/car42.yaml computes, before and after: docs/pairs.svg
 	$(BIN)/python -m tools.picture

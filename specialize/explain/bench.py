@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,14 +52,25 @@ def bench_build(build_dir: Path, timing: Timing, say: Say) -> BuildBench:
         InputError: The build is damaged, its original cannot be had, or it has no such site.
     """
     made = Build.intact(build_dir)
-    spec, profile = parse_spec(made.manifest.spec, f"{build_dir}: spec"), made.calibration()
+    with forms_of(made, say) as (spec, forms, fed):
+        return bench_forms_of(made.manifest.model, made.manifest.vehicle, forms, spec, fed, timing, say)
+
+
+@contextmanager
+def forms_of(made: Build, say: Say) -> Iterator[tuple[ModelSpec, dict[str, Form], Mapping[str, np.ndarray]]]:
+    """Yield the sidecar of a build, the forms of its model, and calibration or tables, for as long as the block lasts.
+
+    Raises:
+        InputError: The original cannot be had.
+    """
+    spec, profile = parse_spec(made.manifest.spec, f"{made.folder}: spec"), made.calibration()
     with original_of(made, spec, say) as (parts, original):
         fed = fed_to(made, spec, parts / PREPARED).cases[0]
         left = left_for_cost(made.manifest.passes)
         forms = write_forms(parts, original, bound_constants(spec, profile), left)
-        shutil.copytree(build_dir, parts / "build")
+        shutil.copytree(made.folder, parts / "build")
         forms["specialized"] = _built(parts / "build", made)
-        return bench_forms_of(made.manifest.model, made.manifest.vehicle, forms, spec, fed, timing, say)
+        yield spec, forms, fed
 
 
 def bench_forms_of(
@@ -119,6 +131,18 @@ def bench_forms(
     Raises:
         InputError: There is no such site, or a form does not run.
     """
+    site, subjects = subjects_of(forms, feeds, timing, say)
+    return site, {part: _timed(part, each, timing, say) for part, each in subjects.items()}
+
+
+def subjects_of(
+    forms: Mapping[str, Form], feeds: Mapping[str, Mapping[str, np.ndarray]], timing: Timing, say: Say
+) -> tuple[int, dict[str, dict[str, Subject]]]:
+    """Cut a site out of every form; return its number, and by part and form a model with what it is fed.
+
+    Raises:
+        InputError: There is no such site, or a form does not run.
+    """
     site = _chosen(forms, timing.site)
     subjects: dict[str, dict[str, Subject]] = {part: {} for part in PARTS}
     for form, found in forms.items():
@@ -128,8 +152,7 @@ def bench_forms(
         for part, subject in alone.items():
             subjects[part.removeprefix(f"{form}.")][form] = subject
         subjects["model"][form] = Subject(found.path, feeds[form])
-    wanted = PARTS if timing.whole_model else PARTS[:-1]
-    return site, {part: _timed(part, subjects[part], timing, say) for part in wanted}
+    return site, {part: subjects[part] for part in (PARTS if timing.whole_model else PARTS[:-1])}
 
 
 def _timed(part: str, subjects: Mapping[str, Subject], timing: Timing, say: Say) -> BenchReport:

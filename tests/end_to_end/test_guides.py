@@ -40,6 +40,8 @@ NOT_RUN = {
         [f"specialize fleet {name} s3://" for name in ("pack", "plan", "status")],
         "needs a bucket; tests/fleet has files behind URLs",
     ),
+    "scp ": "needs a device",
+    "ssh ": "as scp",
     "skopeo ": "needs a registry of containers, and a tool for it",
     "oras ": "as skopeo",
     "specialize fleet build fleets/vans --engine dask": "needs a cluster; tests/fleet/test_executors.py makes one",

@@ -110,15 +110,15 @@ def compare_cameras(first: Camera, second: Camera) -> CameraDelta:
 
 def ring_shifts_px(first: Camera, second: Camera, radius_m: float) -> Matrix:
     """Return the movements (M,) in px of ring points that are in either image and in front of both cameras."""
-    points = _ring(radius_m)
+    points = ring_m(radius_m)
     pixels_a, before_a = first.project(points, MIN_DEPTH_M)
     pixels_b, before_b = second.project(points, MIN_DEPTH_M)
-    seen = (_inside(first, pixels_a) | _inside(second, pixels_b)) & before_a & before_b
+    seen = (inside_image(first, pixels_a) | inside_image(second, pixels_b)) & before_a & before_b
     shifts: Matrix = np.linalg.norm(pixels_b[seen] - pixels_a[seen], axis=1)
     return shifts
 
 
-def _ring(radius_m: float) -> Matrix:
+def ring_m(radius_m: float) -> Matrix:
     """Return points (M, 3) on circles around the lidar's z axis, in the lidar frame."""
     angle = np.arange(0.0, 2 * np.pi, RING_STEP_RAD)
     rings = [
@@ -128,7 +128,7 @@ def _ring(radius_m: float) -> Matrix:
     return np.concatenate(rings)
 
 
-def _inside(camera: Camera, pixels: Matrix) -> Any:
+def inside_image(camera: Camera, pixels: Matrix) -> Any:
     """Return whether pixels (M, 2) are in the raw image."""
     return ((pixels > 0) & (pixels < (camera.width_px, camera.height_px))).all(axis=1)
 

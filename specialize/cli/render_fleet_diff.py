@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -40,23 +41,25 @@ def diff_text(found: FleetDifferences) -> Document:
 def _group_parts(found: FleetDifferences, index: int, group: Group) -> list[str | Table]:
     """Return the matrix of one group, or its spread if it is too large for a screen."""
     names = group.median.camera_names()
-    vehicles = [one for one in found.vehicles if one.group == index]
+    vehicles, values = found.vehicles, found.vehicles.values[index]  # (V, N, 8)
+    which = vehicles.of_group(index)
     whose = f"{counted(group.count, 'vehicle')} with {counted(len(names), 'camera')}"
     if len(found.groups) > 1:
-        whose = f"kind {index + 1}: {whose} ({_some([one.vehicle for one in vehicles])})"
+        whose = f"kind {index + 1}: {whose} ({_some(vehicles.names[which[:NAMED]], len(which))})"
     title = f"{whose}: turned (mrad) / shifted (mm) from the median"
-    values = np.stack([one.values for one in vehicles])  # (V, N, 8)
-    spread = (("median", np.median(values, axis=0)), ("largest", values.max(axis=0)))
-    shown = [(one.vehicle, one.values) for one in vehicles] if len(vehicles) <= MOST_ROWS else [*spread]
+    moved = values[..., :2]
+    spread = (("median", np.median(moved, axis=0)), ("largest", moved.max(axis=0)))
+    each = zip(vehicles.names[which[:MOST_ROWS]], moved, strict=False)
+    shown = [*each] if len(which) <= MOST_ROWS else [*spread]
     if group.count >= FEWEST:
         shown.append(("allowed", group.limits))
     heads = (name.replace("_", "\n", 1) for name in names)
     return [title, table("vehicle", *heads, rows=((word, *map(_cell, rows)) for word, rows in shown))]
 
 
-def _some(names: list[str]) -> str:
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
+def _some(first: Iterable[str], count: int) -> str:
+    more = count - NAMED
+    return ", ".join(first) + (f" and {more} more" if more > 0 else "")
 
 
 def _cell(row: Any) -> str:

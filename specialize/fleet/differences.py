@@ -1,31 +1,37 @@
-"""How the vehicles of a fleet differ from the median of their kind: a matrix, and the cameras that are outliers."""
+"""How the vehicles of a fleet differ from the median of their kind: a matrix, and the cameras that are outliers.
+
+The fleet is read twice: for the medians, and for the distances from them. What is kept of a vehicle are its numbers, in
+columns.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from specialize.calibration.delta import compare
 from specialize.calibration.profile import CalibrationProfile
+from specialize.digests import Digests, as_text
 from specialize.explain.plan import resolve_spec
+from specialize.fleet.apart import COLUMNS, MOVED, CompareChunk, Kind
+from specialize.fleet.footprint import Ints
+from specialize.fleet.grown import Grown
 from specialize.fleet.kinds import kinds_of, nearest, pinholes
-from specialize.fleet.load import Failed, each_once, fleet_files, over_profiles
-from specialize.fleet.median import Floats, Measured, Shape, measure, profile_from
+from specialize.fleet.load import Failed, fleet_files
+from specialize.fleet.measuring import MeasuredFleet, Names, Part, measured_fleet
+from specialize.fleet.median import Floats, profile_from
 from specialize.fleet.outliers import LEAST, Outlier, limits
+from specialize.fleet.sampling import Crew, crew_of
+from specialize.fleet.survey import Chunk, chunks_of
 from specialize.model.spec import ModelSpec
-from specialize.model.visible import visible_sets
 from specialize.text.progress import Say, quiet
 from specialize.text.units import counted
-from specialize.visibility.delta import compare_plans
-from specialize.visibility.plan import VisibilityPlan
-
-MOVED = (*LEAST, "shift_px_10m", "shift_px_20m")
-COLUMNS = (*MOVED, "gained", "lost")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +51,59 @@ class VehicleDifference:
     digest: str
     group: int
     values: NDArray[np.float64]
+
+
+class Differences(Sequence[VehicleDifference]):
+    """The differences of V vehicles in the order of their files; each is made when it is asked for.
+
+    Attributes:
+        files: The profiles of the whole fleet.
+        places: (V,) the vehicles' places in the fleet, ascending.
+        names: (V,) their names.
+        digests: (V, 32) of their profiles.
+        groups: (V,) the indices of their kinds.
+        values: Per kind (K, N, 8), its vehicles in the same order.
+    """
+
+    def __init__(
+        self, files: Sequence[Path], places: Ints, names: Names, digests: Digests, groups: Ints,
+        values: tuple[Floats, ...],
+    ) -> None:  # fmt: skip
+        self.files = files
+        self.places = places
+        self.names = names
+        self.digests = digests
+        self.groups = groups
+        self.values = values
+        self._rows = np.zeros(len(groups), np.int64)
+        for group in range(len(values)):
+            which = np.flatnonzero(groups == group)
+            self._rows[which] = np.arange(len(which))
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+    @overload
+    def __getitem__(self, index: int) -> VehicleDifference: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[VehicleDifference]: ...
+    def __getitem__(self, index: int | slice) -> VehicleDifference | Sequence[VehicleDifference]:
+        """Return one vehicle, or several as a list."""
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        group = int(self.groups[index])
+        return VehicleDifference(
+            vehicle=self.names[index], path=self.path(index),
+            digest=as_text(self.digests[index]), group=group, values=self.values[group][self._rows[index]],
+        )  # fmt: skip
+
+    def path(self, index: int) -> Path:
+        """Return the profile of one vehicle."""
+        return self.files[int(self.places[index])]
+
+    def of_group(self, group: int) -> Ints:
+        """Return the indices of the vehicles of one kind."""
+        return np.flatnonzero(self.groups == group)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +138,7 @@ class FleetDifferences:
     folder: Path
     model: str
     groups: tuple[Group, ...]
-    vehicles: tuple[VehicleDifference, ...]
+    vehicles: Differences
     outliers: tuple[Outlier, ...]
     failed: tuple[Failed, ...]
     seconds: float
@@ -91,8 +150,17 @@ def fleet_diff(
     model_spec: Path | None = None,
     jobs: int | None = None,
     say: Say = quiet,
+    executor: Executor | None = None,
 ) -> FleetDifferences:
-    """Compare every vehicle of a folder with the median of its kind.
+    """Compare every vehicle of a fleet with the median of its kind.
+
+    Args:
+        folder: The fleet.
+        model: A model whose queries are counted; None for none.
+        model_spec: Its sidecar.
+        jobs: Number of processes; None takes one per core for fleets that are worth it.
+        say: Is told what is being done.
+        executor: Where vehicles are looked at, instead of processes of this machine.
 
     Raises:
         InputError: The folder has no profile that can be used, or two of one vehicle.
@@ -102,125 +170,110 @@ def fleet_diff(
     spec = resolve_spec(model or "", model_spec) if model or model_spec else None
     files = fleet_files(folder)
     say(f"reading {counted(len(files), 'profile')}")
-    measured, failed = _measured(files, jobs)
-    kinds = _kinds(measured)
-    told = "their median" if len(kinds) == 1 else f"the medians of {len(kinds)} kinds"
-    say(f"comparing {counted(len(measured), 'vehicle')} with {told}")
-    work = _Compare(kinds, spec)
-    compared = list(over_profiles([path for path, _ in measured], work, jobs))
-    vehicles = tuple(one for one in compared if isinstance(one, VehicleDifference))
-    failed += [one for one in compared if isinstance(one, Failed)]
-    groups = _groups(kinds, vehicles)
+    with crew_of(files, jobs, executor) as crew:
+        measured = measured_fleet(files, crew)
+        kinds = _kinds(measured)
+        told = "their median" if len(kinds) == 1 else f"the medians of {len(kinds)} kinds"
+        say(f"comparing {counted(len(measured), 'vehicle')} with {told}")
+        known, bad = _Known.of(measured.parts), measured.failed
+        del measured  # the medians are known
+        vehicles, failed = _compared(files, known, kinds, spec, crew)
+    groups = tuple(
+        Group(kind.median, len(values), limits(values[..., : len(LEAST)]))
+        for kind, values in zip(kinds, vehicles.values, strict=True)
+    )
     return FleetDifferences(
         folder=folder,
         model=spec.name if spec else "",
         groups=groups,
         vehicles=vehicles,
         outliers=_outliers(groups, vehicles),
-        failed=tuple(failed),
+        failed=(*bad, *failed),
         seconds=time.perf_counter() - start,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Measure:
-    """Reads a vehicle as numbers; runs in other processes."""
-
-    def __call__(self, path: Path, profile: CalibrationProfile) -> tuple[Path, str, Measured]:
-        return path, profile.vehicle, measure(profile)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Kind:
-    """A kind before its vehicles are compared: cameras, their median rows (N, 12 or more), and that as a profile."""
-
-    shape: Shape
-    centre: Floats
-    median: CalibrationProfile
-
-
-class _Compare:
-    """Compares a vehicle with the median of its kind, the nearest one; runs in other processes."""
-
-    def __init__(self, kinds: Sequence[_Kind], spec: ModelSpec | None) -> None:
-        self.kinds = kinds
-        self.spec = spec
-        self.plans: dict[int, tuple[VisibilityPlan, ...]] = {}
-
-    def __call__(self, path: Path, profile: CalibrationProfile) -> VehicleDifference:
-        index = self._kind_of(measure(profile))
-        delta = compare(self.kinds[index].median, profile)
-        rows = [[_number(getattr(camera, name)) for name in MOVED] for camera in delta.cameras]
-        values = np.concatenate([np.array(rows), self._queries(index, profile)], axis=1)
-        return VehicleDifference(profile.vehicle, path, profile.digest, index, values)
-
-    def _kind_of(self, one: Measured) -> int:
-        places = [index for index, kind in enumerate(self.kinds) if kind.shape == one.shape]
-        centres = np.stack([self.kinds[index].centre for index in places])
-        return places[int(nearest(one.values[None], centres, pinholes(one.shape))[0])]
-
-    def _queries(self, index: int, profile: CalibrationProfile) -> NDArray[np.float64]:
-        """Return (N, 2): queries gained and lost against the median, over all grids; NaN without a model."""
-        if self.spec is None:
-            return np.full((len(profile.cameras), 2), np.nan)
-        if index not in self.plans:
-            self.plans[index] = visible_sets(self.spec, self.kinds[index].median)
-        changes = [
-            [(len(change.gained), len(change.lost)) for change in compare_plans(before, after).cameras]
-            for before, after in zip(self.plans[index], visible_sets(self.spec, profile), strict=True)
-        ]
-        return np.asarray(np.array(changes, np.float64).reshape(-1, len(profile.cameras), 2).sum(axis=0))
-
-
-def _measured(files: Sequence[Path], jobs: int | None) -> tuple[list[tuple[Path, Measured]], list[Failed]]:
-    failed: list[Failed] = []
-    found = each_once(over_profiles(files, _Measure(), jobs), failed, lambda one: (one[1], one[0]))
-    return [(path, values) for path, _, values in found], failed
-
-
-def _kinds(measured: list[tuple[Path, Measured]]) -> tuple[_Kind, ...]:
+def _kinds(measured: MeasuredFleet) -> tuple[Kind, ...]:
     """Return every kind of vehicles, the one with most of them first."""
-    by_shape: dict[Shape, list[Floats]] = {}
-    for _, one in measured:
-        by_shape.setdefault(one.shape, []).append(one.values)
-    counted_kinds: list[tuple[int, _Kind]] = []
-    for shape, rows in by_shape.items():
-        values = np.stack(rows)
+    counted_kinds: list[tuple[int, Kind]] = []
+    for part in measured.parts:
+        shape, values = part.shape, part.values
         centres = kinds_of(values, pinholes(shape))
         counts = np.bincount(nearest(values, centres, pinholes(shape)), minlength=len(centres))
         for count, centre in zip(counts, centres, strict=True):
             if count:
-                counted_kinds.append(
-                    (int(count), _Kind(shape, centre, profile_from(shape, centre, "median")))
-                )
+                counted_kinds.append((int(count), Kind(shape, centre, profile_from(shape, centre, "median"))))
     return tuple(kind for _, kind in sorted(counted_kinds, key=lambda pair: -pair[0]))
 
 
-def _groups(kinds: Sequence[_Kind], vehicles: tuple[VehicleDifference, ...]) -> tuple[Group, ...]:
-    groups = []
-    for index, kind in enumerate(kinds):
-        values = [one.values[:, : len(LEAST)] for one in vehicles if one.group == index]
-        distances = np.array(values).reshape(-1, len(kind.shape), len(LEAST))
-        groups.append(Group(kind.median, len(values), limits(distances)))
-    return tuple(groups)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """The vehicles that can be used: their places (V,), ascending, names (V,) and digests (V, 32)."""
+
+    places: Ints
+    names: Names
+    digests: Digests
+
+    @classmethod
+    def of(cls, parts: Sequence[Part]) -> _Known:
+        if not parts:
+            return cls(np.zeros(0, np.int64), np.zeros(0, object), np.zeros((0, 32), np.uint8))
+        order = np.argsort(np.concatenate([part.places for part in parts]))
+        columns = ("places", "names", "digests")
+        return cls(*(np.concatenate([getattr(part, name) for part in parts])[order] for name in columns))
+
+    def tasks(self, files: Sequence[Path]) -> Iterator[tuple[Chunk, frozenset[int]]]:
+        """Yield the chunks of a fleet, each with the places of those of its vehicles that cannot be used."""
+        for chunk in chunks_of(files):
+            end = chunk.start + chunk.length
+            first, last = np.searchsorted(self.places, [chunk.start, end])
+            if last > first:
+                every = range(chunk.start, end)
+                yield chunk, frozenset(every).difference(self.places[first:last].tolist())
 
 
-def _outliers(groups: tuple[Group, ...], vehicles: tuple[VehicleDifference, ...]) -> tuple[Outlier, ...]:
+def _compared(
+    files: Sequence[Path], known: _Known, kinds: Sequence[Kind], spec: ModelSpec | None, crew: Crew
+) -> tuple[Differences, list[Failed]]:
+    """Return the distances of all vehicles, and the profiles that cannot be compared."""
+    group_of = np.full(len(files), -1, np.int64)
+    values = [Grown() for _ in kinds]
+    failed: list[Failed] = []
+    for found in crew.in_order(known.tasks(files), CompareChunk(kinds, spec)):
+        failed += [one for _, one in found.failed]
+        for part in found.parts:
+            group_of[part.places] = part.kind
+            values[part.kind].add(part.values)
+    groups = group_of[known.places]
+    kept = groups >= 0
+    whole = tuple(
+        one.whole() if len(one) else np.zeros((0, len(kind.shape), len(COLUMNS)))
+        for one, kind in zip(values, kinds, strict=True)
+    )
+    vehicles = Differences(
+        files, known.places[kept], known.names[kept], known.digests[kept], groups[kept], whole
+    )
+    return vehicles, failed
+
+
+def _outliers(groups: tuple[Group, ...], vehicles: Differences) -> tuple[Outlier, ...]:
     found = []
-    for one in vehicles:
-        group, number = groups[one.group], one.group + 1
+    for number, group in enumerate(groups, start=1):
         cameras = group.median.camera_names()
         whose = f"the median of kind {number} ({counted(group.count, 'vehicle')})"
-        for camera, column in np.argwhere(one.values[:, : len(LEAST)] > group.limits):
+        values, indices = vehicles.values[number - 1], vehicles.of_group(number - 1)
+        for row, camera, column in np.argwhere(values[..., : len(LEAST)] > group.limits):
+            index = int(indices[row])
             found.append(
                 Outlier(
-                    vehicle=one.vehicle, path=one.path, camera=cameras[camera], quantity=tuple(LEAST)[column],
-                    value=float(one.values[camera, column]), limit=float(group.limits[camera, column]),
-                    kind=number, median=whose if len(groups) > 1 else "the fleet's median",
+                    vehicle=vehicles.names[index], path=vehicles.path(index), camera=cameras[camera],
+                    quantity=tuple(LEAST)[column], value=float(values[row, camera, column]),
+                    limit=float(group.limits[camera, column]), kind=number,
+                    median=whose if len(groups) > 1 else "the fleet's median",
                 )
             )  # fmt: skip
-    return tuple(sorted(found, key=lambda outlier: (-outlier.value / outlier.limit, str(outlier))))
+    # Rounding must not decide who comes first.
+    return tuple(sorted(found, key=lambda outlier: (-round(outlier.value / outlier.limit, 6), str(outlier))))
 
 
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
+__all__ = ["COLUMNS", "MOVED", "Differences", "FleetDifferences", "Group", "VehicleDifference", "fleet_diff"]

@@ -9,24 +9,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
 from scipy import stats
 
-from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError
-from specialize.fleet.load import Failed, each_once, fleet_files, over_profiles
-from specialize.fleet.median import (
-    CONJUGATE,
-    POSE,
-    Floats,
-    Shape,
-    measure,
-    quaternion_product,
-    rotation_vectors,
-)
+from specialize.fleet.footprint import Ints
+from specialize.fleet.grouping import require_names_once
+from specialize.fleet.grown import Grown
+from specialize.fleet.load import Failed, fleet_files
+from specialize.fleet.measuring import Part, measured_fleet, read_chunk
+from specialize.fleet.median import CONJUGATE, POSE, Floats, quaternion_product, rotation_vectors
+from specialize.fleet.sampling import crew_of
+from specialize.fleet.survey import chunks_of
 from specialize.text.progress import Say, quiet
 from specialize.text.record import Record
 
@@ -112,49 +109,49 @@ class FleetDrift(Record, frozen=True, kw_only=True):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _State:
-    """One vehicle in one state of the fleet; `poses` (N, 7) as in `Measured`."""
-
-    vehicle: str
-    path: Path
-    digest: str
-    shape: Shape
-    poses: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class _Measure:
-    """Reads a vehicle as numbers; runs in other processes."""
-
-    def __call__(self, path: Path, profile: CalibrationProfile) -> _State:
-        measured = measure(profile)
-        poses = measured.values[:, :POSE].copy()
-        return _State(profile.vehicle, path, profile.digest, measured.shape, poses)
-
-
-def fleet_drift(fleet: Path, since: Path, jobs: int | None = None, say: Say = quiet) -> FleetDrift:
+def fleet_drift(
+    fleet: Path, since: Path, jobs: int | None = None, say: Say = quiet, executor: Executor | None = None
+) -> FleetDrift:
     """Compare every vehicle of a fleet with itself in an earlier state of the fleet; vehicles go by their names.
+
+    Args:
+        fleet: The fleet today.
+        since: The earlier state.
+        jobs: Number of processes; None takes one per core for fleets that are worth it.
+        say: Is told what is being done.
+        executor: Where vehicles are read, instead of processes of this machine.
 
     Raises:
         InputError: A fleet has no profile that can be used, or two of one vehicle.
         UsageError: A fleet is a table, and pyarrow is not installed.
     """
     start = time.perf_counter()
-    failed: list[Failed] = []
     say(f"reading {since}")
-    before = {one.vehicle: one for one in _states(since, failed, jobs)}
+    files = fleet_files(since)
+    with crew_of(files, jobs, executor) as crew:
+        before = measured_fleet(files, crew, width=POSE)
+    if not before.parts:
+        raise _nothing(since, before.failed)
     say(f"comparing {fleet} with it")
-    found = _Compared()
-    for one in _states(fleet, failed, jobs):
-        found.add(before.pop(one.vehicle, None), one)
+    found, failed = _Compared(before.parts), list(before.failed)
+    files, places, names = fleet_files(fleet), Grown(), Grown()
+    with crew_of(files, jobs, executor) as crew:
+        for read in crew.in_order(chunks_of(files), read_chunk):
+            failed += read.failed
+            for part in read.parts:
+                places.add(part.places)
+                names.add(part.names)
+                found.add(part, files)
+    if not len(names):
+        raise _nothing(fleet, failed)
+    require_names_once([(places.whole(), names.whole())], files)
     return FleetDrift(
         fleet=fleet,
         since=since,
         unchanged=found.unchanged,
         recalibrated=tuple(sorted(found.recalibrated, key=_farthest)),
         added=tuple(sorted(found.added)),
-        gone=tuple(sorted(before)),
+        gone=tuple(sorted(found.left)),
         other_cameras=tuple(sorted(found.other_cameras)),
         trends=_trends(found.moves),
         failed=tuple(failed),
@@ -162,51 +159,63 @@ def fleet_drift(fleet: Path, since: Path, jobs: int | None = None, say: Say = qu
     )
 
 
-class _Compared:
-    """What became of each vehicle so far."""
+def _nothing(fleet: Path, failed: Sequence[Failed]) -> InputError:
+    return InputError(str(fleet), "a profile that can be used", "none", failed[-1].reason)
 
-    def __init__(self) -> None:
+
+class _Compared:
+    """What became of each vehicle so far; `left` has those of the earlier state that have not come."""
+
+    def __init__(self, before: Sequence[Part]) -> None:
+        self.before = before
+        self.left = dict(_numbered(before))
+        self.digests = np.concatenate([part.digests for part in before])
+        self.starts = np.cumsum([0, *(len(part.places) for part in before)])
         self.unchanged = 0
         self.recalibrated: list[Recalibrated] = []
         self.added: list[str] = []
         self.other_cameras: list[str] = []
         self.moves: dict[tuple[str, ...], list[Floats]] = {}
 
-    def add(self, before: _State | None, today: _State) -> None:
-        """Compare a vehicle with its earlier state."""
-        if before is None:
-            self.added.append(today.vehicle)
-        elif before.digest == today.digest:
-            self.unchanged += 1
-        elif before.shape != today.shape:
-            self.other_cameras.append(today.vehicle)
-        else:
-            names = tuple(name for name, *_ in today.shape)
-            moves = _moves(before.poses, today.poses)
-            self.moves.setdefault(names, []).append(moves)
+    def add(self, today: Part, files: Sequence[Path]) -> None:
+        """Compare vehicles with their earlier state."""
+        numbers = np.array([self.left.pop(name, -1) for name in today.names])
+        self.added += today.names[numbers < 0].tolist()
+        changed = (self.digests[numbers] != today.digests).any(axis=1) & (numbers >= 0)
+        self.unchanged += int(((numbers >= 0) & ~changed).sum())
+        earlier = np.searchsorted(self.starts, numbers, side="right") - 1  # which part each was in
+        same = [index for index, part in enumerate(self.before) if part.shape == today.shape]
+        comparable = changed & np.isin(earlier, same)
+        self.other_cameras += today.names[changed & ~comparable].tolist()
+        rows = np.flatnonzero(comparable)
+        if len(rows):
+            poses = self.before[same[0]].values[numbers[rows] - self.starts[same[0]]]
+            self._recalibrated(today, rows, moves_of(poses, today.values[rows, :, :POSE]), files)
+
+    def _recalibrated(self, today: Part, rows: Ints, moves: Floats, files: Sequence[Path]) -> None:
+        cameras = tuple(name for name, *_ in today.shape)
+        self.moves.setdefault(cameras, []).append(moves)
+        for row, moved in zip(rows.tolist(), moves, strict=True):
+            path = files[int(today.places[row])]
             self.recalibrated.append(
-                Recalibrated(vehicle=today.vehicle, path=today.path, cameras=_moved(names, moves))
+                Recalibrated(vehicle=today.names[row], path=path, cameras=_moved(cameras, moved))
             )
 
 
-def _states(fleet: Path, failed: list[Failed], jobs: int | None) -> Iterator[_State]:
-    """Yield the vehicles of a fleet; profiles that cannot be used are added to `failed`."""
-    count = 0
-    found = over_profiles(fleet_files(fleet), _Measure(), jobs)
-    for one in each_once(found, failed, lambda state: (state.vehicle, state.path)):
-        count += 1
-        yield one
-    if not count:
-        raise InputError(str(fleet), "a profile that can be used", "none", failed[-1].reason)
+def _numbered(parts: Sequence[Part]) -> Iterator[tuple[str, int]]:
+    """Yield the names of vehicles, counted over all parts."""
+    every = (name for part in parts for name in part.names)
+    for number, name in enumerate(every):
+        yield name, number
 
 
-def _moves(before: Floats, today: Floats) -> Floats:
-    """Return (N, 6), the columns of `QUANTITIES`, from poses (N, 7)."""
-    turns = rotation_vectors(quaternion_product(before[:, :4], today[:, :4] * CONJUGATE))
-    turns[(before[:, :4] == today[:, :4]).all(axis=1)] = (
-        0.0  # the product leaves rounding, which is no movement
-    )
-    return 1e3 * np.concatenate([turns, today[:, 4:] - before[:, 4:]], axis=1)
+def moves_of(before: Floats, today: Floats) -> Floats:
+    """Return (V, N, 6), the columns of `QUANTITIES`, from poses (V, N, 7)."""
+    turned, turns = before[..., :4].reshape(-1, 4), today[..., :4].reshape(-1, 4)  # (V N, 4)
+    vectors = rotation_vectors(quaternion_product(turned, turns * CONJUGATE))
+    vectors[(turned == turns).all(axis=1)] = 0.0  # the product leaves rounding, which is no movement
+    shifts = today[..., 4:] - before[..., 4:]
+    return np.asarray(1e3 * np.concatenate([vectors.reshape(shifts.shape), shifts], axis=-1))
 
 
 def _moved(names: Sequence[str], moves: Floats) -> tuple[DriftedCamera, ...]:
@@ -232,7 +241,7 @@ def _trends(moves: Mapping[tuple[str, ...], Sequence[Floats]]) -> tuple[Trend, .
     tests = sum(len(names) * len(QUANTITIES) for names in moves)
     found = []
     for names, vehicles in moves.items():
-        values = np.stack(vehicles)  # (V, N, 6)
+        values = np.concatenate(vehicles)  # (V, N, 6)
         for camera, name in enumerate(names):
             for place, quantity in enumerate(QUANTITIES):
                 trend = _trend(name, quantity, values[:, camera, place])

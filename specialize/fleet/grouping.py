@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from specialize.calibration.tolerance import parse_tolerance
 from specialize.errors import InputError
@@ -151,7 +152,7 @@ def survey_fleet(request: FleetRequest, spec: ModelSpec, files: Sequence[Path], 
     if not sets:
         raise InputError(str(request.folder), "a profile that can be used", "none", failed[0].reason)
     whole = [(joined(one.parts), _by_mode(one.cells.values())) for one in sets.values()]
-    _require_names_once([columns for columns, _ in whole], files)
+    require_names_once([(columns.places, columns.names) for columns, _ in whole], files)
     places, rest = telling.rest()
     labels[places] = rest
     told, kind_of = _numbered([columns for columns, _ in whole], labels)
@@ -166,19 +167,19 @@ def _by_mode(cells: Iterable[dict[Mode, Cells]]) -> dict[Mode, list[Cells]]:
     return found
 
 
-def _require_names_once(sets: Sequence[Footprints], files: Sequence[Path]) -> None:
+def require_names_once(sets: Sequence[tuple[Ints, NDArray[np.object_]]], files: Sequence[Path]) -> None:
     """Refuse a second vehicle of the same name: a fleet's files name vehicles, not paths.
+
+    Args:
+        sets: Places and names (V,) of some vehicles each.
+        files: The whole fleet.
 
     Raises:
         InputError: Two profiles are of vehicles with one name.
     """
-    if len({name for columns in sets for name in columns.names}) == sum(map(len, sets)):
+    if len({name for _, names in sets for name in names}) == sum(len(places) for places, _ in sets):
         return
-    named = sorted(
-        (int(place), name)
-        for columns in sets
-        for place, name in zip(columns.places, columns.names, strict=True)
-    )
+    named = sorted((int(place), name) for both in sets for place, name in zip(*both, strict=True))
     homes: dict[str, int] = {}
     for place, name in named:
         first = homes.setdefault(name, place)

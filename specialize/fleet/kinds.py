@@ -37,6 +37,8 @@ MOST_SEEDS = 128
 # Vehicles whose nearest other one is looked for, evenly spread.
 SAMPLED = 32
 ROUNDS = 16
+# Vehicles that are compared together; of a million only their numbers are kept, not what is computed from them.
+AT_ONCE = 1 << 13
 FEWEST = 2
 
 Labels = NDArray[np.intp]
@@ -62,7 +64,7 @@ def kinds_of(values: Floats, pinhole: NDArray[np.bool_]) -> Floats:
         return median_values(values)[None]
     labels = nearest(values, centres[kept], pinhole)
     order = sorted(range(len(kept)), key=lambda kind: (-int((labels == kind).sum()), _first(labels, kind)))
-    return np.stack([median_values(values[labels == kind]) for kind in order])
+    return np.stack([median_values(values, np.flatnonzero(labels == kind)) for kind in order])
 
 
 def pinholes(shape: Shape) -> NDArray[np.bool_]:
@@ -76,8 +78,26 @@ def nearest(values: Floats, centres: Floats, pinhole: NDArray[np.bool_]) -> Labe
     return np.asarray(far.argmin(axis=0))
 
 
-def distances(values: Floats, centre: Floats, pinhole: NDArray[np.bool_]) -> Floats:
-    """Return how far each of V vehicles (V, N, 12 or more) is from one (N, 12 or more), (V,)."""
+def distances(
+    values: Floats, centre: Floats, pinhole: NDArray[np.bool_], rows: NDArray[np.intp] | None = None
+) -> Floats:
+    """Return how far each of V vehicles, or those in some rows, is from one.
+
+    Args:
+        values: (V, N, 12 or more).
+        centre: (N, 12 or more).
+        pinhole: (N,) whether a camera's focal length can be compared.
+        rows: (R,) which vehicles; None for all.
+    """
+    count = len(values) if rows is None else len(rows)
+    found = np.empty(count)
+    for start in range(0, count, AT_ONCE):
+        part = slice(start, start + AT_ONCE)
+        found[part] = _distances(values[part] if rows is None else values[rows[part]], centre, pinhole)
+    return found
+
+
+def _distances(values: Floats, centre: Floats, pinhole: NDArray[np.bool_]) -> Floats:
     cosines = np.abs((values[:, :, :4] * centre[:, :4]).sum(axis=-1))
     turn = 2 * np.arccos(np.minimum(cosines, 1)) / TURN_RAD
     shift = np.linalg.norm(values[:, :, 4:POSE] - centre[:, 4:POSE], axis=-1) / SHIFT_M
@@ -95,7 +115,7 @@ def _seeds(values: Floats, pinhole: NDArray[np.bool_]) -> Floats:
     left = np.arange(len(values))
     while len(left) and len(seeds) < MOST_SEEDS:
         seeds.append(values[left[0]])
-        left = left[distances(values[left], seeds[-1], pinhole) > far]
+        left = left[distances(values, seeds[-1], pinhole, left) > far]
     return np.stack(seeds)
 
 
@@ -103,17 +123,18 @@ def _usual_gap(values: Floats, pinhole: NDArray[np.bool_]) -> float:
     """Return the distance within which a quarter of the vehicles have another one."""
     gaps = []
     for index in np.unique(np.linspace(0, len(values) - 1, SAMPLED).astype(int)):
-        others = np.delete(values, index, axis=0)
-        gaps.append(float(distances(others, values[index], pinhole).min(initial=np.inf)))
+        far = distances(values, values[index], pinhole)
+        far[index] = np.inf
+        gaps.append(float(far.min()))
     return float(np.quantile(gaps, 0.25)) if len(values) > 1 else 0.0
 
 
 def _joined(values: Floats, labels: Labels, pinhole: NDArray[np.bool_]) -> Floats:
     """Return the medians of the kinds after those that are too near each other have become one."""
-    parts = [values[labels == label] for label in np.unique(labels)]
-    centres = np.stack([median_values(part) for part in parts])
+    parts = [np.flatnonzero(labels == label) for label in np.unique(labels)]
+    centres = np.stack([median_values(values, part) for part in parts])
     pairs = list(zip(parts, centres, strict=True))
-    spreads = np.array([np.median(distances(part, centre, pinhole)) for part, centre in pairs])
+    spreads = np.array([np.median(distances(values, centre, pinhole, part)) for part, centre in pairs])
     near: nx.Graph[int] = nx.Graph()
     near.add_nodes_from(range(len(parts)))
     for kind, centre in enumerate(centres):
@@ -123,7 +144,9 @@ def _joined(values: Floats, labels: Labels, pinhole: NDArray[np.bool_]) -> Float
     groups = [sorted(group) for group in nx.connected_components(near)]
     return np.stack(
         [
-            centres[group[0]] if len(group) == 1 else median_values(np.concatenate([parts[k] for k in group]))
+            centres[group[0]]
+            if len(group) == 1
+            else median_values(values, np.concatenate([parts[k] for k in group]))
             for group in groups
         ]
     )

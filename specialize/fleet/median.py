@@ -20,7 +20,6 @@ from specialize.calibration.many import Alike, inverse
 from specialize.calibration.pose import (
     Matrix,
     centre_m,
-    quaternion_from_rotation,
     rigid,
     rotation_from_quaternion,
 )
@@ -71,28 +70,38 @@ def measure(profile: CalibrationProfile) -> Measured:
         numbers = [k[0, 0], k[0, 1], k[1, 1], k[0, 2], k[1, 2]]
         if camera.is_raw and camera.lens is not None:
             numbers = [camera.lens.limit_rad, *(value for _, value in sorted(camera.lens.parameters.items()))]
-        rows.append([*quaternion_from_rotation(pose[:3, :3]), *centre_m(pose), *numbers])
+        rows.append([*_quaternions(pose[:3, :3]), *centre_m(pose), *numbers])
     width = max(map(len, rows))
     return Measured(shape_of(profile), np.array([[*row, *[0.0] * (width - len(row))] for row in rows]))
 
 
 def measure_many(vehicles: Alike) -> Floats:
-    """Return the rows of `Measured` (V, N, 12) of vehicles without lenses."""
-    r, k = vehicles.camera_from_lidar[..., :3, :3], vehicles.intrinsic
+    """Return the rows of `Measured` (V, N, 12) of vehicles without lenses, to the same bits."""
+    k, pose = vehicles.intrinsic, vehicles.camera_from_lidar
+    numbers = [k[..., 0, 0], k[..., 0, 1], k[..., 1, 1], k[..., 0, 2], k[..., 1, 2]]
+    centre = inverse(pose)[..., :3, 3]
+    return np.concatenate([_quaternions(pose[..., :3, :3]), centre, np.stack(numbers, axis=-1)], axis=-1)
+
+
+def _quaternions(r: Floats) -> Floats:
+    """Return unit quaternions (..., 4), w >= 0, of rotations (..., 3, 3), as `pose.quaternion_from_rotation` does."""
     diagonal = [r[..., axis, axis] for axis in range(3)]
-    first = 1 + diagonal[0] + diagonal[1] + diagonal[2]
-    squares = [first, *(1 + 2 * one - diagonal[0] - diagonal[1] - diagonal[2] for one in diagonal)]
+    squares = [
+        1 + diagonal[0] + diagonal[1] + diagonal[2],
+        1 + diagonal[0] - diagonal[1] - diagonal[2],
+        1 - diagonal[0] + diagonal[1] - diagonal[2],
+        1 - diagonal[0] - diagonal[1] + diagonal[2],
+    ]
     x, y, z = (r[..., a, b] - r[..., b, a] for a, b in ((2, 1), (0, 2), (1, 0)))
     xy, xz, yz = (r[..., a, b] + r[..., b, a] for a, b in ((1, 0), (0, 2), (2, 1)))
     products = np.array(
         [[squares[0], x, y, z], [x, squares[1], xy, xz], [y, xy, squares[2], yz], [z, xz, yz, squares[3]]]
-    )  # (4, 4, V, N)
+    )  # (4, 4, ...)
     largest = np.argmax(squares, axis=0)
-    rows = np.moveaxis(np.take_along_axis(products, largest[None, None], axis=0)[0], 0, -1)  # (V, N, 4)
-    norms = np.linalg.norm(rows, axis=-1, keepdims=True) * np.where(rows[..., :1] < 0, -1.0, 1.0)
-    centre = inverse(vehicles.camera_from_lidar)[..., :3, 3]
-    numbers = [k[..., 0, 0], k[..., 0, 1], k[..., 1, 1], k[..., 0, 2], k[..., 1, 2]]
-    return np.concatenate([rows / norms, centre, np.stack(numbers, axis=-1)], axis=-1)
+    rows = np.take_along_axis(products, largest[None, None], axis=0)[0]  # (4, ...)
+    a, b, c, d = rows
+    norms = np.sqrt(a * a + b * b + c * c + d * d) * np.where(a < 0, -1.0, 1.0)
+    return np.moveaxis(rows / norms, 0, -1)
 
 
 def shape_of(profile: CalibrationProfile) -> Shape:
@@ -118,10 +127,17 @@ def median_profile(shape: Shape, values: Floats, name: str) -> CalibrationProfil
     return profile_from(shape, median_values(values), name)
 
 
-def median_values(values: Floats) -> Floats:
-    """Return the median rows (N, 12 or more) of V vehicles (V, N, 12 or more)."""
-    turns = [median_quaternion(values[:, camera, :4]) for camera in range(values.shape[1])]
-    return np.concatenate([np.stack(turns), np.median(values[:, :, 4:], axis=0)], axis=1)
+def median_values(values: Floats, rows: NDArray[np.intp] | None = None) -> Floats:
+    """Return the median rows (N, 12 or more) of V vehicles (V, N, 12 or more), or of those in some rows (R,).
+
+    One camera is looked at after the other, so that of a million vehicles no second copy is made.
+    """
+    which = slice(None) if rows is None else rows
+    cameras = []
+    for camera in range(values.shape[1]):
+        one = values[which, camera]  # (R, 12 or more)
+        cameras.append(np.concatenate([median_quaternion(one[:, :4]), np.median(one[:, 4:], axis=0)]))
+    return np.stack(cameras)
 
 
 def profile_from(shape: Shape, values: Floats, name: str) -> CalibrationProfile:

@@ -67,9 +67,12 @@ def limits(distances: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return what the rule allows, (N, 4), from distances (V, N, 4) in the order of `LEAST`."""
     if len(distances) < FEWEST:
         return np.full(distances.shape[1:], np.inf)
-    together = distances.reshape(-1, distances.shape[-1])  # (V N, 4)
-    least = np.maximum(np.array(list(LEAST.values())), _allowed(together))
-    return np.asarray(np.maximum(least, _allowed(distances)))
+    found = np.empty(distances.shape[1:])
+    for column, least in enumerate(LEAST.values()):
+        one = distances[..., column]  # (V, N)
+        together = float(_allowed(one.reshape(-1)))
+        found[:, column] = np.maximum(max(least, together), _allowed(one))
+    return found
 
 
 def _allowed(distances: NDArray[np.float64]) -> NDArray[np.float64]:

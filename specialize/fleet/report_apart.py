@@ -62,9 +62,9 @@ def apart_parts(found: FleetDifferences) -> tuple[Part, ...]:
     for index, group in enumerate(found.groups):
         if group.count == 1:
             continue  # it is its own median
-        vehicles = [one for one in found.vehicles if one.group == index]
-        values = np.stack([one.values[:, : len(LEAST)] for one in vehicles])  # (V, N, 4)
-        names, cameras = [one.vehicle for one in vehicles], group.median.camera_names()
+        values = found.vehicles.values[index][..., : len(LEAST)]  # (V, N, 4)
+        names = found.vehicles.names[found.vehicles.of_group(index)].tolist()
+        cameras = group.median.camera_names()
         charts = tuple(
             _chart(_WORDS[quantity][0], cameras, names, values[..., column], group.limits[:, column])
             for column, quantity in enumerate(LEAST)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from specialize.fleet.survey import Chunk, chunks_of, group_of
 from specialize.fleet.told_apart import SAMPLED
 
 Result = TypeVar("Result")
+Task = TypeVar("Task")
 
 WORTH_OF_A_TABLE = 4096
 """Rows of a table that take as long as starting a process."""
@@ -42,12 +43,12 @@ class Crew:
     executor: Executor | None = None
     ahead: int = 1
 
-    def in_order(self, chunks: Sequence[Chunk], work: Callable[[Chunk], Result]) -> Iterator[Result]:
-        """Yield what `work`, a picklable callable, makes of each chunk, in their order."""
+    def in_order(self, tasks: Iterable[Task], work: Callable[[Task], Result]) -> Iterator[Result]:
+        """Yield what `work`, a picklable callable, makes of each task, such as a chunk, in their order."""
         if self.executor is None:
-            yield from map(work, chunks)
+            yield from map(work, tasks)
         else:
-            yield from in_order(chunks, work, self.executor, self.ahead)
+            yield from in_order(tasks, work, self.executor, self.ahead)
 
 
 @contextlib.contextmanager

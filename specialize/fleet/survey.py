@@ -46,6 +46,11 @@ class Chunk:
         """Number of vehicles."""
         return self.count or len(self.paths)
 
+    def path_of(self, name: str | None) -> Path:
+        """Return the path of a row of its table; one without a name has that of the table, which is no profile."""
+        assert self.table is not None, "other chunks have paths"
+        return self.table if name is None else place_of(self.table, name)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Surveyed:
@@ -89,21 +94,12 @@ class SurveyChunk:
     def __call__(self, chunk: Chunk) -> Found:
         """Return what the vehicles make a build compute."""
         parts: list[Surveyed] = []
-        alone: list[tuple[int, Path]] = [
-            (chunk.start + index, path) for index, path in enumerate(chunk.paths)
-        ]
-        group = group_of(chunk)
-        if group is None and chunk.table is not None:
-            files = Vehicles(chunk.table)
-            alone = [(place, files[place]) for place in range(chunk.start, chunk.start + chunk.count)]
-        elif group is not None and chunk.table is not None:
-            left = [group.others]
-            for alike, rows in group.parts:
-                part, taken = together(self.admission, alike, chunk.start + rows)
-                parts += part
-                left.append(rows[~taken])
-            rows = np.sort(np.concatenate(left))
-            alone = [(chunk.start + int(row), _place_of(chunk.table, group.names[row])) for row in rows]
+        groups, alone = split(chunk)
+        for alike, places in groups:
+            part, taken = together(self.admission, alike, places)
+            parts += part
+            alone += [(int(places[row]), chunk.path_of(alike.names[row])) for row in np.flatnonzero(~taken)]
+        alone.sort()
         single, failed = self._one_by_one(alone)
         return Found(tuple(_by_shape([*parts, *single])), tuple(failed))
 
@@ -130,9 +126,16 @@ def group_of(chunk: Chunk) -> Group | None:
     return group if len(group.names) == chunk.count else None
 
 
-def _place_of(table: Path, name: str | None) -> Path:
-    """Return the path of a row; one without a name has that of the table, which is no profile."""
-    return table if name is None else place_of(table, name)
+def split(chunk: Chunk) -> tuple[list[tuple[Alike, Ints]], list[tuple[int, Path]]]:
+    """Return the vehicles of a chunk: those that are alike, with their places; and those to be read one by one."""
+    group = group_of(chunk)
+    if group is not None:
+        others = [(chunk.start + int(row), chunk.path_of(group.names[row])) for row in group.others]
+        return [(alike, chunk.start + rows) for alike, rows in group.parts], others
+    if chunk.table is None:
+        return [], [(chunk.start + index, path) for index, path in enumerate(chunk.paths)]
+    files = Vehicles(chunk.table)
+    return [], [(place, files[place]) for place in range(chunk.start, chunk.start + chunk.count)]
 
 
 def _surveyed(place: int, one: Footprint, measured: Measured) -> Surveyed:

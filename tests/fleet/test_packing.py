@@ -45,7 +45,7 @@ def test_vehicles_of_a_table_are_compared(tmp_path: Path) -> None:
     folder, table = fleet_diff(tmp_path / "cars"), fleet_diff(tmp_path / "cars.parquet")
     for one, other in zip(folder.vehicles, table.vehicles, strict=True):
         assert one.vehicle == other.vehicle
-        assert np.array_equal(one.values, other.values, equal_nan=True)
+        assert np.array_equal(one.values.round(6), other.values.round(6), equal_nan=True)
 
 
 def test_the_lock_of_a_table_lies_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

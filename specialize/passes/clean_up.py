@@ -11,6 +11,7 @@ from __future__ import annotations
 import onnx_ir as ir
 import onnx_ir.passes.common as common
 
+from specialize.graph.equal_constants import merge_constants
 from specialize.graph.notes import Note
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.graph.subgraphs import remove_dead
@@ -26,7 +27,7 @@ def tidy(model: ir.Model) -> list[Note]:
     before = len(model.graph)
     remove_dead(model.graph)
     merged = _merge_reshapes(model.graph)
-    common.DeduplicateInitializersPass(size_limit=LARGEST_MERGED)(model)
+    merge_constants(model, LARGEST_MERGED)
     common.CommonSubexpressionEliminationPass()(model)
     _remove_identities(model.graph)
     remove_dead(model.graph)

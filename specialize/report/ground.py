@@ -21,6 +21,8 @@ BISECTIONS = 12
 REACH_M = 30.0
 """How far the ground is drawn around the vehicle, if its cameras are on it."""
 BORDER = 48
+SIDES = 64
+"""Directions whose outermost points tell which points are inside of a hull."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +97,7 @@ def frustum(view: View, length_m: float) -> tuple[Floats, Floats]:
 
 def hull(points: Floats) -> Floats:
     """Return the convex hull (M, 2) of points, counter-clockwise."""
-    ordered = sorted(map(tuple, points.tolist()))
+    ordered = sorted(map(tuple, _outer(points).tolist()))
     sides = []
     for line in (ordered, ordered[::-1]):
         side: list[tuple[float, ...]] = []
@@ -105,6 +107,20 @@ def hull(points: Floats) -> Floats:
             side.append(point)
         sides += side[:-1]
     return np.array(sides or ordered[:1])
+
+
+def _outer(points: Floats) -> Floats:
+    """Return points without those that lie well inside of the polygon of the outermost ones in a few directions."""
+    angles = np.arange(SIDES) * (2 * math.pi / SIDES)
+    along = np.stack([np.cos(angles), np.sin(angles)])  # (2, SIDES)
+    corners = points[np.unique(np.argmax(points @ along, axis=0))]
+    middle = corners.mean(axis=0)
+    corners = corners[np.argsort(np.arctan2(*(corners - middle).T[::-1]), kind="stable")]
+    sides = np.roll(corners, -1, axis=0) - corners
+    x, y = (points[:, None, axis] - corners[:, axis] for axis in (0, 1))  # (P, corners) each
+    depth = (sides[:, 0] * y - sides[:, 1] * x).min(axis=1)
+    outer: Floats = points[depth <= 1e-9 * float(np.abs(points).max(initial=1.0)) ** 2]
+    return outer
 
 
 def _turn(first: tuple[float, ...], second: tuple[float, ...], third: tuple[float, ...]) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jinja2
 
 from specialize.files.resources import resource_dir
@@ -20,6 +22,7 @@ def picture_svg(picture: Picture) -> str:
     return _environment().get_template("picture.svg").render(picture=picture)
 
 
+@functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(resource_dir("templates") / "report"),

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 
 from specialize.graph.racing import model_nodes, safe_threads
-from specialize.verify.runtime import Runner, open_bytes
+from specialize.verify.runtime import Memory, Runner, open_bytes
 from specialize.verify.segments import Net, Segment, graphs_of
 
 Arrays = Mapping[str, np.ndarray]
@@ -34,7 +34,7 @@ def part_of(
     chosen = [segments[name] for name in outputs]
     reads = sorted({name for segment in chosen for name in segment.reads})
     inner = {name: f"{name}{CUT}" for name in reads if name in net.makers}
-    model = _bare(net.model)
+    model = bare(net.model)
     for number in sorted({number for segment in chosen for number in segment.nodes}):
         _rename(model.graph.node.add(), net.model.graph.node[number], inner)
     model.graph.initializer.extend(
@@ -57,10 +57,12 @@ def with_outputs(net: Net, names: Collection[str]) -> onnx.ModelProto:
     return model
 
 
-def open_part(model: onnx.ModelProto, folder: Path, threads: int, optimize: bool = True) -> Runner:
-    """Open a model whose weights lie in the files of a folder."""
+def open_part(
+    model: onnx.ModelProto, folder: Path, threads: int, optimize: bool = True, memory: Memory = "reused"
+) -> Runner:
+    """Open a model whose weights lie in the files of a folder; see `open_bytes`."""
     safe = safe_threads(model_nodes(model), threads)
-    return open_bytes(model.SerializeToString(), folder, safe, optimize)
+    return open_bytes(model.SerializeToString(), folder, safe, optimize, memory)
 
 
 def run_part(runner: Runner, feed: Arrays) -> dict[str, np.ndarray]:
@@ -68,7 +70,7 @@ def run_part(runner: Runner, feed: Arrays) -> dict[str, np.ndarray]:
     return runner.run({name: feed[name.removesuffix(CUT)] for name in runner.inputs})
 
 
-def _bare(model: onnx.ModelProto) -> onnx.ModelProto:
+def bare(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a model with an empty graph, of the same operator sets and functions."""
     made = onnx.ModelProto(ir_version=model.ir_version)
     made.opset_import.extend(model.opset_import)

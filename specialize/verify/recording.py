@@ -27,10 +27,11 @@ from specialize.verify.conditioning import Bound, Noise, bound_of, nudged
 from specialize.verify.cutting import Cutting, cut_both
 from specialize.verify.generic import rewritten, shuffled, switched
 from specialize.verify.noise import movements
-from specialize.verify.parts import open_part, part_of, run_part, with_outputs
+from specialize.verify.parts import open_part, with_outputs
 from specialize.verify.power import movements as multiples
 from specialize.verify.scale import output_scale
 from specialize.verify.segments import Net, net_of, segment_digests
+from specialize.verify.site_runs import SiteRuns, site_runs
 from specialize.verify.tolerance import tolerance_for
 
 Arrays = Mapping[str, np.ndarray]
@@ -153,7 +154,9 @@ def _recorded(cutting: Cutting, pair: Pair, frame: Arrays, names: frozenset[str]
 
 def _values(net: Net, path: Path, names: frozenset[str], feed: Arrays, threads: int) -> dict[str, np.ndarray]:
     """Run a whole model and return some of its values, inputs among them."""
-    runner = open_part(with_outputs(net, names & net.makers.keys()), path.parent, threads)
+    runner = open_part(
+        with_outputs(net, names & net.makers.keys()), path.parent, threads, memory="given back"
+    )
     results = runner.run(feed)
     del runner
     gc.collect()
@@ -182,15 +185,11 @@ def _moved(
         DeclinedError: Turned cameras do not move one of them: another table might not either.
     """
     feed = {**values, **pair.calibration}
-    model = part_of(cutting.original, cutting.of_original, sorted(cutting.bound), feed)
-    part = open_part(model, pair.original.parent, pair.threads)
-    base = run_part(part, feed)
-    ulp = movements(base, run_part(part, nudged(feed, frozenset())))
-    turned_values = run_part(part, {**feed, **turned})
-    del part
-    order = movements(
-        base, run_part(open_part(model, pair.original.parent, pair.threads, optimize=False), feed)
-    )
+    runs = _runs(cutting, pair, feed, sorted(cutting.bound), of_original=True)
+    base = runs.run(feed)
+    ulp = movements(base, runs.run(nudged(feed, frozenset())))
+    order = movements(base, runs.run(feed, optimize=False))
+    turned_values = runs.run({**feed, **turned})
     noise = {
         name: SiteNoise(scale=output_scale(array), ulp=ulp[name], order=order[name], dtype=array.dtype.name)
         for name, array in sorted(base.items())
@@ -226,12 +225,17 @@ def run_segments(
     cutting: Cutting, pair: Pair, values: Arrays, names: Sequence[str], *, of_original: bool
 ) -> dict[str, np.ndarray]:
     """Return values as one of the models computes them from recorded ones."""
+    feed = {**values, **(pair.calibration if of_original else {})}
+    return _runs(cutting, pair, feed, names, of_original=of_original).run(feed)
+
+
+def _runs(cutting: Cutting, pair: Pair, feed: Arrays, names: Sequence[str], *, of_original: bool) -> SiteRuns:
+    """Return what runs segments of one of the models; those of the original, which has all rows, by rows."""
     path = pair.original if of_original else pair.specialized
     net = cutting.original if of_original else cutting.specialized
     segments = cutting.of_original if of_original else cutting.of_specialized
-    feed = {**values, **(pair.calibration if of_original else {})}
-    part = open_part(part_of(net, segments, names, feed), path.parent, pair.threads)
-    return run_part(part, feed)
+    calibration = pair.calibration if of_original else None
+    return site_runs(net, segments, names, feed, (path.parent, pair.threads), calibration)
 
 
 def bounds_of(noise: Mapping[str, SiteNoise]) -> dict[str, Bound]:

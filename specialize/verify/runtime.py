@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -27,6 +27,12 @@ UNKNOWN_OPERATOR = (
 
 class RunError(InputError):
     """A model that a runtime opens, but cannot run."""
+
+
+Memory = Literal["given back", "reused", "kept"]
+"""What becomes of memory that a value of a model no longer needs: a large model has none to spare; a small one is twice
+as fast with memory that it had before; one that is run many times keeps it from run to run.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,12 +94,21 @@ def open_onnxruntime(
     return _opened(str(path), _options(safe, kernels=kernels, optimize=optimize), fold=fold)
 
 
-def open_bytes(model: bytes, folder: Path, threads: int, optimize: bool = True) -> Runner:
-    """Open a model on ONNX Runtime's CPU provider that is no file; the files of its weights lie in a folder."""
+def open_bytes(
+    model: bytes, folder: Path, threads: int, optimize: bool = True, memory: Memory = "reused"
+) -> Runner:
+    """Open a model on ONNX Runtime's CPU provider that is no file; the files of its weights lie in a folder.
+
+    Args:
+        model: The model.
+        folder: Folder of its weights.
+        threads: Threads within an operator.
+        optimize: Whether the runtime may rewrite the graph.
+        memory: What becomes of memory that a value no longer needs.
+    """
     options = _options(threads, kernels=False, optimize=optimize)
-    options.enable_mem_reuse = (
-        True  # a part is small and short, and twice as fast with memory that it had before
-    )
+    options.enable_mem_reuse = memory != "given back"
+    options.enable_cpu_mem_arena = memory == "kept"
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", str(folder.resolve())
     )
@@ -114,6 +129,7 @@ def _options(threads: int, *, kernels: bool, optimize: bool) -> Any:
     options.log_severity_level = 4  # its errors come as exceptions; names in its lines are not escaped
     if not optimize:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # threads wait without working
     options.add_session_config_entry("session.disable_quant_qdq", "0" if kernels else "1")
     return options
 

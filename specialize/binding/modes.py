@@ -29,12 +29,13 @@ from specialize.calibration.folder import profile_files
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import DeclinedError, InputError
 from specialize.graph.closure import Closure
+from specialize.graph.graph_file import GraphFile
 from specialize.graph.io import read_graph
 from specialize.model.spec import ModelSpec
 from specialize.model.visible import visible_sets
 from specialize.passes.bind import feeds_of
 from specialize.passes.masks import Mask, Trial, find_masks
-from specialize.passes.pipeline import Specialized, specialize_graph
+from specialize.passes.pipeline import Spare, Specialized, bind_graph, specialize_bound, specialize_graph
 from specialize.passes.superset import OUTSIDE, restrict
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
@@ -83,6 +84,7 @@ class Binding:
         rigs: What the cases of `fed` are fed for, as the witness has it; empty for the vehicle of the request.
         supersets: In an envelope, per grid the pairs (N, Q) that are computed.
         at_the_edge: In an envelope, what the witness found at the edge of its tolerance.
+        spare: In mode exact, the graph before its rows were dropped.
     """
 
     compiled: Specialized
@@ -94,13 +96,14 @@ class Binding:
     rigs: tuple[Rig, ...] = ()
     supersets: tuple[npt.NDArray[np.bool_], ...] = ()
     at_the_edge: WitnessedEnvelope | None = None
+    spare: Spare | None = None
 
 
 def bind_model(
     request: BuildRequest,
     profile: CalibrationProfile,
     spec: ModelSpec,
-    prepared: Path,
+    prepared: GraphFile,
     plans: Sequence[VisibilityPlan],
 ) -> Binding:
     """Bind a prepared graph as a request asks.
@@ -152,27 +155,26 @@ def _fed_to(build: Build, spec: ModelSpec, prepared: Path) -> Fed:
 
 
 def _bind_exact(
-    request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, prepared: Path
+    request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, prepared: GraphFile
 ) -> Binding:
-    model = read_graph(prepared)
-    bound, turned = feeds_of(model, spec, profile), _turned(model, spec, profile)
+    model = prepared.copy()
+    fed, turned = feeds_of(model, spec, profile), _turned(model, spec, profile)
     packing = Packing(request.layout, request.align, every_site=request.keep_every_site)
-    return Binding(
-        compiled=specialize_graph(model, bound, packing),
-        fed=Fed((bound,), turned=turned),
-    )
+    bound = bind_graph(model, fed)
+    spare = Spare(bound.copy())
+    return Binding(compiled=specialize_bound(bound, packing), fed=Fed((fed,), turned=turned), spare=spare)
 
 
 def _bind_envelope(
     request: BuildRequest,
     profile: CalibrationProfile,
     spec: ModelSpec,
-    prepared: Path,
+    prepared: GraphFile,
     plans: Sequence[VisibilityPlan],
 ) -> Binding:
     made = envelope.make_envelope(request, profile, spec, plans)
     _require_unseen(made)
-    model = read_graph(prepared)
+    model = prepared.copy()
     closure = Closure(model, spec.calibration_inputs)
     masks = find_masks(closure, _trials(model, spec, profile, plans))
     cases = tuple(feeds_of(model, spec, example) for example in made.examples)
@@ -199,11 +201,11 @@ def _bind_tables(
     request: BuildRequest,
     profile: CalibrationProfile,
     spec: ModelSpec,
-    prepared: Path,
+    prepared: GraphFile,
     plans: Sequence[VisibilityPlan],
 ) -> Binding:
-    made = tabulate(request, profile, spec, prepared, plans)
-    model = read_graph(prepared)
+    made = tabulate(request, profile, spec, prepared.path, plans)
+    model = prepared.look()
     cases = tuple({**feeds_of(model, spec, vehicle), **table} for vehicle, table in made.vehicles)
     others = [read_rig(path) for path in profile_files(request.capacity_over)]
     rigs = (rig_without(read_rig(request.calib), request.without), *others)[: len(cases)]

@@ -18,6 +18,7 @@ from specialize.calibration.load import load_profile
 from specialize.calibration.off import cameras_off, off_name, without
 from specialize.calibration.profile import CalibrationProfile
 from specialize.compiler.bake import bake
+from specialize.compiler.garbage import own_garbage
 from specialize.compiler.generic import GenericModel, generic_model, spec_of
 from specialize.compiler.key import build_key
 from specialize.compiler.laps import Laps
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from specialize.evidence.costs import FormsReport
 
 
+@own_garbage()
 def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
     """Specialize a model for one calibration, prove it, and leave a build behind.
 

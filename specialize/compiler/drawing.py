@@ -12,13 +12,11 @@ from dataclasses import dataclass, field, replace
 import onnx_ir as ir
 
 from specialize.artifact.drawing import Drawing, Kind, Step
-from specialize.compiler.generic import PREPARED
 from specialize.compiler.specialize import Compilation
 from specialize.costs.projections import with_projections
 from specialize.costs.traffic import is_constant
 from specialize.graph.builder import SITE_KEY
 from specialize.graph.dependents import dependents
-from specialize.graph.io import read_graph
 from specialize.graph.ops import BY_ELEMENT, PRODUCTS, SAMPLERS, of
 from specialize.graph.shapes import dims, is_static
 
@@ -66,7 +64,7 @@ def draw_largest(compiled: Compilation) -> tuple[Drawing, ...]:
     site, graph = compiled.sites[number], compiled.graph.graph
     made = {str(node.name) for node in graph if node.metadata_props.get(SITE_KEY) == str(number)}
     bound = compiled.generic.spec.calibration_inputs
-    original = read_graph(compiled.parts / PREPARED).graph
+    original = compiled.prepared.look().graph
     return (
         Drawing(
             site=number,

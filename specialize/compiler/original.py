@@ -9,11 +9,14 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.compiler.forms import site_forms
+from specialize.compiler.remembered import Remembered
 from specialize.costs import CostReport, FormsReport, count
 from specialize.graph.bind_batch import bind_batch
 from specialize.graph.equal_nodes import with_equals
 from specialize.graph.folding import evaluate, fold
 from specialize.graph.io import read_graph
+from specialize.graph.shapes import is_static
+from specialize.graph.subgraphs import has_subgraph
 from specialize.passes.bind import bind
 from specialize.passes.site import CompactedSite
 
@@ -35,6 +38,43 @@ def read_original(path: Path) -> ir.Model:
     return model
 
 
+_COUNTED: Remembered[CostReport] = Remembered()
+
+
+def count_once(
+    key: str, path: Path, constants: Mapping[str, np.ndarray], attention: Collection[str] = ()
+) -> CostReport:
+    """Do what `count_original` does, and for each further vehicle only if the calibration decides a shape.
+
+    Costs follow from shapes, and from which values are constant. Where all shapes are numbers before the calibration is
+    bound, and no branch waits for it, they are the same for every calibration.
+
+    Args:
+        key: What the model and its file are.
+        path: As for `count_original`.
+        constants: Likewise.
+        attention: Likewise.
+    """
+    bound = tuple(sorted((name, array.shape, array.dtype.str) for name, array in constants.items()))
+    whole = (key, bound, frozenset(attention))
+    known = _COUNTED.get(whole)
+    if known is not None:
+        return known
+    model = read_original(path)
+    alike = _is_settled(model)
+    found = _counted(model, constants, attention)
+    return _COUNTED.keep(whole, found) if alike else found
+
+
+def _is_settled(model: ir.Model) -> bool:
+    """Return whether no shape and no branch of a graph depends on an input."""
+    return not any(has_subgraph(node) for node in model.graph) and all(
+        value.dtype is not None and is_static(value)
+        for value in (*model.graph.inputs, *(made for node in model.graph for made in node.outputs))
+        if value.name
+    )
+
+
 def count_original(
     path: Path, constants: Mapping[str, np.ndarray], attention: Collection[str] = ()
 ) -> CostReport:
@@ -51,7 +91,10 @@ def count_original(
     Raises:
         InputError: The constants do not fit the graph.
     """
-    model = read_original(path)
+    return _counted(read_original(path), constants, attention)
+
+
+def _counted(model: ir.Model, constants: Mapping[str, np.ndarray], attention: Collection[str]) -> CostReport:
     bind(model, constants)
     evaluate(model)
     return count(model, with_equals(model.graph, attention))
@@ -79,7 +122,7 @@ def losses(forms: FormsReport) -> tuple[str, ...]:
     )
 
 
-def form_of(prepared: Path, bound: Collection[str], sites: Sequence[CompactedSite], cameras: int) -> str:
+def form_of(prepared: ir.Model, bound: Collection[str], sites: Sequence[CompactedSite], cameras: int) -> str:
     """Return how the sites of the original are written, the most frequent form first; empty without sites."""
-    forms = [form.form for form in site_forms(read_graph(prepared), bound, sites, cameras)]
+    forms = [form.form for form in site_forms(prepared, bound, sites, cameras)]
     return ", ".join(sorted(dict.fromkeys(forms), key=lambda form: (-forms.count(form), form)))

@@ -11,11 +11,11 @@ import numpy as np
 
 from specialize.artifact.describe import left_for_cost
 from specialize.binding.modes import Fed
-from specialize.compiler.generic import PREPARED
-from specialize.compiler.original import count_original, form_of
+from specialize.compiler.original import count_once, form_of
 from specialize.compiler.specialize import Compilation, rebatched
 from specialize.costs import FormsReport, compare_forms, count
 from specialize.model.spec import ModelSpec
+from specialize.passes.pipeline import Specialized, bind_graph
 from specialize.passes.site import CompactedSite
 from specialize.request import BuildRequest
 from specialize.text.progress import Say
@@ -43,11 +43,10 @@ def count_forms(compiled: Compilation) -> FormsReport:
     The original is the model that the proof compares with; this calibration is bound in it, so that every shape is a
     number.
     """
-    prepared = compiled.parts / PREPARED
     replaced = frozenset(name for site in compiled.sites for name in site.replaced)
-    padded = rebatched(prepared, compiled.constants, left_for_cost(compiled.notes))
+    padded = _padded(compiled)
     reports = {
-        "original": count_original(compiled.original, compiled.constants, replaced),
+        "original": count_once(_file_key(compiled), compiled.original, compiled.constants, replaced),
         "rebatched": count(padded.model),
         "specialized": count(compiled.graph),
     }
@@ -57,8 +56,22 @@ def count_forms(compiled: Compilation) -> FormsReport:
         "specialized": sum(site.rows_computed for site in compiled.sites),
     }
     cameras = len(compiled.profile.cameras)
-    form = form_of(prepared, compiled.constants, compiled.sites, cameras)
+    form = form_of(compiled.prepared.look(), compiled.constants, compiled.sites, cameras)
     return compare_forms(reports, pairs, form)
+
+
+def _file_key(compiled: Compilation) -> str:
+    """Return what the file of the original is, whatever folder it lies in."""
+    return f"{compiled.generic.entry.key} {compiled.original.relative_to(compiled.parts).as_posix()}"
+
+
+def _padded(compiled: Compilation) -> Specialized:
+    """Return the re-batched form, from the graph that is bound already if there is one."""
+    left, spare = left_for_cost(compiled.notes), compiled.binding.spare
+    bound = None if spare is None else spare.take()
+    if bound is None:
+        bound = bind_graph(compiled.prepared.copy(), compiled.constants)
+    return rebatched(bound, left)
 
 
 @dataclass(frozen=True, slots=True)

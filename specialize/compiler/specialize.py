@@ -13,23 +13,25 @@ from specialize.artifact.describe import describe_tensor
 from specialize.artifact.witness import Witness
 from specialize.binding.modes import Binding, bind_model
 from specialize.binding.witnessed.build import witness_build
+from specialize.calibration.lint.findings import Finding
 from specialize.calibration.off import cameras_off
 from specialize.calibration.profile import CalibrationProfile
 from specialize.compiler.generic import PREPARED, GenericModel
 from specialize.compiler.laps import Laps
 from specialize.compiler.match_plans import require_matching
 from specialize.compiler.original import count_original
+from specialize.compiler.remembered import Remembered
 from specialize.costs import count
 from specialize.drafting.contradicted import kinds_findings
 from specialize.errors import DeclinedError, InputError
 from specialize.graph.custom import POOL
-from specialize.graph.io import read_graph
+from specialize.graph.graph_file import GraphFile
 from specialize.graph.notes import Note
 from specialize.model.spec import ModelSpec
 from specialize.model.visible import visible_sets
 from specialize.passes.fold_affine import fold_affine
 from specialize.passes.gather_sums import gather_sums
-from specialize.passes.pipeline import FITTING_SHAPES, Specialized, specialize_graph
+from specialize.passes.pipeline import FITTING_SHAPES, Bound, Specialized, specialize_bound
 from specialize.passes.site import CompactedSite
 from specialize.plausibility import Judged, Plausibility, SiteMask, judge_build
 from specialize.plausibility.fit import Fit, judged, look_over
@@ -59,6 +61,7 @@ class Compilation:
         profile: The calibration.
         generic: The model.
         parts: Folder with the model's original and prepared graph, for as long as the compilation is used.
+        prepared: The prepared graph.
         constants: What the exact mode binds, by input name.
         binding: What the mode makes of it.
         plans: What the cameras see, one per grid of the sidecar.
@@ -73,6 +76,7 @@ class Compilation:
     profile: CalibrationProfile
     generic: GenericModel
     parts: Path
+    prepared: GraphFile
     constants: dict[str, np.ndarray]
     binding: Binding
     plans: tuple[VisibilityPlan, ...]
@@ -100,27 +104,29 @@ def specialize(
         VerificationError: The witness computes another geometry.
     """
     spec, where = generic.spec, str(request.calib)
+    prepared = GraphFile(parts / PREPARED)
     _require_usual_grids(spec, request.mode)
     known = generic.source["kind"] == "zoo" and request.model_spec is None
-    found = (*look_over(profile, spec), *kinds_findings(parts / PREPARED, spec, known))
+    found = (*look_over(profile, spec), *_kinds_findings(generic, prepared, known))
     # before anything is bound: under wrong kinds that ends in errors about nodes
     judged(found, profile, request.allow, where, spec.name)
     plans = visible_sets(spec, profile)
-    binding = _bound(request, profile, spec, parts, plans)
+    binding = _bound(request, profile, spec, prepared, plans)
     compiled = _settled(binding.compiled, request)
     compiled = replace(compiled, sites=tuple(site.by_camera(len(profile.cameras)) for site in compiled.sites))
     if not compiled.sites and not request.allow_unchanged:
-        _require_saving(request.model, parts / PREPARED, bound_constants(spec, profile), compiled)
+        _require_saving(request.model, prepared.path, bound_constants(spec, profile), compiled)
     values = _judged_values(request, profile, spec, compiled)
     fit = judged((*found, *values.findings), profile, request.allow, where, spec.name)
     if request.mode == "exact":
-        require_matching(compiled.sites, plans, read_graph(parts / PREPARED), spec)
+        require_matching(compiled.sites, plans, prepared.look(), spec)
     witness = witness_build(request, spec, plans, binding)
     laps.lap("compile")
     return Compilation(
         profile=profile,
         generic=generic,
         parts=parts,
+        prepared=prepared,
         constants=bound_constants(spec, profile),
         binding=binding,
         plans=plans,
@@ -133,8 +139,20 @@ def specialize(
     )
 
 
+_FOUND: Remembered[tuple[Finding, ...]] = Remembered()
+
+
+def _kinds_findings(generic: GenericModel, prepared: GraphFile, known: bool) -> tuple[Finding, ...]:
+    """Return what the graph says about the kinds of the sidecar, which no vehicle changes."""
+    key = (generic.entry.key, generic.spec.to_text(), known)
+    found = _FOUND.get(key)
+    if found is None:
+        found = _FOUND.keep(key, kinds_findings(prepared.look(), generic.spec, known))
+    return found
+
+
 def _bound(
-    request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, parts: Path, plans: Plans
+    request: BuildRequest, profile: CalibrationProfile, spec: ModelSpec, prepared: GraphFile, plans: Plans
 ) -> Binding:
     """Bind the calibration.
 
@@ -142,7 +160,7 @@ def _bound(
         InputError: The graph does not take it; if cameras are off, that is the likely reason.
     """
     try:
-        return bind_model(request, profile, spec, parts / PREPARED, plans)
+        return bind_model(request, profile, spec, prepared, plans)
     except InputError as error:
         off = cameras_off(profile)
         if not off or not error.expected.startswith(FITTING_SHAPES):
@@ -187,20 +205,17 @@ def bound_constants(spec: ModelSpec, profile: CalibrationProfile) -> dict[str, n
     return held | spec.constants()
 
 
-def rebatched(
-    prepared: Path, constants: Mapping[str, np.ndarray], left: frozenset[str] = frozenset()
-) -> Specialized:
+def rebatched(bound: Bound, left: frozenset[str] = frozenset()) -> Specialized:
     """Return the re-batched form that others are compared with: every camera as long as the longest one.
 
     It is what `--layout padded` builds, so that a comparison is about rows and about nothing else.
 
     Args:
-        prepared: The prepared graph.
-        constants: What is bound, by input name.
+        bound: The graph, bound and folded; it is changed.
         left: Names of the sites that the build left as they were; see `left_for_cost`.
     """
     packing = Packing("padded", every_site=True, left=left)
-    found = specialize_graph(read_graph(prepared), constants, packing)
+    found = specialize_bound(bound, packing)
     return replace(found, notes=(*found.notes, *fold_affine(found.model), *gather_sums(found.model)))
 
 

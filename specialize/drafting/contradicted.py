@@ -7,7 +7,6 @@ on rigs in general position: with the right kinds its points are those of some f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import onnx_ir as ir
 
@@ -17,7 +16,6 @@ from specialize.calibration.lint.findings import Finding
 from specialize.drafting.entries import candidates, sound_kinds, usual
 from specialize.drafting.layout import layout_of
 from specialize.drafting.trial import Assignment, Trials
-from specialize.graph.io import read_graph
 from specialize.model.kinds import KINDS
 from specialize.model.spec import ModelSpec
 
@@ -62,7 +60,7 @@ def contradicted_kinds(
             yield from _unshown(own, named)
 
 
-def kinds_findings(prepared: Path, spec: ModelSpec, known: bool = False) -> tuple[Finding, ...]:
+def kinds_findings(prepared: ir.Model, spec: ModelSpec, known: bool = False) -> tuple[Finding, ...]:
     """Return findings about kinds in a sidecar that the prepared graph contradicts or leaves open.
 
     Args:
@@ -76,9 +74,8 @@ def kinds_findings(prepared: Path, spec: ModelSpec, known: bool = False) -> tupl
     if spec.lens is not None:
         return ()
     declared = {name: spec.kind_of(name).kind for name in spec.calibration_inputs}  # in pixels of any map
-    model = read_graph(prepared)
-    inputs = tuple(describe_tensor(value) for value in model.graph.inputs)
-    found = contradicted_kinds(model, inputs, declared)
+    inputs = tuple(describe_tensor(value) for value in prepared.graph.inputs)
+    found = contradicted_kinds(prepared, inputs, declared)
     return tuple(finding for finding in found if not known or finding.code != OPEN_CODE)
 
 

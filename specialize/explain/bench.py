@@ -22,6 +22,7 @@ from specialize.errors import InputError
 from specialize.graph.io import read_graph, write_graph
 from specialize.lowering.attention import has_custom
 from specialize.model.spec import ModelSpec, parse_spec
+from specialize.passes.pipeline import bind_graph
 from specialize.text.progress import Say
 from specialize.text.units import counted
 
@@ -104,7 +105,7 @@ def write_forms(
         constants: What is bound, by input name.
         left: Names of the sites that the build left as they were.
     """
-    padded = rebatched(parts / PREPARED, constants, left)
+    padded = rebatched(bind_graph(read_graph(parts / PREPARED), constants), left)
     write_graph(padded.model, parts / "rebatched.onnx")
     sites = padded.sites
     return {

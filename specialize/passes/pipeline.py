@@ -51,6 +51,35 @@ class Specialized:
     notes: tuple[Note, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Bound:
+    """A graph whose inputs are bound and folded, before rows are dropped.
+
+    Attributes:
+        model: The graph.
+        notes: What was done or declined.
+    """
+
+    model: ir.Model
+    notes: tuple[Note, ...]
+
+    def copy(self) -> Bound:
+        """Return the same, to be changed on its own."""
+        return Bound(self.model.clone(), self.notes)
+
+
+class Spare:
+    """A bound graph for one who needs another form of it, and may change it."""
+
+    def __init__(self, bound: Bound) -> None:
+        self._bound: Bound | None = bound
+
+    def take(self) -> Bound | None:
+        """Return the graph, and let go of its constants; None if it was taken before."""
+        bound, self._bound = self._bound, None
+        return bound
+
+
 def specialize_graph(
     model: ir.Model, constants: Mapping[str, np.ndarray], packing: Packing, gates: Sequence[Gate] = ()
 ) -> Specialized:
@@ -58,14 +87,30 @@ def specialize_graph(
     return tidied(compact_graph(model, constants, packing, gates))
 
 
+def specialize_bound(bound: Bound, packing: Packing) -> Specialized:
+    """Do what `specialize_graph` does with a graph that is bound already, in place."""
+    return tidied(compact_bound(bound, packing))
+
+
 def compact_graph(
     model: ir.Model, constants: Mapping[str, np.ndarray], packing: Packing, gates: Sequence[Gate] = ()
 ) -> Specialized:
     """Do what `specialize_graph` does, except for merging what is there twice."""
+    return compact_bound(bind_graph(model, constants, gates), packing, gates)
+
+
+def bind_graph(model: ir.Model, constants: Mapping[str, np.ndarray], gates: Sequence[Gate] = ()) -> Bound:
+    """Bind inputs of a graph to constants and fold what follows from them, in place."""
     notes = bind(model, constants)  # the calibration becomes a constant ...
     model.graph.outputs.extend(gate.value for gate in gates)  # so that folding leaves them alone
     notes.extend(_fold(model))  # ... and so do the mask, the reference points and every index
     notes.extend(narrow(model))  # runtimes have no GridSample for float64 places
+    return Bound(model, tuple(notes))
+
+
+def compact_bound(bound: Bound, packing: Packing, gates: Sequence[Gate] = ()) -> Specialized:
+    """Drop the rows that are not read, in place, without merging what is there twice."""
+    model, notes = bound.model, list(bound.notes)
     shown = show_sums(model)  # a sum over cameras may be written as a convolution with ones
     sites, compacted = compact(model, packing, gates)  # rows that are not read are not computed
     sites, restored = restore_sums(model, shown, sites)

@@ -17,7 +17,7 @@ ROWS, CHANNELS = 3, 8
 MASK = np.array([1, 0, 1, 1, 0, 0], dtype=np.float32)
 
 
-def _masked(path: Path) -> Path:
+def masked(path: Path) -> Path:
     """Write `(x[mask != 0] @ w) ** 2`: only the mask says how many rows that are."""
     nodes = [
         helper.make_node("NonZero", ["mask"], ["places"], name="where"),
@@ -42,7 +42,7 @@ def _masked(path: Path) -> Path:
 
 def test_rows_that_a_mask_chooses_are_counted(tmp_path: Path) -> None:
     """Unbound, the product counts as nothing; bound, it is exactly that of the chosen rows, and the mask counts too."""
-    path = _masked(tmp_path / "masked.onnx")
+    path = masked(tmp_path / "masked.onnx")
     unbound = count(read_graph(path))
     assert {entry.op for entry in unbound.uncounted} >= {"MatMul", "Mul"}
     found = count_original(path, {"mask": MASK})

@@ -12,6 +12,7 @@ from specialize.artifact.describe import describe_tensor
 from specialize.calibration.lint.causes import grouped
 from specialize.drafting.contradicted import contradicted_kinds, kinds_findings
 from specialize.graph.folding import fold
+from specialize.graph.io import read_graph
 from specialize.model.spec import parse_spec
 from tests.drafting.graphs import CAMERAS, GRID, HEIGHT, WIDTH, Views
 from tests.drafting.test_entries import OWN, lifting
@@ -91,7 +92,7 @@ def test_a_matrix_in_pixels_of_a_feature_map_is_looked_at_like_any_other(
     onnx.save(projecting("projection"), path)
     text = f"calibration_inputs: {{projection: {{kind: {kind}, stride: 4}}}}"
     spec = parse_spec(f"schema: specialize/model@1\nimage: {{size_px: [704, 256]}}\n{text}\n", "mine")
-    assert [each.code for each in kinds_findings(path, spec)] == [code]
+    assert [each.code for each in kinds_findings(read_graph(path), spec)] == [code]
 
 
 def test_the_sidecar_of_a_built_in_model_leaves_nothing_open(tmp_path: Path) -> None:
@@ -101,7 +102,7 @@ def test_the_sidecar_of_a_built_in_model_leaves_nothing_open(tmp_path: Path) -> 
     for kind, codes in (("ego2img", []), ("img2lidar", ["input-kind"])):
         text = f"image: {{size_px: [704, 256]}}\ncalibration_inputs: {{projection: {kind}}}\n"
         spec = parse_spec(f"schema: specialize/model@1\n{text}", "mine")
-        assert [each.code for each in kinds_findings(path, spec, known=True)] == codes
+        assert [each.code for each in kinds_findings(read_graph(path), spec, known=True)] == codes
 
 
 def test_every_open_input_is_told(tmp_path: Path) -> None:
@@ -111,5 +112,5 @@ def test_every_open_input_is_told(tmp_path: Path) -> None:
     onnx.save(views.g.model(out=views.g.op("Add", *values)), tmp_path / "prepared.onnx")
     text = "image: {size_px: [704, 256]}\ncalibration_inputs: {first: lidar2img, second: intrinsic}\n"
     spec = parse_spec(f"schema: specialize/model@1\n{text}", "mine")
-    told = [str(group) for group in grouped(kinds_findings(tmp_path / "prepared.onnx", spec), ())]
+    told = [str(group) for group in grouped(kinds_findings(read_graph(tmp_path / "prepared.onnx"), spec), ())]
     assert [name in each for name, each in zip(("first", "second"), told, strict=True)] == [True, True]

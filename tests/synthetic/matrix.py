@@ -14,6 +14,7 @@ from specialize.binding.modes import Binding, bind_model
 from specialize.binding.witnessed.build import witness_build
 from specialize.calibration.dump import dump_profile
 from specialize.graph.folding import fold
+from specialize.graph.graph_file import GraphFile
 from specialize.graph.io import read_graph
 from specialize.lowering.attention import has_custom, runnable
 from specialize.model.visible import visible_sets
@@ -120,7 +121,7 @@ def holds(case: Case, mode: str, packing: Packing, folder: Path) -> Binding:
         capacity_over=fleet(style, folder) if mode == "tables" else (),
     )
     (plan,) = visible_sets(spec, profile)
-    bound = bind_model(request, profile, spec, folder / "prepared.onnx", (plan,))
+    bound = bind_model(request, profile, spec, GraphFile(folder / "prepared.onnx"), (plan,))
     made = bound.compiled
     fold_affine(made.model)
     sites = style.grid.anchors if style.form == "height_masks" else 1

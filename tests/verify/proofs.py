@@ -15,6 +15,7 @@ from specialize.binding.modes import bind_model
 from specialize.calibration.load import load_profile
 from specialize.compiler.prove import Shown
 from specialize.evidence.power import Conditioning
+from specialize.graph.graph_file import GraphFile
 from specialize.model.parts import InputRule
 from specialize.model.visible import visible_sets
 from specialize.request import BuildRequest
@@ -64,7 +65,9 @@ def tiny_pair(folder: Path, factor: float = 1.0, **rules: InputRule) -> Pair:
     """Return the tiny model for car42, its output times a factor, and its specialization."""
     profile, original = load_profile(CAR42), folder / "original.onnx"
     onnx.save(scaled(tiny_model(), factor), original)
-    bound = bind_model(BuildRequest(calib=CAR42), profile, SPEC, original, visible_sets(SPEC, profile))
+    bound = bind_model(
+        BuildRequest(calib=CAR42), profile, SPEC, GraphFile(original), visible_sets(SPEC, profile)
+    )
     candidate = folder / "candidate.onnx"
     ir.save(bound.compiled.model, candidate)
     (case,) = bound.fed.cases

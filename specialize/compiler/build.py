@@ -7,6 +7,7 @@ is made: one that is up to date says so without.
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,7 @@ def _make(
 
     conversion = plan_conversion(request, compiled)
     forms, drawings = count_forms(compiled), draw_largest(compiled)
+    gc.collect()  # what the other forms were, before models are run
     laps.lap("count")
     with publish_directory(folder) as room:
         lowered = lower(request, compiled, key, forms, room)

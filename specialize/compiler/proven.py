@@ -86,7 +86,8 @@ def _found(store: Store, key: BuildKey, request: BuildRequest) -> tuple[Kept | N
 def _is_missing(store: Store, key: BuildKey) -> bool:
     """Return whether nothing is recorded for builds such as this one, or nothing that can be used."""
     try:
-        return find_recording(store, family_of(key)) is None
+        kept = find_recording(store, family_of(key))
+        return kept is None or not dict(kept.arrays)  # all of them are read
     except InputError:
         return True
 

@@ -6,6 +6,7 @@ same options. Each recorded value is an object of its own, a `.npy` file that is
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def family_of(key: BuildKey) -> str:
 
 
 def find_recording(store: Store, family: str) -> Kept | None:
-    """Return the recording of a family; None if the store has none.
+    """Return the recording of a family; None if the store has none. Its values are read when they are asked for.
 
     Raises:
         InputError: It is damaged, or that of another family.
@@ -48,8 +49,31 @@ def find_recording(store: Store, family: str) -> Kept | None:
         raise InputError(place, f"a recording of {family}", f"one of {about.family}")
     if about.arrays != {name: entry.objects.get(name) for name in about.arrays}:
         raise InputError(place, "the values that it was made with", "others")
-    arrays = {name: _mapped(store.path(key), place) for name, key in about.arrays.items()}
-    return Kept(about, entry.objects[ABOUT], arrays)
+    return Kept(about, entry.objects[ABOUT], _Arrays(store, about.arrays, place))
+
+
+class _Arrays(Mapping[str, np.ndarray]):
+    """Recorded values, each checked against its digest when it is first read: few of them are."""
+
+    def __init__(self, store: Store, keys: Mapping[str, str], place: str) -> None:
+        self._store, self._keys, self._place = store, keys, place
+        self._read: dict[str, np.ndarray] = {}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Return a value.
+
+        Raises:
+            InputError: Its file is missing or damaged.
+        """
+        if name not in self._read:
+            self._read[name] = _mapped(self._store.path(self._keys[name]), self._place)
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
 
 
 def keep_recording(store: Store, key: BuildKey, recording: Recording, about: Recorded) -> None:

@@ -44,7 +44,7 @@ def prove_at_sites(pair: Pair, kept: Kept) -> VerifyReport:
 
     Raises:
         DeclinedError: The specialized model differs from that build elsewhere, so that only a whole proof can tell.
-        InputError: The original does not run.
+        InputError: The original does not run, or a recorded value is damaged.
         VerificationError: The specialized model does not run at its sites.
     """
     about = kept.about
@@ -57,9 +57,10 @@ def prove_at_sites(pair: Pair, kept: Kept) -> VerifyReport:
         raise _declined(about, "the recorded values that its sites read", f"not {names[0]!r}")
     shown = alike(cutting, about.sites, weights)
     names = sorted(set(shown.values()))
-    wanted = run_segments(cutting, pair, kept.arrays, names, of_original=True)
+    values = {name: kept.arrays[name] for name in sorted(cutting.read_by(names))}
+    wanted = run_segments(cutting, pair, values, names, of_original=True)
     try:
-        found = run_segments(cutting, pair, kept.arrays, names, of_original=False)
+        found = run_segments(cutting, pair, values, names, of_original=False)
     except Exception as error:  # the runtime raises types of its own
         raise VerificationError(
             "specialized model, at its sites", "a run without error", str(error)
@@ -103,7 +104,7 @@ def _report(kept: Kept, wanted: Arrays, found: Arrays, others: dict[str, str]) -
                 f"value {name!r} is {other.dtype}{list(other.shape)} instead of {one.dtype}{list(one.shape)}"
             )
             continue
-        judging = Judging(bounds[name])
+        judging = Judging(bounds[name], once=True)
         judging.add(one, other, about.frame, one)
         judged[name] = judging.output()
     power = Power(

@@ -217,10 +217,11 @@ def run_candidate(
 
 
 class Judging:
-    """One output, judged by its strict bound and, if it is ill-conditioned, by its wide one too."""
+    """One output, judged by its strict bound and its wide one; of a single frame, added `once`, only if need be."""
 
-    def __init__(self, bound: Bound) -> None:
+    def __init__(self, bound: Bound, once: bool = False) -> None:
         self._bound = bound
+        self._once = once
         self._reports: dict[Tolerance, OutputReport] = {}
         self._unsettled = Unsettled()
 
@@ -230,7 +231,9 @@ class Judging:
         if other is not wanted:
             wanted, values = nearer(wanted, other, got, self._bound.strict)
             self._unsettled.values += values
-        for tolerance in {self._bound.strict, self._bound.wide}:
+        for tolerance in dict.fromkeys((self._bound.strict, self._bound.wide)):
+            if self._once and any(report.passed for report in self._reports.values()):
+                break
             report = compare_arrays(wanted, got, tolerance, frame)
             known = self._reports.get(tolerance)
             self._reports[tolerance] = merge(known, report) if known else report

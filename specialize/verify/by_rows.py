@@ -24,7 +24,7 @@ from specialize.verify.segments import reads_of
 
 Arrays = Mapping[str, np.ndarray]
 
-AT_ONCE = 16 << 20
+AT_ONCE = 32 << 20
 """Bytes of all values of the rows that are computed at a time, about."""
 FEW_NUMBERS = 1 << 10
 """Bytes up to which a constant may be a shape."""

@@ -185,7 +185,7 @@ def _built(name: str, seed: judge.Seed, home: Path) -> Found:
     try:
         build(BuildRequest(calib=calib, model=model, output=folder, frames=2, proof="sites", **seed.options))
     except Exception as error:
-        text = str(error).partition("\n")[0]
+        text = str(error).partition("\n")[0].replace(f"{home}/", "")
         elsewhere = text.startswith("proof at the sites")
         kind = (
             "elsewhere"

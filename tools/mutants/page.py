@@ -189,6 +189,8 @@ def _at_sites(data: Mapping[str, Any]) -> str:
         "builds the seed's own vehicle with `--proof sites`.",
         f"These are the {len(data['mutants'])} mutants that the comparison with the original kills first on the {cut} "
         f"of {len(data['seeds'])} such seeds that can be recorded.",
+        "The other seeds record nothing, because their cameras cannot be turned, or because so few points are so "
+        "little moved by that; their vehicles are proven whole.",
         "",
         "| what happened | mutants |",
         "| --- | ---: |",

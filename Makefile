@@ -54,7 +54,7 @@ benchmarks: install ## processor time of quick commands, of plans, and of guard 
 	$(BIN)/python benchmarks/vehicle.py --build $(or $(TABLES),build/tables)
 
 marginal: install ## what a further vehicle's exact build costs, beside the first one: docs/concepts/fleet-plan.md
-	$(TEST_ENV) $(BIN)/python -m tools.marginal bevformer_tiny --write
+	$(TEST_ENV) $(BIN)/python -m tools.marginal bevformer_tiny streampetr --write
 
 movement: install ## rates of single operators, and how far they predict SITES="FOLDER/NAME FOLDER/NAME:sites ...": docs/concepts/costs.md
 	$(TEST_ENV) $(BIN)/python -m tools.movement --rates $(SITES) --write docs/concepts/costs.md

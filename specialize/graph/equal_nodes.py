@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Iterable, Iterator
 
 import numpy as np
 import onnx_ir as ir
@@ -21,18 +21,40 @@ def with_equals(graph: ir.Graph, names: Collection[str]) -> frozenset[str]:
     """
     if not names:
         return frozenset()
+    equals: dict[int, set[str]] = defaultdict(set)
+    for node, number in _numbered(graph, graph.initializers.values()):
+        equals[number].add(str(node.name))
+    return frozenset(names).union(*(group for group in equals.values() if not group.isdisjoint(names)))
+
+
+def distinct(nodes: Iterable[ir.Node]) -> list[ir.Node]:
+    """Return the nodes that compute what no node before them computes from the same values.
+
+    Args:
+        nodes: Some nodes of a graph, in its order.
+    """
+    several = list(nodes)
+    constants = dict.fromkeys(
+        value for node in several for value in node.inputs if value is not None and value.const_value
+    )
+    first: dict[int, ir.Node] = {}
+    for node, number in _numbered(several, constants):
+        first.setdefault(number, node)
+    return list(first.values())
+
+
+def _numbered(nodes: Iterable[ir.Node], constants: Iterable[ir.Value]) -> Iterator[tuple[ir.Node, int]]:
+    """Yield every node with a number that equal nodes have in common."""
     numbers: dict[Hashable, int] = {}
     known: dict[ir.Value | None, int] = {}
-    for value in graph.initializers.values():
+    for value in constants:
         known[value] = numbers.setdefault(_content(value), len(numbers))
-    equals: dict[int, set[str]] = defaultdict(set)
-    for node in graph:
+    for node in nodes:
         reads = tuple(known.setdefault(value, -1 - len(known)) for value in node.inputs)
         number = numbers.setdefault(_work(node, reads), len(numbers))
-        equals[number].add(str(node.name))
+        yield node, number
         for index, value in enumerate(node.outputs):
             known[value] = numbers.setdefault((number, index), len(numbers))
-    return frozenset(names).union(*(group for group in equals.values() if not group.isdisjoint(names)))
 
 
 def _content(value: ir.Value) -> Hashable:

@@ -12,37 +12,27 @@ Declines when: every row is read; the mask is not constant; an operator on the w
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import onnx_ir as ir
 
-from specialize.graph.builder import PASS_KEY, SITE_KEY, Builder
+from specialize.graph.builder import SITE_KEY, Builder
 from specialize.graph.declined import Declined
 from specialize.graph.notes import Note, declined, node_name
-from specialize.graph.ops import WRITES
 from specialize.graph.provenance import any_bound
 from specialize.graph.rewrite import remove_unused, replace
 from specialize.graph.shapes import dims, numpy_type
+from specialize.passes.attempt import NAME, Scope, write
 from specialize.passes.cost_model import cost, superseded
-from specialize.passes.live_nodes import LiveNodes
+from specialize.passes.left_alone import read_wanted, why_not, written_twice
 from specialize.passes.site import CompactedSite, describe
+from specialize.passes.together import compact_together
 from specialize.rows.arrange import Packing
-from specialize.rows.axes import Axes
-from specialize.rows.calibration_decides import is_decided
-from specialize.rows.emit import Emitter, demanded_rows, samples_groups
-from specialize.rows.expr import Constant, Source
+from specialize.rows.emit import demanded_rows
 from specialize.rows.gating import Gate
-from specialize.rows.lift import Lifter
-from specialize.rows.operators import EMITS, LIFTS
 from specialize.rows.ops.products import FLOPS_PER_BYTE
-from specialize.rows.ops.scatter import WRITTEN_TWICE
-from specialize.rows.prefix_sums import multiplied_out, reads_differences
-from specialize.rows.sinks import Sink, is_candidate, is_incidental, read_sink
-from specialize.rows.sum_back import CAMERAS
-
-NAME = "compact"
+from specialize.rows.sinks import Sink, is_candidate, is_incidental
 
 GROWTH, NOTICED = 1.1, 4 << 20
 """How many times as much, and how much more, a site may cost and is rewritten all the same: a count is no measurement,
@@ -50,9 +40,6 @@ and a mebibyte of traffic is not noticed. Rows that are pooled must cost less th
 
 COSTS_MORE = "costs more than on all"
 """What the note of a site that was left for its cost says, and no other note."""
-
-TABLES = frozenset({"rows", "back", "scale", "order", "blocks", "cells", "table"})
-"""Labels of constants that may differ between vehicles."""
 
 
 def compact(
@@ -62,89 +49,58 @@ def compact(
     sites: list[CompactedSite] = []
     notes: list[Note] = []
     places = {node: place for place, node in enumerate(model.graph)}
-    traced = any_bound(model.graph.initializers.values())
+    scope = Scope(model.graph, places, packing, gates, any_bound(model.graph.initializers.values()))
     for node in reversed(places):
         if node.graph is None or not is_candidate(node):
             continue
-        outcome = _compact_at(model.graph, node, places, packing, gates, traced)
-        if isinstance(outcome, CompactedSite):
-            sites.insert(0, outcome)
-            told = f"{outcome.rows_before} rows to {outcome.rows_computed} for {outcome.queries} queries"
-            if packing.many and any(each.scattered for each in outcome.room.sums):
-                told += "; they are pooled in blocks, in which infinity and NaN spread to other cells"
-            notes.insert(0, Note(NAME, "applied", outcome.where, told))
-        elif not is_incidental(node) or outcome.code == "costs-more":  # a table or a mask is nothing unusual
-            notes.insert(0, declined(NAME, node, outcome))
+        outcome = _compact_at(scope, node)
+        if isinstance(outcome, Declined):
+            # a table or a mask is nothing unusual
+            if not is_incidental(node) or outcome.code == "costs-more":
+                notes.insert(0, declined(NAME, node, outcome))
+            continue
+        sites += outcome
+        notes[:0] = [Note(NAME, "applied", site.where, _told(site, packing)) for site in reversed(outcome)]
+    order = {node_name(node): place for node, place in places.items()}
+    sites.sort(key=lambda site: order[site.where])
     _number_sites(model.graph, sites)
     return sites, notes
 
 
-def _compact_at(
-    graph: ir.Graph,
-    node: ir.Node,
-    places: Mapping[ir.Node, int],
-    packing: Packing,
-    gates: Sequence[Gate],
-    traced: bool,
-) -> CompactedSite | Declined:
-    axes = Axes()
-    lifter = Lifter(axes, LIFTS, LiveNodes(node, places))
-    sink = read_sink(node, axes, lifter)
-    if isinstance(sink, Declined):
-        return sink
-    differs, value = reads_differences(sink.value), multiplied_out(sink.value)
-    differs = differs and not all(isinstance(term.base, Constant) for term in value.terms)
-    sink = dataclasses.replace(sink, value=value)
-    if traced and not is_decided(lifter):
-        return Declined("not-of-the-calibration", "its rows are the same for every calibration")
-    if not sink.value.terms:
-        return _nothing(graph, sink)
-    why = _written_twice(sink, lifter) or (None if differs else _why_not(node, sink, packing, lifter))
+def _told(site: CompactedSite, packing: Packing) -> str:
+    """Return what the note of a site says."""
+    told = f"{site.rows_before} rows to {site.rows_computed} for {site.queries} queries"
+    if packing.many and any(each.scattered for each in site.room.sums):
+        told += "; they are pooled in blocks, in which infinity and NaN spread to other cells"
+    return told
+
+
+def _compact_at(scope: Scope, node: ir.Node) -> list[CompactedSite] | Declined:
+    """Rewrite a sink, and others with it that share its work; return the sites, the last in the graph first."""
+    reading = read_wanted(scope, node)
+    if isinstance(reading, Declined):
+        return reading
+    if not reading.sink.value.terms:
+        return [_nothing(scope.graph, reading.sink)]
+    together = compact_together(scope, reading)
+    if together:
+        return together
+    why = written_twice(reading) or why_not(scope, reading)
     if why is not None:
         return why
-    room = packing.room(node_name(node))
-    marks = {PASS_KEY: NAME, SITE_KEY: node_name(node)}
-    apart = frozenset() if room is None else TABLES
-    builder = Builder(graph, node, f"specialize/{node_name(node)}", marks, apart)
-    emitter = Emitter(axes, builder, packing, EMITS, room)
-    rows = axes.resolve(sink.value.rows)
-    emitted = emitter.combine(sink.value.terms, rows, gates=gates)
-    result = emitter.regroup(emitted, axes.layout(sink.layout))
-    before, after = cost(superseded(node)), cost(builder.made)
-    pooled = emitter.sums[0].fan_in > CAMERAS
-    dear = after >= before if pooled else after > max(GROWTH * before, before + NOTICED)
-    if _is_left(node, packing, dear and not differs and not gates):
-        builder.undo()
-        return _costs_more(sink, after, before)
-    replace(graph, node.outputs[0], builder.reshape(result, dims(node.outputs[0])))
-    builder.drop_unread()  # products that sums in blocks have multiplied themselves
-    return describe(sink, axes, emitter, remove_unused(graph, node))
-
-
-def _written_twice(sink: Sink, lifter: Lifter) -> Declined | None:
-    """Return the reason if a sink reads a place that a scatter writes more than once; None if it does not."""
-    read = (term.base.value for term in sink.value.terms if isinstance(term.base, Source))
-    reasons = (lifter.reasons.get(value) for value in read)
-    return next((why for why in reasons if why is not None and why.code == WRITTEN_TWICE.code), None)
+    attempt = write(scope, reading)
+    before, after = cost(superseded(node)), cost(attempt.builder.made)
+    dear = after >= before if attempt.pooled else after > max(GROWTH * before, before + NOTICED)
+    if _is_left(node, scope.packing, dear and not reading.differs and not scope.gates):
+        attempt.builder.undo()
+        return _costs_more(reading.sink, after, before)
+    attempt.take()
+    return [describe(reading.sink, reading.axes, attempt.emitter, remove_unused(scope.graph, node))]
 
 
 def _is_left(node: ir.Node, packing: Packing, dear: bool) -> bool:
     """Return whether a sink stays as it is: by name, or because it costs more and need not be rewritten."""
     return node_name(node) in packing.left or (dear and not packing.many and not packing.every_site)
-
-
-def _why_not(node: ir.Node, sink: Sink, packing: Packing, lifter: Lifter) -> Declined | None:
-    """Return why it is of no use to rewrite a sink; None if it is."""
-    wanted, total = demanded_rows(sink.value)
-    if total == 0:
-        return _why_no_work(lifter)
-    if is_incidental(node) and not samples_groups(sink.value):
-        return Declined("not-sampled", "what it picks or masks is not sampled")
-    if packing.many and any(term.map.fan_in() > CAMERAS for term in sink.value.terms):
-        return None  # what is pooled for many vehicles
-    if wanted == total and (node.op_type not in WRITES or not samples_groups(sink.value)):
-        return Declined("every-row-read", f"every one of the {total} rows is read")
-    return None
 
 
 def _nothing(graph: ir.Graph, sink: Sink) -> CompactedSite:
@@ -162,12 +118,6 @@ def _costs_more(sink: Sink, after: int, before: int) -> Declined:
     wanted, total = demanded_rows(sink.value)
     share = f"{after / max(1, before):.2f} times as much (operations + {FLOPS_PER_BYTE} x bytes)"
     return Declined("costs-more", f"working on {wanted:,} of {total:,} rows costs more than on all: {share}")
-
-
-def _why_no_work(lifter: Lifter) -> Declined:
-    causes = tuple(sorted(set(lifter.reasons.values()), key=lambda cause: (cause.text, cause.code)))
-    texts = f" ({'; '.join(cause.text for cause in causes)})" if causes else ""
-    return Declined("no-work", f"no row-wise work above it{texts}", causes)
 
 
 def _number_sites(graph: ir.Graph, sites: list[CompactedSite]) -> None:

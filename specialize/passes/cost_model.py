@@ -25,10 +25,10 @@ def cost(nodes: Iterable[ir.Node]) -> int:
     )
 
 
-def superseded(node: ir.Node) -> list[ir.Node]:
-    """Return a node and all that is computed for it alone: what goes if its result comes from elsewhere."""
-    found = {node: None}
-    stack = [node]
+def superseded(*nodes: ir.Node) -> list[ir.Node]:
+    """Return nodes and all that is computed for them alone: what goes if their results come from elsewhere."""
+    found = dict.fromkeys(nodes)
+    stack = list(nodes)
     while stack:
         for value in stack.pop().inputs:
             made = None if value is None else value.producer()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import onnx_ir as ir
 
@@ -12,15 +12,25 @@ class LiveNodes:
 
     A node is not alive if everything that reads it leads to the sink and nowhere else. What stands behind the sink
     in the order of the graph cannot lead to it, so only nodes between the two are ever looked at.
+
+    Args:
+        sink: The sink.
+        places: Every node's place in the order of the graph.
+        others: Sinks that are rewritten together with this one; what leads to any of them is not alive either. Their
+            own results are.
     """
 
-    def __init__(self, sink: ir.Node, places: Mapping[ir.Node, int]) -> None:
-        self._sink, self._places = sink, places
-        self._last = places[sink]
-        self._alive: dict[ir.Node, bool] = {sink: False}
+    def __init__(
+        self, sink: ir.Node, places: Mapping[ir.Node, int], others: Collection[ir.Node] = ()
+    ) -> None:
+        self._places, self._others = places, frozenset(others) - {sink}
+        self._last = max(places[each] for each in (sink, *others))
+        self._alive: dict[ir.Node, bool] = dict.fromkeys((sink, *others), False)
 
     def __contains__(self, node: object) -> bool:
         assert isinstance(node, ir.Node)
+        if node in self._others:
+            return True
         stack = [node]
         while stack:
             current = stack[-1]

@@ -87,6 +87,19 @@ class Arrangement:
         groups = tuple(factor for factor in self.groups if factor in rows)
         return Arrangement(rows, index, self.filled, self.lengths, groups, self.group, self.row, self.parts)
 
+    def times(self, several: Axis) -> Arrangement:
+        """Return the arrangement of finer rows, all of a row's own one after the other where it stood.
+
+        Args:
+            several: What the finer rows of one row are numbered by, inner to its own factors.
+        """
+        count = size_of(several)
+        index = (self.index[:, None] * count + np.arange(count)).ravel()
+        row, *parts = (Factor(each.size * count, each.rank) for each in (self.row, *self.parts))
+        lengths = tuple(length * count for length in self.lengths)
+        rows, filled = (*self.rows, *several), np.repeat(self.filled, count)
+        return Arrangement(rows, index, filled, lengths, self.groups, self.group, row, tuple(parts))
+
     @property
     def tokens(self) -> Axis:
         """The factors that stand for rows in tensors of this arrangement."""

@@ -123,6 +123,10 @@ class Emitter(Tensors):
             self._done[key] = self._emit(base, at)
         return self._done[key]
 
+    def bases(self) -> frozenset[int]:
+        """Return the identities of all bases of which rows were computed or picked."""
+        return frozenset(base for base, _, _ in self._done)
+
     def operand(self, operand: Operand, at: Arrangement, *, spread: bool = True) -> Emitted:
         """Return an operand as one tensor; see `pieces`."""
         return self.joined(self.pieces(operand, at, spread=spread))

@@ -78,6 +78,15 @@ class Lifter:
                 if source is not None and source.const_value is not None:
                     yield node, place, source
 
+    def holding(self, bases: Container[int]) -> set[ir.Node]:
+        """Return the nodes whose results were found to hold rows of bases, given by their identities."""
+        return {
+            node
+            for value, several in self._seen.items()
+            for _, found in several
+            if (node := value.producer()) and any(id(term.base) in bases for term in found.terms)
+        }
+
     def broadcast(self, value: ir.Value, layout: Layout, rows: Axis) -> Combination:
         """Return what a tensor that may lack some of the rows is, over all of them."""
         own = self.axes.rows(layout)

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from specialize.graph.equal_nodes import with_equals
+from specialize.graph.equal_nodes import distinct, with_equals
 from tests.graphs import GraphMaker
 
 
@@ -32,6 +32,8 @@ def test_equal_nodes_have_equal_inputs_and_attributes(
     first, total, second, other, *_ = (str(node.name) for node in graph)
     assert with_equals(graph, {first}) == {first} | ({second} if equal != "none" else set())
     assert with_equals(graph, {total}) == {total} | ({other} if equal == "both" else set())
+    left = {"both": [first, total], "products": [first, total, other], "none": [first, total, second, other]}
+    assert [node.name for node in distinct([*graph][:4])] == left[equal]
 
 
 def test_noise_is_never_equal() -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from specialize.visibility.grid import QueryGrid
 from tests.synthetic.sampling import SAMPLERS, Sampler
 
-Form = Literal["zero_padded", "rebatched", "looped", "height_masks"]
+Form = Literal["zero_padded", "rebatched", "looped", "height_masks", "heights_at_once"]
 MaskOn = Literal["query", "output", "both"]
 MaskType = Literal["float", "bool", "int"]
 Count = Literal["after", "before", "none"]
@@ -170,6 +170,20 @@ def height_masks(site: Site, query: Tensor, maps: Tensor, reference: Tensor, hit
     return total / count.clamp(min=1.0)
 
 
+def heights_at_once(site: Site, query: Tensor, maps: Tensor, reference: Tensor, hits: Tensor) -> Tensor:
+    """One attention for the queries of every anchor, one after the other, cut apart behind it; each anchor's mask."""
+    anchors = range(reference.shape[2])
+    seen = [hits[..., anchor : anchor + 1].to(torch.float32) for anchor in anchors]  # (N, Q, 1) each
+    rows = torch.cat([query * mask for mask in seen], 1)  # (N, D * Q, C)
+    places = torch.cat([reference[:, :, anchor : anchor + 1] for anchor in anchors], 1)
+    read = site.attend(rows, maps, places).split(query.shape[1], 1)
+    total, count = torch.zeros_like(query), torch.zeros_like(query[..., :1])
+    for anchor in anchors:
+        total = total + (read[anchor] * seen[anchor]).sum(0, keepdim=True)
+        count = count + seen[anchor].sum(0, keepdim=True)
+    return total / count.clamp(min=1.0)
+
+
 def rebatched(site: Site, query: Tensor, maps: Tensor, reference: Tensor, hits: Tensor) -> Tensor:
     """Each camera's visible queries in front of a batch as long as the longest, written back query by query."""
     cameras, anchors = maps.shape[0], reference.shape[2]
@@ -202,6 +216,7 @@ def looped(site: Site, query: Tensor, maps: Tensor, reference: Tensor, hits: Ten
 FORMS = {
     "zero_padded": zero_padded,
     "height_masks": height_masks,
+    "heights_at_once": heights_at_once,
     "rebatched": rebatched,
     "looped": looped,
 }

@@ -21,6 +21,8 @@ FEW = (
     ("looped, onnxsim", "exact", "ragged"),
     ("mask per height", "exact", "padded"),
     ("masked twice, opset 13", "exact", "aligned"),
+    ("heights at once", "envelope", "ragged"),
+    ("heights at once", "tables", "padded"),
     ("masked twice, dynamo, raw", "envelope", "ragged"),
     ("com.microsoft::MultiScaleDeformableAttn", "envelope", "padded"),
     ("rebatched, onnxslim", "envelope", "padded"),

@@ -1,4 +1,8 @@
-"""Operators that work along features: Softmax, LayerNormalization and reductions, f(S x) = S f(x)."""
+"""Operators that work along features: Softmax, LayerNormalization and reductions, f(S x) = S f(x).
+
+A reduction may also be over rows that were cut apart behind a work on all of them, as TPVFormer sums the parts of its
+long pillars. It is then a function of groups of rows: for each row of the result, that many rows of what is reduced.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,10 @@ from specialize.graph.nodes import normalized_axes, reduced_axes
 from specialize.graph.ops import OPERATORS, of
 from specialize.graph.shapes import dims
 from specialize.rows.arrange import Arrangement
-from specialize.rows.axes import Axis, Layout, around, factors_of, unreduced
+from specialize.rows.axes import Axis, Factor, Layout, around, factors_of, unreduced
 from specialize.rows.emit import Emitter
-from specialize.rows.expr import Apply, Combination
-from specialize.rows.lift import Lifter, parameters_of
+from specialize.rows.expr import Apply, Combination, Operand, Source
+from specialize.rows.lift import ROWS_AND_FEATURES, Lifter, parameters_of
 from specialize.rows.rule import RowRule
 from specialize.rows.tensors import Emitted, Parts
 
@@ -53,7 +57,14 @@ def lift_reduce(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> C
         return Declined("axes-not-constant", "its axes are not constant, or it reduces nothing")
     own = unreduced(layout, dims(source), where, [lifter.axes.feature(dims(source)[axis]) for axis in where])
     operand = lifter.operand(source, own)
-    zero = ~operand.value.support() if OPERATORS[node.op_type].zeros == "first" else False
+    if _is_blocked(lifter, operand):
+        several = unreduced(
+            layout, dims(source), where, [lifter.axes.row(dims(source)[axis]) for axis in where]
+        )
+        finer = lifter.operand(source, several)
+        operand = operand if _is_blocked(lifter, finer) else finer
+    every = operand.value.support().reshape(size_of(lifter.axes.rows(layout)), -1)
+    zero = ~every.any(axis=1) if OPERATORS[node.op_type].zeros == "first" else False
     return lifter.apply(node, output, layout, [operand], zero_at=zero)
 
 
@@ -61,8 +72,12 @@ def emit_reduce(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Par
     """Emit a reduction over features, the reduced axes as one."""
     operand, where = base.operand(0), reduced_axes(base.node)
     assert where is not None
-    own = emitter.substitute(operand.layout, at)
-    along = tuple(token for place in where for token in own[place])
+    reduced = [emitter.axes.resolve(operand.layout[place]) for place in where]
+    rest_of = tuple(() if place in where else axis for place, axis in enumerate(operand.layout))
+    own = list(emitter.substitute(rest_of, at))
+    for place, axis in zip(where, reduced, strict=True):
+        own[place] = axis
+    along = factors_of(tuple(reduced))
     attributes: dict[str, ir.Attr] = {"keepdims": ir.AttrInt64("keepdims", 0)}
     if "axes" in base.node.attributes:
         attributes["axes"] = ir.AttrInt64s("axes", [2])
@@ -76,8 +91,31 @@ def emit_reduce(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Par
         shape = [1, size_of(before), *((size_of(after),) if after else ())]
         return Emitted(emitter.remade(base, attributes, [value, *rest], shape), (*before, *after))
 
-    tokens = factors_of(own)
-    return emitter.by_piece(at, [emitter.pieces(operand, at)], tokens, work)
+    several = tuple(token for token in along if token.is_row)
+    given = _groups_of_rows(emitter, operand, at, several) if several else emitter.pieces(operand, at)
+    return emitter.by_piece(at, [given], factors_of(tuple(own)), work)
+
+
+def _is_blocked(lifter: Lifter, operand: Operand) -> bool:
+    """Return whether what is reduced is a tensor of the graph because its rows and features are on one axis."""
+    sources = [term.base.value for term in operand.value.terms if isinstance(term.base, Source)]
+    reasons = (lifter.reasons.get(value) for value in sources)
+    return any(reason is not None and reason.code == ROWS_AND_FEATURES.code for reason in reasons)
+
+
+def _groups_of_rows(emitter: Emitter, operand: Operand, at: Arrangement, several: Axis) -> Emitted | Parts:
+    """Return what is reduced over rows: for every place of an arrangement all rows that become its own."""
+    finer = at.times(several)
+    given = emitter.pieces(operand, finer)
+
+    def cut(piece: Emitted, row: Factor, own: Factor) -> Emitted:
+        tokens = (part for token in piece.tokens for part in ((own, *several) if token is row else (token,)))
+        return Emitted(piece.held, tuple(tokens))
+
+    if isinstance(given, Emitted):
+        return cut(given, finer.row, at.row)
+    triples = zip(given.pieces, given.rows, at.parts, strict=True)
+    return Parts(tuple(cut(*each) for each in triples), at.row, at.parts)
 
 
 RULES: dict[str, RowRule] = {

@@ -14,7 +14,7 @@ import onnx_ir as ir
 
 from specialize.costs.formulas import MSDA_OPERATORS
 from specialize.costs.traffic import is_constant
-from specialize.graph.ops import MOVES
+from specialize.graph.ops import MOVES, OPERATORS
 
 _SAMPLERS = frozenset({"GridSample", *MSDA_OPERATORS})
 _MOVES = MOVES | {"Cast"}
@@ -58,11 +58,17 @@ def _value_projection(sampler: ir.Node, core: Mapping[ir.Node, str]) -> list[ir.
             if _is_product(node):
                 projected = True
             elif node.op_type in _MOVES or _is_scaling(node):
-                values += [value for value in node.inputs if value is not None and not is_constant(value)]
+                values += [value for value in _contents(node) if not is_constant(value)]
             else:
                 return []
             path[node] = None
     return [node for node in path if node not in core] if projected else []
+
+
+def _contents(node: ir.Node) -> list[ir.Value]:
+    """Return the inputs of a node that say what, not where or in which shape: exports compute shapes at run time."""
+    places = OPERATORS[node.op_type].places
+    return [value for place, value in enumerate(node.inputs) if value is not None and place not in places]
 
 
 def _output_projection(node: ir.Node, core: Mapping[ir.Node, str]) -> list[ir.Node]:

@@ -38,6 +38,8 @@ Bytes: TypeAlias = NDArray[np.uint8]
 
 GROUP = 1024
 """Rows of a group: half a megabyte for six cameras."""
+_QUOTED = r"[^A-Za-z0-9_.-]"
+"""What a path may hold otherwise than a name does, or beside what is quoted."""
 
 
 def table_of(path: Path) -> Path | None:
@@ -52,7 +54,11 @@ def is_table(path: Path) -> bool:
 
 def place_of(table: Path, vehicle: str) -> Path:
     """Return the path that names a vehicle of a table."""
-    return table / quote(vehicle, safe=" !#$&'()*+,:;=?@[]~")
+    return table / _quoted(vehicle)
+
+
+def _quoted(vehicle: str) -> str:
+    return quote(vehicle, safe=" !#$&'()*+,:;=?@[]~")
 
 
 def write_table(profiles: Iterable[CalibrationProfile], path: Path) -> Written:
@@ -83,6 +89,18 @@ class Vehicles(Paths):
 
     def _path(self, name: Any) -> Path:
         return place_of(self.table, name.as_py())
+
+    def order_of(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the order (M,) that the texts of some paths give, by their places, without making the paths."""
+        return order_of_names(self._names.take(arrow().array(places)))
+
+
+def order_of_names(names: Any) -> NDArray[np.int64]:
+    """Return the order (M,) that the texts of the paths of vehicles give, from their names, a pyarrow array."""
+    compute = arrow_compute()
+    if compute.any(compute.match_substring_regex(names, _QUOTED)).as_py():
+        return np.argsort(np.array([_quoted(name.as_py()) for name in names], object), kind="stable")
+    return np.asarray(compute.array_sort_indices(names).to_numpy(), np.int64)
 
 
 def read_row(table: Path, member: str) -> tuple[dict[str, Any], str]:

@@ -11,8 +11,10 @@ from typing import TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from specialize.calibration.table import Vehicles
 from specialize.digests import Digests, as_bytes, as_text
 from specialize.fleet.footprint import Footprint, Ints
+from specialize.fleet.grown import Grown
 from specialize.fleet.vehicle import Vehicle
 
 One = TypeVar("One", bound=Vehicle)
@@ -72,12 +74,22 @@ class Footprints:
 _COLUMNS = ("places", "names", "digests", "own", "reach", "fan_in")
 
 
-def joined(parts: list[Footprints]) -> Footprints:
-    """Return parts with the same cameras as one, in the order of their places; empties the list."""
-    columns = [np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS]
-    whole = Footprints(parts[0].cameras, *columns)
-    parts.clear()
-    return whole if (np.diff(whole.places) > 0).all() else whole.some(np.argsort(whole.places))
+class Gathered:
+    """Footprints of vehicles with the same cameras that are added in parts, none of which is kept."""
+
+    def __init__(self, cameras: tuple[str, ...]) -> None:
+        self.cameras = cameras
+        self._columns = {name: Grown() for name in _COLUMNS}
+
+    def add(self, part: Footprints) -> None:
+        """Append some vehicles."""
+        for name, column in self._columns.items():
+            column.add(getattr(part, name))
+
+    def whole(self) -> Footprints:
+        """Return all of them in the order of their places."""
+        found = Footprints(self.cameras, *(column.whole() for column in self._columns.values()))
+        return found if (np.diff(found.places) > 0).all() else found.some(np.argsort(found.places))
 
 
 def column_of(found: Sequence[tuple[int, Footprint]]) -> Footprints:
@@ -116,8 +128,35 @@ class Member(Vehicle, frozen=True, kw_only=True):
     adds: int
 
 
-class VehicleRows(Sequence[One]):
-    """Vehicles as rows of columns; each is made when it is asked for.
+class Made(Sequence[One]):
+    """Vehicles of which columns are kept; each is made when it is asked for."""
+
+    @overload
+    def __getitem__(self, index: int) -> One: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[One]: ...
+    def __getitem__(self, index: int | slice) -> One | Sequence[One]:
+        """Return one vehicle, or several as a list."""
+        if isinstance(index, slice):
+            return [self.one(place) for place in range(*index.indices(len(self)))]
+        return self.one(index if index >= 0 else len(self) + index)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(_same, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @abc.abstractmethod
+    def one(self, index: int) -> One:
+        """Return one vehicle; those after the last are an IndexError."""
+
+    @abc.abstractmethod
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all."""
+
+
+class VehicleRows(Made[One]):
+    """Vehicles of a plan.
 
     Attributes:
         footprints: The vehicles with these cameras.
@@ -132,25 +171,6 @@ class VehicleRows(Sequence[One]):
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    @overload
-    def __getitem__(self, index: int) -> One: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[One]: ...
-    def __getitem__(self, index: int | slice) -> One | Sequence[One]:
-        """Return one vehicle, or several as a list."""
-        if isinstance(index, slice):
-            return [self.one(place) for place in range(*index.indices(len(self)))]
-        return self.one(index)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and len(self) == len(other) and all(map(_same, self, other))
-
-    __hash__ = None  # type: ignore[assignment]
-
-    @abc.abstractmethod
-    def one(self, index: int) -> One:
-        """Return one vehicle."""
 
     def path(self, index: int) -> Path:
         """Return the profile of one vehicle."""
@@ -192,18 +212,37 @@ class Members(VehicleRows[Member]):
             pairs=int(self.pairs[index]), adds=int(self.adds[index]),
         )  # fmt: skip
 
+    def most_adding(self, count: int) -> list[Member]:
+        """Return up to `count` members that add most beside the first, equal ones in the order of their paths."""
+        by_path = 1 + order_of(self.files, self.footprints.places[self.rows[1:]])
+        order = by_path[np.argsort(-self.adds[by_path], kind="stable")]
+        return [self[int(index)] for index in order[:count]]
+
     def served(self, made_from: str) -> Served:
         """Return them as a lock keeps them: first the one whose profile the build carries, others by their files."""
-        paths = [str(self.path(index)) for index in range(len(self))]
-        order = np.argsort(np.array(paths, object), kind="stable")
-        rows = self.rows[order]
+        rows = self.rows[order_of(self.files, self.footprints.places[self.rows])]
         first = self.footprints.names[rows] == made_from
         return Served(self.footprints, np.concatenate([rows[first], rows[~first]]), self.files)
 
 
+def order_of(files: Sequence[Path], places: Ints) -> Ints:
+    """Return the order of some profiles (M,), by their places in a fleet, that the text of their paths gives."""
+    if isinstance(files, Vehicles):
+        return files.order_of(places)
+    paths = [str(files[int(place)]) for place in places]
+    return np.argsort(np.array(paths, object), kind="stable")
+
+
 def names_of(vehicles: Sequence[Vehicle]) -> tuple[str, ...]:
     """Return the names of some vehicles."""
-    return vehicles.names() if isinstance(vehicles, VehicleRows) else tuple(one.vehicle for one in vehicles)
+    return vehicles.names() if isinstance(vehicles, Made) else tuple(one.vehicle for one in vehicles)
+
+
+def digests_of(vehicles: Sequence[Vehicle], indices: Ints) -> Digests:
+    """Return the digests (R, 3, 32) of some of the vehicles; that of the visible sets is zeros if there is none."""
+    if isinstance(vehicles, VehicleRows):
+        return vehicles.footprints.digests[vehicles.rows[indices]]
+    return np.stack([_digests(vehicles[int(index)]) for index in indices])
 
 
 def _same(one: object, other: object) -> bool:

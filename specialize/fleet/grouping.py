@@ -22,7 +22,7 @@ from specialize.fleet.footprint import (
     TablesSpace,
     envelope_space,
 )
-from specialize.fleet.footprints import Footprints, joined
+from specialize.fleet.footprints import Footprints, Gathered
 from specialize.fleet.load import Failed
 from specialize.fleet.median import Shape
 from specialize.fleet.request import OWN_TOLERANCE, FleetRequest
@@ -69,11 +69,11 @@ class CameraSet:
     """Vehicles with the same cameras in the same order; no others can share a build.
 
     Attributes:
-        parts: The vehicles, in the order of their files.
+        vehicles: All of them.
         cells: Those of each kind in cells, by mode.
     """
 
-    parts: list[Footprints] = field(default_factory=list)
+    vehicles: Gathered
     cells: dict[tuple[Shape, int], dict[Mode, Cells]] = field(default_factory=dict)
 
 
@@ -138,8 +138,8 @@ def survey_fleet(request: FleetRequest, spec: ModelSpec, files: Sequence[Path], 
             columns = part.footprints
             kinds = telling.kinds(part.shape, columns.places, part.values)
             labels[columns.places] = kinds
-            one = sets.setdefault(columns.cameras, CameraSet())
-            one.parts.append(columns)
+            one = sets.setdefault(columns.cameras, CameraSet(Gathered(columns.cameras)))
+            one.vehicles.add(columns)
             for kind in np.unique(kinds):
                 which = np.flatnonzero(kinds == kind)
                 by_mode = one.cells.setdefault(
@@ -151,7 +151,7 @@ def survey_fleet(request: FleetRequest, spec: ModelSpec, files: Sequence[Path], 
                     cells.add(columns.places[which], columns.own[which].astype(np.int64), covers[which])
     if not sets:
         raise InputError(str(request.folder), "a profile that can be used", "none", failed[0].reason)
-    whole = [(joined(one.parts), _by_mode(one.cells.values())) for one in sets.values()]
+    whole = [(one.vehicles.whole(), _by_mode(one.cells.values())) for one in sets.values()]
     require_names_once([(columns.places, columns.names) for columns, _ in whole], files)
     places, rest = telling.rest()
     labels[places] = rest

@@ -17,12 +17,11 @@ The lock of a fleet that is a table has its vehicles in a table as well (`lock_t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from specialize.calibration.table import is_table
 from specialize.errors import InputError
@@ -30,7 +29,6 @@ from specialize.files.atomic import write_file
 from specialize.files.far import is_far
 from specialize.files.regular import read_regular
 from specialize.fleet.builds import FleetBuild, FleetPlan, locked
-from specialize.fleet.footprints import names_of
 from specialize.fleet.lock_lines import (
     AGAIN,
     SCHEMA,
@@ -43,9 +41,9 @@ from specialize.fleet.lock_lines import (
 )
 from specialize.fleet.lock_request import joined, options_of, relative
 from specialize.fleet.lock_table import (
-    Row,
     read_columns,
     remove_tables,
+    served_of,
     table_beside,
     vehicles_of,
     write_with_table,
@@ -113,21 +111,11 @@ def write_lock(lock: FleetLock, path: Path) -> None:
         UsageError: It has a table, and pyarrow is not installed.
     """
     if lock.tabled:
-        rows = _rows(lock)
-        write_with_table(rows, path, lambda table: write_file(path, lock_text(lock, path.parent, table)))
+        served = [lock.builds[key].members for key in sorted(lock.builds)]
+        write_with_table(served, path, lambda table: write_file(path, lock_text(lock, path.parent, table)))
     else:
         write_file(path, lock_text(lock, path.parent))
         remove_tables(path)
-
-
-def _rows(lock: FleetLock) -> Iterator[Row]:
-    """Yield the vehicles, sorted, with the numbers of their builds."""
-    served = [lock.builds[key].members for key in sorted(lock.builds)]
-    names = np.array([name for members in served for name in names_of(members)], object)
-    starts = np.cumsum([0, *map(len, served)])
-    for row in np.argsort(names, kind="stable"):
-        number = int(np.searchsorted(starts, row, side="right")) - 1
-        yield served[number][int(row - starts[number])], number
 
 
 def lock_text(lock: FleetLock, folder: Path, table: TableLine | None = None) -> str:
@@ -214,9 +202,16 @@ def full_lock(outline: Outline, path: Path, table: Path | None) -> FleetLock:
     Raises:
         InputError: A build serves no vehicle, or a vehicle has no build.
     """
-    served: dict[str, list[Vehicle]] = {key: [] for key in outline.builds}
-    for one, build in each_vehicle(outline, path, table):
-        served[build].append(one)
+    served: dict[str, Sequence[Vehicle]]
+    if outline.table is not None and table is not None:
+        lines = list(outline.builds.values())
+        columns = read_columns(table, outline.table, lines)
+        served = dict(zip(outline.builds, served_of(columns, lines, outline.request.folder), strict=True))
+    else:
+        listed: dict[str, list[Vehicle]] = {key: [] for key in outline.builds}
+        for one, build in each_vehicle(outline, path, table):
+            listed[build].append(one)
+        served = {key: _by_path(members, outline.builds[key].made_from) for key, members in listed.items()}
     if empty := [key for key, members in served.items() if not members]:
         raise InputError(f"{path}: build {empty[0]}", "a vehicle that it serves", "none", AGAIN)
     made = {key: build_of(line, served[key]) for key, line in outline.builds.items()}
@@ -246,12 +241,15 @@ def each_vehicle(outline: Outline, path: Path, table: Path | None) -> Iterator[t
         yield _vehicle(line, path.parent), line.build
 
 
-def build_of(line: BuildLine, members: Iterable[Vehicle] = ()) -> FleetBuild:
-    """Return the build of a line."""
-    build = FleetBuild(
-        key=line.build, mode=line.mode, made_from=line.made_from, members=tuple(members), lengths=line.lengths
+def build_of(line: BuildLine, members: Sequence[Vehicle] = ()) -> FleetBuild:
+    """Return the build of a line, which serves these vehicles, the one whose profile it carries first."""
+    return FleetBuild(
+        key=line.build, mode=line.mode, made_from=line.made_from, members=members, lengths=line.lengths
     )
-    return locked(build)
+
+
+def _by_path(members: Iterable[Vehicle], made_from: str) -> tuple[Vehicle, ...]:
+    return tuple(sorted(members, key=lambda one: (one.vehicle != made_from, str(one.path))))
 
 
 def _vehicle(line: VehicleLine, folder: Path) -> Vehicle:

@@ -13,17 +13,21 @@ never names what is not there; the tables of earlier locks go when the new lock 
 from __future__ import annotations
 
 import functools
-import itertools
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from specialize.calibration.table import place_of
+import numpy as np
+from numpy.typing import NDArray
+
+from specialize.calibration.table import order_of_names, place_of
 from specialize.digest import digest_file
+from specialize.digests import Digests
 from specialize.errors import InputError
 from specialize.files.exclusive import only_one
 from specialize.files.tables import SUFFIX, arrow, arrow_compute, opened_table, unreadable, write_groups
+from specialize.fleet.footprints import Made, digests_of, names_of
 from specialize.fleet.lock_lines import AGAIN, BuildLine, TableLine
 from specialize.fleet.vehicle import Vehicle
 
@@ -47,11 +51,13 @@ def vehicle_columns() -> Any:
     return pa.schema(list((columns | {"build": pa.int32()}).items()), metadata={"schema": NAME})
 
 
-def write_with_table(rows: Iterable[Row], lock_file: Path, write: Callable[[TableLine], None]) -> None:
+def write_with_table(
+    served: Sequence[Sequence[Vehicle]], lock_file: Path, write: Callable[[TableLine], None]
+) -> None:
     """Write the vehicles of a lock beside it, then the lock, then remove the vehicles of the locks before.
 
     Args:
-        rows: Vehicles, sorted by name, and the numbers of their builds.
+        served: The vehicles of each build, in the order of the builds' lines.
         lock_file: The lock.
         write: Writes the lock, given the line that names the table.
 
@@ -61,7 +67,7 @@ def write_with_table(rows: Iterable[Row], lock_file: Path, write: Callable[[Tabl
     """
     with only_one(lock_file.with_name(f".{lock_file.name}.writing"), f"write {lock_file}"):
         unnamed = lock_file.with_name(f"{lock_file.name}-new{SUFFIX}")
-        count = write_groups(_groups(rows), vehicle_columns(), unnamed, plain=("vehicle",)).rows
+        count = write_groups(_groups(served), vehicle_columns(), unnamed, plain=("vehicle",)).rows
         found = digest_file(unnamed)
         table = lock_file.with_name(f"{lock_file.name}-{found.removeprefix(_SHA256)[:12]}{SUFFIX}")
         unnamed.replace(table)
@@ -138,6 +144,50 @@ def read_columns(
     return found
 
 
+class LockedVehicles(Made[Vehicle]):
+    """The vehicles of a build, as rows of the table: a million of them need 120 MB until one is asked for."""
+
+    def __init__(self, columns: Any, rows: NDArray[np.int64], fleet: Path) -> None:
+        self._columns = columns
+        self._rows = rows
+        self._fleet = fleet
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Vehicle]:
+        for vehicle, _ in vehicles_of(self._columns.take(self._rows), self._fleet):
+            yield vehicle
+
+    def one(self, index: int) -> Vehicle:
+        """Return one vehicle."""
+        row = int(self._rows[index])
+        return next(vehicles_of(self._columns.slice(row, 1), self._fleet))[0]
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all."""
+        return tuple(self._columns.column("vehicle").take(self._rows).to_pylist())
+
+
+def served_of(columns: Any, builds: Sequence[BuildLine], fleet: Path) -> list[LockedVehicles]:
+    """Return the vehicles of each build: the one whose profile it carries, then the others by their paths.
+
+    Args:
+        columns: What `read_columns` returned, with all columns.
+        builds: The builds of the lock.
+        fleet: The table of profiles that the lock is of.
+    """
+    columns = columns.combine_chunks()
+    names, numbers = columns.column("vehicle").combine_chunks(), columns.column("build").to_numpy()
+    served = []
+    for number, line in enumerate(builds):
+        rows = np.flatnonzero(numbers == number)
+        rows = rows[order_of_names(names.take(rows))]
+        first = rows == names.index(line.made_from).as_py()
+        served.append(LockedVehicles(columns, np.concatenate([rows[first], rows[~first]]), fleet))
+    return served
+
+
 def vehicles_of(columns: Any, fleet: Path) -> Iterator[Row]:
     """Yield the rows of a table as vehicles, with the numbers of their builds.
 
@@ -154,22 +204,31 @@ def vehicles_of(columns: Any, fleet: Path) -> Iterator[Row]:
             ), build  # fmt: skip
 
 
-def _groups(rows: Iterable[Row]) -> Iterator[Any]:
-    """Yield the rows as tables of Arrow."""
-    pa, schema, rest = arrow(), vehicle_columns(), iter(rows)
-    while part := list(itertools.islice(rest, GROUP)):
-        columns = [
-            [one.vehicle for one, _ in part],
-            *([_bytes(getattr(one, name)) for one, _ in part] for name in ("profile", "plan", "calibration")),
-            [build for _, build in part],
-        ]
-        yield pa.table(
-            [pa.array(each, kind) for each, kind in zip(columns, schema.types, strict=True)], schema=schema
-        )
+def _groups(served: Sequence[Sequence[Vehicle]]) -> Iterator[Any]:
+    """Yield the vehicles of builds, sorted by name, as tables of Arrow."""
+    pa, schema = arrow(), vehicle_columns()
+    names = np.array([name for vehicles in served for name in names_of(vehicles)], object)
+    starts = np.cumsum([0, *map(len, served)])
+    order = np.argsort(names, kind="stable")
+    for part in np.split(order, range(GROUP, len(order), GROUP)):
+        builds = np.searchsorted(starts, part, side="right") - 1
+        digests = np.zeros((len(part), 3, 32), np.uint8)
+        for build in np.unique(builds):
+            mine = builds == build
+            digests[mine] = digests_of(served[build], part[mine] - starts[build])
+        columns = [_digest_column(digests[:, place]) for place in range(3)]
+        every = [pa.array(names[part], pa.string()), *columns, pa.array(builds, pa.int32())]
+        yield pa.table(every, schema=schema)
 
 
-def _bytes(digest: str) -> bytes | None:
-    return bytes.fromhex(digest.removeprefix(_SHA256)) if digest else None
+def _digest_column(digests: Digests) -> Any:
+    """Return digests (R, 32) as a column; zeros are null."""
+    pa = arrow()
+    known = digests.any(axis=1)
+    whole = pa.FixedSizeBinaryArray.from_buffers(
+        pa.binary(32), len(digests), [None, pa.py_buffer(np.ascontiguousarray(digests).tobytes())]
+    )
+    return whole if known.all() else arrow_compute().if_else(pa.array(known), whole, None)
 
 
 def _text(digest: bytes | None) -> str:

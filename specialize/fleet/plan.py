@@ -22,7 +22,7 @@ from specialize.fleet.grouping import FleetSurvey, Group, grouped, limit_of, sur
 from specialize.fleet.load import fleet_files
 from specialize.fleet.request import FleetRequest
 from specialize.fleet.sampling import Crew, crew_of
-from specialize.fleet.sharing import SAMPLED, added, envelope_room, steps_of, tables_room
+from specialize.fleet.sharing import SAMPLED, added, envelope_room, own_rows, steps_of, tables_room
 from specialize.model.spec import ModelSpec
 from specialize.request import BuildOptions
 from specialize.targets.refuse_early import require_taken
@@ -143,7 +143,7 @@ class _Writer:
     def detailed(self, found: Footprints, group: Group) -> PlannedBuild:
         """Return a build with what each vehicle adds, and how much room its cameras have."""
         request, limit = self.request, limit_of(self.request, self.spec, group.mode)
-        own = limit.packing.rows(found.own[group.rows].astype(np.int64))
+        own = own_rows(found, group.rows, limit.packing)
         members = Members(found, group.rows, own, added(found, group, limit), self.files)
         room, room_over = self._room(group, members)
         lengths = tuple(tuple(int(n) for n in row) for row in limit.packing.lengths(group.visible))

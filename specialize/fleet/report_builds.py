@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from specialize.digest import short
 from specialize.fleet.builds import FleetPlan, PlannedBuild
-from specialize.fleet.footprints import Member
+from specialize.fleet.footprints import Member, Members
 from specialize.text.document import Beside, Cell, Column, Heading, Part, Table, View, table
 from specialize.text.units import count, counted, number
 
@@ -71,12 +71,11 @@ def _kinds(build: PlannedBuild) -> str:
 
 def members_parts(build: PlannedBuild) -> tuple[str, Table]:
     """Return the members of a build, below their title: all of a few, else those that add most."""
-    members = list(build.members)
     title = "members, and the pairs that each further one adds"
-    if len(members) > MOST_MEMBERS:
-        rest = sorted(members[1:], key=lambda member: (-member.adds, str(member.path)))
-        title += f" ({MOST_MEMBERS} of {len(members):,}: the first, and those that add most)"
-        members = [members[0], *rest[: MOST_MEMBERS - 1]]
+    members = build.members[:MOST_MEMBERS]
+    if len(build.members) > MOST_MEMBERS:
+        title += f" ({MOST_MEMBERS} of {len(build.members):,}: the first, and those that add most)"
+        members = [build.members[0], *_most_adding(build.members, MOST_MEMBERS - 1)]
     most = max((member.adds for member in members[1:]), default=0) or 1
     rows = [
         (
@@ -88,6 +87,13 @@ def members_parts(build: PlannedBuild) -> tuple[str, Table]:
         for place, member in enumerate(members)
     ]
     return title, table("vehicle", "own\npairs", Column("adds\npairs", "bars"), "overhead\n%", rows=rows)
+
+
+def _most_adding(members: Sequence[Member], count: int) -> list[Member]:
+    """Return the members that add most beside the first; a million of them are not made for that."""
+    if isinstance(members, Members):
+        return members.most_adding(count)
+    return sorted(members[1:], key=lambda member: (-member.adds, str(member.path)))[:count]
 
 
 def room_parts(build: PlannedBuild) -> tuple[str, Table]:

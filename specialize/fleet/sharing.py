@@ -15,7 +15,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError
 from specialize.fleet.builds import CameraRoom
 from specialize.fleet.clustering import Limit, Steps
-from specialize.fleet.footprint import WORD, Admission, Cover, Ints, Survey
+from specialize.fleet.footprint import WORD, Admission, Cover, Ints, Packing, Survey
 from specialize.fleet.footprints import PROFILE, Footprints, Members
 from specialize.fleet.grouping import Group
 from specialize.fleet.load import Failed, over_profiles
@@ -30,8 +30,15 @@ from specialize.visibility.pyramid import Deviation
 
 # The room of an envelope is looked up for at most this many vehicles, evenly spread: it takes 0.1 s for each.
 SAMPLED = 16
+AT_ONCE = 1 << 14
+"""Vehicles that are counted together, so that a million take no more memory than their columns."""
 # Where the search for the room of tables ends: ten degrees, one metre, to one part in a thousand of these.
 LARGEST_RAD, LARGEST_M, BISECTIONS = math.radians(10), 1.0, 10
+
+
+def own_rows(found: Footprints, rows: Ints, packing: Packing) -> Ints:
+    """Return what the own exact build of each of some vehicles (M,) would compute."""
+    return np.concatenate([packing.rows(found.own[part].astype(np.int64)) for part in _parts(rows)])
 
 
 def added(found: Footprints, group: Group, limit: Limit) -> Ints:
@@ -43,8 +50,7 @@ def added(found: Footprints, group: Group, limit: Limit) -> Ints:
         limit: What it keeps.
     """
     if group.mode == "tables":
-        joint = np.maximum.accumulate(found.reach[group.rows].astype(np.int64), axis=0)
-        return np.diff(limit.packing.rows(limit.space.visible(joint)), prepend=0)
+        return _added_to_tables(found, group.rows, limit)
     adds = np.zeros(len(group.rows), np.int64)
     if group.mode == "exact":
         adds[0] = limit.packing.rows(found.own[group.rows[0]].astype(np.int64))
@@ -53,6 +59,22 @@ def added(found: Footprints, group: Group, limit: Limit) -> Ints:
     rows = found.rows_of([place for place, _ in group.steps])
     adds[np.searchsorted(group.rows, rows)] = [more for _, more in group.steps]
     return adds
+
+
+def _added_to_tables(found: Footprints, rows: Ints, limit: Limit) -> Ints:
+    """Return the rows (M,) by which each vehicle makes a capacity grow; only one part at a time is in memory."""
+    adds, most, before = [], np.zeros(found.reach.shape[1:], np.int64), 0
+    for part in _parts(rows):
+        joint = np.maximum(np.maximum.accumulate(found.reach[part].astype(np.int64), axis=0), most)
+        total = limit.packing.rows(limit.space.visible(joint))
+        adds.append(np.diff(total, prepend=before))
+        most, before = joint[-1], total[-1]
+    return np.concatenate(adds)
+
+
+def _parts(rows: Ints) -> list[Ints]:
+    """Return some rows in parts of `AT_ONCE`."""
+    return np.split(rows, range(AT_ONCE, len(rows), AT_ONCE))
 
 
 def steps_of(
@@ -118,12 +140,10 @@ def tables_room(members: Members, capacity: Ints, spec: ModelSpec) -> tuple[Came
 
     Turns and shifts are certified: no calibration within them sees more queries than the capacity.
     """
-    reach = members.footprints.reach[members.rows]  # (M, G, N)
-    spare = (capacity - reach).min(axis=1)  # (M, N)
-    neediest = spare.argmin(axis=0)
+    neediest, least = _neediest(members, capacity)
     room = []
     for index, name in enumerate(members.footprints.cameras):
-        path, left = members.path(int(neediest[index])), int(spare[neediest[index], index])
+        path, left = members.path(int(neediest[index])), int(least[index])
         turn, shift = _certain(load_profile(path), index, capacity[:, index], spec) if left else (0.0, 0.0)
         room.append(
             CameraRoom(
@@ -134,6 +154,17 @@ def tables_room(members: Members, capacity: Ints, spec: ModelSpec) -> tuple[Came
             )
         )
     return tuple(room)
+
+
+def _neediest(members: Members, capacity: Ints) -> tuple[Ints, Ints]:
+    """Return for each camera (N,) the member with the least room, the first of them, and how much that is."""
+    which, least = [], []
+    for start, part in zip(range(0, len(members), AT_ONCE), _parts(members.rows), strict=True):
+        spare = (capacity - members.footprints.reach[part]).min(axis=1)  # (M, N)
+        which.append(start + spare.argmin(axis=0))
+        least.append(spare.min(axis=0))
+    first = np.argmin(least, axis=0)[None]
+    return tuple(np.take_along_axis(np.array(each), first, axis=0)[0] for each in (which, least))
 
 
 def _certain(

@@ -94,8 +94,8 @@ def work_of(lock: FleetLock, store: str, tables: bool = True) -> Work:
     spec = _spec(lock)
     request = _absolute(lock.request)
     for build in lock.in_order():
-        if build.mode == "tables" and not tables:
-            build = dataclasses.replace(build, members=build.members[:1])
+        needed = build.members[:1] if build.mode == "tables" and not tables else build.members
+        build = dataclasses.replace(build, members=tuple(needed))
         profiles, wrong = _profiles(build.members, spec, request.build.allow)
         left_out += wrong
         if not profiles or (wrong and build.mode == "envelope"):

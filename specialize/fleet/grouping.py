@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from specialize.calibration.tolerance import parse_tolerance
 from specialize.errors import InputError
 from specialize.fleet.builds import FleetKind
-from specialize.fleet.clustering import Cells, Limit, Steps, cluster
+from specialize.fleet.clustering import Cell, Cells, Limit, Steps, cluster
 from specialize.fleet.footprint import (
     Admission,
     Cover,
@@ -258,12 +258,28 @@ def _shared(mode: Mode, cells: Sequence[Cells], found: Footprints, request: Flee
     every = sorted((cell for each in cells for cell in each.found), key=lambda cell: cell.members[0])
     limit = cells[0].limit  # that of all
     clustering = cluster(every, limit)
+    groups = _one_per_capacity(clustering.groups, limit) if mode == "tables" else clustering.groups
     numbers = found.numbers() if may_be_exact else None
     builds = []
-    for group in clustering.groups:
+    for group in groups:
         rows = found.rows_of(group.members)
         if numbers is not None and (numbers[rows] == numbers[rows[0]]).all():
             builds.append(Group("exact", rows, found.own[rows[0]].astype(np.int64)))
         else:
             builds.append(Group(mode, rows, limit.space.visible(group.cover), group.cover, group.steps))
-    return Grouping(found, tuple(builds), clustering.at_least)
+    return Grouping(found, tuple(builds), min(clustering.at_least, len(builds)))
+
+
+def _one_per_capacity(groups: Sequence[Cell], limit: Limit) -> list[Cell]:
+    """Return groups of which no two have the same capacity: these are one engine, whatever keeps them apart.
+
+    Spare rows beyond the overhead do, because they count for every vehicle.
+    """
+    found: dict[bytes, Cell] = {}
+    for group in groups:
+        other = found.setdefault(limit.space.visible(group.cover).tobytes(), group)
+        if other is not group:
+            other.members = sorted([*other.members, *group.members])
+            other.cover = limit.space.join(other.cover, group.cover)
+            other.steps = None
+    return list(found.values())

@@ -33,7 +33,9 @@ def vehicles(count: int = 30) -> list[CalibrationProfile]:
 
 def requested(fleet: Path, mode: PlanMode = "tables") -> FleetRequest:
     """Return a request with room for more than one build."""
-    return FleetRequest.of(folder=fleet, mode=mode, max_overhead=0.01)
+    return FleetRequest.of(
+        folder=fleet, mode=mode, max_overhead=0.01, spare=0.02 if mode == "tables" else 0.0
+    )
 
 
 @pytest.mark.parametrize("mode", ["tables", "envelope", "exact"])
@@ -72,6 +74,17 @@ def test_a_lock_holds_its_vehicles_as_they_were_planned(
             every = np.arange(len(kept))
             assert np.array_equal(digests_of(kept, every), digests_of(locked(build).members, every))
     assert texts[0] == texts[1]
+
+
+def test_no_vehicle_is_lost_where_two_groups_need_one_capacity(tmp_path: Path) -> None:
+    """Spare rows beyond the overhead keep even equal vehicles apart; their engine is one, and its lock has them all."""
+    cars = line(authored.CAR42, 3, 1, "car")
+    twins = [dataclasses.replace(one, vehicle=f"twin_{one.vehicle}") for one in cars]
+    write_table([*cars, *twins], tmp_path / "fleet.parquet")
+    request = FleetRequest.of(folder=tmp_path / "fleet.parquet", mode="tables", max_overhead=0.01, spare=0.1)
+    plan = plan_fleet(request, jobs=1)
+    assert len({build.key for build in plan.builds}) == len(plan.builds) >= plan.at_least
+    assert sorted(lock_of(plan).vehicles) == sorted(one.vehicle for one in (*cars, *twins))
 
 
 def test_an_engine_is_built_from_one_vehicle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -115,6 +115,8 @@ def read_row(table: Path, member: str) -> tuple[dict[str, Any], str]:
         UsageError: pyarrow is not installed.
     """
     row = _reader(table, _state(table)).row(unquote(member))
+    if row["digest"] is None:
+        raise InputError(f"{table / member}: digest", "the sha256 of the profile", "none", "pack it again")
     return document_of(row, str(table)), stated_digest(row)
 
 

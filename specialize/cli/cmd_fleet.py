@@ -132,13 +132,8 @@ def unpack(table: Path, output: Path, jobs: int | None, as_json: bool) -> int:
 @jobs_option
 @options.json_option
 def diff(
-    folder: Path,
-    model: str | None,
-    model_spec: Path | None,
-    since: Path | None,
-    jobs: int | None,
-    as_json: bool,
-) -> int:
+    folder: Path, model: str | None, model_spec: Path | None, since: Path | None, jobs: int | None, as_json: bool
+) -> int:  # fmt: skip
     """Show which kinds of vehicles a fleet has, how each differs from its kind's median, and which are outliers.
 
     Exits 1 if a profile is unusable.
@@ -258,15 +253,9 @@ def _write_report(found: FleetPlan, report: Path, jobs: int | None) -> None:
 )
 @options.json_option
 def build(
-    folder: Path,
-    lock: Path | None,
-    engine: str,
-    scheduler: str,
-    jobs: int,
-    output: Path | None,
-    tables: bool,
+    folder: Path, lock: Path | None, engine: str, scheduler: str, jobs: int, output: Path | None, tables: bool,
     as_json: bool,
-) -> int:
+) -> int:  # fmt: skip
     """Make the builds that a fleet's lock names, in the store. Existing builds are reused.
 
     A failed build does not stop the others. Exits 1 if a build failed, or 4 if one differed from its original.
@@ -285,12 +274,15 @@ def build(
 @command.command()
 @fleet_argument
 @lock_option
+@click.option(
+    "--verify", is_flag=True, help="Compute the digests of all rows of FLEET.parquet, not of a sample."
+)
 @jobs_option
 @options.json_option
-def status(folder: Path, lock: Path | None, jobs: int | None, as_json: bool) -> int:
+def status(folder: Path, lock: Path | None, verify: bool, jobs: int | None, as_json: bool) -> int:
     """Show which vehicles have a build that fits today's calibration. Exits 3 if one is stale."""
     from specialize.fleet.lock import default_lock
     from specialize.fleet.status import fleet_status
 
-    found = fleet_status(folder, lock or default_lock(folder), jobs)
+    found = fleet_status(folder, lock or default_lock(folder), jobs, verify)
     return emit("fleet-status", found, as_json)

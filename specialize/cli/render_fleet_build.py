@@ -7,7 +7,7 @@ from pathlib import Path
 from specialize.cli.render_failed import failed_line
 from specialize.digest import short
 from specialize.fleet.builds import BuiltBuild, FleetBuilt
-from specialize.fleet.judging import STATES, VehicleState
+from specialize.fleet.judging import STATES, BuildState, VehicleState
 from specialize.fleet.status import FleetStatus
 from specialize.text.document import Document, Table, table
 from specialize.text.terminal import command
@@ -59,7 +59,9 @@ def status_text(found: FleetStatus) -> Document:
         f"{getattr(found, state):,} {state}" for state in STATES
     )
     parts: list[str | Table] = [head]
-    told = [one for one in found.vehicles if one.state != "fresh" or one.reason]
+    parts += [_build_line(one) for one in found.builds[:MOST_ROWS]]
+    of_builds = {(one.state, one.reason) for one in found.builds}
+    told = [one for one in found.vehicles if one.reason and (one.state, one.reason) not in of_builds]
     if told:
         parts.append("\n".join(_state_line(one) for one in told[:MOST_ROWS]))
     if len(told) > MOST_ROWS:
@@ -67,6 +69,7 @@ def status_text(found: FleetStatus) -> Document:
     parts += [failed_line(failed) for failed in found.failed[:MOST_ROWS]]
     if found.unreadable > len(found.failed[:MOST_ROWS]):
         parts.append(f"{counted(found.unreadable, 'profile')} cannot be read")
+    parts += _verified_line(found)
     if any(one.state in ("stale", "unused") or "plan" in one.reason for one in found.vehicles):
         parts.append(f"next: specialize fleet plan {command(Path(found.folder))}")
     elif found.damaged:
@@ -74,6 +77,19 @@ def status_text(found: FleetStatus) -> Document:
     elif found.missing:
         parts.append(f"next: specialize fleet build {command(Path(found.folder))}")
     return tuple(parts)
+
+
+def _build_line(one: BuildState) -> str:
+    return f"{one.state:8}build {short(one.build)}, {counted(one.vehicles, 'vehicle')}: {one.reason}"
+
+
+def _verified_line(found: FleetStatus) -> list[str]:
+    """Return of how many rows of a table the digests were not taken on trust."""
+    if not found.verified:
+        return []
+    rest = found.total - found.unused - found.verified
+    more = "; --verify computes those of all" if rest > 0 else ""
+    return [f"digests of {counted(found.verified, 'row')} computed anew{more}"]
 
 
 def _state_line(one: VehicleState) -> str:

@@ -51,6 +51,22 @@ class VehicleState(Record, frozen=True, kw_only=True):
     reason: str
 
 
+class BuildState(Record, frozen=True, kw_only=True):
+    """A build that is not as it should be in the store.
+
+    Attributes:
+        build: Its key.
+        state: `missing` or `damaged`.
+        vehicles: How many vehicles that are what they were in the lock it leaves without a build.
+        reason: Why.
+    """
+
+    build: str
+    state: State
+    vehicles: int
+    reason: str
+
+
 NOT_LOCKED: tuple[State, str] = ("missing", "not in the lock: plan the fleet again")
 
 
@@ -86,6 +102,11 @@ class Judge:
         if key in self._damaged:
             return "damaged", self._damaged[key]
         return ("fresh", "") if self._entries[key] else ("missing", "its build is not in the store")
+
+    def build_state(self, key: str, vehicles: int) -> BuildState:
+        """Return what `of_build` says of a build, with how many vehicles that concerns."""
+        state, reason = self.of_build(key)
+        return BuildState(build=key, state=state, vehicles=vehicles, reason=reason)
 
     def _tabled(self, locked: Vehicle, entry: Entry) -> tuple[State, str]:
         """Return the state of a vehicle by its tables, which must be for its engine as it is now."""

@@ -82,13 +82,13 @@ def measured_sample(files: Sequence[Path], crew: Crew) -> Iterator[tuple[Shape, 
 def _sample(files: Sequence[Path]) -> list[Chunk]:
     if isinstance(files, Vehicles):
         groups = chunks_of(files)
-        return [groups[place] for place in _spread(len(groups), GROUPS)]
-    places = _spread(len(files), SAMPLED)
+        return [groups[place] for place in spread(len(groups), GROUPS)]
+    places = spread(len(files), SAMPLED)
     parts = [places[start : start + CHUNK] for start in range(0, len(places), CHUNK)]
     return [Chunk(part[0], tuple(files[place] for place in part)) for part in parts]
 
 
-def _spread(count: int, most: int) -> list[int]:
+def spread(count: int, most: int) -> list[int]:
     """Return up to `most` of `count` places, evenly spread."""
     return sorted(set(np.linspace(0, count - 1, min(count, most)).astype(int).tolist()))
 

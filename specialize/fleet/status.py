@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.table import is_table
 from specialize.fleet.builds import FleetBuild
-from specialize.fleet.judging import NOT_LOCKED, STATES, Judge, State, VehicleState
+from specialize.fleet.judging import NOT_LOCKED, STATES, BuildState, Judge, VehicleState
 from specialize.fleet.load import Failed, UniqueNames, fleet_files, over_profiles
 from specialize.fleet.lock import FleetLock, build_of, full_lock, read_outline
-from specialize.fleet.status_columns import compare_columns
+from specialize.fleet.status_columns import Compared, compare_columns
 from specialize.fleet.vehicle import Vehicle, identify
+from specialize.fleet.verified_rows import Looking
 from specialize.model.spec import ModelSpec
 from specialize.store import open_store
 from specialize.text.record import Record
@@ -36,7 +37,10 @@ class FleetStatus(Record, frozen=True, kw_only=True):
         damaged: Vehicles whose build or tables in the store are not what was written.
         unused: Vehicles of the plan without a profile.
         unreadable: Profiles that cannot be used.
-        vehicles: Sorted by name; of a table only the first 1000 of those with a reason.
+        builds: Builds that are missing or damaged, by their keys.
+        verified: Rows of a table whose digests were computed anew; 0 of a folder, all of whose profiles are read.
+        vehicles: Sorted by name; of a table only the first 1000 of those with a reason of their own, not that of their
+            build.
         failed: Profiles that cannot be used, and why; of a table the first 1000 places.
     """
 
@@ -49,6 +53,8 @@ class FleetStatus(Record, frozen=True, kw_only=True):
     damaged: int
     unused: int
     unreadable: int
+    builds: tuple[BuildState, ...]
+    verified: int
     vehicles: tuple[VehicleState, ...]
     failed: tuple[Failed, ...]
 
@@ -63,11 +69,18 @@ class FleetStatus(Record, frozen=True, kw_only=True):
         return int(sum(getattr(self, state) for state in STATES))
 
 
-def fleet_status(folder: Path, lock_file: Path, jobs: int | None = None) -> FleetStatus:
+def fleet_status(folder: Path, lock_file: Path, jobs: int | None = None, verify: bool = False) -> FleetStatus:
     """Compare a fleet's profiles with its lock and its store; reads no model, but compares every part with its digest.
 
     Of a fleet that is a table, the digests in the table are compared with those in the table of the lock, and only
-    what differs is looked at; the tables of its vehicles are not looked for in the store.
+    what differs is looked at; the tables of its vehicles are not looked for in the store. That the rows of a table have
+    the digests that they state is shown for a sample of them.
+
+    Args:
+        folder: The fleet.
+        lock_file: Its lock.
+        jobs: Number of processes; None takes one per core for fleets that are worth it.
+        verify: Compute the digests of all rows of a table anew, not of a sample.
 
     Raises:
         InputError: There is no lock, or no profile.
@@ -78,50 +91,55 @@ def fleet_status(folder: Path, lock_file: Path, jobs: int | None = None) -> Flee
     judge = Judge(
         outline.request, {key: build_of(line) for key, line in outline.builds.items()}, open_store()
     )
-    found = compare_columns(folder, table, outline, judge, LISTED, jobs)
-    return _status(folder, lock_file, found.counts, found.told, found.failed, found.unreadable)
+    found = compare_columns(folder, table, outline, judge, Looking(LISTED, jobs, verify))
+    return _status(folder, lock_file, found)
 
 
 def _status_of_files(folder: Path, lock_file: Path, lock: FleetLock, jobs: int | None) -> FleetStatus:
     """Return the status of a fleet whose profiles are read one by one."""
     judge = Judge(lock.request, lock.builds, open_store())
     known = {one.vehicle: (one, build) for build in lock.builds.values() for one in build.members}
-    names, found = UniqueNames(), []
+    names, told = UniqueNames(), []
     results = list(over_profiles(fleet_files(folder), _Identify(judge.spec), jobs))
+    lacking: collections.Counter[str] = collections.Counter()
     for one in results:
         if not isinstance(one, Failed):
             names.add(one.vehicle, one.path)
-            found.append(_judged(one, known, judge))
-    failed = tuple(one for one in results if isinstance(one, Failed))
-    found += _unused(lock, {one.vehicle for one in found}, {one.path.resolve() for one in failed})
-    counts = collections.Counter(one.state for one in found)
-    return _status(folder, lock_file, counts, found, failed, len(failed))
+            told.append(_judged(one, known, judge, lacking))
+    failed = [one for one in results if isinstance(one, Failed)]
+    told += _unused(lock, {one.vehicle for one in told}, {one.path.resolve() for one in failed})
+    counts = collections.Counter(one.state for one in told)
+    builds = [judge.build_state(key, count) for key, count in lacking.items()]
+    return _status(folder, lock_file, Compared(counts, told, failed, len(failed), builds))
 
 
-def _judged(today: Vehicle, known: dict[str, tuple[Vehicle, FleetBuild]], judge: Judge) -> VehicleState:
+def _judged(
+    today: Vehicle,
+    known: dict[str, tuple[Vehicle, FleetBuild]],
+    judge: Judge,
+    lacking: collections.Counter[str],
+) -> VehicleState:
+    """Return how a vehicle stands, and count it among those that lack their build."""
     state, reason = NOT_LOCKED
     if today.vehicle in known:
         locked, build = known[today.vehicle]
         state, reason = judge.of(today, locked, build.key)
+        lacking[build.key] += (state, reason) == judge.of_build(build.key) and state != "fresh"
     return VehicleState(vehicle=today.vehicle, state=state, reason=reason)
 
 
-def _status(
-    folder: Path,
-    lock_file: Path,
-    counts: collections.Counter[State],
-    told: Iterable[VehicleState],
-    failed: Iterable[Failed],
-    unreadable: int,
-) -> FleetStatus:
+def _status(folder: Path, lock_file: Path, found: Compared) -> FleetStatus:
+    counts = found.counts
     return FleetStatus(
         folder=folder,
         lock=lock_file,
-        ok=not (counts["stale"] or counts["damaged"] or unreadable),
+        ok=not (counts["stale"] or counts["damaged"] or found.unreadable),
         **{state: counts[state] for state in STATES},
-        unreadable=unreadable,
-        vehicles=tuple(sorted(told, key=lambda one: one.vehicle)),
-        failed=tuple(failed),
+        unreadable=found.unreadable,
+        builds=tuple(sorted((one for one in found.builds if one.vehicles), key=lambda one: one.build)),
+        verified=found.verified,
+        vehicles=tuple(sorted(found.told, key=lambda one: one.vehicle)),
+        failed=tuple(found.failed),
     )
 
 

@@ -18,11 +18,12 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.table import Bytes, Digests, bytes_of, place_of, read_digests
 from specialize.compiler.key import calibration_name
 from specialize.errors import InputError
-from specialize.files.tables import arrow_compute
-from specialize.fleet.judging import NOT_LOCKED, Judge, State, VehicleState
+from specialize.files.tables import arrow, arrow_compute
+from specialize.fleet.judging import NOT_LOCKED, BuildState, Judge, State, VehicleState
 from specialize.fleet.load import Failed, over_paths, over_profiles
 from specialize.fleet.lock_lines import Outline
 from specialize.fleet.lock_table import read_columns
+from specialize.fleet.verified_rows import Looking, Verified, verified_rows
 from specialize.model.spec import ModelSpec
 
 Indices = NDArray[np.int64]
@@ -38,17 +39,19 @@ class Compared:
         told: The first of those with a reason.
         failed: The first of the rows that cannot be read, and why.
         unreadable: How many of those there are.
+        builds: Builds that are missing or damaged.
+        verified: Rows whose digests were computed anew.
     """
 
     counts: collections.Counter[State] = field(default_factory=collections.Counter)
     told: list[VehicleState] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
     unreadable: int = 0
+    builds: list[BuildState] = field(default_factory=list)
+    verified: int = 0
 
 
-def compare_columns(
-    fleet: Path, table: Path, outline: Outline, judge: Judge, listed: int, jobs: int | None
-) -> Compared:
+def compare_columns(fleet: Path, table: Path, outline: Outline, judge: Judge, look: Looking) -> Compared:
     """Return how the vehicles of a table stand.
 
     Args:
@@ -56,8 +59,7 @@ def compare_columns(
         table: The vehicles of the lock.
         outline: The lock.
         judge: Knows the builds in the store.
-        listed: How many vehicles, and how many unreadable rows, are named.
-        jobs: Number of processes, where profiles have to be read.
+        look: How closely.
 
     Raises:
         InputError: One of the tables cannot be read, or two vehicles have one name.
@@ -66,7 +68,23 @@ def compare_columns(
     assert outline.table is not None
     unused = ("plan",) if judge.spec.fed_the_frame else ("plan", "calibration")
     locked = read_columns(table, outline.table, list(outline.builds.values()), without=unused)
-    return _Comparison(fleet, today, locked, list(outline.builds), judge, listed, jobs).result()
+    wrong = verified_rows(fleet, look)
+    right = _right(today, wrong)
+    found = Compared(verified=wrong.verified)
+    return _Comparison(
+        fleet, right, locked, list(outline.builds), judge, look.listed, look.jobs, found
+    ).result()
+
+
+def _right(today: Digests, wrong: Verified) -> Digests:
+    """Return the rows of a table without those that are not what they state."""
+    if not wrong.failed:
+        return today
+    compute, names = arrow_compute(), arrow().array(wrong.names, arrow().string())
+    kept = compute.invert(compute.is_in(today.names, value_set=names)).to_numpy(zero_copy_only=False)
+    readable = compute.is_in(names, value_set=today.names).to_pylist()  # the others are told of already
+    told = tuple((one.path, one.reason, 1) for one, new in zip(wrong.failed, readable, strict=True) if new)
+    return Digests(today.names.filter(kept), today.digests[kept], today.unreadable + told)
 
 
 @dataclass(slots=True)
@@ -120,11 +138,14 @@ class _Comparison:
 
     def _add_build(self, key: str, mine: Mask, moved: Mask) -> None:
         """Count the vehicles of one build."""
-        state, reason = self.judge.of_build(key)
+        state, _ = self.judge.of_build(key)
         if state != "damaged":
             self._add_moved(key, np.flatnonzero(mine & moved))
             mine = mine & ~moved
-        self._add(state, reason, np.flatnonzero(mine))
+        count = int(mine.sum())
+        self.found.counts[state] += count
+        if state != "fresh":
+            self.found.builds.append(self.judge.build_state(key, count))
 
     def _add_moved(self, key: str, rows: Indices) -> None:
         """Count the vehicles of a build that moved; only envelopes forgive, so that only they need every profile."""

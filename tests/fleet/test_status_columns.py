@@ -14,11 +14,12 @@ from specialize.calibration import table as table_module
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.load import load_profile
 from specialize.calibration.table import write_table
+from specialize.cli.render_fleet_build import status_text
 from specialize.errors import InputError
 from specialize.fleet import status as status_module
-from specialize.fleet import status_columns
+from specialize.fleet import status_columns, survey, verified_rows
 from specialize.fleet.build import build_fleet
-from specialize.fleet.lock import default_lock, lock_of, write_lock
+from specialize.fleet.lock import default_lock, lock_of, read_outline, write_lock
 from specialize.fleet.packing import pack_fleet
 from specialize.fleet.plan import plan_fleet
 from specialize.fleet.request import FleetRequest, PlanMode
@@ -111,7 +112,59 @@ def test_a_damaged_build_is_told_of_all_its_vehicles(tmp_path: Path, store_dir: 
     flip(store.locate(next(iter(entry.objects.values()))))
     found = status_of(table)
     assert (counts(found), found.exit_code) == ((0, 0, 0, 3, 0, 0), 1)
-    assert "store check --repair" in reason_of(found, "car_00001")
+    (build,) = found.builds
+    assert (build.state, build.vehicles, found.vehicles) == ("damaged", 3, ())
+    assert "store check --repair" in build.reason
+
+
+def test_a_missing_build_is_told_once(tmp_path: Path, store_dir: Path) -> None:
+    """A build that is not in the store is one line with the number of its vehicles, of a table and of a folder."""
+    table = tabled(tmp_path, "tables", 5)
+    whole = plan_fleet(read_outline(default_lock(table))[0].request, jobs=1)
+    write_lock(
+        lock_of(
+            dataclasses.replace(whole, request=dataclasses.replace(whole.request, folder=tmp_path / "cars"))
+        ),
+        tmp_path / "cars" / "fleet.lock",
+    )
+    for found in (
+        status_of(table),
+        fleet_status(tmp_path / "cars", tmp_path / "cars" / "fleet.lock", jobs=1),
+    ):
+        assert [(one.state, one.vehicles) for one in found.builds] == [("missing", 5)]
+        text = "\n".join(str(part) for part in status_text(found))
+        assert "5 vehicles: its build is not in the store" in text
+        assert "car_0000" not in text
+
+
+def edited(table: Path, rows: list[int]) -> None:
+    """Move the first camera of some rows without a new digest."""
+    whole = parquet.read_table(table)
+    listed = whole.to_pylist()
+    for row in rows:
+        listed[row]["cameras"][0]["lidar2cam"][3] += 0.001
+    parquet.write_table(pa.Table.from_pylist(listed, schema=whole.schema), table, row_group_size=2)
+
+
+def test_rows_that_are_not_what_they_state_are_found(
+    tmp_path: Path, store_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An edited row is found by `verify` wherever it is, else where the sample looks; the output says how many rows."""
+    monkeypatch.setattr(survey, "GROUP", 2)
+    monkeypatch.setattr(table_module, "GROUP", 2)
+    monkeypatch.setattr(verified_rows, "GROUPS", 2)
+    table = tabled(tmp_path, count=7)
+    edited(table, [])
+    found = status_of(table)
+    assert (counts(found), found.verified) == ((0, 0, 7, 0, 0, 0), 3)
+    assert "digests of 3 rows computed anew; --verify" in "\n".join(map(str, status_text(found)))
+    edited(table, [2, 6])
+    sampled, every = status_of(table), fleet_status(table, default_lock(table), jobs=1, verify=True)
+    assert (sampled.missing, sampled.unreadable, sampled.verified) == (6, 1, 3)
+    assert (every.missing, every.unreadable, every.verified) == (5, 2, 7)
+    assert [one.path.name for one in every.failed] == ["car_00003", "car_00007"]
+    assert "digest" in every.failed[0].reason
+    assert "--verify" not in "\n".join(map(str, status_text(every)))
 
 
 def test_rows_that_cannot_be_read_are_counted(

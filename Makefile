@@ -77,7 +77,7 @@ evidence-relink: install ## tables of 10,000 vehicles by both executors for ever
 evidence-guard: install ## ten million random calibrations through both guards, COUNT=N for fewer, into benchmarks/results/guard.json
 	$(TEST_ENV) $(BIN)/python tools/guard_evidence.py --count $(or $(COUNT),10000000) --kept build/guard.json
 
-evidence-million: install ## plans of simulated fleets of 1,000 to 1,000,000 vehicles (an hour on two cores), COUNTS="1000 10000" for fewer, into benchmarks/results/fleets.json
+evidence-million: install ## plans, states and differences of simulated fleets of 1,000 to 1,000,000 vehicles (an hour on two cores), COUNTS="1000 10000" for fewer, into benchmarks/results/fleets.json
 	$(TEST_ENV) $(BIN)/python benchmarks/fleets.py --counts $(or $(COUNTS),1000 10000 100000 1000000)
 
 mutants: install ## change the compiler's meaning in one place at a time and see which checks notice (an hour): docs/concepts/mutants.md

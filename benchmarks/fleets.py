@@ -1,9 +1,10 @@
-"""Measure how long planning simulated fleets takes and how much memory, and write it beside the machine's name.
+"""Measure how long fleet commands on simulated fleets take and how much memory, beside the machine's name.
 
 usage: python benchmarks/fleets.py [--counts N ...] [--cases NAME ...] [--results FOLDER] [--kept FOLDER]
 
-Each case runs `specialize fleet plan` on a table, lock included, in a process of its own. Without `--jobs` that one
-starts one process per core for large fleets. Figures that are not measured now stay as they are.
+Each case runs a command on a table, of a plan lock included, in a process of its own. Without `--jobs` that one starts
+one process per core for large fleets. `since` compares with a state of which every hundredth vehicle was recalibrated.
+`status` reads the lock of the last plan; no build is in the store. Figures that are not measured now stay as they are.
 """
 
 from __future__ import annotations
@@ -27,12 +28,19 @@ from benchmarks.simulated_fleet import write_fleet  # noqa: E402  the checkout, 
 
 SCHEMA = "specialize/benchmarks-fleets@1"
 FILE = "fleets.json"
-CASES = {
-    "tables of bevformer_tiny": ("--mode", "tables", "--model", "bevformer_tiny"),
-    "tables of bevformer_base": ("--mode", "tables", "--model", "bevformer_base"),
-    "envelope of bevformer_base": ("--mode", "envelope", "--model", "bevformer_base"),
+PLAN, DIFF = ("plan", "--model"), ("diff",)
+CASES: dict[str, tuple[str, ...]] = {
+    "tables of bevformer_tiny": (*PLAN, "bevformer_tiny", "--mode", "tables"),
+    "tables of bevformer_base": (*PLAN, "bevformer_base", "--mode", "tables"),
+    "envelope of bevformer_base": (*PLAN, "bevformer_base", "--mode", "envelope"),
+    "status": ("status",),
+    "diff": DIFF,
+    "diff with bevformer_base": (*DIFF, "--model", "bevformer_base"),
+    "diff since": (*DIFF, "--since", "{since}"),
 }
 COUNTS = (1_000, 10_000, 100_000)
+RECALIBRATED = 100
+"""One vehicle in so many has another calibration in the state that `since` compares with."""
 
 RUN = """
 import os, resource, sys
@@ -43,12 +51,17 @@ if __name__ == "__main__":  # processes that this one starts import this file
     spent = sum(one.ru_utime + one.ru_stime for one in both)
     print("SPENT", code, spent, max(one.ru_maxrss for one in both) / 1024, file=sys.stderr)
 """
-_HEAD = re.compile(r"([\d,]+) vehicles of (\d+) kinds, ([\d,]+) builds? of .*\((no plan has fewer)?")
+_HEADS = {
+    "plan": re.compile(r"([\d,]+) vehicles of (\d+) kinds, ([\d,]+) builds? of .*\((no plan has fewer)?"),
+    "diff": re.compile(r"([\d,]+) vehicles in .*, compared with the medians of (\d+) kinds"),
+    "since": re.compile(r".* since .*: [\d,]+ recalibrated"),
+    "status": re.compile(r"([\d,]+) vehicles: "),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """What one plan took.
+    """What one command took.
 
     Attributes:
         vehicles: How many.
@@ -56,8 +69,8 @@ class Figure:
         processor_seconds: Processor time of all its processes.
         processor_ms_each: The same for one vehicle, in milliseconds.
         most_mib: Most memory of a process.
-        kinds: Kinds of vehicles that it told apart.
-        builds: Builds that it planned.
+        kinds: Kinds of vehicles that it told apart; 0 of a command that tells none.
+        builds: Builds that it planned; 0 of a command that plans none.
         fewest: Whether no plan has fewer.
     """
 
@@ -94,17 +107,17 @@ def main() -> None:
             print(page_row(f"{case}, {count}", figure), flush=True)
 
 
-def fleet(folder: Path, count: int) -> Path:
+def fleet(folder: Path, count: int, recalibrated: int = 0) -> Path:
     """Return the table of a simulated fleet, written if it is not there."""
-    table = folder / f"{count}.parquet"
+    table = folder / f"{count}{'-later' if recalibrated else ''}.parquet"
     if not table.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        write_fleet(table, count)
+        write_fleet(table, count, recalibrated=recalibrated)
     return table
 
 
 def measure(case: str, table: Path, count: int) -> Figure:
-    """Plan a fleet in a process of its own.
+    """Run a command on a fleet in a process of its own.
 
     Raises:
         SystemExit: The command failed.
@@ -114,31 +127,34 @@ def measure(case: str, table: Path, count: int) -> Figure:
     environment = {
         **os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1",
     }  # fmt: skip
+    command, *options = CASES[case]
+    if "--since" in options:
+        options = ["--since", str(fleet(table.parent, count, RECALIBRATED))]
     start = time.perf_counter()
-    line = [sys.executable, str(script), "fleet", "plan", str(table), *CASES[case]]
+    line = [sys.executable, str(script), "fleet", command, str(table), *options]
     done = subprocess.run(line, env=environment, capture_output=True, text=True)
     seconds = time.perf_counter() - start
-    head = _HEAD.match(done.stdout)
+    head = _HEADS["since" if "--since" in options else command].match(done.stdout)
     if done.returncode or head is None:
         raise SystemExit(
-            f"{case} of {count}: expected a plan, got exit code {done.returncode}\n{done.stderr[-2000:]}"
+            f"{case} of {count}: expected a result, got exit code {done.returncode}\n{done.stderr[-2000:]}"
         )
     _, _, spent, memory = done.stderr.splitlines()[-1].split()
-    vehicles, kinds, builds = (int(number.replace(",", "")) for number in head.groups()[:3])
+    kinds, builds = (int(number.replace(",", "")) for number in (*head.groups()[1:3], "0", "0")[:2])
     return Figure(
-        vehicles=vehicles, seconds=round(seconds, 1), processor_seconds=round(float(spent), 1),
+        vehicles=count, seconds=round(seconds, 1), processor_seconds=round(float(spent), 1),
         processor_ms_each=round(1e3 * float(spent) / count, 3), most_mib=round(float(memory), 1),
-        kinds=kinds, builds=builds, fewest=bool(head[4]),
+        kinds=kinds, builds=builds, fewest=bool(head.groups()[3:] and head[4]),
     )  # fmt: skip
 
 
 def page_row(name: str, figure: Figure) -> str:
     """Return a figure as a row of the table in `docs/concepts/fleet-plan.md`."""
     spent = f"{figure.processor_ms_each:.2f} ms"
-    builds = f"{figure.builds:,}{'' if figure.fewest else '+'}"
+    builds = f"{figure.builds:,}{'' if figure.fewest else '+'}" if figure.builds else "-"
     return (
         f"| {name.partition(',')[0]} | {figure.vehicles:,} | {figure.seconds:,.0f} s | {spent} "
-        f"| {figure.most_mib:.0f} MiB | {figure.kinds} | {builds} |"
+        f"| {figure.most_mib:.0f} MiB | {figure.kinds or '-'} | {builds} |"
     )
 
 

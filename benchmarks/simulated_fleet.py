@@ -37,26 +37,34 @@ def designs() -> list[CalibrationProfile]:
     return [profile_of(rig) for rig in rigs]
 
 
-def write_fleet(path: Path, count: int, seed: int = 0) -> None:
-    """Write a table of `count` vehicles, the designs in turn."""
-    write_groups(_groups(count, seed), schema_of(pa), path)
+def write_fleet(path: Path, count: int, seed: int = 0, recalibrated: int = 0) -> None:
+    """Write a table of `count` vehicles, the designs in turn; every so many of them recalibrated, none for 0."""
+    write_groups(_groups(count, seed, recalibrated), schema_of(pa), path)
 
 
-def _groups(count: int, seed: int) -> Iterator[pa.Table]:
-    rng = np.random.default_rng(seed)
+def _groups(count: int, seed: int, recalibrated: int) -> Iterator[pa.Table]:
+    rng, later = np.random.default_rng(seed), np.random.default_rng(seed + 1)
     models = designs()
     for start in range(0, count, GROUP):
         places = np.arange(start, min(start + GROUP, count))
-        yield _rows(places, models, rng)
+        again = places % recalibrated == 0 if recalibrated else np.zeros(len(places), bool)
+        yield _rows(places, models, rng, again, later)
 
 
-def _rows(places: np.ndarray, models: list[CalibrationProfile], rng: np.random.Generator) -> pa.Table:
-    """Return vehicles as the rows of a table."""
+def _rows(
+    places: np.ndarray,
+    models: list[CalibrationProfile],
+    rng: np.random.Generator,
+    again: np.ndarray,
+    later: np.random.Generator,
+) -> pa.Table:
+    """Return vehicles as the rows of a table, some of them calibrated again."""
     kinds = places % len(models)
     cameras = len(models[0].cameras)
     nominal = [[(camera.intrinsic, camera.camera_from_lidar) for camera in one.cameras] for one in models]
     intrinsic = np.array([[k for k, _ in one] for one in nominal])[kinds]  # (V, N, 3, 3)
     poses = _moved(np.array([[pose for _, pose in one] for one in nominal])[kinds], rng)
+    poses[again] = _moved(poses[again], later)
     intrinsic[..., :2, :2] *= 1 + ZOOM * rng.standard_normal((len(places), cameras, 1, 1))
     names = np.array([f"car_{place:07}" for place in places], object)
     digests = np.empty((len(places), 32), np.uint8)

@@ -12,7 +12,7 @@ import pytest
 from benchmarks import fleets, plans, run
 from benchmarks.simulated_fleet import designs, write_fleet
 from specialize.calibration.load import load_profile
-from specialize.calibration.table import Vehicles
+from specialize.calibration.table import Vehicles, read_digests
 
 
 def test_a_figure_is_of_as_many_processes_as_asked_for(tmp_path: Path) -> None:
@@ -93,3 +93,13 @@ def test_the_page_has_the_figures_of_the_file() -> None:
     rows = [fleets.page_row(name, fleets.Figure(**figure)) for name, figure in stored["figures"].items()]
     page = (run.ROOT / "docs" / "concepts" / "fleet-plan.md").read_text().splitlines()
     assert [line for line in page if line.startswith(tuple(f"| {case} |" for case in fleets.CASES))] == rows
+
+
+def test_fleets_are_compared_with_a_state_of_which_some_were_recalibrated(tmp_path: Path) -> None:
+    """Every hundredth vehicle has other digests in the later state, and the commands that compare are measured."""
+    table, later = (fleets.fleet(tmp_path, 300, again) for again in (0, 100))
+    stated = [read_digests(path).digests for path in (table, later)]
+    assert np.flatnonzero((stated[0] != stated[1]).any(axis=1)).tolist() == [0, 100, 200]
+    for case, kinds in (("diff", 3), ("diff since", 0)):
+        figure = fleets.measure(case, table, 300)
+        assert (figure.vehicles, figure.kinds, figure.builds) == (300, kinds, 0)

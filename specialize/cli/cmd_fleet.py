@@ -129,25 +129,28 @@ def unpack(table: Path, output: Path, jobs: int | None, as_json: bool) -> int:
     metavar="FLEET",
     help="An earlier state of the fleet: show which vehicles were recalibrated since, and which mounts creep.",
 )
+@engine_option
+@scheduler_option
 @jobs_option
 @options.json_option
 def diff(
-    folder: Path, model: str | None, model_spec: Path | None, since: Path | None, jobs: int | None, as_json: bool
+    folder: Path, model: str | None, model_spec: Path | None, since: Path | None, engine: str, scheduler: str,
+    jobs: int | None, as_json: bool,
 ) -> int:  # fmt: skip
     """Show which kinds of vehicles a fleet has, how each differs from its kind's median, and which are outliers.
 
     Exits 1 if a profile is unusable.
     """
-    if since is not None:
-        if model or model_spec:
-            raise UsageError("--since", "no model with it: calibrations are compared, not queries", "--model")
-        from specialize.fleet.drift import fleet_drift
-
-        return emit("fleet-drift", fleet_drift(folder, since, jobs, say), as_json)
     from specialize.fleet.differences import fleet_diff
+    from specialize.fleet.drift import fleet_drift
+    from specialize.fleet.executors import elsewhere
 
-    found = fleet_diff(folder, model, model_spec, jobs, say)
-    return emit("fleet-diff", found, as_json)
+    if since is not None and (model or model_spec):
+        raise UsageError("--since", "no model with it: calibrations are compared, not queries", "--model")
+    with elsewhere(engine, scheduler, jobs) as executor:
+        if since is not None:
+            return emit("fleet-drift", fleet_drift(folder, since, jobs, say, executor), as_json)
+        return emit("fleet-diff", fleet_diff(folder, model, model_spec, jobs, say, executor), as_json)
 
 
 @command.command()

@@ -126,16 +126,15 @@ def fleet_drift(
         UsageError: A fleet is a table, and pyarrow is not installed.
     """
     start = time.perf_counter()
-    say(f"reading {since}")
-    files = fleet_files(since)
-    with crew_of(files, jobs, executor) as crew:
-        before = measured_fleet(files, crew, width=POSE)
-    if not before.parts:
-        raise _nothing(since, before.failed)
-    say(f"comparing {fleet} with it")
-    found, failed = _Compared(before.parts), list(before.failed)
-    files, places, names = fleet_files(fleet), Grown(), Grown()
-    with crew_of(files, jobs, executor) as crew:
+    earlier, files = fleet_files(since), fleet_files(fleet)
+    with crew_of(max(earlier, files, key=len), jobs, executor) as crew:
+        say(f"reading {since}")
+        before = measured_fleet(earlier, crew, width=POSE)
+        if not before.parts:
+            raise _nothing(since, before.failed)
+        say(f"comparing {fleet} with it")
+        found, failed = _Compared(before.parts), list(before.failed)
+        places, names = Grown(), Grown()
         for read in crew.in_order(chunks_of(files), read_chunk):
             failed += read.failed
             for part in read.parts:

@@ -1,8 +1,9 @@
 """Time several forms of a model on a runtime, side by side, each in a process of its own."""
 
 from specialize.bench.measure import Subject, bench_models
-from specialize.bench.report import PARTS, BenchReport, BuildBench, FormTime, Spread
+from specialize.bench.report import PARTS, BenchReport, BuildBench, FormTime
 from specialize.bench.site import extract_site, extract_sites
+from specialize.evidence.spread import Spread
 
 __all__ = [
     "PARTS",

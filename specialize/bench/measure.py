@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Literal
 
 import numpy as np
 
@@ -27,6 +27,8 @@ from specialize.bench.report import BenchReport, FormTime
 from specialize.bench.worker import OPEN
 from specialize.errors import InputError, closest
 from specialize.files.scratch import temporary_folder
+
+Clock = Literal["seconds", "cpu_seconds"]
 
 _PAUSE_S = 0.02  # between two runs, so that the threads of the one before have gone to sleep
 SHARE_OF_MEMORY = 0.5
@@ -49,6 +51,7 @@ def bench_models(
     runtime: str = "onnxruntime",
     threads: int = 2,
     shares: bool = True,
+    clock: Clock = "seconds",
 ) -> BenchReport:
     """Time several forms, interleaved; the first is the one that ratios refer to.
 
@@ -59,6 +62,7 @@ def bench_models(
         runtime: `onnxruntime` or `openvino`.
         threads: Threads within an operator.
         shares: Whether to ask the runtime for the share of each operator, in runs of their own.
+        clock: Wall time, or processor time, which other work on the machine disturbs less; for one thread.
 
     Raises:
         InputError: The runtime is unknown, or a form does not open or run on it.
@@ -75,7 +79,7 @@ def bench_models(
         alone = {name: _alone(start, max(1, warmup), shares) for name, start in starts.items()}
         together = sum(look.peak_bytes for look in alone.values()) <= SHARE_OF_MEMORY * memory_bytes()
         with _turns(starts, warmup, together) as turn:
-            seconds = _timed(turn, list(starts), rounds)
+            seconds = _timed(turn, list(starts), rounds, clock)
     forms = {
         name: FormTime(tuple(seconds[name]), look.peak_bytes, look.idle_bytes, _shares(look.spent))
         for name, look in alone.items()
@@ -112,7 +116,7 @@ def _turns(starts: Mapping[str, Start], warmup: int, together: bool) -> Iterator
         yield lambda name: nullcontext(workers[name])
 
 
-def _timed(turn: Turn, names: list[str], rounds: int) -> dict[str, list[float]]:
+def _timed(turn: Turn, names: list[str], rounds: int, clock: Clock) -> dict[str, list[float]]:
     """Return the seconds of every timed run by form."""
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for round_ in range(rounds):
@@ -120,7 +124,7 @@ def _timed(turn: Turn, names: list[str], rounds: int) -> dict[str, list[float]]:
         for name in names[start:] + names[:start]:
             with turn(name) as worker:
                 time.sleep(_PAUSE_S)
-                seconds[name].append(worker.ask("run")["seconds"])
+                seconds[name].append(worker.ask("run")[clock])
     return seconds
 
 

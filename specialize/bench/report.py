@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
+from specialize.evidence.spread import Spread
 from specialize.text.record import Record
 
 PARTS = ("rows", "site", "model")
-
-
-class Spread(Record, frozen=True, kw_only=True):
-    """A median with its quartiles and extremes.
-
-    Attributes:
-        median: Half of the values lie below.
-        low: A quarter lies below.
-        high: Three quarters lie below.
-        least: The smallest value.
-        most: The largest value.
-    """
-
-    median: float
-    low: float
-    high: float
-    least: float
-    most: float
-
-    @staticmethod
-    def of(values: Sequence[float]) -> Spread:
-        """Return the spread of at least one value."""
-        least, low, median, high, most = np.quantile(values, [0.0, 0.25, 0.5, 0.75, 1.0]).tolist()
-        return Spread(median=median, low=low, high=high, least=least, most=most)
 
 
 @dataclass(frozen=True, slots=True)

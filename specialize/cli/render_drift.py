@@ -42,8 +42,7 @@ def _following(outcome: DriftOutcome) -> list[str]:
         else []
     )
     following = outcome.next_command()
-    words = [f"      {word}: {what}" for word, what in following.to_name]
-    return [*first, *(["\n".join([f"next: {following.text}", *words])] if following.words else [])]
+    return [*first, *([following.following] if following.words else [])]
 
 
 def diff_text(outcome: DriftOutcome) -> Document:

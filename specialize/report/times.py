@@ -11,7 +11,8 @@ from specialize.text.units import count, counted, milliseconds, percent, saved, 
 
 if TYPE_CHECKING:
     from specialize.artifact.measured import Measured, MeasuredPart
-    from specialize.bench.report import BuildBench, Spread, TimedForm
+    from specialize.bench.report import BuildBench, TimedForm
+    from specialize.evidence.spread import Spread
     from specialize.text.document import Cell
 
 PARTS = {

@@ -55,6 +55,12 @@ class CommandLine:
         """The command as a shell reads it."""
         return command(*self.words)
 
+    @property
+    def following(self) -> str:
+        """A line that proposes it, and a line for every word to put in."""
+        words = (f"      {word}: {what}" for word, what in self.to_name)
+        return "\n".join([f"next: {self.text}", *words])
+
 
 def _quoted(word: str | Path) -> str:
     text = os.fspath(word)

@@ -11,6 +11,7 @@ from specialize.artifact.measured import Measured
 from specialize.calibration.delta import ProfileDelta
 from specialize.errors import UsageError, closest
 from specialize.evidence.power import OF_A_PROOF
+from specialize.evidence.tuned import Tuning
 from specialize.plausibility.fit import require_known_codes
 from specialize.targets import TARGETS
 from specialize.text.terminal import CommandLine
@@ -120,6 +121,8 @@ class BuildRequest(BuildOptions):
         bake_lenses: Whether the cameras' lenses take the place of the model's matrices, which makes it another model.
         record: Whether a whole proof leaves in the store what later builds are proven with at the sites.
         without: Cameras that are taken off; they count in the key by the profile's digest.
+        tune: Whether to measure which formulation of attention is quickest here; it then counts in the key as
+            `attention`.
     """
 
     calib: Path
@@ -137,6 +140,7 @@ class BuildRequest(BuildOptions):
     bake_lenses: bool = False
     record: bool = False
     without: tuple[str, ...] = ()
+    tune: bool = False
 
     def __post_init__(self) -> None:
         """Reject invalid combinations of options.
@@ -147,6 +151,9 @@ class BuildRequest(BuildOptions):
         require_choice("--mode", self.mode, MODES)
         BuildOptions.__post_init__(self)
         require_known_codes(self.allow, OF_A_PROOF)
+        if self.tune and self.attention:
+            hint = "the measurement chooses the form: remove one of the two"
+            raise UsageError("--tune", "no --attention", f"--attention {self.attention}", hint)
         self._check_modes()
 
     def _check_modes(self) -> None:
@@ -192,6 +199,7 @@ class BuildOutcome:
         seconds: Wall time by stage, in order; empty if nothing was done.
         warnings: Warnings about this run, in addition to the manifest's.
         measured: Time and memory of the original and the specialized model on this machine, if they were measured.
+        tuning: How the formulation of attention was chosen, if it was by measurement.
     """
 
     build_dir: Path
@@ -200,6 +208,7 @@ class BuildOutcome:
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     measured: Measured | None = None
+    tuning: Tuning | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

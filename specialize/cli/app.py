@@ -36,6 +36,9 @@ COMMANDS = {
         "specialize.cli.cmd_flops", "Count the operations that specialization saves for one vehicle."
     ),
     "bench": Lazy("specialize.cli.cmd_bench", "Time a build against the other forms of its model."),
+    "tune": Lazy(
+        "specialize.cli.cmd_tune", "Time equal formulations of a build's attention, and choose one."
+    ),
     "table": Lazy(
         "specialize.cli.cmd_table", "Write one vehicle's lookup tables for an engine that serves many."
     ),

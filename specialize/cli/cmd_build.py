@@ -74,6 +74,7 @@ from specialize.request import MODES, BuildRequest
     "--record", is_flag=True, help="Keep in the store what further vehicles are verified with at the sites."
 )
 @options.measure_option
+@options.tune_option
 @options.allow_in_build_option
 @options.precision_option
 @options.frames_dir_option

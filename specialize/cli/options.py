@@ -191,6 +191,11 @@ measure_option = click.option(
     show_default=True,
     help="Time the original and the specialized model once, on one thread. Does not change the build.",
 )
+tune_option = click.option(
+    "--tune",
+    is_flag=True,
+    help="Write attention as is quickest on this machine: by the store's measurement of these sizes, or a new one.",
+)
 images_option = click.option(
     "--images",
     type=FOLDER,

@@ -10,6 +10,7 @@ from specialize.report.baked import baked_parts, cut_line
 from specialize.report.costs import costs_table, exchanged
 from specialize.report.proof import power_lines, precision_parts, proof
 from specialize.report.times import measured_parts
+from specialize.report.tuning import chosen_line
 from specialize.request import BuildOutcome
 from specialize.text.document import Document, Table, table
 from specialize.text.terminal import command
@@ -31,6 +32,7 @@ def build_text(outcome: BuildOutcome) -> Document:
         *mode_lines(manifest.options),
         *sites_tables(manifest.sites),
         *([costs_table(manifest.flops)] if manifest.flops.forms else []),
+        *([chosen_line(outcome.tuning)] if outcome.tuning else []),
         *measured_parts(outcome.measured),
         *([_stages(outcome.seconds)] if outcome.seconds else []),
         *_conformance(outcome),
@@ -77,8 +79,9 @@ def title(manifest: Manifest) -> str:
     """Return which model was built for which vehicle, and how."""
     align = f", lengths in multiples of {manifest.align}" if manifest.align > 1 else ""
     how = f"{manifest.mode}, {manifest.layout}{align}"
+    attention = f", {manifest.options['attention']}" if "attention" in manifest.options else ""
     precision = f", {manifest.precision.name}" if manifest.precision is not None else ""
-    return f"{manifest.model} for {manifest.vehicle} ({how}; {manifest.target}{precision})"
+    return f"{manifest.model} for {manifest.vehicle} ({how}; {manifest.target}{attention}{precision})"
 
 
 def headline(sites: tuple[Site, ...]) -> str:

@@ -80,6 +80,7 @@ RESULTS: dict[str, Result] = {
     "graph": Result("graph@1", f"{_SHAPES}.builds:Graph", "render_graph:graph_text", f"{_SHAPES}.builds:graph"),
     "flops": Result("flops@1", "specialize.evidence.costs:FormsReport", "render_flops:flops_text"),
     "bench": Result("bench@1", "specialize.bench.report:BuildBench", "render_bench:bench_text"),
+    "tune": Result("tune@1", f"{_SHAPES}.tuning:Tune", "render_tune:tune_text", f"{_SHAPES}.tuning:tuned"),
     "compare": Result(
         "compare@1", f"{_SHAPES}.builds:Compare", "render_compare:compare_text", f"{_SHAPES}.builds:compared"
     ),

@@ -8,6 +8,7 @@ is made: one that is up to date says so without.
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,17 +63,18 @@ def build(request: BuildRequest, say: Say = quiet) -> BuildOutcome:
     replaced = None if request.replace else generic.name
     require_replaceable(folder, replaced)  # before anything is written beside it
     with only_one(folder.parent / f".{folder.name}.lock", f"build {folder}", on_wait=say):
-        done = _up_to_date(folder, key, request)
+        done = None if request.tune else _up_to_date(folder, key, request)
         if done is not None:
-            found = read_measured(folder, done.manifest.digest)
-            return BuildOutcome(build_dir=folder, up_to_date=True, manifest=done.manifest, measured=found)
+            return done
         require_replaceable(folder, replaced)
         with generic.unpacked(store) as parts:
             from specialize.compiler.specialize import specialize
 
             say(f"specializing {generic.name} for {profile.vehicle}")
             compiled = specialize(request, profile, generic, parts, laps)
-            return _make(request, compiled, base, key, folder, laps, say)
+            if not request.tune:
+                return _make(request, compiled, base, key, folder, laps, say)
+            return _make_tuned(request, compiled, base, store, folder, laps, say)
 
 
 def _models(
@@ -81,6 +83,22 @@ def _models(
     """Return the model that is built, and the user's: the same, unless lenses are baked in."""
     base = generic_model(request, store, say)
     return (bake(base, profile, store, say) if request.bake_lenses else base), base
+
+
+def _make_tuned(
+    request: BuildRequest, compiled: Compilation, base: GenericModel, store: Store, folder: Path, laps: Laps,
+    say: Say,
+) -> BuildOutcome:  # fmt: skip
+    """Choose the formulation of attention, which counts in the key, and make the build unless it is there."""
+    from specialize.compiler.tuning import tuned
+
+    tuning = tuned(request, compiled, store, say)
+    laps.lap("tune")
+    request = replace(request, attention=tuning.option(), tune=False)
+    key = build_key(request, compiled.profile, compiled.generic)
+    done = _up_to_date(folder, key, request)
+    made = done or _make(request, compiled, base, key, folder, laps, say)
+    return replace(made, tuning=tuning)
 
 
 def _make(
@@ -166,7 +184,7 @@ def require_fits(request: BuildRequest, profile: CalibrationProfile) -> None:
         require_fit(other, spec, request.allow, f"profile of {other.vehicle}")
 
 
-def _up_to_date(folder: Path, key: BuildKey, request: BuildRequest) -> Build | None:
+def _up_to_date(folder: Path, key: BuildKey, request: BuildRequest) -> BuildOutcome | None:
     """Return the build that is there if it was made from the same key, is proven as asked, and is undamaged."""
     try:
         found = Build.open(folder)
@@ -177,4 +195,5 @@ def _up_to_date(folder: Path, key: BuildKey, request: BuildRequest) -> Build | N
         found.require_intact()
     except InputError:
         return None
-    return found
+    measured = read_measured(folder, found.manifest.digest)
+    return BuildOutcome(build_dir=folder, up_to_date=True, manifest=found.manifest, measured=measured)

@@ -14,6 +14,7 @@ from specialize.artifact.witness import Witness
 from specialize.evidence.comparison import VerifyReport
 from specialize.evidence.costs import FormCost, Movement
 from specialize.evidence.power import Power
+from specialize.evidence.tuned import Tuning
 from specialize.explain.compare import Comparison
 from specialize.explain.demo import MODEL, PROFILE, Demo
 from specialize.plausibility.record import Plausibility
@@ -64,6 +65,7 @@ class BuildDone(Record, frozen=True, kw_only=True):
         flops: Costs by form: `original`, `rebatched`, `specialized`.
         measured: Time and memory of the original and the specialized model, measured once where the build was made;
             null if that was not asked for, or was of another build.
+        tuning: How the formulation of attention was chosen; null if it was not by measurement.
         witness: The second computation of the geometry, compared with the compiler's own.
         passes: What every pass did or declined.
         options: What the mode adds: tolerance, capacity.
@@ -88,6 +90,7 @@ class BuildDone(Record, frozen=True, kw_only=True):
     power: Power | None
     flops: dict[str, BuildForm]
     measured: Measured | None
+    tuning: Tuning | None
     witness: Witness
     passes: tuple[PassNote, ...]
     options: JsonObject
@@ -195,6 +198,7 @@ def built(outcome: BuildOutcome) -> BuildDone:
         "up_to_date": outcome.up_to_date,
         "flops": {name: form_of(form) for name, form in manifest.flops.forms.items()},
         "measured": outcome.measured,
+        "tuning": outcome.tuning,
         "seconds": {stage: round(seconds, 3) for stage, seconds in outcome.seconds.items()},
         "warnings": (*manifest.warnings, *outcome.warnings),
     }

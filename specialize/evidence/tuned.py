@@ -1,0 +1,88 @@
+"""Define the result of a tuning: how long equal formulations of a model's attention take, and which is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from specialize.evidence.spread import Spread
+from specialize.text.record import Record
+
+LEAST_GAIN = 1.05
+"""How many times faster another formulation must be to be chosen: less may be another day's weather."""
+
+
+class TunedKind(Record, frozen=True, kw_only=True):
+    """Attention of one size in all formulations.
+
+    Attributes:
+        what: `site` if only visible rows are computed, else `other`.
+        times: How often it occurs in the model.
+        operators: Operators per occurrence: one per image and level that are sampled apart.
+        samples: Places that are sampled per occurrence, per head.
+        channels: Channels of a head.
+        seconds: Formulation -> time of one run of one occurrence.
+        ratios: Formulation -> how many times faster than the default, round by round.
+    """
+
+    what: Literal["site", "other"]
+    times: int
+    operators: int
+    samples: int
+    channels: int
+    seconds: dict[str, Spread]
+    ratios: dict[str, Spread]
+
+
+class Tuning(Record, frozen=True, kw_only=True):
+    """All attention of a model in all formulations; the store keeps it by sizes, target, runtime and threads.
+
+    Attributes:
+        model: Name of the model.
+        vehicle: Name of the vehicle.
+        target: Toolchain that the model is lowered for.
+        runtime: Name and version of the runtime.
+        processor: Its architecture.
+        threads: Threads within an operator.
+        rounds: Timed runs of each formulation.
+        kinds: What was timed, one entry per size of attention.
+        default: The formulation without `--attention`.
+        choice: The one that is chosen.
+        gain: How many times faster all attention is with it than with the default, by the medians.
+        stored: Whether this is an earlier measurement, from the store.
+    """
+
+    model: str
+    vehicle: str
+    target: str
+    runtime: str
+    processor: str
+    threads: int
+    rounds: int
+    kinds: tuple[TunedKind, ...]
+    default: str
+    choice: str
+    gain: float
+    stored: bool = False
+
+    def option(self) -> str:
+        """Return what `--attention` is for the choice; empty for the default."""
+        return "" if self.choice == self.default else self.choice
+
+    def total(self, form: str) -> float:
+        """Return the seconds that all attention takes in one formulation, by the medians."""
+        return total(self.kinds, form)
+
+
+def total(kinds: Sequence[TunedKind], form: str) -> float:
+    """Return the seconds that all attention takes in one formulation, by the medians."""
+    return sum(kind.times * kind.seconds[form].median for kind in kinds)
+
+
+def chosen(kinds: Sequence[TunedKind], default: str) -> tuple[str, float]:
+    """Return the quickest formulation and its gain; the default unless another is quicker by `LEAST_GAIN`."""
+    own = total(kinds, default)
+    forms = kinds[0].seconds
+    best = min(forms, key=lambda form: total(kinds, form))
+    gain = own / total(kinds, best)
+    return (best, gain) if gain >= LEAST_GAIN else (default, 1.0)

@@ -130,8 +130,8 @@ attention_option = click.option(
     cls=FromProject,
     default="",
     metavar="FORM",
-    help="How to write deformable attention: one of the forms that `specialize targets NAME` lists "
-    "[default: the target's own].",
+    help="How to write deformable attention: one of the forms that `specialize targets NAME` lists, or two in "
+    "standard operators, SITES/OTHERS [default: the target's own].",
 )
 runtime_option = click.option(
     "--runtime",

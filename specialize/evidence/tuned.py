@@ -47,7 +47,7 @@ class Tuning(Record, frozen=True, kw_only=True):
         rounds: Timed runs of each formulation.
         kinds: What was timed, one entry per size of attention.
         default: The formulation without `--attention`.
-        choice: The one that is chosen.
+        choice: The one that is chosen; `SITES/OTHERS` if sites and other attention are best written apart.
         gain: How many times faster all attention is with it than with the default, by the medians.
         stored: Whether this is an earlier measurement, from the store.
     """
@@ -80,9 +80,16 @@ def total(kinds: Sequence[TunedKind], form: str) -> float:
 
 
 def chosen(kinds: Sequence[TunedKind], default: str) -> tuple[str, float]:
-    """Return the quickest formulation and its gain; the default unless another is quicker by `LEAST_GAIN`."""
-    own = total(kinds, default)
-    forms = kinds[0].seconds
-    best = min(forms, key=lambda form: total(kinds, form))
-    gain = own / total(kinds, best)
-    return (best, gain) if gain >= LEAST_GAIN else (default, 1.0)
+    """Return the quickest formulation of sites and of other attention, `SITES/OTHERS` if they differ, and the gain.
+
+    The default stays where no other is quicker by `LEAST_GAIN`.
+    """
+    parts = {what: [kind for kind in kinds if kind.what == what] for what in ("site", "other")}
+    best = {what: _quickest(part, default) for what, part in parts.items() if part}
+    quickest = sum(total(parts[what], form) for what, form in best.items())
+    return "/".join(dict.fromkeys(best.values())), total(kinds, default) / quickest
+
+
+def _quickest(kinds: Sequence[TunedKind], default: str) -> str:
+    form = min(kinds[0].seconds, key=lambda form: total(kinds, form))
+    return form if total(kinds, default) >= LEAST_GAIN * total(kinds, form) else default

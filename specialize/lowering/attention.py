@@ -18,13 +18,20 @@ from specialize.attention.recognise import recognise_custom
 from specialize.attention.vendors import write_custom
 from specialize.errors import InputError, InternalError, UsageError, closest
 from specialize.graph import folding
-from specialize.graph.builder import Builder
+from specialize.graph.builder import SITE_KEY, Builder
 from specialize.graph.custom import SPELLINGS, is_custom, is_pool
 from specialize.graph.declined import Declined
 from specialize.graph.io import raise_opset
 from specialize.graph.notes import Note, declined
 from specialize.graph.rewrite import Outcome, Rewritten, Rule, apply
-from specialize.lowering.formulations import DECOMPOSED, FORMULATIONS, GRID_SAMPLE, least_opset
+from specialize.lowering.formulations import (
+    DECOMPOSED,
+    FORMULATIONS,
+    GRID_SAMPLE,
+    is_formulation,
+    least_opset,
+    parts_of,
+)
 from specialize.lowering.operands import plain_weights
 from specialize.lowering.pool import define_pools
 from specialize.lowering.pool_inputs import define_pool_inputs
@@ -50,13 +57,13 @@ def lower_deformable_attention(model: ir.Model, spelling: str, keeps: Collection
 
     Args:
         model: The graph; it is raised to the opset that a formulation asks for.
-        spelling: A form of `FORMS`.
+        spelling: A form of `FORMS`, or two formulations, `SITES/OTHERS`.
         keeps: Metadata that what is made takes over from the operator.
 
     Raises:
         UsageError: There is no such form.
     """
-    if spelling not in FORMS:
+    if spelling not in FORMS and not is_formulation(spelling):
         raise UsageError("spelling", f"one of {', '.join(FORMS)}", repr(spelling), closest(spelling, FORMS))
     if any(map(is_attention, model.graph)):
         _raise(model, least_opset(spelling))
@@ -67,16 +74,18 @@ def lower_deformable_attention(model: ir.Model, spelling: str, keeps: Collection
 
 def _written_as(spelling: str, keeps: Collection[str]) -> Rule:
     """Return the rule that writes every internal operator in one form."""
+    sites, others = parts_of(spelling)
 
     def rewrite(node: ir.Node, builder: Builder) -> Outcome:
         if not is_attention(node):
             return None
+        form = sites if SITE_KEY in node.metadata_props else others
         attention = read_attention(node)
         opset = builder.graph.opset_imports.get("", 0)
-        made = attention if isinstance(attention, Declined) else _write(attention, spelling, builder, opset)
+        made = attention if isinstance(attention, Declined) else _write(attention, form, builder, opset)
         if isinstance(made, Declined):
             return made
-        return Rewritten([f"written as {_title(spelling)}"], [made])
+        return Rewritten([f"written as {_title(form)}"], [made])
 
     return Rule(name=NAME, domains={DOMAIN}, rewrite=rewrite, title=spelling, keeps=keeps)
 

@@ -50,9 +50,20 @@ FORMULATIONS: dict[str, Formulation] = {
     CORNER_PRODUCT: Formulation("Gather and MatMul of corners", with_corner_product),
     DECOMPOSED: Formulation("Floor, Clip and Gather", with_gather),
 }
-"""By the name that `--attention` takes."""
+"""By the name that `--attention` takes; `SITES/OTHERS` writes the sites in one, and other attention in another."""
+
+
+def parts_of(form: str) -> tuple[str, str]:
+    """Return how sites are written, and all other attention: `SITES/OTHERS`, or one form for both."""
+    sites, _, others = form.partition("/")
+    return sites, others or sites
+
+
+def is_formulation(form: str | None) -> bool:
+    """Return whether a form, or both parts of one, are formulations."""
+    return form is not None and all(part in FORMULATIONS for part in parts_of(form))
 
 
 def least_opset(form: str) -> int:
     """Return the version of the standard operators that a form asks for; 0 if it asks for none."""
-    return FORMULATIONS[form].opset if form in FORMULATIONS else 0
+    return max(FORMULATIONS[part].opset if part in FORMULATIONS else 0 for part in parts_of(form))

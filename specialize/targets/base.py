@@ -150,13 +150,13 @@ class Toolchain:
     notes: tuple[str, ...] = field(default=())
 
     def require_form(self, form: str) -> None:
-        """Refuse a way of writing deformable attention that the toolchain does not take.
+        """Refuse a way of writing deformable attention, or one of two, that the toolchain does not take.
 
         Raises:
             UsageError: It takes others.
         """
         forms = tuple(dict.fromkeys((self.form, *self.forms, *RUNS_ANYWHERE)))
-        if form not in forms:
+        if any(part not in forms for part in form.split("/", 1)):
             hint = closest(form, forms)
             raise UsageError("--attention", f"one of {', '.join(forms)} for {self.name}", repr(form), hint)
 

@@ -27,7 +27,7 @@ from specialize.lowering.bool_casts import CHOSEN_BOOLS
 from specialize.lowering.defaults import WRITTEN_DEFAULTS
 from specialize.lowering.deform_conv import SAMPLED_CONVS
 from specialize.lowering.flat import UNFLATTENED
-from specialize.lowering.formulations import FORMULATIONS, least_opset
+from specialize.lowering.formulations import is_formulation, least_opset
 from specialize.lowering.grid_sample import GATHERED_SAMPLES
 from specialize.lowering.operands import BATCHED_WEIGHTS, OPERANDS
 from specialize.lowering.opset import NAME as OPSET
@@ -190,7 +190,7 @@ def _write_attention(model: ir.Model, toolchain: Toolchain, form: str | None) ->
 
 def _kept(form: str | None) -> tuple[str, ...]:
     """Return the metadata that lowered nodes keep: a formulation is timed by its site."""
-    return (SITE_KEY,) if form in FORMULATIONS else ()
+    return (SITE_KEY,) if is_formulation(form) else ()
 
 
 def _rule(operator: str, toolchain: Toolchain) -> Rule:

@@ -171,6 +171,15 @@ def test_the_quickest_in_all_is_chosen_if_it_is_clearly_quicker() -> None:
     assert chosen([kind(1, own=1.04, other=1.0)], "own") == ("own", 1.0)
 
 
+def test_sites_and_other_attention_are_chosen_apart() -> None:
+    """Each has its own quickest formulation, and the gain is that of both together."""
+    site, rest = kind(own=4.0, one=2.0, two=3.0), kind(own=4.0, one=3.0, two=2.0)
+    rest = msgspec.structs.replace(rest, what="other")
+    assert chosen([site, rest], "own") == ("one/two", 2.0)
+    assert chosen([site, msgspec.structs.replace(site, what="other")], "own") == ("one", 2.0)
+    assert chosen([msgspec.structs.replace(rest, times=1)], "own") == ("two", 2.0)
+
+
 def test_a_choice_depends_on_what_it_was_measured_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another target, number of threads, runtime, version or processor is another key."""
     keys = {

@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from specialize.attention.operator import DOMAIN
+from specialize.errors import UsageError
 from specialize.graph.builder import SITE_KEY
 from specialize.lowering.attention import lower_deformable_attention
 from specialize.lowering.deform_attention import Steps, places_for
 from specialize.lowering.formulations import DEFORM_CONV, FORMULATIONS, least_opset
 from specialize.passes.clean_up import tidy
+from specialize.targets import target
 from tests.attention.graphs import CASES, Case, arrays, expected
 from tests.graphs import assert_annotations_true, operators, run
 from tests.lowering.test_attention import highest_rank, internal
@@ -89,6 +91,26 @@ def test_a_convolution_raises_the_opset_and_keeps_marks() -> None:
     assert graph.graph.opset_imports[""] == least_opset(DEFORM_CONV) == 19
     marks = {node.op_type: node.metadata_props.get(SITE_KEY) for node in graph.graph}
     assert marks["DeformConv"] == "0" and marks["Softmax"] == "1"
+
+
+def test_sites_and_other_attention_are_written_apart() -> None:
+    """Of two formulations the first is for attention with the number of a site, the second for all other."""
+    for mark, operator in (("0", "DeformConv"), ("", "MatMul")):
+        graph, feeds = internal(Case(), 17), arrays(Case())
+        node = next(node for node in graph.graph if node.domain == DOMAIN)
+        node.metadata_props.update({SITE_KEY: mark} if mark else {})
+        lower_deformable_attention(graph, "deform-conv/corner-product", (SITE_KEY,))
+        assert operators(graph)[operator] and {"DeformConv", "MatMul"} - {operator} - set(operators(graph))
+        np.testing.assert_allclose(run(graph, feeds)["out"], expected(Case(), feeds), atol=2e-6)
+
+
+def test_two_forms_are_formulations() -> None:
+    """A vendor's operator is no part of two, and a toolchain takes both parts."""
+    with pytest.raises(UsageError, match="spelling"):
+        lower_deformable_attention(internal(Case()), "deform-conv/denglin")
+    target("onnxruntime").TOOLCHAIN.require_form("deform-conv/decomposed")
+    with pytest.raises(UsageError, match="--attention"):
+        target("openvino").TOOLCHAIN.require_form("points-first/deform-conv")
 
 
 def test_what_is_not_asked_to_is_not_marked() -> None:

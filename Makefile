@@ -15,7 +15,7 @@ RUNTIME_TESTS := tests/attention tests/bench tests/lowering tests/passes tests/p
 	tests/end_to_end/test_precision.py tests/end_to_end/test_round_trip.py
 HIDING := $(abspath $(VENV))/without_vnni.so
 
-.PHONY: help install demo test coverage test-lowest fuzz check benchmarks movement evidence evidence-models evidence-relink evidence-guard evidence-million mutants marginal kills same-builds format pin wheel clean targets table picture lens-oracles lens-rigs api
+.PHONY: help install demo test coverage test-lowest fuzz check benchmarks formulations movement evidence evidence-models evidence-relink evidence-guard evidence-million mutants marginal kills same-builds format pin wheel clean targets table picture lens-oracles lens-rigs api
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -55,6 +55,12 @@ benchmarks: install ## processor time of quick commands, of plans, and of guard 
 
 marginal: install ## what a further vehicle's exact build costs, beside the first one: docs/concepts/fleet-plan.md
 	$(TEST_ENV) $(BIN)/python -m tools.marginal bevformer_tiny streampetr --write
+
+formulations: install ## equal formulations of attention at six sites on one thread and on two (minutes; 10 GB for bevformer_base): docs/concepts/formulations.md
+	$(TEST_ENV) $(BIN)/python benchmarks/formulations.py
+	$(TEST_ENV) $(BIN)/python benchmarks/formulations.py --only bevformer_tiny --threads 2
+	$(TEST_ENV) $(BIN)/python benchmarks/formulations.py --only bevformer_tiny --runtime openvino
+	$(BIN)/python -m tools.formulations_page --write docs/concepts/formulations.md
 
 movement: install ## rates of single operators, and how far they predict SITES="FOLDER/NAME FOLDER/NAME:sites ...": docs/concepts/costs.md
 	$(TEST_ENV) $(BIN)/python -m tools.movement --rates $(SITES) --write docs/concepts/costs.md

@@ -1,0 +1,105 @@
+"""Write the tables of docs/concepts/formulations.md from benchmarks/results/formulations.json.
+
+usage: python -m tools.formulations_page [--write docs/concepts/formulations.md]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+if __package__ in (None, ""):
+    sys.path.insert(0, str(ROOT))
+
+from benchmarks.formulations import ALONE, PADDED, REBATCHED, Figure  # noqa: E402  the checkout
+from benchmarks.run import RESULTS  # noqa: E402  the checkout, not an installed package
+from specialize.lowering.formulations import FORMULATIONS, GRID_SAMPLE  # noqa: E402  the checkout
+
+PAGE = ROOT / "docs" / "concepts" / "formulations.md"
+BEGIN, END = "<!-- formulations: begin -->", "<!-- formulations: end -->"
+
+
+def tables(data: dict[str, object]) -> str:
+    """Return what was measured on what, the times of all formulations, and what limits the quickest."""
+    machine, figures = data["machine"], data["figures"]
+    assert isinstance(machine, dict) and isinstance(figures, dict)
+    found = {name: Figure(**each) for name, each in figures.items()}
+    runtimes = " and ".join(sorted({each.runtime for each in found.values()}))
+    where = f"{runtimes} on {machine['processor']}, {machine['cores']} cores, {machine['system']}"
+    return "\n\n".join((f"Measured with {where}.", _times(found), _limits(found)))
+
+
+def _times(figures: dict[str, Figure]) -> str:
+    """Return medians, and how many times faster than GridSample each formulation is."""
+    heads = ["site", "samples", *(f"`{form}`" for form in FORMULATIONS)]
+    rows = [
+        [name, f"{each.samples:,}", *(_time(each, form) for form in FORMULATIONS)]
+        for name, each in figures.items()
+    ]
+    return _table(heads, rows)
+
+
+def _time(figure: Figure, form: str) -> str:
+    if form not in figure.median_ms:
+        return "-"
+    text = f"{_ms(figure.median_ms[form])} ms"
+    return text if form == GRID_SAMPLE else f"{text}, {figure.faster[form]:.2f}x"
+
+
+def _limits(figures: dict[str, Figure]) -> str:
+    """Return how the quickest formulation compares with the other forms, with the pairs, and with what bounds it."""
+    heads = [
+        "site", "quickest", "pairs", "than zero-padded", "pairs", "than re-batched", "GridSample alone",
+        "copy of the samples", "quickest",
+    ]  # fmt: skip
+    rows = []
+    for name, each in figures.items():
+        best = min((form for form in FORMULATIONS if form in each.median_ms), key=each.median_ms.__getitem__)
+        rows.append([
+            name, f"`{best}`", f"{each.all_pairs / each.pairs:.2f}x", _against(each, PADDED, best),
+            f"{each.longest / each.pairs:.2f}x", _against(each, REBATCHED, best), f"{_ms(each.median_ms[ALONE])} ms",
+            f"{_ms(each.copy_ms)} ms", f"{_ms(each.median_ms[best])} ms",
+        ])  # fmt: skip
+    return _table(heads, rows)
+
+
+def _against(figure: Figure, form: str, best: str) -> str:
+    return f"{figure.median_ms[form] / figure.median_ms[best]:.2f}x" if form in figure.median_ms else "-"
+
+
+def _ms(value: float) -> str:
+    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def written_into(document: str, text: str) -> str:
+    """Return a document with a text in the place of what stands between the marks."""
+    before, _, rest = document.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    assert after, f"a document with {BEGIN!r} and {END!r}"
+    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+
+
+def main() -> None:
+    """Print the tables, or write them."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--write", type=Path)
+    given = parser.parse_args()
+    text = tables(json.loads((RESULTS / "formulations.json").read_text()))
+    if given.write is None:
+        print(text)
+    else:
+        given.write.write_text(written_into(given.write.read_text(), text))
+
+
+if __name__ == "__main__":
+    main()

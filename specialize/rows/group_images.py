@@ -6,7 +6,7 @@ camera, sampled, and joined again; cameras that see nothing are left out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnx_ir as ir
@@ -28,14 +28,17 @@ def sample_groups(
     emitter: Emitter,
     at: Arrangement,
     pictures: list[ir.Value],
-    inputs: list[tuple[ir.Value, int]],
+    inputs: Sequence[tuple[ir.Value, int] | list[ir.Value]],
     sample: Sample,
     tokens: Axis,
 ) -> Parts:
-    """Sample each group's image at that group's rows; the results stay apart until they are small."""
+    """Sample each group's image at that group's rows; the results stay apart until they are small.
+
+    An input is a tensor of all rows with the axis to split it along, or what it was split to already.
+    """
     used = [number for number, length in enumerate(at.lengths) if length]
     lengths = [at.lengths[number] for number in used]
-    columns = [_split(emitter, value, place, lengths) for value, place in inputs]
+    columns = [each if isinstance(each, list) else _split(emitter, *each, lengths) for each in inputs]
     pieces = []
     for index, (number, part) in enumerate(zip(used, at.parts, strict=True)):
         value = sample(pictures[number], [column[index] for column in columns], lengths[index])

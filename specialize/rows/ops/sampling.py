@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.axes import size_of
 from specialize.graph.declined import Declined
-from specialize.graph.nodes import array_of, node_axis
+from specialize.graph.nodes import node_axis
 from specialize.graph.shapes import dims
 from specialize.rows.arrange import Arrangement
 from specialize.rows.axes import Axis, Layout, factors_of
@@ -69,10 +70,9 @@ def emit_grid_sample(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted 
 
 
 def lift_pixels(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:
-    """GatherElements at computed places: a function of the places, the same pixels for all rows of a group."""
+    """GatherElements of pixels: a function of the places, the same pixels for all rows of a group."""
     pixels, places = node.inputs[0], node.inputs[1]
-    if pixels is None or places is None or array_of(places) is not None:
-        return Declined("places-constant", "its sampling locations are constant")
+    assert pixels is not None and places is not None
     axis = node_axis(node, 0, len(layout))
     others = [size for place, size in enumerate(dims(pixels)) if place != axis]
     if others != [size for place, size in enumerate(dims(places)) if place != axis]:
@@ -110,13 +110,42 @@ def emit_pixels(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Par
         shape = [size_of(before), count * size_of(rest), *map(size_of, behind)]
         return emitter.builder.copy(model, [picture, emitter.builder.reshape(inputs[0], shape)], shape)
 
-    index = emitter.regroup(emitter.operand(places, at), (before, rows, rest, after))
     result = (*before, *rows, *rest, *after)
     if at.group is not None or not shared:
+        index = emitter.regroup(emitter.operand(places, at), (before, rows, rest, after))
         picture = emitter.regroup(with_group(emitter, image, at, shared), (before, pixels, *behind))
         return Emitted(sample(picture, [index], size_of(rows)), result)
     pictures = split_image(emitter, image, shared, (before, pixels, *behind))
-    return sample_groups(emitter, at, pictures, [(index, 1)], sample, result)
+    own_places = [
+        emitter.regroup(piece, (before, (part, *rest), *behind))
+        for piece, part in zip(_split_places(emitter, places, at, result), at.parts, strict=True)
+    ]
+    return sample_groups(emitter, at, pictures, [own_places], sample, result)
+
+
+def _split_places(emitter: Emitter, places: Operand, at: Arrangement, tokens: Axis) -> list[Emitted]:
+    """Return the places of each group of rows; what is repeated for all channels is split before that.
+
+    Args:
+        emitter: Makes the nodes.
+        places: Places in the image of each row's group.
+        at: The rows, group by group.
+        tokens: What places are numbered by, once they are repeated.
+    """
+    terms = places.value.terms
+    base = terms[0].base if len(terms) == 1 else None
+    picked = None if base is None else terms[0].map.take_rows(at.index).as_selection()
+    if isinstance(base, Apply) and base.node.op_type == "Expand" and picked is not None:
+        whole = emitter.operand(base.operand(0), at.at(emitter.axes.resolve(base.rows), picked))
+    else:
+        whole = emitter.operand(places, at)
+    pieces = zip(emitter.split(whole, at), at.parts, strict=True)
+    wanted = (
+        (piece, tuple(part if token is at.row else token for token in tokens)) for piece, part in pieces
+    )
+    return [
+        piece if isinstance(piece.held, np.ndarray) else emitter.spread(piece, own) for piece, own in wanted
+    ]
 
 
 def lift_deformable_attention(

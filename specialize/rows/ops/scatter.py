@@ -118,10 +118,21 @@ def lift_gather_nd(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -
 def lift_gather_elements(
     lifter: Lifter, node: ir.Node, output: int, layout: Layout
 ) -> Combination | Declined:
-    """GatherElements with constant indices that do not depend on features, or as a way of sampling."""
+    """GatherElements as a row map, if its indices are constant, or as a way of sampling.
+
+    Where an axis holds rows and features, as the places that each query samples, constant places are no row map.
+    """
+    mixed = any(not lifter.axes.is_row(axis) and not lifter.axes.is_feature(axis) for axis in layout)
+    if mixed or array_of(node.inputs[1]) is None:
+        return lift_pixels(lifter, node, output, layout)
+    return _gathered(lifter, node, layout)
+
+
+def _gathered(lifter: Lifter, node: ir.Node, layout: Layout) -> Combination | Declined:
+    """Return rows that are picked by constant indices that do not depend on features."""
     data, indices = node.inputs[0], array_of(node.inputs[1])
     if data is None or indices is None:
-        return lift_pixels(lifter, node, output, layout)
+        return NOT_CONSTANT
     axes, axis = lifter.axes, node_axis(node, 0, len(layout))
     placed = _per_row(axes, indices, layout, axis)
     others = [size for place, size in enumerate(indices.shape) if place != axis]

@@ -32,6 +32,7 @@ from specialize.calibration.folder import load_profiles
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import DeclinedError, InternalError
 from specialize.graph.closure import Closure
+from specialize.graph.declined import Declined
 from specialize.graph.io import read_graph, write_graph
 from specialize.graph.notes import node_name
 from specialize.model.spec import ModelSpec
@@ -46,6 +47,7 @@ from specialize.passes.externalize import (
     signature,
     vanished,
 )
+from specialize.passes.look_up import look_up
 from specialize.passes.pipeline import Specialized, tidied
 from specialize.passes.site import CompactedSite
 from specialize.request import BuildRequest
@@ -62,7 +64,18 @@ FAR_VEHICLES = 3
 _FAR = Deviation(rotation_rad=0.3, translation_m=0.5, focal_ratio=0.1, principal_point_px=5.0)
 """How far the vehicles are from the build's own that tell tables apart which are equal by chance."""
 
+LOOKED_UP = Declined(
+    "looked-up", "cells look up pixels one by one, and which ones is no table but part of the graph"
+)
+"""Why a look-up volume has no tables."""
+
 _SUPERFLUOUS = "rows that the calibration makes superfluous"
+
+
+def _no_tables(model: str, alone: Specialized) -> DeclinedError:
+    """Return why nothing of a graph becomes a table; the graph is changed."""
+    found = f"none; {LOOKED_UP.text}" if look_up(alone.model) else "none"
+    return DeclinedError(model, _SUPERFLUOUS, found, "use --mode exact")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,7 +118,7 @@ def tabulate(
     whole = Program(prepared, spec, names, packing)
     alone = whole.compile(profile)[0]
     if not alone.sites:
-        raise DeclinedError(request.model, _SUPERFLUOUS, "none", "use --mode exact")
+        raise _no_tables(request.model, alone)
     cutter = _Cutter(whole, alone)
     part = cutter.cut(alone.sites)
     near = _near(profile)

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 import torch
 
+from specialize.binding.modes import bind_model
+from specialize.calibration.dump import dump_profile
+from specialize.errors import DeclinedError
+from specialize.graph.folding import fold
+from specialize.graph.io import read_graph
+from specialize.model.visible import visible_sets
 from specialize.passes.pipeline import Specialized
+from specialize.request import BuildRequest
 from specialize.visibility.grid import QueryGrid
 from tests.graphs import assert_same, assert_static, operators, run, specialize_proto
 from tests.synthetic.attention import GRID
 from tests.synthetic.exporting import export, simplified
 from tests.synthetic.styles import BASE, TURN_RAD
-from tests.synthetic.vehicles import vehicle
+from tests.synthetic.vehicles import spec_of, vehicle
 from tests.synthetic.volumes import SPELLINGS, Spelling, Volume
 
 pytestmark = pytest.mark.torch
@@ -60,3 +69,18 @@ def test_a_volume_is_one_look_up(spelling: Spelling, opset: int, tool: str) -> N
     (volume,) = run(proto, feeds).values()
     unseen = (volume == volume[..., :1]).all(1)  # the bias alone, or the first voxel again
     assert 0 < unseen.mean() < 1
+
+
+def test_a_volume_has_no_tables(tmp_path: Path) -> None:
+    """Which pixel a voxel takes is written into the graph, and an engine for many vehicles says so."""
+    inputs = {name: torch.tensor(array) for name, array in feeds_of(0.0).items()}
+    onnx.save(export(Volume(STYLE, "choices"), inputs, 16, dynamo=False), tmp_path / "model.onnx")
+    prepared = read_graph(tmp_path / "model.onnx")
+    fold(prepared)
+    ir.save(prepared, tmp_path / "prepared.onnx")
+    profile, spec = vehicle(STYLE, TURN_RAD), spec_of(STYLE)
+    (tmp_path / "car.yaml").write_text(dump_profile(profile))
+    request = BuildRequest(calib=tmp_path / "car.yaml", mode="tables")
+    with pytest.raises(DeclinedError, match="cells look up pixels one by one") as raised:
+        bind_model(request, profile, spec, tmp_path / "prepared.onnx", visible_sets(spec, profile))
+    assert "use --mode exact" in str(raised.value)

@@ -15,6 +15,7 @@ from specialize.binding.modes import bind_model
 from specialize.calibration.dump import dump_profile
 from specialize.errors import DeclinedError
 from specialize.graph.folding import fold
+from specialize.graph.graph_file import GraphFile
 from specialize.graph.io import read_graph
 from specialize.model.visible import visible_sets
 from specialize.passes.pipeline import Specialized
@@ -82,5 +83,5 @@ def test_a_volume_has_no_tables(tmp_path: Path) -> None:
     (tmp_path / "car.yaml").write_text(dump_profile(profile))
     request = BuildRequest(calib=tmp_path / "car.yaml", mode="tables")
     with pytest.raises(DeclinedError, match="cells look up pixels one by one") as raised:
-        bind_model(request, profile, spec, tmp_path / "prepared.onnx", visible_sets(spec, profile))
+        bind_model(request, profile, spec, GraphFile(tmp_path / "prepared.onnx"), visible_sets(spec, profile))
     assert "use --mode exact" in str(raised.value)

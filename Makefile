@@ -100,7 +100,7 @@ BASE ?= main
 same-builds: install ## build small models with the compiler of BASE and with this one, and name the graphs that differ
 	$(TEST_ENV) $(BIN)/python tools/same_builds.py --base $(BASE)
 
-.PHONY: device-kit demo-model install-size docs man notebooks
+.PHONY: frame-shares device-kit demo-model install-size docs man notebooks
 
 DOCS := build/docs-venv
 
@@ -109,6 +109,9 @@ demo-model: install ## the packaged model of `specialize demo`, with seeded weig
 
 install-size: install ## what users and developers install, measured in new environments: docs/install.json, docs/demo.txt and README.md
 	$(BIN)/python tools/install_size.py
+
+frame-shares: install ## what the time of BUILDS="DIR DIR" depends on, by input: docs/concepts/costs.md
+	$(TEST_ENV) $(BIN)/python -m tools.frame_shares $(BUILDS) --write
 
 device-kit: install ## a folder with which a device measures the forms of BUILD=DIR (for ONNX Runtime): build/device-kit
 	rm -rf build/device-kit

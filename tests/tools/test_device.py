@@ -28,8 +28,10 @@ def kit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, source in FILES.items():
         shutil.copyfile(resource_dir(source) / name, folder / name)
     model = str(folder / "encoder.onnx")
-    made = build(BuildRequest(calib=CAR42, model=model, output=folder / "car42", frames=1)).build_dir
-    assert main([str(made), "-o", str(folder / "kit"), "--whole-model"]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPECIALIZE_STORE", str(folder / "store"))
+        made = build(BuildRequest(calib=CAR42, model=model, output=folder / "car42", frames=1)).build_dir
+        assert main([str(made), "-o", str(folder / "kit"), "--whole-model"]) == 0
     return folder / "kit"
 
 

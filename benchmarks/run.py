@@ -41,6 +41,7 @@ CASES: dict[str, Command] = {
     "help": lambda room: ["-m", "specialize", "--help"],
     "check": lambda room: ["-m", "specialize", "check", str(room), "--calib", CAR42],
     "check-stale": lambda room: ["-m", "specialize", "check", str(room), "--calib", CAR43],
+    "plan": lambda room: ["-m", "specialize", "plan", "--calib", CAR42, "-o", str(room.parent / "plan.npz")],
     "diff": lambda room: ["-m", "specialize", "diff", CAR42, CAR43],
     "load-100-profiles": lambda room: ["-c", LOAD],
     "report": lambda room: ["-m", "specialize", "report", str(room)],

@@ -15,7 +15,7 @@ import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -122,26 +122,31 @@ def short(full: str) -> str:
 
 
 def _feed(state: _Hash, value: object) -> None:
-    if value is None:
-        state.update(b"n")
-    elif isinstance(value, bool | np.bool_):
-        state.update(b"t" if value else b"f")
-    elif isinstance(value, int | float | np.integer | np.floating):
-        _feed_number(state, value)
-    elif isinstance(value, str):
-        _feed_bytes(state, b"s", value.encode())
-    elif isinstance(value, bytes):
-        _feed_bytes(state, b"b", value)
-    elif isinstance(value, np.ndarray):
-        _feed_array(state, value)
-    elif isinstance(value, Mapping):
-        _feed_mapping(state, value)
-    elif isinstance(value, Sequence):
-        state.update(b"l" + struct.pack("<q", len(value)))
-        for item in value:
-            _feed(state, item)
-    else:
+    (_FORMS.get(type(value)) or _form_of(value))(state, value)
+
+
+def _form_of(value: object) -> Callable[[_Hash, Any], None]:
+    """Return how a value is hashed: as the first kind in `_FORMS` that it is an instance of."""
+    form = next((form for kind, form in _FORMS.items() if isinstance(value, kind)), None)
+    if form is None:
         raise TypeError(f"no canonical form for {type(value).__name__}")
+    return form
+
+
+def _feed_none(state: _Hash, value: None) -> None:
+    state.update(b"n")
+
+
+def _feed_truth(state: _Hash, value: bool | np.bool_) -> None:
+    state.update(b"t" if value else b"f")
+
+
+def _feed_text(state: _Hash, value: str) -> None:
+    _feed_bytes(state, b"s", value.encode())
+
+
+def _feed_plain(state: _Hash, value: bytes) -> None:
+    _feed_bytes(state, b"b", value)
 
 
 def _feed_bytes(state: _Hash, tag: bytes, data: bytes) -> None:
@@ -177,3 +182,23 @@ def _feed_mapping(state: _Hash, value: Mapping[object, object]) -> None:
     for key in sorted(value, key=by_name):
         _feed(state, str(key))
         _feed(state, value[key])
+
+
+def _feed_sequence(state: _Hash, value: Sequence[object]) -> None:
+    state.update(b"l" + struct.pack("<q", len(value)))
+    for item in value:
+        _feed(state, item)
+
+
+_FORMS: dict[type, Callable[[_Hash, Any], None]] = {
+    type(None): _feed_none,
+    bool: _feed_truth,
+    np.bool_: _feed_truth,
+    **dict.fromkeys((float, int, np.integer, np.floating), _feed_number),
+    str: _feed_text,
+    bytes: _feed_plain,
+    np.ndarray: _feed_array,
+    **dict.fromkeys((dict, Mapping), _feed_mapping),
+    **dict.fromkeys((list, tuple, Sequence), _feed_sequence),
+}
+"""Type -> how its values are hashed. Order counts for other types: a truth value is also an int, text a sequence."""

@@ -118,9 +118,9 @@ def unit_quaternion(value: ArrayLike, where: str) -> Matrix:
 def _check_last_row(matrix: Matrix, where: str, hint: str) -> None:
     """Raise unless the last row of (n, n) is (0, ..., 0, 1) up to rounding."""
     size = matrix.shape[0]
-    expected = np.eye(size)[-1]
-    if np.abs(matrix[-1] - expected).max() > LAST_ROW_TOLERANCE:
-        found = "[" + ", ".join(f"{value:g}" for value in matrix[-1]) + "]"
+    last, expected = matrix[-1].tolist(), [*[0.0] * (size - 1), 1.0]
+    if max(abs(value - wanted) for value, wanted in zip(last, expected, strict=True)) > LAST_ROW_TOLERANCE:
+        found = "[" + ", ".join(f"{value:g}" for value in last) + "]"
         wanted = "[" + ", ".join(f"{value:g}" for value in expected) + "]"
         raise InputError(f"{where}[{size - 1}]", f"the last row {wanted}", found, hint)
 

@@ -8,7 +8,7 @@ which stops alias bombs early; size and depth are limited.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -94,17 +94,19 @@ class _Builder:
         self.source = source
         self.nodes = 0
         self.anchors: dict[str, tuple[Any, int]] = {}
-        self.events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
+        self.text = text
+        self.next: Callable[[], Any]
 
     def document(self) -> Any:
         """Return the value of the only document."""
         try:
-            next(self.events)  # stream start
-            if isinstance(next(self.events), yaml.StreamEndEvent):
+            self.next = _LOADER(self.text).get_event
+            self.next()  # stream start
+            if isinstance(self.next(), yaml.StreamEndEvent):
                 return None
-            value = self.value(next(self.events), depth=0)
-            next(self.events)  # document end
-            if not isinstance(next(self.events), yaml.StreamEndEvent):
+            value = self.value(self.next(), depth=0)
+            self.next()  # document end
+            if not isinstance(self.next(), yaml.StreamEndEvent):
                 raise InputError(
                     self.source, "one YAML document", "several", "remove the line '---' and what follows"
                 )
@@ -136,20 +138,20 @@ class _Builder:
     def sequence(self, depth: int) -> list[Any]:
         """Return the items of a sequence."""
         items = []
-        while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
+        while not isinstance(event := self.next(), yaml.SequenceEndEvent):
             items.append(self.value(event, depth + 1))
         return items
 
     def mapping(self, depth: int) -> dict[str, Any]:
         """Return the entries of a mapping; keys are text and unique."""
         entries: dict[str, Any] = {}
-        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+        while not isinstance(event := self.next(), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
                 raise self.error(event, "a plain word as key", "a nested value")
             key = event.value
             if key in entries:
                 raise self.error(event, f"the key {key!r} once", "it twice", "remove or rename one of them")
-            entries[key] = self.value(next(self.events), depth + 1)
+            entries[key] = self.value(self.next(), depth + 1)
         return entries
 
     def alias(self, event: Any) -> Any:

@@ -98,10 +98,12 @@ class Node:
 
     def vector(self, length: int, meaning: str) -> list[float]:
         """Return a list of `length` numbers."""
-        items = self.items() if isinstance(self.value, list | tuple) else []
-        if len(items) != length:
+        values = self.value if isinstance(self.value, list | tuple) else []
+        if len(values) != length:
             raise self.error(f"{length} numbers {meaning}", self._found_length())
-        return [item.number() for item in items]
+        if all(type(value) is float and math.isfinite(value) for value in values):  # the usual case, quickly
+            return list(values)
+        return [item.number() for item in self.items()]
 
     def matrix(self, rows: int, columns: int) -> list[list[float]]:
         """Return `rows` lists of `columns` numbers."""

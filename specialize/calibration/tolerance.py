@@ -34,7 +34,7 @@ class Tolerance:
         Raises:
             InputError: A bound is negative or not finite.
         """
-        for key, bound in dataclasses.asdict(self).items():
+        for key, bound in self.to_json().items():
             if not (math.isfinite(bound) and bound >= 0):
                 raise InputError(f"tolerance.{key}", "a finite number >= 0", repr(bound))
 
@@ -45,11 +45,11 @@ class Tolerance:
 
     def to_json(self) -> dict[str, float]:
         """Return every bound by its key, which ends with the unit."""
-        return dict(dataclasses.asdict(self))
+        return {key: getattr(self, key) for key in TOLERANCE_KEYS}
 
 
-EXACT = Tolerance()
 TOLERANCE_KEYS = tuple(field.name for field in dataclasses.fields(Tolerance))
+EXACT = Tolerance()
 
 _WORDS = {
     "rotation": "rotation_deg",

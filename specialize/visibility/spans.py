@@ -105,10 +105,13 @@ def _per_metre(x: Floats, grid: QueryGrid) -> float:
 
 
 def fill(start: Ints, stop: Ints, columns: int) -> Bools:
-    """Return (..., columns) masks of spans (...,)."""
-    column = np.arange(columns, dtype=np.int32)
-    from_start = column >= start[..., None].astype(np.int32)
-    return np.logical_and(from_start, column < stop[..., None].astype(np.int32), out=from_start)
+    """Return (..., columns) masks of spans (...,).
+
+    One comparison in the smallest unsigned type: left of `start` the difference wraps around, beyond every length.
+    """
+    kind = np.min_scalar_type(columns)
+    length = np.maximum(stop - start, 0).astype(kind)
+    return np.asarray(np.arange(columns, dtype=kind) - start[..., None].astype(kind) < length[..., None])
 
 
 def between(inner: tuple[Ints, Ints], outer: tuple[Ints, Ints], columns: int) -> Ints:

@@ -19,6 +19,7 @@ from specialize.files.atomic import write_file
 @options.model_option
 @options.model_spec_option
 @options.bake_option
+@options.without_option
 @click.option(
     "--report",
     type=options.ANY_PATH,
@@ -32,6 +33,7 @@ def command(
     model: str,
     model_spec: Path | None,
     bake_lenses: bool,
+    without: tuple[str, ...],
     report: Path | None,
     as_json: bool,
 ) -> int:
@@ -39,7 +41,7 @@ def command(
 
     Also counts the queries of --model that each camera gains and loses.
     """
-    found = difference(first, second, model, model_spec, bake_lenses)
+    found = difference(first, second, model, model_spec, bake_lenses, without)
     if report is not None:
         _write(report, found)
     return emit("diff", found.outcome, as_json)

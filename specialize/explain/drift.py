@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,17 +89,27 @@ def difference(
     model: str = "bevformer_tiny",
     model_spec: Path | None = None,
     bake_lenses: bool = False,
+    off: Sequence[str] = (),
 ) -> Difference:
     """Compare two calibrations for a model, or for it with lenses baked in; what was compared stays at hand.
 
+    Args:
+        first: A profile.
+        second: Another.
+        model: Name of a built-in model, or path of an ONNX file.
+        model_spec: Sidecar of such a file.
+        bake_lenses: Whether lenses take the place of the model's own projection.
+        off: Names of cameras that are off in both.
+
     Raises:
         InputError: A profile or the sidecar cannot be read.
-        UsageError: There is no such built-in model.
+        UsageError: There is no such built-in model, or no such camera.
     """
     spec = resolve_spec(model, model_spec)
     if bake_lenses:
         spec = with_lenses(spec)
-    return _drift(spec, (Path(first), Path(second)), load_profile(first), load_profile(second))
+    one, other = (take_off(load_profile(path), off) for path in (first, second))
+    return _drift(spec, (Path(first), Path(second)), one, other)
 
 
 def _in_envelope(build: Build, plans: Plans, drift: DriftOutcome) -> DriftOutcome:

@@ -9,7 +9,7 @@ import pytest
 
 from specialize.calibration.load import dump_profile, load_profile
 from specialize.calibration.profile import CalibrationProfile
-from specialize.explain.drift import diff
+from specialize.explain.drift import diff, difference
 from specialize.files.resources import resource_dir
 
 SPEC = """
@@ -49,3 +49,18 @@ def test_a_model_that_does_not_read_it_is_fresh(places: tuple[Path, Path, Path])
     first, second, _ = places
     assert np.array_equal(load_profile(first).image_from_lidar(), load_profile(second).image_from_lidar())
     assert diff(first, second).fresh
+
+
+def test_cameras_that_are_off_in_both_do_not_differ() -> None:
+    """A camera that is off has not moved and sees nothing; the others differ as they do with it."""
+    folder = resource_dir("calib_profiles")
+    paths = folder / "car42.yaml", folder / "car43.yaml"
+    whole = difference(*paths).outcome
+    degraded = difference(*paths, off=["CAM_BACK"]).outcome
+    at = [camera.name for camera in degraded.delta.cameras].index("CAM_BACK")
+    assert degraded.delta.cameras[at].rotation_mrad == degraded.delta.cameras[at].translation_mm == 0.0
+    assert (degraded.queries[at].gained, degraded.queries[at].lost, degraded.queries[at].kept) == (0, 0, 0)
+    assert whole.queries[at].kept > 0
+    others = [place for place in range(len(whole.queries)) if place != at]
+    assert [degraded.queries[place] for place in others] == [whole.queries[place] for place in others]
+    assert difference(paths[0], paths[0], off=["CAM_BACK"]).outcome.fresh

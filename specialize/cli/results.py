@@ -82,7 +82,7 @@ RESULTS: dict[str, Result] = {
     "bench": Result("bench@1", "specialize.bench.report:BuildBench", "render_bench:bench_text"),
     "tune": Result("tune@1", f"{_SHAPES}.tuning:Tune", "render_tune:tune_text", f"{_SHAPES}.tuning:tuned"),
     "compare": Result(
-        "compare@1", f"{_SHAPES}.builds:Compare", "render_compare:compare_text", f"{_SHAPES}.builds:compared"
+        "compare@1", f"{_SHAPES}.comparisons:Compare", "render_compare:compare_text", f"{_SHAPES}.comparisons:compared"
     ),
     "plan": Result("plan@1", "specialize.explain.plan:PlanOutcome", "render_plan:plan_text"),
     "report": Result("report@1", f"{_SHAPES}.builds:Report", lambda made: f"report: {made.report}"),

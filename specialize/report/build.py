@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from specialize.artifact.manifest import Manifest, PassNote
 from specialize.artifact.measured import Measured
-from specialize.bench.report import BuildBench
 from specialize.digest import short
 from specialize.evidence.costs import FormCost, FormsReport
 from specialize.report.baked import baked_line, baked_table, cut_line
@@ -22,6 +21,9 @@ from specialize.report.times import how, measured_parts, memory_table, operator_
 from specialize.text.document import Fact, Heading, Line, Page, Part, View, pairs
 from specialize.text.units import count, counted, percent, saved, sentence
 from specialize.visibility.plan import VisibilityPlan
+
+if TYPE_CHECKING:
+    from specialize.bench.report import BuildBench
 
 _UNITS = {"percent": "%", "mps": "m/s", "degps": "deg/s"}
 _HOW = "Medians with quartiles; a ratio is the median of the ratios of each round."

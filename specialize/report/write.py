@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from specialize.artifact.build import Build
 from specialize.artifact.manifest import Manifest
 from specialize.artifact.measured import read_measured
-from specialize.bench.report import BuildBench
 from specialize.calibration.profile import CalibrationProfile
 from specialize.files.atomic import write_file
 from specialize.model.spec import ModelSpec, parse_spec
@@ -18,6 +18,9 @@ from specialize.report.html import to_html
 from specialize.report.photos import photos_of
 from specialize.report.rig import rig_parts
 from specialize.visibility.plan import VisibilityPlan
+
+if TYPE_CHECKING:
+    from specialize.bench.report import BuildBench
 
 FILE_NAME = "report.html"
 

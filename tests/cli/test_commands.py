@@ -75,6 +75,14 @@ def test_check_json_has_the_figures(capsys: pytest.CaptureFixture[str], tmp_path
     assert sum(camera["queries"]["lost"] for camera in data["cameras"]) > 0
 
 
+def test_a_report_needs_no_compiler(tmp_path: Path) -> None:
+    """The report of a build is drawn from its folder: nothing that reads graphs or solves is loaded."""
+    modules = modules_of("report", make_build(tmp_path / "car42", CAR42))
+    packages = {name.partition(".")[0] for name in modules}
+    assert "jinja2" in packages
+    assert packages & {"torch", "onnx", "onnx_ir", "onnxruntime", "sympy", "networkx"} == set()
+
+
 def test_check_imports_no_runtime(tmp_path: Path) -> None:
     """A check of a fresh build loads numpy and yaml; no runtime, no graph library, nothing that solves or trains."""
     modules = modules_of("check", make_build(tmp_path / "car42", CAR42), "--calib", CAR42)

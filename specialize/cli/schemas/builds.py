@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from specialize.artifact import Build
@@ -15,7 +14,6 @@ from specialize.evidence.comparison import VerifyReport
 from specialize.evidence.costs import FormCost, Movement
 from specialize.evidence.power import Power
 from specialize.evidence.tuned import Tuning
-from specialize.explain.compare import Comparison
 from specialize.explain.demo import MODEL, PROFILE, Demo
 from specialize.plausibility.record import Plausibility
 from specialize.request import BuildOutcome
@@ -149,16 +147,6 @@ class Graph(Record, frozen=True, kw_only=True):
     drawings: tuple[Drawing, ...]
 
 
-class Compare(Record, frozen=True, kw_only=True):
-    """`specialize compare --json`.
-
-    Attributes:
-        rows: Every model on every vehicle.
-    """
-
-    rows: tuple[Comparison, ...]
-
-
 class Report(Record, frozen=True, kw_only=True):
     """`specialize report --json`.
 
@@ -235,8 +223,3 @@ def inspected(build: Build) -> InspectedBuild:
 def graph(build: Build) -> Graph:
     """Return what `specialize inspect BUILD --graph --json` prints."""
     return Graph(path=build.folder, model=build.manifest.model, drawings=build.manifest.drawings)
-
-
-def compared(rows: Sequence[Comparison]) -> Compare:
-    """Return what `specialize compare --json` prints."""
-    return Compare(rows=tuple(rows))

@@ -4,7 +4,7 @@ What: a custom operator on rows that are counted at run time  ->  GridSample per
     size that a Reshape needs is read off the inputs.
 Why it is sound: it is the operator's definition, as in `lowering/sampling.py`, where sizes are numbers.
 Needs: GridSample (opset 16), and constant sizes of maps.
-Declines when: the operator computes locations or weights itself; the sizes of maps or their starts are not constant.
+Declines when: the sizes of maps or their starts are not constant.
 """
 
 from __future__ import annotations
@@ -60,11 +60,11 @@ def _defined(node: ir.Node, spelling: Spelling, builder: Builder, opset: int) ->
     roles: dict[Role, ir.Value] = {
         role: value for role, value in zip(wanted, node.inputs, strict=True) if value is not None
     }
-    if not {"value", "shapes", "locations", "weights"} <= set(roles):
-        return Declined("shape-unknown", "a shape is not a number")
     levels = level_sizes(roles["shapes"])
     if isinstance(levels, Declined):
         return levels
+    if spelling.in_pixels:
+        roles |= _from_pixels(Unsized(builder), roles, levels)
     starts = [0, *np.cumsum([height * width for height, width in levels])]
     given = roles.get("starts")
     known = array_of(given)
@@ -76,6 +76,26 @@ def _defined(node: ir.Node, spelling: Spelling, builder: Builder, opset: int) ->
         return result
     make, value = Unsized(builder), roles["value"]
     return make.shaped(result, [make.size(value, 0), make.size(result, 1), make.size(value, 2), -1])
+
+
+def _from_pixels(
+    make: Unsized, roles: Mapping[Role, ir.Value], levels: Sequence[tuple[int, int]]
+) -> dict[Role, ir.Value]:
+    """Return locations [N, Q, M, L, P, 2] = reference + offsets / size, and weights [N, Q, M, L, P] = softmax.
+
+    A query may have several reference points, which its points take in turn: `attention/vendors.py` says the same of
+    known sizes.
+    """
+    value, reference, offsets = roles["value"], roles["reference"], roles["offsets"]
+    batch, queries, heads = make.size(value, 0), make.size(offsets, 1), make.size(value, 2)
+    anchors = make.shaped(reference, [batch, queries, 1, -1])  # [N, Q, 1, A * 2]
+    apart: list[int | ir.Value] = [batch, queries, heads, len(levels), -1]
+    pixel = np.array([[1 / width, 1 / height] for height, width in levels], np.float32)[:, None]  # [L, 1, 2]
+    moved = make.op("Mul", make.shaped(offsets, [*apart, 2]), make.array(pixel, "pixel"))
+    moved = make.shaped(moved, [batch, queries, -1, make.size(anchors, 3)])
+    places = make.shaped(make.op("Add", moved, anchors), [*apart, 2])
+    shares = make.op("Softmax", make.shaped(roles["logits"], [batch, queries, heads, -1]), axis=3)
+    return {"locations": places, "weights": make.shaped(shares, apart)}
 
 
 def _summed(

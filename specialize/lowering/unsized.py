@@ -52,6 +52,10 @@ class Unsized:
         """Return a constant float32."""
         return self._builder.constant(np.array(number, np.float32), "number")
 
+    def array(self, numbers: np.ndarray, name: str) -> ir.Value:
+        """Return a constant tensor."""
+        return self._builder.constant(numbers, name)
+
     def size(self, value: ir.Value, axis: int) -> ir.Value:
         """Return the size of an axis, a vector of one number."""
         shape = self._builder.node("Shape", [value], (), dtype=ir.DataType.INT64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 import pytest
 import torch
@@ -14,13 +15,14 @@ from specialize.lowering.unknown_sizes import define_unknown_sizes
 from tests.graphs import GraphMaker, run
 from tests.synthetic.attention import Model, calibration
 from tests.synthetic.exporting import export
-from tests.synthetic.sampling import CUSTOM
+from tests.synthetic.sampling import CUSTOM, IN_PIXELS
 from tests.synthetic.styles import LEVELS, STYLES, TURN_RAD
 
+PIXELS = "MultiScaleDeformableAttnTRT"
 pytestmark = pytest.mark.torch
 
 
-@pytest.mark.parametrize("operator", CUSTOM)
+@pytest.mark.parametrize("operator", [*CUSTOM, *IN_PIXELS])
 def test_the_original_runs_for_any_vehicle(operator: str) -> None:
     """Two levels, and rows of a vehicle that the export was not traced with."""
     style = replace(STYLES["rebatched"], sampler=operator, levels=LEVELS)
@@ -37,20 +39,18 @@ def test_the_original_runs_for_any_vehicle(operator: str) -> None:
         np.testing.assert_allclose(found, wanted, atol=2e-5, rtol=2e-4)
 
 
-@pytest.mark.parametrize(
-    ("operator", "starts"), [("MultiScaleDeformableAttn", [1]), ("MultiScaleDeformableAttnTRT", None)]
-)
-def test_what_is_not_known_well_enough_stays(operator: str, starts: list[int] | None) -> None:
-    """Levels that do not start where their maps do, and locations that the operator computes itself."""
+@pytest.mark.parametrize("unknown", ["starts", "sizes"])
+def test_what_is_not_known_well_enough_stays(unknown: str) -> None:
+    """Levels that do not start where their maps do, and sizes of maps that the graph is given."""
     g = GraphMaker(domains=("npu",))
-    unknown = [g.input(name, shape) for name, shape in (
+    value, places, weights = (g.input(name, shape) for name, shape in (
         ("value", ("n", 6, 2, 4)), ("places", ("n", "q", 2, 1, 4, 2)), ("weights", ("n", "q", 2, 1, 4)),
-    )]  # fmt: skip
-    shapes = g.const(np.array([[2, 3]]))
-    if starts is None:
-        inputs = [unknown[0], shapes, unknown[1], unknown[1], unknown[2]]
+    ))  # fmt: skip
+    operator, domain = ("MultiScaleDeformableAttn", "npu") if unknown == "starts" else (PIXELS, "")
+    if unknown == "starts":
+        inputs = [value, g.const(np.array([[2, 3]])), g.const(np.array([1])), places, weights]
     else:
-        inputs = [unknown[0], shapes, g.const(np.array(starts)), *unknown[1:]]
-    model = ir.from_proto(g.model(out=g.op(operator, *inputs, domain="npu" if starts else "")))
+        inputs = [value, g.input("sizes", (1, 2), onnx.TensorProto.INT32), places, places, weights]
+    model = ir.from_proto(g.model(out=g.op(operator, *inputs, domain=domain)))
     assert define_unknown_sizes(model) == []
     assert [node.op_type for node in model.graph if node.op_type == operator] == [operator]

@@ -95,6 +95,62 @@ class _Custom(torch.autograd.Function):
         return g.op(name, *inputs, **attributes)  # type: ignore[attr-defined]
 
 
+class _InPixels(torch.autograd.Function):
+    """As `_Custom`, for operators that add offsets in pixels to reference points and compute the softmax themselves."""
+
+    @staticmethod
+    def forward(
+        ctx: object,
+        value: Tensor,
+        shapes: Tensor,
+        reference: Tensor,
+        offsets: Tensor,
+        logits: Tensor,
+        name: str,
+    ) -> Tensor:
+        levels = tuple((int(h), int(w)) for h, w in shapes)
+        batch, rows, heads = offsets.shape[:3]
+        size = torch.tensor([(w, h) for h, w in levels], dtype=offsets.dtype)[:, None]
+        moved = offsets.view(batch, rows, heads, len(levels), -1, 2) / size
+        anchors = reference.shape[2]
+        points = moved.shape[4]
+        places = moved + reference[:, :, torch.arange(points) % anchors][:, :, None, None]
+        weights = logits.softmax(-1).view(batch, rows, heads, len(levels), points)
+        return grid_sample(value, levels, places, weights).view(batch, rows, heads, -1)
+
+    @staticmethod
+    def symbolic(
+        g: object,
+        value: object,
+        shapes: object,
+        reference: object,
+        offsets: object,
+        logits: object,
+        name: str,
+    ) -> object:
+        return g.op(name, value, shapes, reference, offsets, logits)  # type: ignore[attr-defined]
+
+
+def _in_pixels(name: str, anchors: int) -> Sampler:
+    def sample(value: Tensor, levels: Levels, places: Tensor, weights: Tensor) -> Tensor:
+        shapes = torch.tensor(levels, dtype=torch.int32)
+        batch, rows, heads = places.shape[:3]
+        reference = places[:, :, 0, 0, :anchors]
+        size = torch.tensor([(w, h) for h, w in levels], dtype=places.dtype)[:, None]
+        turns = torch.arange(places.shape[4]) % anchors
+        offsets = (places - reference[:, :, turns][:, :, None, None]) * size
+        flat = offsets.reshape(batch, rows, heads, -1), weights.log().reshape(batch, rows, heads, -1)
+        made = _InPixels.apply(value, shapes, reference, *flat, name)  # type: ignore[no-untyped-call]
+        return made.reshape(batch, rows, -1)  # type: ignore[no-any-return]
+
+    return sample
+
+
+IN_PIXELS = {
+    "trt.plugins::MultiScaleDeformableAttnTRT": 1,
+    "trt.plugins::MultiScaleDeformableAttnTRT2": 2,
+}
+"""Operator -> reference points of a query here; its exporters write one per point above the ground, 1 or 4."""
 FOUR_INPUTS = frozenset({"com.microsoft::MultiScaleDeformableAttn"})
 CUSTOM = (
     "com.microsoft::MultiScaleDeformableAttn",
@@ -125,4 +181,5 @@ SAMPLERS: dict[str, Sampler] = {
     "grid_sample": grid_sample,
     "decomposed": decomposed,
     **{name: _custom(name) for name in CUSTOM},
+    **{name: _in_pixels(name, anchors) for name, anchors in IN_PIXELS.items()},
 }

@@ -11,7 +11,7 @@ import pytest
 from specialize.rows.rowmap import RowMap
 from tests.graphs import RAGGED
 from tests.synthetic.matrix import CASES, MODES, PACKINGS, holds
-from tests.synthetic.sampling import CUSTOM
+from tests.synthetic.sampling import CUSTOM, IN_PIXELS
 from tests.synthetic.styles import STYLES
 
 pytestmark = pytest.mark.torch
@@ -54,7 +54,7 @@ def test_the_whole_matrix(name: str, mode: str, layout: str, tmp_path: Path) -> 
     holds(CASES[name], mode, PACKINGS[layout], tmp_path)
 
 
-@pytest.mark.parametrize("operator", CUSTOM)
+@pytest.mark.parametrize("operator", [*CUSTOM, *IN_PIXELS])
 @pytest.mark.parametrize("name", ["rebatched", "looped"])
 def test_a_custom_operator_on_rows_that_are_counted_at_run_time(
     name: str, operator: str, tmp_path: Path

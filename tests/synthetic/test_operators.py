@@ -23,7 +23,7 @@ from specialize.rows.arrange import Packing
 from tests.graphs import PADDED, RAGGED, assert_static, run
 from tests.synthetic.attention import Model, Style, calibration
 from tests.synthetic.exporting import export
-from tests.synthetic.sampling import CUSTOM
+from tests.synthetic.sampling import CUSTOM, IN_PIXELS
 from tests.synthetic.test_forms import WRITTEN, exported, visible
 
 pytestmark = pytest.mark.torch
@@ -64,7 +64,7 @@ def holds(model: onnx.ModelProto, style: Style, packing: Packing, spelling: str)
 
 @pytest.mark.parametrize("packing", [RAGGED, PADDED], ids=["ragged", "padded"])
 @pytest.mark.parametrize("form", ["zero_padded", "rebatched"])
-@pytest.mark.parametrize("name", [name for name in CUSTOM if name not in TWO_HEADS_SPLIT])
+@pytest.mark.parametrize("name", [name for name in (*CUSTOM, *IN_PIXELS) if name not in TWO_HEADS_SPLIT])
 def test_custom_operators_are_compacted(name: str, form: str, packing: Packing) -> None:
     """An operator that ONNX Runtime does not have, in a zero-padded or re-batched model, comes to the visible pairs."""
     style = Style(sampler=name, form=form, levels=LEVELS)  # type: ignore[arg-type]

@@ -53,6 +53,9 @@ benchmarks: install ## processor time of quick commands, of plans, and of guard 
 	$(TEST_ENV) $(BIN)/python benchmarks/plans.py
 	$(BIN)/python benchmarks/vehicle.py --build $(or $(TABLES),build/tables)
 
+compare-benchmarks: install ## processor time of quick commands, of BASE and of this tree in turn, and their ratio
+	$(BIN)/python benchmarks/compare.py $(BASE)
+
 marginal: install ## what a further vehicle's exact build costs, beside the first one: docs/concepts/fleet-plan.md
 	$(TEST_ENV) $(BIN)/python -m tools.marginal bevformer_tiny streampetr --write
 

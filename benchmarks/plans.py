@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):
     sys.path.insert(0, str(ROOT))
 
-from benchmarks.run import RESULTS, write_results  # noqa: E402  the checkout, not an installed package
+from benchmarks.run import RESULTS, commit, write_results  # noqa: E402  the checkout, not an installed package
 from specialize.calibration.lens import lens_of  # noqa: E402  the checkout, not an installed package
 from specialize.calibration.lens.kinds import matrix_parameters  # noqa: E402  the checkout, not an installed package
 from specialize.calibration.load import load_profile  # noqa: E402  the checkout, not an installed package
@@ -122,7 +122,7 @@ def measure(rigs: dict[str, tuple[Projection, VisibilityRule]], rounds: int) -> 
 def write(folder: Path, figures: dict[str, Figure]) -> Path:
     """Write figures, grid, machine and version into `plans.json` of a folder."""
     grid = {"shape": GRID.shape, "range_m": GRID.range_m, "anchors": GRID.anchors}
-    return write_results(folder / "plans.json", SCHEMA, figures, grid=grid)
+    return write_results(folder / "plans.json", SCHEMA, figures, grid=grid, commit=commit())
 
 
 if __name__ == "__main__":

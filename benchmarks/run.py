@@ -88,7 +88,12 @@ def measure(arguments: Sequence[str], rounds: int, code: int = 0) -> Figure:
     Raises:
         SystemExit: A process ended with another exit code.
     """
-    seconds = [_processor_seconds(arguments, code) for _ in range(rounds + 1)][1:]
+    seconds = []
+    for number in range(rounds + 1):
+        taken, ended = processor_seconds(arguments)
+        if ended != code:
+            raise SystemExit(f"{' '.join(arguments)}: expected exit code {code}, got {ended}")
+        seconds += [taken] if number else []
     return Figure(
         rounds=rounds,
         median_s=round(statistics.median(seconds), 4),
@@ -99,7 +104,7 @@ def measure(arguments: Sequence[str], rounds: int, code: int = 0) -> Figure:
 
 def write(folder: Path, figures: dict[str, Figure]) -> Path:
     """Write figures, machine and versions into `commands.json` of a folder."""
-    return write_results(folder / "commands.json", SCHEMA, figures)
+    return write_results(folder / "commands.json", SCHEMA, figures, commit=commit())
 
 
 def write_results(path: Path, schema: str, figures: Mapping[str, Any], **about: object) -> Path:
@@ -114,6 +119,13 @@ def write_results(path: Path, schema: str, figures: Mapping[str, Any], **about: 
     }
     path.write_text(json.dumps(content, indent=1) + "\n")
     return path
+
+
+def commit() -> str:
+    """Return the commit that is measured, with a plus sign if files differ from it."""
+    command = ["git", "describe", "--always", "--abbrev=40", "--dirty=+"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
 
 
 def machine() -> dict[str, str | int]:
@@ -133,16 +145,17 @@ def make_build(folder: Path) -> Path:
     return made(folder, Path(CAR42))
 
 
-def _processor_seconds(arguments: Sequence[str], code: int) -> float:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+def processor_seconds(arguments: Sequence[str], tree: Path = ROOT) -> tuple[float, int]:
+    """Run Python with these arguments and the code of a tree; return its processor time and exit code."""
+    environment = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    quiet = subprocess.DEVNULL
+    errors = None if tree == ROOT else quiet
     process = subprocess.Popen(
-        [sys.executable, *arguments], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
+        [sys.executable, *arguments], cwd=tree, env=environment, stdout=quiet, stderr=errors
     )
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != code:
-        raise SystemExit(f"{' '.join(arguments)}: expected exit code {code}, got {process.returncode}")
-    return usage.ru_utime + usage.ru_stime
+    return usage.ru_utime + usage.ru_stime, process.returncode
 
 
 def _processor() -> str:

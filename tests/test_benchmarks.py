@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import fleets, plans, run
+from benchmarks import compare, fleets, plans, run
 from benchmarks.simulated_fleet import designs, write_fleet
 from specialize.calibration.load import load_profile
 from specialize.calibration.table import Vehicles, read_digests
@@ -103,3 +103,25 @@ def test_fleets_are_compared_with_a_state_of_which_some_were_recalibrated(tmp_pa
     for case, kinds in (("diff", 3), ("diff since", 0)):
         figure = fleets.measure(case, table, 300)
         assert (figure.vehicles, figure.kinds, figure.builds) == (300, kinds, 0)
+
+
+def test_two_trees_are_measured_in_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every round runs both, and a command that one of them does not have has no figures."""
+    note = tmp_path / "runs"
+    code = f"import os; open({str(note)!r}, 'a').write(os.environ['PYTHONPATH'] + chr(10))"
+    monkeypatch.setattr(
+        compare, "CASES", {"quick": lambda room: ["-c", code], "bad": lambda room: ["-c", "1 / 0"]}
+    )
+    found = compare.compare("quick", tmp_path, tmp_path, 3)
+    assert found is not None and 0 < found.low <= found.ratio <= found.high
+    runs = note.read_text().split()
+    assert runs.count(str(tmp_path)) == runs.count(str(run.ROOT)) == 4
+    assert {*runs[2:4]} == {str(tmp_path), str(run.ROOT)}
+    assert compare.compare("bad", tmp_path, tmp_path, 1) is None
+    assert "not there" in compare.line(None)
+
+
+def test_what_is_no_commit_is_named() -> None:
+    """An unknown commit ends the comparison."""
+    with pytest.raises(SystemExit, match="no-such-commit: expected a commit"):
+        compare.main(["no-such-commit", "--rounds", "1", "--only", "help"])

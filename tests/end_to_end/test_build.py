@@ -26,7 +26,7 @@ from specialize.calibration.load import load_profile
 from specialize.compiler import lower
 from specialize.compiler import specialize as specializing
 from specialize.model.visible import visible_sets
-from specialize.passes.pipeline import Specialized, specialize_graph
+from specialize.passes.pipeline import Specialized, specialize_bound
 from tests.cli.running import CAR42, CAR43, REPOSITORY, Ran, run_here, run_process
 from tests.end_to_end.tiny_model import SPEC, write_tiny
 from tests.graphs import GraphMaker
@@ -238,12 +238,12 @@ def test_a_wrong_graph_leaves_no_build(judge: str, bench: Bench, monkeypatch: py
     before = content(bench.folder / "car42")
 
     def drops_a_pair(*given: object) -> Specialized:
-        done = specialize_graph(*given)
+        done = specialize_bound(*given)
         tables = [value for value in done.model.graph.initializers.values() if _is_table(value)]
         _lose_a_row(tables[0])
         return done
 
-    monkeypatch.setattr(binding, "specialize_graph", drops_a_pair)
+    monkeypatch.setattr(binding, "specialize_bound", drops_a_pair)
     if judge == "comparison":
         monkeypatch.setattr(specializing, "witness_build", lambda *given: Witness())
     ran = bench.build("--align", "2")

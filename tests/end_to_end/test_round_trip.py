@@ -184,9 +184,7 @@ def test_rows_by_nearest_sampling(plain: Path) -> None:
 def test_a_form_that_a_target_does_not_take(tmp_path: Path) -> None:
     """It is refused before the model is read, and a form that nothing is written in is warned of."""
     request = BuildRequest(calib=CAR42, model=str(tmp_path / "none.onnx"), target="qnn", attention="denglin")
-    with pytest.raises(
-        UsageError, match="one of gridsample, decomposed, nearest-gather for qnn, got 'denglin'"
-    ):
+    with pytest.raises(UsageError, match=r"one of gridsample, .*, nearest-gather for qnn, got 'denglin'"):
         build(request)
     model = str(write_tiny(tmp_path))  # its sampling has no weights
     output = tmp_path / "build"

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Take the options of trtexec that the kit uses, and compute on ONNX Runtime; anything else is an error, as there.
 
 Options and files are those of TensorRT 10: `trtexec --help`, and `exportOutput` and `exportTimes` in its samples.

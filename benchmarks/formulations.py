@@ -32,7 +32,7 @@ from benchmarks.run import RESULTS, write_results  # noqa: E402  the checkout, n
 from specialize.attention.operator import Attention, Sizes, make_attention  # noqa: E402
 from specialize.bench import Subject, bench_models  # noqa: E402
 from specialize.calibration.load import load_profile  # noqa: E402
-from specialize.compiler.tuning import candidates  # noqa: E402
+from specialize.compiler.tuning import Runs, candidates  # noqa: E402
 from specialize.files.scratch import temporary_folder  # noqa: E402
 from specialize.graph.builder import Builder  # noqa: E402
 from specialize.graph.io import write_graph  # noqa: E402
@@ -170,7 +170,7 @@ def measure(
             subjects[PADDED] = _subject(
                 site, _fed(site, list(places)), alike, GRID_SAMPLE, folder / "all.onnx", True
             )
-        clock = "cpu_seconds" if threads == 1 else "seconds"
+        clock = Runs(threads=threads).clock
         report = bench_models(
             subjects, rounds=rounds, runtime=runtime, threads=threads, shares=False, clock=clock
         )

@@ -17,9 +17,10 @@ if __package__ in (None, ""):
 from benchmarks.formulations import ALONE, PADDED, REBATCHED, Figure  # noqa: E402  the checkout
 from benchmarks.run import RESULTS  # noqa: E402  the checkout, not an installed package
 from specialize.lowering.formulations import FORMULATIONS, GRID_SAMPLE  # noqa: E402  the checkout
+from tools.marks import Marks  # noqa: E402  the checkout
 
 PAGE = ROOT / "docs" / "concepts" / "formulations.md"
-BEGIN, END = "<!-- formulations: begin -->", "<!-- formulations: end -->"
+MARKS = Marks("formulations")
 
 
 def tables(data: dict[str, object]) -> str:
@@ -79,14 +80,6 @@ def _table(heads: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def written_into(document: str, text: str) -> str:
-    """Return a document with a text in the place of what stands between the marks."""
-    before, _, rest = document.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    assert after, f"a document with {BEGIN!r} and {END!r}"
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
-
-
 def main() -> None:
     """Print the tables, or write them."""
     parser = argparse.ArgumentParser(
@@ -98,7 +91,7 @@ def main() -> None:
     if given.write is None:
         print(text)
     else:
-        given.write.write_text(written_into(given.write.read_text(), text))
+        given.write.write_text(MARKS.filled(given.write.read_text(), text))
 
 
 if __name__ == "__main__":

@@ -23,15 +23,17 @@ import onnx
 import onnxruntime
 
 from specialize.artifact import Build
+from specialize.bench.worker import kernel_times
 from specialize.compiler.measure import feed_of
 from specialize.files.scratch import temporary_folder
 from specialize.model.spec import parse_spec
+from tools.marks import Marks
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = REPOSITORY / "benchmarks" / "results" / "frame-shares.json"
 PAGE = REPOSITORY / "docs" / "concepts" / "costs.md"
 SCHEMA = "specialize/frame-shares@1"
-BEGIN, END = "<!-- frame shares: begin -->", "<!-- frame shares: end -->"
+MARKS = Marks("frame shares")
 RUNS = 3
 
 Class = tuple[str, ...]
@@ -55,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     if given.write:
         RESULTS.write_text(json.dumps(data, indent=1) + "\n")
-        PAGE.write_text(written_into(PAGE.read_text(), table(data)))
+        PAGE.write_text(MARKS.filled(PAGE.read_text(), table(data)))
     print(table(data))
     return 0
 
@@ -118,11 +120,10 @@ def profile(path: Path, feed: Mapping[str, np.ndarray]) -> dict[str, float]:
         used = {value.name: feed[value.name] for value in session.get_inputs()}
         for _ in range(RUNS):
             session.run(None, used)
-        events = json.loads(Path(session.end_profiling()).read_text())
+        times = kernel_times(session)
     seconds: Counter[str] = Counter()
-    for event in events:
-        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
-            seconds[event["name"].removesuffix("_kernel_time")] += 1e-6 * event["dur"] / RUNS
+    for name, _, spent in times:
+        seconds[name] += spent / RUNS
     return dict(seconds)
 
 
@@ -145,13 +146,6 @@ def table(data: Mapping[str, Any]) -> str:
 
 def _row(model: str, inputs: str, one: Mapping[str, Any]) -> str:
     return f"| {model} | {inputs} | {one['nodes']} | {100 * one['share']:.2f} % |"
-
-
-def written_into(page: str, content: str) -> str:
-    """Return a page with the table between its marks."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{content}\n{END}{after}"
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from specialize.request import BuildRequest
 from specialize.store import open_store
 from specialize.text.units import counted
 from specialize.version import code_version
+from tools.marks import Marks
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 RESULTS = REPOSITORY / "benchmarks" / "results" / "marginal.json"
@@ -33,7 +34,7 @@ PAGE = REPOSITORY / "docs" / "concepts" / "fleet-plan.md"
 FIRST = REPOSITORY / "calib_profiles" / "car42.yaml"
 FURTHER = tuple(REPOSITORY / "calib_profiles" / "demo_fleet" / f"van_0{number}.yaml" for number in (1, 2, 3))
 SCHEMA = "specialize/marginal@1"
-BEGIN, END = "<!-- marginal: begin -->", "<!-- marginal: end -->"
+MARKS = Marks("marginal")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     data = {"schema": SCHEMA, "machine": platform.machine(), "models": dict(sorted(known.items()))}
     if given.write:
         RESULTS.write_text(json.dumps(data, indent=1) + "\n")
-        PAGE.write_text(written_into(PAGE.read_text(), table(data)))
+        PAGE.write_text(MARKS.filled(PAGE.read_text(), table(data)))
     print(table(data))
     return 0
 
@@ -109,13 +110,6 @@ def table(data: Mapping[str, Any]) -> str:
                 f"{100 * share:.0f} % | {one['peak_bytes'] / 1e9:.1f} GB | {one['recording_bytes'] / 1e6:.0f} MB |"
             )
     return "\n".join(rows)
-
-
-def written_into(page: str, content: str) -> str:
-    """Return a page with the table between its marks."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{content}\n{END}{after}"
 
 
 if __name__ == "__main__":

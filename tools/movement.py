@@ -40,6 +40,7 @@ from specialize.graph.io import read_graph, write_graph
 from specialize.request import BuildRequest
 from specialize.store import open_store
 from specialize.version import VERSION
+from tools.marks import Marks
 from tools.movement_cases import CASES, Case
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -48,7 +49,7 @@ CAR42 = REPOSITORY / "calib_profiles" / "car42.yaml"
 SCHEMA = "specialize/movement@1"
 LEAST_OFF = 0.25
 """How far a predicted ratio may be from the measured one."""
-BEGIN, END = "<!-- movement: begin -->", "<!-- movement: end -->"
+MARKS = Marks("movement")
 _ROUNDS, _BUDGET_S = 9, 8.0
 
 
@@ -193,14 +194,6 @@ def table(sites: Sequence[Site]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *rows])
 
 
-def written_into(document: str, text: str) -> str:
-    """Return a document with the table between its two marks."""
-    before, _, rest = document.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    assert after, f"a document with {BEGIN!r} and {END!r}"
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
-
-
 def sites_of(data: dict[str, object]) -> list[Site]:
     """Return the sites of a file of results."""
     found = data["sites"]
@@ -239,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = sites_of(data) if "sites" in data else []
     print(json.dumps(data.get("rates", {}), indent=2), table(found), sep="\n\n")
     if given.write is not None:
-        given.write.write_text(written_into(given.write.read_text(), table(found)))
+        given.write.write_text(MARKS.filled(given.write.read_text(), table(found)))
     return 1 if any(abs(site.off) > LEAST_OFF for site in found) else 0
 
 

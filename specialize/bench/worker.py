@@ -12,7 +12,7 @@ import os
 import resource
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -25,6 +25,8 @@ from specialize.verify.runtime import CRASHING
 Run = Callable[[], object]
 _PROFILED = 3
 """Runs with a profile."""
+_KERNEL = "_kernel_time"
+"""Last part of the name of a kernel's entry in a profile, behind that of its node."""
 
 
 def peak_bytes() -> int:
@@ -61,12 +63,21 @@ def profile_onnxruntime(
         used = {value.name: feed[value.name] for value in session.get_inputs()}
         for _ in range(runs):
             session.run(None, used)
-        events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
-    seconds: Counter[str] = Counter()
-    for event in events:
-        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
-            seconds[event["args"]["op_name"]] += event["dur"] * 1e-6
+        times = kernel_times(session)
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for _, operator, spent in times:
+        seconds[operator] += spent
     return dict(seconds)
+
+
+def kernel_times(session: Any) -> list[tuple[str, str, float]]:
+    """End the profile of ONNX Runtime's session; return name, operator and seconds of every kernel that ran."""
+    events = json.loads(Path(session.end_profiling()).read_text(encoding="utf-8"))
+    return [
+        (event["name"].removesuffix(_KERNEL), event["args"]["op_name"], event["dur"] * 1e-6)
+        for event in events
+        if event.get("cat") == "Node" and event["name"].endswith(_KERNEL)
+    ]
 
 
 def open_openvino(path: Path, feed: Mapping[str, np.ndarray], threads: int) -> tuple[Run, str]:

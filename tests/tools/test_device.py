@@ -43,7 +43,7 @@ def measure(kit: Path, script: str, *arguments: str) -> tuple[subprocess.Complet
 
 
 def test_a_kit_has_every_form_of_every_part(kit: Path) -> None:
-    """Three parts in three forms, two precisions, with and without the plugin; each file is as its digest says."""
+    """Three parts in three forms, two precisions, with and without the plugin."""
     cases = json.loads((kit / "cases.json").read_text())["cases"]
     kinds = {(case["part"], case["form"], case["precision"], case["plugin"]) for case in cases}
     assert len(cases) == len(kinds) == 36

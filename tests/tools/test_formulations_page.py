@@ -12,7 +12,7 @@ from benchmarks import formulations
 from benchmarks.run import RESULTS
 from specialize.compiler.tuning import candidates
 from specialize.lowering.formulations import FORMULATIONS
-from tools.formulations_page import PAGE, tables, written_into
+from tools.formulations_page import MARKS, PAGE, tables
 
 STORED = json.loads((RESULTS / "formulations.json").read_text())
 
@@ -20,10 +20,10 @@ STORED = json.loads((RESULTS / "formulations.json").read_text())
 def test_the_page_has_the_stored_tables() -> None:
     """The tables are written from the results; with a changed figure they would differ."""
     text = PAGE.read_text()
-    assert text == written_into(text, tables(STORED))
+    assert text == MARKS.filled(text, tables(STORED))
     changed = json.loads(json.dumps(STORED))
     next(iter(changed["figures"].values()))["median_ms"]["gridsample"] += 1.0
-    assert text != written_into(text, tables(changed))
+    assert text != MARKS.filled(text, tables(changed))
 
 
 def test_stored_figures_are_of_all_sites() -> None:

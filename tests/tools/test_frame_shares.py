@@ -16,13 +16,13 @@ from specialize.explain.demo import FILES
 from specialize.files.resources import resource_dir
 from specialize.request import BuildRequest
 from tests.cli.running import CAR42
-from tools.frame_shares import PAGE, RESULTS, classes_of, embeddings_of, measure, table, written_into
+from tools.frame_shares import MARKS, PAGE, RESULTS, classes_of, embeddings_of, measure, table
 
 
 def test_the_page_has_the_stored_table() -> None:
     """Every figure of the table stands in the results, and the shares of a model sum to one."""
     text, data = PAGE.read_text(), json.loads(RESULTS.read_text())
-    assert text == written_into(text, table(data))
+    assert text == MARKS.filled(text, table(data))
     for measured in data["models"].values():
         assert sum(one["share"] for one in measured["classes"].values()) == pytest.approx(1.0, abs=1e-3)
 

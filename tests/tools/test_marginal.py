@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 
-from tools.marginal import PAGE, RESULTS, table, written_into
+from tools.marginal import MARKS, PAGE, RESULTS, table
 
 
 def test_the_page_has_the_stored_table() -> None:
     """Every figure of the table stands in the results."""
     text = PAGE.read_text()
-    assert text == written_into(text, table(json.loads(RESULTS.read_text())))
+    assert text == MARKS.filled(text, table(json.loads(RESULTS.read_text())))
 
 
 def test_further_vehicles_are_proven_at_their_sites() -> None:

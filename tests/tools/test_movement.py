@@ -10,7 +10,7 @@ import pytest
 
 from specialize.costs import count
 from specialize.costs.predict import RATES, predicted_ns, quantities
-from tools.movement import LEAST_OFF, RESULTS, Site, sites_of, table, written_into
+from tools.movement import LEAST_OFF, MARKS, RESULTS, Site, sites_of, table
 from tools.movement_cases import CASES, Case
 
 STORED = json.loads(RESULTS.read_text())
@@ -27,7 +27,7 @@ def test_the_rates_are_those_that_were_measured() -> None:
 def test_the_page_has_the_stored_table() -> None:
     """The table is written from the results, and names every model that is farther off than a quarter."""
     text = PAGE.read_text()
-    assert text == written_into(text, table(sites_of(STORED)))
+    assert text == MARKS.filled(text, table(sites_of(STORED)))
     assert {site.name for site in sites_of(STORED) if abs(site.off) > LEAST_OFF} == NAMED_IN_THE_PAGE
 
 
@@ -60,7 +60,7 @@ def test_every_rate_has_a_case() -> None:
 def test_a_document_without_marks_is_refused() -> None:
     """A table is written between its marks or not at all."""
     with pytest.raises(AssertionError, match="movement: begin"):
-        written_into("nothing", "table")
+        MARKS.filled("nothing", "table")
 
 
 def test_how_far_a_ratio_is_off() -> None:

@@ -25,7 +25,6 @@ import numpy as np
 
 if TYPE_CHECKING:  # spelled as Python 3.8 cannot
     from collections.abc import Callable
-    from types import TracebackType
     from typing import Any
 
     import numpy.typing as npt
@@ -90,8 +89,7 @@ def main(
         return serve(runtime, json.loads(given.case))
     about = json.loads((HERE / "cases.json").read_text(encoding="utf-8"))
     about["cases"] = [case for case in about["cases"] if given.only in (None, case["part"])]
-    arguments = [argument for argument in sys.argv if not argument.startswith("--case")]
-    results = measure(about, runtime, arguments, given.seconds)
+    results = measure(about, runtime, sys.argv, given.seconds)
     given.results.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     print(table(results))
     print(f"\nwritten: {given.results}")
@@ -156,12 +154,7 @@ class Worker:
     def __enter__(self) -> Worker:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.communicate()
 
@@ -247,12 +240,7 @@ class Energy:
         self.before = self.now()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         after = self.now()
         if self.before is not None and after is not None and after >= self.before:
             self.joules = after - self.before

@@ -39,7 +39,6 @@ class OnnxRuntime(Runtime):
         self.provider, self.backend, self.threads = given.provider, given.backend, given.threads
         self.name, self.modes = f"ONNX Runtime, {given.provider}", MODES[given.provider]
         self.fp16_models = given.provider == "CUDA"
-        self.plugin = False
 
     def version(self) -> str:
         """Return the version of ONNX Runtime."""

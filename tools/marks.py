@@ -1,0 +1,20 @@
+"""What a tool writes into a page stands between two marks, and is written there again and again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The marks of one tool, `<!-- NAME: begin -->` and `<!-- NAME: end -->`."""
+
+    name: str
+
+    def filled(self, document: str, text: str) -> str:
+        """Return a document with a text in the place of what stands between the marks; it must have both."""
+        begin, end = (f"<!-- {self.name}: {side} -->" for side in ("begin", "end"))
+        before, _, rest = document.partition(begin)
+        _, _, after = rest.partition(end)
+        assert after, f"a document with {begin!r} and {end!r}"
+        return f"{before}{begin}\n{text}\n{end}{after}"

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from specialize.artifact.manifest import Manifest
 from specialize.artifact.measured import Measured
 from specialize.calibration.delta import ProfileDelta
+from specialize.calibration.off import off_options
 from specialize.errors import UsageError, closest
 from specialize.evidence.power import OF_A_PROOF
 from specialize.evidence.tuned import Tuning
@@ -273,7 +274,7 @@ class DriftOutcome:
     def next_command(self) -> CommandLine:
         """Return the command that makes the build serve the second; without words if there is none."""
         if self.verdict == "other table":
-            off: list[str | Path] = [word for name in self.off[1] for word in ("--without", name)]
-            profile, build = ("--calib", Path(self.after), *off), ("--for", Path(self.before))
+            profile: tuple[str | Path, ...] = ("--calib", Path(self.after), *off_options(self.off[1]))
+            build = ("--for", Path(self.before))
             return CommandLine(("specialize", "table", *profile, *build, "-o", "car.safetensors"))
         return self.again or CommandLine(())

@@ -63,6 +63,11 @@ def without(profile: CalibrationProfile, names: Sequence[str]) -> CalibrationPro
     )
 
 
+def off_options(names: Sequence[str]) -> list[str]:
+    """Return the options of a command that take cameras off: `--without CAM_LEFT`."""
+    return [word for name in names for word in ("--without", name)]
+
+
 def off_name(vehicle: str, names: Sequence[str]) -> str:
     """Return the name that tells a vehicle without cameras from the whole one: `car42-without-CAM_LEFT`."""
     return "-".join([vehicle, *(["without", *dict.fromkeys(names)] if names else [])])

@@ -23,7 +23,6 @@ from specialize.cli.render_profile import check_sarif
 from specialize.cli.results import emit
 from specialize.cli.schemas.profiles import Checked, Format, Imported, ProfileFormats
 from specialize.errors import InputError
-from specialize.explain.coverage import coverage
 from specialize.explain.plan import resolve_spec
 from specialize.files.atomic import write_file
 from specialize.model.spec import ModelSpec
@@ -105,6 +104,8 @@ def show_coverage(
 
     For a rig that is still designed: `specialize profile init` writes a profile from a data sheet.
     """
+    from specialize.explain.coverage import coverage
+
     emit("profile-coverage", coverage(path, model, model_spec, without, missing), as_json)
 
 

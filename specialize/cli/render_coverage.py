@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from specialize.explain.coverage import BlindPlace, Case, Coverage, GridCoverage
+from specialize.explain.coverage import Case, Coverage, GridCoverage
+from specialize.report.coverage import place_text
 from specialize.text.document import Column, Document, Table, table
-from specialize.text.units import count, counted, number, percent, times
+from specialize.text.units import count, counted, percent, times
 
 SEEN_BY = ("seen by\n0", "\n1", "\n2", "\n3+")
 MOST_PLACES = 2
@@ -43,14 +44,10 @@ def _case(case: Case, grid: GridCoverage) -> tuple[str, ...]:
 
 def _places(case: Case) -> Iterator[tuple[str, str, str]]:
     for place in case.blind[:MOST_PLACES]:
-        yield _missing(case), _place(place), count(place.cells)
+        where = place_text(place.nearest_m, place.farthest_m, place.side)
+        yield _missing(case), where, count(place.cells)
     if rest := case.blind[MOST_PLACES:]:
         yield _missing(case), counted(len(rest), "further place"), count(sum(place.cells for place in rest))
-
-
-def _place(place: BlindPlace) -> str:
-    low, high = number(place.nearest_m, 0), number(place.farthest_m, 0)
-    return f"{low} m, {place.side}" if low == high else f"{low} to {high} m, {place.side}"
 
 
 def _missing(case: Case) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from specialize.calibration.off import off_options
 from specialize.digest import short
 from specialize.report.moved import difference, moved_parts
 from specialize.request import DriftOutcome
@@ -34,8 +35,7 @@ def _built_for(outcome: DriftOutcome) -> str:
 def _following(outcome: DriftOutcome) -> list[str]:
     """Return the next command, and what has to be put into it."""
     back = outcome.switched(to=0)
-    still = [word for name in back for word in ("--without", name)]
-    named = command(outcome.before, "--calib", outcome.after, *still)
+    named = command(outcome.before, "--calib", outcome.after, *off_options(back))
     first = (
         [f"if {'it is' if len(back) == 1 else 'they are'} still off: specialize check {named}"]
         if back

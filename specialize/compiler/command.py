@@ -8,6 +8,7 @@ from pathlib import Path
 
 from specialize.artifact.manifest import Manifest
 from specialize.artifact.place import folder_name
+from specialize.calibration.off import off_options
 from specialize.request import BuildRequest
 from specialize.text.terminal import CommandLine
 
@@ -62,7 +63,7 @@ def rebuild(
     key, source = manifest.key, manifest.source.get("of", manifest.source)
     output = folder if vehicle == manifest.vehicle else folder.parent / folder_name(vehicle)
     words: list[Word] = ["specialize", "build", "--calib", calib]
-    words += [word for name in off for word in ("--without", name)]
+    words += off_options(off)
     to_name: list[tuple[str, str]] = []
 
     def stand_for(option: str, word: str, what: str) -> None:

@@ -32,7 +32,6 @@ from specialize.model.spec import ModelSpec
 from specialize.request import BuildRequest
 from specialize.store import Entry, Store
 from specialize.targets import target
-from specialize.targets.base import RUNS_ANYWHERE
 from specialize.targets.lower import lower
 from specialize.text.progress import Say
 from specialize.text.record import from_json, to_json
@@ -86,17 +85,14 @@ def candidates(target_name: str, runtime: str) -> tuple[str, ...]:
     Raises:
         UsageError: The target's own form is an operator that no runtime here has.
     """
-    taken = [
-        {toolchain.form, *toolchain.forms, *RUNS_ANYWHERE}
-        for toolchain in (target(target_name).TOOLCHAIN, target(runtime).TOOLCHAIN)
-    ]
-    own = target(target_name).TOOLCHAIN.form
+    toolchains = target(target_name).TOOLCHAIN, target(runtime).TOOLCHAIN
+    own = toolchains[0].form
     if own not in FORMULATIONS:
         hint = "it has one form for all sizes: nothing is to be chosen"
         raise UsageError(
             "--target", "a toolchain whose attention is in standard operators", target_name, hint
         )
-    names = [form for form in FORMULATIONS if all(form in forms for forms in taken)]
+    names = [form for form in FORMULATIONS if all(form in each.taken() for each in toolchains)]
     return (own, *(form for form in names if form != own))
 
 

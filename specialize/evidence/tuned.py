@@ -69,10 +69,6 @@ class Tuning(Record, frozen=True, kw_only=True):
         """Return what `--attention` is for the choice; empty for the default."""
         return "" if self.choice == self.default else self.choice
 
-    def total(self, form: str) -> float:
-        """Return the seconds that all attention takes in one formulation, by the medians."""
-        return total(self.kinds, form)
-
 
 def total(kinds: Sequence[TunedKind], form: str) -> float:
     """Return the seconds that all attention takes in one formulation, by the medians."""

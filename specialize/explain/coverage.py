@@ -15,7 +15,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, UsageError
 from specialize.explain.plan import resolve_spec
 from specialize.model.visible import visible_sets
-from specialize.report.coverage import places
+from specialize.report.coverage import cells_m, places
 from specialize.report.draw import top_view
 from specialize.report.svg import Bools, Floats
 from specialize.text.record import Record
@@ -182,10 +182,7 @@ def _of_grid(
 
 def _distance_m(plan: VisibilityPlan, ego_from_lidar: Matrix | None) -> Floats:
     """Return (H, W), how far cells are from the vehicle's origin; from the lidar's if its pose is unknown."""
-    x, y, _ = plan.grid.axes()
-    at = np.stack(np.broadcast_arrays(x, y[:, None], 0.0), axis=-1)  # (H, W, 3)
-    if ego_from_lidar is not None:
-        at = at @ ego_from_lidar[:3, :3].T + ego_from_lidar[:3, 3]
+    at = cells_m(plan, ego_from_lidar)
     return np.asarray(np.hypot(at[..., 0], at[..., 1]))
 
 

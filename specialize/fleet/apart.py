@@ -15,6 +15,7 @@ from specialize.calibration.many import Alike
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import SpecializeError
 from specialize.fleet.footprint import Ints
+from specialize.fleet.grown import in_order
 from specialize.fleet.kinds import nearest, pinholes
 from specialize.fleet.load import Failed
 from specialize.fleet.median import Floats, Measured, Shape, measure, measure_many, shape_of
@@ -161,9 +162,7 @@ def _by_kind(parts: Sequence[Distances]) -> Iterator[Distances]:
     """Yield the vehicles of each kind together, in the order of their places."""
     for kind in sorted({part.kind for part in parts}):
         same = [part for part in parts if part.kind == kind]
-        places = np.concatenate([part.places for part in same])
-        order = np.argsort(places)
-        yield Distances(kind, places[order], np.concatenate([part.values for part in same])[order])
+        yield Distances(kind, *in_order(same, "places", "values"))
 
 
 def _number(value: float | None) -> float:

@@ -21,7 +21,7 @@ from specialize.digests import Digests, as_text
 from specialize.explain.plan import resolve_spec
 from specialize.fleet.apart import COLUMNS, MOVED, CompareChunk, Kind
 from specialize.fleet.footprint import Ints
-from specialize.fleet.grown import Grown
+from specialize.fleet.grown import Grown, in_order
 from specialize.fleet.kinds import kinds_of, nearest, pinholes
 from specialize.fleet.load import Failed, fleet_files
 from specialize.fleet.measuring import MeasuredFleet, Names, Part, measured_fleet
@@ -218,9 +218,7 @@ class _Known:
     def of(cls, parts: Sequence[Part]) -> _Known:
         if not parts:
             return cls(np.zeros(0, np.int64), np.zeros(0, object), np.zeros((0, 32), np.uint8))
-        order = np.argsort(np.concatenate([part.places for part in parts]))
-        columns = ("places", "names", "digests")
-        return cls(*(np.concatenate([getattr(part, name) for part in parts])[order] for name in columns))
+        return cls(*in_order(parts, "places", "names", "digests"))
 
     def tasks(self, files: Sequence[Path]) -> Iterator[tuple[Chunk, frozenset[int]]]:
         """Yield the chunks of a fleet, each with the places of those of its vehicles that cannot be used."""

@@ -8,7 +8,7 @@ gives such a movement, in any of the quantities of any camera, with a probabilit
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -167,7 +167,8 @@ class _Compared:
 
     def __init__(self, before: Sequence[Part]) -> None:
         self.before = before
-        self.left = dict(_numbered(before))
+        names = (name for part in before for name in part.names)
+        self.left = {name: number for number, name in enumerate(names)}
         self.digests = np.concatenate([part.digests for part in before])
         self.starts = np.cumsum([0, *(len(part.places) for part in before)])
         self.unchanged = 0
@@ -199,13 +200,6 @@ class _Compared:
             self.recalibrated.append(
                 Recalibrated(vehicle=today.names[row], path=path, cameras=_moved(cameras, moved))
             )
-
-
-def _numbered(parts: Sequence[Part]) -> Iterator[tuple[str, int]]:
-    """Yield the names of vehicles, counted over all parts."""
-    every = (name for part in parts for name in part.names)
-    for number, name in enumerate(every):
-        yield name, number
 
 
 def moves_of(before: Floats, today: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,12 @@ from numpy.typing import NDArray
 
 SPARE = 1 / 16
 """Room that is made at once, as a share of what is there."""
+
+
+def in_order(parts: Sequence[Any], *columns: str) -> list[NDArray[Any]]:
+    """Return columns of all parts of a fleet, each in the order of the vehicles' `places`."""
+    order = np.argsort(np.concatenate([part.places for part in parts]))
+    return [np.concatenate([getattr(part, name) for part in parts])[order] for name in columns]
 
 
 class Grown:

@@ -14,7 +14,7 @@ from specialize.digests import Digests, as_bytes
 from specialize.errors import SpecializeError
 from specialize.fleet.footprint import Ints
 from specialize.fleet.grouping import require_names_once
-from specialize.fleet.grown import Grown
+from specialize.fleet.grown import Grown, in_order
 from specialize.fleet.load import Failed
 from specialize.fleet.median import Floats, Shape, measure, measure_many, shape_of
 from specialize.fleet.sampling import Crew
@@ -74,11 +74,7 @@ def _by_shape(parts: Sequence[Part]) -> Iterator[Part]:
     """Yield the vehicles of each shape together, in the order of their places."""
     for shape in dict.fromkeys(part.shape for part in parts):
         same = [part for part in parts if part.shape == shape]
-        order = np.argsort(np.concatenate([part.places for part in same]))
-        columns = ("places", "names", "digests", "values")
-        yield Part(
-            shape, *(np.concatenate([getattr(part, name) for part in same])[order] for name in columns)
-        )
+        yield Part(shape, *in_order(same, "places", "names", "digests", "values"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

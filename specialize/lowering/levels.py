@@ -31,6 +31,12 @@ def level_image(builder: Builder, attention: Attention, level: int) -> ir.Value:
     return builder.node("Transpose", [maps], shape, perm=[0, 2, 1])
 
 
+def queries_first(builder: Builder, total: ir.Value, sizes: Sizes) -> ir.Value:
+    """Return sums [N * M, d, Q] over points and levels as the result, [N, Q, M * d]."""
+    joined = builder.reshape(total, [sizes.batch, sizes.heads * sizes.channels, sizes.queries])
+    return builder.node("Transpose", [joined], sizes.result, perm=[0, 2, 1])
+
+
 def level_rows(builder: Builder, attention: Attention, level: int) -> ir.Value:
     """Return the maps of one level as rows, [N M h w, d]."""
     sizes = attention.sizes

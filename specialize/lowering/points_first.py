@@ -14,7 +14,7 @@ from specialize.attention.operator import Attention, Sizes
 from specialize.graph.builder import Builder
 from specialize.graph.declined import Declined
 from specialize.graph.snippets import plus, scaled, slice_of, sum_over, times
-from specialize.lowering.levels import flat_of, level_image
+from specialize.lowering.levels import flat_of, level_image, queries_first
 from specialize.lowering.sampling import GRID_SAMPLE_OPSET, linear
 
 
@@ -40,8 +40,7 @@ def with_points_first(attention: Attention, builder: Builder, opset: int) -> ir.
         summed = sum_over(builder, times(builder, read, weight), 2, opset)  # [N M, d, Q]
         total = summed if total is None else plus(builder, total, summed)
     assert total is not None
-    joined = builder.reshape(total, [sizes.batch, sizes.heads * sizes.channels, sizes.queries])
-    return builder.node("Transpose", [joined], sizes.result, perm=[0, 2, 1])
+    return queries_first(builder, total, sizes)
 
 
 def _turned(builder: Builder, value: ir.Value, sizes: Sizes, level: int, width: int) -> ir.Value:

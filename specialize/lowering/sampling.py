@@ -17,7 +17,14 @@ from specialize.graph.builder import Builder
 from specialize.graph.declined import Declined
 from specialize.graph.snippets import scaled, slice_of, sum_over
 from specialize.lowering.grid_sample import EXACT_INTEGERS, corners, gathered
-from specialize.lowering.levels import flat_of, level_image, level_rows, level_weights, per_head
+from specialize.lowering.levels import (
+    flat_of,
+    level_image,
+    level_rows,
+    level_weights,
+    per_head,
+    queries_first,
+)
 
 GRID_SAMPLE_OPSET = 16
 """From this opset on there is a GridSample."""
@@ -60,7 +67,7 @@ def with_grid_sample(
     if not domain and opset < GRID_SAMPLE_OPSET:
         return Declined("no-grid-sample", f"opset {opset} has no GridSample")
     sizes = attention.sizes
-    batch, heads = sizes.batch * sizes.heads, sizes.heads
+    batch = sizes.batch * sizes.heads
     grids = scaled(builder, builder.reshape(attention.locations, flat_of(sizes, 2)), 2.0, -1.0)
     total: ir.Value | None = None
     for level, (height, width) in enumerate(sizes.levels):
@@ -83,8 +90,7 @@ def with_grid_sample(
         summed = sum_over(builder, builder.node("Mul", [read, weight], shape), 3, opset)  # [N M, d, Q]
         total = summed if total is None else builder.node("Add", [total, summed], shape[:3])
     assert total is not None
-    joined = builder.reshape(total, [sizes.batch, heads * sizes.channels, sizes.queries])
-    return builder.node("Transpose", [joined], sizes.result, perm=[0, 2, 1])
+    return queries_first(builder, total, sizes)
 
 
 def with_gather(attention: Attention, builder: Builder, opset: int) -> ir.Value | Declined:

@@ -25,7 +25,7 @@ from specialize.graph.rewrite import remove_unused, replace
 from specialize.graph.shapes import dims, numpy_type
 from specialize.passes.attempt import NAME, Scope, write
 from specialize.passes.cost_model import cost, superseded
-from specialize.passes.left_alone import read_wanted, why_not, written_twice
+from specialize.passes.left_alone import is_left, read_wanted, why_not, written_twice
 from specialize.passes.site import CompactedSite, describe
 from specialize.passes.together import compact_together
 from specialize.rows.arrange import Packing
@@ -91,16 +91,11 @@ def _compact_at(scope: Scope, node: ir.Node) -> list[CompactedSite] | Declined:
     attempt = write(scope, reading)
     before, after = cost(superseded(node)), cost(attempt.builder.made)
     dear = after >= before if attempt.pooled else after > max(GROWTH * before, before + NOTICED)
-    if _is_left(node, scope.packing, dear and not reading.differs and not scope.gates):
+    if is_left(scope.packing, [node], dear and not reading.differs and not scope.gates):
         attempt.builder.undo()
         return _costs_more(reading.sink, after, before)
     attempt.take()
     return [describe(reading.sink, reading.axes, attempt.emitter, remove_unused(scope.graph, node))]
-
-
-def _is_left(node: ir.Node, packing: Packing, dear: bool) -> bool:
-    """Return whether a sink stays as it is: by name, or because it costs more and need not be rewritten."""
-    return node_name(node) in packing.left or (dear and not packing.many and not packing.every_site)
 
 
 def _nothing(graph: ir.Graph, sink: Sink) -> CompactedSite:

@@ -7,8 +7,10 @@ from collections.abc import Collection
 import onnx_ir as ir
 
 from specialize.graph.declined import Declined
+from specialize.graph.notes import node_name
 from specialize.graph.ops import WRITES
 from specialize.passes.attempt import Reading, Scope, read
+from specialize.rows.arrange import Packing
 from specialize.rows.calibration_decides import is_decided
 from specialize.rows.emit import demanded_rows, samples_groups
 from specialize.rows.expr import Source
@@ -30,6 +32,12 @@ def read_wanted(scope: Scope, node: ir.Node, others: Collection[ir.Node] = ()) -
     if isinstance(reading, Declined) or not scope.traced or is_decided(reading.lifter):
         return reading
     return Declined("not-of-the-calibration", "its rows are the same for every calibration")
+
+
+def is_left(packing: Packing, nodes: Collection[ir.Node], dear: bool) -> bool:
+    """Return whether sinks stay as they are: one by name, or all because they cost more and need not be rewritten."""
+    named = any(node_name(node) in packing.left for node in nodes)
+    return named or (dear and not packing.many and not packing.every_site)
 
 
 def written_twice(reading: Reading) -> Declined | None:

@@ -13,12 +13,11 @@ import onnx_ir as ir
 
 from specialize.graph.declined import Declined
 from specialize.graph.equal_nodes import distinct
-from specialize.graph.notes import node_name
 from specialize.graph.ops import SAMPLERS
 from specialize.graph.rewrite import remove_unused
 from specialize.passes.attempt import Attempt, Reading, Scope, read, write
 from specialize.passes.cost_model import cost, superseded
-from specialize.passes.left_alone import read_wanted, why_not, written_twice
+from specialize.passes.left_alone import is_left, read_wanted, why_not, written_twice
 from specialize.passes.live_nodes import LiveNodes
 from specialize.passes.site import CompactedSite, describe
 from specialize.rows.emit import samples_groups
@@ -35,7 +34,7 @@ def compact_together(scope: Scope, reading: Reading) -> list[CompactedSite]:
     Alone each would leave the shared work as it is, since the others read it.
     """
     nodes = partners(scope, reading)
-    if not nodes or scope.packing.left & {node_name(node) for node in nodes}:
+    if not nodes or is_left(scope.packing, nodes, dear=False):
         return []
     readings = [read_wanted(scope, node, nodes) for node in nodes]
     usable = [each for each in readings if isinstance(each, Reading) and _is_sampled(scope, each)]
@@ -44,9 +43,7 @@ def compact_together(scope: Scope, reading: Reading) -> list[CompactedSite]:
     attempts = [write(scope, each) for each in usable]
     made = distinct(node for attempt in reversed(attempts) for node in attempt.builder.made)
     dear = cost(made) >= cost(superseded(*nodes))
-    if any(attempt.pooled for attempt in attempts) or (
-        dear and not scope.packing.many and not scope.packing.every_site
-    ):
+    if any(attempt.pooled for attempt in attempts) or is_left(scope.packing, nodes, dear):
         for attempt in reversed(attempts):
             attempt.builder.undo()
         return []

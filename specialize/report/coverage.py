@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import EllipsisType
 
 import numpy as np
 
@@ -39,8 +40,13 @@ class Place:
     side: str
 
     def __str__(self) -> str:
-        low, high = number(self.nearest_m, 0), number(self.farthest_m, 0)
-        return f"{low} m, {self.side}" if low == high else f"{low} to {high} m, {self.side}"
+        return place_text(self.nearest_m, self.farthest_m, self.side)
+
+
+def place_text(nearest_m: float, farthest_m: float, side: str) -> str:
+    """Return how far away a place is, and on which side."""
+    low, high = number(nearest_m, 0), number(farthest_m, 0)
+    return f"{low} m, {side}" if low == high else f"{low} to {high} m, {side}"
 
 
 def coverage_parts(
@@ -79,12 +85,20 @@ def coverage_parts(
     )
 
 
+def cells_m(plan: VisibilityPlan, ego_from_lidar: Matrix | None, mask: Bools | EllipsisType = ...) -> Floats:
+    """Return the cells (H, W, 3) of a grid that shows the ground, or those (M, 3) of a mask, m.
+
+    They are in the vehicle's frame, or in the lidar's if its pose is unknown.
+    """
+    x, y, _ = plan.grid.axes()
+    at: Floats = np.stack(np.broadcast_arrays(x, y[:, None], 0.0), axis=-1)[mask]
+    return at if ego_from_lidar is None else at @ ego_from_lidar[:3, :3].T + ego_from_lidar[:3, 3]
+
+
 def places(mask: Bools, plan: VisibilityPlan, ego_from_lidar: Matrix | None) -> tuple[Place, ...]:
     """Return where the cells (H, W) of a mask are, the largest place first."""
     x, y, _ = plan.grid.axes()
-    at = np.stack(np.broadcast_arrays(x, y[:, None], 0.0), axis=-1)[mask]  # (M, 3)
-    if ego_from_lidar is not None:
-        at = at @ ego_from_lidar[:3, :3].T + ego_from_lidar[:3, 3]
+    at = cells_m(plan, ego_from_lidar, mask)  # (M, 3)
     distance, angle = np.hypot(at[:, 0], at[:, 1]), np.arctan2(at[:, 1], at[:, 0])
     sector = np.round(angle / (math.pi / 4)).astype(int) % len(SECTORS)
     gap = APART * max(abs(float(axis[1] - axis[0])) if len(axis) > 1 else 1.0 for axis in (x, y))

@@ -149,16 +149,20 @@ class Toolchain:
     source: str
     notes: tuple[str, ...] = field(default=())
 
+    def taken(self) -> tuple[str, ...]:
+        """Return the forms of deformable attention that it takes, its own first."""
+        return tuple(dict.fromkeys((self.form, *self.forms, *RUNS_ANYWHERE)))
+
     def require_form(self, form: str) -> None:
         """Refuse a way of writing deformable attention, or one of two, that the toolchain does not take.
 
         Raises:
             UsageError: It takes others.
         """
-        forms = tuple(dict.fromkeys((self.form, *self.forms, *RUNS_ANYWHERE)))
-        if any(part not in forms for part in form.split("/", 1)):
-            hint = closest(form, forms)
-            raise UsageError("--attention", f"one of {', '.join(forms)} for {self.name}", repr(form), hint)
+        taken = self.taken()
+        if any(part not in taken for part in form.split("/", 1)):
+            hint = closest(form, taken)
+            raise UsageError("--attention", f"one of {', '.join(taken)} for {self.name}", repr(form), hint)
 
     @property
     def ran(self) -> bool:

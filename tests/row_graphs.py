@@ -454,6 +454,26 @@ def gather_computed(g: Growing) -> Tensor | None:
     return index and g.add("GatherElements", [data, index.name], t.shape, axis=place)
 
 
+def gather_known(g: Growing) -> Tensor | None:
+    """Gather pixels at known places along an axis of rows, each of which samples several, and tell those apart."""
+    t = g.pick()
+    if len(t.shape) != 3:
+        return None
+    batch, rows, width = t.shape
+    several, size = g.draw(st.integers(1, 3)), g.draw(st.integers(3, 6))
+    places = g.random.integers(0, size, (batch, width if g.draw(st.booleans()) else 1, rows * several))
+    whole = (batch, width, rows * several)
+    image = "image" if width == 4 and batch == 2 and g.draw(st.booleans()) else ""
+    flat = image and g.maker.op("Reshape", image, g.maker.const([2, 4, 15]))
+    pixels = flat or g.values((batch, width, size), "numbers")
+    index = g.maker.const(np.broadcast_to(places, whole))
+    read = g.add("GatherElements", [pixels, index], whole, axis=2)
+    turned = read and g.add("Transpose", [read.name], (batch, rows * several, width), perm=[0, 2, 1])
+    apart = turned and g.maker.op("Reshape", turned.name, g.maker.const([batch, rows, several, width]))
+    summed = apart and g.maker.op("ReduceSum", apart, g.maker.const([2]), keepdims=0)
+    return summed and g.add("Add", [t.name, summed], t.shape)
+
+
 OPERATORS: tuple[Callable[[Growing], Tensor | None], ...] = (
     unary,
     clip,
@@ -501,6 +521,9 @@ OPERATORS: tuple[Callable[[Growing], Tensor | None], ...] = (
     sum_of_masked,
     sample,
     sample,
+    pick_pixels,
+    gather_computed,
+    gather_known,
 )
 
 ROW_WISE: tuple[Callable[[Growing], Tensor | None], ...] = (
@@ -519,8 +542,11 @@ ROW_WISE: tuple[Callable[[Growing], Tensor | None], ...] = (
     softmax,
     layer_norm,
     sample,
+    gather_computed,
+    gather_known,
     concat,
     slice_,
+    split,
     expand,
     reduce,
 )

@@ -29,7 +29,7 @@ from specialize.passes.left_alone import is_left, read_wanted, why_not, written_
 from specialize.passes.site import CompactedSite, describe
 from specialize.passes.together import compact_together
 from specialize.rows.arrange import Packing
-from specialize.rows.emit import demanded_rows
+from specialize.rows.expr import demanded_rows
 from specialize.rows.gating import Gate
 from specialize.rows.ops.products import FLOPS_PER_BYTE
 from specialize.rows.sinks import Sink, is_candidate, is_incidental

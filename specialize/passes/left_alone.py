@@ -12,8 +12,7 @@ from specialize.graph.ops import WRITES
 from specialize.passes.attempt import Reading, Scope, read
 from specialize.rows.arrange import Packing
 from specialize.rows.calibration_decides import is_decided
-from specialize.rows.emit import demanded_rows, samples_groups
-from specialize.rows.expr import Source
+from specialize.rows.expr import Source, demanded_rows, samples_groups
 from specialize.rows.lift import Lifter
 from specialize.rows.ops.scatter import WRITTEN_TWICE
 from specialize.rows.sinks import is_incidental

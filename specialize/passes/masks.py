@@ -57,10 +57,13 @@ class Mask:
         """Return whether there is one element per pair of camera and query."""
         return self.sizes[2] == 1
 
+    def cube(self, elements: Bools) -> Bools:
+        """Return elements (N, Q, anchors), or what broadcasts to them, in the value's shape."""
+        return np.broadcast_to(elements, self.sizes).transpose(self.order).reshape(dims(self.value))
+
     def spread(self, pairs: Bools) -> Bools:
         """Return pairs (N, Q) as a constant that broadcasts to the value's shape."""
-        cube = np.broadcast_to(pairs[:, :, None], self.sizes).transpose(self.order)
-        full = cube.reshape(dims(self.value))
+        full = self.cube(pairs[:, :, None])
         for axis in range(full.ndim if not self.is_plain else 0):
             first = full.take([0], axis=axis)
             full = first if full.shape[axis] == self.sizes[2] and (full == first).all() else full

@@ -20,8 +20,7 @@ from specialize.passes.cost_model import cost, superseded
 from specialize.passes.left_alone import is_left, read_wanted, why_not, written_twice
 from specialize.passes.live_nodes import LiveNodes
 from specialize.passes.site import CompactedSite, describe
-from specialize.rows.emit import samples_groups
-from specialize.rows.expr import Apply, Combination, Operand, Source
+from specialize.rows.expr import Apply, Combination, Operand, Source, samples_groups
 from specialize.rows.sinks import is_candidate
 
 FARTHEST = 24

@@ -85,6 +85,20 @@ class Room:
     slots: tuple[tuple[int, ...], ...]
     sums: tuple[Sum, ...]
 
+    def slot(self, number: int) -> tuple[int, ...]:
+        """Return the rows per group of an arrangement; none for one that is not there, in which nothing fits."""
+        return self.slots[number] if number < len(self.slots) else ()
+
+    def fitting(self, number: int, needs: Sum) -> Sum:
+        """Return a sum, if what is needed fits in it.
+
+        Raises:
+            NoRoomError: It does not, or there is no such sum: the graph of the vehicle looks different.
+        """
+        if number >= len(self.sums):
+            raise NoRoomError("rows", (needs.fan_in,), ())
+        return self.sums[number].fitting(needs)
+
 
 def fitting(wanted: Ints, kept: tuple[int, ...]) -> Ints:
     """Return the lengths that are kept, if the wanted rows fit in them.

@@ -19,7 +19,7 @@ from specialize.rows.arrange import Arrangement, Packing, arrange, arrange_as
 from specialize.rows.axes import Axes, Axis, Factor, Layout, factors_of
 from specialize.rows.block_sums import cut, sum_blocks
 from specialize.rows.capacity import Room, Sum
-from specialize.rows.expr import Apply, Base, Combination, Constant, Operand, Parameter, Source, Term
+from specialize.rows.expr import Apply, Base, Constant, Operand, Parameter, Source, Term
 from specialize.rows.gating import Gate, find_gating
 from specialize.rows.lift import rows_first
 from specialize.rows.rowmap import RowMap
@@ -65,7 +65,12 @@ class Emitter(Tensors):
         self._narrowed: dict[Apply, Source] = {}
 
     def combine(
-        self, terms: tuple[Term, ...], rows: Axis, features: Axis | None = None, gates: Sequence[Gate] = ()
+        self,
+        terms: tuple[Term, ...],
+        rows: Axis,
+        features: Axis | None = None,
+        gates: Sequence[Gate] = (),
+        groups: Axis | None = None,
     ) -> Emitted:
         """Return a sum of row maps of bases, rows first: each base on its demanded rows, then summed back.
 
@@ -74,6 +79,7 @@ class Emitter(Tensors):
             rows: What the rows of the result are numbered by.
             features: What else; by default as the first base is emitted.
             gates: For pairs whose mask is known at run time only: where that mask is.
+            groups: What tells the group of a row; by default all that an image below is chosen by.
 
         Raises:
             NoRoomError: The rows do not fit in what is kept for them.
@@ -81,14 +87,15 @@ class Emitter(Tensors):
         parts, maps = [], []
         arrangements: list[Arrangement] = []
         needs = needs_of(RowMap.of(sparse.hstack([term.map.matrix for term in terms])))
-        how = None if self._room is None else self._room.sums[len(self.sums)].fitting(needs)
+        how = None if self._room is None else self._room.fitting(len(self.sums), needs)
         self.sums.append(needs)
         if how is not None and how.scattered and len(terms) == 1 and not self._groups(terms[0].base):
             return self._pool(terms[0], rows, features, how.blocks)
         for term in terms:
             base_rows = self.axes.resolve(term.base.rows)
-            kept = None if self._room is None else self._room.slots[len(self.slots)]
-            at = arrange(base_rows, self._groups(term.base), term.map.demanded(), self._packing, kept)
+            kept = None if self._room is None else self._room.slot(len(self.slots))
+            own = self._groups(term.base) if groups is None else groups
+            at = arrange(base_rows, own, term.map.demanded(), self._packing, kept)
             self.slots.append(at.wanted())
             arrangements.append(at)
             for piece, row in self._pieces(self.emit(term.base, at), at):
@@ -135,7 +142,10 @@ class Emitter(Tensors):
         """Return an operand on the rows of an arrangement; one that is the same for all rows only if `spread`."""
         value = operand.value
         terms = tuple(Term(_taken(term, at), term.base) for term in value.terms)
-        terms = tuple(term for term in terms if term.map.matrix.nnz)
+        read = tuple(term for term in terms if term.map.support()[at.filled].any())
+        terms = read or tuple(
+            term for term in terms if term.map.matrix.nnz
+        )  # not what padding alone would read
         summands = [term.map.as_scaled_selection() for term in terms]
         if len(terms) == 1 and summands[0] is not None and not terms[0].base.rows and not spread:
             return self.scaled(self._whole(terms[0].base), summands[0][1], at)
@@ -272,26 +282,3 @@ def _onto_places(map_: RowMap, at: Arrangement) -> sparse.csr_array:
     entries = map_.matrix.tocoo()
     places = at.place_of()[entries.col]
     return sparse.csr_array((entries.data, (entries.row, places)), shape=(map_.rows_out, len(at.index)))
-
-
-def demanded_rows(value: Combination) -> tuple[int, int]:
-    """Return how many rows of row-wise work are demanded, and how many there are."""
-    wanted = total = 0
-    for term in value.terms:
-        if isinstance(term.base, Apply):
-            wanted += len(term.map.demanded())
-            total += term.map.rows_in
-    return wanted, total
-
-
-def samples_groups(value: Combination) -> bool:
-    """Return whether row-wise work reads what all rows of a group share, as every camera's rows read its image."""
-    stack: list[Base] = [term.base for term in value.terms]
-    while stack:
-        base = stack.pop()
-        for operand in base.operands if isinstance(base, Apply) else ():
-            if isinstance(operand, Operand):
-                stack.extend(term.base for term in operand.value.terms)
-            elif operand.layout:
-                return True
-    return False

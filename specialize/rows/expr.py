@@ -152,3 +152,26 @@ def combination(rows: Axis, terms: list[Term]) -> Combination:
         known = merged.get(id(term.base))
         merged[id(term.base)] = term if known is None else Term(known.map + term.map, term.base)
     return Combination(rows, tuple(term for term in merged.values() if term.support().any()))
+
+
+def demanded_rows(value: Combination) -> tuple[int, int]:
+    """Return how many rows of row-wise work are demanded, and how many there are."""
+    wanted = total = 0
+    for term in value.terms:
+        if isinstance(term.base, Apply):
+            wanted += len(term.map.demanded())
+            total += term.map.rows_in
+    return wanted, total
+
+
+def samples_groups(value: Combination) -> bool:
+    """Return whether row-wise work reads what all rows of a group share, as every camera's rows read its image."""
+    stack: list[Base] = [term.base for term in value.terms]
+    while stack:
+        base = stack.pop()
+        for operand in base.operands if isinstance(base, Apply) else ():
+            if isinstance(operand, Operand):
+                stack.extend(term.base for term in operand.value.terms)
+            elif operand.layout:
+                return True
+    return False

@@ -79,13 +79,13 @@ def in_groups(at: Arrangement, shared: Axis) -> bool:
     """Return whether the places of an arrangement go through the groups in order, as many as their lengths say."""
     if not shared:
         return True
-    if any(factor not in at.rows for factor in shared):
+    if any(factor not in at.rows for factor in shared) or len(at.lengths) != size_of(shared):
         return False
     expected = np.repeat(np.arange(len(at.lengths)), at.lengths)
     return np.array_equal(group_of(at.rows, shared, at.index), expected)
 
 
-def regrouped(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted:
-    """Emit a base in an order of its own, and pick its rows in the order of the arrangement."""
+def regrouped(emitter: Emitter, base: Apply, at: Arrangement, shared: Axis) -> Emitted:
+    """Emit a base in the order of the images that it reads, and pick its rows in the order of the arrangement."""
     rows = size_of(emitter.axes.resolve(base.rows))
-    return emitter.combine((Term(RowMap.selection(at.index, rows), base),), at.tokens)
+    return emitter.combine((Term(RowMap.selection(at.index, rows), base),), at.tokens, groups=shared)

@@ -13,10 +13,12 @@ from specialize.rows.arrange import Packing
 from specialize.rows.ops import work
 from specialize.rows.rowmap import RowMap
 from tests.graphs import PACKINGS, assert_annotations_true, assert_same, random_feeds, run, specialize_proto
+from tests.plane_graphs import plane_graphs
 from tests.pool_graphs import pool_graphs
 from tests.row_graphs import any_graphs, loop_graphs, site_graphs
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+EVERY_SITE = (Packing(every_site=True), Packing("padded", 3, every_site=True), Packing(many=True))
 
 
 def holds(model: onnx.ModelProto, packing: Packing) -> None:
@@ -68,6 +70,13 @@ def test_any_pooling_keeps_its_meaning(model: onnx.ModelProto, packing: Packing)
         assert_same(model, made.model, feeds, atol=1e-4, rtol=1e-3)
 
 
+@settings(max_examples=150, suppress_health_check=SLOW)
+@given(plane_graphs(), st.sampled_from((*PACKINGS, *EVERY_SITE)))
+def test_any_planes_keep_their_meaning(model: onnx.ModelProto, packing: Packing) -> None:
+    """Rows that are sampled at once and cut apart, whether that saves anything or not."""
+    holds(model, packing)
+
+
 @pytest.mark.parametrize("mutant", ["cosine of zero", "sum of masks", "rows in another order"])
 def test_the_hunt_finds_a_broken_compiler(mutant: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule that is wrong for some rows gives a wrong answer, and random graphs find it."""
@@ -97,7 +106,7 @@ def test_the_hunt_finds_a_broken_compiler(mutant: str, monkeypatch: pytest.Monke
 
 @pytest.mark.slow
 @settings(max_examples=6000, suppress_health_check=SLOW)
-@given(st.one_of(any_graphs(), site_graphs(), loop_graphs()), st.sampled_from(PACKINGS))
+@given(st.one_of(any_graphs(), site_graphs(), loop_graphs(), plane_graphs()), st.sampled_from(PACKINGS))
 def test_many_graphs_keep_their_meaning(model: onnx.ModelProto, packing: Packing) -> None:
     """The same for minutes."""
     holds(model, packing)

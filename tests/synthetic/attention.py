@@ -5,6 +5,7 @@ Shape letters: N cameras, Q queries, D anchors per query, C channels, M heads, L
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from specialize.visibility.grid import QueryGrid
 from tests.synthetic.sampling import SAMPLERS, Sampler
 
-Form = Literal["zero_padded", "rebatched", "looped", "height_masks", "heights_at_once"]
+Form = Literal["zero_padded", "rebatched", "looped", "height_masks", "heights_at_once", "heights_rebatched"]
 MaskOn = Literal["query", "output", "both"]
 MaskType = Literal["float", "bool", "int"]
 Count = Literal["after", "before", "none"]
@@ -186,20 +187,44 @@ def heights_at_once(site: Site, query: Tensor, maps: Tensor, reference: Tensor, 
 
 def rebatched(site: Site, query: Tensor, maps: Tensor, reference: Tensor, hits: Tensor) -> Tensor:
     """Each camera's visible queries in front of a batch as long as the longest, written back query by query."""
-    cameras, anchors = maps.shape[0], reference.shape[2]
-    indexes = [hits[camera].sum(-1).nonzero().squeeze(-1) for camera in range(cameras)]
+    indexes = [each.sum(-1).nonzero().squeeze(-1) for each in hits]
+    slots = _written(query, site.attend(*_batched(query, maps, reference, indexes)), indexes)
+    count = hits.any(-1).to(torch.float32).sum(0).clamp(min=1.0)
+    return slots / count[None, :, None]
+
+
+def heights_rebatched(site: Site, query: Tensor, maps: Tensor, reference: Tensor, hits: Tensor) -> Tensor:
+    """Each anchor's visible queries re-batched, all sampled at once and cut apart, as TPVFormer's planes are."""
+    anchors = range(reference.shape[2])
+    indexes = [[each[:, anchor].nonzero().squeeze(-1) for each in hits] for anchor in anchors]
+    batches = [_batched(query, maps, reference[:, :, n : n + 1], indexes[n]) for n in anchors]
+    rows, places = torch.cat([each[0] for each in batches], 1), torch.cat([each[2] for each in batches], 1)
+    read = site.attend(rows, maps, places).split([each[0].shape[1] for each in batches], 1)
+    total = torch.zeros_like(query)
+    for anchor in anchors:
+        total = total + _written(query, read[anchor], indexes[anchor])
+    return total / hits.to(torch.float32).sum((0, 2)).clamp(min=1.0)[None, :, None]
+
+
+def _batched(
+    query: Tensor, maps: Tensor, reference: Tensor, indexes: Sequence[Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns each camera's queries (N, longest, C), the maps, and the references of those queries."""
     longest = torch.stack([torch.as_tensor(index.shape[0]) for index in indexes]).max()
-    rows = query.new_zeros(cameras, longest, query.shape[-1])
-    places = reference.new_zeros(cameras, longest, anchors, 2)
+    rows = query.new_zeros(len(indexes), longest, query.shape[-1])
+    places = reference.new_zeros(len(indexes), longest, reference.shape[2], 2)
     for camera, index in enumerate(indexes):
         rows[camera, : index.shape[0]] = query[0, index]
         places[camera, : index.shape[0]] = reference[camera, index]
-    read = site.attend(rows, maps, places)
+    return rows, maps, places
+
+
+def _written(query: Tensor, read: Tensor, indexes: Sequence[Tensor]) -> Tensor:
+    """Returns rows (N, longest, C) added to slots like the queries."""
     slots = torch.zeros_like(query)
     for camera, index in enumerate(indexes):
         slots[0, index] += read[camera, : index.shape[0]]
-    count = hits.any(-1).to(torch.float32).sum(0).clamp(min=1.0)
-    return slots / count[None, :, None]
+    return slots
 
 
 def looped(site: Site, query: Tensor, maps: Tensor, reference: Tensor, hits: Tensor) -> Tensor:
@@ -218,6 +243,7 @@ FORMS = {
     "height_masks": height_masks,
     "heights_at_once": heights_at_once,
     "rebatched": rebatched,
+    "heights_rebatched": heights_rebatched,
     "looped": looped,
 }
 

@@ -61,6 +61,7 @@ WRITTEN: dict[str, Style] = STYLES | {
     "summed by a convolution": replace(BASE, convolved=True),
     "mask per height": replace(BASE, form="height_masks"),
     "heights at once": replace(BASE, form="heights_at_once"),
+    "heights rebatched": replace(BASE, form="heights_rebatched"),
     "rebatched, queries first": REBATCHED_LEVELS,
 }
 

@@ -12,9 +12,11 @@ import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from specialize.calibration.load import parse_profile
 from specialize.graph.shapes import dims
 from specialize.passes.pipeline import Specialized
 from specialize.rows.arrange import Packing
+from specialize.visibility.grid import QueryGrid
 from tests.graphs import (
     ALIGNED,
     PADDED,
@@ -26,6 +28,7 @@ from tests.graphs import (
     run,
     specialize_proto,
 )
+from tests.shared_files import calibrations, profile_document
 from tests.strategies import Rig, rigs
 from tests.synthetic.attention import GRID, Model, Style, calibration
 from tests.synthetic.exporting import export, simplified
@@ -190,11 +193,51 @@ def test_one_mask_per_height() -> None:
     assert_same(exported(style), made.model, feeds)
 
 
-def on_small_images(rig: Rig, style: Style) -> np.ndarray:
-    """Return (1, N, 4, 4) of a rig whose images are scaled to the style's size."""
-    matrices = rig.image_from_lidar.copy()
-    matrices[:, :2] *= (np.array(style.size_px) / rig.size_px)[:, :, None]
+def on_small_images(image_from_lidar: np.ndarray, size_px: np.ndarray, style: Style) -> np.ndarray:
+    """Return (1, N, 4, 4) of cameras whose images are scaled to the style's size."""
+    matrices = image_from_lidar.copy()
+    matrices[:, :2] *= (np.array(style.size_px) / size_px)[:, :, None]
     return matrices[None].astype(np.float32)
+
+
+def holds_for_planes(style: Style, matrices: np.ndarray, packing: Packing) -> None:
+    """Check that re-batched heights that are sampled at once each compute the pairs of their own height."""
+    _, hits = Model(style).projection(torch.tensor(matrices))
+    made = specialize_proto(exported(style), {"lidar2img": matrices}, packing)
+    if (hits.sum(1).max(0).values > hits.sum(1).min(0).values).any():  # otherwise no row is padding
+        assert sum(site.pairs for site in made.sites) == hits.sum()
+    feeds = {name: value.numpy() for name, value in Model(style).example().items()} | {"lidar2img": matrices}
+    assert_same(exported(style), made.model, feeds)
+    assert_static(made.model)
+    assert not NEVER_LEFT & set(operators(made.model))
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
+@given(rigs(), st.sampled_from([RAGGED, PADDED, ALIGNED]))
+def test_planes_of_any_rig(rig: Rig, packing: Packing) -> None:
+    """Planes of equal and of different lengths, with one camera and with eight."""
+    style = replace(BASE, cameras=len(rig), form="heights_rebatched")
+    matrices = on_small_images(rig.image_from_lidar, rig.size_px, style)
+    _, hits = Model(style).projection(torch.tensor(matrices))
+    assume(hits.sum(1).min() > 1)
+    holds_for_planes(style, matrices, packing)
+
+
+@pytest.mark.parametrize("packing", [RAGGED, PADDED], ids=["ragged", "padded"])
+def test_planes_of_real_rigs(packing: Packing) -> None:
+    """Rigs of five to seven cameras of several makers, with four heights on a wider grid."""
+    tried = 0
+    for path in calibrations()[::9]:
+        profile = parse_profile(profile_document(path), str(path))
+        sizes = np.array([(camera.width_px, camera.height_px) for camera in profile.cameras])
+        grid = QueryGrid((9, 12), (-40.0, -40.0, -3.0, 40.0, 40.0, 1.0), 4)
+        style = replace(BASE, cameras=len(sizes), form="heights_rebatched", grid=grid)
+        matrices = on_small_images(profile.image_from_lidar(), sizes, style)
+        _, hits = Model(style).projection(torch.tensor(matrices))
+        if hits.sum(1).min() > 1:
+            holds_for_planes(style, matrices, packing)
+            tried += 1
+    assert tried >= 3
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])
@@ -206,7 +249,7 @@ def test_any_rig(rig: Rig, form: str, packing: Packing) -> None:
     single query has no axis of rows to follow; it is computed with the others'.
     """
     style = replace(BASE, cameras=len(rig), grid=GRID, form=form)  # type: ignore[arg-type]
-    matrices = on_small_images(rig, style)
+    matrices = on_small_images(rig.image_from_lidar, rig.size_px, style)
     seen = visible(style, matrices)
     assume(form == "zero_padded" or seen.sum(1).min() > 1)
     made = specialize_proto(exported(style), {"lidar2img": matrices}, packing)

@@ -69,9 +69,8 @@ def pick(
     source = node.inputs[0]
     assert source is not None
     axes, own, moved = lifter.axes, list(layout), False
-    for axis, places in picks.items():
-        if len(places) == dims(source)[axis] and (np.diff(places) == 1).all():
-            continue
+    picks = {axis: places for axis, places in picks.items() if not _is_whole(places, dims(source)[axis])}
+    for axis in picks:
         as_row = axes.is_row(layout[axis]) or (
             not axes.resolve(layout[axis]) and _stands_outside(axes, layout, axis)
         )
@@ -93,6 +92,11 @@ def pick(
     for axis, places in picks.items():
         ids = ids.take(places, axis=axis) if ids.shape[axis] > 1 else ids
     return value.moved(selection(axes, layout, ids, axes.rows(tuple(own))), axes.rows(layout))
+
+
+def _is_whole(places: Ints, size: int) -> bool:
+    """Return whether places are all of an axis, in order."""
+    return np.array_equal(places, np.arange(size))
 
 
 def lift_gather(lifter: Lifter, node: ir.Node, output: int, layout: Layout) -> Combination | Declined:

@@ -44,7 +44,7 @@ def emit_grid_sample(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted 
     assert isinstance(image, Parameter) and isinstance(grid, Operand)
     shared = emitter.axes.rows(image.layout)
     if not in_groups(at, shared):
-        return regrouped(emitter, base, at)
+        return regrouped(emitter, base, at, shared)
     own = emitter.substitute(grid.layout, at)
     per_batch = tuple(token for token in own[0] if token not in at.tokens)
     here = factors_of(own[1:-1])
@@ -93,12 +93,12 @@ def emit_pixels(emitter: Emitter, base: Apply, at: Arrangement) -> Emitted | Par
     assert isinstance(image, Parameter) and isinstance(places, Operand)
     shared = emitter.axes.rows(image.layout)
     if not in_groups(at, shared):
-        return regrouped(emitter, base, at)
+        return regrouped(emitter, base, at, shared)
     axis = node_axis(base.node, 0, len(places.layout))
     own = emitter.substitute(places.layout, at)
-    before = tuple(token for part in own[:axis] for token in part)
-    after = tuple(token for part in own[axis + 1 :] for token in part)
-    rows = tuple(token for token in own[axis] if token in at.tokens)
+    before = tuple(token for part in own[:axis] for token in part if token is not at.row)
+    after = tuple(token for part in own[axis + 1 :] for token in part if token is not at.row)
+    rows = (*(token for token in own[axis] if token is at.group), at.row)
     rest = tuple(token for token in own[axis] if token not in at.tokens)
     pixels = emitter.axes.resolve(image.layout[axis])
     model = ir.node("GatherElements", [], {"axis": 1}, num_outputs=1)
@@ -183,7 +183,7 @@ def emit_deformable_attention(emitter: Emitter, base: Apply, at: Arrangement) ->
     assert isinstance(places, Operand) and isinstance(weights, Operand)
     shared = emitter.axes.rows(value.layout)
     if not in_groups(at, shared):
-        return regrouped(emitter, base, at)
+        return regrouped(emitter, base, at, shared)
     group = (at.group,) if at.group is not None and shared else ()
     rows = tuple(token for token in at.tokens if token not in group)
     inputs = [

@@ -32,7 +32,7 @@ NAME = "superset"
 OUTSIDE = "pairs_outside"
 """Name of the extra output: how many pairs are visible outside of E."""
 
-_MOVES = of("view", "turn", "repeat") | {"Slice", "Gather"}
+_MOVES = of("view", "turn", "repeat") | {"Slice", "Split", "Gather"}
 
 
 @dataclass(frozen=True, slots=True)

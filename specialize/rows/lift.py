@@ -29,7 +29,19 @@ Lift = Callable[["Lifter", ir.Node, int, Layout], Combination | Declined]
 ROWS_AND_FEATURES = Declined("rows-and-features", "the axis that it works along holds rows and features")
 
 ZEROS_SHOW_THROUGH = VIEWS | {
-    *("Mul", "And", "Cast", "Transpose", "Expand", "Slice", "Gather", "ReduceMax", "ReduceSum", "ReduceMean")
+    *(
+        "Mul",
+        "And",
+        "Cast",
+        "Transpose",
+        "Expand",
+        "Slice",
+        "Split",
+        "Gather",
+        "ReduceMax",
+        "ReduceSum",
+        "ReduceMean",
+    )
 }
 """Operators that are looked through for rows of zeros even if their results are computed for all rows anyway."""
 

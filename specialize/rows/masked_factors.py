@@ -70,13 +70,14 @@ def _step(axes: Axes, node: ir.Node, layout: Layout, found: set[object]) -> list
         return [(first, tuple(layout[perm.index(axis)] for axis in range(len(perm))))]
     if node.op_type in ("ReduceMax", "ReduceSum", "ReduceMean"):
         return _before_reduction(axes, node, first, layout)
-    if node.op_type == "Slice":
+    if node.op_type in ("Slice", "Split"):
         pairs = zip(dims(first), layout, strict=True)
         return [(first, tuple(axis if size_of(axis) == size else axes.feature(size) for size, axis in pairs))]
     if node.op_type == "Expand" and len(dims(first)) <= len(layout):
         return [(first, aligned(layout, dims(first)))]
     if node.op_type == "Gather":
         found.update(_gathered(axes, node, layout))
+        return _before_choice(axes, node, first, layout)
     if is_pick(node):
         found.update(axes.flat((layout[0], *layout[2:])))
     return []
@@ -96,6 +97,17 @@ def _before_reduction(
             tuple(axes.feature(size) if place in where else next(kept) for place, size in enumerate(sizes)),
         )
     ]
+
+
+def _before_choice(
+    axes: Axes, node: ir.Node, source: ir.Value, layout: Layout
+) -> list[tuple[ir.Value, Layout]]:
+    """Return what one place is chosen of, as one anchor's mask of all, with its layout; other gathers have none."""
+    indices, axis = array_of(node.inputs[1]), node_axis(node, 0, len(dims(source)))
+    if indices is None or indices.size != 1:
+        return []
+    own = (*layout[:axis], axes.feature(dims(source)[axis]), *layout[axis + indices.ndim :])
+    return [(source, own)]
 
 
 def _gathered(axes: Axes, node: ir.Node, layout: Layout) -> Axis:

@@ -11,13 +11,21 @@ from typing import Literal
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from specialize.visibility.grid import QueryGrid
+from tests.synthetic.camera_rows import batched, convolved, written
 from tests.synthetic.sampling import SAMPLERS, Sampler
 
-Form = Literal["zero_padded", "rebatched", "looped", "height_masks", "heights_at_once", "heights_rebatched"]
+Form = Literal[
+    "zero_padded",
+    "rebatched",
+    "looped",
+    "height_masks",
+    "heights_first",
+    "heights_at_once",
+    "heights_rebatched",
+]
 MaskOn = Literal["query", "output", "both"]
 MaskType = Literal["float", "bool", "int"]
 Count = Literal["after", "before", "none"]
@@ -147,24 +155,26 @@ def zero_padded(site: Site, query: Tensor, maps: Tensor, reference: Tensor, hits
     count = seen.to(torch.float32).sum(0).clamp(min=1.0)  # (Q, 1)
     if style.count == "before":
         read = read / count[None]
-    slots = _convolved(read) if style.convolved else read.sum(0, keepdim=True)
+    slots = convolved(read) if style.convolved else read.sum(0, keepdim=True)
     return slots / count[None] if style.count == "after" else slots
-
-
-def _convolved(read: Tensor) -> Tensor:
-    """Sum (N, Q, C) over cameras as chips without such sums want it: a convolution of kernel 1, a group per channel."""
-    cameras, _, channels = read.shape
-    image = read.permute(2, 0, 1).reshape(1, channels * cameras, -1, 1)
-    ones = torch.ones(channels, cameras, 1, 1)
-    return F.conv2d(image, ones, groups=channels).squeeze(-1).transpose(1, 2)  # (1, Q, C)
 
 
 def height_masks(site: Site, query: Tensor, maps: Tensor, reference: Tensor, hits: Tensor) -> Tensor:
     """One attention per anchor, each with the mask of that anchor alone."""
-    total = torch.zeros_like(query)
-    count = torch.zeros_like(query[..., :1])
-    for anchor in range(reference.shape[2]):
-        seen = hits[..., anchor : anchor + 1].to(torch.float32)  # (N, Q, 1)
+    masks = [hits[..., n : n + 1].to(torch.float32) for n in range(reference.shape[2])]  # (N, Q, 1) each
+    return _by_height(site, query, maps, reference, masks)
+
+
+def heights_first(site: Site, query: Tensor, maps: Tensor, reference: Tensor, hits: Tensor) -> Tensor:
+    """The same with masks (D, N, Q), of which the first is chosen and the others are unbound."""
+    first = hits.permute(2, 0, 1).to(torch.float32)
+    masks = (first[0], *first.unbind(0)[1:])
+    return _by_height(site, query, maps, reference, [mask[..., None] for mask in masks])
+
+
+def _by_height(site: Site, query: Tensor, maps: Tensor, reference: Tensor, masks: Sequence[Tensor]) -> Tensor:
+    total, count = torch.zeros_like(query), torch.zeros_like(query[..., :1])
+    for anchor, seen in enumerate(masks):
         read = site.attend(query * seen, maps, reference[:, :, anchor : anchor + 1]) * seen
         total = total + read.sum(0, keepdim=True)
         count = count + seen.sum(0, keepdim=True)
@@ -188,7 +198,7 @@ def heights_at_once(site: Site, query: Tensor, maps: Tensor, reference: Tensor, 
 def rebatched(site: Site, query: Tensor, maps: Tensor, reference: Tensor, hits: Tensor) -> Tensor:
     """Each camera's visible queries in front of a batch as long as the longest, written back query by query."""
     indexes = [each.sum(-1).nonzero().squeeze(-1) for each in hits]
-    slots = _written(query, site.attend(*_batched(query, maps, reference, indexes)), indexes)
+    slots = written(query, site.attend(*batched(query, maps, reference, indexes)), indexes)
     count = hits.any(-1).to(torch.float32).sum(0).clamp(min=1.0)
     return slots / count[None, :, None]
 
@@ -197,34 +207,13 @@ def heights_rebatched(site: Site, query: Tensor, maps: Tensor, reference: Tensor
     """Each anchor's visible queries re-batched, all sampled at once and cut apart, as TPVFormer's planes are."""
     anchors = range(reference.shape[2])
     indexes = [[each[:, anchor].nonzero().squeeze(-1) for each in hits] for anchor in anchors]
-    batches = [_batched(query, maps, reference[:, :, n : n + 1], indexes[n]) for n in anchors]
+    batches = [batched(query, maps, reference[:, :, n : n + 1], indexes[n]) for n in anchors]
     rows, places = torch.cat([each[0] for each in batches], 1), torch.cat([each[2] for each in batches], 1)
     read = site.attend(rows, maps, places).split([each[0].shape[1] for each in batches], 1)
     total = torch.zeros_like(query)
     for anchor in anchors:
-        total = total + _written(query, read[anchor], indexes[anchor])
+        total = total + written(query, read[anchor], indexes[anchor])
     return total / hits.to(torch.float32).sum((0, 2)).clamp(min=1.0)[None, :, None]
-
-
-def _batched(
-    query: Tensor, maps: Tensor, reference: Tensor, indexes: Sequence[Tensor]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns each camera's queries (N, longest, C), the maps, and the references of those queries."""
-    longest = torch.stack([torch.as_tensor(index.shape[0]) for index in indexes]).max()
-    rows = query.new_zeros(len(indexes), longest, query.shape[-1])
-    places = reference.new_zeros(len(indexes), longest, reference.shape[2], 2)
-    for camera, index in enumerate(indexes):
-        rows[camera, : index.shape[0]] = query[0, index]
-        places[camera, : index.shape[0]] = reference[camera, index]
-    return rows, maps, places
-
-
-def _written(query: Tensor, read: Tensor, indexes: Sequence[Tensor]) -> Tensor:
-    """Returns rows (N, longest, C) added to slots like the queries."""
-    slots = torch.zeros_like(query)
-    for camera, index in enumerate(indexes):
-        slots[0, index] += read[camera, : index.shape[0]]
-    return slots
 
 
 def looped(site: Site, query: Tensor, maps: Tensor, reference: Tensor, hits: Tensor) -> Tensor:
@@ -241,6 +230,7 @@ def looped(site: Site, query: Tensor, maps: Tensor, reference: Tensor, hits: Ten
 FORMS = {
     "zero_padded": zero_padded,
     "height_masks": height_masks,
+    "heights_first": heights_first,
     "heights_at_once": heights_at_once,
     "rebatched": rebatched,
     "heights_rebatched": heights_rebatched,

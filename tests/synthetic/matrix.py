@@ -60,6 +60,7 @@ class Case:
 WRITTEN: dict[str, Style] = STYLES | {
     "summed by a convolution": replace(BASE, convolved=True),
     "mask per height": replace(BASE, form="height_masks"),
+    "masks of heights first": replace(BASE, form="heights_first"),
     "heights at once": replace(BASE, form="heights_at_once"),
     "heights rebatched": replace(BASE, form="heights_rebatched"),
     "rebatched, queries first": REBATCHED_LEVELS,

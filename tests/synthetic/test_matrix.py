@@ -25,6 +25,7 @@ FEW = (
     ("mask per height", "exact", "padded"),
     ("masked twice, opset 13", "exact", "aligned"),
     ("heights at once", "envelope", "ragged"),
+    ("masks of heights first", "envelope", "padded"),
     ("heights at once", "tables", "padded"),
     ("heights rebatched", "exact", "padded"),
     ("heights rebatched", "tables", "ragged"),

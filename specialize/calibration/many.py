@@ -41,6 +41,7 @@ class Alike:
         intrinsic: (V, N, 3, 3) px; of bare `lidar2img` matrices what they decompose to.
         camera_from_lidar: (V, N, 4, 4) m; likewise.
         image_from_lidar: (V, N, 4, 4), raw pixels.
+        distortion: Per camera the coefficients (V, k), k = 0 without a distortion.
         ego_from_lidar: (V, 4, 4) m; None if unknown.
         digests: (V, 32) of the profiles.
     """
@@ -50,6 +51,7 @@ class Alike:
     intrinsic: Floats
     camera_from_lidar: Floats
     image_from_lidar: Floats
+    distortion: Sequence[Floats]
     ego_from_lidar: Floats | None
     digests: Digests
 
@@ -70,7 +72,8 @@ class Alike:
         ego = self.ego_from_lidar
         return Alike(
             self.example, self.names[which], self.intrinsic[which], self.camera_from_lidar[which],
-            self.image_from_lidar[which], None if ego is None else ego[which], self.digests[which],
+            self.image_from_lidar[which], [each[which] for each in self.distortion],
+            None if ego is None else ego[which], self.digests[which],
         )  # fmt: skip
 
 
@@ -218,7 +221,16 @@ class Numbers:
         else:
             intrinsic, pose = self.matrices["intrinsic"], self.matrices["lidar2cam"]
             image = images_of(intrinsic, pose)
-        return Alike(example, self.names, intrinsic, pose, image, self.ego_from_lidar, self.digests(example))
+        return Alike(
+            example,
+            self.names,
+            intrinsic,
+            pose,
+            image,
+            self.distortion,
+            self.ego_from_lidar,
+            self.digests(example),
+        )
 
 
 @dataclass(frozen=True, eq=False)

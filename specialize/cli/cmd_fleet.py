@@ -189,6 +189,13 @@ def diff(
     show_default=True,
     help="Spare capacity of tables, for future calibrations.",
 )
+@click.option(
+    "--subsets",
+    type=click.IntRange(0, 2),
+    default=0,
+    metavar="N",
+    help="Also plan each rig with one camera off (1), or with one and with two (2).",
+)
 @options.layout_option
 @options.align_option
 @options.seed_option

@@ -7,7 +7,7 @@ from pathlib import Path
 from specialize.cli.render_failed import failed_line
 from specialize.digest import short
 from specialize.fleet.builds import FleetPlan, PlannedBuild
-from specialize.fleet.report_builds import builds_table, members_parts, room_parts
+from specialize.fleet.report_builds import builds_table, members_parts, room_parts, subsets_line
 from specialize.fleet.request import FleetRequest
 from specialize.text.document import Document, Table
 from specialize.text.terminal import command
@@ -22,13 +22,15 @@ def plan_text(plan: FleetPlan, lock: Path | None) -> Document:
     bound = "no plan has fewer" if best else f"no plan has fewer than {plan.at_least}"
     builds = counted(len(plan.builds), "build")
     head = (
-        f"{counted(plan.vehicles, 'vehicle')}{_kinds(plan)}, {builds} of {plan.model}{_form(plan.request)} "
+        f"{_vehicles(plan)}, {builds} of {plan.model}{_form(plan.request)} "
         f"({bound}); planned in {plan.seconds:.1f} s"
     )
     parts: list[str | Table] = [head, builds_table(plan, MOST_BUILDS)]
     for build in plan.builds[:MOST_BUILDS]:
         if len(build.members) > 1:
             parts += _below(build, *members_parts(build))
+        if line := subsets_line(build):
+            parts.append(f"{short(build.key)}: {line}")
         if build.room:
             parts += _below(build, *room_parts(build))
     parts += [failed_line(failed) for failed in plan.failed]
@@ -37,9 +39,12 @@ def plan_text(plan: FleetPlan, lock: Path | None) -> Document:
     return tuple(parts)
 
 
-def _kinds(plan: FleetPlan) -> str:
-    """Return how many kinds of vehicles there are, if more than one; the table of builds says who serves which."""
-    return f" of {len(plan.kinds)} kinds" if len(plan.kinds) > 1 else ""
+def _vehicles(plan: FleetPlan) -> str:
+    """Return how many vehicles there are, of how many kinds, and how many rigs with cameras off beside them."""
+    kinds = f" of {len(plan.kinds)} kinds" if len(plan.kinds) > 1 else ""
+    rigs = plan.rigs - plan.vehicles
+    degraded = f" and {counted(rigs, 'rig')} with cameras off" if rigs else ""
+    return f"{counted(plan.vehicles, 'vehicle')}{kinds}{degraded}"
 
 
 def _form(request: FleetRequest) -> str:

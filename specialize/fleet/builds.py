@@ -149,6 +149,11 @@ class FleetPlan:
     @property
     def vehicles(self) -> int:
         """Number of vehicles in the plan."""
+        return sum(kind.vehicles for kind in self.kinds)
+
+    @property
+    def rigs(self) -> int:
+        """Number of rigs in the plan: of vehicles, and of vehicles with cameras off."""
         return sum(len(build.members) for build in self.builds)
 
 
@@ -157,7 +162,9 @@ def locked(build: FleetBuild) -> FleetBuild:
     if isinstance(build.members, Members):
         members: Sequence[Vehicle] = build.members.served(build.made_from)
     else:
-        members = sorted(build.members, key=lambda one: (one.vehicle != build.made_from, str(one.path)))
+        members = sorted(
+            build.members, key=lambda one: (one.vehicle != build.made_from, str(one.path), one.vehicle)
+        )
     return FleetBuild(
         key=build.key, mode=build.mode, made_from=build.made_from, members=members, lengths=build.lengths
     )

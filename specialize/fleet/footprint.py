@@ -11,6 +11,7 @@ Joining is monotone in both: more vehicles never need fewer rows.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from specialize.binding.envelope import reach_of
+from specialize.calibration.off import off_name, without
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.tolerance import Tolerance
 from specialize.fleet.vehicle import Vehicle, identify
@@ -161,13 +163,13 @@ class Survey:
     certified: bool = False
     tolerance: Tolerance | None = None
 
-    def __call__(self, path: Path, profile: CalibrationProfile) -> Footprint:
-        """Return the footprint of one vehicle."""
+    def __call__(self, path: Path, profile: CalibrationProfile, missing: tuple[str, ...] = ()) -> Footprint:
+        """Return the footprint of one vehicle; `missing` are cameras that were taken off for it."""
         plans = visible_sets(self.spec, profile)
         reach = [self._reach(plan, profile) for plan in plans]  # per grid (N, Q)
         count = len(profile.cameras)
         return Footprint(
-            vehicle=identify(path, profile, self.spec, plans_digest(plans) if plans else ""),
+            vehicle=identify(path, profile, self.spec, plans_digest(plans) if plans else "", missing),
             cameras=profile.camera_names(),
             own=np.array([plan.lengths for plan in plans], np.int64).reshape(-1, count),
             reach=np.array([kept.sum(axis=1) for kept in reach], np.int64).reshape(-1, count),
@@ -199,6 +201,20 @@ class Admission:
         """
         require_fit(profile, self.survey.spec, self.allow, profile.vehicle)
         return self.survey(path, profile)
+
+    def without(self, path: Path, profile: CalibrationProfile, missing: tuple[str, ...]) -> Footprint:
+        """Return the footprint of one vehicle with cameras off, in numbers only.
+
+        Raises:
+            InputError: Its calibration then does not fit the model, or a camera cannot be taken off.
+        """
+        left, name = without(profile, missing), off_name(profile.vehicle, missing)
+        require_fit(left, self.survey.spec, self.allow, name)
+        return self.numbers()(path, left, missing)
+
+    def numbers(self) -> Survey:
+        """Return the survey that does not look for the pairs themselves."""
+        return dataclasses.replace(self.survey, with_bits=False)
 
 
 def pack(pairs: Bools) -> NDArray[np.uint64]:

@@ -15,6 +15,7 @@ from specialize.calibration.table import Vehicles
 from specialize.digests import Digests, as_bytes, as_text
 from specialize.fleet.footprint import Footprint, Ints
 from specialize.fleet.grown import Grown
+from specialize.fleet.subsets import missing_at
 from specialize.fleet.vehicle import Vehicle
 
 One = TypeVar("One", bound=Vehicle)
@@ -29,7 +30,7 @@ class Footprints:
 
     Attributes:
         cameras: Names of their cameras, in order.
-        places: (V,) their places in the fleet, ascending.
+        places: (V,) their places in the fleet, ascending; `subsets` tells those of rigs with cameras off.
         names: (V,) their names.
         digests: (V, 3, 32) of the profile, the visible sets (zeros without grids), and what the model is fed.
         own: (V, G, N) queries that each camera sees, by exact arithmetic.
@@ -62,12 +63,13 @@ class Footprints:
         both = np.ascontiguousarray(self.digests[:, [PROFILE, CALIBRATION]]).reshape(len(self), -1)
         return both.view(np.dtype((np.void, both.shape[1])))[:, 0]
 
-    def vehicle(self, row: int, path: Path) -> Vehicle:
-        """Return one vehicle, whose profile is at a path."""
+    def vehicle(self, row: int, files: Sequence[Path]) -> Vehicle:
+        """Return one vehicle of a fleet."""
         profile, plan, calibration = map(as_text, self.digests[row])
+        number, place = divmod(int(self.places[row]), len(files))
         return Vehicle(
-            vehicle=self.names[row], path=path, profile=profile, calibration=calibration,
-            plan=plan if self.own.shape[1] else "",
+            vehicle=self.names[row], path=files[place], profile=profile, calibration=calibration,
+            plan=plan if self.own.shape[1] else "", without=missing_at(self.cameras, number),
         )  # fmt: skip
 
 
@@ -120,6 +122,7 @@ class Member(Vehicle, frozen=True, kw_only=True):
         profile: Digest of its profile.
         plan: Digest of its visible sets.
         calibration: Digest of what the model is fed.
+        without: Cameras that are off; the vehicle then is a rig that is planned beside the whole one.
         pairs: Rows that its own exact build would compute.
         adds: Rows that it adds to the build, its members counted in the order of their profiles.
     """
@@ -174,7 +177,11 @@ class VehicleRows(Made[One]):
 
     def path(self, index: int) -> Path:
         """Return the profile of one vehicle."""
-        return self.files[int(self.footprints.places[self.rows[index]])]
+        return self.files[int(self.footprints.places[self.rows[index]]) % len(self.files)]
+
+    def is_whole(self) -> NDArray[np.bool_]:
+        """Return which vehicles (M,) are whole: planned with all their cameras."""
+        return np.asarray(self.footprints.places[self.rows] < len(self.files))
 
     def names(self) -> tuple[str, ...]:
         """Return the names of all."""
@@ -186,7 +193,7 @@ class Served(VehicleRows[Vehicle]):
 
     def one(self, index: int) -> Vehicle:
         """Return one vehicle."""
-        return self.footprints.vehicle(int(self.rows[index]), self.path(index))
+        return self.footprints.vehicle(int(self.rows[index]), self.files)
 
 
 class Members(VehicleRows[Member]):
@@ -206,11 +213,18 @@ class Members(VehicleRows[Member]):
 
     def one(self, index: int) -> Member:
         """Return one member."""
-        one = self.footprints.vehicle(int(self.rows[index]), self.path(index))
+        one = self.footprints.vehicle(int(self.rows[index]), self.files)
         return Member(
             vehicle=one.vehicle, path=one.path, profile=one.profile, plan=one.plan, calibration=one.calibration,
-            pairs=int(self.pairs[index]), adds=int(self.adds[index]),
+            without=one.without, pairs=int(self.pairs[index]), adds=int(self.adds[index]),
         )  # fmt: skip
+
+    def whole(self) -> Members:
+        """Return the whole vehicles; all members if cameras of each are off."""
+        whole = self.is_whole()
+        if whole.all() or not whole.any():
+            return self
+        return Members(self.footprints, self.rows[whole], self.pairs[whole], self.adds[whole], self.files)
 
     def most_adding(self, count: int) -> list[Member]:
         """Return up to `count` members that add most beside the first, equal ones in the order of their paths."""
@@ -220,13 +234,17 @@ class Members(VehicleRows[Member]):
 
     def served(self, made_from: str) -> Served:
         """Return them as a lock keeps them: first the one whose profile the build carries, others by their files."""
-        rows = self.rows[order_of(self.files, self.footprints.places[self.rows])]
+        rows = self.rows
+        if not self.is_whole().all():  # rigs of one vehicle have one path
+            rows = rows[np.argsort(self.footprints.names[rows], kind="stable")]
+        rows = rows[order_of(self.files, self.footprints.places[rows])]
         first = self.footprints.names[rows] == made_from
         return Served(self.footprints, np.concatenate([rows[first], rows[~first]]), self.files)
 
 
 def order_of(files: Sequence[Path], places: Ints) -> Ints:
     """Return the order of some profiles (M,), by their places in a fleet, that the text of their paths gives."""
+    places = places % len(files)
     if isinstance(files, Vehicles):
         return files.order_of(places)
     paths = [str(files[int(place)]) for place in places]
@@ -243,6 +261,14 @@ def digests_of(vehicles: Sequence[Vehicle], indices: Ints) -> Digests:
     if isinstance(vehicles, VehicleRows):
         return vehicles.footprints.digests[vehicles.rows[indices]]
     return np.stack([_digests(vehicles[int(index)]) for index in indices])
+
+
+def missing_of_each(vehicles: Sequence[Vehicle], indices: Ints) -> NDArray[np.object_]:
+    """Return the cameras (R,) that are off of each of some vehicles, as tuples."""
+    found = np.empty(len(indices), object)
+    for place, index in enumerate(indices):
+        found[place] = vehicles[int(index)].without
+    return found
 
 
 def _same(one: object, other: object) -> bool:

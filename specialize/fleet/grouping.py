@@ -27,6 +27,7 @@ from specialize.fleet.load import Failed
 from specialize.fleet.median import Shape
 from specialize.fleet.request import OWN_TOLERANCE, FleetRequest
 from specialize.fleet.sampling import Crew, measured_sample
+from specialize.fleet.subsets import Subsets, with_subsets
 from specialize.fleet.survey import Found, SurveyChunk, chunks_of
 from specialize.fleet.told_apart import APART, SAMPLED, Telling
 from specialize.model.spec import ModelSpec
@@ -69,7 +70,7 @@ class CameraSet:
     """Vehicles with the same cameras in the same order; no others can share a build.
 
     Attributes:
-        vehicles: All of them.
+        vehicles: All of them, those with cameras off among them.
         cells: Those of each kind in cells, by mode.
     """
 
@@ -82,7 +83,7 @@ class FleetSurvey:
     """A fleet after all its vehicles were looked at.
 
     Attributes:
-        sets: The vehicles by their cameras, each with the cells of every mode.
+        sets: The vehicles by their cameras, each with the cells of every mode; those with cameras off are in no cell.
         kinds: The kinds of vehicles, the one with most vehicles first.
         kind_of: (F,) the number of the kind of the vehicle at each place, from 1; 0 for those that failed.
         failed: Profiles that could not be used.
@@ -121,7 +122,8 @@ def survey_fleet(request: FleetRequest, spec: ModelSpec, files: Sequence[Path], 
         InputError: No profile can be used, or two are of vehicles with one name.
     """
     limits = {mode: limit_of(request, spec, mode) for mode in _modes(request, spec)}
-    work = SurveyChunk(Admission(survey_of(request, spec), request.build.allow))
+    subsets = Subsets(request.subsets, len(files))
+    work = SurveyChunk(Admission(survey_of(request, spec), request.build.allow), subsets)
     chunks: Iterable[Found] = crew.in_order(chunks_of(files), work)
     if len(files) <= SAMPLED:
         chunks = list(chunks)
@@ -134,6 +136,8 @@ def survey_fleet(request: FleetRequest, spec: ModelSpec, files: Sequence[Path], 
     labels = np.full(len(files), APART, np.int64)
     for found in chunks:
         failed += [one for _, one in found.failed]
+        for further in found.degraded:
+            sets.setdefault(further.cameras, CameraSet(Gathered(further.cameras))).vehicles.add(further)
         for part in found.parts:
             columns = part.footprints
             kinds = telling.kinds(part.shape, columns.places, part.values)
@@ -185,14 +189,14 @@ def require_names_once(sets: Sequence[tuple[Ints, NDArray[np.object_]]], files: 
         first = homes.setdefault(name, place)
         if first != place:
             hint = "give every vehicle of a fleet its own name"
-            raise InputError(
-                f"{files[place]}: vehicle", f"a name other than that of {files[first]}", repr(name), hint
-            )
+            here, there = files[place % len(files)], files[first % len(files)]
+            raise InputError(f"{here}: vehicle", f"a name other than that of {there}", repr(name), hint)
 
 
 def _numbered(sets: Sequence[Footprints], labels: Ints) -> tuple[tuple[FleetKind, ...], Ints]:
     """Return the kinds, largest first, and the number of every place's."""
     used = np.concatenate([columns.places for columns in sets])
+    used = used[used < len(labels)]
     counts = np.bincount(labels[used])
     order = sorted(
         np.flatnonzero(counts).tolist(), key=lambda kind: (-counts[kind], _first(used, labels, kind))
@@ -219,10 +223,13 @@ def limit_of(request: FleetRequest, spec: ModelSpec, mode: Mode) -> Limit:
     return Limit(space, Packing(request.build.layout, request.build.align), request.max_overhead)
 
 
-def grouped(request: FleetRequest, found: Footprints, cells: dict[Mode, list[Cells]]) -> Grouping:
-    """Return the builds of vehicles with the same cameras; in mode `auto` of the mode that needs fewest."""
+def grouped(request: FleetRequest, found: Footprints, cells: dict[Mode, list[Cells]], fleet: int) -> Grouping:
+    """Return the builds of vehicles with the same cameras; in mode `auto` of the mode that needs fewest.
+
+    A rig with cameras off computes no more than its whole vehicle, and is served by the same shared build.
+    """
     packing = Packing(request.build.layout, request.build.align)
-    shared = {mode: _shared(mode, each, found, request) for mode, each in cells.items()}
+    shared = {mode: _shared(mode, each, found, request, fleet) for mode, each in cells.items()}
     if request.mode != "auto":
         return shared[request.mode] if request.mode in shared else _exact(found)
     costs: dict[Mode, tuple[int, int]] = {
@@ -248,7 +255,9 @@ def _exact(found: Footprints) -> Grouping:
     return Grouping(found, tuple(groups), len(groups))
 
 
-def _shared(mode: Mode, cells: Sequence[Cells], found: Footprints, request: FleetRequest) -> Grouping:
+def _shared(
+    mode: Mode, cells: Sequence[Cells], found: Footprints, request: FleetRequest, fleet: int
+) -> Grouping:
     """Return one build for every cluster; kinds that see alike may share one.
 
     Where nothing is shared an exact build serves as well: in mode `auto`, and in place of an envelope over one
@@ -262,7 +271,7 @@ def _shared(mode: Mode, cells: Sequence[Cells], found: Footprints, request: Flee
     numbers = found.numbers() if may_be_exact else None
     builds = []
     for group in groups:
-        rows = found.rows_of(group.members)
+        rows = with_subsets(found.rows_of(group.members), found.places, fleet)
         if numbers is not None and (numbers[rows] == numbers[rows[0]]).all():
             builds.append(Group("exact", rows, found.own[rows[0]].astype(np.int64)))
         else:

@@ -13,6 +13,7 @@ from specialize.binding.envelope_file import FILE_NAME, pairs_outside
 from specialize.calibration.delta import compare
 from specialize.calibration.document import parse_document
 from specialize.calibration.load import load_profile, parse_profile
+from specialize.calibration.off import without
 from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError
 from specialize.explain.plan import resolve_spec
@@ -68,6 +69,7 @@ class BuildState(Record, frozen=True, kw_only=True):
 
 
 NOT_LOCKED: tuple[State, str] = ("missing", "not in the lock: plan the fleet again")
+OTHER_CAMERAS: tuple[State, str] = ("stale", "it has other cameras")
 
 
 class Judge:
@@ -91,7 +93,7 @@ class Judge:
         if state == "damaged":
             return state, reason
         if today.numbers != locked.numbers:
-            return self.moved(today.path, key)
+            return self.moved(today.path, key, today.without)
         entry = self._entries[key]
         if entry is not None and self.builds[key].mode == "tables":
             return self._tabled(locked, entry)
@@ -129,12 +131,15 @@ class Judge:
             self._damaged[key] = f"{damage.where} is damaged; {_REPAIR}"
         return entry
 
-    def moved(self, path: Path, key: str) -> tuple[State, str]:
-        """Return the state of a vehicle whose profile is not the one of the lock."""
+    def moved(self, path: Path, key: str, missing: tuple[str, ...] = ()) -> tuple[State, str]:
+        """Return the state of a vehicle whose profile is not the one of the lock; `missing` cameras are off."""
         build, entry = self.builds[key], self._entries[key]
         if entry is None:
             return "stale", "its profile is not the one of the lock"
-        today = load_profile(path)
+        whole = load_profile(path)
+        if not set(missing) < set(whole.camera_names()):
+            return OTHER_CAMERAS
+        today = without(whole, missing)
         moved = _what_moved(self._built_for(entry), today, named=build.mode == "exact")
         if moved:
             return "stale", moved
@@ -166,7 +171,7 @@ def _what_moved(built: CalibrationProfile, today: CalibrationProfile, named: boo
     """Return that a vehicle has other cameras, or, where that alone makes a build stale, how far they moved."""
     delta = compare(built, today)
     if delta.added or delta.removed or delta.reordered:
-        return "it has other cameras"
+        return OTHER_CAMERAS[1]
     if not named:
         return ""
     if delta.same:

@@ -12,6 +12,9 @@ The lock of a fleet that is a table has its vehicles in a table as well (`lock_t
 
     {"build": "sha256:...", ..., "vehicles": 350000}
     {"table": "fleet.lock-0123456789ab.parquet", "vehicles": 1000000, "digest": "sha256:..."}
+
+A vehicle that is planned with cameras off as well is a further one, `car_01-without-CAM_BACK`, whose line says
+`"without": ["CAM_BACK"]`.
 """
 
 from __future__ import annotations
@@ -112,7 +115,10 @@ def write_lock(lock: FleetLock, path: Path) -> None:
     """
     if lock.tabled:
         served = [lock.builds[key].members for key in sorted(lock.builds)]
-        write_with_table(served, path, lambda table: write_file(path, lock_text(lock, path.parent, table)))
+        subsets = lock.request.subsets > 0
+        write_with_table(
+            served, path, lambda table: write_file(path, lock_text(lock, path.parent, table)), subsets
+        )
     else:
         write_file(path, lock_text(lock, path.parent))
         remove_tables(path)
@@ -136,7 +142,7 @@ def _lines(lock: FleetLock, folder: Path, table: TableLine | None) -> Iterator[o
     homes = {one.vehicle: key for key, build in lock.builds.items() for one in build.members}
     for name, one in lock.vehicles.items():
         path = relative(one.path, folder)
-        yield VehicleLine(name, path, one.profile, one.plan, one.calibration, homes[name])
+        yield VehicleLine(name, path, one.profile, one.plan, one.calibration, homes[name], one.without)
 
 
 def read_lock(path: Path) -> FleetLock:
@@ -205,7 +211,7 @@ def full_lock(outline: Outline, path: Path, table: Path | None) -> FleetLock:
     served: dict[str, Sequence[Vehicle]]
     if outline.table is not None and table is not None:
         lines = list(outline.builds.values())
-        columns = read_columns(table, outline.table, lines)
+        columns = read_columns(table, outline.table, lines, outline.request.subsets > 0)
         served = dict(zip(outline.builds, served_of(columns, lines, outline.request.folder), strict=True))
     else:
         listed: dict[str, list[Vehicle]] = {key: [] for key in outline.builds}
@@ -232,7 +238,9 @@ def each_vehicle(outline: Outline, path: Path, table: Path | None) -> Iterator[t
     """
     if outline.table is not None and table is not None:
         keys = list(outline.builds)
-        columns = read_columns(table, outline.table, list(outline.builds.values()))
+        columns = read_columns(
+            table, outline.table, list(outline.builds.values()), outline.request.subsets > 0
+        )
         for vehicle, number in vehicles_of(columns, outline.request.folder):
             yield vehicle, keys[number]
     for line in outline.vehicles.values():
@@ -249,11 +257,11 @@ def build_of(line: BuildLine, members: Sequence[Vehicle] = ()) -> FleetBuild:
 
 
 def _by_path(members: Iterable[Vehicle], made_from: str) -> tuple[Vehicle, ...]:
-    return tuple(sorted(members, key=lambda one: (one.vehicle != made_from, str(one.path))))
+    return tuple(sorted(members, key=lambda one: (one.vehicle != made_from, str(one.path), one.vehicle)))
 
 
 def _vehicle(line: VehicleLine, folder: Path) -> Vehicle:
     return Vehicle(
         vehicle=line.vehicle, path=joined(folder, line.path), profile=line.profile, plan=line.plan,
-        calibration=line.calibration,
+        calibration=line.calibration, without=line.without,
     )  # fmt: skip

@@ -49,8 +49,8 @@ class BuildLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     vehicles: int | None = None
 
 
-class VehicleLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The line of a vehicle."""
+class VehicleLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The line of a vehicle; `without` names the cameras that are off."""
 
     vehicle: str
     path: str
@@ -58,6 +58,7 @@ class VehicleLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     plan: str
     calibration: str
     build: str
+    without: tuple[str, ...] = ()
 
 
 class TableLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -90,7 +91,7 @@ class Outline:
 
     @property
     def count(self) -> int:
-        """Number of vehicles."""
+        """Number of vehicles, those with cameras off among them."""
         return len(self.vehicles) if self.table is None else self.table.vehicles
 
 

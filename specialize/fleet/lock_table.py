@@ -5,6 +5,7 @@
     plan         32 bytes, that of the visible sets; null for a model without grids
     calibration  32 bytes, that of what the model is fed
     build        the number of the build's line in the lock, from 0
+    without      strings, the cameras that are off; only in the lock of a plan with subsets
 
 Rows are sorted by vehicle. The table is named after its content and written before the lock that names it, so a lock
 never names what is not there; the tables of earlier locks go when the new lock is in place.
@@ -27,9 +28,9 @@ from specialize.digests import Digests
 from specialize.errors import InputError
 from specialize.files.exclusive import only_one
 from specialize.files.tables import SUFFIX, arrow, arrow_compute, opened_table, unreadable, write_groups
-from specialize.fleet.footprints import Made, digests_of, names_of
+from specialize.fleet.footprints import Made, digests_of, missing_of_each, names_of
 from specialize.fleet.lock_lines import AGAIN, BuildLine, TableLine
-from specialize.fleet.vehicle import Vehicle
+from specialize.fleet.vehicle import Vehicle, whole_name
 
 NAME = "specialize/fleet-lock-vehicles@1"
 GROUP = 1 << 16
@@ -39,8 +40,8 @@ Row = tuple[Vehicle, int]
 
 
 @functools.cache
-def vehicle_columns() -> Any:
-    """Return the columns of the table, a `pyarrow.Schema`.
+def vehicle_columns(subsets: bool) -> Any:
+    """Return the columns of the table, a `pyarrow.Schema`; with `subsets` those that tell rigs with cameras off.
 
     Raises:
         UsageError: pyarrow is not installed.
@@ -48,11 +49,15 @@ def vehicle_columns() -> Any:
     pa = arrow()
     digest = pa.binary(32)
     columns = {"vehicle": pa.string(), "profile": digest, "plan": digest, "calibration": digest}
-    return pa.schema(list((columns | {"build": pa.int32()}).items()), metadata={"schema": NAME})
+    columns |= {"build": pa.int32()} | ({"without": pa.list_(pa.string())} if subsets else {})
+    return pa.schema(list(columns.items()), metadata={"schema": NAME})
 
 
 def write_with_table(
-    served: Sequence[Sequence[Vehicle]], lock_file: Path, write: Callable[[TableLine], None]
+    served: Sequence[Sequence[Vehicle]],
+    lock_file: Path,
+    write: Callable[[TableLine], None],
+    subsets: bool = False,
 ) -> None:
     """Write the vehicles of a lock beside it, then the lock, then remove the vehicles of the locks before.
 
@@ -60,6 +65,7 @@ def write_with_table(
         served: The vehicles of each build, in the order of the builds' lines.
         lock_file: The lock.
         write: Writes the lock, given the line that names the table.
+        subsets: Whether some may be rigs with cameras off.
 
     Raises:
         SpecializeError: The place cannot be written.
@@ -67,7 +73,8 @@ def write_with_table(
     """
     with only_one(lock_file.with_name(f".{lock_file.name}.writing"), f"write {lock_file}"):
         unnamed = lock_file.with_name(f"{lock_file.name}-new{SUFFIX}")
-        count = write_groups(_groups(served), vehicle_columns(), unnamed, plain=("vehicle",)).rows
+        schema = vehicle_columns(subsets)
+        count = write_groups(_groups(served, schema), schema, unnamed, plain=("vehicle", "without")).rows
         found = digest_file(unnamed)
         table = lock_file.with_name(f"{lock_file.name}-{found.removeprefix(_SHA256)[:12]}{SUFFIX}")
         unnamed.replace(table)
@@ -111,7 +118,11 @@ def table_beside(line: TableLine, lock_file: Path, place: Path | None = None) ->
 
 
 def read_columns(
-    table: Path, line: TableLine, builds: Sequence[BuildLine], without: Collection[str] = ()
+    table: Path,
+    line: TableLine,
+    builds: Sequence[BuildLine],
+    subsets: bool = False,
+    unread: Collection[str] = (),
 ) -> Any:
     """Return the vehicles of a lock as a `pyarrow.Table`, 32 bytes for each digest of each.
 
@@ -119,16 +130,17 @@ def read_columns(
         table: The table.
         line: What the lock says of it.
         builds: The builds of the lock.
-        without: Columns that are not wanted.
+        subsets: Whether some may be rigs with cameras off.
+        unread: Columns that are not wanted.
 
     Raises:
         InputError: It is no such table, or does not fit the lines of the lock.
         UsageError: pyarrow is not installed.
     """
     pa, compute = arrow(), arrow_compute()
-    with opened_table(table, vehicle_columns(), AGAIN) as file:
+    with opened_table(table, vehicle_columns(subsets), AGAIN) as file:
         try:
-            found = file.read([name for name in vehicle_columns().names if name not in without])
+            found = file.read([name for name in vehicle_columns(subsets).names if name not in unread])
         except (pa.ArrowException, OSError) as error:
             raise unreadable(str(table), error) from None
     if len(found) != line.vehicles:
@@ -182,7 +194,7 @@ def served_of(columns: Any, builds: Sequence[BuildLine], fleet: Path) -> list[Lo
     served = []
     for number, line in enumerate(builds):
         rows = np.flatnonzero(numbers == number)
-        rows = rows[order_of_names(names.take(rows))]
+        rows = rows[order_of_names(_profiles(columns.take(rows)))]
         first = rows == names.index(line.made_from).as_py()
         served.append(LockedVehicles(columns, np.concatenate([rows[first], rows[~first]]), fleet))
     return served
@@ -196,17 +208,34 @@ def vehicles_of(columns: Any, fleet: Path) -> Iterator[Row]:
         fleet: The table of profiles that the lock is of.
     """
     for batch in columns.to_batches(GROUP):
-        values = (batch.column(name).to_pylist() for name in vehicle_columns().names)
-        for name, profile, plan, calibration, build in zip(*values, strict=True):
+        values = [batch.column(name).to_pylist() for name in vehicle_columns(False).names]
+        off = missing_in(batch)
+        for name, profile, plan, calibration, build, missing in zip(*values, off, strict=True):
             yield Vehicle(
-                vehicle=name, path=place_of(fleet, name), profile=_text(profile), plan=_text(plan),
-                calibration=_text(calibration),
+                vehicle=name, path=place_of(fleet, whole_name(name, missing)), profile=_text(profile),
+                plan=_text(plan), calibration=_text(calibration), without=missing,
             ), build  # fmt: skip
 
 
-def _groups(served: Sequence[Sequence[Vehicle]]) -> Iterator[Any]:
+def missing_in(columns: Any) -> list[tuple[str, ...]]:
+    """Return the cameras that are off in each row of what `read_columns` returned."""
+    if "without" not in columns.schema.names:
+        return [()] * columns.num_rows
+    return [tuple(names) for names in columns.column("without").to_pylist()]
+
+
+def _profiles(columns: Any) -> Any:
+    """Return the names of the vehicles whose profiles some rows have."""
+    names = columns.column("vehicle").combine_chunks()
+    if "without" not in columns.schema.names:
+        return names
+    both = zip(names.to_pylist(), missing_in(columns), strict=True)
+    return arrow().array([whole_name(*one) for one in both], arrow().string())
+
+
+def _groups(served: Sequence[Sequence[Vehicle]], schema: Any) -> Iterator[Any]:
     """Yield the vehicles of builds, sorted by name, as tables of Arrow."""
-    pa, schema = arrow(), vehicle_columns()
+    pa = arrow()
     names = np.array([name for vehicles in served for name in names_of(vehicles)], object)
     starts = np.cumsum([0, *map(len, served)])
     order = np.argsort(names, kind="stable")
@@ -218,6 +247,12 @@ def _groups(served: Sequence[Sequence[Vehicle]]) -> Iterator[Any]:
             digests[mine] = digests_of(served[build], part[mine] - starts[build])
         columns = [_digest_column(digests[:, place]) for place in range(3)]
         every = [pa.array(names[part], pa.string()), *columns, pa.array(builds, pa.int32())]
+        if "without" in schema.names:
+            off = np.empty(len(part), object)
+            for build in np.unique(builds):
+                mine = builds == build
+                off[mine] = missing_of_each(served[build], part[mine] - starts[build])
+            every.append(pa.array([list(names) for names in off], schema.field("without").type))
         yield pa.table(every, schema=schema)
 
 

@@ -69,9 +69,9 @@ def _planned(
     """Return the builds of the vehicles at some paths."""
     asked = request.build
     survey = survey_fleet(request, spec, files, crew)
-    vehicles = sum(len(found) for found, _ in survey.sets)
+    vehicles = sum(kind.vehicles for kind in survey.kinds)
     say(f"grouping {counted(vehicles, 'vehicle')} of {counted(len(survey.kinds), 'kind')}")
-    groupings = [grouped(request, found, cells) for found, cells in survey.sets]
+    groupings = [grouped(request, found, cells, len(files)) for found, cells in survey.sets]
     model = model_name(Path(asked.model).stem, source_of(asked), spec)
     frames = frames_name(asked.frames_dir)
     writer = _Writer(
@@ -145,17 +145,19 @@ class _Writer:
         request, limit = self.request, limit_of(self.request, self.spec, group.mode)
         own = own_rows(found, group.rows, limit.packing)
         members = Members(found, group.rows, own, added(found, group, limit), self.files)
-        room, room_over = self._room(group, members)
+        whole = members.whole()
+        room, room_over = self._room(group, whole)
         lengths = tuple(tuple(int(n) for n in row) for row in limit.packing.lengths(group.visible))
-        pairs, least = sum(map(sum, lengths)), int(own.min())
+        pairs, least = sum(map(sum, lengths)), int(whole.pairs.min())
         fan_in = np.maximum(LEAST_FAN_IN, found.fan_in[group.rows])
         widest = int(fan_in.argmax())  # the first of them
         key = planned_key(
-            request.build, group.mode, members, self.model, lengths, int(fan_in[widest]), request.tolerance,
+            request.build, group.mode, whole, self.model, lengths, int(fan_in[widest]), request.tolerance,
             self.frames,
         )  # fmt: skip
         made_from = members[widest if group.mode == "tables" else 0]
-        kinds, counts = np.unique(self.survey.kind_of[found.places[group.rows]], return_counts=True)
+        vehicles = np.unique(found.places[group.rows] % len(self.files))
+        kinds, counts = np.unique(self.survey.kind_of[vehicles], return_counts=True)
         return PlannedBuild(
             key=key.digest(), mode=group.mode, made_from=made_from.vehicle, cameras=found.cameras,
             members=members, lengths=lengths, overhead=pairs / least - 1 if least else 0.0,

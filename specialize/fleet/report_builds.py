@@ -41,12 +41,13 @@ class Growth:
 
 def builds_table(plan: FleetPlan, most: int, detailed: Collection[PlannedBuild] = ()) -> Table:
     """Return the first builds of a plan; on a page those that are `detailed` lead to their sections."""
-    allowed, several = plan.request.max_overhead, len(plan.kinds) > 1
+    allowed, several, subsets = plan.request.max_overhead, len(plan.kinds) > 1, plan.request.subsets > 0
     rows: list[tuple[str | Cell, ...]] = [
         (
             Cell(short(build.key), link=f"#build-{short(build.key)}" if build in detailed else ""),
             build.mode,
-            Cell(count(len(build.members)), len(build.members) / plan.vehicles),
+            *([build.made_from] if subsets else []),
+            Cell(count(len(build.members)), len(build.members) / plan.rigs),
             *([_kinds(build)] if several else []),
             count(build.pairs),
             Cell(number(100 * build.overhead, 2), build.overhead / allowed if allowed else 0.0),
@@ -56,10 +57,12 @@ def builds_table(plan: FleetPlan, most: int, detailed: Collection[PlannedBuild] 
     ]
     left = len(plan.builds) - most
     if left > 0:
-        rows.append((f"and {left} more; --json lists all", *[""] * (6 if several else 5)))
-    vehicles, overhead = Column("vehicles", "bars"), Column("overhead\n%", "bars")
-    kinds = ["kinds"] if several else []
-    return table(Column("build", "code"), "mode", vehicles, *kinds, "pairs", overhead, "lengths", rows=rows)
+        rows.append((f"and {left} more; --json lists all", *[""] * (5 + several + subsets)))
+    rigs, overhead = Column("rigs" if subsets else "vehicles", "bars"), Column("overhead\n%", "bars")
+    first, kinds = ["made from"] if subsets else [], ["kinds"] if several else []
+    return table(
+        Column("build", "code"), "mode", *first, rigs, *kinds, "pairs", overhead, "lengths", rows=rows
+    )
 
 
 def _kinds(build: PlannedBuild) -> str:
@@ -72,10 +75,11 @@ def _kinds(build: PlannedBuild) -> str:
 def members_parts(build: PlannedBuild) -> tuple[str, Table]:
     """Return the members of a build, below their title: all of a few, else those that add most."""
     title = "members, and the pairs that each further one adds"
-    members = build.members[:MOST_MEMBERS]
-    if len(build.members) > MOST_MEMBERS:
-        title += f" ({MOST_MEMBERS} of {len(build.members):,}: the first, and those that add most)"
-        members = [build.members[0], *_most_adding(build.members, MOST_MEMBERS - 1)]
+    whole = _whole(build)
+    members = whole[:MOST_MEMBERS]
+    if len(whole) > MOST_MEMBERS:
+        title += f" ({MOST_MEMBERS} of {len(whole):,}: the first, and those that add most)"
+        members = [whole[0], *_most_adding(whole, MOST_MEMBERS - 1)]
     most = max((member.adds for member in members[1:]), default=0) or 1
     rows = [
         (
@@ -87,6 +91,29 @@ def members_parts(build: PlannedBuild) -> tuple[str, Table]:
         for place, member in enumerate(members)
     ]
     return title, table("vehicle", "own\npairs", Column("adds\npairs", "bars"), "overhead\n%", rows=rows)
+
+
+def _whole(build: PlannedBuild) -> Sequence[Member]:
+    """Return the whole vehicles of a build; all its rigs if cameras of each are off."""
+    if isinstance(build.members, Members):
+        return build.members.whole()
+    return [member for member in build.members if not member.without] or build.members
+
+
+def subsets_line(build: PlannedBuild) -> str:
+    """Return what a shared build means for rigs with cameras off; empty if it serves none."""
+    whole = len(_whole(build))
+    if build.mode == "exact" or whole == len(build.members):
+        return ""
+    needs = (
+        "each needs tables of its own, NAME-without-CAMERA"
+        if build.mode == "tables"
+        else "feed each its calibration with the camera off"
+    )
+    return (
+        f"{counted(len(build.members) - whole, 'rig')} with cameras off, no build of its own: a camera that is off "
+        f"sees nothing, and the build computes what it does for the whole vehicle; {needs}"
+    )
 
 
 def _most_adding(members: Sequence[Member], count: int) -> list[Member]:
@@ -111,8 +138,8 @@ def room_parts(build: PlannedBuild) -> tuple[str, Table]:
         for one, turn, shift in zip(build.room, turns, shifts, strict=True)
     ]
     title = f"room of the neediest of {counted(build.room_over, 'vehicle')}"
-    if build.room_over < len(build.members):
-        title += f" looked at, of {len(build.members):,}"
+    if build.room_over < len(whole := _whole(build)):
+        title += f" looked at, of {len(whole):,}"
     bars = (Column("", "words", page=True), Column("turn\nmrad", "bars"), Column("shift\nmm", "bars"))
     return title, table("until the next build", *bars, "queries\nto gain", rows=rows)
 
@@ -138,15 +165,17 @@ def build_parts(build: PlannedBuild) -> tuple[Part, ...]:
             3,
             f"build-{short(build.key)}",
         ),
-        *(_growth(build) if len(build.members) > 1 else ()),
+        *(_growth(build) if len(_whole(build)) > 1 else ()),
         Beside(((Heading(f"{title[0].upper()}{title[1:]}", 4), members), room)),
+        *([f"{line}."] if (line := subsets_line(build)) else []),
     )
 
 
 def _growth(build: PlannedBuild) -> tuple[str, View]:
     """Return the build's rows as its vehicles join, over the range of the vehicles' own rows: in words, and drawn."""
-    own = [member.pairs for member in build.members]
-    first = build.members[0].adds
+    members = _whole(build)
+    own = [member.pairs for member in members]
+    first = members[0].adds
     least, most = min(*own, first), max(*own, build.pairs)
     low, high = least - _MARGIN * (most - least), most + _MARGIN * (most - least)
 
@@ -154,20 +183,20 @@ def _growth(build: PlannedBuild) -> tuple[str, View]:
         return _BOX * (1 - (pairs - low) / ((high - low) or 1.0))
 
     further = build.pairs - first
-    late = sum(member.adds for member in build.members[len(build.members) // 2 :])
+    late = sum(member.adds for member in members[len(members) // 2 :])
     words = (
         f"The first vehicle needs {counted(first, 'pair')}, all others together add {count(further)}; "
         f"the second half of them adds {count(late)}. Alone a vehicle computes {count(min(own))} to "
         f"{count(max(own))} pairs, shared {count(build.pairs)}."
     )
     growth = Growth(
-        line=_steps(build.members, y),
+        line=_steps(members, y),
         band_top=f"{y(max(own)):.2f}",
         band_height=f"{max(0.5, y(min(own)) - y(max(own))):.2f}",
         least=round(low),
         most=round(high),
-        first=build.members[0].vehicle,
-        last=build.members[-1].vehicle,
+        first=members[0].vehicle,
+        last=members[-1].vehicle,
     )
     return words, View("growth", growth)
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from specialize.errors import UsageError
 from specialize.explain.plan import resolve_spec
+from specialize.fleet.subsets import MOST
 from specialize.plausibility import guess_findings
 from specialize.plausibility.fit import require_known_codes
 from specialize.precision import noise_warning
@@ -31,6 +32,7 @@ class FleetRequest:
         tolerance: What an envelope covers beyond today's calibrations: nothing if empty, each profile's own
             tolerance if `profile`, else `rotation=0.5deg,...` for all.
         spare: Share of further rows in the capacities of tables, for calibrations to come.
+        subsets: How many cameras of a vehicle may be missing at once: rigs with so many off are planned as well.
     """
 
     folder: Path
@@ -39,6 +41,7 @@ class FleetRequest:
     max_overhead: float = 0.05
     tolerance: str = ""
     spare: float = 0.0
+    subsets: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what no plan can mean.
@@ -48,6 +51,8 @@ class FleetRequest:
         """
         require_choice("--mode", self.mode, PLAN_MODES)
         require_known_codes(self.build.allow)
+        if not 0 <= self.subsets <= MOST:
+            raise UsageError("--subsets", f"a number of cameras from 0 to {MOST}", str(self.subsets))
         for name, share in (("--max-overhead", self.max_overhead), ("--spare", self.spare)):
             if not 0 <= share < 10:
                 raise UsageError(name, "a share such as 5% or 0.05", repr(share))

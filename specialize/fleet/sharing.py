@@ -93,7 +93,8 @@ def steps_of(
     """
     group_of = np.full(len(files), -1)
     for number, (found, group) in enumerate(groups):
-        group_of[found.places[group.rows]] = number
+        places = found.places[group.rows]
+        group_of[places[places < len(files)]] = number
     chunks = [
         chunk for chunk in chunks_of(files) if (group_of[chunk.start : chunk.start + chunk.length] >= 0).any()
     ]

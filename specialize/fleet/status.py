@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from specialize.calibration.off import without
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.table import is_table
 from specialize.fleet.builds import FleetBuild
-from specialize.fleet.judging import NOT_LOCKED, STATES, BuildState, Judge, VehicleState
+from specialize.fleet.judging import NOT_LOCKED, OTHER_CAMERAS, STATES, BuildState, Judge, VehicleState
 from specialize.fleet.load import Failed, UniqueNames, fleet_files, over_profiles
 from specialize.fleet.lock import FleetLock, build_of, full_lock, read_outline
 from specialize.fleet.status_columns import Compared, compare_columns
-from specialize.fleet.vehicle import Vehicle, identify
+from specialize.fleet.subsets import missing_of
+from specialize.fleet.vehicle import Vehicle, identify, whole_name
 from specialize.fleet.verified_rows import Looking
 from specialize.model.spec import ModelSpec
 from specialize.store import open_store
@@ -100,14 +102,15 @@ def _status_of_files(folder: Path, lock_file: Path, lock: FleetLock, jobs: int |
     judge = Judge(lock.request, lock.builds, open_store())
     known = {one.vehicle: (one, build) for build in lock.builds.values() for one in build.members}
     names, told = UniqueNames(), []
-    results = list(over_profiles(fleet_files(folder), _Identify(judge.spec), jobs))
+    results = list(over_profiles(fleet_files(folder), _Identify(judge.spec, lock.request.subsets), jobs))
     lacking: collections.Counter[str] = collections.Counter()
     for one in results:
         if not isinstance(one, Failed):
-            names.add(one.vehicle, one.path)
-            told.append(_judged(one, known, judge, lacking))
+            names.add(one[0].vehicle, one[0].path)
+            told += [_judged(rig, known, judge, lacking) for rig in one]
     failed = [one for one in results if isinstance(one, Failed)]
-    told += _unused(lock, {one.vehicle for one in told}, {one.path.resolve() for one in failed})
+    present = {rig.vehicle for one in results if not isinstance(one, Failed) for rig in one}
+    told += _unused(lock, present, {one.path.resolve() for one in failed})
     counts = collections.Counter(one.state for one in told)
     builds = [judge.build_state(key, count) for key, count in lacking.items()]
     return _status(folder, lock_file, Compared(counts, told, failed, len(failed), builds))
@@ -145,15 +148,24 @@ def _status(folder: Path, lock_file: Path, found: Compared) -> FleetStatus:
 
 @dataclass(frozen=True, slots=True)
 class _Identify:
-    """Reads which vehicle a profile is of, and what is true of it today; runs in other processes."""
+    """Reads which vehicle a profile is of, and what is true today of it and of its rigs with cameras off.
+
+    Runs in other processes.
+    """
 
     spec: ModelSpec
+    subsets: int
 
-    def __call__(self, path: Path, profile: CalibrationProfile) -> Vehicle:
-        return identify(path, profile, self.spec)
+    def __call__(self, path: Path, profile: CalibrationProfile) -> list[Vehicle]:
+        missing = [off for _, off in missing_of(profile, self.subsets)]
+        return [identify(path, without(profile, off), self.spec, missing=off) for off in ((), *missing)]
 
 
 def _unused(lock: FleetLock, present: set[str], broken: set[Path]) -> Iterator[VehicleState]:
     for name, one in lock.vehicles.items():
-        if name not in present and one.path.resolve() not in broken:
+        if name in present or one.path.resolve() in broken:
+            continue
+        if whole_name(name, one.without) in present:
+            yield VehicleState(vehicle=name, state="stale", reason=OTHER_CAMERAS[1])
+        else:
             yield VehicleState(vehicle=name, state="unused", reason=f"{one.path} is gone")

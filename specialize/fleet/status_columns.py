@@ -6,10 +6,10 @@ Names and digests are held for all vehicles, and compared in 270 bytes each; all
 from __future__ import annotations
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +23,13 @@ from specialize.fleet.judging import NOT_LOCKED, BuildState, Judge, State, Vehic
 from specialize.fleet.load import Failed, over_paths, over_profiles
 from specialize.fleet.lock_lines import Outline
 from specialize.fleet.lock_table import read_columns
+from specialize.fleet.status_rigs import DigestsWithout, Rigs
 from specialize.fleet.verified_rows import Looking, Verified, verified_rows
 from specialize.model.spec import ModelSpec
 
 Indices = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True)
@@ -67,12 +69,14 @@ def compare_columns(fleet: Path, table: Path, outline: Outline, judge: Judge, lo
     today = read_digests(fleet)
     assert outline.table is not None
     unused = ("plan",) if judge.spec.fed_the_frame else ("plan", "calibration")
-    locked = read_columns(table, outline.table, list(outline.builds.values()), without=unused)
+    subsets = outline.request.subsets > 0
+    locked = read_columns(table, outline.table, list(outline.builds.values()), subsets, unused)
     wrong = verified_rows(fleet, look)
     right = _right(today, wrong)
     found = Compared(verified=wrong.verified)
+    rigs = Rigs.of(locked)
     return _Comparison(
-        fleet, right, locked, list(outline.builds), judge, look.listed, look.jobs, found
+        fleet, right, rigs.whole, list(outline.builds), judge, look.listed, look.jobs, rigs, found
     ).result()
 
 
@@ -89,7 +93,7 @@ def _right(today: Digests, wrong: Verified) -> Digests:
 
 @dataclass(slots=True)
 class _Comparison:
-    """Two tables beside each other, and what was found."""
+    """Two tables beside each other, and what was found; a row is a vehicle of today, or its rig with cameras off."""
 
     fleet: Path
     today: Digests
@@ -98,7 +102,10 @@ class _Comparison:
     judge: Judge
     listed: int
     jobs: int | None
-    found: Compared = field(default_factory=Compared)
+    rigs: Rigs
+    found: Compared
+    _rig_of: Indices = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Which of the rigs the rows after those of today are."""
 
     def result(self) -> Compared:
         """Return what became of every vehicle."""
@@ -111,10 +118,17 @@ class _Comparison:
         at: Indices = place.fill_null(0).to_numpy(zero_copy_only=False)
         builds = self.locked.column("build").to_numpy()[at]
         moved = self._differ(self.today.digests, "profile", at) | self._fed_otherwise(at, ~new)
+        home = compute.index_in(arrow().array(self.rigs.vehicles, arrow().string()), value_set=names)
+        self._rig_of = np.flatnonzero(home.is_valid().to_numpy(zero_copy_only=False))
+        homes: Indices = home.drop_null().to_numpy().astype(np.int64)
+        builds = np.concatenate([np.where(new, -1, builds), self.rigs.builds[self._rig_of]])
+        moved = np.concatenate([moved, moved[homes] | new[homes]])
+        self._require_moved(moved)
         for number, key in enumerate(self.keys):
-            self._add_build(key, (builds == number) & ~new, moved)
+            self._add_build(key, builds == number, moved)
         gone = compute.invert(compute.is_in(self.locked.column("vehicle"), value_set=names))
         self._add_unused(self.locked.column("vehicle").filter(gone))
+        self._add_unused(arrow().array(self._gone_rigs(), arrow().string()))
         return self.found
 
     def _differ(self, digests: Bytes, column: str, at: Indices) -> Mask:
@@ -136,6 +150,25 @@ class _Comparison:
                 digests[row] = np.frombuffer(one, np.uint8)
         return self._differ(digests, "calibration", at)
 
+    def _require_moved(self, moved: Mask) -> None:
+        """Unmark rigs of vehicles that moved if they did not: if only what is off in them did."""
+        first = len(self.today.names)
+        rows = first + np.flatnonzero(moved[first:])
+        for row, one in self._each(rows, lambda missing: DigestsWithout(self.judge.spec, missing)):
+            if not isinstance(one, Failed):
+                locked = self.rigs.digests[self._rig_of[row - first]]
+                moved[row] = locked.tobytes() != one[: locked.size]
+
+    def _each(
+        self, rows: Indices, work: Callable[[tuple[str, ...]], Callable[[Path], Result]]
+    ) -> Iterator[tuple[int, Result | Failed]]:
+        """Yield some rows, and what is made of the profile of each by the work for the cameras that are off in it."""
+        off = [self._missing(row) for row in rows]
+        for missing in dict.fromkeys(off):
+            same = [int(row) for row, one in zip(rows, off, strict=True) if one == missing]
+            paths = [self._path(row) for row in same]
+            yield from zip(same, over_paths(paths, work(missing), self.jobs), strict=True)
+
     def _add_build(self, key: str, mine: Mask, moved: Mask) -> None:
         """Count the vehicles of one build."""
         state, _ = self.judge.of_build(key)
@@ -154,8 +187,7 @@ class _Comparison:
         self.found.counts["stale"] += len(rows) - len(looked_at)
         if not len(looked_at):
             return
-        judged = over_paths([self._path(row) for row in looked_at], _Moved(self.judge, key), self.jobs)
-        for row, one in zip(looked_at, judged, strict=True):
+        for row, one in self._each(looked_at, lambda missing: _Moved(self.judge, key, missing)):
             if isinstance(one, Failed):
                 self._add_unreadable([(one.path, one.reason, 1)])
             else:
@@ -165,14 +197,15 @@ class _Comparison:
         """Count vehicles of today in one state, and name the first of them if there is a reason."""
         self.found.counts[state] += len(rows)
         for row in rows[: self._room()] if reason else ():
-            name = self.today.names[int(row)].as_py()
+            name = self._name(row)
             self.found.told.append(VehicleState(vehicle=name, state=state, reason=reason))
 
     def _add_unused(self, names: Any) -> None:
         """Count vehicles of the lock that no readable row is of."""
         self.found.counts["unused"] += len(names)
+        whole = dict(zip(self.rigs.names, self.rigs.vehicles, strict=True))
         for name in names.slice(0, self._room()).to_pylist():
-            gone = f"{place_of(self.fleet, name)} is gone"
+            gone = f"{place_of(self.fleet, whole.get(name, name))} is gone"
             reason = "no row that can be read is of it" if self.today.unreadable else gone
             self.found.told.append(VehicleState(vehicle=name, state="unused", reason=reason))
 
@@ -185,7 +218,26 @@ class _Comparison:
         return max(0, self.listed - len(self.found.told))
 
     def _path(self, row: int) -> Path:
-        return place_of(self.fleet, self.today.names[int(row)].as_py())
+        rig = self._rig(row)
+        name = self.today.names[int(row)].as_py() if rig is None else self.rigs.vehicles[rig]
+        return place_of(self.fleet, name)
+
+    def _name(self, row: int) -> str:
+        rig = self._rig(row)
+        return str(self.today.names[int(row)].as_py()) if rig is None else self.rigs.names[rig]
+
+    def _missing(self, row: int) -> tuple[str, ...]:
+        rig = self._rig(row)
+        return () if rig is None else self.rigs.missing[rig]
+
+    def _rig(self, row: int) -> int | None:
+        """Return which rig with cameras off a row is; None if it is a vehicle of today."""
+        further = int(row) - len(self.today.names)
+        return None if further < 0 else int(self._rig_of[further])
+
+    def _gone_rigs(self) -> list[str]:
+        present = set(self._rig_of.tolist())
+        return [name for rig, name in enumerate(self.rigs.names) if rig not in present]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +256,10 @@ class _Moved:
 
     judge: Judge
     key: str
+    missing: tuple[str, ...]
 
     def __call__(self, path: Path) -> tuple[State, str]:
-        return self.judge.moved(path, self.key)
+        return self.judge.moved(path, self.key, self.missing)
 
 
 def _require_unique(fleet: Path, names: Any) -> None:

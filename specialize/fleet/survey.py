@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from specialize.calibration.load import load_profile
 from specialize.calibration.many import Alike
+from specialize.calibration.off import off_name
+from specialize.calibration.off_many import is_bare, off_in, without_many
 from specialize.calibration.table import GROUP, Vehicles, place_of
 from specialize.calibration.table_many import Group, read_alike
 from specialize.digest import digest
@@ -20,8 +23,9 @@ from specialize.fleet.footprint import Admission, Cover, Footprint, Ints, Survey
 from specialize.fleet.footprints import Footprints, column_of
 from specialize.fleet.load import CHUNK, Failed
 from specialize.fleet.median import Floats, Measured, Shape, measure, measure_many, shape_of
+from specialize.fleet.subsets import NO_SUBSETS, Subsets, require_missing
 from specialize.model.many import RigOfMany, arrays_of_many, feeds_many, rig_of_many
-from specialize.plausibility.many import surely_fit
+from specialize.plausibility.many import surely_fit, surely_fit_without
 from specialize.visibility.many import can_see_many, plan_digests, see_many
 
 
@@ -71,10 +75,17 @@ class Surveyed:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What became of a chunk: its vehicles by their shapes, and by their places those that cannot be used."""
+    """What became of a chunk.
+
+    Attributes:
+        parts: Its vehicles by their shapes.
+        failed: By their places those that cannot be used.
+        degraded: Its vehicles with cameras off, if these are asked for.
+    """
 
     parts: tuple[Surveyed, ...]
     failed: tuple[tuple[int, Failed], ...]
+    degraded: tuple[Footprints, ...] = ()
 
 
 def chunks_of(files: Sequence[Path]) -> list[Chunk]:
@@ -87,32 +98,52 @@ def chunks_of(files: Sequence[Path]) -> list[Chunk]:
 
 @dataclass(frozen=True, slots=True)
 class SurveyChunk:
-    """Surveys the vehicles of a chunk whose calibration fits the model; runs in other processes."""
+    """Surveys the vehicles of a chunk whose calibration fits the model; runs in other processes.
+
+    A vehicle is used only if it and its rigs with cameras off all fit.
+
+    Attributes:
+        admission: How one is looked at.
+        subsets: Which rigs with cameras off are looked at as well.
+    """
 
     admission: Admission
+    subsets: Subsets = NO_SUBSETS
 
     def __call__(self, chunk: Chunk) -> Found:
         """Return what the vehicles make a build compute."""
         parts: list[Surveyed] = []
+        degraded: list[Footprints] = []
         groups, alone = split(chunk)
         for alike, places in groups:
-            part, taken = together(self.admission, alike, places)
+            part, further, taken = together(self.admission, alike, places, self.subsets)
             parts += part
+            degraded += further
             alone += [(int(places[row]), chunk.path_of(alike.names[row])) for row in np.flatnonzero(~taken)]
         alone.sort()
-        single, failed = self._one_by_one(alone)
-        return Found(tuple(_by_shape([*parts, *single])), tuple(failed))
+        single, further, failed = self._one_by_one(alone)
+        return Found(tuple(_by_shape([*parts, *single])), tuple(failed), (*degraded, *further))
 
-    def _one_by_one(self, places: list[tuple[int, Path]]) -> tuple[list[Surveyed], list[tuple[int, Failed]]]:
+    def _one_by_one(
+        self, places: list[tuple[int, Path]]
+    ) -> tuple[list[Surveyed], list[Footprints], list[tuple[int, Failed]]]:
         found: list[Surveyed] = []
+        degraded: list[Footprints] = []
         failed: list[tuple[int, Failed]] = []
         for place, path in places:
             try:
                 profile = load_profile(path)
-                found.append(_surveyed(place, self.admission(path, profile), measure(profile)))
+                one = _surveyed(place, self.admission(path, profile), measure(profile))
+                further = [
+                    (self.subsets.place(place, number), self.admission.without(path, profile, missing))
+                    for number, missing in require_missing(profile, self.subsets.most)
+                ]
             except SpecializeError as error:
                 failed.append((place, Failed(path, str(error))))
-        return found, failed
+                continue
+            found.append(one)
+            degraded += [column_of(further)] if further else []
+        return found, degraded, failed
 
 
 def group_of(chunk: Chunk) -> Group | None:
@@ -162,20 +193,49 @@ def _by_shape(parts: Sequence[Surveyed]) -> Iterator[Surveyed]:
         )
 
 
-def together(admission: Admission, alike: Alike, places: Ints) -> tuple[list[Surveyed], NDArray[np.bool_]]:
-    """Return vehicles that surely fit the model, surveyed at once, and which (V,) these are."""
+def together(
+    admission: Admission, alike: Alike, places: Ints, subsets: Subsets = NO_SUBSETS
+) -> tuple[list[Surveyed], list[Footprints], NDArray[np.bool_]]:
+    """Return vehicles that surely fit the model, surveyed at once, their rigs with cameras off, and a mask (V,)."""
     survey = admission.survey
     spec = survey.spec
     none = np.zeros(len(alike), bool)
     grids = [grid.grid() for grid in spec.grids]
     if survey.certified or not feeds_many(spec, alike) or not all(map(can_see_many, grids)):
-        return [], none
+        return [], [], none
     fit = surely_fit(rig_of_many(spec, alike), spec, admission.allow)
+    if subsets.most:
+        fit &= _surely_without(admission, alike, subsets)
     if not fit.any():
-        return [], none
-    some = alike.some(fit)
-    footprints, bits = _footprints(survey, some, places[fit])
-    return [Surveyed(shape_of(some.example), footprints, measure_many(some), bits)], fit
+        return [], [], none
+    some, at = alike.some(fit), places[fit]
+    footprints, bits = _footprints(survey, some, at)
+    degraded = [
+        _degraded(admission, some, subsets.place(at, number), missing)
+        for number, missing in subsets.by_place(alike.cameras)
+    ]
+    return [Surveyed(shape_of(some.example), footprints, measure_many(some), bits)], degraded, fit
+
+
+def _surely_without(admission: Admission, alike: Alike, subsets: Subsets) -> NDArray[np.bool_]:
+    """Return which of V vehicles (V,), if they fit, surely fit without cameras as well; all their cameras work."""
+    spec, found = admission.survey.spec, np.zeros(len(alike), bool)
+    if alike.cameras <= subsets.most or is_bare(alike) or not spec.grids:
+        return found
+    found |= ~off_in(alike).any(axis=1)
+    for _, missing in subsets.by_place(alike.cameras):
+        rig = rig_of_many(spec, without_many(alike, missing))
+        found &= surely_fit_without(rig, spec, admission.allow, missing)
+    return found
+
+
+def _degraded(admission: Admission, some: Alike, places: Ints, missing: Sequence[int]) -> Footprints:
+    """Return V vehicles without the cameras at some places."""
+    names = some.example.camera_names()
+    off = tuple(names[index] for index in missing)
+    footprints, _ = _footprints(admission.numbers(), without_many(some, missing), places)
+    renamed = np.array([off_name(name, off) for name in some.names], object)
+    return dataclasses.replace(footprints, names=renamed)
 
 
 def _footprints(survey: Survey, alike: Alike, places: Ints) -> tuple[Footprints, Cover | None]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.load import load_profile
+from specialize.calibration.off import without
 from specialize.digest import digest
 from specialize.errors import InputError, SpecializeError
 from specialize.explain.plan import resolve_spec
@@ -36,7 +37,8 @@ class Task:
 
     Attributes:
         build: The build.
-        profiles: The text of the profile of each vehicle that takes part, by its name, in the order of the build.
+        profiles: The text of the profile of each vehicle that takes part, by its name, in the order of the build; that
+            of the whole vehicle where cameras are off.
         request: What was asked for; its paths are absolute.
         store: Folder or URL of the store.
         proof: How the build is proven.
@@ -94,7 +96,11 @@ def work_of(lock: FleetLock, store: str, tables: bool = True) -> Work:
     spec = _spec(lock)
     request = _absolute(lock.request)
     for build in lock.in_order():
-        needed = build.members[:1] if build.mode == "tables" and not tables else build.members
+        needed: Iterable[Vehicle] = build.members
+        if build.mode == "tables" and not tables:
+            needed = build.members[:1]
+        elif build.mode == "envelope":  # what a rig with cameras off sees is within
+            needed = (one for one in build.members if not one.without)
         build = dataclasses.replace(build, members=tuple(needed))
         profiles, wrong = _profiles(build.members, spec, request.build.allow)
         left_out += wrong
@@ -137,9 +143,10 @@ def _profiles(
     for one in members:
         try:
             profile = load_profile(one.path)
-            same = identify(one.path, profile, spec).numbers == one.numbers
+            rig = without(profile, one.without)
+            same = identify(one.path, rig, spec).numbers == one.numbers
             if same:
-                require_fit(profile, spec, allow, one.vehicle)
+                require_fit(rig, spec, allow, one.vehicle)
         except SpecializeError as error:
             wrong.append(LeftOut(one.vehicle, str(error)))
             continue

@@ -12,6 +12,7 @@ from specialize.artifact.manifest import FILE_NAME, parse_manifest
 from specialize.artifact.tensors import tensors_bytes
 from specialize.binding.table_inputs import Program, program_of
 from specialize.binding.table_program import PROGRAM, RELINK, metadata_of
+from specialize.calibration.off import without
 from specialize.compiler.generic import PREPARED_WEIGHTS
 from specialize.errors import InputError, SpecializeError
 from specialize.files.atomic import write_file
@@ -24,6 +25,7 @@ from specialize.fleet.vehicle import Vehicle
 from specialize.fleet.worker import opened, parse
 from specialize.store import Entry, Store, is_intact
 from specialize.store.parts import PACKED, read_part
+from specialize.witness.off import rig_without
 from specialize.witness.rig import parse_rig
 
 TABLE = "table.safetensors"
@@ -99,14 +101,14 @@ def _program(store: Store, key: str, folder: Path) -> tuple[Build, Program]:
 def _table(vehicle: Vehicle, text: str, engine: Entry, made_for: tuple[Build, Program], store: Store) -> bool:
     """Put the tables of one vehicle into the store; return whether there was something to do."""
     build, program = made_for
-    profile = parse(text, vehicle.vehicle)
+    profile = without(parse(text, vehicle.vehicle), vehicle.without)
     key = table_key(engine.key, vehicle)
     entry = store.find_entry(TABLE_KIND, key)
     if entry is not None and entry.info.get("build") == engine.info["manifest"] and is_intact(store, entry):
         return False
     metadata = metadata_of(profile, build.manifest.digests.build)
     contents = program.contents(profile)
-    program.compare(profile, parse_rig(text), contents)
+    program.compare(profile, rig_without(parse_rig(text), vehicle.without), contents)
     data = tensors_bytes(contents, metadata)
     objects = {TABLE + PACKED: store.put_bytes(zlib.compress(data, 6))}
     info = {"build": engine.info["manifest"], "vehicle": vehicle.vehicle}

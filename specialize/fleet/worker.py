@@ -17,6 +17,7 @@ from pathlib import Path
 from specialize.artifact import Build
 from specialize.calibration.document import parse_document
 from specialize.calibration.load import parse_profile
+from specialize.calibration.off import without
 from specialize.calibration.profile import CalibrationProfile
 from specialize.compiler.build import build
 from specialize.compiler.generic import generic_model
@@ -56,7 +57,8 @@ def _make(task: Task, store: Store) -> bool:
         request = _request(task, folder)
         generic = generic_model(request, store, _quiet)
         first, count = task.members[0].vehicle, len(task.members)
-        key = build_key(request, parse(task.profiles[first], first), generic).identity().digest()
+        profile = without(parse(task.profiles[first], first), request.without)
+        key = build_key(request, profile, generic).identity().digest()
         entry = store.find_entry(KIND, planned.key)
         if (
             entry is not None
@@ -99,11 +101,18 @@ def _request(task: Task, folder: Path) -> BuildRequest:
         **common,
         calib=paths[0],
         mode=mode,
+        without=task.members[0].without,
         output=folder / "build",
         tolerance=_tolerance(fleet) if mode == "envelope" else None,
-        envelope_over=tuple(paths[1:]),
+        envelope_over=tuple(_over(paths, fleet)) if mode == "envelope" else (),
         capacity=capacity_text(task.build.lengths) if mode == "tables" else None,
     )
+
+
+def _over(paths: list[Path], fleet: FleetRequest) -> list[Path]:
+    """Return the further profiles of an envelope; one over a single calibration, for its rigs, says so."""
+    alone = len(paths) == 1 and fleet.subsets and not fleet.tolerance
+    return paths if alone else paths[1:]
 
 
 def _tolerance(fleet: FleetRequest) -> str | None:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from specialize.calibration.many import Alike
+from specialize.calibration.off_many import is_bare
 from specialize.model.kinds import KINDS, matrices_of
 from specialize.model.spec import ModelSpec
 
@@ -65,7 +66,7 @@ class RigOfMany:
 def feeds_many(spec: ModelSpec, vehicles: Alike) -> bool:
     """Whether `rig_of_many` and `arrays_of_many` can take the place of what a spec does vehicle by vehicle."""
     kinds = {spec.kind_of(name).kind for name in spec.calibration_inputs}
-    bare = vehicles.example.cameras[0].camera_from_lidar is None
+    bare = is_bare(vehicles)
     return not (
         spec.lens is not None
         or (spec.images and len(spec.images) != vehicles.cameras)

@@ -29,7 +29,8 @@ from specialize.calibration.lint.rig import check_order
 from specialize.calibration.lint.rules import CENTRE_LIMIT_M
 from specialize.calibration.lint.sides import SIDES
 from specialize.calibration.many import Alike, inverse, product
-from specialize.calibration.off import parked
+from specialize.calibration.off_many import off_in
+from specialize.calibration.profile import CalibrationProfile
 from specialize.model.many import RigOfMany
 from specialize.model.spec import ModelSpec
 from specialize.plausibility.constants import constant_findings
@@ -47,9 +48,10 @@ NEAR = 1e-6
 class _Level:
     """V vehicles in the level frame, as the lint's views have them, up to rounding."""
 
-    def __init__(self, rig: RigOfMany) -> None:
+    def __init__(self, rig: RigOfMany, count: int) -> None:
         self.vehicles: Alike = rig.profile
         self.rig = rig
+        self.count = count  # of cameras, with those that are off
         self.ego = self.vehicles.ego_from_lidar
         pose = self.vehicles.camera_from_lidar
         if self.ego is not None:
@@ -82,15 +84,61 @@ def surely_fit(rig: RigOfMany, spec: ModelSpec, allow: Sequence[str]) -> Bools:
     expected = expected_of(spec)
     if not _cameras_fit(rig.profile, spec, expected, accepted):
         return np.zeros(len(rig.profile), bool)
-    level = _Level(rig)
-    found = np.ones(len(rig.profile), bool)
-    for codes, test in _TESTS:
-        if not codes <= accepted:
-            found &= test(level, expected)
+    found = _pass(_Level(rig, rig.profile.cameras), expected, accepted)
     if "view-share" not in accepted:
         found &= surely_shown(rig, spec, found)
     if "nothing-seen" not in accepted:
         found &= surely_seen(rig, spec, found)
+    return found
+
+
+def surely_fit_without(rig: RigOfMany, spec: ModelSpec, allow: Sequence[str], off: Sequence[int]) -> Bools:
+    """Return which of V vehicles (V,) with cameras off surely have no error, of those that have none as whole ones.
+
+    What a camera sees does not depend on the others; that is not looked at again.
+
+    Args:
+        rig: The vehicles as the model sees them, without these cameras.
+        spec: A model that attends to what cameras see.
+        allow: Codes of allowed errors.
+        off: The places of the cameras that are off.
+    """
+    accepted = set(allow) - set(NEVER_ALLOWED)
+    level = _Level(_left(rig, off), rig.profile.cameras)
+    found = _pass(level, expected_of(spec), accepted)
+    if "cameras-alike" not in accepted:
+        for one, other in combinations(off, 2):
+            raw, network = (
+                np.abs(each[:, one] - each[:, other]).max(axis=(1, 2))
+                for each in (rig.profile.image_from_lidar, rig.network_from_lidar)
+            )
+            largest = np.abs(rig.network_from_lidar[:, one]).max(axis=(1, 2))
+            found &= (raw == 0) | (network > 2 * ALIKE * largest)
+    return found
+
+
+def _left(rig: RigOfMany, off: Sequence[int]) -> RigOfMany:
+    """Return a rig of the cameras that are not off."""
+    some, left = rig.profile, [index for index in range(rig.profile.cameras) if index not in off]
+    example = CalibrationProfile(
+        some.example.vehicle,
+        tuple(some.example.cameras[index] for index in left),
+        some.example.ego_from_lidar,
+    )
+    vehicles = Alike(
+        example, some.names, some.intrinsic[:, left], some.camera_from_lidar[:, left],
+        some.image_from_lidar[:, left], [some.distortion[index] for index in left], some.ego_from_lidar,
+        some.digests,
+    )  # fmt: skip
+    return RigOfMany(vehicles, rig.network_from_raw[left], rig.network_from_lidar[:, left])
+
+
+def _pass(level: _Level, expected: Expected, accepted: set[str]) -> Bools:
+    """Return which of V vehicles (V,) pass the tests of all errors that are not accepted."""
+    found = np.ones(len(level.vehicles), bool)
+    for codes, test in _TESTS:
+        if not codes <= accepted:
+            found &= test(level, expected)
     return found
 
 
@@ -122,13 +170,12 @@ def _centres(level: _Level, expected: Expected) -> Bools:
 
 def _working(level: _Level, expected: Expected) -> Bools:
     """No camera is off; what a model makes of one that is, `require_fit` decides."""
-    off = (level.vehicles.camera_from_lidar == parked()).all(axis=(-2, -1))  # (V, N)
-    return np.asarray(~off.any(axis=1))
+    return np.asarray(~off_in(level.vehicles).any(axis=1))
 
 
 def _quaternions(level: _Level, expected: Expected) -> Bools:
     standing = (-level.rotation[..., 1, 2] > STRAIGHT + NEAR).sum(axis=1)
-    return np.asarray(2 * standing > level.vehicles.cameras)
+    return np.asarray(2 * standing > level.count)
 
 
 def _orientations(level: _Level, expected: Expected) -> Bools:

@@ -111,7 +111,9 @@ def test_a_table_is_surveyed_as_its_vehicles_are(
     at_once = surveyed(tmp_path / "fleet.parquet", MODELS[model], allow)
     taken = []
     monkeypatch.setattr(
-        survey, "together", lambda _, alike, places: taken.append(alike) or ([], np.zeros(len(alike), bool))
+        survey,
+        "together",
+        lambda _, alike, *more: taken.append(alike) or ([], [], np.zeros(len(alike), bool)),
     )
     alone = surveyed(tmp_path / "fleet.parquet", MODELS[model], allow)
     assert taken and alone.failed
@@ -130,7 +132,7 @@ def test_real_rigs_are_surveyed_as_each_is(tmp_path: Path, monkeypatch: pytest.M
     spec = msgspec.structs.replace(SEVERAL, image=ImagePrep(size_px=(1600, 928)), points=None, cameras=())
     write_table(near[:1000], tmp_path / "fleet.parquet")
     at_once = surveyed(tmp_path / "fleet.parquet", spec)
-    monkeypatch.setattr(survey, "together", lambda _, alike, places: ([], np.zeros(len(alike), bool)))
+    monkeypatch.setattr(survey, "together", lambda _, alike, *more: ([], [], np.zeros(len(alike), bool)))
     assert_equal(at_once, surveyed(tmp_path / "fleet.parquet", spec))
 
 

@@ -20,7 +20,7 @@ class PlannedBuild(Record, frozen=True, kw_only=True):
         key: Digest of all that it will be made from; its name in the store.
         mode: How calibration is bound.
         cameras: Names of the cameras, in order.
-        vehicles: Names of the vehicles that it serves.
+        vehicles: Names of the vehicles that it serves, those with cameras off among them.
         pairs: Pairs of camera and query that it computes.
         overhead: Largest share of these that a vehicle does not need: pairs / its own - 1.
         lengths: Pairs per camera, over all grids.
@@ -58,6 +58,7 @@ class FleetPlan(Record, frozen=True, kw_only=True):
         attention: How deformable attention is written; empty for the target's own form.
         precision: `float32`, `fp16` or `int8`.
         max_overhead: Share of pairs that a vehicle may compute beyond its own.
+        subsets: How many cameras may be missing; each rig with so many off is a further member of a build.
         vehicles: How many.
         at_least: No plan has fewer builds.
         kinds: The kinds of vehicles, the one with most of them first.
@@ -74,6 +75,7 @@ class FleetPlan(Record, frozen=True, kw_only=True):
     attention: str
     precision: Precision
     max_overhead: float
+    subsets: int
     vehicles: int
     at_least: int
     kinds: tuple[FleetKind, ...]
@@ -89,6 +91,7 @@ def planned(plan: builds.FleetPlan, lock: Path | None) -> FleetPlan:
     return FleetPlan(
         folder=plan.request.folder, model=plan.model, mode=plan.request.mode, target=asked.target,
         attention=asked.attention, precision=asked.precision, max_overhead=plan.request.max_overhead,
+        subsets=plan.request.subsets,
         vehicles=plan.vehicles, at_least=plan.at_least, kinds=plan.kinds, seconds=round(plan.seconds, 3), lock=lock,
         builds=tuple(map(_build, plan.builds)), failed=plan.failed,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from specialize.cli.output import print_json, print_text
-from specialize.text.record import to_json
+from specialize.text.record import streamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def emit(name: str, value: Any, as_json: bool, *more: object) -> int:
     result = RESULTS[name]
     if as_json:
         made = found_at(result.made_by)(value, *more) if result.made_by else value
-        print_json({"schema": f"specialize/{result.schema}"} | to_json(made))
+        print_json({"schema": f"specialize/{result.schema}"} | streamed(made))
     else:
         text = result.text if callable(result.text) else found_at(f"specialize.cli.{result.text}")
         print_text(text(value, *more))

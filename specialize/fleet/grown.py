@@ -14,6 +14,8 @@ SPARE = 1 / 16
 
 def in_order(parts: Sequence[Any], *columns: str) -> list[NDArray[Any]]:
     """Return columns of all parts of a fleet, each in the order of the vehicles' `places`."""
+    if len(parts) == 1 and (np.diff(parts[0].places) > 0).all():
+        return [getattr(parts[0], name) for name in columns]
     order = np.argsort(np.concatenate([part.places for part in parts]))
     return [np.concatenate([getattr(part, name) for part in parts])[order] for name in columns]
 

@@ -6,16 +6,58 @@ msgspec derives the JSON of a record and its JSON Schema from the fields; descri
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import msgspec
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """An object of a JSON document: immutable, rejects undeclared keys."""
+
+
+class Each(Sequence[T_co]):
+    """Records of a list that are made when they are asked for: a fleet has more than memory should hold.
+
+    Only a field of the outermost record may hold it, and only `streamed` and `to_json` read it.
+    """
+
+    def __init__(self, values: Sequence[Any], make: Callable[[Any], T_co]) -> None:
+        """Stand for what `make` makes of each value."""
+        self._values = values
+        self._make = make
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    @overload
+    def __getitem__(self, index: int) -> T_co: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T_co]: ...
+    def __getitem__(self, index: int | slice) -> T_co | Sequence[T_co]:
+        """Return one record, or several as a list."""
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        return self._make(self._values[index])
+
+
+class Stream(list[Any]):
+    """The records of `Each` as values that JSON has; to the encoder of `json` that indents it is a list."""
+
+    def __init__(self, records: Sequence[Any]) -> None:
+        """Stand for some records; the list itself is empty."""
+        super().__init__()
+        self._records = records
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(to_json, self._records)
 
 
 class Figure(float):
@@ -25,6 +67,16 @@ class Figure(float):
 def to_json(value: object) -> Any:
     """Return a record as values that JSON has."""
     return msgspec.to_builtins(value, enc_hook=_encoded)
+
+
+def streamed(value: object) -> Any:
+    """Return a record as `to_json` does, with a `Stream` in each field that holds `Each`."""
+    if not isinstance(value, Record):
+        return to_json(value)
+    held = {name: getattr(value, name) for name in value.__struct_fields__}
+    later = {name: one for name, one in held.items() if isinstance(one, Each)}
+    rest: dict[str, Any] = to_json(msgspec.structs.replace(value, **dict.fromkeys(later, ())))
+    return rest | {name: Stream(one) for name, one in later.items()}
 
 
 def from_json(data: object, kind: type[T]) -> T:
@@ -43,11 +95,13 @@ def schema_of(kind: type) -> dict[str, Any]:
     return {"type": "string"} if issubclass(kind, Path) else {"$comment": "any value"}
 
 
-def _encoded(value: object) -> float | str:
+def _encoded(value: object) -> float | str | tuple[Any, ...]:
     if isinstance(value, Figure):
         return float(value) if math.isfinite(value) else str(float(value))
     if isinstance(value, Path):
         return str(value)
+    if isinstance(value, Each):
+        return tuple(value)
     raise NotImplementedError(f"no JSON of a {type(value).__name__}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from specialize.fleet import differences, outliers
 from specialize.fleet.differences import COLUMNS, MOVED, FleetDifferences, VehicleDifference
 from specialize.fleet.load import Failed
 from specialize.fleet.outliers import LEAST
-from specialize.text.record import Record
+from specialize.text.record import Each, Record
 
 
 class Limits(Record, frozen=True, kw_only=True):
@@ -147,7 +148,7 @@ class FleetDiff(Record, frozen=True, kw_only=True):
     seconds: float
     kinds: int
     groups: tuple[FleetGroup, ...]
-    matrix: tuple[VehicleDistance, ...]
+    matrix: Sequence[VehicleDistance]
     outliers: tuple[Outlier, ...]
     failed: tuple[Failed, ...]
 
@@ -157,7 +158,7 @@ def differing(found: FleetDifferences) -> FleetDiff:
     return FleetDiff(
         folder=found.folder, model=found.model, vehicles=len(found.vehicles), seconds=round(found.seconds, 3),
         kinds=len(found.groups), groups=tuple(_group(*one) for one in enumerate(found.groups, start=1)),
-        matrix=tuple(_vehicle(one, found.groups[one.group]) for one in found.vehicles),
+        matrix=Each(found.vehicles, lambda one: _vehicle(one, found.groups[one.group])),
         outliers=tuple(map(_outlier, found.outliers)), failed=found.failed,
     )  # fmt: skip
 

@@ -4,7 +4,9 @@ usage: python benchmarks/fleets.py [--counts N ...] [--cases NAME ...] [--result
 
 Each case runs a command on a table, of a plan lock included, in a process of its own. Without `--jobs` that one starts
 one process per core for large fleets. `since` compares with a state of which every hundredth vehicle was recalibrated.
-`status` reads the lock of the last plan; no build is in the store. Figures that are not measured now stay as they are.
+`status` reads the lock of the last plan; no build is in the store. `pack` reads a table and writes another. On dask
+there are two workers, and the lock must be that of this machine's processes, byte for byte. Figures that are not
+measured now stay as they are.
 """
 
 from __future__ import annotations
@@ -29,9 +31,18 @@ from benchmarks.simulated_fleet import write_fleet  # noqa: E402  the checkout, 
 SCHEMA = "specialize/benchmarks-fleets@1"
 FILE = "fleets.json"
 PLAN, DIFF = ("plan", "--model"), ("diff",)
+ON_DASK = ("--engine", "dask", "--jobs", "2")
 CASES: dict[str, tuple[str, ...]] = {
+    "pack": ("pack", "-o", "{packed}"),
     "tables of bevformer_tiny": (*PLAN, "bevformer_tiny", "--mode", "tables"),
     "tables of bevformer_base": (*PLAN, "bevformer_base", "--mode", "tables"),
+    "tables of bevformer_base on dask": (
+        *PLAN,
+        "bevformer_base",
+        "--mode",
+        "tables",
+        *ON_DASK,
+    ),
     "envelope of bevformer_base": (*PLAN, "bevformer_base", "--mode", "envelope"),
     "status": ("status",),
     "diff": DIFF,
@@ -56,6 +67,7 @@ _HEADS = {
     "diff": re.compile(r"([\d,]+) vehicles in .*, compared with the medians of (\d+) kinds"),
     "since": re.compile(r".* since .*: [\d,]+ recalibrated"),
     "status": re.compile(r"([\d,]+) vehicles: "),
+    "pack": re.compile(r"packed ([\d,]+) vehicles"),
 }
 
 
@@ -130,10 +142,17 @@ def measure(case: str, table: Path, count: int) -> Figure:
     command, *options = CASES[case]
     if "--since" in options:
         options = ["--since", str(fleet(table.parent, count, RECALIBRATED))]
-    start = time.perf_counter()
+    options = [option.format(packed=table.with_suffix(".packed.parquet")) for option in options]
     line = [sys.executable, str(script), "fleet", command, str(table), *options]
+    wanted: dict[str, bytes] = {}
+    if "dask" in options:
+        subprocess.run(line[: -len(ON_DASK)], env=environment, capture_output=True, check=True)
+        wanted = locks(table)
+    start = time.perf_counter()
     done = subprocess.run(line, env=environment, capture_output=True, text=True)
     seconds = time.perf_counter() - start
+    if wanted and locks(table) != wanted:
+        raise SystemExit(f"{case} of {count}: expected the lock of this machine's processes, got another")
     head = _HEADS["since" if "--since" in options else command].match(done.stdout)
     if done.returncode or head is None:
         raise SystemExit(
@@ -146,6 +165,11 @@ def measure(case: str, table: Path, count: int) -> Figure:
         processor_ms_each=round(1e3 * float(spent) / count, 3), most_mib=round(float(memory), 1),
         kinds=kinds, builds=builds, fewest=bool(head.groups()[3:] and head[4]),
     )  # fmt: skip
+
+
+def locks(table: Path) -> dict[str, bytes]:
+    """Return the lock of a fleet and the table beside it, by their names."""
+    return {path.name: path.read_bytes() for path in table.parent.glob(f"{table.stem}.lock*")}
 
 
 def page_row(name: str, figure: Figure) -> str:

@@ -75,6 +75,27 @@ def write_table(profiles: Iterable[CalibrationProfile], path: Path) -> Written:
         return write_groups(groups, schema, place, plain=("vehicle",))
 
 
+def rows_as_table(rows: list[dict[str, Any]]) -> Any:
+    """Return what `row_of` made of some profiles as a `pyarrow.Table`.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+    """
+    pa = arrow()
+    return pa.Table.from_pylist(rows, schema=schema_of(pa))
+
+
+def write_rows(parts: Iterable[Any], path: Path) -> Written:
+    """Write the rows of vehicles, tables as `rows_as_table` makes them, in the bytes of `write_table`.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+        SpecializeError: The disk is full, read-only, or not ours to write.
+    """
+    with publishing(path) as place:
+        return write_groups(_regrouped(parts), schema_of(arrow()), place, plain=("vehicle",))
+
+
 class Vehicles(Paths):
     """The paths of all vehicles of a table, in its order.
 
@@ -249,6 +270,21 @@ def _opened(table: Path) -> AbstractContextManager[Any]:
         InputError: It is none, or damaged.
     """
     return opened_table(near(table), schema_of(arrow()), "pack it again: specialize fleet pack", shown(table))
+
+
+def _regrouped(parts: Iterable[Any]) -> Iterator[Any]:
+    """Yield the rows of some tables in groups."""
+    concat = arrow().concat_tables
+    held: list[Any] = []
+    for part in parts:
+        held.append(part)
+        if sum(map(len, held)) >= GROUP:
+            whole = concat(held)
+            for start in range(0, len(whole) - GROUP + 1, GROUP):
+                yield whole.slice(start, GROUP).combine_chunks()
+            held = [whole.slice(len(whole) - len(whole) % GROUP)]
+    if sum(map(len, held)):
+        yield concat(held).combine_chunks()
 
 
 def _groups(profiles: Iterable[CalibrationProfile]) -> Iterator[list[dict[str, Any]]]:

@@ -112,8 +112,8 @@ def _camera_document(row: dict[str, Any], source: str) -> dict[str, Any]:
 @functools.lru_cache(maxsize=1024)
 def _parsed(more: str, source: str) -> dict[str, Any]:
     """Return the entries in some YAML, which many cameras of a fleet share."""
-    found: dict[str, Any] = parse_document(more, source)
-    return found
+    found: dict[str, Any] | None = parse_document(more, source)
+    return found or {}
 
 
 def stated_digest(row: dict[str, Any]) -> str:

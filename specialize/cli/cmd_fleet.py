@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from specialize.calibration.formats import FORMATS
-from specialize.cli import options
+from specialize.cli import fleet_options, options
 from specialize.cli.output import say, warn
 from specialize.cli.projects import FromProject
 from specialize.cli.results import emit
@@ -18,22 +18,7 @@ from specialize.errors import UsageError
 if TYPE_CHECKING:
     from specialize.fleet.builds import FleetPlan
 
-ENGINES = ("local", "dask")
 MODES = ("auto", "exact", "envelope", "tables")
-
-fleet_argument = click.argument("folder", metavar="FLEET", type=options.ANY_PATH)
-jobs_option = click.option(
-    "--jobs", type=int, help="Number of processes [default: one per core, if that is faster]."
-)
-engine_option = click.option(
-    "--engine", type=click.Choice(ENGINES), default="local", show_default=True, help="Where to do the work."
-)
-scheduler_option = click.option(
-    "--scheduler", default="", help="Address of a dask scheduler, tcp://host:8786 [default: a local cluster]."
-)
-lock_option = click.option(
-    "--lock", type=options.ANY_PATH, help="Lock file of the fleet [default: FLEET/fleet.lock]."
-)
 
 
 @click.group()
@@ -60,7 +45,7 @@ def command() -> None:
     required=True,
     help="Folder to write the profiles to, or a table, *.parquet.",
 )
-@jobs_option
+@fleet_options.engine_options
 @options.json_option
 def import_vehicles(
     format_name: str,
@@ -68,6 +53,8 @@ def import_vehicles(
     paths: TextIO | None,
     given: tuple[str, ...],
     output: Path,
+    engine: str,
+    scheduler: str,
     jobs: int | None,
     as_json: bool,
 ) -> int:
@@ -75,6 +62,7 @@ def import_vehicles(
 
     Exits 1 if a calibration cannot be imported; the others are imported nevertheless.
     """
+    from specialize.fleet.executors import elsewhere
     from specialize.fleet.importing import import_fleet
 
     named = [*sources, *(Path(line.rstrip("\n")) for line in paths or () if line.strip())]
@@ -82,30 +70,35 @@ def import_vehicles(
         raise UsageError(
             "PATH", "a calibration for each vehicle", "none", "name them, or a list of them with --paths"
         )
-    found = import_fleet(format_name, named, options.pairs(given), output, jobs)
+    with elsewhere(engine, scheduler, jobs) as executor:
+        found = import_fleet(format_name, named, options.pairs(given), output, jobs, executor)
     return emit("fleet-import", found, as_json)
 
 
 @command.command()
 @click.argument("fleets", metavar="FLEET...", type=options.ANY_PATH, nargs=-1, required=True)
 @click.option("-o", "--output", type=options.ANY_PATH, required=True, help="Table to write, *.parquet.")
-@jobs_option
+@fleet_options.engine_options
 @options.json_option
-def pack(fleets: tuple[Path, ...], output: Path, jobs: int | None, as_json: bool) -> int:
+def pack(
+    fleets: tuple[Path, ...], output: Path, engine: str, scheduler: str, jobs: int | None, as_json: bool
+) -> int:
     """Put the profiles of many vehicles into one table, with all bits of their numbers.
 
     Every fleet command takes the table in place of a folder; OUTPUT.parquet/VEHICLE names one vehicle wherever a
     profile is asked for. Exits 1 if a profile is unusable; the others are packed nevertheless.
     """
+    from specialize.fleet.executors import elsewhere
     from specialize.fleet.packing import pack_fleet
 
-    return emit("fleet-packed", pack_fleet(fleets, output, jobs), as_json)
+    with elsewhere(engine, scheduler, jobs) as executor:
+        return emit("fleet-packed", pack_fleet(fleets, output, jobs, executor), as_json)
 
 
 @command.command()
 @click.argument("table", metavar="TABLE", type=options.ANY_PATH)
 @click.option("-o", "--output", type=options.FOLDER, required=True, help="Folder to write the profiles to.")
-@jobs_option
+@fleet_options.jobs_option
 @options.json_option
 def unpack(table: Path, output: Path, jobs: int | None, as_json: bool) -> int:
     """Write a profile for each vehicle of a table. Exits 1 if a row is unusable."""
@@ -115,7 +108,7 @@ def unpack(table: Path, output: Path, jobs: int | None, as_json: bool) -> int:
 
 
 @command.command()
-@fleet_argument
+@fleet_options.fleet_argument
 @click.option(
     "--model",
     shell_complete=options.complete_model,
@@ -129,9 +122,7 @@ def unpack(table: Path, output: Path, jobs: int | None, as_json: bool) -> int:
     metavar="FLEET",
     help="An earlier state of the fleet: show which vehicles were recalibrated since, and which mounts creep.",
 )
-@engine_option
-@scheduler_option
-@jobs_option
+@fleet_options.engine_options
 @options.json_option
 def diff(
     folder: Path, model: str | None, model_spec: Path | None, since: Path | None, engine: str, scheduler: str,
@@ -154,7 +145,7 @@ def diff(
 
 
 @command.command()
-@fleet_argument
+@fleet_options.fleet_argument
 @options.model_option
 @options.model_spec_option
 @options.checkpoint_option
@@ -212,9 +203,7 @@ def diff(
     metavar="FILE",
     help="Also write an HTML page with the builds, the capacity of every camera and the outliers.",
 )
-@engine_option
-@scheduler_option
-@jobs_option
+@fleet_options.engine_options
 @options.json_option
 def plan(
     output: Path | None, dry_run: bool, report: Path | None, engine: str, scheduler: str, jobs: int | None,
@@ -248,10 +237,10 @@ def _write_report(found: FleetPlan, report: Path, jobs: int | None) -> None:
 
 
 @command.command()
-@fleet_argument
-@lock_option
-@engine_option
-@scheduler_option
+@fleet_options.fleet_argument
+@fleet_options.lock_option
+@fleet_options.engine_option
+@fleet_options.scheduler_option
 @click.option(
     "--jobs", type=int, default=1, show_default=True, help="Number of parallel builds on this machine."
 )
@@ -282,17 +271,27 @@ def build(
 
 
 @command.command()
-@fleet_argument
-@lock_option
+@fleet_options.fleet_argument
+@fleet_options.lock_option
 @click.option(
     "--verify", is_flag=True, help="Compute the digests of all rows of FLEET.parquet, not of a sample."
 )
-@jobs_option
+@fleet_options.engine_options
 @options.json_option
-def status(folder: Path, lock: Path | None, verify: bool, jobs: int | None, as_json: bool) -> int:
+def status(
+    folder: Path,
+    lock: Path | None,
+    verify: bool,
+    engine: str,
+    scheduler: str,
+    jobs: int | None,
+    as_json: bool,
+) -> int:
     """Show which vehicles have a build that fits today's calibration. Exits 3 if one is stale."""
+    from specialize.fleet.executors import elsewhere
     from specialize.fleet.lock import default_lock
     from specialize.fleet.status import fleet_status
 
-    found = fleet_status(folder, lock or default_lock(folder), jobs, verify)
+    with elsewhere(engine, scheduler, jobs) as executor:
+        found = fleet_status(folder, lock or default_lock(folder), jobs, verify, executor)
     return emit("fleet-status", found, as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -118,6 +119,7 @@ def import_fleet(
     options: Mapping[str, str],
     output: Path,
     jobs: int | None = None,
+    executor: Executor | None = None,
 ) -> FleetImported:
     """Write `<vehicle>.yaml`, or a row of a table, for each source; one that cannot be imported stops no other.
 
@@ -127,6 +129,7 @@ def import_fleet(
         options: Options of the format, the same for all.
         output: Folder where the profiles are written, made if need be, or the table, `*.parquet`.
         jobs: Number of processes; None takes one per core for fleets that are worth it.
+        executor: Where calibrations are read, instead of processes of this machine.
 
     Raises:
         UsageError: The format or an option is unknown, or a value does not fit its option.
@@ -135,7 +138,7 @@ def import_fleet(
     """
     start = time.perf_counter()
     option_values(format_name, options)
-    found = over_paths(sources, _Read(format_name, options), jobs)
+    found = over_paths(sources, _Read(format_name, options), jobs, executor)
     done = _Done()
     if output.suffix == SUFFIX:
         write_table(_rows(found, output, done), output)

@@ -100,14 +100,20 @@ class _Loaded(Generic[Result]):
 
 
 def over_profiles(
-    paths: Sequence[Path], work: Callable[[Path, CalibrationProfile], Result], jobs: int | None = None
+    paths: Sequence[Path],
+    work: Callable[[Path, CalibrationProfile], Result],
+    jobs: int | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Result | Failed]:
     """Yield what `work` makes of each profile; see `over_paths`."""
-    return over_paths(paths, _Loaded(work), jobs)
+    return over_paths(paths, _Loaded(work), jobs, executor)
 
 
 def over_paths(
-    paths: Sequence[Path], work: Callable[[Path], Result], jobs: int | None = None
+    paths: Sequence[Path],
+    work: Callable[[Path], Result],
+    jobs: int | None = None,
+    executor: Executor | None = None,
 ) -> Iterator[Result | Failed]:
     """Yield what `work` makes of each path, in their order; a bad file does not stop the others.
 
@@ -115,8 +121,14 @@ def over_paths(
         paths: A file or folder of each vehicle.
         work: A picklable callable; what it refuses with a `SpecializeError` becomes `Failed`.
         jobs: Number of processes; None takes one per core for fleets that are worth it.
+        executor: Where to work, instead of processes of this machine.
     """
     count = _jobs(len(paths)) if jobs is None else jobs
+    if executor is not None:
+        ahead = AHEAD * max(count, len(os.sched_getaffinity(0)))
+        for found in in_order(_chunks(paths), functools.partial(_several, work), executor, ahead):
+            yield from found
+        return
     if count <= 1:
         for path in paths:
             yield _one(work, path)

@@ -8,17 +8,22 @@ import dataclasses
 import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from specialize.calibration.dump import dump_profile
 from specialize.calibration.profile import CalibrationProfile
-from specialize.calibration.table import write_table
+from specialize.calibration.table import write_rows
 from specialize.errors import InputError, UsageError
 from specialize.files.atomic import write_file
 from specialize.files.tables import SUFFIX
 from specialize.fleet.load import Failed, each_once, fleet_files, over_profiles
+from specialize.fleet.pack_rows import pack_rows
+from specialize.fleet.sampling import crew_of
+from specialize.fleet.survey import chunks_of
 from specialize.text.record import Record
 
 
@@ -63,8 +68,16 @@ class _Profile:
         return path, profile
 
 
-def pack_fleet(fleets: Sequence[Path], table: Path, jobs: int | None = None) -> FleetPacked:
+def pack_fleet(
+    fleets: Sequence[Path], table: Path, jobs: int | None = None, executor: Executor | None = None
+) -> FleetPacked:
     """Write the profiles of folders and tables into one table, in their order.
+
+    Args:
+        fleets: Folders and tables.
+        table: Where to write.
+        jobs: Number of processes; None takes one per core for fleets that are worth it.
+        executor: Where profiles are read, instead of processes of this machine.
 
     Raises:
         UsageError: The output is not named `*.parquet`, or pyarrow is not installed.
@@ -73,14 +86,15 @@ def pack_fleet(fleets: Sequence[Path], table: Path, jobs: int | None = None) -> 
     if table.suffix != SUFFIX:
         raise UsageError("-o", f"the name of a table, *{SUFFIX}", repr(table.name))
     failed: list[Failed] = []
-    written = write_table(_named_once([fleet_files(fleet) for fleet in fleets], failed, jobs), table)
+    rows = _named_once([fleet_files(fleet) for fleet in fleets], failed, jobs, executor)
+    written = write_rows(rows, table)
     return FleetPacked(table=table, bytes=written.bytes, vehicles=written.rows, failed=tuple(failed))
 
 
 def _named_once(
-    fleets: Sequence[Sequence[Path]], failed: list[Failed], jobs: int | None
-) -> Iterator[CalibrationProfile]:
-    """Yield the profiles of some fleets; what cannot be read is added to `failed`.
+    fleets: Sequence[Sequence[Path]], failed: list[Failed], jobs: int | None, executor: Executor | None
+) -> Iterator[Any]:
+    """Yield the rows of some fleets, as tables of Arrow; what cannot be read is added to `failed`.
 
     Of a vehicle that passed only 8 bytes are kept. If two agree in them, all are read again, to name the two.
 
@@ -88,18 +102,20 @@ def _named_once(
         InputError: No profile can be used, or two are of vehicles with one name.
     """
     passed = array.array("Q")
-    for one in _found(fleets, jobs):
-        if isinstance(one, Failed):
-            failed.append(one)
-        else:
-            passed.append(_mark(one))
-            yield one[1]
+    for files in fleets:
+        with crew_of(files, jobs, executor) as crew:
+            for part in crew.in_order(chunks_of(files), pack_rows):
+                failed += part.failed
+                passed.extend(map(_mark, part.rows.column("vehicle").to_pylist()))
+                yield part.rows
     if not passed:
         raise InputError(str(failed[0].path), "a profile that can be used", "none", failed[0].reason)
     marks, counts = np.unique(np.frombuffer(passed, np.uint64), return_counts=True)
     if suspects := set(marks[counts > 1].tolist()):
         again = (
-            one for one in _found(fleets, jobs) if not isinstance(one, Failed) and _mark(one) in suspects
+            one
+            for one in _found(fleets, jobs)
+            if not isinstance(one, Failed) and _mark(one[1].vehicle) in suspects
         )
         collections.deque(each_once(again, [], _name), maxlen=0)
 
@@ -108,9 +124,9 @@ def _found(fleets: Sequence[Sequence[Path]], jobs: int | None) -> Iterator[_Foun
     return itertools.chain.from_iterable(over_profiles(paths, _Profile(), jobs) for paths in fleets)
 
 
-def _mark(found: _Found) -> int:
+def _mark(name: str) -> int:
     """Return 8 bytes that nearly always tell two names apart."""
-    return int.from_bytes(hashlib.sha256(found[1].vehicle.encode()).digest()[:8])
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8])
 
 
 def _name(found: _Found) -> tuple[str, Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,13 @@ class FleetStatus(Record, frozen=True, kw_only=True):
         return int(sum(getattr(self, state) for state in STATES))
 
 
-def fleet_status(folder: Path, lock_file: Path, jobs: int | None = None, verify: bool = False) -> FleetStatus:
+def fleet_status(
+    folder: Path,
+    lock_file: Path,
+    jobs: int | None = None,
+    verify: bool = False,
+    executor: Executor | None = None,
+) -> FleetStatus:
     """Compare a fleet's profiles with its lock and its store; reads no model, but compares every part with its digest.
 
     Of a fleet that is a table, the digests in the table are compared with those in the table of the lock, and only
@@ -83,26 +90,31 @@ def fleet_status(folder: Path, lock_file: Path, jobs: int | None = None, verify:
         lock_file: Its lock.
         jobs: Number of processes; None takes one per core for fleets that are worth it.
         verify: Compute the digests of all rows of a table anew, not of a sample.
+        executor: Where profiles are read, instead of processes of this machine.
 
     Raises:
         InputError: There is no lock, or no profile.
     """
     outline, table = read_outline(lock_file)
     if table is None or not is_table(folder):
-        return _status_of_files(folder, lock_file, full_lock(outline, lock_file, table), jobs)
+        return _status_of_files(folder, lock_file, full_lock(outline, lock_file, table), jobs, executor)
     judge = Judge(
         outline.request, {key: build_of(line) for key, line in outline.builds.items()}, open_store()
     )
-    found = compare_columns(folder, table, outline, judge, Looking(LISTED, jobs, verify))
+    look = Looking(LISTED, jobs, verify, executor)
+    found = compare_columns(folder, table, outline, judge, look)
     return _status(folder, lock_file, found)
 
 
-def _status_of_files(folder: Path, lock_file: Path, lock: FleetLock, jobs: int | None) -> FleetStatus:
+def _status_of_files(
+    folder: Path, lock_file: Path, lock: FleetLock, jobs: int | None, executor: Executor | None
+) -> FleetStatus:
     """Return the status of a fleet whose profiles are read one by one."""
     judge = Judge(lock.request, lock.builds, open_store())
     known = {one.vehicle: (one, build) for build in lock.builds.values() for one in build.members}
     names, told = UniqueNames(), []
-    results = list(over_profiles(fleet_files(folder), _Identify(judge.spec, lock.request.subsets), jobs))
+    work = _Identify(judge.spec, lock.request.subsets)
+    results = list(over_profiles(fleet_files(folder), work, jobs, executor))
     lacking: collections.Counter[str] = collections.Counter()
     for one in results:
         if not isinstance(one, Failed):

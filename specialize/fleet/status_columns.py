@@ -75,9 +75,7 @@ def compare_columns(fleet: Path, table: Path, outline: Outline, judge: Judge, lo
     right = _right(today, wrong)
     found = Compared(verified=wrong.verified)
     rigs = Rigs.of(locked)
-    return _Comparison(
-        fleet, right, rigs.whole, list(outline.builds), judge, look.listed, look.jobs, rigs, found
-    ).result()
+    return _Comparison(fleet, right, rigs.whole, list(outline.builds), judge, look, rigs, found).result()
 
 
 def _right(today: Digests, wrong: Verified) -> Digests:
@@ -100,8 +98,7 @@ class _Comparison:
     locked: Any
     keys: list[str]
     judge: Judge
-    listed: int
-    jobs: int | None
+    look: Looking
     rigs: Rigs
     found: Compared
     _rig_of: Indices = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -145,7 +142,9 @@ class _Comparison:
             return np.zeros(len(known), np.bool_)
         paths = [self._path(row) for row in range(len(known))]
         digests = np.zeros((len(known), 32), np.uint8)
-        for row, one in enumerate(over_profiles(paths, _Calibration(self.judge.spec), self.jobs)):
+        for row, one in enumerate(
+            over_profiles(paths, _Calibration(self.judge.spec), self.look.jobs, self.look.executor)
+        ):
             if not isinstance(one, Failed):
                 digests[row] = np.frombuffer(one, np.uint8)
         return self._differ(digests, "calibration", at)
@@ -167,7 +166,9 @@ class _Comparison:
         for missing in dict.fromkeys(off):
             same = [int(row) for row, one in zip(rows, off, strict=True) if one == missing]
             paths = [self._path(row) for row in same]
-            yield from zip(same, over_paths(paths, work(missing), self.jobs), strict=True)
+            yield from zip(
+                same, over_paths(paths, work(missing), self.look.jobs, self.look.executor), strict=True
+            )
 
     def _add_build(self, key: str, mine: Mask, moved: Mask) -> None:
         """Count the vehicles of one build."""
@@ -211,11 +212,11 @@ class _Comparison:
 
     def _add_unreadable(self, rows: Sequence[tuple[Path, str, int]]) -> None:
         self.found.unreadable += sum(count for _, _, count in rows)
-        room = max(0, self.listed - len(self.found.failed))
+        room = max(0, self.look.listed - len(self.found.failed))
         self.found.failed += [Failed(path, reason) for path, reason, _ in rows[:room]]
 
     def _room(self) -> int:
-        return max(0, self.listed - len(self.found.told))
+        return max(0, self.look.listed - len(self.found.told))
 
     def _path(self, row: int) -> Path:
         rig = self._rig(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -25,11 +26,13 @@ class Looking:
         listed: How many vehicles, and how many unreadable rows, are named.
         jobs: Number of processes, where profiles have to be read.
         verify: Whether the digests of all rows are computed anew, not of a sample.
+        executor: Where to work, instead of processes of this machine.
     """
 
     listed: int
     jobs: int | None = None
     verify: bool = False
+    executor: Executor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ def verified_rows(table: Path, look: Looking) -> Verified:
     chunks = chunks_of(files)
     if not look.verify:
         chunks = [chunks[place] for place in spread(len(chunks), GROUPS)]
-    with crew_of(files, look.jobs if look.verify else 1, None) as crew:
+    with crew_of(files, look.jobs if look.verify else 1, look.executor) as crew:
         failed = [one for part in crew.in_order(chunks, wrong_rows) for one in part]
     return Verified(
         verified=sum(chunk.length for chunk in chunks),

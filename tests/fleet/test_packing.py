@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 
 from specialize.calibration.load import load_profile
+from specialize.calibration.table import GROUP, write_table
+from specialize.calibration.table_row import row_of, schema_of
 from specialize.errors import InputError, UsageError
+from specialize.fleet import pack_rows
 from specialize.fleet.differences import fleet_diff
+from specialize.fleet.executors import executor_of
+from specialize.fleet.importing import import_fleet
+from specialize.fleet.load import fleet_files
 from specialize.fleet.lock import default_lock, lock_of, read_lock, write_lock
 from specialize.fleet.packing import pack_fleet, unpack_fleet
 from specialize.fleet.plan import plan_fleet
 from specialize.fleet.request import FleetRequest
 from specialize.fleet.status import fleet_status
+from specialize.text.record import to_json
 from tests.calibration import authored
 from tests.fleet.fleets import FOREIGN, mixed_fleet, write_fleet
+from tests.fleet.test_survey import line, motley
 
 
 def test_a_table_is_planned_as_its_folder_is(tmp_path: Path) -> None:
@@ -100,3 +114,86 @@ def test_what_cannot_be_read_is_named_and_left_out(tmp_path: Path) -> None:
     assert not (tmp_path / "worse.parquet").exists()
     with pytest.raises(UsageError, match=r"the name of a table, \*\.parquet"):
         pack_fleet([tmp_path / "cars"], tmp_path / "cars.csv")
+
+
+def odd_rows() -> list[dict[str, Any]]:
+    """Return rows of cars that a profile would not be written as: last rows, notes, zeros with a sign, digests."""
+    rows = [row_of(one) for one in line(authored.CAR42, 16, 1, "odd")]
+    rows[2]["lidar2ego"] = [*rows[2]["lidar2ego"][:12], 7.0, 7.0, 7.0, 7.0]
+    rows[3]["notes"] = "checked"
+    rows[4]["notes"] = "   "
+    rows[5]["digest"] = bytes(32)
+    rows[6]["cameras"][0]["intrinsic"] = [number or -0.0 for number in rows[6]["cameras"][0]["intrinsic"]]
+    rows[7]["cameras"][0]["more"] = "time_offset_s: 0.0"
+    rows[8]["cameras"][0]["more"] = "# nothing"
+    for row in rows[9:]:
+        row["cameras"][1]["more"] = "tolerance: {}"
+    return rows
+
+
+def test_a_table_is_packed_as_its_vehicles_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bytes are those of one profile written after the other, whatever the rows are like that were read."""
+    write_table(motley(), tmp_path / "motley.parquet")
+    parquet.write_table(pa.Table.from_pylist(odd_rows(), schema=schema_of(pa)), tmp_path / "odd.parquet")
+    both = [tmp_path / "motley.parquet", tmp_path / "odd.parquet"]
+    found = pack_fleet(both, tmp_path / "at_once.parquet")
+    paths = [path for table in both for path in fleet_files(table)]
+    profiles = [load_profile(path) for path in paths if path not in {one.path for one in found.failed}]
+    write_table(profiles, tmp_path / "alone.parquet")
+    assert (tmp_path / "at_once.parquet").read_bytes() == (tmp_path / "alone.parquet").read_bytes()
+    assert found.vehicles == len(profiles) and [one.path.name for one in found.failed] == ["odd_005"]
+    monkeypatch.setattr(pack_rows, "split", lambda chunk: ([], [*enumerate(fleet_files(chunk.table))]))
+    assert pack_fleet(both, tmp_path / "split.parquet").failed == found.failed
+    assert (tmp_path / "split.parquet").read_bytes() == (tmp_path / "alone.parquet").read_bytes()
+
+
+def test_usual_rows_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a line of cars one row of each group is read as a profile; groups are as large as ever."""
+    cars = line(authored.CAR42, GROUP + 40, 1, "car")
+    write_table(cars, tmp_path / "cars.parquet")
+    write_table(line(authored.VAN, 10, 1, "van"), tmp_path / "vans.parquet")
+    read: list[Path] = []
+    monkeypatch.setattr(pack_rows, "load_profile", lambda path: read.append(path) or load_profile(path))
+    pack_fleet([tmp_path / "vans.parquet", tmp_path / "cars.parquet"], tmp_path / "both.parquet", jobs=1)
+    assert len(read) == 3
+    file = parquet.ParquetFile(tmp_path / "both.parquet")
+    assert [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)] == [GROUP, 50]
+    write_table([*line(authored.VAN, 10, 1, "van"), *cars], tmp_path / "alone.parquet")
+    assert (tmp_path / "both.parquet").read_bytes() == (tmp_path / "alone.parquet").read_bytes()
+
+
+def test_two_dask_workers_pack_import_and_compare_the_same(tmp_path: Path, store_dir: Path) -> None:
+    """A table, profiles of another format, and the state of a fleet are those of one process, byte for byte."""
+    pytest.importorskip("distributed")
+    write_fleet(tmp_path / "cars", authored.CAR42, 3)
+    sources = []
+    for path in sorted((tmp_path / "cars").glob("*.yaml")):
+        matrices = {"lidar2img": load_profile(path).image_from_lidar().tolist()}
+        sources.append(tmp_path / f"{path.stem}.json")
+        sources[-1].write_text(json.dumps(matrices))
+    table = tmp_path / "cars.parquet"
+    found: list[list[bytes]] = []
+    for name, executor in (("here", None), ("there", "dask")):
+        with executor_of("dask", jobs=2) if executor else contextlib.nullcontext() as workers:
+            pack_fleet([tmp_path / "cars"], tmp_path / f"{name}.parquet", executor=workers)
+            import_fleet(
+                "lidar2img",
+                sources,
+                {"size": "1600x900"},
+                tmp_path / f"imported_{name}.parquet",
+                executor=workers,
+            )
+            if not table.exists():
+                shutil.copyfile(tmp_path / "here.parquet", table)
+                write_lock(
+                    lock_of(plan_fleet(FleetRequest.of(folder=table, mode="tables"))), default_lock(table)
+                )
+            states = [
+                fleet_status(table, default_lock(table), verify=True, executor=workers),
+                fleet_status(tmp_path / "cars", default_lock(table), executor=workers),
+            ]
+        found.append(
+            [(tmp_path / f"{part}{name}.parquet").read_bytes() for part in ("", "imported_")]
+            + [json.dumps(to_json(one)).encode() for one in states]
+        )
+    assert found[0] == found[1]

@@ -1,0 +1,33 @@
+"""Arguments and options that several `specialize fleet` commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from specialize.cli import options
+
+ENGINES = ("local", "dask")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+fleet_argument = click.argument("folder", metavar="FLEET", type=options.ANY_PATH)
+jobs_option = click.option(
+    "--jobs", type=int, help="Number of processes [default: one per core, if that is faster]."
+)
+engine_option = click.option(
+    "--engine", type=click.Choice(ENGINES), default="local", show_default=True, help="Where to do the work."
+)
+scheduler_option = click.option(
+    "--scheduler", default="", help="Address of a dask scheduler, tcp://host:8786 [default: a local cluster]."
+)
+lock_option = click.option(
+    "--lock", type=options.ANY_PATH, help="Lock file of the fleet [default: FLEET/fleet.lock]."
+)
+
+
+def engine_options(command: Command) -> Command:
+    """Add the options that say where the work is done, and by how many processes."""
+    return engine_option(scheduler_option(jobs_option(command)))

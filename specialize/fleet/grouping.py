@@ -124,13 +124,7 @@ def survey_fleet(request: FleetRequest, spec: ModelSpec, files: Sequence[Path], 
     limits = {mode: limit_of(request, spec, mode) for mode in _modes(request, spec)}
     subsets = Subsets(request.subsets, len(files))
     work = SurveyChunk(Admission(survey_of(request, spec), request.build.allow), subsets)
-    chunks: Iterable[Found] = crew.in_order(chunks_of(files), work)
-    if len(files) <= SAMPLED:
-        chunks = list(chunks)
-        measured = [(part.shape, part.values) for found in chunks for part in found.parts]
-        telling = Telling.of(measured, sampled=False)
-    else:
-        telling = Telling.of(measured_sample(files, crew), sampled=True)
+    telling, chunks = _told(crew.in_order(chunks_of(files), work), files, crew)
     sets: dict[tuple[str, ...], CameraSet] = {}
     failed: list[Failed] = []
     labels = np.full(len(files), APART, np.int64)
@@ -161,6 +155,15 @@ def survey_fleet(request: FleetRequest, spec: ModelSpec, files: Sequence[Path], 
     labels[places] = rest
     told, kind_of = _numbered([columns for columns, _ in whole], labels)
     return FleetSurvey(tuple(whole), told, kind_of, tuple(failed))
+
+
+def _told(chunks: Iterable[Found], files: Sequence[Path], crew: Crew) -> tuple[Telling, Iterable[Found]]:
+    """Return what tells kinds apart, from all vehicles of a small fleet or a sample of a large one, and the chunks."""
+    if len(files) > SAMPLED:
+        return Telling.of(measured_sample(files, crew), sampled=True), chunks
+    known = list(chunks)
+    measured = [(part.shape, part.values) for found in known for part in found.parts]
+    return Telling.of(measured, sampled=False), known
 
 
 def _by_mode(cells: Iterable[dict[Mode, Cells]]) -> dict[Mode, list[Cells]]:

@@ -66,13 +66,10 @@ def pack_rows(chunk: Chunk) -> PackedRows:
 
 def _written_so(raw: Any, rows: Ints, path: Path) -> NDArray[np.bool_]:
     """Return which rows (R,) of one layout, the first of which has a path, are written as their profiles would be."""
-    none = np.zeros(len(rows), bool)
-    if raw.column("notes").take(rows).null_count < len(rows):
-        return none
     first = rows_as_table([row_of(load_profile(path))])
     if not raw.take(rows[:1]).cast(first.schema).equals(first):
-        return none
+        return np.zeros(len(rows), bool)
     poses = raw.column("lidar2ego").take(rows).combine_chunks()
     if poses.null_count:
-        return ~none  # of all, since they have one layout
+        return np.ones(len(rows), bool)  # none has one, since they have one layout
     return np.asarray((poses.flatten().to_numpy().reshape(-1, 16)[:, 12:] == _LAST).all(axis=1))

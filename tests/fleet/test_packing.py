@@ -141,7 +141,10 @@ def test_a_table_is_packed_as_its_vehicles_are(tmp_path: Path, monkeypatch: pyte
     profiles = [load_profile(path) for path in paths if path not in {one.path for one in found.failed}]
     write_table(profiles, tmp_path / "alone.parquet")
     assert (tmp_path / "at_once.parquet").read_bytes() == (tmp_path / "alone.parquet").read_bytes()
-    assert found.vehicles == len(profiles) and [one.path.name for one in found.failed] == ["odd_004", "odd_005"]
+    assert found.vehicles == len(profiles) and [one.path.name for one in found.failed] == [
+        "odd_004",
+        "odd_005",
+    ]
     monkeypatch.setattr(pack_rows, "split", lambda chunk: ([], [*enumerate(fleet_files(chunk.table))]))
     assert pack_fleet(both, tmp_path / "split.parquet").failed == found.failed
     assert (tmp_path / "split.parquet").read_bytes() == (tmp_path / "alone.parquet").read_bytes()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from specialize import digest as module
-from specialize.digest import UNSEALED, digest_bytes, digest_file, seal, sealed_digest
+from specialize.digest import UNSEALED, copy_file, digest_bytes, digest_file, seal, sealed_digest
 
 
 def old(path: Path, data: bytes) -> Path:
@@ -41,6 +41,29 @@ def test_a_settled_file_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(reads) == 1
     old(path, b"another")
     assert digest_file(path) == digest_bytes(b"another")
+
+
+def test_a_copy_of_a_known_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy has the digest of its source without being read, until it is written again."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(b"weights")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_SETTLED_NS", -1)
+        wanted = digest_file(source)
+    copy_file(source, target)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "digest_stream", lambda file: pytest.fail("the copy is read"))
+        assert digest_file(target) == wanted == digest_bytes(target.read_bytes())
+    target.write_bytes(b"changed")
+    assert digest_file(target) == digest_bytes(b"changed")
+
+
+def test_a_copy_of_an_unknown_file_is_read(tmp_path: Path) -> None:
+    """What this process never read has no digest to hand on."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(b"new")
+    copy_file(source, target)
+    assert digest_file(target) == digest_bytes(b"new")
 
 
 def test_a_document_names_its_own_digest() -> None:

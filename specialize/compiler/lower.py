@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from specialize.compiler.generic import PREPARED_WEIGHTS
 from specialize.compiler.original import losses
 from specialize.compiler.specialize import Compilation
 from specialize.costs import FormsReport
+from specialize.digest import copy_file
 from specialize.files.atomic import write_file
 from specialize.graph.io import write_graph
 from specialize.graph.notes import Note
@@ -72,7 +72,7 @@ def lower(
 def _write_parts(compiled: Compilation, key: BuildKey, room: Path) -> None:
     """Write the model and all that goes with it but reports and the manifest."""
     write_graph(compiled.graph, room / MODEL)
-    shutil.copyfile(compiled.parts / PREPARED_WEIGHTS, room / PREPARED_WEIGHTS)
+    copy_file(compiled.parts / PREPARED_WEIGHTS, room / PREPARED_WEIGHTS)
     write_file(room / PROFILE, dump_profile(compiled.profile))
     for name, content in compiled.binding.files.items():
         write_file(room / name, content)

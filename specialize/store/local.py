@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from specialize.digest import digest_bytes, digest_file
+from specialize.digest import digest_bytes, digest_file, note_copy
 from specialize.errors import InputError
 from specialize.files.atomic import explained, require_space, write_file
 from specialize.files.exclusive import only_one
@@ -134,11 +134,10 @@ class Store:
         """
         source = self.path(digest)
         require_space(target.parent, source.stat().st_size)
-        with explained(target), source.open("rb") as have, target.open("wb") as made:
-            try:
-                fcntl.ioctl(made.fileno(), _CLONE, have.fileno())
-            except OSError:
-                shutil.copyfileobj(have, made, 1 << 24)
+        with explained(target):
+            if not _shares_blocks(source, target):
+                shutil.copyfile(source, target)
+        note_copy(source, target)
 
     def digests(self) -> Iterator[str]:
         """Yield the digest of every object, sorted."""
@@ -279,6 +278,16 @@ class Store:
         if not (_KIND.fullmatch(kind) and _DIGEST.fullmatch(key)):
             raise InputError("store", "a kind in lower case and a digest", f"{kind!r}, {key!r}")
         return self.root / "entries" / kind / f"{key.removeprefix('sha256:')}.json"
+
+
+def _shares_blocks(source: Path, target: Path) -> bool:
+    """Make a file that shares the blocks of another one; return whether the file system can."""
+    with source.open("rb") as have, target.open("wb") as made:
+        try:
+            fcntl.ioctl(made.fileno(), _CLONE, have.fileno())
+        except OSError:
+            return False
+    return True
 
 
 def _listed(folder: Path) -> list[str]:

@@ -25,7 +25,8 @@ from specialize.costs import count
 from specialize.drafting.contradicted import kinds_findings
 from specialize.errors import DeclinedError, InputError
 from specialize.graph.custom import POOL
-from specialize.graph.graph_file import GraphFile
+from specialize.graph.graph_file import GraphFile, in_folder
+from specialize.graph.io import read_graph
 from specialize.graph.notes import Note
 from specialize.model.spec import ModelSpec
 from specialize.model.visible import visible_sets
@@ -104,7 +105,7 @@ def specialize(
         VerificationError: The witness computes another geometry.
     """
     spec, where = generic.spec, str(request.calib)
-    prepared = GraphFile(parts / PREPARED)
+    prepared = _prepared(generic, parts)
     _require_usual_grids(spec, request.mode)
     known = generic.source["kind"] == "zoo" and request.model_spec is None
     found = (*look_over(profile, spec), *_kinds_findings(generic, prepared, known))
@@ -139,7 +140,17 @@ def specialize(
     )
 
 
+_GRAPHS: Remembered[ir.Model] = Remembered(2)
 _FOUND: Remembered[tuple[Finding, ...]] = Remembered()
+
+
+def _prepared(generic: GenericModel, parts: Path) -> GraphFile:
+    """Return the prepared graph of a model; a process reads and checks it once, for all vehicles."""
+    path, key = parts / PREPARED, generic.entry.objects[PREPARED]
+    model = _GRAPHS.get(key)
+    if model is None:
+        model = _GRAPHS.keep(key, read_graph(path))
+    return GraphFile(path, in_folder(model, parts))
 
 
 def _kinds_findings(generic: GenericModel, prepared: GraphFile, known: bool) -> tuple[Finding, ...]:

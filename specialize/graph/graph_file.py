@@ -16,9 +16,9 @@ class GraphFile:
         path: The file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, model: ir.Model | None = None) -> None:
         self.path = path
-        self._model: ir.Model | None = None
+        self._model = model
 
     def look(self) -> ir.Model:
         """Return the graph to those who change nothing in it; all get the same one.
@@ -37,3 +37,16 @@ class GraphFile:
             InputError: As `look`.
         """
         return self.look().clone()
+
+
+def in_folder(model: ir.Model, folder: Path) -> ir.Model:
+    """Return a copy of a graph that reads its weights from files of the same names in another folder."""
+    made = model.clone()
+    for value in made.graph.initializers.values():
+        tensor = value.const_value
+        if isinstance(tensor, ir.ExternalTensor):
+            value.const_value = ir.ExternalTensor(
+                tensor.location, tensor.offset, tensor.length, tensor.dtype, shape=tensor.shape,
+                name=str(tensor.name), base_dir=folder,
+            )  # fmt: skip
+    return made

@@ -16,6 +16,9 @@ from scipy import sparse
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+_MOST_SHORT = 1 << 31
+"""Rows below which scipy's own index type, which is twice as fast, is enough."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RowMap:
@@ -46,10 +49,19 @@ class RowMap:
         """Return the map whose row i is `scale[i]` times row `sources[i]`; a source below 0 gives a row of zeros."""
         columns = np.asarray(sources, dtype=np.int64).ravel()
         scales = np.broadcast_to(np.asarray(scale, dtype=np.float64), columns.shape)
-        kept = np.flatnonzero(columns >= 0)
-        return RowMap.of(
-            sparse.csr_array((scales[kept], (kept, columns[kept])), shape=(len(columns), rows_in))
-        )
+        kept = (columns >= 0) & (scales != 0)
+        if columns.max(initial=-1) >= rows_in:
+            raise ValueError(f"a source of {columns.max()} among {rows_in} rows")
+        shape = (len(columns), rows_in)
+        index = np.int32 if max(shape) < _MOST_SHORT else np.int64
+        starts = np.zeros(len(columns) + 1, index)
+        np.cumsum(kept, out=starts[1:])
+        entries = (
+            scales[kept],
+            columns[kept].astype(index),
+            starts,
+        )  # one a row at most: in order as they are
+        return RowMap(sparse.csr_array(entries, shape=shape))
 
     @staticmethod
     def injection(targets: npt.ArrayLike, rows_out: int) -> RowMap:
@@ -85,7 +97,9 @@ class RowMap:
 
     def demanded(self) -> Ints:
         """Return the rows of the input that are read, ascending."""
-        return np.unique(self.matrix.indices).astype(np.int64)
+        read = np.zeros(self.rows_in, bool)
+        read[self.matrix.indices] = True
+        return np.flatnonzero(read).astype(np.int64)
 
     def support(self) -> npt.NDArray[np.bool_]:
         """Return which rows of the output read anything at all."""
@@ -97,7 +111,7 @@ class RowMap:
 
     def take_rows(self, rows: Ints) -> RowMap:
         """Return the map of some rows of the result, in the given order."""
-        return RowMap.of(self.matrix[rows])
+        return RowMap(self.matrix[rows])  # rows stay in order and without zeros
 
     def as_selection(self) -> Ints | None:
         """Return the source of every row if each is exactly one row times one; otherwise None."""

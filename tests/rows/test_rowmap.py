@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
@@ -112,3 +113,12 @@ def test_a_mask_is_a_diagonal(scale: list[float]) -> None:
     map_ = RowMap.diagonal(scale)
     np.testing.assert_array_equal(dense(map_), np.diag(np.array(scale, dtype=np.float64)))
     np.testing.assert_array_equal(map_.demanded(), np.flatnonzero(scale))
+
+
+def test_a_selection_is_canonical() -> None:
+    """Rows without a source or with a factor of zero hold nothing; a source that is not there is an error."""
+    map_ = RowMap.selection([3, -1, 2, 2], 5, [1, 2, 0, 4])
+    np.testing.assert_array_equal(dense(map_), [[0, 0, 0, 1, 0], [0] * 5, [0] * 5, [0, 0, 4, 0, 0]])
+    assert map_.matrix.nnz == 2 and map_.matrix.has_canonical_format
+    with pytest.raises(ValueError, match="a source of 5 among 5 rows"):
+        RowMap.selection([5], 5)

@@ -46,9 +46,10 @@ def pixels_towards(view: View, directions: Matrix) -> tuple[Matrix, Bools]:
 
 def inside(view: View, pixels: Matrix) -> Bools:
     """Return which pixels (..., 2) are within the image."""
+    x, y = pixels[..., 0], pixels[..., 1]
     with np.errstate(invalid="ignore"):
-        within = (pixels >= 0) & (pixels <= (view.camera.width_px, view.camera.height_px))
-    return np.asarray(within.all(axis=-1))
+        within = (x >= 0) & (x <= view.camera.width_px) & (y >= 0) & (y <= view.camera.height_px)
+    return np.asarray(within)
 
 
 def border(view: View, count: int) -> tuple[Matrix, Matrix]:

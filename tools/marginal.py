@@ -1,6 +1,6 @@
 """Measure what a further vehicle's exact build costs, beside the first one, which records and is proven whole.
 
-usage: python -m tools.marginal MODEL ... [--write]
+usage: python -m tools.marginal MODEL ... [--write] [--frames N]
 
 The first vehicle is built by one process, and three further ones by another, with the recording of the first, on two
 threads; the last one's figures count, because it finds all libraries loaded. Figures belong to the machine that the
@@ -42,16 +42,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("models", nargs="*", help="names of built-in models")
     parser.add_argument("--write", action="store_true", help="write the results and the table of the page")
+    parser.add_argument("--frames", type=int, default=4, help="frames that the first build is proven on")
     parser.add_argument(
         "--only", nargs=2, metavar=("MODEL", "WHICH"), help="what a process of its own measures"
     )
     given = parser.parse_args(arguments)
     if given.only:
-        print(json.dumps(measure(*given.only)))
+        print(json.dumps(measure(*given.only, given.frames)))
         return 0
     known = json.loads(RESULTS.read_text())["models"] if RESULTS.exists() else {}
     for model in given.models:
-        known[model] = {which: _apart(model, which) for which in ("first", "further")}
+        known[model] = {which: _apart(model, which, given.frames) for which in ("first", "further")}
     data = {"schema": SCHEMA, "machine": platform.machine(), "models": dict(sorted(known.items()))}
     if given.write:
         RESULTS.write_text(json.dumps(data, indent=1) + "\n")
@@ -60,14 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _apart(model: str, which: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "tools.marginal", "--only", model, which]
+def _apart(model: str, which: str, frames: int) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tools.marginal", "--only", model, which, "--frames", str(frames)]
     done = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def measure(model: str, which: str) -> dict[str, Any]:
+def measure(model: str, which: str, frames: int) -> dict[str, Any]:
     """Build the first vehicle, or the further ones, and return the figures of the last build."""
     calibrations = (FIRST,) if which == "first" else FURTHER
     found: dict[str, Any] = {}
@@ -77,7 +78,7 @@ def measure(model: str, which: str) -> dict[str, Any]:
             outcome = build(
                 BuildRequest(
                     calib=calib, model=model, output=folder / calib.stem, record=which == "first",
-                    proof="whole" if which == "first" else "sites",
+                    proof="whole" if which == "first" else "sites", frames=frames,
                 )
             )  # fmt: skip
             found = {

@@ -24,6 +24,7 @@ from specialize.verify.conditioning import Bound, conditioning_of, given
 from specialize.verify.either import Unsettled, nearer
 from specialize.verify.frames import Frames
 from specialize.verify.kept import Kept
+from specialize.verify.pieces import open_reference
 from specialize.verify.runtime import RunError, Runner, open_model
 from specialize.verify.tolerance import tolerance_for
 
@@ -149,7 +150,7 @@ def run_reference(
     feeds: Iterable[Arrays],
     kept: Kept,
     progress: Progress,
-    opened: Opened = open_model,
+    opened: Opened = open_reference,
 ) -> None:
     """Run the original on every frame and keep its outputs.
 

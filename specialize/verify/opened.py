@@ -22,7 +22,8 @@ import onnx_ir as ir
 from specialize.graph.io import write_graph
 from specialize.graph.shapes import is_static
 from specialize.verify.cut import prune, read_shaped
-from specialize.verify.runtime import Runner, open_onnxruntime
+from specialize.verify.pieces import open_original
+from specialize.verify.runtime import Runner
 
 Arrays = Mapping[str, np.ndarray]
 Bools = npt.NDArray[np.bool_]
@@ -108,7 +109,7 @@ def _part(model: ir.Model, threads: int, path: Path) -> Runner:
         return NOTHING
     prune(model.graph)
     write_graph(model, path, f"{path.stem}.bin")
-    return open_onnxruntime(path, threads)
+    return open_original(path, threads)
 
 
 def rows_of(array: np.ndarray, rows: int) -> np.ndarray | None:

@@ -21,9 +21,10 @@ from specialize.verify.exact_sums import is_settled, judge_original, write_exact
 from specialize.verify.kept import Kept
 from specialize.verify.models import Compared, Opened, Progress, repeated, run_candidate, run_reference
 from specialize.verify.noise import bounds_of
+from specialize.verify.pieces import lines_of, open_in_order, open_reference
 from specialize.verify.power import weighed
 from specialize.verify.repaired import check_repaired
-from specialize.verify.runtime import Runner, open_model, open_unoptimized
+from specialize.verify.runtime import Runner
 from specialize.verify.study import Studied, Study, Subject
 
 Arrays = Mapping[str, np.ndarray]
@@ -72,6 +73,7 @@ def prove(
         power = msgspec.structs.replace(power, outputs=judged)
         notes = (
             *repaired,
+            *lines_of(subject.path),
             *told,
             *repeated(kept),
             *(f"output {name!r} is {each.remark}" for name, each in compared.outputs.items() if each.remark),
@@ -113,7 +115,7 @@ class _Proof:
     known: set[int] = field(default_factory=set)
     count: int = 0
 
-    def run(self, path: Path, kept: Kept, opened: Opened = open_model) -> None:
+    def run(self, path: Path, kept: Kept, opened: Opened = open_reference) -> None:
         """Run a form of the original on every frame and keep its outputs."""
         run_reference(path, (RUNTIME, self.subject.threads), self.frames, kept, self.progress, opened)
 
@@ -174,7 +176,7 @@ class _Proof:
 
 
 def _unoptimized(path: Path, runtime: str, threads: int) -> Runner:
-    return open_unoptimized(path, threads)
+    return open_in_order(path, threads)
 
 
 def _lines(power: Power) -> list[str]:

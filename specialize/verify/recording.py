@@ -28,6 +28,7 @@ from specialize.verify.cutting import Cutting, cut_both
 from specialize.verify.generic import rewritten, shuffled, switched
 from specialize.verify.noise import movements
 from specialize.verify.parts import open_part, with_outputs
+from specialize.verify.pieces import pieces_of
 from specialize.verify.power import movements as multiples
 from specialize.verify.scale import output_scale
 from specialize.verify.segments import Net, net_of, segment_digests
@@ -153,7 +154,10 @@ def _recorded(cutting: Cutting, pair: Pair, frame: Arrays, names: frozenset[str]
 
 
 def _values(net: Net, path: Path, names: frozenset[str], feed: Arrays, threads: int) -> dict[str, np.ndarray]:
-    """Run a whole model and return some of its values, inputs among them."""
+    """Run a whole model and return some of its values, inputs among them; one with large values runs in pieces."""
+    pieces = pieces_of(path)
+    if pieces is not None:
+        return pieces.run(names, feed, threads)
     runner = open_part(
         with_outputs(net, names & net.makers.keys()), path.parent, threads, memory="given back"
     )

@@ -15,9 +15,10 @@ from specialize.verify.cut import Cut, camera_axes, cut
 from specialize.verify.frames import Frames, TensorInfo
 from specialize.verify.noise import movements
 from specialize.verify.opened import SiteRows, open_at
+from specialize.verify.pieces import open_in_order, open_original
 from specialize.verify.power import influence
 from specialize.verify.rows import Seen, see
-from specialize.verify.runtime import RunError, Runner, open_onnxruntime, open_unoptimized
+from specialize.verify.runtime import RunError, Runner
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -168,7 +169,7 @@ class Study:
 
     def _opened(self, parts: Cut) -> tuple[Cut, list[dict[str, np.ndarray]], Runner]:
         given = self._given(parts, [{}, *self._image_changes()])
-        return parts, given, open_onnxruntime(parts.head, self.subject.threads)
+        return parts, given, open_original(parts.head, self.subject.threads)
 
     def _order(
         self, parts: Cut, feed: Arrays, base: Arrays, progress: Callable[[str], None]
@@ -176,7 +177,7 @@ class Study:
         """Return how far each output moves in another order of sums; the backbone is the same in both models."""
         progress("another order of sums")
         try:
-            return movements(base, open_unoptimized(parts.head, self.subject.threads).run(feed))
+            return movements(base, open_in_order(parts.head, self.subject.threads).run(feed))
         except Exception:  # the runtime raises types of its own where it has kernels for the fused form only
             return {}
 
@@ -200,14 +201,14 @@ class Study:
             if through is not None and through.shown:
                 yield through
                 continue
-            head = head or open_onnxruntime(parts.head, self.subject.threads)
+            head = head or open_original(parts.head, self.subject.threads)
             yield from measure.all(head, [change])
 
     def _given(self, parts: Cut, changes: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
         """Return the features for each change of the images, by the names of the head's inputs."""
         if parts.backbone is None:
             return changes
-        backbone = open_onnxruntime(parts.backbone, self.subject.threads)
+        backbone = open_original(parts.backbone, self.subject.threads)
         found = []
         for change in changes:
             made = backbone.run({**self.feed, **change})

@@ -1,0 +1,188 @@
+"""Run an original whose largest values do not fit into memory: where they are made and used, some rows at a time.
+
+    inputs --whole--> live values --rows--> exit --whole--> live values --rows--> exit ... --whole--> outputs
+
+A value is *large* from `LARGE` bytes on. An *exit* is a smaller value that is computed from large ones, such as the sum
+over points and levels at a site of attention. Each exit is computed for some rows at a time, by the rules of
+`by_rows`, from what is live there; everything between is computed whole. Nodes and weights are those of the file.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import shape_inference
+
+from specialize.text.units import counted, size
+from specialize.verify.parts import open_part, part_of, run_part
+from specialize.verify.runtime import Runner, open_model, open_onnxruntime, open_unoptimized
+from specialize.verify.segments import Net, net_of
+from specialize.verify.site_runs import site_runs
+
+Arrays = Mapping[str, np.ndarray]
+
+LARGE = 1 << 29
+"""Bytes of a value that is not held whole: a runtime holds two or three of them at a time."""
+RUNTIME = "onnxruntime"
+OF_SHAPES = ("Shape", "Size")
+"""Operators that read no element."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """A model that is run in pieces.
+
+    Attributes:
+        net: Its graph.
+        folder: Folder of its weights.
+        exits: Values that are computed by rows, in graph order.
+        large: Names of its large values.
+        largest: Bytes of the largest one.
+    """
+
+    net: Net
+    folder: Path
+    exits: tuple[str, ...]
+    large: frozenset[str]
+    largest: int
+
+    @property
+    def line(self) -> str:
+        """What a report says."""
+        return (
+            f"{counted(len(self.exits), 'step')} of the original ran for some rows at a time, because one value "
+            f"between would have {size(self.largest)}"
+        )
+
+    def run(
+        self, names: Iterable[str], feed: Arrays, threads: int, optimize: bool = True
+    ) -> dict[str, np.ndarray]:
+        """Return named values.
+
+        Args:
+            names: Values of the graph, inputs among them.
+            feed: Its inputs.
+            threads: Threads within an operator.
+            optimize: Whether the runtime may rewrite the pieces; without, it adds in another order.
+        """
+        wanted = frozenset(names)
+        values = {name: feed[name] for name in (*self.net.inputs, *wanted) if name in feed}
+        place = (self.folder, threads)
+        for number, name in enumerate(self.exits):
+            live = _live(self.net, name, values, wanted) - self.large
+            values |= _whole(self.net, sorted(live), values, place, optimize)
+            segment = {name: self.net.segment(name, values)}
+            values |= site_runs(self.net, segment, [name], values, place, ()).run(values, optimize)
+            later = _read_later(self.net, (*self.exits[number + 1 :], *wanted), values)
+            values = {each: array for each, array in values.items() if each in later or each in wanted}
+            gc.collect()
+        values |= _whole(self.net, sorted(wanted - values.keys()), values, place, optimize)
+        return {name: values[name] for name in wanted}
+
+
+def open_original(path: Path, threads: int) -> Runner:
+    """Open an original on ONNX Runtime; one with large values runs in pieces."""
+    pieces = pieces_of(path)
+    return open_onnxruntime(path, threads) if pieces is None else _runner(pieces, threads, True)
+
+
+def open_reference(path: Path, runtime: str, threads: int) -> Runner:
+    """Open an original on any runtime; ONNX Runtime runs one with large values in pieces.
+
+    Raises:
+        InputError: As `open_model`.
+    """
+    pieces = pieces_of(path) if runtime == RUNTIME else None
+    return open_model(path, runtime, threads) if pieces is None else _runner(pieces, threads, True)
+
+
+def open_in_order(path: Path, threads: int) -> Runner:
+    """Open an original so that it is computed node by node as the file says; one with large values in pieces."""
+    pieces = pieces_of(path)
+    return open_unoptimized(path, threads) if pieces is None else _runner(pieces, threads, False)
+
+
+def pieces_of(path: Path) -> Pieces | None:
+    """Return how a model is run in pieces; None if it has no large values, or its shapes are not known."""
+    try:
+        model = onnx.load(str(path), load_external_data=False)
+    except Exception:  # no model: who opens it says so
+        return None
+    sizes = _sizes(model)
+    large = frozenset(name for name, each in sizes.items() if each >= LARGE)
+    if not large:
+        return None
+    net = net_of(model)
+    exits = [
+        name
+        for node in model.graph.node
+        if not large.isdisjoint(node.input) and node.op_type not in OF_SHAPES
+        for name in node.output
+        if name in sizes and name not in large
+    ]
+    return Pieces(net, path.parent, tuple(exits), large, max(sizes.values())) if exits else None
+
+
+def lines_of(path: Path) -> tuple[str, ...]:
+    """Return what a report says about how an original runs; nothing if it runs whole."""
+    pieces = pieces_of(path)
+    return () if pieces is None else (pieces.line,)
+
+
+def _runner(pieces: Pieces, threads: int, optimize: bool) -> Runner:
+    outputs = pieces.net.outputs
+
+    def call(feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        found = pieces.run(outputs, feed, threads, optimize)
+        return {name: found[name] for name in outputs}
+
+    return Runner(pieces.net.inputs, outputs, call)
+
+
+def _sizes(model: onnx.ModelProto) -> dict[str, int]:
+    """Return the bytes of every value that a node makes, where its shape is known."""
+    try:
+        graph = shape_inference.infer_shapes(model, data_prop=True).graph
+    except Exception:  # too large for a message, or an operator that is not known
+        graph = model.graph
+    found = {}
+    for value in (*graph.value_info, *graph.output):
+        tensor = value.type.tensor_type
+        if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):
+            width = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).itemsize
+            found[value.name] = width * math.prod(dim.dim_value for dim in tensor.shape.dim)
+    return found
+
+
+def _live(net: Net, name: str, known: Collection[str], wanted: Collection[str]) -> set[str]:
+    """Return what is computed on the way to an exit and read elsewhere too."""
+    nodes = net.segment(name, known).nodes
+    made = {value for number in nodes for value in net.model.graph.node[number].output if value}
+    others = (number for number in range(len(net.model.graph.node)) if number not in nodes)
+    elsewhere = {value for number in others for value in net.reads(number)} | {*wanted}
+    return (made & elsewhere) - {name} - {*known}
+
+
+def _read_later(net: Net, names: Sequence[str], known: Collection[str]) -> set[str]:
+    """Return which known values some others are computed from."""
+    found: set[str] = set()
+    for name in names:
+        if name in net.makers and name not in known:
+            found |= net.segment(name, known).reads
+    return found
+
+
+def _whole(
+    net: Net, names: Sequence[str], values: Arrays, place: tuple[Path, int], optimize: bool
+) -> dict[str, np.ndarray]:
+    """Return values that are computed at once."""
+    if not names:
+        return {}
+    part = part_of(net, {name: net.segment(name, values) for name in names}, names, values)
+    return run_part(open_part(part, *place, optimize, "given back"), values)

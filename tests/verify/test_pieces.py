@@ -1,0 +1,112 @@
+"""A model with large values is run in pieces, and gives what it gives whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx.parser
+import pytest
+
+from specialize.verify import pieces, site_runs
+from specialize.verify.by_rows import ByRows, by_rows
+from specialize.verify.runtime import open_model, open_unoptimized
+
+ROWS, LARGE = 60, 6000
+BODY = """
+    k = Exp(x)
+    shared = MatMul(k, w)
+    wide = Unsqueeze(shared, last)
+    many = Mul(wide, points)
+    first = ReduceSum <keepdims = 0> (many, last)
+    q = Tanh(first)
+    there = Add(q, shared)
+    again = Unsqueeze(there, last)
+    more = Mul(again, points)
+    squares = Mul(more, more)
+    second = ReduceSum <keepdims = 0> (squares, last)
+    y = Add(second, shared)
+    z = Neg(first)
+"""
+"""Two sums over (2, ROWS, 6, 10), of which the second reads the first, and both what is computed before."""
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Yield a model, of which values of more than `LARGE` bytes are large, and parts of more than 2,000 run by rows."""
+    model = onnx.parser.parse_model(
+        f'<ir_version: 8, opset_import: ["" : 17]> whole (float[2,{ROWS},6] x) => '
+        f"(float[2,{ROWS},6] y, float[2,{ROWS},6] z) {{{BODY}}}"
+    )
+    random = np.random.default_rng(0)
+    for name, array in {
+        "w": random.standard_normal((6, 6)).astype(np.float32),
+        "points": random.standard_normal(10).astype(np.float32),
+        "last": np.array([3]),
+    }.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(array, name))
+    onnx.save(model, tmp_path / "model.onnx")
+    monkeypatch.setattr(pieces, "LARGE", LARGE)
+    yield tmp_path / "model.onnx"
+
+
+@pytest.fixture
+def cuts(monkeypatch: pytest.MonkeyPatch) -> list[ByRows | None]:
+    """Return a list that takes how each part was cut."""
+    found: list[ByRows | None] = []
+
+    def spied(*arguments: object) -> ByRows | None:
+        found.append(partial(by_rows, most=2000)(*arguments))  # type: ignore[arg-type]
+        return found[-1]
+
+    monkeypatch.setattr(site_runs, "by_rows", spied)
+    return found
+
+
+def feed() -> dict[str, np.ndarray]:
+    """Return an input of the model."""
+    return {"x": np.random.default_rng(1).standard_normal((2, ROWS, 6)).astype(np.float32)}
+
+
+def test_pieces_give_what_the_whole_gives(path: Path, cuts: list[ByRows | None]) -> None:
+    """In the order of the file to the last bit; each sum runs for some rows, and reads what was computed before."""
+    assert pieces.pieces_of(path).exits == ("first", "second")
+    found = pieces.open_in_order(path, 1).run(feed())
+    wanted = open_unoptimized(path, 1).run(feed())
+    assert list(found) == list(wanted) == ["y", "z"]
+    for name, array in wanted.items():
+        np.testing.assert_array_equal(found[name], array)
+    assert [each.step < each.count == ROWS for each in cuts] == [True, True]
+    assert {value for each in cuts for value, _ in each.feeds.values()} == {"shared/cut", "first/cut"}
+
+
+def test_a_reference_runs_in_pieces(path: Path, cuts: list[ByRows | None]) -> None:
+    """What a proof compares with is computed by rows, and a report says so."""
+    for runner in (pieces.open_reference(path, "onnxruntime", 1), pieces.open_original(path, 1)):
+        for name, array in open_model(path, "onnxruntime", 1).run(feed()).items():
+            np.testing.assert_allclose(runner.run(feed())[name], array, rtol=1e-5, atol=1e-6)
+    assert cuts and None not in cuts
+    (line,) = pieces.lines_of(path)
+    assert line.startswith("2 steps of the original ran for some rows at a time, because one value between")
+
+
+def test_some_values_are_asked_for(path: Path, cuts: list[ByRows | None]) -> None:
+    """Named values are outputs and inputs alike; what no later piece reads is dropped."""
+    found = pieces.pieces_of(path).run(["q", "x", "second"], feed(), 1)
+    assert sorted(found) == ["q", "second", "x"]
+    np.testing.assert_array_equal(found["x"], feed()["x"])
+
+
+def test_a_small_model_runs_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No value is large: nothing is cut, and nothing said."""
+    monkeypatch.setattr(pieces, "LARGE", 1 << 20)
+    assert pieces.pieces_of(path) is None and pieces.lines_of(path) == ()
+
+
+def test_no_model_is_for_others_to_refuse(tmp_path: Path) -> None:
+    """A file that is no model has no pieces."""
+    (tmp_path / "no.onnx").write_text("no model")
+    assert pieces.pieces_of(tmp_path / "no.onnx") is None

@@ -56,12 +56,8 @@ class RowMap:
         index = np.int32 if max(shape) < _MOST_SHORT else np.int64
         starts = np.zeros(len(columns) + 1, index)
         np.cumsum(kept, out=starts[1:])
-        entries = (
-            scales[kept],
-            columns[kept].astype(index),
-            starts,
-        )  # one a row at most: in order as they are
-        return RowMap(sparse.csr_array(entries, shape=shape))
+        entries = (scales[kept], columns[kept].astype(index), starts)
+        return RowMap(sparse.csr_array(entries, shape=shape))  # one entry a row at most: they are in order
 
     @staticmethod
     def injection(targets: npt.ArrayLike, rows_out: int) -> RowMap:

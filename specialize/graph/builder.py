@@ -123,7 +123,7 @@ class Builder:
             key = (label, number)
         if key not in self._constants:
             name = fresh_name(self.graph, f"{self._prefix}/{label}{number}")
-            value = ir.Value(name=name, const_value=ir.tensor(data))
+            value = ir.Value(name=name, const_value=ir.Tensor(data))
             set_like(value, data)
             self.graph.register_initializer(value)
             self._constants[key] = value

@@ -32,7 +32,7 @@ def require_operators(model: ir.Model, path: Path) -> None:
             if attr.is_ref() or attr.type == ir.AttributeType.UNDEFINED:
                 raise InputError(f"{place}: {attr.name}", "a value", "none", AGAIN)
             if attr.type == ir.AttributeType.TENSOR:
-                _check_tensor(attr.as_tensor(), f"{place}: {attr.name}")
+                _check_tensor(attr.value, f"{place}: {attr.name}")
         if custom.is_custom(node):
             _check_custom(node, place)
         elif node.domain in STANDARD:

@@ -209,7 +209,7 @@ def _make_constant(graph: ir.Graph, value: ir.Value, array: np.ndarray) -> None:
         name=subgraphs.fresh_name(graph, f"{value.name}_known"),
         type=ir.TensorType(value.dtype or ir.DataType.from_numpy(array.dtype)),
         shape=ir.Shape(array.shape),
-        const_value=ir.tensor(np.asarray(array, order="C")),
+        const_value=ir.Tensor(np.asarray(array, order="C")),
     )
     graph.register_initializer(constant)
     copy_marks(value, constant)

@@ -105,7 +105,7 @@ WRONG: dict[str, tuple[Maker, str]] = {
     ),
     "a constant without a type": (
         lambda _: graph(node("Constant", "", "k", value=TensorProto(dims=[1], raw_data=b"1234")), node("Add", "x k")),
-        "an ONNX model, got Bitwidth",
+        "value: expected a tensor with a type and dimensions of 0 or more",
     ),
     "a constant that is cut short": (
         lambda _: graph(

@@ -56,6 +56,9 @@ benchmarks: install ## processor time of quick commands, of plans, and of guard 
 compare-benchmarks: install ## processor time of quick commands, of BASE and of this tree in turn, and their ratio
 	$(BIN)/python benchmarks/compare.py $(BASE)
 
+benchmarks-compile: install ## what compiling takes by the number of nodes, beside onnxsim (minutes): docs/concepts/costs.md
+	$(TEST_ENV) $(BIN)/python benchmarks/compile.py --write docs/concepts/costs.md
+
 marginal: install ## what a further vehicle's exact build costs, beside the first one: docs/concepts/fleet-plan.md
 	$(TEST_ENV) $(BIN)/python -m tools.marginal bevformer_tiny streampetr --write
 
@@ -103,7 +106,7 @@ BASE ?= main
 same-builds: install ## build small models with the compiler of BASE and with this one, and name the graphs that differ
 	$(TEST_ENV) $(BIN)/python tools/same_builds.py --base $(BASE)
 
-.PHONY: frame-shares device-kit demo-model install-size docs man notebooks
+.PHONY: benchmarks-compile frame-shares device-kit demo-model install-size docs man notebooks
 
 DOCS := build/docs-venv
 

@@ -42,6 +42,7 @@ MOST_TIMES_ONNXSIM = 2.2
 MOST_SECONDS = 60.0
 NODES = 20_000
 OWN = "specialized"
+TOOLS = ("specialize", "onnxsim")
 WARM_UP = 2
 
 
@@ -166,12 +167,17 @@ def write_sites(model: str, part: str, folder: Path) -> dict[str, Subject]:
 
 def write_graphs(folder: Path) -> dict[str, Path]:
     """Write the raw exports that compile time is measured on, each with the calibration to bind beside it."""
+    return {**export_detectors(folder), "synthetic": write_synthetic(folder)}
+
+
+def export_detectors(folder: Path) -> dict[str, Path]:
+    """Write BEVFormer-tiny in the forms of its raw exports, each with its calibration beside it."""
     from tests.synthetic.detector import CAR42, FORMS, export_detector, matrices
 
     found = {f"bevformer_tiny, {form}": export_detector(form, folder / f"{form}.onnx") for form in FORMS}
     for path in found.values():
         np.save(path.with_suffix(".npy"), matrices(CAR42))
-    return {**found, "synthetic": write_synthetic(folder)}
+    return found
 
 
 def write_synthetic(folder: Path) -> Path:
@@ -197,9 +203,9 @@ def many_nodes(least: int = NODES) -> onnx.ModelProto:
     return export(model, model.example(), fold=False)
 
 
-def time_compile(graph: str, path: Path, rounds: int) -> list[CompileTime]:
-    """Run both tools in turn, each run in a process of its own."""
-    runs: dict[str, list[dict[str, float]]] = {"specialize": [], "onnxsim": []}
+def time_compile(graph: str, path: Path, rounds: int, tools: Sequence[str] = TOOLS) -> list[CompileTime]:
+    """Run tools in turn, each run in a process of its own."""
+    runs: dict[str, list[dict[str, float]]] = {tool: [] for tool in tools}
     for _ in range(rounds):
         for tool, taken in runs.items():
             command = [sys.executable, "-m", "tools.forms_worker", tool, str(path)]

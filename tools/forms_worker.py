@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxsim
 
 from specialize.bench.worker import peak_bytes
 from specialize.graph.io import read_graph, write_graph
@@ -28,6 +27,8 @@ from specialize.rows.arrange import Packing
 
 def work(tool: str, path: Path) -> dict[str, float]:
     """Read a graph, let a tool work on it, and write it; return what that took."""
+    if tool == "onnxsim":
+        import onnxsim
     bound, held = np.load(path.with_suffix(".npy")), peak_bytes()
     start, busy = time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:

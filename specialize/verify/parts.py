@@ -67,7 +67,12 @@ def open_part(
 
 def run_part(runner: Runner, feed: Arrays) -> dict[str, np.ndarray]:
     """Run a part on named values by their own names."""
-    return runner.run({name: feed[name.removesuffix(CUT)] for name in runner.inputs})
+    return runner.run({name: fed(name, feed) for name in runner.inputs})
+
+
+def fed(name: str, feed: Arrays) -> np.ndarray:
+    """Return what an input of a part is fed; inputs of the graph itself may be called `NAME/cut` too."""
+    return feed[name] if name in feed else feed[name.removesuffix(CUT)]
 
 
 def bare(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 
 from specialize.verify.by_rows import ByRows, by_rows
-from specialize.verify.parts import CUT, open_part, part_of, run_part
+from specialize.verify.parts import fed, open_part, part_of, run_part
 from specialize.verify.segments import Net, Segment
 
 Arrays = Mapping[str, np.ndarray]
@@ -50,9 +50,7 @@ class SiteRuns:
         values = {**each.constants}
         if each.head is not None:
             values |= run_part(open_part(each.head, self.folder, self.threads, optimize), feed)
-        values |= {
-            value: feed[value.removesuffix(CUT)] for value, _ in each.feeds.values() if value not in values
-        }
+        values |= {value: fed(value, feed) for value, _ in each.feeds.values() if value not in values}
         runner = open_part(each.rows, self.folder, self.threads, optimize, "kept")
         for piece in each.pieces(values):
             yield runner.run(piece)[name]

@@ -100,6 +100,17 @@ def test_some_values_are_asked_for(path: Path, cuts: list[ByRows | None]) -> Non
     np.testing.assert_array_equal(found["x"], feed()["x"])
 
 
+def test_inputs_may_be_called_as_cut_values_are(path: Path, cuts: list[ByRows | None]) -> None:
+    """A head that is cut behind its backbone has inputs `NAME/cut`."""
+    model = onnx.load(path)
+    model.graph.input[0].name = model.graph.node[0].input[0] = "x/cut"
+    onnx.save(model, path)
+    given = {"x/cut": feed()["x"]}
+    for name, array in open_unoptimized(path, 1).run(given).items():
+        np.testing.assert_array_equal(pieces.open_in_order(path, 1).run(given)[name], array)
+    assert None not in cuts
+
+
 def test_a_small_model_runs_whole(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No value is large: nothing is cut, and nothing said."""
     monkeypatch.setattr(pieces, "LARGE", 1 << 20)

@@ -176,10 +176,18 @@ def plan_of(projection: Projection, grid: QueryGrid, rule: VisibilityRule = DEFA
     seen = _any_point(lattice, grid)
     pairs = np.column_stack([doubtful[:, 0], _query_of(doubtful, grid)])  # (B, 2)
     undecided = ~seen[tuple(pairs.T)]
-    borderline = np.unique(pairs[undecided], axis=0)
+    borderline = _distinct(pairs[undecided])
     inside = projection.decide(doubtful[undecided], grid, rule)
     seen[tuple(pairs[undecided][inside].T)] = True
     return VisibilityPlan(projection, grid, rule, seen, borderline)
+
+
+def _distinct(pairs: Ints) -> Ints:
+    """Return each pair (B, 2) once, in order; `np.unique` would import the masked arrays of numpy."""
+    ordered = pairs[np.lexsort(pairs.T[::-1])]
+    first = np.ones(len(ordered), bool)
+    first[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    return ordered[first]
 
 
 def _any_point(lattice: Bools, grid: QueryGrid) -> Bools:

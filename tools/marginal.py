@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     if given.only:
-        print(json.dumps(measure(*given.only, given.frames)))
+        model, which = given.only
+        print(json.dumps(measure(model, which, given.frames)))
         return 0
     known = json.loads(RESULTS.read_text())["models"] if RESULTS.exists() else {}
     for model in given.models:

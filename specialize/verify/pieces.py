@@ -27,7 +27,7 @@ from specialize.verify.site_runs import site_runs
 
 Arrays = Mapping[str, np.ndarray]
 
-LARGE = 1 << 29
+LARGE = 1 << 30
 """Bytes of a value that is not held whole: a runtime holds two or three of them at a time."""
 RUNTIME = "onnxruntime"
 OF_SHAPES = ("Shape", "Size")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -98,6 +99,16 @@ def test_some_values_are_asked_for(path: Path, cuts: list[ByRows | None]) -> Non
     found = pieces.pieces_of(path).run(["q", "x", "second"], feed(), 1)
     assert sorted(found) == ["q", "second", "x"]
     np.testing.assert_array_equal(found["x"], feed()["x"])
+
+
+def test_freed_memory_is_given_back_where_it_can_be(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After each exit and at the end; a C library that cannot is left alone."""
+    calls: list[int] = []
+    monkeypatch.setattr(pieces.ctypes, "CDLL", lambda name: SimpleNamespace(malloc_trim=calls.append))
+    pieces.open_original(path, 1).run(feed())
+    assert calls == [0, 0, 0]
+    monkeypatch.setattr(pieces.ctypes, "CDLL", lambda name: SimpleNamespace())
+    assert set(pieces.open_original(path, 1).run(feed())) == {"y", "z"}
 
 
 def test_inputs_may_be_called_as_cut_values_are(path: Path, cuts: list[ByRows | None]) -> None:

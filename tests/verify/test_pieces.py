@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -104,10 +105,10 @@ def test_some_values_are_asked_for(path: Path, cuts: list[ByRows | None]) -> Non
 def test_freed_memory_is_given_back_where_it_can_be(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After each exit and at the end; a C library that cannot is left alone."""
     calls: list[int] = []
-    monkeypatch.setattr(pieces.ctypes, "CDLL", lambda name: SimpleNamespace(malloc_trim=calls.append))
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace(malloc_trim=calls.append))
     pieces.open_original(path, 1).run(feed())
     assert calls == [0, 0, 0]
-    monkeypatch.setattr(pieces.ctypes, "CDLL", lambda name: SimpleNamespace())
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: SimpleNamespace())
     assert set(pieces.open_original(path, 1).run(feed())) == {"y", "z"}
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from specialize.calibration.dump import dump_profile
+from specialize.calibration.load import load_profile
 from tests.architecture import imports
 from tests.cli.running import REPOSITORY
 from tools.mutants import inside, oracle, page
@@ -105,6 +108,17 @@ def test_the_judge_moves_cameras_by_what_is_allowed() -> None:
     shifted = inside.moved(vehicle, bounds, {**still, "translation": np.array([1.0, 0.0, 0.0])})
     centres = [np.linalg.inv(one.camera_from_lidar[2])[:3, 3] for one in (vehicle, shifted)]
     assert np.linalg.norm(centres[1] - centres[0]) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("name", ["car42", "car43", "fisheye4"])
+def test_the_oracle_reads_what_seeds_are_written_from(tmp_path: Path, name: str) -> None:
+    """A profile as we write it has the poses that the compiler reads, by code of the oracle's own."""
+    profile = load_profile(REPOSITORY / "calib_profiles" / f"{name}.yaml")
+    path = tmp_path / "vehicle.yaml"
+    path.write_text(dump_profile(profile))
+    read = oracle.read_vehicle(path)
+    wanted = np.stack([camera.camera_from_lidar for camera in profile.cameras])
+    np.testing.assert_allclose(read.camera_from_lidar, wanted, atol=1e-9)
 
 
 def test_the_worst_try_is_the_verdict() -> None:

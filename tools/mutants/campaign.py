@@ -11,13 +11,13 @@ What a campaign that was broken off has found about the same sources is taken ov
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -106,17 +106,25 @@ def make_seeds(folder: Path) -> list[judge.Seed]:
 
 
 def prepared(seed: judge.Seed) -> float:
-    """Prepare a seed in a process of its own, so that no session of this one is forked; return its control."""
+    """Prepare a seed in a process of its own, so that no session of this one is forked; return its control.
+
+    Raises:
+        SystemExit: The oracle cannot answer for it.
+    """
     read, write = os.pipe()
     if (child := os.fork()) == 0:
-        with contextlib.suppress(BaseException):
+        try:
             os.write(write, json.dumps(judge.prepare(seed)).encode())
+        except BaseException:
+            traceback.print_exc()
         os._exit(0)
     os.waitpid(child, 0)
     os.close(write)
     with os.fdopen(read) as pipe:
         text = pipe.read()
-    return float(json.loads(text)) if text else 0.0
+    if not text:
+        raise SystemExit(f"error: expected an oracle that answers for seed {seed.name}, got what is above")
+    return float(json.loads(text))
 
 
 def sound(control: Outcome, controls: dict[str, float]) -> bool:

@@ -72,9 +72,9 @@ def turned(wxyz: Floats) -> Floats:
 
 
 def pose(node: Mapping[str, Any]) -> Floats:
-    """Return the (4, 4) of a quaternion and a translation."""
+    """Return the (4, 4) of a rotation, a quaternion or (3, 3), and a translation."""
     made = np.eye(4)
-    made[:3, :3] = turned(numbers(node["rotation_wxyz"]))
+    made[:3, :3] = numbers(node["rotation"]) if "rotation" in node else turned(numbers(node["rotation_wxyz"]))
     made[:3, 3] = numbers(node["translation_m"])
     return made
 

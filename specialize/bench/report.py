@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from specialize.evidence.spread import Spread
+from specialize.evidence.spread import Spread, faster
 from specialize.text.record import Record
 
 PARTS = ("rows", "site", "model")
@@ -77,9 +77,8 @@ class BenchReport(Record, frozen=True, kw_only=True):
     ) -> BenchReport:
         """Return the report of some forms, the first being the one to compare with."""
         first = next(iter(forms.values()))
-        pairs = {name: list(zip(first.seconds, form.seconds, strict=True)) for name, form in forms.items()}
         return BenchReport(
-            ratios={name: Spread.of([a / b for a, b in seconds]) for name, seconds in pairs.items()},
+            ratios=faster({name: form.seconds for name, form in forms.items()}),
             memory_ratios={
                 name: first.used_bytes() / max(1, form.used_bytes()) for name, form in forms.items()
             },

@@ -18,6 +18,7 @@ import onnx_ir as ir
 
 from specialize.attention.regions import Kind, kinds_of, mark_attention
 from specialize.bench import Subject, bench_models, extract_sites
+from specialize.bench.by_command import time_by_command, words_of
 from specialize.bench.measure import Clock
 from specialize.bench.worker import OPEN
 from specialize.compiler.lower import DEFAULT_TARGET
@@ -25,6 +26,7 @@ from specialize.compiler.measure import feed_of, marked
 from specialize.compiler.specialize import Compilation
 from specialize.digest import digest
 from specialize.errors import DeclinedError, UsageError
+from specialize.evidence.spread import Spread, faster
 from specialize.evidence.tuned import TunedKind, Tuning, chosen
 from specialize.graph.io import read_graph, write_graph
 from specialize.lowering.formulations import FORMULATIONS
@@ -66,12 +68,25 @@ class Tuned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runs:
-    """How formulations are timed: runtime, threads per operator, rounds, and whether a stored measurement will do."""
+    """How formulations are timed.
+
+    Attributes:
+        runtime: One that is here; a command takes its place.
+        threads: Threads within an operator.
+        rounds: Timed runs of each formulation, or calls of the command.
+        again: Whether to measure although the store has a measurement.
+        command: What times a model elsewhere, see `bench.by_command`; empty for a runtime here.
+    """
 
     runtime: str = "onnxruntime"
     threads: int = 2
     rounds: int = 11
     again: bool = False
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        if self.command:
+            words_of(self.command)
 
     @property
     def clock(self) -> Clock:
@@ -79,13 +94,17 @@ class Runs:
         return "cpu_seconds" if self.threads == 1 else "seconds"
 
 
-def candidates(target_name: str, runtime: str) -> tuple[str, ...]:
+def candidates(target_name: str, runtime: str = "") -> tuple[str, ...]:
     """Return the formulations that a target takes and a runtime runs, the target's own first.
+
+    Args:
+        target_name: A toolchain.
+        runtime: One that is here; empty if a command runs what the toolchain takes.
 
     Raises:
         UsageError: The target's own form is an operator that no runtime here has.
     """
-    toolchains = target(target_name).TOOLCHAIN, target(runtime).TOOLCHAIN
+    toolchains = target(target_name).TOOLCHAIN, target(runtime or target_name).TOOLCHAIN
     own = toolchains[0].form
     if own not in FORMULATIONS:
         hint = "it has one form for all sizes: nothing is to be chosen"
@@ -104,7 +123,7 @@ def tune(model: Tuned, runs: Runs, store: Store, say: Say) -> Tuning:
         DeclinedError: The model has no attention that is recognised.
         InputError: A formulation does not run.
     """
-    forms = candidates(model.target, runs.runtime)
+    forms = candidates(model.target, "" if runs.command else runs.runtime)
     kinds = kinds_of(_marked(model), model.sites)
     if not kinds:
         raise DeclinedError("tune", "deformable attention", f"none that is recognised in {model.name}")
@@ -137,11 +156,15 @@ def tuned(request: BuildRequest, compiled: Compilation, store: Store, say: Say) 
 
 
 def tuning_key(target_name: str, runs: Runs, kinds: tuple[Kind, ...]) -> str:
-    """Return the digest of what a choice depends on: sizes, target, runtime and its version, processor, threads."""
+    """Return the digest of what a choice depends on: sizes, target, runtime and its version, processor, threads.
+
+    Nothing is known of what runs behind a command, but the command itself.
+    """
     sizes = [
         (kind.pruned, len(kind.numbers), [(str(each), each.levels) for each in kind.sizes]) for kind in kinds
     ]
-    runtime = (runs.runtime, version(runs.runtime), processor(), runs.threads)
+    here = (runs.runtime, version(runs.runtime), processor(), runs.threads)
+    runtime = (runs.command,) if runs.command else here
     return digest([KIND, target_name, *runtime, sizes, code_version()])
 
 
@@ -174,27 +197,37 @@ def _timed(model: Tuned, runs: Runs, forms: tuple[str, ...], kinds: tuple[Kind, 
     timed, runtime = [], ""
     for kind, by_form in zip(kinds, subjects, strict=True):
         say(f"tuning: {counted(runs.rounds, 'round')} of {counted(len(forms), 'formulation')} in turn")
-        report = bench_models(
-            by_form,
-            rounds=runs.rounds,
-            runtime=runs.runtime,
-            threads=runs.threads,
-            shares=False,
-            clock=runs.clock,
-        )
-        runtime = report.runtime
+        runtime, seconds, ratios = _spreads(by_form, runs, say)
         timed.append(
             TunedKind(
                 what="site" if kind.pruned else "other", times=len(kind.numbers), operators=len(kind.sizes),
-                samples=kind.samples, channels=kind.sizes[0].channels, ratios=report.ratios,
-                seconds={form: time.seconds for form, time in report.forms.items()},
+                samples=kind.samples, channels=kind.sizes[0].channels, ratios=ratios, seconds=seconds,
             )
         )  # fmt: skip
     choice, gain = chosen(timed, forms[0])
+    here = not runs.command
     return Tuning(
-        model=model.name, vehicle=model.vehicle, target=model.target, runtime=runtime, processor=processor(),
-        threads=runs.threads, rounds=runs.rounds, kinds=tuple(timed), default=forms[0], choice=choice, gain=gain,
+        model=model.name, vehicle=model.vehicle, target=model.target, runtime=runtime,
+        processor=processor() if here else "", threads=runs.threads if here else 0, rounds=runs.rounds, kinds=tuple(timed), default=forms[0], choice=choice, gain=gain,
     )  # fmt: skip
+
+
+def _spreads(
+    subjects: Mapping[str, Subject], runs: Runs, say: Say
+) -> tuple[str, dict[str, Spread], dict[str, Spread]]:
+    """Return the name of what ran, the seconds of one run by form, and how many times faster than the first form."""
+    if runs.command:
+        seconds = time_by_command(subjects, runs.command, runs.rounds, say)
+        return runs.command, {form: Spread.of(each) for form, each in seconds.items()}, faster(seconds)
+    report = bench_models(
+        subjects,
+        rounds=runs.rounds,
+        runtime=runs.runtime,
+        threads=runs.threads,
+        shares=False,
+        clock=runs.clock,
+    )
+    return report.runtime, {form: each.seconds for form, each in report.forms.items()}, report.ratios
 
 
 def _cut_out(model: Tuned, form: str, kinds: tuple[Kind, ...], threads: int) -> list[Subject]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -31,3 +31,11 @@ class Spread(Record, frozen=True, kw_only=True):
         """Return the spread of at least one value."""
         least, low, median, high, most = np.quantile(values, [0.0, 0.25, 0.5, 0.75, 1.0]).tolist()
         return Spread(median=median, low=low, high=high, least=least, most=most)
+
+
+def faster(seconds: Mapping[str, Sequence[float]]) -> dict[str, Spread]:
+    """Return how many times faster than the first form each form is, round by round."""
+    first = next(iter(seconds.values()))
+    return {
+        name: Spread.of([a / b for a, b in zip(first, each, strict=True)]) for name, each in seconds.items()
+    }

@@ -21,7 +21,7 @@ class TunedKind(Record, frozen=True, kw_only=True):
         operators: Operators per occurrence: one per image and level that are sampled apart.
         samples: Places that are sampled per occurrence, per head.
         channels: Channels of a head.
-        seconds: Formulation -> time of one run of one occurrence.
+        seconds: Formulation -> time of one run of one occurrence; without those that a command could not run.
         ratios: Formulation -> how many times faster than the default, round by round.
     """
 
@@ -41,10 +41,10 @@ class Tuning(Record, frozen=True, kw_only=True):
         model: Name of the model.
         vehicle: Name of the vehicle.
         target: Toolchain that the model is lowered for.
-        runtime: Name and version of the runtime.
-        processor: Its architecture.
-        threads: Threads within an operator.
-        rounds: Timed runs of each formulation.
+        runtime: Name and version of the runtime, or the command that timed models elsewhere.
+        processor: Its architecture; empty with a command.
+        threads: Threads within an operator; 0 with a command.
+        rounds: Timed runs of each formulation, or calls of the command.
         kinds: What was timed, one entry per size of attention.
         default: The formulation without `--attention`.
         choice: The one that is chosen; `SITES/OTHERS` if sites and other attention are best written apart.
@@ -87,5 +87,6 @@ def chosen(kinds: Sequence[TunedKind], default: str) -> tuple[str, float]:
 
 
 def _quickest(kinds: Sequence[TunedKind], default: str) -> str:
-    form = min(kinds[0].seconds, key=lambda form: total(kinds, form))
+    forms = [form for form in kinds[0].seconds if all(form in kind.seconds for kind in kinds)]
+    form = min(forms, key=lambda form: total(kinds, form))
     return form if total(kinds, default) >= LEAST_GAIN * total(kinds, form) else default

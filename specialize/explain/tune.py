@@ -48,7 +48,7 @@ def tune_build(build_dir: Path, runs: Runs, say: Say) -> TuneOutcome:
             raise InputError(
                 str(build_dir), "a build in float32 in its target's own form", f"--{option} {value}", hint
             )
-    candidates(manifest.target, runs.runtime)  # before a model is looked for
+    candidates(manifest.target, "" if runs.command else runs.runtime)  # before a model is looked for
     spec = parse_spec(manifest.spec, f"{build_dir}: spec")
     with original_of(made, spec, say) as (parts, _):
         shutil.copytree(build_dir, parts / "build")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 def tuned_on(tuning: Tuning) -> str:
     """Return on what formulations were timed, and how."""
     known = ", from the store" if tuning.stored else ""
+    if not tuning.threads:
+        return f"{tuning.runtime}\n{counted(tuning.rounds, 'call')} of each formulation, in turn{known}"
     threads, rounds = counted(tuning.threads, "thread"), counted(tuning.rounds, "round")
     clock = " of processor time" if tuning.threads == 1 else ""
     return f"{tuning.runtime}, {threads}, {rounds}{clock}, formulations in turn{known}"

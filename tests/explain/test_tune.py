@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,28 @@ def test_the_command_times_every_formulation(beside: Path, capsys: pytest.Captur
     assert list(data["tuning"]["kinds"][0]["seconds"]) == list(SECONDS)
 
 
+def test_a_command_takes_the_place_of_a_runtime(
+    beside: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its times decide, its measurement is kept apart, and a form that it cannot run is no choice."""
+    script = tmp_path / "device.py"
+    script.write_text(
+        "import sys, pathlib\n"
+        "form = pathlib.Path(sys.argv[1]).name\n"
+        "sys.exit('no kernel') if form.startswith('deform-conv') else None\n"
+        "print(1.0 if form.startswith('decomposed') else 3.0)\n"
+    )
+    command = shlex.join([sys.executable, str(script)]) + " {model}"
+    given = ("tune", beside, "--rounds", "2", "--command", command)
+    found = run_here(capsys, *given)
+    assert found.code == 0 and "attention as decomposed: 3.00x faster than gridsample" in found.out
+    assert "2 calls of each formulation" in found.out and "--attention decomposed" in found.out
+    assert "deform-conv is left out: 1: no kernel" in found.err
+    tuning = json.loads(run_here(capsys, *given, "--json").out)["tuning"]
+    assert tuning["stored"] and (tuning["runtime"], tuning["processor"], tuning["threads"]) == (command, "", 0)
+    assert "deform-conv" not in tuning["kinds"][0]["seconds"]
+
+
 def test_what_is_timed_computes_the_same(beside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is cut out in every formulation gives the same result for the same frame."""
     results: list[dict[str, list[np.ndarray]]] = []
@@ -178,6 +202,7 @@ def test_sites_and_other_attention_are_chosen_apart() -> None:
     assert chosen([site, rest], "own") == ("one/two", 2.0)
     assert chosen([site, msgspec.structs.replace(site, what="other")], "own") == ("one", 2.0)
     assert chosen([msgspec.structs.replace(rest, times=1)], "own") == ("two", 2.0)
+    assert chosen([kind(own=4.0, one=3.0), kind(own=4.0, one=1.0, two=1.0)], "own") == ("one", 2.0)
 
 
 def test_a_choice_depends_on_what_it_was_measured_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +217,8 @@ def test_a_choice_depends_on_what_it_was_measured_on(monkeypatch: pytest.MonkeyP
     keys.add(tuning.tuning_key("onnxruntime", Runs(), ()))
     monkeypatch.setattr(tuning, "processor", lambda: "another")
     keys.add(tuning.tuning_key("onnxruntime", Runs(), ()))
-    assert len(keys) == 6
+    keys |= {tuning.tuning_key("onnxruntime", Runs(command=f"{name} {{model}}"), ()) for name in "ab"}
+    assert len(keys) == 8
 
 
 def test_a_form_and_a_measurement_exclude_each_other(tmp_path: Path) -> None:

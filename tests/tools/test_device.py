@@ -70,6 +70,21 @@ def test_a_runtime_is_measured_and_compared(kit: Path, script: str, extra: tuple
     assert all(len(line) <= 80 for line in done.stdout.splitlines()[2:])
 
 
+def test_a_script_times_a_model_that_it_is_given(kit: Path, tmp_path: Path) -> None:
+    """It prints a number per run, as `tune --command` asks for, and writes what the model computes."""
+    case = next(case for case in json.loads((kit / "cases.json").read_text())["cases"] if case["part"] == "rows")
+    outputs = tmp_path / "found.npz"
+    words = ["--model", case["model"], "--inputs", case["feed"], "--outputs", str(outputs)]
+    command = [sys.executable, "run_onnxruntime.py", *words]
+    done = subprocess.run(command, cwd=kit, capture_output=True, text=True, check=True)
+    assert all(float(line) > 0 for line in done.stdout.splitlines()) and done.stdout
+    with np.load(outputs) as found, np.load(kit / case["expected"]) as wanted:
+        for name in wanted.files:
+            np.testing.assert_allclose(found[name], wanted[name], atol=1e-4)
+    alone = subprocess.run(command[:4], cwd=kit, capture_output=True, text=True, check=False)
+    assert alone.returncode == 2 and "--model and --inputs belong together" in alone.stderr
+
+
 def test_wrong_numbers_are_no_result(kit: Path, tmp_path: Path) -> None:
     """A model that computes something else is marked, and the script ends with 4."""
     damaged = tmp_path / "kit"

@@ -81,10 +81,18 @@ def main(
     parser.add_argument("--seconds", type=float, default=SECONDS, help="time for measuring [%(default)s]")
     parser.add_argument("--results", type=Path, default=Path("results.json"), help="where figures go")
     parser.add_argument("--only", choices=PARTS, help="one part of the model, not all")
+    parser.add_argument("--model", type=Path, help="an ONNX file to time instead; prints the ms of each run")
+    parser.add_argument("--inputs", type=Path, help="with --model: an .npz file with its inputs")
+    parser.add_argument("--outputs", type=Path, help="with --model: an .npz file to write its outputs to")
+    parser.add_argument("--mode", choices=CLOSE, default="fp32", help="with --model [%(default)s]")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     add_arguments(parser)
     given = parser.parse_args()
+    if (given.model is None) != (given.inputs is None):
+        parser.error("--model and --inputs belong together")
     runtime = make(given)
+    if given.model:
+        return time_one(runtime, given)
     if given.case:
         return serve(runtime, json.loads(given.case))
     about = json.loads((HERE / "cases.json").read_text(encoding="utf-8"))
@@ -94,6 +102,21 @@ def main(
     print(table(results))
     print(f"\nwritten: {given.results}")
     return 0 if all(row.get("equal") for row in results["rows"]) else 4
+
+
+def time_one(runtime: Runtime, given: argparse.Namespace) -> int:
+    """Print the milliseconds of each run of a model, one number per line; return the exit code."""
+    with np.load(given.inputs) as stored:
+        run = runtime.open(given.model, {name: stored[name] for name in stored.files}, given.mode)
+    for _ in range(runtime.warmup):
+        run()
+    outputs: dict[str, Array] = {}
+    for _ in range(runtime.repeats):
+        seconds, outputs = run()
+        print(f"{1e3 * seconds:.6g}")
+    if given.outputs:
+        np.savez(given.outputs, **outputs)
+    return 0
 
 
 def wanted(about: Row, runtime: Runtime) -> list[Row]:

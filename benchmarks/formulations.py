@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 import time
 from collections.abc import Sequence
@@ -22,68 +21,26 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnx_ir as ir
 
 ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):
     sys.path.insert(0, str(ROOT))
 
+from benchmarks.attention_sites import ALONE, HEADS, SITES, Site, feed, look, rounded, rows_of, write_subject  # noqa: E402
 from benchmarks.run import RESULTS, write_results  # noqa: E402  the checkout, not an installed package
-from specialize.attention.operator import Attention, Sizes, make_attention  # noqa: E402
 from specialize.bench import Subject, bench_models  # noqa: E402
-from specialize.calibration.load import load_profile  # noqa: E402
+from specialize.bench.by_command import time_by_command  # noqa: E402
+from specialize.bench.worker import OPEN  # noqa: E402
 from specialize.compiler.tuning import Runs, candidates  # noqa: E402
+from specialize.evidence.spread import Spread, faster  # noqa: E402
 from specialize.files.scratch import temporary_folder  # noqa: E402
-from specialize.graph.builder import Builder  # noqa: E402
-from specialize.graph.io import write_graph  # noqa: E402
-from specialize.graph.snippets import scaled, slice_of  # noqa: E402
-from specialize.lowering.attention import lower_deformable_attention  # noqa: E402
 from specialize.lowering.formulations import GRID_SAMPLE  # noqa: E402
-from specialize.lowering.levels import flat_of, level_image, per_head  # noqa: E402
-from specialize.model.visible import visible_sets  # noqa: E402
-from specialize.passes.clean_up import tidy  # noqa: E402
 from specialize.text.units import counted  # noqa: E402
-from specialize.zoo import spec  # noqa: E402
 
 SCHEMA = "specialize/benchmarks-formulations@1"
 ROUNDS = 9
-PADDED, REBATCHED, ALONE = "zero-padded", "re-batched", "GridSample alone"
+PADDED, REBATCHED = "zero-padded", "re-batched"
 COPIED_BYTES = 1 << 26
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """One attention site of a model.
-
-    Attributes:
-        model: Whose sidecar says what cameras see.
-        grid: Which of the model's grids.
-        levels: Height and width of its maps.
-        points: Points per head and level.
-        channels: Of one head; there are eight heads.
-        layout: `ragged`, or `padded`: all cameras in one operator.
-        multiple: Rows of a camera are rounded up to a multiple of this.
-    """
-
-    model: str
-    grid: int = 0
-    levels: tuple[tuple[int, int], ...]
-    points: int = 8
-    channels: int = 32
-    layout: str = "ragged"
-    multiple: int = 1
-
-
-BASE = ((116, 200), (58, 100), (29, 50), (15, 25))
-SITES = {
-    "bevformer_tiny": Site(model="bevformer_tiny", levels=((15, 25),)),
-    "bevformer_small": Site(model="bevformer_small", levels=((23, 40),)),
-    "bevformer_base": Site(model="bevformer_base", levels=BASE),
-    "surroundocc, second volume": Site(model="surroundocc", grid=1, levels=((58, 100),), points=4),
-    "bevformer_tiny, padded": Site(model="bevformer_tiny", levels=((15, 25),), layout="padded"),
-    "bevformer_tiny, tables": Site(model="bevformer_tiny", levels=((15, 25),), multiple=32),
-}
-HEADS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,13 +84,20 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=list(SITES), choices=list(SITES))
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--runtime", choices=("onnxruntime", "openvino"), default="onnxruntime")
+    parser.add_argument("--runtime", choices=("onnxruntime", "openvino", "tvm"), default="onnxruntime")
+    parser.add_argument(
+        "--command", default="", help="times a runtime that is not here, as `specialize tune` says"
+    )
+    parser.add_argument("--version", default="", help="with --command: name and version of what it runs")
     parser.add_argument("--without", nargs="*", default=[], metavar="FORM", help="forms to leave out")
     parser.add_argument("--results", type=Path, default=RESULTS)
     chosen = parser.parse_args()
     path = chosen.results / "formulations.json"
+    if chosen.runtime not in OPEN and not (chosen.command and chosen.version):
+        parser.error(f"{chosen.runtime} is not here: --command and --version say what times it")
+    how = Timing(chosen.rounds, chosen.threads, chosen.runtime, chosen.command, chosen.version)
     for name in chosen.only:
-        figure = measure(SITES[name], chosen.rounds, chosen.threads, chosen.without, chosen.runtime)
+        figure = measure(SITES[name], how, chosen.without)
         print(name, json.dumps(figure.median_ms), json.dumps(figure.faster), flush=True)
         write(path, {f"{name}, {counted(chosen.threads, 'thread')}, {chosen.runtime}": figure})
 
@@ -145,149 +109,66 @@ def write(path: Path, figures: dict[str, Figure]) -> Path:
     return write_results(path, SCHEMA, kept | figures)
 
 
-def measure(
-    site: Site, rounds: int, threads: int, without: Sequence[str] = (), runtime: str = "onnxruntime"
-) -> Figure:
-    """Time all forms of a site that a runtime runs."""
-    places, seen = _seen(site)
-    lengths = [_rounded(int(rows.sum()), site.multiple) for rows in seen]
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How forms are timed: see `main`."""
+
+    rounds: int
+    threads: int
+    runtime: str = "onnxruntime"
+    command: str = ""
+    version: str = ""
+
+    def of(self, subjects: dict[str, Subject]) -> tuple[str, dict[str, Spread], dict[str, Spread]]:
+        """Return what ran, the seconds of one run by form, and how many times faster than the first form."""
+        if self.command:
+            seconds = time_by_command(subjects, self.command, self.rounds, print)
+            return self.version, {form: Spread.of(each) for form, each in seconds.items()}, faster(seconds)
+        report = bench_models(
+            subjects, rounds=self.rounds, runtime=self.runtime, threads=self.threads, shares=False,
+            clock=Runs(threads=self.threads).clock,
+        )  # fmt: skip
+        return report.runtime, {form: each.seconds for form, each in report.forms.items()}, report.ratios
+
+
+def measure(site: Site, how: Timing, without: Sequence[str] = ()) -> Figure:
+    """Time all forms of a site that a runtime runs, GridSample first."""
+    places, seen = look(site)
+    lengths = [rounded(int(rows.sum()), site.multiple) for rows in seen]
     longest = max(lengths)
     if site.layout == "padded":
         lengths = [longest] * len(lengths)
-    packed = [_rows(points, rows, count) for points, rows, count in zip(places, seen, lengths, strict=True)]
+    packed = [rows_of(points, rows, count) for points, rows, count in zip(places, seen, lengths, strict=True)]
+    forms = dict.fromkeys((GRID_SAMPLE, *candidates(how.runtime, how.runtime), ALONE))
     with temporary_folder("formulations") as folder:
-        fed = _fed(site, packed)
+        fed = feed(site, packed)
         subjects = {
-            form: _subject(site, fed, lengths, form, folder / f"{number}.onnx")
-            for number, form in enumerate((*candidates(runtime, runtime), ALONE))
+            form: write_subject(site, fed, lengths, form, folder / f"{number}.onnx")
+            for number, form in enumerate(forms)
             if form not in without
         }
-        even = [_rows(points, rows, longest) for points, rows in zip(places, seen, strict=True)]
+        even = [rows_of(points, rows, longest) for points, rows in zip(places, seen, strict=True)]
         alike = [longest] * len(even)
-        subjects[REBATCHED] = _subject(site, _fed(site, even), alike, GRID_SAMPLE, folder / "even.onnx", True)
+        subjects[REBATCHED] = write_subject(
+            site, feed(site, even), alike, GRID_SAMPLE, folder / "even.onnx", True
+        )
         if PADDED not in without:
             alike = [len(rows) for rows in places]
-            subjects[PADDED] = _subject(
-                site, _fed(site, list(places)), alike, GRID_SAMPLE, folder / "all.onnx", True
+            subjects[PADDED] = write_subject(
+                site, feed(site, list(places)), alike, GRID_SAMPLE, folder / "all.onnx", True
             )
-        clock = Runs(threads=threads).clock
-        report = bench_models(
-            subjects, rounds=rounds, runtime=runtime, threads=threads, shares=False, clock=clock
-        )
+        runtime, spreads, ratios = how.of(subjects)
     samples = sum(lengths) * HEADS * site.points * len(site.levels)
-    spreads = {form: timed.seconds for form, timed in report.forms.items()}
     return Figure(
-        runtime=report.runtime,
+        runtime=runtime,
         pairs=int(seen.sum()), all_pairs=seen.size, longest=longest * len(seen), samples=samples,
-        sampled_bytes=4 * samples * site.channels, rounds=rounds,
+        sampled_bytes=4 * samples * site.channels, rounds=how.rounds,
         median_ms={form: round(1e3 * each.median, 2) for form, each in spreads.items()},
         low_ms={form: round(1e3 * each.low, 2) for form, each in spreads.items()},
         high_ms={form: round(1e3 * each.high, 2) for form, each in spreads.items()},
-        faster={form: round(each.median, 3) for form, each in report.ratios.items()},
+        faster={form: round(each.median, 3) for form, each in ratios.items()},
         copy_ms=round(1e3 * 4 * samples * site.channels * _seconds_per_byte(), 2),
     )  # fmt: skip
-
-
-def _seen(site: Site) -> tuple[np.ndarray, np.ndarray]:
-    """Return where points fall, (N, Q, D, 2) as fractions of the image, and what is seen, (N, Q)."""
-    about, profile = spec(site.model), load_profile(ROOT / "calib_profiles" / "car42.yaml")
-    plan = visible_sets(about, profile)[site.grid]
-    return np.clip(np.nan_to_num(plan.reference_points(), nan=-9.0), -9.0, 9.0), plan.seen
-
-
-def _rounded(count: int, multiple: int) -> int:
-    return math.ceil(count / multiple) * multiple
-
-
-def _rows(points: np.ndarray, rows: np.ndarray, count: int) -> np.ndarray:
-    """Return the points of some queries, (count, D, 2), the last one repeated."""
-    chosen = np.flatnonzero(rows)
-    return np.asarray(points[np.append(chosen, np.repeat(chosen[-1:], count - len(chosen)))])
-
-
-def _fed(site: Site, rows: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Return seeded features, places around the points of each camera's rows, and weights."""
-    random = np.random.default_rng(0)
-    places = sum(height * width for height, width in site.levels)
-    shape = (sum(map(len, rows)), HEADS, len(site.levels), site.points)
-    references = np.concatenate(rows)  # (V, D, 2)
-    anchors = np.arange(site.points) % references.shape[1]
-    sizes = np.array([(width, height) for height, width in site.levels], dtype=np.float64)
-    offsets = random.normal(0.0, 2.0, (*shape, 2)) / sizes[:, None]
-    weights = random.random(shape)
-    return {
-        "value": random.normal(size=(len(rows), places, HEADS * site.channels)).astype(np.float32),
-        "locations": (references[:, None, None, anchors] + offsets).astype(np.float32).reshape(shape[0], -1),
-        "weights": (weights / weights.sum((2, 3), keepdims=True)).astype(np.float32).reshape(shape[0], -1),
-    }
-
-
-def _subject(
-    site: Site, fed: dict[str, np.ndarray], lengths: list[int], form: str, path: Path, batched: bool = False
-) -> Subject:
-    """Write a site in one form as a model of its own, and return it with what it is fed."""
-    write_graph(_model(site, lengths, fed, batched or site.layout == "padded", form), path)
-    return Subject(path, fed)
-
-
-def _model(site: Site, lengths: list[int], feed: dict[str, np.ndarray], batched: bool, form: str) -> ir.Model:
-    """Return a graph with one attention per camera, or one for all, in one form."""
-    inputs = [
-        ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(ir.DataType.FLOAT))
-        for name, array in feed.items()
-    ]
-    end = ir.node("Identity", [inputs[0]])
-    end.outputs[0].type = ir.TensorType(ir.DataType.FLOAT)
-    graph = ir.Graph(
-        inputs, end.outputs, nodes=[end], opset_imports={"": 17, "com.microsoft": 1}, name="site"
-    )
-    model = ir.Model(graph, ir_version=10)
-    builder = Builder(graph, end, "site", {})
-    counts = [sum(lengths) // len(lengths)] if batched else lengths
-    batch = len(lengths) if batched else 1
-    pieces = []
-    for camera, count in enumerate(counts):
-        sizes = Sizes(batch, count, HEADS, site.points, site.channels, site.levels)
-        value = slice_of(builder, inputs[0], 0, camera, batch)
-        start = sum(counts[:camera])
-        locations, weights = (slice_of(builder, each, 0, start, batch * count) for each in inputs[1:])
-        attention = Attention(
-            sizes, builder.reshape(value, sizes.value), builder.reshape(locations, sizes.locations),
-            builder.reshape(weights, sizes.weights),
-        )  # fmt: skip
-        made = _sampled(builder, attention) if form == ALONE else make_attention(builder, attention)
-        pieces.append(builder.reshape(made, [batch * count, -1]) if form != ALONE else made)
-    width = HEADS * site.channels if form != ALONE else 1
-    joined = builder.node("Concat", pieces, [sum(lengths) if form != ALONE else len(pieces), width], axis=0)
-    end.replace_input_with(0, joined)
-    end.outputs[0].shape = joined.shape
-    if form != ALONE:
-        lower_deformable_attention(model, form)
-    tidy(model)
-    return model
-
-
-def _sampled(builder: Builder, attention: Attention) -> ir.Value:
-    """Return one number of what GridSample reads on every level, so that nothing else is computed, (1, 1)."""
-    sizes = attention.sizes
-    batch = sizes.batch * sizes.heads
-    grids = scaled(builder, builder.reshape(attention.locations, flat_of(sizes, 2)), 2.0, -1.0)
-    total: ir.Value | None = None
-    for level, (height, width) in enumerate(sizes.levels):
-        image = builder.reshape(
-            level_image(builder, attention, level), [batch, sizes.channels, height, width]
-        )
-        grid = per_head(builder, grids, sizes, level, 2, [batch, sizes.queries, sizes.points, 2])
-        shape = [batch, sizes.channels, sizes.queries, sizes.points]
-        read = builder.node(
-            "GridSample", [image, grid], shape, mode="bilinear", padding_mode="zeros", align_corners=0
-        )
-        for axis in range(4):
-            read = slice_of(builder, read, axis, 0, 1)
-        one = builder.reshape(read, [1, 1])
-        total = one if total is None else builder.node("Add", [total, one], [1, 1])
-    assert total is not None
-    return total
 
 
 def _seconds_per_byte() -> float:

@@ -1,6 +1,8 @@
-"""Write the tables of docs/concepts/formulations.md from benchmarks/results/formulations.json.
+"""Write the tables of docs/concepts/formulations.md, and targets' figures, from benchmarks/results/formulations.json.
 
-usage: python -m tools.formulations_page [--write docs/concepts/formulations.md]
+usage: python -m tools.formulations_page [--write docs/concepts/formulations.md] [--defaults]
+
+`--defaults` writes `specialize/targets/measured.json`, which decides how targets write attention.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from statistics import geometric_mean
 
 ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):
@@ -17,6 +20,7 @@ if __package__ in (None, ""):
 from benchmarks.formulations import ALONE, PADDED, REBATCHED, Figure  # noqa: E402  the checkout
 from benchmarks.run import RESULTS  # noqa: E402  the checkout, not an installed package
 from specialize.lowering.formulations import FORMULATIONS, GRID_SAMPLE  # noqa: E402  the checkout
+from specialize.targets.measured import FILE, MeasuredForms, as_file  # noqa: E402  the checkout
 from tools.marks import Marks  # noqa: E402  the checkout
 
 PAGE = ROOT / "docs" / "concepts" / "formulations.md"
@@ -80,14 +84,44 @@ def _table(heads: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def defaults(data: dict[str, object]) -> dict[str, MeasuredForms]:
+    """Return how quick formulations are on each runtime, over all sites and threads that were measured on it."""
+    machine, figures = data["machine"], data["figures"]
+    assert isinstance(machine, dict) and isinstance(figures, dict)
+    by_target: dict[str, list[Figure]] = {}
+    for name, each in figures.items():
+        by_target.setdefault(name.rpartition(", ")[2], []).append(Figure(**each))
+    source = f"benchmarks/results/formulations.json, {machine['processor']}, {machine['cores']} cores"
+    return {
+        name: MeasuredForms(
+            runtime=found[0].runtime, source=source, sites=len(found), faster=_mean_gains(found)
+        )
+        for name, found in by_target.items()
+    }
+
+
+def _mean_gains(figures: list[Figure]) -> dict[str, float]:
+    """Return formulation -> how many times faster than GridSample, geometric mean of the sites that timed it."""
+    gains = {
+        form: [each.faster[form] for each in figures if form in each.faster]
+        for form in FORMULATIONS
+        if form != GRID_SAMPLE
+    }
+    return {form: round(geometric_mean(each), 3) for form, each in gains.items() if each}
+
+
 def main() -> None:
     """Print the tables, or write them."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--write", type=Path)
+    parser.add_argument("--defaults", action="store_true", help=f"write {FILE.relative_to(ROOT)} too")
     given = parser.parse_args()
-    text = tables(json.loads((RESULTS / "formulations.json").read_text()))
+    data = json.loads((RESULTS / "formulations.json").read_text())
+    text = tables(data)
+    if given.defaults:
+        FILE.write_text(as_file(defaults(data)))
     if given.write is None:
         print(text)
     else:

@@ -34,7 +34,9 @@ def words_of(command: str) -> list[str]:
     Raises:
         UsageError: It cannot be split, or does not say where the model goes.
     """
-    wanted = f"a command with {MODEL}, with {INPUTS} where it reads inputs and {OUTPUTS} where it writes outputs"
+    wanted = (
+        f"a command with {MODEL}, with {INPUTS} where it reads inputs and {OUTPUTS} where it writes outputs"
+    )
     try:
         words = shlex.split(command)
     except ValueError as error:

@@ -28,7 +28,8 @@ def command(build_dir: Path, as_json: bool, **given: Any) -> None:
     """Time equal formulations of a build's attention, and choose one.
 
     Every kind of attention is cut out of the model in each formulation, and the formulations take turns.
-    The measurement is kept in the store, by sizes, target, runtime and threads, or by the command; `build --attention` applies the choice.
+    The measurement is kept in the store, by sizes, target, runtime and threads, or by the command.
+    `build --attention` applies the choice.
     """
     from specialize.compiler.tuning import Runs
     from specialize.explain.tune import tune_build

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from specialize.targets.base import RUNS_ANYWHERE, VERDICTS, Toolchain
 from specialize.targets.conformance import Conformance
+from specialize.targets.measured import why_form
 from specialize.text.document import Document, table, words
 
 
@@ -32,6 +33,7 @@ def target_text(toolchain: Toolchain) -> Document:
         f"{toolchain.name}: {toolchain.title}",
         f"reads opset {oldest} to {newest}, written in {toolchain.opset}",
         f"deformable attention: {', '.join(forms)}; in standard operators also {', '.join(standard)}",
+        f"attention as {why_form(toolchain)}",
         f"files: {', '.join(toolchain.files)}",
         *(f"{each.kind}: {each.text}" for each in toolchain.evidence),
         *(f"note: {note}" for note in toolchain.notes),

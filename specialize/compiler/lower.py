@@ -22,8 +22,10 @@ from specialize.graph.io import write_graph
 from specialize.graph.notes import Note
 from specialize.lowering.attention import NAME as LOWER
 from specialize.request import BuildRequest
+from specialize.targets import target
 from specialize.targets.base import BuildFacts
 from specialize.targets.lower import finish, runnable_copy
+from specialize.targets.measured import why_form
 
 DEFAULT_TARGET = "onnxruntime"
 """The target whose graph is the specialized one, unchanged."""
@@ -65,7 +67,7 @@ def lower(
     candidate, notes = _finish(request, compiled, facts, room)
     _write_parts(compiled, key, room)
     warnings = (*losses(forms), *_unwritten(request, notes))
-    manifest = manifest.extended(describe_notes(notes), warnings)
+    manifest = manifest.extended(describe_notes((*notes, *_written(request, manifest))), warnings)
     return Lowered(manifest=manifest, facts=facts, candidate=candidate)
 
 
@@ -91,6 +93,14 @@ def _facts(request: BuildRequest, compiled: Compilation, manifest: Manifest) -> 
         plan=manifest.digests.plan,
         mode=request.mode,
     )
+
+
+def _written(request: BuildRequest, manifest: Manifest) -> list[Note]:
+    """Return how the attention of sites is written, and what decided that."""
+    if all(site.kind == "pooled" for site in manifest.sites):
+        return []
+    reason = f"written as {why_form(target(request.target).TOOLCHAIN, request.attention)}"
+    return [Note("attention", "applied", "deformable attention", reason)]
 
 
 def _unwritten(request: BuildRequest, notes: tuple[Note, ...]) -> list[str]:

@@ -208,7 +208,8 @@ def _timed(model: Tuned, runs: Runs, forms: tuple[str, ...], kinds: tuple[Kind, 
     here = not runs.command
     return Tuning(
         model=model.name, vehicle=model.vehicle, target=model.target, runtime=runtime,
-        processor=processor() if here else "", threads=runs.threads if here else 0, rounds=runs.rounds, kinds=tuple(timed), default=forms[0], choice=choice, gain=gain,
+        processor=processor() if here else "", threads=runs.threads if here else 0, rounds=runs.rounds,
+        kinds=tuple(timed), default=forms[0], choice=choice, gain=gain,
     )  # fmt: skip
 
 

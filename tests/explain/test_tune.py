@@ -112,7 +112,11 @@ def test_a_command_takes_the_place_of_a_runtime(
     assert "2 calls of each formulation" in found.out and "--attention decomposed" in found.out
     assert "deform-conv is left out: 1: no kernel" in found.err
     tuning = json.loads(run_here(capsys, *given, "--json").out)["tuning"]
-    assert tuning["stored"] and (tuning["runtime"], tuning["processor"], tuning["threads"]) == (command, "", 0)
+    assert tuning["stored"] and (tuning["runtime"], tuning["processor"], tuning["threads"]) == (
+        command,
+        "",
+        0,
+    )
     assert "deform-conv" not in tuning["kinds"][0]["seconds"]
 
 

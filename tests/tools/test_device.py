@@ -72,7 +72,9 @@ def test_a_runtime_is_measured_and_compared(kit: Path, script: str, extra: tuple
 
 def test_a_script_times_a_model_that_it_is_given(kit: Path, tmp_path: Path) -> None:
     """It prints a number per run, as `tune --command` asks for, and writes what the model computes."""
-    case = next(case for case in json.loads((kit / "cases.json").read_text())["cases"] if case["part"] == "rows")
+    case = next(
+        case for case in json.loads((kit / "cases.json").read_text())["cases"] if case["part"] == "rows"
+    )
     outputs = tmp_path / "found.npz"
     words = ["--model", case["model"], "--inputs", case["feed"], "--outputs", str(outputs)]
     command = [sys.executable, "run_onnxruntime.py", *words]

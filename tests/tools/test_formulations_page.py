@@ -32,8 +32,8 @@ def test_stored_figures_are_of_all_sites() -> None:
     named = {name.removesuffix(ending) for name in STORED["figures"] if name.endswith(ending)}
     assert named == set(formulations.SITES)
     fields = {field.name for field in dataclasses.fields(formulations.Figure)}
-    for figure in STORED["figures"].values():
-        runs = candidates(*[figure["runtime"].partition(" ")[0]] * 2)
+    for name, figure in STORED["figures"].items():
+        runs = candidates(*[name.rpartition(", ")[2]] * 2)
         sampling = {"gridsample", "points-first", "deform-conv"} & set(runs)
         assert figure.keys() == fields and sampling <= figure["median_ms"].keys()
         assert figure["pairs"] <= figure["longest"] <= figure["all_pairs"]
@@ -44,7 +44,7 @@ def test_a_site_is_measured_in_all_forms(tmp_path: Path, monkeypatch: pytest.Mon
     site = dataclasses.replace(
         formulations.SITES["bevformer_tiny"], levels=((3, 5), (2, 2)), points=2, channels=4
     )
-    figure = formulations.measure(site, rounds=1, threads=1)
+    figure = formulations.measure(site, formulations.Timing(rounds=1, threads=1))
     others = {formulations.ALONE, formulations.REBATCHED, formulations.PADDED}
     assert figure.median_ms.keys() == set(FORMULATIONS) | others and min(figure.median_ms.values()) > 0
     assert figure.sampled_bytes == 4 * figure.samples * site.channels

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from specialize.targets.base import Evidence, Rule, Toolchain, Verdict
+from specialize.targets.measured import MeasuredForms, measured_forms, why_form
 from specialize.text.record import Record
 
 
@@ -38,6 +39,8 @@ class ListedTarget(Record, frozen=True, kw_only=True):
         opset: Version that is written for it, at most.
         highest_rank: Of any tensor; null if no limit is known.
         forms: How deformable attention is written for it, the usual form first.
+        why_form: What decided the usual form: a measurement, or what the toolchain takes.
+        measured: How quick forms were here; null if none was timed.
         files: Names of the files that are written beside the model.
         static: Whether every shape must be a number.
         evidence: How all this is known.
@@ -50,6 +53,8 @@ class ListedTarget(Record, frozen=True, kw_only=True):
     opset: int
     highest_rank: int | None
     forms: tuple[str, ...]
+    why_form: str
+    measured: MeasuredForms | None
     files: tuple[str, ...]
     static: bool
     evidence: tuple[Evidence, ...]
@@ -96,8 +101,13 @@ def _fields(toolchain: Toolchain) -> dict[str, Any]:
     own = {
         "highest_rank": toolchain.highest_rank or None,
         "forms": (toolchain.form, *toolchain.forms),
+        "why_form": why_form(toolchain),
+        "measured": measured_forms().get(toolchain.name),
     }
-    return {name: getattr(toolchain, name) for name in ListedTarget.__struct_fields__} | own
+    return {
+        name: own[name] if name in own else getattr(toolchain, name)
+        for name in ListedTarget.__struct_fields__
+    }
 
 
 def _rule(rule: Rule, toolchain: Toolchain) -> OperatorRule:

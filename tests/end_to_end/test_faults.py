@@ -45,9 +45,9 @@ def start_of_build(start: Path) -> None:
 
 
 def start_of_fleet(start: Path) -> None:
-    """A planned fleet of three, nothing built."""
+    """A planned fleet of two, nothing built."""
     start_of_build(start)
-    write_fleet(start / "fleet", authored.CAR42, 3)
+    write_fleet(start / "fleet", authored.CAR42, 2)
     model = str(start / "model" / "tiny.onnx")
     ran = specialize(start, "fleet", "plan", str(start / "fleet"), "--model", model, "--frames", "1", "-o",
                      str(start / "fleet" / NAME))  # fmt: skip

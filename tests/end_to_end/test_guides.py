@@ -42,6 +42,7 @@ NOT_RUN = {
     ),
     "scp ": "needs a device",
     "ssh ": "as scp",
+    "specialize tune build/car42 --rounds 3 --command": "as scp; tests/explain/test_tune.py has a program in its place",
     "skopeo ": "needs a registry of containers, and a tool for it",
     "oras ": "as skopeo",
     "specialize fleet build fleets/vans --engine dask": "needs a cluster; tests/fleet/test_executors.py makes one",

@@ -33,10 +33,11 @@ from tools.mutants.seeds_of_arithmetic import write_arithmetic
 from tools.mutants.seeds_of_envelopes import write_envelope_over, write_envelope_truck
 from tools.mutants.seeds_of_lenses import SEEDS_OF_LENSES
 from tools.mutants.seeds_of_lifting import SEEDS_OF_LIFTING
+from tools.mutants.seeds_of_planes import write_planes
 from tools.mutants.seeds_of_pooling import write_pooled_places
 from tools.mutants.seeds_of_rows import SEEDS_OF_ROWS
 from tools.mutants.seeds_of_tables import write_composed, write_tables_heights
-from tools.mutants.seeds_of_volumes import write_volumes
+from tools.mutants.seeds_of_volumes import write_volumes, write_volumes_seen
 
 CAR42 = Style(
     cameras=6,
@@ -237,7 +238,9 @@ SEEDS: dict[str, Callable[[Path], None]] = {
     "outside": _outside,
     "arithmetic": write_arithmetic,
     "pooled_places": write_pooled_places,
+    "planes": write_planes,
     "volumes": write_volumes,
+    "volumes_seen": write_volumes_seen,
     "envelope_over": write_envelope_over,
     "envelope_truck": write_envelope_truck,
     "composed": write_composed,

@@ -1,4 +1,4 @@
-"""A seed whose voxels look up pixels: written by indices, blended by masks, added up, and with spare places."""
+"""Seeds whose voxels look up pixels: written by indices, blended by masks, added up, with spare places and without."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import yaml
 from torch import Tensor, nn
 
 from specialize.visibility.grid import QueryGrid
+from tests.synthetic.attention import Style
 from tests.synthetic.exporting import export
 from tests.synthetic.styles import BASE, TURN_RAD
 from tests.synthetic.vehicles import vehicle
@@ -17,6 +18,9 @@ from tests.synthetic.volumes import Volume
 from tools.mutants.seed_files import write_seed
 
 STYLE = replace(BASE, cameras=4, levels=((6, 8),), grid=QueryGrid((3, 8, 7), BASE.grid.range_m, 1))
+
+SEEN = replace(STYLE, grid=QueryGrid((3, 8, 7), (0.0, 4.0, -1.0, 3.0, 12.0, 1.0), 1))
+"""In front of the first camera, which sees it whole."""
 
 
 class Volumes(nn.Module):
@@ -45,14 +49,23 @@ class Volumes(nn.Module):
 
 def write_volumes(home: Path) -> None:
     """Write the seed."""
-    rig = vehicle(STYLE, TURN_RAD, "vehicle")
+    _write(home, Volumes(), STYLE)
+
+
+def write_volumes_seen(home: Path) -> None:
+    """Write a seed in which every voxel sees a pixel, so that nothing is written back."""
+    _write(home, Volume(SEEN, "booleans"), SEEN)
+
+
+def _write(home: Path, module: nn.Module, style: Style) -> None:
+    rig = vehicle(style, TURN_RAD, "vehicle")
     matrix = rig.image_from_lidar()[None].astype("float32")
-    ((height, width),) = STYLE.levels
-    maps = torch.randn(STYLE.cameras, 4, height, width)
+    ((height, width),) = style.levels
+    maps = torch.randn(style.cameras, 4, height, width)
     data = {
         "schema": "specialize/model@1",
-        "image": {"size_px": list(STYLE.size_px)},
+        "image": {"size_px": list(style.size_px)},
         "calibration_inputs": {"lidar2img": "lidar2img"},
     }
-    model = export(Volumes(), {"maps": maps, "lidar2img": torch.tensor(matrix)})
+    model = export(module, {"maps": maps, "lidar2img": torch.tensor(matrix)})
     write_seed(home, model, yaml.safe_dump(data), rig, ("passes", "rows"))

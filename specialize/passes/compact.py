@@ -19,7 +19,9 @@ import onnx_ir as ir
 
 from specialize.graph.builder import SITE_KEY, Builder
 from specialize.graph.declined import Declined
+from specialize.graph.nodes import array_of
 from specialize.graph.notes import Note, declined, node_name
+from specialize.graph.ops import WRITES
 from specialize.graph.provenance import any_bound
 from specialize.graph.rewrite import remove_unused, replace
 from specialize.graph.shapes import dims, numpy_type
@@ -81,7 +83,7 @@ def _compact_at(scope: Scope, node: ir.Node) -> list[CompactedSite] | Declined:
     if isinstance(reading, Declined):
         return reading
     if not reading.sink.value.terms:
-        return [_nothing(scope.graph, reading.sink)]
+        return _nothing(scope.graph, reading.sink)
     together = compact_together(scope, reading)
     if together:
         return together
@@ -98,15 +100,24 @@ def _compact_at(scope: Scope, node: ir.Node) -> list[CompactedSite] | Declined:
     return [describe(reading.sink, reading.axes, attempt.emitter, remove_unused(scope.graph, node))]
 
 
-def _nothing(graph: ir.Graph, sink: Sink) -> CompactedSite:
-    """Replace the result of a sink that reads no row at all by zeros: no camera sees any query."""
-    result = sink.node.outputs[0]
+def _nothing(graph: ir.Graph, sink: Sink) -> list[CompactedSite]:
+    """Replace the result of a sink that reads no row at all by zeros: no camera sees any query.
+
+    One camera that sees nothing, of several that write one after the other, is no site: it leaves all as it was.
+    """
+    result, data = sink.node.outputs[0], sink.node.inputs[0]
+    places = array_of(sink.node.inputs[1]) if sink.node.op_type in WRITES else None
+    overwritten = all(reader.op_type in WRITES and place == 0 for reader, place in result.uses())
+    if data is not None and places is not None and not places.size and overwritten:
+        replace(graph, result, data)
+        remove_unused(graph, sink.node)
+        return []
     builder = Builder(graph, sink.node, f"specialize/{node_name(sink.node)}", {})
     replace(graph, result, builder.constant(np.zeros(dims(result), dtype=numpy_type(result)), "zeros"))
     queries = sink.value.support().size
     seen = np.zeros((0, queries), dtype=np.bool_)
     replaced = frozenset(remove_unused(graph, sink.node))
-    return CompactedSite(node_name(sink.node), queries, (), (), 0, seen, replaced)
+    return [CompactedSite(node_name(sink.node), queries, (), (), 0, seen, replaced)]
 
 
 def _costs_more(sink: Sink, after: int, before: int) -> Declined:

@@ -85,3 +85,15 @@ def test_a_volume_has_no_tables(tmp_path: Path) -> None:
     with pytest.raises(DeclinedError, match="cells look up pixels one by one") as raised:
         bind_model(request, profile, spec, GraphFile(tmp_path / "prepared.onnx"), visible_sets(spec, profile))
     assert "use --mode exact" in str(raised.value)
+
+
+def test_cameras_that_see_no_voxel_are_no_sites() -> None:
+    """Only the last of four cameras sees the volume: what the others write nothing to is no site that sees nothing."""
+    grid = QueryGrid((3, 8, 7), (4.0, -1.5, -1.0, 12.0, 1.5, 1.0), 1)
+    inputs = {name: torch.tensor(array) for name, array in feeds_of(0.0).items()}
+    proto = export(Volume(replace(STYLE, grid=grid), "booleans"), inputs)
+    matrices = {"lidar2img": feeds_of(TURN_RAD)["lidar2img"]}
+    made = specialize_proto(proto, matrices)
+    assert made.sites == ()
+    assert not MOVES & set(operators(made.model))
+    assert_same(proto, made.model, feeds_of(TURN_RAD))

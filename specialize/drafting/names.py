@@ -48,8 +48,8 @@ _NOT_CALIBRATION: tuple[tuple[str, Suggestion], ...] = (
 )
 _WORDS: tuple[tuple[str, Suggestion], ...] = (
     (r"^(lidar|lid|bev|points?|pts)_?(aug|da)|^bda|aug_?3d", _NO_CHANGE),
-    (r"inv\w*_?(post_?rot|ida|img_?aug|image_?aug)|(post_?rots?|ida|aug)\w*_inv", _UNPREPARED),
-    (r"post_?(rot|tran)|^(img|image)_?aug|(^|_)ida(_|$)", _PREPARED),
+    (r"inv\w*_?(post_?rot|ida|(img|image)_?(aug|rot))|(post_?rots?|ida|aug)\w*_inv", _UNPREPARED),
+    (r"post_?(rot|tran)|^(img|image)_?(aug|rot|tran)|(^|_)ida(_|$)", _PREPARED),
     (r"(^|_)inv\w*_(k|intrin\w*|cam_?2_?im\w*)$|^(i|k|intrin\w*)_inv\w*$", _INVERSE_LENS),
     (r"intrin|^k(s|_mats?)?$|^cam_?mats?$", _LENS),
     (r"^(e|extrin\w*)_inv\w*$", _FROM_CAMERA),

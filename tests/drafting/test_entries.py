@@ -230,6 +230,8 @@ def test_data_of_the_model_is_no_calibration() -> None:
         ("img_aug_matrix", ("image_aug", "raw2network")), ("lidar_aug_matrix", ("identity",)),
         ("bda_mat", ("identity",)),
         ("post_rots", ("image_aug", "raw2network")), ("inv_post_rots", ("inverse_image_aug", "network2raw")),
+        ("inverse_image_rotation", ("inverse_image_aug", "network2raw")),
+        ("image_translation", ("image_aug", "raw2network")),
         ("intrins", ("intrinsic", "network_intrinsic")), ("K", ("intrinsic", "network_intrinsic")),
         ("cam2imgs", ("intrinsic", "network_intrinsic")), ("I_inv", ("inverse_network_intrinsic", "inverse_intrinsic")),
         ("cam0_T_camXs", ("cam2first",)), ("camXs_T_cam0", ("first2cam",)),

@@ -95,6 +95,7 @@ evidence-guard: install ## ten million random calibrations through both guards, 
 
 evidence-million: install ## plans, states and differences of simulated fleets of 1,000 to 1,000,000 vehicles (an hour on two cores), COUNTS="1000 10000" for fewer, into benchmarks/results/fleets.json
 	$(TEST_ENV) $(BIN)/python benchmarks/fleets.py --counts $(or $(COUNTS),1000 10000 100000 1000000)
+	$(BIN)/python -m tools.fleets_page --write docs/concepts/fleet-plan.md
 
 mutants: install ## change the compiler's meaning in one place at a time and see which checks notice (an hour): docs/concepts/mutants.md
 	$(TEST_ENV) $(BIN)/python tools/mutants/campaign.py --jobs $(WORKERS) --write docs/mutants.json

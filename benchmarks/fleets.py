@@ -116,7 +116,6 @@ def main() -> None:
                 flush=True,
             )
             write(chosen.results, {f"{case}, {count}": figure})
-            print(page_row(f"{case}, {count}", figure), flush=True)
 
 
 def fleet(folder: Path, count: int, recalibrated: int = 0) -> Path:

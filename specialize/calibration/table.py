@@ -196,6 +196,7 @@ def names_of(table: Path) -> Any:
     """
     with _opened(table) as file:
         names = file.read(columns=["vehicle"]).column(0).combine_chunks()
+    arrow().default_memory_pool().release_unused()  # of what a million names were read from
     if not len(names):
         raise InputError(shown(table), "at least one vehicle", "none")
     return names

@@ -14,6 +14,7 @@ TOOLCHAIN = Toolchain(
     title="Intel OpenVINO, CPU",
     opsets=(7, 20),
     opset=17,
+    form="points-first",
     operators=table(
         (COMMON, ALLOWED),
         ("Gather GatherElements GatherND ScatterElements ScatterND TopK LayerNormalization Einsum "

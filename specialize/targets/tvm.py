@@ -14,6 +14,7 @@ TOOLCHAIN = Toolchain(
     title="Apache TVM, Relax",
     opsets=(7, 20),
     opset=17,
+    form="corner-product",
     operators=table(
         (COMMON, ALLOWED),
         ("Gather GatherElements GatherND ScatterElements ScatterND TopK LayerNormalization Einsum "
@@ -21,10 +22,10 @@ TOOLCHAIN = Toolchain(
         ("GridSample", Rule(
             limits=(InputType(0, ("float32",)),), text="its GridSample returns float32: a float16 graph "
                                                        "does not type",
-            help="keep sampling in float32, or use --target with the decomposed form", source=_RAN,
+            help="keep sampling in float32, or build with --target, which writes attention with Gather", source=_RAN,
         )),
         (STANDARD_MSDA, Rule(
-            verdict="refused", text="no converter", help="--target writes it with GridSample", source=_RAN,
+            verdict="refused", text="no converter", help="--target writes it with Gather", source=_RAN,
         )),
     ),
     unlisted=Rule(verdict="unknown", text="not tried here"),

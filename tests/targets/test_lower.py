@@ -72,7 +72,7 @@ def test_further_forms(name: str, form: str, tmp_path: Path) -> None:
 
 def test_a_form_that_a_target_does_not_take() -> None:
     """A custom operator of another vendor is refused."""
-    with pytest.raises(UsageError, match="one of gridsample"):
+    with pytest.raises(UsageError, match="one of points-first"):
         finish(attention_block(), "openvino", Path(), FACTS, "denglin")
     assert "denglin" in FORMS
 

@@ -140,6 +140,8 @@ def room_parts(build: PlannedBuild) -> tuple[str, Table]:
     title = f"room of the neediest of {counted(build.room_over, 'vehicle')}"
     if build.room_over < len(whole := _whole(build)):
         title += f" looked at, of {len(whole):,}"
+    if build.mode == "tables" and all(turn == 0 for turn in turns):
+        title += ": none; --spare keeps some"
     bars = (Column("", "words", page=True), Column("turn\nmrad", "bars"), Column("shift\nmm", "bars"))
     return title, table("until the next build", *bars, "queries\nto gain", rows=rows)
 

@@ -14,6 +14,7 @@ from specialize.fleet.builds import FleetPlan
 from specialize.fleet.differences import fleet_diff
 from specialize.fleet.plan import plan_fleet
 from specialize.fleet.report import fleet_page, fleet_report
+from specialize.fleet.report_builds import room_parts
 from specialize.fleet.request import FleetRequest
 from specialize.report.html import to_html
 from specialize.text.document import Heading, Page, View
@@ -117,6 +118,17 @@ def test_exact_builds_have_no_room(tmp_path: Path) -> None:
     text = _text(fleet_report(plan_fleet(FleetRequest.of(folder=tmp_path / "cars", mode="exact"))))
     assert "How many builds? 3 for 3 vehicles" in text and "What does sharing cost? nothing" in text
     assert "How far may a camera turn? not at all" in text and "Which vehicles are outliers? none" in text
+
+
+def test_tables_without_room_say_what_keeps_some(tmp_path: Path) -> None:
+    """The title of the rooms names the option; with it the title says no more."""
+    write_fleet(tmp_path / "cars", authored.CAR42, 3)
+    tight, wide = (
+        FleetRequest.of(folder=tmp_path / "cars", mode="tables", spare=spare) for spare in (0.0, 0.03)
+    )
+    whole = "room of the neediest of 3 vehicles"
+    assert room_parts(plan_fleet(tight).builds[0])[0] == f"{whole}: none; --spare keeps some"
+    assert room_parts(plan_fleet(wide).builds[0])[0] == whole
 
 
 def test_a_profile_that_cannot_be_used_is_a_warning(tmp_path: Path) -> None:

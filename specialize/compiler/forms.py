@@ -24,6 +24,8 @@ from specialize.passes.site import CompactedSite
 ZERO_PADDED, REBATCHED, LOOPED = "zero-padded", "re-batched", "one camera after the other"
 TABLES, POOLED = "tables from outside", "points pooled into cells"
 PICKS = of("gather") | {"GridSample"}
+CORNERS = 4
+"""How many gathers from one image a bilinear sampling is, before there was `GridSample`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,7 @@ def site_forms(
         own = [nodes[name] for name in sorted(site.replaced) if name in nodes]
         samplers = [node for node in own if share.samples(node)] or custom[: len(custom) // len(sites)]
         by_camera = site.by_camera(cameras).kind == "camera"
-        form = _form(own, len(samplers), share, cameras) if by_camera else POOLED
+        form = _form(own, samplers, share, cameras) if by_camera else POOLED
         if by_camera and not samplers:  # the calibration alone says where it samples
             samplers = [node for node in own if share.picks(node)]
         found.append(
@@ -101,7 +103,8 @@ class _Share:
     def picks(self, node: ir.Node) -> bool:
         """Return whether a node picks rows by a table that is given, or computed from what is given.
 
-        A `GridSample` that interpolates does not pick: it samples images at places that the calibration determines.
+        A sampling that interpolates does not pick, be it a `GridSample` or gathers of four corners: it samples images
+        at places that the calibration determines.
         """
         return (
             node.op_type in PICKS
@@ -130,14 +133,18 @@ def _reads_contents(node: ir.Node, values: Container[ir.Value]) -> bool:
 
 def _is_whole(node: ir.Node) -> bool:
     """Return whether a node reads whole entries, and interpolates between none."""
+    if node.op_type == "GatherElements" and node.inputs[0] is not None:
+        alike = [use for use in node.inputs[0].uses() if use.node.op_type == node.op_type and use.idx == 0]
+        return len(alike) < CORNERS
     if node.op_type != "GridSample":
         return True
     return "mode" in node.attributes and node.attributes["mode"].as_string() == "nearest"
 
 
-def _form(own: Sequence[ir.Node], samplers: int, share: _Share, cameras: int) -> str:
+def _form(own: Sequence[ir.Node], samplers: Sequence[ir.Node], share: _Share, cameras: int) -> str:
     if share.above(own)["NonZero"]:
-        return LOOPED if cameras > 1 and samplers >= cameras else REBATCHED
+        images = {node.inputs[0] for node in samplers}  # four corners are gathered from one image
+        return LOOPED if cameras > 1 and len(images) >= cameras else REBATCHED
     return TABLES if any(share.picks(node) for node in own) else ZERO_PADDED
 
 

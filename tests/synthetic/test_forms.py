@@ -7,12 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
+import onnx_ir as ir
 import pytest
 import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from specialize.calibration.load import parse_profile
+from specialize.compiler.forms import LOOPED, REBATCHED, ZERO_PADDED, site_forms
 from specialize.graph.shapes import dims
 from specialize.passes.pipeline import Specialized
 from specialize.rows.arrange import Packing
@@ -121,6 +123,22 @@ def test_before_grid_sample_there_were_gathers(form: str, opset: int) -> None:
     style = replace(BASE, sampler="decomposed", form=form, levels=((3, 4), (2, 2)))  # type: ignore[arg-type]
     for packing in (RAGGED, PADDED):
         holds(exported(style, opset), style, packing, calibration(style, TURN_RAD))
+
+
+@pytest.mark.parametrize("known", [(), ("query",)], ids=["lively", "known"])
+@pytest.mark.parametrize("opset", [13, 16])
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [("zero_padded", ZERO_PADDED), ("rebatched", REBATCHED), ("looped", LOOPED)],
+)
+def test_a_form_has_one_name_in_every_opset(form: str, told: str, opset: int, known: tuple[str, ...]) -> None:
+    """Four gathers are one sampling, and no tables, even where the queries are constants as in a first layer."""
+    sampler = "decomposed" if opset < 16 else BASE.sampler
+    style = replace(BASE, sampler=sampler, form=form)  # type: ignore[arg-type]
+    proto, matrices = exported(style, opset), calibration(style, TURN_RAD)
+    sites = specialize_proto(proto, {"lidar2img": matrices}, RAGGED).sites
+    (found,) = site_forms(ir.from_proto(proto), ("lidar2img", *known), sites, len(visible(style, matrices)))
+    assert found.form == told
 
 
 @pytest.mark.parametrize("form", ["zero_padded", "rebatched"])

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
+from specialize.graph.notes import node_name
 from specialize.passes import together
 from specialize.passes.pipeline import Specialized
 from specialize.rows.arrange import Packing
@@ -103,6 +104,10 @@ def test_each_plane_samples_its_own_rows(parts: tuple[int, ...], reduction: str)
     assert [site.pairs for site in made.sites] == SEEN
     assert sampled_rows(made) == sum(seen * count for seen, count in zip(SEEN, parts, strict=True))
     assert "ScatterND" not in operators(made.model)
+    left = {node_name(node) for node in made.model.graph}
+    assert len({site.where for site in made.sites} - left) == len(
+        parts
+    )  # what is reported is what was rewritten
 
 
 @pytest.mark.parametrize("packing", PACKINGS)

@@ -13,7 +13,8 @@ from specialize.drafting.entries import Entry, draft_entries
 from specialize.drafting.grids import WITHOUT, Place, described, places_of
 from specialize.drafting.image import ImageDraft, draft_image
 from specialize.drafting.layout import layout_of
-from specialize.drafting.lens_numbers import lens_numbers
+from specialize.drafting.lens_numbers import lens_numbers, or_of_a_lens
+from specialize.drafting.outside import tables_from_outside
 from specialize.drafting.points import Typed
 from specialize.drafting.pools import PoolDraft
 from specialize.drafting.size import image_size
@@ -96,7 +97,11 @@ def draft_sidecar(
         pool: A pooling whose tables are inputs.
     """
     entries, trials = draft_entries(model, inputs)
-    entries += lens_numbers(inputs, layout_of(inputs).cameras, {entry.name for entry in entries})
+    numbers = lens_numbers(inputs, layout_of(inputs).cameras, {entry.name for entry in entries})
+    entries = (*map(or_of_a_lens, entries), *numbers) if numbers else entries
+    entries += tables_from_outside(
+        inputs, {entry.name for entry in entries} | (pool.names() if pool else set())
+    )
     kinds = {entry.name: entry.kinds[0] for entry in entries if entry.kinds}
     frame = next((each for each in ("first", "ego") if any(each in kind for kind in kinds.values())), "lidar")
     projected, lifted, pixels = _found(trials, kinds, frame) if trials is not None and kinds else ((), (), ())

@@ -21,6 +21,8 @@ from specialize.model.kinds import KINDS, trailing
 _MOST_TRIALS = 256
 _BY_NAME_ALONE = ("first",)
 """Frames that are rare, so that they are considered only if a name mentions them."""
+FIND_OUT = "see what the authors feed it"
+"""How a person finds out which of several kinds an input is."""
 _PREPARATIONS = frozenset({"image_aug", "inverse_image_aug", "raw2network", "network2raw"})
 
 
@@ -151,15 +153,18 @@ def _entry(tensor: Tensor, kinds: tuple[str, ...], accepted: Sequence[Assignment
         return Entry(tensor.name, (), False, f"{shape}: {said.reason}")
     fits = tuple(dict.fromkeys(each[tensor.name] for each in accepted if tensor.name in each))
     if fits and not set(fits) & set(kinds):
-        return Entry(
-            tensor.name, fits, False, f"{shape}: its use fits, but its name says {' or '.join(kinds)}"
-        )
+        return _guess(tensor.name, fits, f"{shape}: its use fits, but its name says {' or '.join(kinds)}")
     fits = tuple(kind for kind in kinds if kind in fits)
     if fits:
         return _by_use(tensor.name, fits, said, shape)
     if said is None:
         return Entry(tensor.name, (), False, f"{shape}: neither its use nor its name reveals the matrix")
-    return Entry(tensor.name, kinds, False, f"{shape}: by its name alone; the graph's use of it is ambiguous")
+    return _guess(tensor.name, kinds, f"{shape}: by its name alone; the graph's use of it is ambiguous")
+
+
+def _guess(name: str, kinds: tuple[str, ...], why: str) -> Entry:
+    """Return an entry that a person has to decide, with how to find out."""
+    return Entry(name, kinds, False, f"{why}; {FIND_OUT}")
 
 
 def _by_use(name: str, fits: tuple[str, ...], said: Suggestion | None, shape: str) -> Entry:
@@ -172,7 +177,7 @@ def _by_use(name: str, fits: tuple[str, ...], said: Suggestion | None, shape: st
         else "its use fits, its name suggests another kind"
     )
     why = "its use fits each of these" if len(fits) > 1 else alone
-    return Entry(name, fits, False, f"{shape}: {why}")
+    return _guess(name, fits, f"{shape}: {why}")
 
 
 def _reads(trials: Trials, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from specialize.artifact.manifest import Tensor
 from specialize.drafting.entries import Entry
@@ -33,3 +34,10 @@ def lens_numbers(inputs: Sequence[Tensor], cameras: int, known: Collection[str])
         )
         found.append(Entry(tensor.name, (), False, told))
     return tuple(found)
+
+
+def or_of_a_lens(entry: Entry) -> Entry:
+    """Return an entry beside such inputs: what may be an intrinsic may as well be the matrix of the lens."""
+    if entry.sure or not {"intrinsic", "network_intrinsic"} & {*entry.kinds}:
+        return entry
+    return replace(entry, kinds=(*entry.kinds, "lens_matrix", "network_lens_matrix"))

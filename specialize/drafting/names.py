@@ -20,10 +20,12 @@ class Suggestion:
 
 
 _FRAMES = (
-    ("camera_?0|cam_?0|camera_?1st|first_?cam(era)?|ref_?cam(era)?", "first"),
+    ("camera_?0|cam_?0|camera_?1st|first(_?cam(era)?)?|ref_?cam(era)?", "first"),
     ("camera|cam|sensor|sensors|cams|cam_?x", "cam"),
     ("lidar|lidars|velo", "lidar"),
     ("ego|vehicle|body", "ego"),
+    ("raw(_?(image|img|imgs|images|pixel|pix))?", "raw"),
+    ("network|net", "network"),
     ("image|img|imgs|images|pixel|pix", "img"),
 )
 _MOTION = Suggestion((), "the vehicle's motion changes with every frame and is not calibration")
@@ -36,8 +38,10 @@ _WORLD = Suggestion(
 _NO_CHANGE = Suggestion(("identity",))
 _PREPARED = Suggestion(("image_aug", "raw2network"))
 _UNPREPARED = Suggestion(("inverse_image_aug", "network2raw"))
+_RAW_LENS, _INVERSE_RAW_LENS = Suggestion(("intrinsic",)), Suggestion(("inverse_intrinsic",))
 _LENS = Suggestion(("intrinsic", "network_intrinsic"))
 _INVERSE_LENS = Suggestion(("inverse_network_intrinsic", "inverse_intrinsic"))
+_LENS_MATRIX = Suggestion(("lens_matrix", "network_lens_matrix"))
 _TO_CAMERA = Suggestion(("ego2cam", "lidar2cam", "cam2ego", "cam2lidar"))
 _FROM_CAMERA = Suggestion(("cam2ego", "cam2lidar", "ego2cam", "lidar2cam"))
 
@@ -47,10 +51,11 @@ _NOT_CALIBRATION: tuple[tuple[str, Suggestion], ...] = (
     (r"(^|_)(prev|adj|sweep|history|temporal)|global|key_?ego", _TIME),
 )
 _WORDS: tuple[tuple[str, Suggestion], ...] = (
-    (r"^(lidar|lid|bev|points?|pts)_?(aug|da)|^bda|aug_?3d", _NO_CHANGE),
+    (r"^(lidar|lid|bev|points?|pts)_?(aug|da)|^bda|aug_?3d|^identity", _NO_CHANGE),
     (r"inv\w*_?(post_?rot|ida|(img|image)_?(aug|rot))|(post_?rots?|ida|aug)\w*_inv", _UNPREPARED),
     (r"post_?(rot|tran)|^(img|image)_?(aug|rot|tran)|(^|_)ida(_|$)", _PREPARED),
     (r"(^|_)inv\w*_(k|intrin\w*|cam_?2_?im\w*)$|^(i|k|intrin\w*)_inv\w*$", _INVERSE_LENS),
+    (r"(^|_)lens_?mat", _LENS_MATRIX),
     (r"intrin|^k(s|_mats?)?$|^cam_?mats?$", _LENS),
     (r"^(e|extrin\w*)_inv\w*$", _FROM_CAMERA),
     (r"extrin|^e$", _TO_CAMERA),
@@ -85,6 +90,12 @@ def _framed(plain: str) -> Suggestion | None:
 
 def _between(source: str, target: str) -> Suggestion:
     """Return the kinds from one frame to another."""
+    if "network" in (source, target) and "raw" not in (source, target):
+        source, target = (each.replace("network", "img") for each in (source, target))
     if {source, target} == {"cam", "img"}:
         return _LENS if source == "cam" else _INVERSE_LENS
+    if {source, target} == {"cam", "raw"}:
+        return _RAW_LENS if source == "cam" else _INVERSE_RAW_LENS
+    if {source, target} <= {"raw", "network", "img"}:
+        return _PREPARED if source == "raw" else _UNPREPARED
     return Suggestion((f"{source}2{target}",))

@@ -35,6 +35,10 @@ class PoolDraft:
     cameras: int
     frustum: FrustumSpec
 
+    def names(self) -> set[str]:
+        """Return the inputs that are its tables."""
+        return {entry.name for entry in self.entries}
+
     def lines(self) -> list[str]:
         """Return the section `frustum` of a draft: its sizes are those of the graph, everything else is a guess."""
         frustum = self.frustum

@@ -135,9 +135,9 @@ class Views:
                 mask = self.g.op("And", mask, self.g.op(name, part, self.g.const(bound)))
         return places, self.g.op("Cast", mask, to=1)
 
-    def attended(self, *sites: tuple[str, str], queries: Sequence[int]) -> onnx.ModelProto:
-        """Return a model with a zero-padded site per places and mask, each with queries of its own."""
-        outputs = {}
+    def attended(self, *sites: tuple[str, str], queries: Sequence[int], **more: str) -> onnx.ModelProto:
+        """Return a model with a zero-padded site per places and mask, each with queries of its own; `more` outputs."""
+        outputs = dict(more)
         for index, ((places, mask), count) in enumerate(zip(sites, queries, strict=True)):
             features = self.g.input(f"features{index}", (CAMERAS, CHANNELS, 5, 9))
             centred = self.g.op("Sub", self.g.op("Mul", places, self.g.const(2.0)), self.g.const(1.0))

@@ -19,9 +19,8 @@ CAMERAS, DEPTHS, HEIGHT, WIDTH, CHANNELS = 6, 20, 8, 22, 6
 CELLS = 32
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    """Write a lift, a pooling by tables of another vehicle's lengths, and a convolution of the cells."""
+def plugin_model() -> onnx.ModelProto:
+    """Return a lift, a pooling by tables of another vehicle's lengths, and a convolution of the cells."""
     random = np.random.default_rng(0)
     lift = random.standard_normal((DEPTHS + CHANNELS, 4, 1, 1)).astype(np.float32)
     head = random.standard_normal((3, CHANNELS, 3, 3)).astype(np.float32)
@@ -53,8 +52,14 @@ def model(tmp_path: Path) -> Path:
     out = helper.make_tensor_value_info("out", onnx.TensorProto.FLOAT, (1, 3, CELLS - 2, CELLS - 2))
     graph = helper.make_graph(nodes, "plugin", [features, *tables], [out], held)
     imports = [helper.make_opsetid("", 13), helper.make_opsetid("mmdeploy", 1)]
+    return helper.make_model(graph, opset_imports=imports, ir_version=8)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """Write the model."""
     path = tmp_path / "plugin.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=imports, ir_version=8), path)
+    onnx.save(plugin_model(), path)
     return path
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
+from itertools import cycle
 
 import numpy as np
 import onnx
@@ -242,11 +243,11 @@ def test_planes_of_any_rig(rig: Rig, packing: Packing) -> None:
     holds_for_planes(style, matrices, packing)
 
 
-@pytest.mark.parametrize("packing", [RAGGED, PADDED], ids=["ragged", "padded"])
-def test_planes_of_real_rigs(packing: Packing) -> None:
-    """Rigs of five to seven cameras of several makers, with four heights on a wider grid."""
+def test_planes_of_real_rigs() -> None:
+    """A rig of each maker, of five to seven cameras, with four heights on a wider grid, in both layouts by turns."""
     tried = 0
-    for path in calibrations()[::9]:
+    makers = {path.name.partition("_")[0]: path for path in calibrations()}
+    for path, packing in zip(makers.values(), cycle((RAGGED, PADDED)), strict=False):
         profile = parse_profile(profile_document(path), str(path))
         sizes = np.array([(camera.width_px, camera.height_px) for camera in profile.cameras])
         grid = QueryGrid((9, 12), (-40.0, -40.0, -3.0, 40.0, 40.0, 1.0), 4)
@@ -256,7 +257,7 @@ def test_planes_of_real_rigs(packing: Packing) -> None:
         if hits.sum(1).min() > 1:
             assert holds_for_planes(style, matrices, packing) == grid.anchors
             tried += 1
-    assert tried >= 3
+    assert tried >= 3, "others see too little"
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow])

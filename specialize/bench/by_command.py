@@ -8,6 +8,7 @@ ONNX Runtime's: a time of wrong numbers is no result. Forms take turns, as in `m
 from __future__ import annotations
 
 import math
+import re
 import shlex
 import statistics
 import subprocess
@@ -41,8 +42,9 @@ def words_of(command: str) -> list[str]:
         words = shlex.split(command)
     except ValueError as error:
         raise UsageError("--command", wanted, f"{command!r}: {error}") from None
-    if not any(MODEL in word for word in words):
-        raise UsageError("--command", wanted, repr(command))
+    unknown = {*re.findall(r"\{\w+\}", command)} - {MODEL, INPUTS, OUTPUTS}
+    if unknown or not any(MODEL in word for word in words):
+        raise UsageError("--command", wanted, ", ".join(sorted(unknown)) or repr(command))
     return words
 
 
@@ -116,11 +118,7 @@ class _Call:
     def _check(self) -> None:
         """Compare the outputs with those of ONNX Runtime."""
         expected = open_model(self._subject.path, "onnxruntime", 1).run(self._subject.feed)
-        try:
-            with np.load(self._outputs) as stored:
-                found = {name: stored[name] for name in stored.files}
-        except (OSError, ValueError) as error:
-            raise InputError(self._where, f"an .npz file at {OUTPUTS}", str(error)) from None
+        found = self._written()
         for name, wanted in expected.items():
             if name not in found:
                 raise InputError(self._where, f"output {name!r} in {OUTPUTS}", ", ".join(found) or "none")
@@ -128,6 +126,19 @@ class _Call:
             if not apart <= CLOSE:
                 share = f"{name!r} differs by {apart:.2g} of the largest value"
                 raise InputError(self._where, f"outputs within {CLOSE:g} of ONNX Runtime's", share)
+
+    def _written(self) -> dict[str, np.ndarray]:
+        """Return the outputs that the command wrote."""
+        wanted = f"an .npz file of numbers at {OUTPUTS}"
+        try:
+            with np.load(self._outputs, allow_pickle=False) as stored:
+                found = {name: stored[name] for name in stored.files}
+        except Exception as error:  # whatever numpy and zipfile find in a damaged file
+            raise InputError(self._where, wanted, f"{type(error).__name__}: {error}") from None
+        for name, array in found.items():
+            if array.dtype.kind not in "fiub":
+                raise InputError(self._where, wanted, f"{name!r} of type {array.dtype}")
+        return found
 
 
 def _filled(word: str, paths: Mapping[str, Path]) -> str:

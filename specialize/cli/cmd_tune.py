@@ -17,10 +17,10 @@ from specialize.cli.results import emit
 @options.timing_options
 @click.option(
     "--command",
-    default="",
     metavar="TEXT",
     help="Time models with this command, on a device for instance: {model} and {inputs} stand for an ONNX file "
-    "and an .npz file with its inputs; it prints the time of each run in milliseconds, one number per line.",
+    "and an .npz file with its inputs; it prints the time of each run in milliseconds, one number per line, and "
+    "writes what it computes to {outputs}, an .npz file, if the command has that.",
 )
 @click.option("--again", is_flag=True, help="Measure even if the store has a measurement of these sizes.")
 @options.json_option

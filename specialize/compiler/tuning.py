@@ -75,17 +75,17 @@ class Runs:
         threads: Threads within an operator.
         rounds: Timed runs of each formulation, or calls of the command.
         again: Whether to measure although the store has a measurement.
-        command: What times a model elsewhere, see `bench.by_command`; empty for a runtime here.
+        command: What times a model elsewhere, see `bench.by_command`; None for a runtime here.
     """
 
     runtime: str = "onnxruntime"
     threads: int = 2
     rounds: int = 11
     again: bool = False
-    command: str = ""
+    command: str | None = None
 
     def __post_init__(self) -> None:
-        if self.command:
+        if self.command is not None:
             words_of(self.command)
 
     @property
@@ -132,7 +132,8 @@ def tune(model: Tuned, runs: Runs, store: Store, say: Say) -> Tuning:
     if found is not None:
         return msgspec.structs.replace(found, model=model.name, vehicle=model.vehicle, stored=True)
     made = _timed(model, runs, forms, kinds, say)
-    title = f"tuning of {model.name} for {model.vehicle} on {made.runtime}, {counted(made.threads, 'thread')}"
+    threads = f", {counted(made.threads, 'thread')}" if made.threads else ""
+    title = f"tuning of {model.name} for {model.vehicle} on {made.runtime}{threads}"
     about = store.put_bytes(msgspec.json.encode(to_json(made)))
     store.write_entry(Entry(kind=KIND, key=key, title=title, objects={ABOUT: about}))
     return made

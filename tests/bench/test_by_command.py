@@ -15,6 +15,7 @@ from specialize.bench import Subject
 from specialize.bench.by_command import time_by_command, words_of
 from specialize.errors import InputError, SpecializeError, UsageError
 
+NO_NUMBERS = "expected an .npz file of numbers at {outputs}"
 RUNS = """
 import sys
 import numpy as np
@@ -85,8 +86,14 @@ def test_a_form_that_is_wrong_is_left_out(
         ("print('nan')", "got nan"),
         ("import sys; sys.exit(3)", "expected exit status 0, got 3"),
         ("raise RuntimeError('out of memory')", "RuntimeError: out of memory"),
-        ("print(1.0)", "expected an .npz file at {outputs}"),
-        ("import sys; print(1.0); open(sys.argv[3], 'wb').write(b'x')", "expected an .npz file at {outputs}"),
+        ("print(1.0)", NO_NUMBERS),
+        ("import sys; print(1.0); open(sys.argv[3], 'wb').write(b'x')", NO_NUMBERS),
+        ("import sys; print(1.0); open(sys.argv[3], 'wb')", NO_NUMBERS),
+        ("import sys; print(1.0); open(sys.argv[3], 'wb').write(b'PK' + bytes(99))", NO_NUMBERS),
+        ("import sys, numpy; print(1.0); numpy.save(open(sys.argv[3], 'wb'), numpy.ones(3))", NO_NUMBERS),
+        ("import sys, numpy; print(1.0); numpy.savez(sys.argv[3], y=numpy.array(['a'] * 3))", NO_NUMBERS),
+        ("import sys, numpy; print(1.0); numpy.savez(sys.argv[3], y=numpy.ones(3) * 1j)", NO_NUMBERS),
+        ("import sys, numpy; print(1.0); numpy.savez(sys.argv[3], z=numpy.ones(3))", "expected output 'y'"),
     ],
 )
 def test_the_first_form_must_run(
@@ -98,9 +105,11 @@ def test_the_first_form_must_run(
     assert reason in str(caught.value) and "for form 'once'" in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["device", "device {inputs}", "device ' {model}"])
+@pytest.mark.parametrize(
+    "text", ["", "device", "device {inputs}", "device ' {model}", "device {model} {output}"]
+)
 def test_a_command_says_where_the_model_goes(text: str) -> None:
-    """Without that it would time something else."""
+    """Without that it would time something else, and with a mark that is not known compare nothing."""
     with pytest.raises(UsageError, match="--command"):
         words_of(text)
 

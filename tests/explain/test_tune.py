@@ -174,6 +174,18 @@ def test_a_build_with_a_formulation_is_not_tuned(tmp_path: Path, store_dir: Path
         tune_build(folder, QUICK, print)
 
 
+def test_a_form_that_is_not_read_again_says_what_to_build(tmp_path: Path, store_dir: Path) -> None:
+    """TVM's own form is no GridSample: the build to tune is one with it, and the choice may be the target's own."""
+    folder = build(request(tmp_path, target="tvm")).build_dir
+    with pytest.raises(InputError, match="build with --attention gridsample, and tune that build"):
+        tune_build(folder, QUICK, print)
+    command = f"{shlex.quote(sys.executable)} -c 'import sys; print(1 + len(sys.argv[1]))' {{model}}"
+    plain = build(request(tmp_path / "plain", target="tvm", attention="gridsample")).build_dir
+    made = tune_build(plain, Runs(rounds=1, command=command), print)
+    assert made.tuning.default == made.tuning.choice == "corner-product"
+    assert made.command.words and "--attention" not in made.command.text
+
+
 def test_a_model_without_attention_has_nothing_to_tune(beside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says that no attention is recognised."""
     monkeypatch.setattr(tuning, "kinds_of", lambda model, sites: ())

@@ -36,7 +36,7 @@ from tools.mutants.seeds_of_lifting import SEEDS_OF_LIFTING
 from tools.mutants.seeds_of_planes import write_planes
 from tools.mutants.seeds_of_pooling import write_pooled_places
 from tools.mutants.seeds_of_rows import SEEDS_OF_ROWS
-from tools.mutants.seeds_of_tables import write_composed, write_tables_heights
+from tools.mutants.seeds_of_tables import write_composed, write_tables_heights, write_tables_padded
 from tools.mutants.seeds_of_volumes import write_volumes, write_volumes_seen
 
 CAR42 = Style(
@@ -245,6 +245,7 @@ SEEDS: dict[str, Callable[[Path], None]] = {
     "envelope_truck": write_envelope_truck,
     "composed": write_composed,
     "tables_heights": write_tables_heights,
+    "tables_padded": write_tables_padded,
     **SEEDS_OF_LENSES,
     **SEEDS_OF_LIFTING,
     **SEEDS_OF_ROWS,

@@ -56,6 +56,15 @@ def write_tables_heights(home: Path) -> None:
     write_seed(home, exported, sidecar, rig, ("tables",), more, beyond, mode="tables")
 
 
+def write_tables_padded(home: Path) -> None:
+    """Write a seed without a program for its tables, in which every camera has the room of the longest."""
+    style = replace(BASE, form="height_masks")
+    rig, model = vehicle(style, TURN_RAD, "vehicle"), Model(style)
+    sidecar, exported = spec_of(style).to_text(), export(model, model.example())
+    more = [_wider(rig, 0.9)]
+    write_seed(home, exported, sidecar, rig, ("tables",), more, mode="tables", layout="padded")
+
+
 def _wider(rig: CalibrationProfile, factor: float) -> CalibrationProfile:
     """Return a vehicle whose focal lengths are shorter by a factor."""
     shorter = np.diag([factor, factor, 1.0])

@@ -191,7 +191,7 @@ def require_names_once(sets: Sequence[tuple[Ints, NDArray[np.object_]]], files: 
     for place, name in named:
         first = homes.setdefault(name, place)
         if first != place:
-            hint = "give every vehicle of a fleet its own name"
+            hint = "give every vehicle its own name; --subsets has one for each of its rigs"
             here, there = files[place % len(files)], files[first % len(files)]
             raise InputError(f"{here}: vehicle", f"a name other than that of {there}", repr(name), hint)
 

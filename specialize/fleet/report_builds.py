@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from specialize.digest import short
 from specialize.fleet.builds import FleetPlan, PlannedBuild
 from specialize.fleet.footprints import Member, Members
-from specialize.text.document import Beside, Cell, Column, Heading, Part, Table, View, table
+from specialize.text.document import Beside, Cell, Column, Heading, Part, Table, View, table, words
 from specialize.text.units import count, counted, number
 
 MOST_MEMBERS = 12
@@ -59,7 +59,7 @@ def builds_table(plan: FleetPlan, most: int, detailed: Collection[PlannedBuild] 
     if left > 0:
         rows.append((f"and {left} more; --json lists all", *[""] * (5 + several + subsets)))
     rigs, overhead = Column("rigs" if subsets else "vehicles", "bars"), Column("overhead\n%", "bars")
-    first, kinds = ["made from"] if subsets else [], ["kinds"] if several else []
+    first, kinds = words("made from") if subsets else (), ["kinds"] if several else []
     return table(
         Column("build", "code"), "mode", *first, rigs, *kinds, "pairs", overhead, "lengths", rows=rows
     )

@@ -203,38 +203,33 @@ def together(
     grids = [grid.grid() for grid in spec.grids]
     if survey.certified or not feeds_many(spec, alike) or not all(map(can_see_many, grids)):
         return [], [], none
+    if subsets.most and (alike.cameras <= subsets.most or is_bare(alike) or not grids):
+        return [], [], none
     fit = surely_fit(rig_of_many(spec, alike), spec, admission.allow)
-    if subsets.most:
-        fit &= _surely_without(admission, alike, subsets)
+    rigs = [
+        (number, missing, without_many(alike, missing)) for number, missing in subsets.by_place(alike.cameras)
+    ]
+    if rigs:
+        fit &= ~off_in(alike).any(axis=1)
+    for _, missing, rig in rigs:
+        fit &= surely_fit_without(rig_of_many(spec, rig), spec, admission.allow, missing)
     if not fit.any():
         return [], [], none
     some, at = alike.some(fit), places[fit]
     footprints, bits = _footprints(survey, some, at)
     degraded = [
-        _degraded(admission, some, subsets.place(at, number), missing)
-        for number, missing in subsets.by_place(alike.cameras)
+        _degraded(admission, rig.some(fit), subsets.place(at, number), missing)
+        for number, missing, rig in rigs
     ]
     return [Surveyed(shape_of(some.example), footprints, measure_many(some), bits)], degraded, fit
 
 
-def _surely_without(admission: Admission, alike: Alike, subsets: Subsets) -> NDArray[np.bool_]:
-    """Return which of V vehicles (V,), if they fit, surely fit without cameras as well; all their cameras work."""
-    spec, found = admission.survey.spec, np.zeros(len(alike), bool)
-    if alike.cameras <= subsets.most or is_bare(alike) or not spec.grids:
-        return found
-    found |= ~off_in(alike).any(axis=1)
-    for _, missing in subsets.by_place(alike.cameras):
-        rig = rig_of_many(spec, without_many(alike, missing))
-        found &= surely_fit_without(rig, spec, admission.allow, missing)
-    return found
-
-
-def _degraded(admission: Admission, some: Alike, places: Ints, missing: Sequence[int]) -> Footprints:
-    """Return V vehicles without the cameras at some places."""
-    names = some.example.camera_names()
+def _degraded(admission: Admission, rig: Alike, places: Ints, missing: Sequence[int]) -> Footprints:
+    """Return V vehicles of which the cameras at some places are off."""
+    names = rig.example.camera_names()
     off = tuple(names[index] for index in missing)
-    footprints, _ = _footprints(admission.numbers(), without_many(some, missing), places)
-    renamed = np.array([off_name(name, off) for name in some.names], object)
+    footprints, _ = _footprints(admission.numbers(), rig, places)
+    renamed = np.array([off_name(name, off) for name in rig.names], object)
     return dataclasses.replace(footprints, names=renamed)
 
 

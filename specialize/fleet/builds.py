@@ -6,7 +6,7 @@ what happened (`BuiltBuild`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -162,12 +162,15 @@ def locked(build: FleetBuild) -> FleetBuild:
     if isinstance(build.members, Members):
         members: Sequence[Vehicle] = build.members.served(build.made_from)
     else:
-        members = sorted(
-            build.members, key=lambda one: (one.vehicle != build.made_from, str(one.path), one.vehicle)
-        )
+        members = served_in_order(build.members, build.made_from)
     return FleetBuild(
         key=build.key, mode=build.mode, made_from=build.made_from, members=members, lengths=build.lengths
     )
+
+
+def served_in_order(members: Iterable[Vehicle], made_from: str) -> tuple[Vehicle, ...]:
+    """Return the vehicles of a build as a lock has them: that whose profile it carries first, others by their files."""
+    return tuple(sorted(members, key=lambda one: (one.vehicle != made_from, str(one.path), one.vehicle)))
 
 
 class LeftOut(Record, frozen=True, order=True):

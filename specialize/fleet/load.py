@@ -5,6 +5,7 @@ Nothing here holds more than a few profiles at a time, so a fleet of any size fi
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import multiprocessing
 import os
@@ -124,17 +125,13 @@ def over_paths(
         executor: Where to work, instead of processes of this machine.
     """
     count = _jobs(len(paths)) if jobs is None else jobs
-    if executor is not None:
-        ahead = AHEAD * max(count, len(os.sched_getaffinity(0)))
-        for found in in_order(_chunks(paths), functools.partial(_several, work), executor, ahead):
-            yield from found
-        return
-    if count <= 1:
+    if executor is None and count <= 1:
         for path in paths:
             yield _one(work, path)
         return
-    with pool_of(count) as pool:
-        for found in in_order(_chunks(paths), functools.partial(_several, work), pool, AHEAD * count):
+    ahead = AHEAD * (count if executor is None else max(count, len(os.sched_getaffinity(0))))
+    with pool_of(count) if executor is None else contextlib.nullcontext(executor) as workers:
+        for found in in_order(_chunks(paths), functools.partial(_several, work), workers, ahead):
             yield from found
 
 

@@ -20,7 +20,7 @@ A vehicle that is planned with cameras off as well is a further one, `car_01-wit
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from specialize.errors import InputError
 from specialize.files.atomic import write_file
 from specialize.files.far import is_far
 from specialize.files.regular import read_regular
-from specialize.fleet.builds import FleetBuild, FleetPlan, locked
+from specialize.fleet.builds import FleetBuild, FleetPlan, locked, served_in_order
 from specialize.fleet.lock_lines import (
     AGAIN,
     SCHEMA,
@@ -217,7 +217,9 @@ def full_lock(outline: Outline, path: Path, table: Path | None) -> FleetLock:
         listed: dict[str, list[Vehicle]] = {key: [] for key in outline.builds}
         for one, build in each_vehicle(outline, path, table):
             listed[build].append(one)
-        served = {key: _by_path(members, outline.builds[key].made_from) for key, members in listed.items()}
+        served = {
+            key: served_in_order(members, outline.builds[key].made_from) for key, members in listed.items()
+        }
     if empty := [key for key, members in served.items() if not members]:
         raise InputError(f"{path}: build {empty[0]}", "a vehicle that it serves", "none", AGAIN)
     made = {key: build_of(line, served[key]) for key, line in outline.builds.items()}
@@ -254,10 +256,6 @@ def build_of(line: BuildLine, members: Sequence[Vehicle] = ()) -> FleetBuild:
     return FleetBuild(
         key=line.build, mode=line.mode, made_from=line.made_from, members=members, lengths=line.lengths
     )
-
-
-def _by_path(members: Iterable[Vehicle], made_from: str) -> tuple[Vehicle, ...]:
-    return tuple(sorted(members, key=lambda one: (one.vehicle != made_from, str(one.path), one.vehicle)))
 
 
 def _vehicle(line: VehicleLine, folder: Path) -> Vehicle:

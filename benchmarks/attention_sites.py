@@ -80,6 +80,7 @@ def look(site: Site) -> tuple[np.ndarray, np.ndarray]:
 
 
 def rounded(count: int, multiple: int) -> int:
+    """Return a count rounded up to a multiple."""
     return math.ceil(count / multiple) * multiple
 
 

@@ -28,11 +28,8 @@ if __package__ in (None, ""):
 
 from benchmarks.attention_sites import ALONE, HEADS, SITES, Site, feed, look, rounded, rows_of, write_subject  # noqa: E402
 from benchmarks.run import RESULTS, write_results  # noqa: E402  the checkout, not an installed package
-from specialize.bench import Subject, bench_models  # noqa: E402
-from specialize.bench.by_command import time_by_command  # noqa: E402
 from specialize.bench.worker import OPEN  # noqa: E402
-from specialize.compiler.tuning import Runs, candidates  # noqa: E402
-from specialize.evidence.spread import Spread, faster  # noqa: E402
+from specialize.compiler.tuning import Runs, candidates, spreads  # noqa: E402
 from specialize.files.scratch import temporary_folder  # noqa: E402
 from specialize.lowering.formulations import GRID_SAMPLE  # noqa: E402
 from specialize.text.units import counted  # noqa: E402
@@ -95,9 +92,11 @@ def main() -> None:
     path = chosen.results / "formulations.json"
     if chosen.runtime not in OPEN and not (chosen.command and chosen.version):
         parser.error(f"{chosen.runtime} is not here: --command and --version say what times it")
-    how = Timing(chosen.rounds, chosen.threads, chosen.runtime, chosen.command, chosen.version)
+    how = Runs(
+        runtime=chosen.runtime, threads=chosen.threads, rounds=chosen.rounds, command=chosen.command or None
+    )
     for name in chosen.only:
-        figure = measure(SITES[name], how, chosen.without)
+        figure = measure(SITES[name], how, chosen.without, chosen.version)
         print(name, json.dumps(figure.median_ms), json.dumps(figure.faster), flush=True)
         write(path, {f"{name}, {counted(chosen.threads, 'thread')}, {chosen.runtime}": figure})
 
@@ -109,30 +108,8 @@ def write(path: Path, figures: dict[str, Figure]) -> Path:
     return write_results(path, SCHEMA, kept | figures)
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """How forms are timed: see `main`."""
-
-    rounds: int
-    threads: int
-    runtime: str = "onnxruntime"
-    command: str = ""
-    version: str = ""
-
-    def of(self, subjects: dict[str, Subject]) -> tuple[str, dict[str, Spread], dict[str, Spread]]:
-        """Return what ran, the seconds of one run by form, and how many times faster than the first form."""
-        if self.command:
-            seconds = time_by_command(subjects, self.command, self.rounds, print)
-            return self.version, {form: Spread.of(each) for form, each in seconds.items()}, faster(seconds)
-        report = bench_models(
-            subjects, rounds=self.rounds, runtime=self.runtime, threads=self.threads, shares=False,
-            clock=Runs(threads=self.threads).clock,
-        )  # fmt: skip
-        return report.runtime, {form: each.seconds for form, each in report.forms.items()}, report.ratios
-
-
-def measure(site: Site, how: Timing, without: Sequence[str] = ()) -> Figure:
-    """Time all forms of a site that a runtime runs, GridSample first."""
+def measure(site: Site, how: Runs, without: Sequence[str] = (), version: str = "") -> Figure:
+    """Time all forms of a site that a runtime runs, GridSample first; `version` is what a command runs."""
     places, seen = look(site)
     lengths = [rounded(int(rows.sum()), site.multiple) for rows in seen]
     longest = max(lengths)
@@ -157,15 +134,15 @@ def measure(site: Site, how: Timing, without: Sequence[str] = ()) -> Figure:
             subjects[PADDED] = write_subject(
                 site, feed(site, list(places)), alike, GRID_SAMPLE, folder / "all.onnx", True
             )
-        runtime, spreads, ratios = how.of(subjects)
+        runtime, seconds, ratios = spreads(subjects, how, print)
     samples = sum(lengths) * HEADS * site.points * len(site.levels)
     return Figure(
-        runtime=runtime,
+        runtime=version or runtime,
         pairs=int(seen.sum()), all_pairs=seen.size, longest=longest * len(seen), samples=samples,
         sampled_bytes=4 * samples * site.channels, rounds=how.rounds,
-        median_ms={form: round(1e3 * each.median, 2) for form, each in spreads.items()},
-        low_ms={form: round(1e3 * each.low, 2) for form, each in spreads.items()},
-        high_ms={form: round(1e3 * each.high, 2) for form, each in spreads.items()},
+        median_ms={form: round(1e3 * each.median, 2) for form, each in seconds.items()},
+        low_ms={form: round(1e3 * each.low, 2) for form, each in seconds.items()},
+        high_ms={form: round(1e3 * each.high, 2) for form, each in seconds.items()},
         faster={form: round(each.median, 3) for form, each in ratios.items()},
         copy_ms=round(1e3 * 4 * samples * site.channels * _seconds_per_byte(), 2),
     )  # fmt: skip

@@ -89,6 +89,11 @@ class Runs:
             words_of(self.command)
 
     @property
+    def here(self) -> str:
+        """The runtime that is here; empty if a command takes its place."""
+        return "" if self.command else self.runtime
+
+    @property
     def clock(self) -> Clock:
         """Processor time on one thread; on more, threads that wait for each other would count."""
         return "cpu_seconds" if self.threads == 1 else "seconds"
@@ -123,7 +128,7 @@ def tune(model: Tuned, runs: Runs, store: Store, say: Say) -> Tuning:
         DeclinedError: The model has no attention that is recognised.
         InputError: A formulation does not run.
     """
-    forms = candidates(model.target, "" if runs.command else runs.runtime)
+    forms = candidates(model.target, runs.here)
     kinds = kinds_of(_marked(model), model.sites)
     if not kinds:
         raise DeclinedError("tune", "deformable attention", f"none that is recognised in {model.name}")
@@ -164,8 +169,8 @@ def tuning_key(target_name: str, runs: Runs, kinds: tuple[Kind, ...]) -> str:
     sizes = [
         (kind.pruned, len(kind.numbers), [(str(each), each.levels) for each in kind.sizes]) for kind in kinds
     ]
-    here = (runs.runtime, version(runs.runtime), processor(), runs.threads)
-    runtime = (runs.command,) if runs.command else here
+    here = runs.here
+    runtime = (here, version(here), processor(), runs.threads) if here else (runs.command,)
     return digest([KIND, target_name, *runtime, sizes, code_version()])
 
 
@@ -198,7 +203,7 @@ def _timed(model: Tuned, runs: Runs, forms: tuple[str, ...], kinds: tuple[Kind, 
     timed, runtime = [], ""
     for kind, by_form in zip(kinds, subjects, strict=True):
         say(f"tuning: {counted(runs.rounds, 'round')} of {counted(len(forms), 'formulation')} in turn")
-        runtime, seconds, ratios = _spreads(by_form, runs, say)
+        runtime, seconds, ratios = spreads(by_form, runs, say)
         timed.append(
             TunedKind(
                 what="site" if kind.pruned else "other", times=len(kind.numbers), operators=len(kind.sizes),
@@ -206,15 +211,14 @@ def _timed(model: Tuned, runs: Runs, forms: tuple[str, ...], kinds: tuple[Kind, 
             )
         )  # fmt: skip
     choice, gain = chosen(timed, forms[0])
-    here = not runs.command
     return Tuning(
         model=model.name, vehicle=model.vehicle, target=model.target, runtime=runtime,
-        processor=processor() if here else "", threads=runs.threads if here else 0, rounds=runs.rounds,
+        processor=processor() if runs.here else "", threads=runs.threads if runs.here else 0, rounds=runs.rounds,
         kinds=tuple(timed), default=forms[0], choice=choice, gain=gain,
     )  # fmt: skip
 
 
-def _spreads(
+def spreads(
     subjects: Mapping[str, Subject], runs: Runs, say: Say
 ) -> tuple[str, dict[str, Spread], dict[str, Spread]]:
     """Return the name of what ran, the seconds of one run by form, and how many times faster than the first form."""

@@ -51,7 +51,7 @@ def tune_build(build_dir: Path, runs: Runs, say: Say) -> TuneOutcome:
     if precision != "float32":
         hint = "build without --precision, and tune that build"
         raise InputError(str(build_dir), "a build in float32", f"--precision {precision}", hint)
-    candidates(manifest.target, "" if runs.command else runs.runtime)  # before a model is looked for
+    candidates(manifest.target, runs.here)  # before a model is looked for
     _require_readable(build_dir, manifest)
     spec = parse_spec(manifest.spec, f"{build_dir}: spec")
     with original_of(made, spec, say) as (parts, _):

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks import formulations
 from benchmarks.run import RESULTS
-from specialize.compiler.tuning import candidates
+from specialize.compiler.tuning import Runs, candidates
 from specialize.lowering.formulations import FORMULATIONS
 from tools.formulations_page import MARKS, PAGE, tables
 
@@ -44,7 +44,7 @@ def test_a_site_is_measured_in_all_forms(tmp_path: Path, monkeypatch: pytest.Mon
     site = dataclasses.replace(
         formulations.SITES["bevformer_tiny"], levels=((3, 5), (2, 2)), points=2, channels=4
     )
-    figure = formulations.measure(site, formulations.Timing(rounds=1, threads=1))
+    figure = formulations.measure(site, Runs(rounds=1, threads=1))
     others = {formulations.ALONE, formulations.REBATCHED, formulations.PADDED}
     assert figure.median_ms.keys() == set(FORMULATIONS) | others and min(figure.median_ms.values()) > 0
     assert figure.sampled_bytes == 4 * figure.samples * site.channels

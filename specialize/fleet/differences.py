@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +29,7 @@ from specialize.fleet.outliers import LEAST, Outlier, limits
 from specialize.fleet.sampling import Crew, crew_of
 from specialize.fleet.survey import Chunk, chunks_of
 from specialize.model.spec import ModelSpec
+from specialize.text.on_demand import OnDemand
 from specialize.text.progress import Say, quiet
 from specialize.text.units import counted
 
@@ -53,7 +53,7 @@ class VehicleDifference:
     values: NDArray[np.float64]
 
 
-class Differences(Sequence[VehicleDifference]):
+class Differences(OnDemand[VehicleDifference]):
     """The differences of V vehicles in the order of their files; each is made when it is asked for.
 
     Attributes:
@@ -83,14 +83,8 @@ class Differences(Sequence[VehicleDifference]):
     def __len__(self) -> int:
         return len(self.groups)
 
-    @overload
-    def __getitem__(self, index: int) -> VehicleDifference: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[VehicleDifference]: ...
-    def __getitem__(self, index: int | slice) -> VehicleDifference | Sequence[VehicleDifference]:
-        """Return one vehicle, or several as a list."""
-        if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
+    def one(self, index: int) -> VehicleDifference:
+        """Return one vehicle."""
         group = int(self.groups[index])
         return VehicleDifference(
             vehicle=self.names[index], path=self.path(index),

@@ -6,7 +6,7 @@ import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar, overload
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from specialize.fleet.footprint import Footprint, Ints
 from specialize.fleet.grown import Grown
 from specialize.fleet.subsets import missing_at
 from specialize.fleet.vehicle import Vehicle
+from specialize.text.on_demand import OnDemand
 
 One = TypeVar("One", bound=Vehicle)
 
@@ -131,27 +132,13 @@ class Member(Vehicle, frozen=True, kw_only=True):
     adds: int
 
 
-class Made(Sequence[One]):
+class Made(OnDemand[One]):
     """Vehicles of which columns are kept; each is made when it is asked for."""
-
-    @overload
-    def __getitem__(self, index: int) -> One: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[One]: ...
-    def __getitem__(self, index: int | slice) -> One | Sequence[One]:
-        """Return one vehicle, or several as a list."""
-        if isinstance(index, slice):
-            return [self.one(place) for place in range(*index.indices(len(self)))]
-        return self.one(index if index >= 0 else len(self) + index)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and len(self) == len(other) and all(map(_same, self, other))
 
     __hash__ = None  # type: ignore[assignment]
-
-    @abc.abstractmethod
-    def one(self, index: int) -> One:
-        """Return one vehicle; those after the last are an IndexError."""
 
     @abc.abstractmethod
     def names(self) -> tuple[str, ...]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 import msgspec
+
+from specialize.text.on_demand import OnDemand
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -20,8 +22,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """An object of a JSON document: immutable, rejects undeclared keys."""
 
 
-class Each(Sequence[T_co]):
-    """Records of a list that are made when they are asked for: a fleet has more than memory should hold.
+class Each(OnDemand[T_co]):
+    """Records of a list that are made when they are asked for.
 
     Only a field of the outermost record may hold it, and only `streamed` and `to_json` read it.
     """
@@ -34,14 +36,8 @@ class Each(Sequence[T_co]):
     def __len__(self) -> int:
         return len(self._values)
 
-    @overload
-    def __getitem__(self, index: int) -> T_co: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[T_co]: ...
-    def __getitem__(self, index: int | slice) -> T_co | Sequence[T_co]:
-        """Return one record, or several as a list."""
-        if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
+    def one(self, index: int) -> T_co:
+        """Return one record."""
         return self._make(self._values[index])
 
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,7 +26,7 @@ if __package__ in (None, ""):
 
 from benchmarks.run import RESULTS, commit, write_results  # noqa: E402  the checkout, not an installed package
 from specialize.files.scratch import temporary_folder  # noqa: E402  the checkout, not an installed package
-from tools.forms import TOOLS, CompileTime, export_detectors, time_compile  # noqa: E402  likewise
+from tools.forms import TOOLS, CompileTime, export_detectors, time_compile, write_synthetic  # noqa: E402  likewise
 from tools.marks import Marks  # noqa: E402  likewise
 
 SCHEMA = "specialize/benchmarks-compile@1"
@@ -73,7 +72,10 @@ def main() -> None:
     chosen = parser.parse_args()
     tools = TOOLS if importlib.util.find_spec("onnxsim") else TOOLS[:1]
     with temporary_folder("compile") as folder:
-        paths = {f"synthetic, {count:,}": write_chain(folder, count) for count in NODES}
+        paths = {
+            f"synthetic, {count:,}": write_synthetic(folder / f"chain{count}.onnx", chain(count))
+            for count in NODES
+        }
         figures = {
             name: figure(time_compile(name, path, chosen.rounds, tools))
             for name, path in {**paths, **export_detectors(folder)}.items()
@@ -82,7 +84,7 @@ def main() -> None:
     data = json.loads((chosen.results / "compile.json").read_text())
     print(table(data))
     if chosen.write:
-        chosen.write.write_text(MARKS.filled(chosen.write.read_text(), table(data)))
+        MARKS.write(chosen.write, table(data))
 
 
 def figure(taken: list[CompileTime]) -> Figure:
@@ -99,16 +101,6 @@ def figure(taken: list[CompileTime]) -> Figure:
         onnxsim_cpu_s=others.cpu_seconds if others else 0.0,
         onnxsim_peak_mib=others.peak_mib if others else 0,
     )
-
-
-def write_chain(folder: Path, least: int) -> Path:
-    """Write a graph of at least as many nodes, its calibration beside it."""
-    from tests.synthetic.attention import Style, calibration
-
-    path = folder / f"chain{least}.onnx"
-    onnx.save(chain(least), str(path))
-    np.save(path.with_suffix(".npy"), calibration(Style(), 0.3))
-    return path
 
 
 def chain(least: int) -> onnx.ModelProto:

@@ -167,7 +167,7 @@ def write_sites(model: str, part: str, folder: Path) -> dict[str, Subject]:
 
 def write_graphs(folder: Path) -> dict[str, Path]:
     """Write the raw exports that compile time is measured on, each with the calibration to bind beside it."""
-    return {**export_detectors(folder), "synthetic": write_synthetic(folder)}
+    return {**export_detectors(folder), "synthetic": write_synthetic(folder / "synthetic.onnx", many_nodes())}
 
 
 def export_detectors(folder: Path) -> dict[str, Path]:
@@ -180,12 +180,11 @@ def export_detectors(folder: Path) -> dict[str, Path]:
     return found
 
 
-def write_synthetic(folder: Path) -> Path:
-    """Write the graph of many nodes with its calibration."""
+def write_synthetic(path: Path, model: onnx.ModelProto) -> Path:
+    """Write a graph of synthetic sites, its calibration beside it."""
     from tests.synthetic.attention import Style, calibration
 
-    path = folder / "synthetic.onnx"
-    onnx.save(many_nodes(), str(path))
+    onnx.save(model, str(path))
     np.save(path.with_suffix(".npy"), calibration(Style(), 0.3))
     return path
 

@@ -125,7 +125,7 @@ def main() -> None:
     if given.write is None:
         print(text)
     else:
-        given.write.write_text(MARKS.filled(given.write.read_text(), text))
+        MARKS.write(given.write, text)
 
 
 if __name__ == "__main__":

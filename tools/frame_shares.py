@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     if given.write:
         RESULTS.write_text(json.dumps(data, indent=1) + "\n")
-        PAGE.write_text(MARKS.filled(PAGE.read_text(), table(data)))
+        MARKS.write(PAGE, table(data))
     print(table(data))
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,3 +19,7 @@ class Marks:
         _, _, after = rest.partition(end)
         assert after, f"a document with {begin!r} and {end!r}"
         return f"{before}{begin}\n{text}\n{end}{after}"
+
+    def write(self, page: Path, text: str) -> None:
+        """Put a text between the marks of a page."""
+        page.write_text(self.filled(page.read_text(), text))

@@ -232,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = sites_of(data) if "sites" in data else []
     print(json.dumps(data.get("rates", {}), indent=2), table(found), sep="\n\n")
     if given.write is not None:
-        given.write.write_text(MARKS.filled(given.write.read_text(), table(found)))
+        MARKS.write(given.write, table(found))
     return 1 if any(abs(site.off) > LEAST_OFF for site in found) else 0
 
 

@@ -20,6 +20,7 @@ from specialize.graph.io import read_graph, write_graph
 from specialize.passes.fold_affine import fold_affine
 from specialize.passes.pipeline import specialize_graph
 from specialize.rows.arrange import Packing
+from tools.forms import write_synthetic
 
 DATA = json.loads((RESULTS / "compile.json").read_text())
 
@@ -53,7 +54,7 @@ def test_without_onnxsim_the_table_has_dashes() -> None:
 @pytest.mark.torch
 def test_a_chain_of_sites_is_one_model(tmp_path: Path) -> None:
     """It computes what a site does to what the site before gave, and the specialized graph computes the same."""
-    path = benchmark.write_chain(tmp_path, 1_000)
+    path = write_synthetic(tmp_path / "chain.onnx", benchmark.chain(1_000))
     bound = np.load(path.with_suffix(".npy"))
     made = compiled(path, bound)
     write_graph(made, tmp_path / "made.onnx")
@@ -78,7 +79,8 @@ def test_steps_grow_with_the_nodes(tmp_path: Path) -> None:
 
 def calls(folder: Path, layers: int) -> int:
     """Return how many Python functions are called while a chain of some layers is compiled."""
-    path = benchmark.write_chain(folder, layers * len(benchmark.chain(1).graph.node))
+    chain = benchmark.chain(layers * len(benchmark.chain(1).graph.node))
+    path = write_synthetic(folder / f"chain{layers}.onnx", chain)
     bound, count = np.load(path.with_suffix(".npy")), 0
 
     def counted(frame: FrameType, event: str, argument: object) -> None:

@@ -87,9 +87,7 @@ def digest_file(path: Path) -> str:
             settled = time.time_ns() - max(before[-2:]) > _SETTLED_NS
             if not settled or _identity(file.fileno()) != before:
                 return found
-            if len(_known) >= _MOST_KNOWN:
-                _known.clear()
-            _known[before] = found
+            _keep(before, found)
     return _known[before]
 
 
@@ -102,13 +100,20 @@ def copy_file(source: Path, target: Path) -> None:
 def note_copy(source: Path, target: Path) -> None:
     """Keep for a copy that this process has just made the digest that it keeps of the source.
 
-    Nothing is read. The copy is read after all if anything about it changes; nobody else may write to its folder
-    within the two seconds in which its times might stay the same.
+    Nothing is read. The copy is read after all if anything about it changes; no other process may write to its
+    folder within the two seconds in which its times might stay the same.
     """
     with open_regular(source) as one, open_regular(target) as other:
         known = _known.get(_identity(one.fileno()))
         if known is not None and os.fstat(one.fileno()).st_size == os.fstat(other.fileno()).st_size:
-            _known[_identity(other.fileno())] = known
+            _keep(_identity(other.fileno()), known)
+
+
+def _keep(identity: tuple[int, ...], found: str) -> None:
+    """Keep the digest of a file for the next time."""
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    _known[identity] = found
 
 
 def digest_stream(file: io.BufferedIOBase) -> str:

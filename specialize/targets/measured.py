@@ -12,11 +12,9 @@ import functools
 import json
 from pathlib import Path
 
-import msgspec
-
 from specialize.lowering.formulations import FORMULATIONS, GRID_SAMPLE
 from specialize.targets.base import Toolchain
-from specialize.text.record import Record, from_json
+from specialize.text.record import Record, from_json, to_json
 from specialize.text.units import counted, times
 
 LEAST_GAIN = 1.1
@@ -82,4 +80,4 @@ def _is_usual(form: str, toolchain: Toolchain) -> bool:
 
 def as_file(found: dict[str, MeasuredForms]) -> str:
     """Return the text of `measured.json`."""
-    return json.dumps({name: msgspec.to_builtins(each) for name, each in found.items()}, indent=1) + "\n"
+    return json.dumps(to_json(found), indent=1) + "\n"

@@ -3,7 +3,8 @@
 What: ScatterND or ScatterElements, adding depth weights times features to constant cells  ->
     BEVPoolV2TRT(depth, feat, ranks_depth, ranks_feat, ranks_bev, interval_starts, interval_lengths).
 Why it is sound: the operator adds depth[ranks_depth] * feat[ranks_feat] of each interval to one cell; points whose
-    constant factor is zero add nothing and are in no interval. `define_pools` writes that definition out.
+    constant factor is zero add nothing, those whose cell a Slice cuts off reach nothing, and both are in no interval.
+    `define_pools` writes that definition out.
 Needs: fold, so that cells and masks are constants.
 Declines when: what is added is no product of one number and one row of features; what is added to is not zero; a
     point has another factor than zero or one.
@@ -12,6 +13,7 @@ Declines when: what is added is no product of one number and one row of features
 from __future__ import annotations
 
 import math
+from dataclasses import replace as replace_fields
 
 import numpy as np
 import onnx_ir as ir
@@ -24,7 +26,7 @@ from specialize.graph.ops import VIEWS
 from specialize.graph.rewrite import remove_unused, replace
 from specialize.graph.shape_arithmetic import PLACES_OUTSIDE, places_in
 from specialize.graph.shapes import STANDARD, dims, is_static
-from specialize.passes.gather_sums import SCATTERS, adds
+from specialize.passes.gather_sums import SCATTERS, adds, cut_places
 from specialize.passes.pool_points import Ints, Points, read_points
 
 NAME = "lower_pool"
@@ -93,7 +95,13 @@ def _read(node: ir.Node) -> tuple[Points, Ints] | str:
     if not np.isin(points.factor, (0.0, 1.0)).all():
         return "a point has another factor than zero or one"
     places = places_in(cells, dims(node.outputs[0])[0])
-    return PLACES_OUTSIDE.text if places is None else (points, places)
+    if places is None:
+        return PLACES_OUTSIDE.text
+    cut = cut_places(node, 0)
+    if cut is not None:
+        read = np.isin(places, cut[1]).reshape(points.factor.shape)
+        points = replace_fields(points, factor=points.factor * read)
+    return points, places
 
 
 def _cells(node: ir.Node) -> Ints | None:

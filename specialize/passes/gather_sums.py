@@ -4,8 +4,9 @@ What: ScatterND or ScatterElements that adds rows to constant places  ->  Gather
     cut into runs whose lengths are powers of two, all runs of one length are summed at once, and the few sums of a
     place are added in the same way. Numbers times features that many rows share are summed by `pool_columns` first.
 Why it is sound: a sum may be taken in any order. No row is read twice and none is padded, whatever the number of rows
-    of a place. A scatter with repeated places is a race on runtimes that run it on several threads: ONNX Runtime's
-    ScatterND loses additions on two threads.
+    of a place. Places that a Slice cuts off, such as a spare one for points outside a grid, are not read. A scatter
+    with repeated places is a race on runtimes that run it on several threads: ONNX Runtime's ScatterND loses
+    additions on two threads.
 Needs: fold, so that the places are constants; compact, so that scatters that sum cameras are gone. With `--mode tables`
     compact itself pools in blocks, whose number does not depend on the vehicle.
 Declines when: the places are not constant; they differ within a row; the result is not rows that stand side by side.
@@ -23,7 +24,7 @@ from specialize.graph.builder import PASS_KEY, Builder
 from specialize.graph.nodes import array_of, node_axis
 from specialize.graph.notes import Note, node_name
 from specialize.graph.rewrite import remove_unused, replace
-from specialize.graph.shape_arithmetic import PLACES_OUTSIDE, flat_places, places_in
+from specialize.graph.shape_arithmetic import PLACES_OUTSIDE, flat_places, places_in, sliced
 from specialize.graph.shapes import STANDARD, dims, is_static
 from specialize.graph.subgraphs import remove_dead
 from specialize.passes.pool_columns import Sums, sum_columns
@@ -39,18 +40,19 @@ LAST_FAN_IN = 2
 
 @dataclass(frozen=True, slots=True)
 class _Addition:
-    """Rows that are added to rows: `updates[live[i]]` to row `places[i]` of `data`, which has `count` rows."""
+    """Rows that are added to rows: `updates[live[i]]` to row `places[i]` of `result`, which has `count` rows.
 
+    `zero` rows are left out because a constant factor takes them away, `cut` rows because their places are cut off.
+    """
+
+    result: ir.Value
     data: ir.Value
     updates: Rows
     live: Ints
     places: Ints
     count: int
-
-    @property
-    def left_out(self) -> int:
-        """Rows that a constant factor of zero takes away."""
-        return self.updates.count - len(self.live)
+    zero: int
+    cut: int
 
 
 def gather_sums(model: ir.Model) -> list[Note]:
@@ -64,10 +66,12 @@ def gather_sums(model: ir.Model) -> list[Note]:
             notes.append(Note(NAME, "declined", node_name(node), addition))
             continue
         builder = Builder(model.graph, node, f"specialize/{node_name(node)}", _marks(node))
-        replace(model.graph, node.outputs[0], _write(builder, addition))
-        remove_unused(model.graph, node)
+        replace(model.graph, addition.result, _write(builder, addition))
+        last = addition.result.producer()
+        remove_unused(model.graph, node if last is None else last)
         told = f"{len(addition.live):,} rows are added to {addition.count:,} without a scatter"
-        told += f"; {addition.left_out:,} are always zero" if addition.left_out else ""
+        told += f"; {addition.zero:,} are always zero" if addition.zero else ""
+        told += f"; {addition.cut:,} are cut off" if addition.cut else ""
         notes.append(Note(NAME, "applied", node_name(node), told))
     if notes:
         remove_dead(model.graph)  # products that became matrix products
@@ -96,10 +100,40 @@ def _read(node: ir.Node) -> _Addition | str:
     if isinstance(places, str):
         return places
     depth = indices.shape[-1] if node.op_type == "ScatterND" else node_axis(node, 0, len(dims(data))) + 1
-    width = math.prod(dims(data)[depth:])
+    width, count = math.prod(dims(data)[depth:]), math.prod(dims(data)[:depth])
     rows = Rows(updates, len(places), width)
     live = np.flatnonzero(~zero_rows(rows))
-    return _Addition(data, rows, live, places[live], math.prod(dims(data)[:depth]))
+    base = array_of(data)
+    cut = None if base is None or base.any() else cut_places(node, depth - 1)
+    result, kept = cut or (node.outputs[0], np.arange(count))
+    new = np.full(count, -1)
+    new[kept] = np.arange(len(kept))
+    read = live[new[places[live]] >= 0]
+    return _Addition(
+        result, data, rows, read, new[places[read]], len(kept), len(places) - len(live), len(live) - len(read)
+    )
+
+
+def cut_places(node: ir.Node, axis: int) -> tuple[ir.Value, Ints] | None:
+    """Return what a Slice, the only reader of a node, leaves of its rows, and which rows; None if there is none.
+
+    Args:
+        node: The node.
+        axis: Which axis of its output counts rows; those before it have one index.
+    """
+    value = node.outputs[0]
+    readers = value.uses()
+    if len(readers) != 1 or value.is_graph_output() or not is_static(value):
+        return None
+    (reader, place), shape = readers[0], dims(value)
+    bounds = [array for each in reader.inputs[1:] if (array := array_of(each)) is not None]
+    slices = reader.op_type == "Slice" and reader.domain in STANDARD and reader.graph is node.graph
+    if not slices or place or not 2 <= len(bounds) == len(reader.inputs) - 1:
+        return None
+    starts, ends, axes, steps = (*bounds, *(np.array([0]), np.array([1]))[len(bounds) - 2 :])
+    if axes.tolist() not in ([axis], [axis - len(shape)]) or math.prod(shape[:axis]) != 1:
+        return None
+    return reader.outputs[0], sliced(shape[axis], int(starts[0]), int(ends[0]), int(steps[0]))
 
 
 def _rows_of_elements(node: ir.Node) -> Ints | str | None:
@@ -117,7 +151,7 @@ def _rows_of_elements(node: ir.Node) -> Ints | str | None:
 
 def _write(builder: Builder, addition: _Addition) -> ir.Value:
     """Return the result of the scatter."""
-    width, shape = addition.updates.width, dims(addition.data)
+    width, shape = addition.updates.width, dims(addition.result)
     summed = _summed(builder, addition)
     base = array_of(addition.data)
     if base is None or base.any():

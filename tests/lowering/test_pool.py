@@ -109,6 +109,23 @@ def test_the_tables_are_those_of_the_kernels() -> None:
     np.testing.assert_array_equal(starts, np.cumsum(lengths) - lengths)
 
 
+def test_points_of_a_cell_that_is_cut_off_are_in_no_interval() -> None:
+    """A spare cell for the points outside, which a Slice takes away again, has no points in the tables."""
+    _, cells = scene()
+    g = GraphMaker()
+    depth, features = g.input("depth", (POINTS, 1)), g.input("features", (POINTS, CHANNELS))
+    empty = g.const(np.zeros((CELLS, CHANNELS), np.float32))
+    product = g.op("Mul", depth, features)
+    pooled = g.op("ScatterND", empty, g.const(cells[:, None]), product, reduction="add")
+    model = g.model(out=g.op("Slice", pooled, g.const([1]), g.const([CELLS])))
+    graph, node = lowered(model)
+    ranks_bev = array_of(node.inputs[4])
+    assert ranks_bev is not None and sorted(ranks_bev) == sorted(cells[cells >= 1])
+    define_pools(graph)
+    feeds = random_feeds(model)
+    np.testing.assert_allclose(run(graph, feeds)["out"], run(model, feeds)["out"], atol=1e-5)
+
+
 @pytest.mark.parametrize("by_element", [False, True])
 @pytest.mark.parametrize("kept", [0.8, 0.05])
 def test_the_definition_computes_the_same(kept: float, by_element: bool) -> None:

@@ -20,15 +20,18 @@ Spelling = Literal["ScatterND", "ScatterElements"]
 
 
 def addition(
-    spelling: Spelling, places: np.ndarray, count: int, base: float = 0.0, width: int = WIDTH
-) -> onnx.ModelProto:
-    """Return rows `x` added to rows of a constant table."""
+    spelling: Spelling, places: np.ndarray, count: int, base: float = 0.0, width: int = WIDTH,
+    cut: tuple[int, ...] = (),
+) -> onnx.ModelProto:  # fmt: skip
+    """Return rows `x` added to rows of a constant table, cut by a Slice: start, end, axis and step."""
     g = GraphMaker()
     rows, table = g.input("x", (len(places), width)), g.const(np.full((count, width), base, np.float32))
     if spelling == "ScatterND":
-        return g.model(out=g.op("ScatterND", table, g.const(places[:, None]), rows, reduction="add"))
-    index = g.const(np.repeat(places[:, None], width, axis=1))
-    return g.model(out=g.op("ScatterElements", table, index, rows, axis=0, reduction="add"))
+        out = g.op("ScatterND", table, g.const(places[:, None]), rows, reduction="add")
+    else:
+        index = g.const(np.repeat(places[:, None], width, axis=1))
+        out = g.op("ScatterElements", table, index, rows, axis=0, reduction="add")
+    return g.model(out=g.op("Slice", out, *(g.const([bound]) for bound in cut)) if cut else out)
 
 
 def rewritten(proto: onnx.ModelProto) -> ir.Model:
@@ -189,3 +192,60 @@ def test_what_cannot_be_rewritten_says_why() -> None:
     for reason, proto in cases.items():
         (note,) = gather_sums(ir.from_proto(proto))
         assert (note.verdict, note.reason) == ("declined", reason)
+
+
+BOUNDS = st.tuples(
+    st.integers(-9, 9), st.integers(-9, 9), st.sampled_from([0, -2]), st.sampled_from([-2, -1, 1, 3])
+)
+
+
+@pytest.mark.parametrize("spelling", ["ScatterND", "ScatterElements"])
+@given(places=st.lists(st.integers(0, 6), min_size=1, max_size=60), cut=BOUNDS, length=st.integers(2, 4))
+def test_only_places_that_a_slice_leaves_are_summed(
+    spelling: Spelling, places: list[int], cut: tuple[int, ...], length: int
+) -> None:
+    """Whatever a Slice of the places leaves, in its order, is summed, and there is nothing left to cut."""
+    bounds = cut[:length] if length > 2 else cut[:2]
+    proto = addition(spelling, np.array(places), 7, cut=bounds)
+    model = rewritten(proto)
+    assert "Slice" not in operators(model)
+    require_equal(proto, model)
+
+
+def test_points_in_a_spare_place_are_not_read() -> None:
+    """Rows that are added to a last place, which is cut off, are gathered by nothing."""
+    places = np.array([0, 3, 1, 3, 3, 0])
+    proto = addition("ScatterND", places, 4, cut=(0, 3))
+    model = ir.from_proto(proto)
+    (note,) = gather_sums(model)
+    assert note.reason == "3 rows are added to 3 without a scatter; 3 are cut off"
+    (output,) = run(
+        ir.to_proto(model), {"x": np.where(places[:, None] == 3, np.nan, np.ones((6, WIDTH), np.float32))}
+    ).values()
+    assert np.isfinite(output).all()
+
+
+@pytest.mark.parametrize(
+    ("base", "cut"),
+    [(1.5, (0, 3)), (0.0, (0, 2, 1)), (0.0, (-1, -9, 1, -1))],
+    ids=["base", "features", "backwards"],
+)
+def test_what_is_no_cut_of_places_alone_stays(base: float, cut: tuple[int, ...]) -> None:
+    """A Slice of features, or of sums that begin with numbers, is left where it is."""
+    proto = addition("ScatterND", np.array([0, 3, 1, 3]), 4, base, cut=cut)
+    model = rewritten(proto)
+    assert operators(model)["Slice"] == 1
+    require_equal(proto, model)
+
+
+def test_places_that_something_else_reads_are_summed() -> None:
+    """A second reader sees all places."""
+    g = GraphMaker()
+    table, rows = g.const(np.zeros((4, WIDTH), np.float32)), g.input("x", (4, WIDTH))
+    summed = g.op("ScatterND", table, g.const([[0], [3], [1], [3]]), rows, reduction="add")
+    proto = g.model(out=g.op("Slice", summed, g.const([0]), g.const([3])), beside=g.op("Relu", summed))
+    model = rewritten(proto)
+    feeds = random_feeds(proto)
+    got, wanted = run(ir.to_proto(model), feeds), run(proto, feeds)
+    for name, array in wanted.items():
+        np.testing.assert_allclose(got[name], array, rtol=1e-6, atol=1e-6)

@@ -417,7 +417,7 @@ def sample(g: Growing) -> Tensor | None:
         (batch, inner, t.shape[-1] // 2, 2),
     )
     picture = g.draw(st.sampled_from([g.values((batch, 2, 3, 4), "numbers"), "image"]))
-    if grid is None or (picture == "image" and batch != 2):
+    if grid is None or (picture == "image" and batch != _image_shape(g)[0]):
         return None
     mode = g.draw(st.sampled_from(["bilinear", "nearest"]))
     channels = 2 if picture != "image" else 4
@@ -463,8 +463,9 @@ def gather_known(g: Growing) -> Tensor | None:
     several, size = g.draw(st.integers(1, 3)), g.draw(st.integers(3, 6))
     places = g.random.integers(0, size, (batch, width if g.draw(st.booleans()) else 1, rows * several))
     whole = (batch, width, rows * several)
-    image = "image" if width == 4 and batch == 2 and g.draw(st.booleans()) else ""
-    flat = image and g.maker.op("Reshape", image, g.maker.const([2, 4, 15]))
+    image = _image_shape(g)
+    fits = image[:2] == [batch, width] and g.draw(st.booleans())
+    flat = g.maker.op("Reshape", "image", g.maker.const([batch, width, image[2] * image[3]])) if fits else ""
     pixels = flat or g.values((batch, width, size), "numbers")
     index = g.maker.const(np.broadcast_to(places, whole))
     read = g.add("GatherElements", [pixels, index], whole, axis=2)
@@ -472,6 +473,12 @@ def gather_known(g: Growing) -> Tensor | None:
     apart = turned and g.maker.op("Reshape", turned.name, g.maker.const([batch, rows, several, width]))
     summed = apart and g.maker.op("ReduceSum", apart, g.maker.const([2]), keepdims=0)
     return summed and g.add("Add", [t.name, summed], t.shape)
+
+
+def _image_shape(g: Growing) -> list[int]:
+    """Return batch, channels, height and width of the image that every graph has."""
+    (image,) = (each for each in g.maker.inputs if each.name == "image")
+    return [dim.dim_value for dim in image.type.tensor_type.shape.dim]
 
 
 OPERATORS: tuple[Callable[[Growing], Tensor | None], ...] = (

@@ -142,3 +142,14 @@ def test_features_are_found_on_their_own_axes() -> None:
     assert (features.value.name, features.channels, features.sizes) == ("x", 1, (CAMERAS, HEIGHT, WIDTH))
     np.testing.assert_array_equal(features.rows, np.arange(CAMERAS * HEIGHT * WIDTH))
     assert "MatMul" not in operators(model)
+
+
+@pytest.mark.parametrize("features", ["transposed", "last", "merged"])
+def test_features_are_moved_one_axis_at_a_time(features: str) -> None:
+    """No Transpose exchanges two axes with others between them, wherever the channels are."""
+    model = pooled(view_transform(upright(), 9, features=features))
+    assert products(model)
+    perms = [node.attributes["perm"].as_ints() for node in model.graph if node.op_type == "Transpose"]
+    for perm in map(list, perms):
+        rests = [perm[:place] + perm[place + 1 :] for place in range(len(perm))]
+        assert any(rest == sorted(rest) for rest in rests), perm

@@ -10,7 +10,7 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from specialize.bench import BenchReport, FormTime, Spread, Subject, bench_models, extract_site, measure
+from specialize.bench import BenchReport, FormTime, Spread, Subject, bench_models, extract_site, measure, worker
 from specialize.errors import InputError
 from specialize.text.record import to_json
 from specialize.verify.runtime import open_model
@@ -44,6 +44,14 @@ def test_forms_are_timed_on_both_runtimes(tmp_path: Path, runtime: str) -> None:
         assert any("gridsample" in name.lower() for name in form.shares)
     data = json.loads(json.dumps(to_json(report), allow_nan=False))
     assert next(iter(data)) == "ratios"
+
+
+def test_a_cold_first_run_is_in_no_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the runs with a profile the first one, which waits for memory, does not count."""
+    subject = _attention(tmp_path / "a.onnx", 400)
+    events = [("node", "Concat", 100.0)] + 3 * [("node", "Concat", 1.0)]
+    monkeypatch.setattr(worker, "kernel_times", lambda session: events)
+    assert worker.profile_onnxruntime(subject.path, subject.feed, 1, 3) == {"Concat": 3.0}
 
 
 def test_memory_is_measured_in_each_forms_own_process(tmp_path: Path) -> None:

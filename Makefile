@@ -15,7 +15,7 @@ RUNTIME_TESTS := tests/attention tests/bench tests/lowering tests/passes tests/p
 	tests/end_to_end/test_precision.py tests/end_to_end/test_round_trip.py
 HIDING := $(abspath $(VENV))/without_vnni.so
 
-.PHONY: help install demo test coverage test-lowest fuzz check benchmarks formulations movement evidence evidence-models evidence-relink evidence-guard evidence-million mutants marginal kills same-builds format pin wheel clean targets table picture lens-oracles lens-rigs api
+.PHONY: help install demo test coverage test-lowest fuzz check benchmarks formulations view-transforms movement evidence evidence-models evidence-relink evidence-guard evidence-million mutants marginal kills same-builds format pin wheel clean targets table picture lens-oracles lens-rigs api
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
@@ -71,6 +71,10 @@ formulations: install ## equal formulations of attention at six sites on one thr
 		--version "apache-tvm $$($(TVM) -c 'import tvm; print(tvm.__version__)')" \
 		--command "$(TVM) tools/device/kit/run_tvm.py --threads 1 --model {model} --inputs {inputs} --outputs {outputs}")
 	$(BIN)/python -m tools.formulations_page --write docs/concepts/formulations.md --defaults
+
+view-transforms: install ## pooling, look-up and sampling at the sizes of five models, before and after, with what bounds them (minutes, 6 GB): docs/concepts/view-transforms.md
+	$(TEST_ENV) $(BIN)/python benchmarks/view_transforms.py
+	$(BIN)/python -m tools.view_transforms_page --write docs/concepts/view-transforms.md
 
 movement: install ## rates of single operators, and how far they predict SITES="FOLDER/NAME FOLDER/NAME:sites ...": docs/concepts/costs.md
 	$(TEST_ENV) $(BIN)/python -m tools.movement --rates $(SITES) --write docs/concepts/costs.md

@@ -144,11 +144,11 @@ def measure(site: Site, how: Runs, without: Sequence[str] = (), version: str = "
         low_ms={form: round(1e3 * each.low, 2) for form, each in seconds.items()},
         high_ms={form: round(1e3 * each.high, 2) for form, each in seconds.items()},
         faster={form: round(each.median, 3) for form, each in ratios.items()},
-        copy_ms=round(1e3 * 4 * samples * site.channels * _seconds_per_byte(), 2),
+        copy_ms=round(1e3 * 4 * samples * site.channels * seconds_per_byte(), 2),
     )  # fmt: skip
 
 
-def _seconds_per_byte() -> float:
+def seconds_per_byte() -> float:
     """Return how long a copy of one byte takes in large blocks, by processor time."""
     source, target = np.ones(COPIED_BYTES, np.uint8), np.empty(COPIED_BYTES, np.uint8)
     spent = []

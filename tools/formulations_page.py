@@ -44,13 +44,13 @@ def _times(figures: dict[str, Figure]) -> str:
         [name, f"{each.samples:,}", *(_time(each, form) for form in FORMULATIONS)]
         for name, each in figures.items()
     ]
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def _time(figure: Figure, form: str) -> str:
     if form not in figure.median_ms:
         return "-"
-    text = f"{_ms(figure.median_ms[form])} ms"
+    text = f"{ms(figure.median_ms[form])} ms"
     return text if form == GRID_SAMPLE else f"{text}, {figure.faster[form]:.2f}x"
 
 
@@ -65,21 +65,23 @@ def _limits(figures: dict[str, Figure]) -> str:
         best = min((form for form in FORMULATIONS if form in each.median_ms), key=each.median_ms.__getitem__)
         rows.append([
             name, f"`{best}`", f"{each.all_pairs / each.pairs:.2f}x", _against(each, PADDED, best),
-            f"{each.longest / each.pairs:.2f}x", _against(each, REBATCHED, best), f"{_ms(each.median_ms[ALONE])} ms",
-            f"{_ms(each.copy_ms)} ms", f"{_ms(each.median_ms[best])} ms",
+            f"{each.longest / each.pairs:.2f}x", _against(each, REBATCHED, best), f"{ms(each.median_ms[ALONE])} ms",
+            f"{ms(each.copy_ms)} ms", f"{ms(each.median_ms[best])} ms",
         ])  # fmt: skip
-    return _table(heads, rows)
+    return table(heads, rows)
 
 
 def _against(figure: Figure, form: str, best: str) -> str:
     return f"{figure.median_ms[form] / figure.median_ms[best]:.2f}x" if form in figure.median_ms else "-"
 
 
-def _ms(value: float) -> str:
+def ms(value: float) -> str:
+    """Return milliseconds, with one digit behind the point below 100."""
     return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
 
-def _table(heads: list[str], rows: list[list[str]]) -> str:
+def table(heads: list[str], rows: list[list[str]]) -> str:
+    """Return a table of Markdown, numbers to the right of the first column."""
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

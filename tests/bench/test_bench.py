@@ -10,7 +10,16 @@ import numpy as np
 import onnx_ir as ir
 import pytest
 
-from specialize.bench import BenchReport, FormTime, Spread, Subject, bench_models, extract_site, measure, worker
+from specialize.bench import (
+    BenchReport,
+    FormTime,
+    Spread,
+    Subject,
+    bench_models,
+    extract_site,
+    measure,
+    worker,
+)
 from specialize.errors import InputError
 from specialize.text.record import to_json
 from specialize.verify.runtime import open_model

@@ -25,7 +25,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class Each(OnDemand[T_co]):
     """Records of a list that are made when they are asked for.
 
-    Only a field of the outermost record may hold it, and only `streamed` and `to_json` read it.
+    A field of a record may hold it, of the outermost or of one in a list; only `streamed` and `to_json` read it.
     """
 
     def __init__(self, values: Sequence[Any], make: Callable[[Any], T_co]) -> None:
@@ -66,13 +66,26 @@ def to_json(value: object) -> Any:
 
 
 def streamed(value: object) -> Any:
-    """Return a record as `to_json` does, with a `Stream` in each field that holds `Each`."""
+    """Return a record as `to_json` does, with a `Stream` for each `Each` that it or a record in it holds."""
+    if isinstance(value, Each):
+        return Stream(value)
+    if isinstance(value, tuple):
+        return [streamed(one) for one in value] if _holds_each(value) else to_json(value)
     if not isinstance(value, Record):
         return to_json(value)
     held = {name: getattr(value, name) for name in value.__struct_fields__}
-    later = {name: one for name, one in held.items() if isinstance(one, Each)}
+    later = {name: streamed(one) for name, one in held.items() if _holds_each(one)}
     rest: dict[str, Any] = to_json(msgspec.structs.replace(value, **dict.fromkeys(later, ())))
-    return rest | {name: Stream(one) for name, one in later.items()}
+    return rest | later
+
+
+def _holds_each(value: object) -> bool:
+    """Return whether a field has an `Each`, or records that have one."""
+    if isinstance(value, Record):
+        return any(_holds_each(getattr(value, name)) for name in value.__struct_fields__)
+    if isinstance(value, tuple) and value and isinstance(value[0], Record):
+        return any(map(_holds_each, value))
+    return isinstance(value, Each)
 
 
 def from_json(data: object, kind: type[T]) -> T:

@@ -26,6 +26,13 @@ class Whole(Record, frozen=True):
     last: int
 
 
+class Folder(Record, frozen=True):
+    """A record with a list of records that have lists."""
+
+    wholes: tuple[Whole, ...]
+    name: str
+
+
 def row(number: int) -> Row:
     """Return a record."""
     return Row(number=number, path=Path(f"{number}.yaml"))
@@ -39,6 +46,18 @@ def test_a_stream_is_written_as_its_list(count: int) -> None:
     wanted = {"schema": "rows@1"} | to_json(plain)
     assert json_text({"schema": "rows@1"} | streamed(each)) == json.dumps(wanted, indent=2)
     assert to_json(each) == to_json(plain) and streamed(plain) == to_json(plain)
+
+
+def test_lists_within_a_list_are_streams_as_well() -> None:
+    """However deep a list stands, the text is that of the record with tuples, and no record is made before its turn."""
+    made: list[int] = []
+    plain = Whole(name="b", rows=tuple(map(row, range(2))), last=1)
+    each = Whole(name="b", rows=Each(range(2), lambda n: made.append(n) or row(n)), last=1)  # type: ignore[arg-type, func-returns-value]
+    stream = streamed(Folder(wholes=(plain, each), name="all"))
+    assert made == []
+    wanted = {"schema": "folder@1"} | to_json(Folder(wholes=(plain, plain), name="all"))
+    assert json_text({"schema": "folder@1"} | stream) == json.dumps(wanted, indent=2)
+    assert made == [0, 1]
 
 
 def test_records_are_made_one_after_the_other() -> None:

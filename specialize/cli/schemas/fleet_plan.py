@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from specialize.fleet import builds
@@ -10,7 +11,7 @@ from specialize.fleet.footprints import Member
 from specialize.fleet.load import Failed
 from specialize.fleet.request import PlanMode
 from specialize.request import Mode, Precision
-from specialize.text.record import Record
+from specialize.text.record import Each, Record
 
 
 class PlannedBuild(Record, frozen=True, kw_only=True):
@@ -41,7 +42,7 @@ class PlannedBuild(Record, frozen=True, kw_only=True):
     lengths: tuple[int, ...]
     grids: tuple[tuple[int, ...], ...]
     fan_in: int
-    members: tuple[Member, ...]
+    members: Sequence[Member]
     headroom: tuple[CameraRoom, ...]
     headroom_over: int
     kinds: tuple[KindServed, ...]
@@ -101,6 +102,6 @@ def _build(build: builds.PlannedBuild) -> PlannedBuild:
     return PlannedBuild(
         key=build.key, mode=build.mode, cameras=build.cameras, vehicles=build.vehicles, pairs=build.pairs,
         overhead=round(build.overhead, 6), lengths=tuple(map(sum, zip(*build.lengths, strict=True))),
-        grids=build.lengths, fan_in=build.fan_in, members=tuple(build.members), headroom=build.room,
-        headroom_over=build.room_over, kinds=build.kinds,
+        grids=build.lengths, fan_in=build.fan_in, members=Each(build.members, lambda member: member),
+        headroom=build.room, headroom_over=build.room_over, kinds=build.kinds,
     )  # fmt: skip

@@ -9,12 +9,12 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.compiler.forms import site_forms
-from specialize.compiler.remembered import Remembered
 from specialize.costs import CostReport, FormsReport, count
 from specialize.graph.bind_batch import bind_batch
 from specialize.graph.equal_nodes import with_equals
 from specialize.graph.folding import evaluate, fold
 from specialize.graph.io import read_graph
+from specialize.graph.remembered import Remembered
 from specialize.graph.shapes import is_static
 from specialize.graph.subgraphs import has_subgraph
 from specialize.passes.bind import bind

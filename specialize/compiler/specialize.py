@@ -20,7 +20,6 @@ from specialize.compiler.generic import PREPARED, GenericModel
 from specialize.compiler.laps import Laps
 from specialize.compiler.match_plans import require_matching
 from specialize.compiler.original import count_original
-from specialize.compiler.remembered import Remembered
 from specialize.costs import count
 from specialize.drafting.contradicted import kinds_findings
 from specialize.errors import DeclinedError, InputError
@@ -28,6 +27,7 @@ from specialize.graph.custom import POOL
 from specialize.graph.graph_file import GraphFile, in_folder
 from specialize.graph.io import read_graph
 from specialize.graph.notes import Note
+from specialize.graph.remembered import Remembered
 from specialize.model.spec import ModelSpec
 from specialize.model.visible import visible_sets
 from specialize.passes.fold_affine import fold_affine

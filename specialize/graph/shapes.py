@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -13,12 +14,22 @@ from onnx import shape_inference
 from specialize.errors import InputError
 from specialize.graph import custom
 from specialize.graph.ops import VIEWS
+from specialize.graph.remembered import Remembered
 from specialize.graph.subgraphs import has_subgraph, node_reads
 
 MOST_DATA = 64
 """Elements up to which a known input is shown to shape inference: shapes, axes, starts, pads."""
 
 STANDARD = ("", "ai.onnx")
+
+Arrays = Mapping[str, np.ndarray]
+
+_KINDS = ir.AttributeType
+_SHORT = frozenset({_KINDS.FLOAT, _KINDS.INT, _KINDS.STRING, _KINDS.FLOATS, _KINDS.INTS, _KINDS.STRINGS})
+"""Attributes that are numbers or names."""
+
+_ANSWERS: Remembered[Mapping[str, onnx.TypeProto]] = Remembered(1 << 13)
+"""What ONNX inferred, by all that it follows from: layers of a model repeat, and so do the models of a fleet."""
 
 _CONTRADICTIONS = (onnx.shape_inference.InferenceError, onnx.checker.ValidationError)
 
@@ -46,6 +57,7 @@ class ShapeInference:
         ]
         self._ir_version = ir_version
         self._schemas: dict[str, onnx.defs.OpSchema] = {}
+        self._versions = (tuple(sorted(opset_imports.items())), ir_version)
 
     def infer(self, node: ir.Node) -> None:
         """Set type and shape of the outputs of a node; leave what is annotated where nothing can be inferred.
@@ -62,12 +74,42 @@ class ShapeInference:
         schema = self._schema(node)
         if schema is None or has_subgraph(node) or _reads_untyped(node):
             return
+        data = self._input_data(node)
+        question = self._question(node, data)
+        results = None if question is None else _ANSWERS.get(question)
+        if results is None:
+            results = self._ask(schema, node, data)
+            if question is not None:
+                _ANSWERS.keep(question, results)
+        for index, value in enumerate(node.outputs):
+            proto = results.get(f"o{index}")
+            if proto is not None and proto.HasField("tensor_type"):
+                _apply(value, proto)
+        _check_moved(node)
+
+    def _question(self, node: ir.Node, data: Arrays) -> Hashable:
+        """Return all that the types of a node's outputs follow from; None if that has no short form."""
+        attributes = []
+        for each in node.attributes.values():
+            if each.type not in _SHORT or each.is_ref():
+                return None
+            attributes.append((each.name, each.value))
+        shown = tuple((name, array.dtype.str, array.shape, array.tobytes()) for name, array in data.items())
+        inputs = tuple(map(_type, node.inputs))
+        return (self._versions, node.op_type, len(node.outputs), tuple(attributes), inputs, shown)
+
+    def _ask(self, schema: onnx.defs.OpSchema, node: ir.Node, data: Arrays) -> Mapping[str, onnx.TypeProto]:
+        """Return the types of the outputs of a node, by `o` and their number, as ONNX infers them.
+
+        Raises:
+            InputError: The node contradicts its inputs.
+        """
         try:
             results = shape_inference.infer_node_outputs(
                 schema,
                 self._rename(node),
                 self._input_types(node),
-                self._input_data(node),
+                {name: onnx.numpy_helper.from_array(array) for name, array in data.items()},
                 opset_imports=self._imports,
                 ir_version=self._ir_version,
             )
@@ -80,11 +122,7 @@ class ShapeInference:
             raise ShapeError(
                 f"node {node.name or node.op_type!r}", f"inputs that fit {node.op_type}", found
             ) from error
-        for index, value in enumerate(node.outputs):
-            proto = results.get(f"o{index}")
-            if proto is not None and proto.HasField("tensor_type"):
-                _apply(value, proto)
-        _check_moved(node)
+        return dict(results)
 
     def _infer_function(self, node: ir.Node) -> dict[str, onnx.TypeProto]:
         """Return the types of the outputs of an operator that the standard defines by other operators alone."""
@@ -136,7 +174,8 @@ class ShapeInference:
             return text
         return f"{text} holding {self._known.get(value).tolist()}"
 
-    def _input_data(self, node: ir.Node) -> dict[str, onnx.TensorProto]:
+    def _input_data(self, node: ir.Node) -> Arrays:
+        """Return the known inputs that are small enough to be shapes, by `i` and their number."""
         found = {}
         waits = all(value in self._known for value in node_reads(node))  # it will be computed, or need not be
         for index, value in enumerate(node.inputs):
@@ -144,8 +183,15 @@ class ShapeInference:
                 continue
             if waits and not self._known.is_computed(value):
                 continue
-            found[f"i{index}"] = onnx.numpy_helper.from_array(self._known.get(value))
+            found[f"i{index}"] = self._known.get(value)
         return found
+
+
+def _type(value: ir.Value | None) -> Hashable:
+    """Return element type and dimensions of a value, None for unknown ones."""
+    if value is None or value.shape is None:
+        return None if value is None else value.dtype
+    return value.dtype, tuple(dim if isinstance(dim, int) else None for dim in value.shape)
 
 
 def _check_moved(node: ir.Node) -> None:

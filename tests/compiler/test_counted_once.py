@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 from specialize.compiler import original
 from specialize.compiler.garbage import own_garbage
 from specialize.compiler.original import count_once, count_original
-from specialize.compiler.remembered import Remembered
+from specialize.graph.remembered import Remembered
 from tests.compiler.test_original import MASK, masked
 
 

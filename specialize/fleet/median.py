@@ -130,13 +130,13 @@ def median_profile(shape: Shape, values: Floats, name: str) -> CalibrationProfil
 def median_values(values: Floats, rows: NDArray[np.intp] | None = None) -> Floats:
     """Return the median rows (N, 12 or more) of V vehicles (V, N, 12 or more), or of those in some rows (R,).
 
-    One camera is looked at after the other, so that of a million vehicles no second copy is made.
+    One camera is looked at after the other, and one number of it, so that of a million vehicles no second copy is made.
     """
     which = slice(None) if rows is None else rows
     cameras = []
     for camera in range(values.shape[1]):
-        one = values[which, camera]  # (R, 12 or more)
-        cameras.append(np.concatenate([median_quaternion(one[:, :4]), np.median(one[:, 4:], axis=0)]))
+        numbers = [np.median(values[which, camera, column]) for column in range(4, values.shape[2])]
+        cameras.append(np.array([*median_quaternion(values[which, camera, :4]), *numbers]))
     return np.stack(cameras)
 
 

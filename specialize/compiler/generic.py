@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from specialize.compiler.adopt import GRAPH as GRAPH
 from specialize.compiler.adopt import KIND, ORIGINAL, adopt, prepare
 from specialize.compiler.adopt import PREPARED as PREPARED
 from specialize.compiler.adopt import PREPARED_WEIGHTS as PREPARED_WEIGHTS
+from specialize.compiler.unpacked import unpacked
 from specialize.digest import digest, digest_file
 from specialize.errors import InputError
 from specialize.files.scratch import work_folder
@@ -73,14 +73,9 @@ class GenericModel:
         """Changes made to the user's graph when it was read: by what, where, and what."""
         return tuple((str(by), str(where), str(what)) for by, where, what in self.entry.info.get("notes", ()))
 
-    @contextlib.contextmanager
-    def unpacked(self, store: Store) -> Iterator[Path]:
-        """Yield a folder with the graph, the prepared graph and their weights, for as long as the block lasts."""
-        with work_folder(store.scratch(), "model") as folder:
-            for name, key in self.entry.objects.items():
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                store.unpack(key, folder / name)
-            yield folder
+    def unpacked(self, store: Store) -> contextlib.AbstractContextManager[Path]:
+        """Return a folder with the graph, the prepared graph and their weights, for as long as a block lasts."""
+        return unpacked(store, self.entry.objects)
 
 
 def generic_model(request: BuildRequest, store: Store, say: Say) -> GenericModel:

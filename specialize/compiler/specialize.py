@@ -141,16 +141,20 @@ def specialize(
 
 
 _GRAPHS: Remembered[ir.Model] = Remembered(2)
+_FILES: Remembered[GraphFile] = Remembered(2)
 _FOUND: Remembered[tuple[Finding, ...]] = Remembered()
 
 
 def _prepared(generic: GenericModel, parts: Path) -> GraphFile:
     """Return the prepared graph of a model; a process reads and checks it once, for all vehicles."""
     path, key = parts / PREPARED, generic.entry.objects[PREPARED]
+    file = _FILES.get((key, path))
+    if file is not None:
+        return file
     model = _GRAPHS.get(key)
     if model is None:
         model = _GRAPHS.keep(key, read_graph(path))
-    return GraphFile(path, in_folder(model, parts))
+    return _FILES.keep((key, path), GraphFile(path, in_folder(model, parts)))
 
 
 def _kinds_findings(generic: GenericModel, prepared: GraphFile, known: bool) -> tuple[Finding, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from specialize.compiler.unpacked import let_go
 from specialize.digest import digest
 from specialize.errors import SpecializeError
 from specialize.fleet.builds import BuiltBuild, FleetBuilt, LeftOut, failed
@@ -113,9 +114,12 @@ def _all(work: Work, executor: Executor, tables: bool) -> Iterator[BuiltBuild]:
 def _carried_out(tasks: tuple[Task, ...], executor: Executor) -> Iterator[BuiltBuild]:
     """Yield every build as it finishes, the one first whose values the others are proven with."""
     first = next((task for task in tasks if task.record), None)
-    if first is not None:
-        yield from completed(executor, carry_out, (first,), _lost)
-    yield from completed(executor, carry_out, [task for task in tasks if task is not first], _lost)
+    try:
+        if first is not None:
+            yield from completed(executor, carry_out, (first,), _lost)
+        yield from completed(executor, carry_out, [task for task in tasks if task is not first], _lost)
+    finally:
+        let_go()  # of the model, where this process built
 
 
 def _with_tables(built: BuiltBuild, parts: list[BuiltBuild], seconds: float) -> BuiltBuild:

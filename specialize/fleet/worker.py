@@ -22,6 +22,7 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.compiler.build import build
 from specialize.compiler.generic import generic_model
 from specialize.compiler.key import build_key
+from specialize.compiler.unpacked import keep
 from specialize.errors import SpecializeError
 from specialize.files.scratch import work_folder
 from specialize.fleet.builds import BuiltBuild, done, failed
@@ -36,6 +37,7 @@ from specialize.store.location import VARIABLE
 def carry_out(task: Task) -> BuiltBuild:
     """Make a build unless the store has it; a failure is a result, not an exception."""
     start = time.perf_counter()
+    keep()
     try:
         with opened(task.store) as store:
             made = _make(task, store)

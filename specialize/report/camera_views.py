@@ -99,13 +99,14 @@ def _grid(scene: Scene, view: View, spacing_m: float, end_m: float) -> str:
     """Return the lines of a grid on the ground in an image."""
     stretch = scene.reach_m / REACH_M
     along = np.linspace(-end_m, end_m, SAMPLES) * stretch
-    parts = []
-    for place in np.arange(-end_m, end_m + spacing_m / 2, spacing_m) * stretch:
-        across = np.full_like(along, place)
-        for x, y in ((along, across), (across, along)):
-            points = np.stack([x, y, np.full_like(x, scene.ground_m)], axis=-1)
-            parts.append(_path(view, *pixels_of(view, points)))
-    return "".join(parts)
+    places = np.arange(-end_m, end_m + spacing_m / 2, spacing_m) * stretch
+    across, along = np.broadcast_arrays(places[:, None], along)
+    height = np.full_like(along, scene.ground_m)
+    both = [np.stack(each, axis=-1) for each in ((along, across, height), (across, along, height))]
+    pixels, valid = pixels_of(view, np.stack(both, axis=1))  # (lines, 2, SAMPLES)
+    return "".join(
+        _path(view, *one) for pair in zip(pixels, valid, strict=True) for one in zip(*pair, strict=True)
+    )
 
 
 def _path(view: View, pixels: Floats, valid: Bools) -> str:

@@ -9,8 +9,8 @@ import numpy as np
 
 from specialize.calibration.off import is_off
 from specialize.calibration.profile import CalibrationProfile
-from specialize.calibration.sight import border, ground_m, inside, pixels_of, rays_through
-from specialize.calibration.view import View, views_of
+from specialize.calibration.sight import border, ground_m, inside, pixels_of, raw_lens, rays_through
+from specialize.calibration.view import NEAREST_M, View, views_of
 from specialize.report.svg import Bools, Floats, runs
 
 BEARINGS, STEPS = 1080, 128
@@ -65,13 +65,7 @@ def footprint(scene: Scene, view: View) -> tuple[Floats, ...]:
     along = np.stack([np.cos(angles), np.sin(angles)], axis=-1)  # (B, 2)
     towards = along @ foot
     room = -towards + np.sqrt(np.maximum(towards**2 - foot @ foot + scene.reach_m**2, 0.0))
-    share = np.concatenate([[0.0], np.geomspace(NEAREST, 1.0, STEPS)])
-    seen = _sees(scene, view, foot, along[:, None], room[:, None] * share)  # (B, STEPS + 1)
-    any_seen = np.asarray(seen.any(axis=1))
-    first = seen.argmax(axis=1)
-    last = STEPS - seen[:, ::-1].argmax(axis=1)
-    near = _refined(scene, view, along, room * share[np.maximum(first - 1, 0)], room * share[first])
-    far = _refined(scene, view, along, room * share[np.minimum(last + 1, STEPS)], room * share[last])
+    near, far, any_seen = (_spans if raw_lens(view) is None else _found)(scene, view, along, room)
     outer, inner = (foot + along * each[:, None] for each in (far, near))
     if any_seen.all():
         return (outer, inner[::-1])
@@ -80,6 +74,40 @@ def footprint(scene: Scene, view: View) -> tuple[Floats, ...]:
     return tuple(
         np.concatenate([outer[order[run]], inner[order[run]][::-1]]) for run in runs(any_seen[order])
     )
+
+
+def _spans(scene: Scene, view: View, along: Floats, room: Floats) -> tuple[Floats, Floats, Bools]:
+    """Return where what a pinhole camera sees along directions (B, 2) begins and ends (B,), and whether it sees any.
+
+    Depth and distances from the image's borders, times the depth, are linear along a line.
+    """
+    size = np.array([view.camera.width_px, view.camera.height_px], np.float64)
+    start = view.rotation @ np.array([*view.centre_m[:2], scene.ground_m]) + view.camera_from_level[:3, 3]
+    terms = []
+    for point in (start[None], along @ view.rotation[:, :2].T):  # where the line begins, and a metre of it
+        depth = point[:, 2:]
+        pixels = point[:, :2] @ view.intrinsic[:2, :2].T + view.intrinsic[:2, 2] * depth
+        terms.append(np.concatenate([depth, pixels, size * depth - pixels], axis=1))  # (B or 1, 5)
+    at_start, per_m = terms
+    at_start[:, 0] -= NEAREST_M
+    with np.errstate(divide="ignore", invalid="ignore"):
+        zero = -at_start / per_m
+    near = np.where(per_m > 0, zero, 0.0).max(axis=1, initial=0.0)
+    far = np.minimum(room, np.where(per_m < 0, zero, np.inf).min(axis=1))
+    never = ((per_m == 0) & (at_start < 0)).any(axis=1)
+    return near, far, np.asarray(~never & (near < far))
+
+
+def _found(scene: Scene, view: View, along: Floats, room: Floats) -> tuple[Floats, Floats, Bools]:
+    """Return what `_spans` does through any lens: steps tell what is seen, and borders are refined."""
+    share = np.concatenate([[0.0], np.geomspace(NEAREST, 1.0, STEPS)])
+    foot = view.centre_m[:2]
+    seen = _sees(scene, view, foot, along[:, None], room[:, None] * share)  # (B, STEPS + 1)
+    first = seen.argmax(axis=1)
+    last = STEPS - seen[:, ::-1].argmax(axis=1)
+    near = _refined(scene, view, along, room * share[np.maximum(first - 1, 0)], room * share[first])
+    far = _refined(scene, view, along, room * share[np.minimum(last + 1, STEPS)], room * share[last])
+    return near, far, np.asarray(seen.any(axis=1))
 
 
 def frustum(view: View, length_m: float) -> tuple[Floats, Floats]:

@@ -35,6 +35,14 @@ ON_DASK = ("--engine", "dask", "--jobs", "2")
 CASES: dict[str, tuple[str, ...]] = {
     "pack": ("pack", "-o", "{packed}"),
     "tables of bevformer_tiny": (*PLAN, "bevformer_tiny", "--mode", "tables"),
+    "tables of bevformer_tiny with a camera off": (
+        *PLAN,
+        "bevformer_tiny",
+        "--mode",
+        "tables",
+        "--subsets",
+        "1",
+    ),
     "tables of bevformer_base": (*PLAN, "bevformer_base", "--mode", "tables"),
     "tables of bevformer_base on dask": (
         *PLAN,
@@ -63,7 +71,10 @@ if __name__ == "__main__":  # processes that this one starts import this file
     print("SPENT", code, spent, max(one.ru_maxrss for one in both) / 1024, file=sys.stderr)
 """
 _HEADS = {
-    "plan": re.compile(r"([\d,]+) vehicles of (\d+) kinds, ([\d,]+) builds? of .*\((no plan has fewer)?"),
+    "plan": re.compile(
+        r"([\d,]+) vehicles of (\d+) kinds(?: and [\d,]+ rigs with cameras off)?, "
+        r"([\d,]+) builds? of .*\((no plan has fewer)?"
+    ),
     "diff": re.compile(r"([\d,]+) vehicles in .*, compared with the medians of (\d+) kinds"),
     "since": re.compile(r".* since .*: [\d,]+ recalibrated"),
     "status": re.compile(r"([\d,]+) vehicles: "),

@@ -77,6 +77,37 @@ def test_memory_is_measured_in_each_forms_own_process(tmp_path: Path) -> None:
     assert report.forms["small"].shares == {}
 
 
+@pytest.mark.parametrize(
+    ("first_s", "counts"), [(measure.SHORT_S * 0.9, 1.0), (measure.SHORT_S * 1.1, measure.SHORT_S * 1.1)]
+)
+def test_a_short_run_is_measured_when_it_is_warm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first_s: float, counts: float
+) -> None:
+    """In its turn a short form runs twice, and the second run counts; a long one runs once."""
+    asked: list[str] = []
+    ask = measure.Worker.ask
+
+    def answers(self: measure.Worker, command: str) -> dict[str, float]:
+        if command != "run" or not timing:
+            return ask(self, command)
+        asked.append(self._name)
+        seconds = first_s if asked.count(self._name) % 2 or counts == first_s else counts
+        return {"seconds": seconds, "cpu_seconds": seconds}
+
+    timing: list[bool] = []
+    real = measure._timed
+
+    def watched(*arguments: Any) -> dict[str, list[float]]:
+        timing.append(True)
+        return real(*arguments)
+
+    monkeypatch.setattr(measure.Worker, "ask", answers)
+    monkeypatch.setattr(measure, "_timed", watched)
+    report = bench_models({"a": _attention(tmp_path / "a.onnx", 100)}, rounds=3, shares=False, threads=1)
+    assert asked == ["a"] * (3 if counts == first_s else 6)
+    assert report.forms["a"].seconds.median == counts
+
+
 def test_forms_that_fill_the_memory_are_open_one_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,7 +93,7 @@ class ShapeInference:
         for each in node.attributes.values():
             if each.type not in _SHORT or each.is_ref():
                 return None
-            attributes.append((each.name, each.value))
+            attributes.append((each.name, each.type, each.value))
         shown = tuple((name, array.dtype.str, array.shape, array.tobytes()) for name, array in data.items())
         inputs = tuple(map(_type, node.inputs))
         return (self._versions, node.op_type, len(node.outputs), tuple(attributes), inputs, shown)

@@ -118,6 +118,13 @@ def test_all_of_them_differ_in_what_is_asked() -> None:
     assert all(one != other for one, other in itertools.combinations(questions, 2))
 
 
+def test_a_number_of_another_type_is_another_question() -> None:
+    """1 and 1.0 are equal to Python, and one of them is an attribute that an operator does not take."""
+    inference = shapes.ShapeInference({}, {"": 17}, 8)  # type: ignore[arg-type]
+    nodes = [ir.node("Softmax", [], {"axis": value}) for value in (1, 1.0)]
+    assert inference._question(nodes[0], {}) != inference._question(nodes[1], {})
+
+
 def test_a_node_with_a_tensor_is_always_asked() -> None:
     """A tensor of an attribute may be large, and is no part of a question."""
     node = ir.node("ConstantOfShape", [], {"value": ir.tensor(np.zeros(1, np.float32))})

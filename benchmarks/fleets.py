@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):
     sys.path.insert(0, str(ROOT))
 
-from benchmarks.run import RESULTS, write_results  # noqa: E402  the checkout, not an installed package
+from benchmarks.run import RESULTS, machine, write_results  # noqa: E402  the checkout, not an installed package
 from benchmarks.simulated_fleet import write_fleet  # noqa: E402  the checkout, not an installed package
 
 SCHEMA = "specialize/benchmarks-fleets@1"
@@ -95,6 +95,7 @@ class Figure:
         kinds: Kinds of vehicles that it told apart; 0 of a command that tells none.
         builds: Builds that it planned; 0 of a command that plans none.
         fewest: Whether no plan has fewer.
+        processor: Of the machine.
     """
 
     vehicles: int
@@ -105,6 +106,7 @@ class Figure:
     kinds: int
     builds: int
     fewest: bool
+    processor: str
 
 
 def main() -> None:
@@ -174,6 +176,7 @@ def measure(case: str, table: Path, count: int) -> Figure:
         vehicles=count, seconds=round(seconds, 1), processor_seconds=round(float(spent), 1),
         processor_ms_each=round(1e3 * float(spent) / count, 3), most_mib=round(float(memory), 1),
         kinds=kinds, builds=builds, fewest=bool(head.groups()[3:] and head[4]),
+        processor=str(machine()["processor"]),
     )  # fmt: skip
 
 
@@ -188,7 +191,7 @@ def page_row(name: str, figure: Figure) -> str:
     builds = f"{figure.builds:,}{'' if figure.fewest else '+'}" if figure.builds else "-"
     return (
         f"| {name.partition(',')[0]} | {figure.vehicles:,} | {figure.seconds:,.0f} s | {spent} "
-        f"| {figure.most_mib:.0f} MiB | {figure.kinds or '-'} | {builds} |"
+        f"| {figure.most_mib:.0f} MiB | {figure.kinds or '-'} | {builds} | {figure.processor} |"
     )
 
 

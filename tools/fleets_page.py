@@ -21,8 +21,8 @@ from tools.marks import Marks  # noqa: E402  the checkout
 PAGE = ROOT / "docs" / "concepts" / "fleet-plan.md"
 MARKS = Marks("fleets")
 HEAD = (
-    "| command | vehicles | wall time | processor time of a vehicle | most memory of a process | kinds | builds |\n"
-    "| --- | --- | --- | --- | --- | --- | --- |"
+    "| command | vehicles | wall time | processor time of a vehicle | most memory of one | kinds | builds | on |\n"
+    "| --- | --- | --- | --- | --- | --- | --- | --- |"
 )
 
 

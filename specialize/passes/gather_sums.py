@@ -122,20 +122,22 @@ def cut_places(node: ir.Node, axis: int) -> tuple[ir.Value, Ints] | None:
         axis: Which axis of its output counts rows; those before it have one index.
     """
     value = node.outputs[0]
-    readers = value.uses()
+    readers = list(value.uses())
     if len(readers) != 1 or value.is_graph_output() or not is_static(value):
         return None
     (reader, place), shape = readers[0], dims(value)
     bounds = [array for each in reader.inputs[1:] if (array := array_of(each)) is not None]
     slices = reader.op_type == "Slice" and reader.domain in STANDARD and reader.graph is node.graph
-    if not slices or place or not 2 <= len(bounds) == len(reader.inputs) - 1:
+    if not slices or place or not 2 <= len(bounds) == len(reader.inputs) - 1 or not bounds[0].size:
         return None
-    starts, ends, axes, steps = (*bounds, *(np.array([0]), np.array([1]))[len(bounds) - 2 :])
+    (start, *others), end = bounds[0].tolist(), int(bounds[1][0])
+    axes = bounds[2].tolist() if len(bounds) > 2 else [0]
+    step = int(bounds[3][0]) if len(bounds) > 3 else 1
     result = reader.outputs[0]
-    along = axes.tolist() in ([axis], [axis - len(shape)]) and math.prod(shape[:axis]) == 1
-    if not along or not is_static(result):
+    along = axes in ([axis], [axis - len(shape)]) and math.prod(shape[:axis]) == 1
+    if others or not along or not is_static(result):
         return None
-    return result, sliced(shape[axis], int(starts[0]), int(ends[0]), int(steps[0]))
+    return result, sliced(shape[axis], start, end, step)
 
 
 def _rows_of_elements(node: ir.Node) -> Ints | str | None:

@@ -240,6 +240,17 @@ def test_what_is_no_cut_of_places_alone_stays(base: float, cut: tuple[int, ...])
     require_equal(proto, model)
 
 
+def test_a_slice_of_two_axes_stays() -> None:
+    """Without axes a Slice cuts as many of them as it has bounds."""
+    g = GraphMaker()
+    table, rows = g.const(np.zeros((4, WIDTH), np.float32)), g.input("x", (4, WIDTH))
+    summed = g.op("ScatterND", table, g.const([[0], [3], [1], [3]]), rows, reduction="add")
+    proto = g.model(out=g.op("Slice", summed, g.const([0, 1]), g.const([3, 3])))
+    model = rewritten(proto)
+    assert operators(model)["Slice"] == 1
+    require_equal(proto, model)
+
+
 def test_places_that_something_else_reads_are_summed() -> None:
     """A second reader sees all places."""
     g = GraphMaker()

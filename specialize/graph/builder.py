@@ -130,9 +130,16 @@ class Builder:
         return self._constants[key]
 
     def reshape(self, value: ir.Value, shape: Sequence[int]) -> ir.Value:
-        """Return a value with another shape, or the value itself if it has that shape."""
+        """Return a value with another shape, or the value itself if it has that shape.
+
+        A Reshape to a shape without elements would copy sizes where that has zeros: if they differ, it is a constant.
+        """
         if dims(value) == tuple(shape):
             return value
+        copied = [*dims(value), *[-1] * len(shape)]
+        if any(size == 0 != copied[axis] for axis, size in enumerate(shape)):
+            dtype = (value.dtype or ir.DataType.FLOAT).numpy()
+            return self.constant(np.zeros(tuple(shape), dtype), "empty")
         return self.node("Reshape", [value, self.constant(np.array(shape, dtype=np.int64), "shape")], shape)
 
     def undo(self) -> None:

@@ -147,7 +147,7 @@ def _rows_of_elements(node: ir.Node) -> Ints | str | None:
     axis = node_axis(node, 0, indices.ndim)
     if math.prod(dims(data)[:axis]) != 1 or indices.shape[axis + 1 :] != dims(data)[axis + 1 :]:
         return "it adds along an inner axis"
-    table = indices.astype(np.int64).reshape(indices.shape[axis], -1)
+    table = indices.astype(np.int64).reshape(indices.shape[axis], math.prod(indices.shape[axis + 1 :]))
     if table.size and (table != table[:, :1]).any():
         return "the places differ within a row"
     return places_in(table[:, 0] if table.size else np.empty(0, np.int64), dims(data)[axis])

@@ -270,3 +270,19 @@ def test_two_sums_of_a_place_are_added() -> None:
     model = rewritten(proto)
     assert operators(model)["Add"] == 1 and operators(model)["ReduceSum"] == 1
     require_equal(proto, model)
+
+
+def test_no_rows_of_elements_are_added() -> None:
+    """A ScatterElements that adds nothing is what it adds to."""
+    proto = addition("ScatterElements", np.empty(0, int), 4)
+    require_equal(proto, rewritten(proto))
+
+
+def test_a_slice_may_leave_no_place_of_an_inner_axis() -> None:
+    """Rows (1, 5, 3) of which a Slice of the second axis leaves none are a constant without elements."""
+    g = GraphMaker()
+    rows, table = g.input("x", (1, 2, WIDTH)), g.const(np.zeros((1, 5, WIDTH), np.float32))
+    index = g.const(np.full((1, 2, WIDTH), 4))
+    summed = g.op("ScatterElements", table, index, rows, axis=1, reduction="add")
+    proto = g.model(out=g.op("Slice", summed, g.const([3]), g.const([3]), g.const([1])))
+    require_equal(proto, rewritten(proto))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -74,6 +74,7 @@ class ShapeInference:
         schema = self._schema(node)
         if schema is None or has_subgraph(node) or _reads_untyped(node):
             return
+        _check_split(node)
         data = self._input_data(node)
         question = self._question(node, data)
         results = None if question is None else _ANSWERS.get(question)
@@ -92,6 +93,8 @@ class ShapeInference:
         attributes = []
         for each in node.attributes.values():
             if each.type not in _SHORT or each.is_ref():
+                return None
+            if isinstance(each.value, Sequence) and len(each.value) > MOST_DATA:
                 return None
             attributes.append((each.name, each.type, each.value))
         shown = tuple((name, array.dtype.str, array.shape, array.tobytes()) for name, array in data.items())
@@ -192,6 +195,18 @@ def _type(value: ir.Value | None) -> Hashable:
     if value is None or value.shape is None:
         return None if value is None else value.dtype
     return value.dtype, tuple(dim if isinstance(dim, int) else None for dim in value.shape)
+
+
+def _check_split(node: ir.Node) -> None:
+    """Refuse a Split that counts fewer outputs than it has: ONNX's shape inference reads past the sizes it makes.
+
+    Raises:
+        InputError: The counts differ.
+    """
+    count = node.attributes.get("num_outputs") if node.op_type == "Split" else None
+    if count is not None and count.type == _KINDS.INT and count.as_int() != len(node.outputs):
+        place = f"node {node.name or node.op_type!r}: num_outputs"
+        raise InputError(place, f"{len(node.outputs)}, as many as it has outputs", str(count.as_int()))
 
 
 def _check_moved(node: ir.Node) -> None:

@@ -201,3 +201,14 @@ def test_damaged_files_are_errors_or_models(cut: int, changes: list[tuple[int, i
             read(bytes(damaged), Path(folder))
         except InputError as error:
             assert str(error)
+
+
+def test_a_split_that_counts_other_outputs_is_refused(tmp_path: Path) -> None:
+    """ONNX's shape inference would end the process where a node has more outputs than it says."""
+    made = onnx.load_from_string(
+        model(helper.make_node("Split", ["x"], ["y", "z", "a"], "cut", num_outputs=2))
+    )
+    made.opset_import[0].version = 18
+    with pytest.raises(InputError) as caught:
+        read(made.SerializeToString(), tmp_path)
+    assert str(caught.value) == "node 'cut': num_outputs: expected 3, as many as it has outputs, got 2"

@@ -129,3 +129,12 @@ def test_a_node_with_a_tensor_is_always_asked() -> None:
     """A tensor of an attribute may be large, and is no part of a question."""
     node = ir.node("ConstantOfShape", [], {"value": ir.tensor(np.zeros(1, np.float32))})
     assert shapes.ShapeInference({}, {"": 17}, 8)._question(node, {}) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [[1.0] * 65, [1] * 65, "n" * 65], ids=["floats", "ints", "text"])
+def test_a_node_with_a_long_attribute_is_always_asked(value: Any) -> None:
+    """A Constant may hold a table as a list, which no process keeps after it was built."""
+    node, inference = ir.node("Constant", [], {"value": value}), shapes.ShapeInference({}, {"": 17}, 8)  # type: ignore[arg-type]
+    assert inference._question(node, {}) is None
+    short = ir.node("Constant", [], {"value": value[:64]})
+    assert inference._question(short, {}) is not None

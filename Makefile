@@ -63,11 +63,12 @@ marginal: install ## what a further vehicle's exact build costs, beside the firs
 	$(TEST_ENV) $(BIN)/python -m tools.marginal bevformer_tiny streampetr --write
 
 SMALL_SITES := bevformer_tiny bevformer_small "surroundocc, second volume" "bevformer_tiny, tables"
-formulations: install ## equal formulations of attention at six sites on one thread and on two (minutes; 10 GB for bevformer_base), with TVM=PYTHON that has apache-tvm on that too: docs/concepts/formulations.md, targets' defaults
-	$(TEST_ENV) $(BIN)/python benchmarks/formulations.py
-	$(TEST_ENV) $(BIN)/python benchmarks/formulations.py --only bevformer_tiny --threads 2
-	$(TEST_ENV) $(BIN)/python benchmarks/formulations.py --only $(SMALL_SITES) --runtime openvino
-	$(if $(TVM),$(TEST_ENV) $(BIN)/python benchmarks/formulations.py --only $(SMALL_SITES) --rounds 5 --runtime tvm \
+FORMULATIONS = $(TEST_ENV) $(BIN)/python benchmarks/formulations.py $(if $(FIGURES),--results $(FIGURES))
+formulations: install ## equal formulations of attention at six sites on one thread and on two (minutes; 10 GB for bevformer_base), with TVM=PYTHON that has apache-tvm on that too, FIGURES=benchmarks/results/NAME for a further machine: docs/concepts/formulations.md, targets' defaults
+	$(FORMULATIONS)
+	$(FORMULATIONS) --only bevformer_tiny --threads 2
+	$(FORMULATIONS) --only $(SMALL_SITES) --runtime openvino
+	$(if $(TVM),$(FORMULATIONS) --only $(SMALL_SITES) --rounds 5 --runtime tvm \
 		--version "apache-tvm $$($(TVM) -c 'import tvm; print(tvm.__version__)')" \
 		--command "$(TVM) tools/device/kit/run_tvm.py --threads 1 --model {model} --inputs {inputs} --outputs {outputs}")
 	$(BIN)/python -m tools.formulations_page --write docs/concepts/formulations.md --defaults

@@ -2,7 +2,9 @@
 
 usage: python -m tools.formulations_page [--write docs/concepts/formulations.md] [--defaults]
 
-`--defaults` writes `specialize/targets/measured.json`, which decides how targets write attention.
+Figures of further machines lie in folders beside it, one for each, and follow those of the first on the page.
+`--defaults` writes `specialize/targets/measured.json` from the first machine's, which decides how targets write
+attention.
 """
 
 from __future__ import annotations
@@ -25,6 +27,13 @@ from tools.marks import Marks  # noqa: E402  the checkout
 
 PAGE = ROOT / "docs" / "concepts" / "formulations.md"
 MARKS = Marks("formulations")
+FIGURES = "formulations.json"
+
+
+def text_of(results: Path) -> str:
+    """Return the tables of the machine whose figures lie in a folder, and of those in folders below it."""
+    paths = [results / FIGURES, *sorted(results.glob(f"*/{FIGURES}"))]
+    return "\n\n".join(tables(json.loads(path.read_text())) for path in paths)
 
 
 def tables(data: dict[str, object]) -> str:
@@ -120,10 +129,9 @@ def main() -> None:
     parser.add_argument("--write", type=Path)
     parser.add_argument("--defaults", action="store_true", help=f"write {FILE.relative_to(ROOT)} too")
     given = parser.parse_args()
-    data = json.loads((RESULTS / "formulations.json").read_text())
-    text = tables(data)
+    text = text_of(RESULTS)
     if given.defaults:
-        FILE.write_text(as_file(defaults(data)))
+        FILE.write_text(as_file(defaults(json.loads((RESULTS / FIGURES).read_text()))))
     if given.write is None:
         print(text)
     else:

@@ -182,7 +182,9 @@ def quaternion_product(left: Floats, right: Floats) -> Floats:
     """Return the products (V, 4) of quaternions (V, 4) with others (V, 4), or with one (4,)."""
     w, x, y, z = left.T
     a, b, c, d = right.T
-    made = np.empty((len(left), 4))  # filled column by column: of a million there is one, and not each of its parts
+    made = np.empty(
+        (len(left), 4)
+    )  # filled column by column: of a million there is one, and not each of its parts
     made[:, 0] = w * a - x * b - y * c - z * d
     made[:, 1] = w * b + x * a + y * d - z * c
     made[:, 2] = w * c - x * d + y * a + z * b

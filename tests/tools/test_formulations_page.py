@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,27 +13,32 @@ from benchmarks import formulations
 from benchmarks.run import RESULTS
 from specialize.compiler.tuning import Runs, candidates
 from specialize.lowering.formulations import FORMULATIONS
-from tools.formulations_page import MARKS, PAGE, tables
+from tools.formulations_page import FIGURES, MARKS, PAGE, text_of
 
-STORED = json.loads((RESULTS / "formulations.json").read_text())
+PATHS = sorted(RESULTS.rglob(FIGURES))
 
 
-def test_the_page_has_the_stored_tables() -> None:
-    """The tables are written from the results; with a changed figure they would differ."""
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(RESULTS)))
+def test_the_page_has_the_stored_tables(path: Path, tmp_path: Path) -> None:
+    """The tables are written from the results of all machines; with a changed figure of any they would differ."""
     text = PAGE.read_text()
-    assert text == MARKS.filled(text, tables(STORED))
-    changed = json.loads(json.dumps(STORED))
+    assert text == MARKS.filled(text, text_of(RESULTS))
+    results = Path(shutil.copytree(RESULTS, tmp_path / "results"))
+    changed = json.loads(path.read_text())
     next(iter(changed["figures"].values()))["median_ms"]["gridsample"] += 1.0
-    assert text != MARKS.filled(text, tables(changed))
+    (results / path.relative_to(RESULTS)).write_text(json.dumps(changed))
+    assert text != MARKS.filled(text, text_of(results))
 
 
-def test_stored_figures_are_of_all_sites() -> None:
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(RESULTS)))
+def test_stored_figures_are_of_all_sites(path: Path) -> None:
     """Six sites are measured on one thread, each in the formulations that sample; few are left out of large ones."""
+    stored = json.loads(path.read_text())["figures"]
     ending = ", 1 thread, onnxruntime"
-    named = {name.removesuffix(ending) for name in STORED["figures"] if name.endswith(ending)}
+    named = {name.removesuffix(ending) for name in stored if name.endswith(ending)}
     assert named == set(formulations.SITES)
     fields = {field.name for field in dataclasses.fields(formulations.Figure)}
-    for name, figure in STORED["figures"].items():
+    for name, figure in stored.items():
         runs = candidates(*[name.rpartition(", ")[2]] * 2)
         sampling = {"gridsample", "points-first", "deform-conv"} & set(runs)
         assert figure.keys() == fields and sampling <= figure["median_ms"].keys()

@@ -4,8 +4,9 @@ usage: python -m tools.marginal MODEL ... [--write] [--frames N]
 
 The first vehicle is built by one process, and three further ones by another, with the recording of the first, on two
 threads; the last one's figures count, because it finds all libraries loaded, and beside them what the first of the
-three took, imports included: that is a build in a process of its own. Figures belong to the machine that the
-file names; processor seconds are close to those of a quiet machine, wall time is not.
+three took, imports included: that is a build in a process of its own. The process keeps the model's files, as those
+of a fleet do. Figures belong to the machine that the file names; processor seconds are close to those of a quiet
+machine, wall time is not.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from specialize.compiler.build import build
+from specialize.compiler.unpacked import keep
 from specialize.files.scratch import temporary_folder
 from specialize.request import BuildRequest
 from specialize.store import open_store
@@ -75,6 +77,7 @@ def measure(model: str, which: str, frames: int) -> dict[str, Any]:
     calibrations = (FIRST,) if which == "first" else FURTHER
     found: dict[str, Any] = {}
     alone = 0.0
+    keep()
     with temporary_folder("marginal") as folder:
         for calib in calibrations:
             began, used = time.perf_counter(), time.process_time()

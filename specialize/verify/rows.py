@@ -59,12 +59,13 @@ def see(
     if not usable:
         return Seen((), lines)
     changed = {number: np.zeros_like(sites[number].seen) for number in usable}
-    alone = not any(name in opened.rest.inputs for features in swapped.values() for name in features)
+    names = next(iter(swapped.values()), {}).keys()
+    alone = names.isdisjoint(opened.rest.inputs)
     base = opened.rest.run({**feed, **opened.passed(results)}) if alone else {}
     cameras = {}
-    for index, (camera, features) in enumerate(swapped.items()):
+    for index, camera in enumerate(swapped):
         progress(f"camera {camera} at the sites")
-        moved = opened.rows.run({**feed, **opened.feed, **features})
+        moved = opened.rows.run({**feed, **opened.feed, **swapped[camera]})
         for number, rows in usable.items():
             after = rows_of(moved[opened.outputs[number]], len(rows))
             changed[number][index] = np.any(rows != after, axis=1)

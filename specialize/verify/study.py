@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -130,8 +131,8 @@ class Study:
         base, ulp, order = self._noise(parts, feed, head, progress)
         bounds = bounds_of(ulp, order)
         measure = _Measure(base, bounds, progress)
-        cameras = [] if self.subject.sites else self._cameras(parts, feed)
-        influences = measure.all(head, [*cameras, *self._others(feed, given[1:])])
+        cameras = iter(()) if self.subject.sites else self._cameras(parts, feed)
+        influences = measure.all(head, chain(cameras, self._others(feed, given[1:])))
         influences += self._turned(head, feed, measure)
         del head
         gc.collect()
@@ -195,14 +196,14 @@ class Study:
 
     def _reached(self, parts: Cut, feed: Arrays, seen: Seen, measure: _Measure) -> Iterator[Influence]:
         """Return what each camera does: through the sites where that shows it, else in the whole head."""
-        head = None
-        for change in self._cameras(parts, feed):
-            through = seen.cameras.get(change.name)
+        head, swapped = None, self._swapped(parts, feed)
+        for camera in swapped:
+            through = seen.cameras.get(camera)
             if through is not None and through.shown:
                 yield through
                 continue
             head = head or open_original(parts.head, self.subject.threads)
-            yield from measure.all(head, [change])
+            yield from measure.all(head, [Change("camera", camera, {**feed, **swapped[camera]})])
 
     def _given(self, parts: Cut, changes: list[dict[str, np.ndarray]]) -> list[dict[str, np.ndarray]]:
         """Return the features for each change of the images, by the names of the head's inputs."""
@@ -223,15 +224,14 @@ class Study:
             return []
         return [{name: np.roll(self.feed[name], 1, axis)} for name, axis in self.images.items()]
 
-    def _cameras(self, parts: Cut, feed: Arrays) -> list[Change]:
-        """Return one change per camera: it gets the features of its neighbour."""
-        swapped = self._swapped(parts, feed)
-        return [Change("camera", camera, {**feed, **features}) for camera, features in swapped.items()]
+    def _cameras(self, parts: Cut, feed: Arrays) -> Iterator[Change]:
+        """Yield one change per camera: it gets the features of its neighbour."""
+        for camera, features in self._swapped(parts, feed).items():
+            yield Change("camera", camera, {**feed, **features})
 
-    def _swapped(self, parts: Cut, feed: Arrays) -> dict[str, dict[str, np.ndarray]]:
+    def _swapped(self, parts: Cut, feed: Arrays) -> Mapping[str, Arrays]:
         """Return for each camera all features, of which it has those of its neighbour."""
-        cameras = self.subject.cameras if parts.axes else ()
-        return {camera: _neighbours(parts, feed, index) for index, camera in enumerate(cameras)}
+        return _Swapped(parts, feed, self.subject.cameras if parts.axes else ())
 
     def _others(self, feed: Arrays, image_changes: list[dict[str, np.ndarray]]) -> Iterator[Change]:
         for name, change in zip(self.images, image_changes, strict=bool(image_changes)):
@@ -264,9 +264,24 @@ class Study:
         return None
 
 
-def _neighbours(parts: Cut, feed: Arrays, camera: int) -> dict[str, np.ndarray]:
-    """Return all features, of which one camera has those of the next one, by the names of the head's inputs."""
-    return {name: _swapped(feed[name], axis, camera) for name, axis in parts.axes.items()}
+class _Swapped(Mapping[str, Arrays]):
+    """For each camera all features, of which it has those of the next one, by the names of the head's inputs.
+
+    They are made when they are asked for: a large model has hundreds of megabytes of features.
+    """
+
+    def __init__(self, parts: Cut, feed: Arrays, cameras: Sequence[str]) -> None:
+        self._parts, self._feed, self._cameras = parts, feed, cameras
+
+    def __getitem__(self, camera: str) -> Arrays:
+        number = self._cameras.index(camera)
+        return {name: _swapped(self._feed[name], axis, number) for name, axis in self._parts.axes.items()}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._cameras)
+
+    def __len__(self) -> int:
+        return len(self._cameras)
 
 
 def _swapped(array: np.ndarray, axis: int, camera: int) -> np.ndarray:

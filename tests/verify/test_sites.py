@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 
 from specialize.evidence.power import Influence
 from specialize.model.parts import InputRule
+from specialize.verify import study
 from specialize.verify.opened import open_at
 from tests.verify.proofs import Pair, leak_features, tiny_pair
 
@@ -75,3 +78,26 @@ def test_each_part_computes_only_what_its_outputs_need(tmp_path: Path) -> None:
     assert "GridSample" in operators[0] - operators[1]
     results = opened.rows.run(feed)
     assert all(np.array_equal(value, results[opened.outputs[0]]) for value in opened.passed(results).values())
+
+
+@pytest.mark.parametrize("sites", [True, False])
+def test_features_of_one_camera_are_in_memory_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sites: bool
+) -> None:
+    """When a camera's turn comes, the features that the ones before it were given are gone."""
+    pair = tiny_pair(tmp_path)
+    if not sites:
+        pair = replace(pair, subject=replace(pair.subject, sites=()))
+    made: list[weakref.ref[np.ndarray]] = []
+    real, most = study._swapped, []
+
+    def watched(array: np.ndarray, axis: int, camera: int) -> np.ndarray:
+        gc.collect()
+        most.append(sum(each() is not None for each in made))
+        swapped = np.array(real(array, axis, camera))
+        made.append(weakref.ref(swapped))
+        return swapped
+
+    monkeypatch.setattr(study, "_swapped", watched)
+    cameras_of(pair)
+    assert len(made) >= len(pair.subject.cameras) and max(most) <= 1

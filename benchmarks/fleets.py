@@ -12,7 +12,6 @@ measured now stay as they are.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import subprocess
@@ -27,6 +26,7 @@ if __package__ in (None, ""):
 
 from benchmarks.run import RESULTS, machine, write_results  # noqa: E402  the checkout, not an installed package
 from benchmarks.simulated_fleet import write_fleet  # noqa: E402  the checkout, not an installed package
+from benchmarks.turns import stored  # noqa: E402  the checkout, not an installed package
 
 SCHEMA = "specialize/benchmarks-fleets@1"
 FILE = "fleets.json"
@@ -198,8 +198,7 @@ def page_row(name: str, figure: Figure) -> str:
 def write(folder: Path, figures: dict[str, Figure]) -> Path:
     """Write figures, machine and version into a file that keeps the others it has."""
     path = folder / FILE
-    known = json.loads(path.read_text())["figures"] if path.exists() else {}
-    every = {name: Figure(**figure) for name, figure in known.items()} | figures
+    every = stored(path, Figure) | figures
     order = [
         f"{case}, {count}" for case in CASES for count in sorted({one.vehicles for one in every.values()})
     ]

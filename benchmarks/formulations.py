@@ -15,19 +15,17 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):
     sys.path.insert(0, str(ROOT))
 
 from benchmarks.attention_sites import ALONE, HEADS, SITES, Site, feed, look, rounded, rows_of, write_subject  # noqa: E402
-from benchmarks.run import RESULTS, write_results  # noqa: E402  the checkout, not an installed package
+from benchmarks.run import RESULTS  # noqa: E402  the checkout, not an installed package
+from benchmarks.turns import Times, add_figures, times_of  # noqa: E402
 from specialize.bench.worker import OPEN  # noqa: E402
 from specialize.compiler.tuning import Runs, candidates, spreads  # noqa: E402
 from specialize.files.scratch import temporary_folder  # noqa: E402
@@ -37,40 +35,25 @@ from specialize.text.units import counted  # noqa: E402
 SCHEMA = "specialize/benchmarks-formulations@1"
 ROUNDS = 9
 PADDED, REBATCHED = "zero-padded", "re-batched"
-COPIED_BYTES = 1 << 26
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """Times of one site, ms.
+class Figure(Times):
+    """Times of one site; the first form is GridSample as it is written without `--attention`.
 
     Attributes:
-        runtime: Name and version of the runtime.
         pairs: Visible pairs of a camera and a query.
         all_pairs: All pairs, which the zero-padded form computes.
         longest: Pairs that the re-batched form computes.
         samples: Places that are sampled per head.
         sampled_bytes: Bytes of what is sampled there.
-        rounds: Timed runs of each form.
-        median_ms: Form -> median.
-        low_ms: Form -> lower quartile.
-        high_ms: Form -> upper quartile.
-        faster: Form -> how many times faster than GridSample as it is written without `--attention`, median by rounds.
-        copy_ms: Time of a copy of the sampled bytes, at the rate of memory, on one thread.
     """
 
-    runtime: str
     pairs: int
     all_pairs: int
     longest: int
     samples: int
     sampled_bytes: int
-    rounds: int
-    median_ms: dict[str, float]
-    low_ms: dict[str, float]
-    high_ms: dict[str, float]
-    faster: dict[str, float]
-    copy_ms: float
 
 
 def main() -> None:
@@ -103,9 +86,7 @@ def main() -> None:
 
 def write(path: Path, figures: dict[str, Figure]) -> Path:
     """Add figures to those of a file, with machine and versions."""
-    stored = json.loads(path.read_text())["figures"] if path.exists() else {}
-    kept = {name: Figure(**figure) for name, figure in stored.items()}
-    return write_results(path, SCHEMA, kept | figures)
+    return add_figures(path, SCHEMA, Figure, figures)
 
 
 def measure(site: Site, how: Runs, without: Sequence[str] = (), version: str = "") -> Figure:
@@ -136,27 +117,12 @@ def measure(site: Site, how: Runs, without: Sequence[str] = (), version: str = "
             )
         runtime, seconds, ratios = spreads(subjects, how, print)
     samples = sum(lengths) * HEADS * site.points * len(site.levels)
+    sampled_bytes = 4 * samples * site.channels
     return Figure(
-        runtime=version or runtime,
+        runtime=version or runtime, rounds=how.rounds,
         pairs=int(seen.sum()), all_pairs=seen.size, longest=longest * len(seen), samples=samples,
-        sampled_bytes=4 * samples * site.channels, rounds=how.rounds,
-        median_ms={form: round(1e3 * each.median, 2) for form, each in seconds.items()},
-        low_ms={form: round(1e3 * each.low, 2) for form, each in seconds.items()},
-        high_ms={form: round(1e3 * each.high, 2) for form, each in seconds.items()},
-        faster={form: round(each.median, 3) for form, each in ratios.items()},
-        copy_ms=round(1e3 * 4 * samples * site.channels * seconds_per_byte(), 2),
+        sampled_bytes=sampled_bytes, **times_of(seconds, ratios, sampled_bytes),
     )  # fmt: skip
-
-
-def seconds_per_byte() -> float:
-    """Return how long a copy of one byte takes in large blocks, by processor time."""
-    source, target = np.ones(COPIED_BYTES, np.uint8), np.empty(COPIED_BYTES, np.uint8)
-    spent = []
-    for _ in range(15):
-        start = time.process_time()
-        np.copyto(target, source)
-        spent.append(time.process_time() - start)
-    return float(np.median(spent[3:])) / COPIED_BYTES
 
 
 if __name__ == "__main__":

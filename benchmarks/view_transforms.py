@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):
     sys.path.insert(0, str(ROOT))
 
-from benchmarks.formulations import seconds_per_byte  # noqa: E402  the checkout, not an installed package
-from benchmarks.run import RESULTS, commit, write_results  # noqa: E402
+from benchmarks.run import RESULTS, commit  # noqa: E402  the checkout, not an installed package
+from benchmarks.turns import Times, add_figures, times_of  # noqa: E402
 from benchmarks.view_sites import CAR42, SITES, ViewSite, Work, alone, feed_of, graph_of, work_of  # noqa: E402
 from specialize.artifact.build import MODEL  # noqa: E402
 from specialize.bench import Subject, bench_models  # noqa: E402
@@ -49,38 +49,24 @@ ALONE, SUMMED = "reads alone", "reads and sums"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
-    """Times of one view transform, ms.
+class Figure(Times):
+    """Times of one view transform; the first form is the original.
 
     Attributes:
-        runtime: Name and version of the runtime.
         points: Points that the original computes.
         computed: Points that reach the result.
         results: Cells or voxels that have at least one of them.
         read_bytes: Bytes of what the computed points read.
-        rounds: Timed runs of each form.
-        median_ms: Form -> median.
-        low_ms: Form -> lower quartile.
-        high_ms: Form -> upper quartile.
-        faster: Form -> how many times faster than the original, median by rounds.
         peak_mib: Form -> peak memory, that of the runtime not counted.
         shares: Operator -> share of the specialized form's time, by the profile of the runtime.
-        copy_ms: Time of a copy of the bytes that are read, at the rate of memory, on one thread.
     """
 
-    runtime: str
     points: int
     computed: int
     results: int
     read_bytes: int
-    rounds: int
-    median_ms: dict[str, float]
-    low_ms: dict[str, float]
-    high_ms: dict[str, float]
-    faster: dict[str, float]
     peak_mib: dict[str, int]
     shares: dict[str, float]
-    copy_ms: float
 
 
 def main() -> None:
@@ -104,9 +90,7 @@ def main() -> None:
 
 def write(path: Path, figures: dict[str, Figure]) -> Path:
     """Add figures to those of a file, with machine, versions and commit."""
-    stored = json.loads(path.read_text())["figures"] if path.exists() else {}
-    kept = {name: Figure(**figure) for name, figure in stored.items()}
-    return write_results(path, SCHEMA, kept | figures, commit=commit())
+    return add_figures(path, SCHEMA, Figure, figures, commit=commit())
 
 
 def forms_of(site: ViewSite, folder: Path) -> dict[str, Subject]:
@@ -144,15 +128,11 @@ def measure(site: ViewSite, work: Work, subjects: Mapping[str, Subject], how: Ru
     read = 4 * work.computed * site.channels
     times = {form: each.seconds for form, each in report.forms.items()}
     return Figure(
-        runtime=report.runtime,
-        points=work.points, computed=work.computed, results=work.results, read_bytes=read, rounds=how.rounds,
-        median_ms={form: round(1e3 * each.median, 2) for form, each in times.items()},
-        low_ms={form: round(1e3 * each.low, 2) for form, each in times.items()},
-        high_ms={form: round(1e3 * each.high, 2) for form, each in times.items()},
-        faster={form: round(each.median, 3) for form, each in report.ratios.items()},
+        runtime=report.runtime, rounds=how.rounds,
+        points=work.points, computed=work.computed, results=work.results, read_bytes=read,
         peak_mib={form: (each.peak_bytes - each.idle_bytes) >> 20 for form, each in report.forms.items()},
         shares={name: round(share, 3) for name, share in report.forms[SPECIALIZED].shares.items()},
-        copy_ms=round(1e3 * read * seconds_per_byte(), 2),
+        **times_of(times, report.ratios, read),
     )  # fmt: skip
 
 

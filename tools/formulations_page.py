@@ -14,6 +14,7 @@ import json
 import sys
 from pathlib import Path
 from statistics import geometric_mean
+from typing import TypeVar
 
 ROOT = Path(__file__).resolve().parents[1]
 if __package__ in (None, ""):
@@ -21,6 +22,7 @@ if __package__ in (None, ""):
 
 from benchmarks.formulations import ALONE, PADDED, REBATCHED, Figure  # noqa: E402  the checkout
 from benchmarks.run import RESULTS  # noqa: E402  the checkout, not an installed package
+from benchmarks.turns import Times  # noqa: E402  the checkout
 from specialize.lowering.formulations import FORMULATIONS, GRID_SAMPLE  # noqa: E402  the checkout
 from specialize.targets.measured import FILE, MeasuredForms, as_file  # noqa: E402  the checkout
 from tools.marks import Marks  # noqa: E402  the checkout
@@ -28,6 +30,7 @@ from tools.marks import Marks  # noqa: E402  the checkout
 PAGE = ROOT / "docs" / "concepts" / "formulations.md"
 MARKS = Marks("formulations")
 FIGURES = "formulations.json"
+Kind = TypeVar("Kind", bound=Times)
 
 
 def text_of(results: Path) -> str:
@@ -38,12 +41,18 @@ def text_of(results: Path) -> str:
 
 def tables(data: dict[str, object]) -> str:
     """Return what was measured on what, the times of all formulations, and what limits the quickest."""
+    where, found = measured(data, Figure)
+    return "\n\n".join((where, _times(found), _limits(found)))
+
+
+def measured(data: dict[str, object], kind: type[Kind]) -> tuple[str, dict[str, Kind]]:
+    """Return a sentence about what was measured on what, and the figures by name."""
     machine, figures = data["machine"], data["figures"]
     assert isinstance(machine, dict) and isinstance(figures, dict)
-    found = {name: Figure(**each) for name, each in figures.items()}
+    found = {name: kind(**each) for name, each in figures.items()}
     runtimes = " and ".join(sorted({each.runtime for each in found.values()}))
     where = f"{runtimes} on {machine['processor']}, {machine['cores']} cores, {machine['system']}"
-    return "\n\n".join((f"Measured with {where}.", _times(found), _limits(found)))
+    return f"Measured with {where}.", found
 
 
 def _times(figures: dict[str, Figure]) -> str:

@@ -17,7 +17,7 @@ if __package__ in (None, ""):
 from benchmarks.run import RESULTS  # noqa: E402  the checkout, not an installed package
 from benchmarks.view_transforms import ALONE, FILE, FOLDED, ORIGINAL, SPECIALIZED, SUMMED, Figure  # noqa: E402
 from specialize.text.units import percent  # noqa: E402  the checkout
-from tools.formulations_page import ms, table  # noqa: E402  the checkout
+from tools.formulations_page import measured, ms, table  # noqa: E402  the checkout
 from tools.marks import Marks  # noqa: E402  the checkout
 
 PAGE = ROOT / "docs" / "concepts" / "view-transforms.md"
@@ -28,12 +28,8 @@ NAMED = 3
 
 def tables(data: dict[str, object]) -> str:
     """Return what was measured on what, what specializing saves, and what bounds the rest."""
-    machine, figures = data["machine"], data["figures"]
-    assert isinstance(machine, dict) and isinstance(figures, dict)
-    found = {name: Figure(**each) for name, each in figures.items()}
-    runtimes = " and ".join(sorted({each.runtime for each in found.values()}))
-    where = f"{runtimes} on {machine['processor']}, {machine['cores']} cores, {machine['system']}"
-    return "\n\n".join((f"Measured with {where}.", _saved(found), _limits(found)))
+    where, found = measured(data, Figure)
+    return "\n\n".join((where, _saved(found), _limits(found)))
 
 
 def _saved(figures: dict[str, Figure]) -> str:

@@ -21,7 +21,7 @@ import numpy as np
 import onnx_ir as ir
 
 from specialize.graph.builder import PASS_KEY, Builder
-from specialize.graph.nodes import array_of, node_axis
+from specialize.graph.nodes import array_of, cuts_of, node_axis
 from specialize.graph.notes import Note, node_name
 from specialize.graph.rewrite import remove_unused, replace
 from specialize.graph.shape_arithmetic import PLACES_OUTSIDE, flat_places, places_in, sliced
@@ -125,19 +125,14 @@ def cut_places(node: ir.Node, axis: int) -> tuple[ir.Value, Ints] | None:
     readers = list(value.uses())
     if len(readers) != 1 or value.is_graph_output() or not is_static(value):
         return None
-    (reader, place), shape = readers[0], dims(value)
-    bounds = [array for each in reader.inputs[1:] if (array := array_of(each)) is not None]
-    slices = reader.op_type == "Slice" and reader.domain in STANDARD and reader.graph is node.graph
-    if not slices or place or not 2 <= len(bounds) == len(reader.inputs) - 1 or not bounds[0].size:
+    (reader, place), result = readers[0], readers[0].node.outputs[0]
+    if reader.op_type != "Slice" or reader.domain not in STANDARD or reader.graph is not node.graph or place:
         return None
-    (start, *others), end = bounds[0].tolist(), int(bounds[1][0])
-    axes = bounds[2].tolist() if len(bounds) > 2 else [0]
-    step = int(bounds[3][0]) if len(bounds) > 3 else 1
-    result = reader.outputs[0]
-    along = axes in ([axis], [axis - len(shape)]) and math.prod(shape[:axis]) == 1
-    if others or not along or not is_static(result):
+    cuts, shape = cuts_of(reader), dims(value)
+    if cuts is None or len(cuts) != 1 or math.prod(shape[:axis]) != 1 or not is_static(result):
         return None
-    return result, sliced(shape[axis], start, end, step)
+    ((along, start, end, step),) = cuts
+    return (result, sliced(shape[axis], start, end, step)) if along in (axis, axis - len(shape)) else None
 
 
 def _rows_of_elements(node: ir.Node) -> Ints | str | None:

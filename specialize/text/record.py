@@ -23,10 +23,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Each(OnDemand[T_co]):
-    """Records of a list that are made when they are asked for.
-
-    A field of a record may hold it, of the outermost or of one in a list; only `streamed` and `to_json` read it.
-    """
+    """Records of a list that are made from other values when they are asked for."""
 
     def __init__(self, values: Sequence[Any], make: Callable[[Any], T_co]) -> None:
         """Stand for what `make` makes of each value."""
@@ -42,7 +39,7 @@ class Each(OnDemand[T_co]):
 
 
 class Stream(list[Any]):
-    """The records of `Each` as values that JSON has; to the encoder of `json` that indents it is a list."""
+    """Records that are made on demand as values that JSON has; to the encoder of `json` that indents it is a list."""
 
     def __init__(self, records: Sequence[Any]) -> None:
         """Stand for some records; the list itself is empty."""
@@ -66,26 +63,26 @@ def to_json(value: object) -> Any:
 
 
 def streamed(value: object) -> Any:
-    """Return a record as `to_json` does, with a `Stream` for each `Each` that it or a record in it holds."""
-    if isinstance(value, Each):
+    """Return a record as `to_json` does, with a `Stream` for each list on demand that it or a record in it holds."""
+    if isinstance(value, OnDemand):
         return Stream(value)
     if isinstance(value, tuple):
-        return [streamed(one) for one in value] if _holds_each(value) else to_json(value)
+        return [streamed(one) for one in value] if _is_long(value) else to_json(value)
     if not isinstance(value, Record):
         return to_json(value)
     held = {name: getattr(value, name) for name in value.__struct_fields__}
-    later = {name: streamed(one) for name, one in held.items() if _holds_each(one)}
+    later = {name: streamed(one) for name, one in held.items() if _is_long(one)}
     rest: dict[str, Any] = to_json(msgspec.structs.replace(value, **dict.fromkeys(later, ())))
     return rest | later
 
 
-def _holds_each(value: object) -> bool:
-    """Return whether a field has an `Each`, or records that have one."""
+def _is_long(value: object) -> bool:
+    """Return whether a value is a list on demand, or a record or a tuple of records that holds one."""
     if isinstance(value, Record):
-        return any(_holds_each(getattr(value, name)) for name in value.__struct_fields__)
+        return any(_is_long(getattr(value, name)) for name in value.__struct_fields__)
     if isinstance(value, tuple) and value and isinstance(value[0], Record):
-        return any(map(_holds_each, value))
-    return isinstance(value, Each)
+        return any(map(_is_long, value))
+    return isinstance(value, OnDemand)
 
 
 def from_json(data: object, kind: type[T]) -> T:
@@ -109,7 +106,7 @@ def _encoded(value: object) -> float | str | tuple[Any, ...]:
         return float(value) if math.isfinite(value) else str(float(value))
     if isinstance(value, Path):
         return str(value)
-    if isinstance(value, Each):
+    if isinstance(value, OnDemand):
         return tuple(value)
     raise NotImplementedError(f"no JSON of a {type(value).__name__}")
 

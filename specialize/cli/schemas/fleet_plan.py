@@ -11,7 +11,7 @@ from specialize.fleet.footprints import Member
 from specialize.fleet.load import Failed
 from specialize.fleet.request import PlanMode
 from specialize.request import Mode, Precision
-from specialize.text.record import Each, Record
+from specialize.text.record import Record
 
 
 class PlannedBuild(Record, frozen=True, kw_only=True):
@@ -102,6 +102,6 @@ def _build(build: builds.PlannedBuild) -> PlannedBuild:
     return PlannedBuild(
         key=build.key, mode=build.mode, cameras=build.cameras, vehicles=build.vehicles, pairs=build.pairs,
         overhead=round(build.overhead, 6), lengths=tuple(map(sum, zip(*build.lengths, strict=True))),
-        grids=build.lengths, fan_in=build.fan_in, members=Each(build.members, lambda member: member),
+        grids=build.lengths, fan_in=build.fan_in, members=build.members,
         headroom=build.room, headroom_over=build.room_over, kinds=build.kinds,
     )  # fmt: skip

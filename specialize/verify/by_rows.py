@@ -10,7 +10,7 @@ The results are those of the whole part: where a recording is made, they are com
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,15 +59,13 @@ class ByRows:
     step: int
     count: int
 
-    def pieces(self, values: Arrays) -> list[dict[str, np.ndarray]]:
-        """Return what `rows` is fed, piece by piece, from values of the head and those that the part is fed."""
-        return [
-            {
+    def pieces(self, values: Arrays) -> Iterator[dict[str, np.ndarray]]:
+        """Yield what `rows` is fed, piece by piece, from values of the head and those that the part is fed."""
+        for start in range(0, self.count, self.step):
+            yield {
                 name: _piece(values[value], axis, start, self.step)
                 for name, (value, axis) in self.feeds.items()
             }
-            for start in range(0, self.count, self.step)
-        ]
 
 
 def _piece(array: np.ndarray, axis: int | None, start: int, step: int) -> np.ndarray:

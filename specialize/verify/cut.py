@@ -4,11 +4,15 @@
 
 A backbone is most of a detector's work, and the effect of one camera's features is visible behind it. A value belongs
 to the features if it depends on image inputs and constants alone and has an axis of N cameras.
+
+Sites project the same features, each with weights of its own. These projections are left to the head, so that the
+features are held once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +23,7 @@ from specialize.graph.bind_batch import bind_batch
 from specialize.graph.folding import IMPURE
 from specialize.graph.io import read_graph, write_graph
 from specialize.graph.ops import of
+from specialize.graph.shapes import dims, is_static, numpy_type
 from specialize.graph.subgraphs import has_subgraph, node_reads, remove_dead
 from specialize.verify.frames import TensorInfo
 
@@ -100,7 +105,7 @@ def _features(
 ) -> tuple[list[ir.Value], set[ir.Value]]:
     """Return the values at which to cut a graph, and all before them; none if there is no work before them."""
     inside = {value for value in graph.inputs if value.name in images}
-    dependent, heavy = set(graph.inputs), False
+    dependent, deep = set(graph.inputs), set[ir.Value]()
     for node in graph:
         reads = [value for value in node_reads(node) if value in dependent]
         if not reads:
@@ -109,10 +114,54 @@ def _features(
         alone = all(value in inside for value in reads)
         if alone and not (has_subgraph(node) or node.op_type in IMPURE) and _by_camera(node, cameras):
             inside.update(node.outputs)
-            heavy = heavy or node.op_type in HEAVY
-    edge = [value for value in inside if _leaves(value, inside)]
-    worth = heavy and len(edge) <= MOST_FEATURES and any(value not in inside for value in graph.outputs)
+            if node.op_type in HEAVY or not deep.isdisjoint(reads):
+                deep.update(node.outputs)
+    edge = _narrowed([value for value in inside if _leaves(value, inside)], inside, deep)
+    worth = bool(deep) and len(edge) <= MOST_FEATURES and any(value not in inside for value in graph.outputs)
     return (sorted(edge, key=lambda value: str(value.name)) if worth else []), inside
+
+
+def _narrowed(
+    edge: list[ir.Value], inside: Collection[ir.Value], deep: Collection[ir.Value]
+) -> list[ir.Value]:
+    """Return fewer bytes of features, which those at the edge follow from by one product each.
+
+    Args:
+        edge: Features that are read elsewhere.
+        inside: All features, and the images.
+        deep: Values that follow from a product or a convolution: what is cut before these is no backbone.
+    """
+    ways = {value: _way(value, inside, deep) for value in sorted(edge, key=lambda value: str(value.name))}
+    while True:
+        gains: dict[ir.Value, int] = {}
+        for value, way in ways.items():
+            for before in way:
+                gains[before] = gains.get(before, -_bytes(before)) + _bytes(value)
+        best = max(gains, key=gains.__getitem__, default=None)
+        if best is None or gains[best] <= 0:
+            return list(ways)
+        passing = [value for value, way in ways.items() if best in way]
+        rests = [ways.pop(value) for value in passing]
+        ways[best] = min((way[way.index(best) :] for way in rests), key=len)
+
+
+def _way(value: ir.Value, inside: Collection[ir.Value], deep: Collection[ir.Value]) -> list[ir.Value]:
+    """Return a value and those before it that it follows from alone, with one product on the way at most."""
+    way, products = [], 0
+    while value in deep and is_static(value) and value.dtype is not None:
+        way.append(value)
+        node = value.producer()
+        assert node is not None
+        products += node.op_type in HEAVY
+        before = [each for each in dict.fromkeys(node_reads(node)) if each in inside]
+        if products > 1 or len(before) != 1:
+            break
+        value = before[0]
+    return way
+
+
+def _bytes(value: ir.Value) -> int:
+    return math.prod(dims(value)) * numpy_type(value).itemsize
 
 
 def _by_camera(node: ir.Node, cameras: int) -> bool:

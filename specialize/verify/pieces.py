@@ -80,12 +80,23 @@ class Pieces:
             values |= _whole(self.net, sorted(live), values, place, optimize)
             segment = {name: self.net.segment(name, values)}
             values |= site_runs(self.net, segment, [name], values, place, ()).run(values, optimize)
+            values |= _whole(self.net, self._ready(name, wanted, values), values, place, optimize)
             later = _read_later(self.net, (*self.exits[number + 1 :], *wanted), values)
             values = {each: array for each, array in values.items() if each in later or each in wanted}
             _give_back()
         values |= _whole(self.net, sorted(wanted - values.keys()), values, place, optimize)
         _give_back()
         return {name: values[name] for name in wanted}
+
+    def _ready(self, exit_: str, wanted: Collection[str], values: Arrays) -> list[str]:
+        """Return what is wanted and can be computed from an exit now, so that the exit is not held until the end."""
+        found = []
+        for name in sorted({*wanted} - values.keys()):
+            segment = self.net.segment(name, values)
+            made = {value for number in segment.nodes for value in self.net.model.graph.node[number].output}
+            if exit_ in segment.reads and self.large.isdisjoint(made):
+                found.append(name)
+        return found
 
 
 def open_original(path: Path, threads: int) -> Runner:

@@ -30,3 +30,42 @@ def _shapes(path: Path) -> dict[str, list[int]]:
     """Return the shapes of the inputs of a model."""
     found = onnx.load(path, load_external_data=False).graph.input
     return {value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim] for value in found}
+
+
+def test_features_that_several_sites_project_are_held_once(tmp_path: Path) -> None:
+    """Two sites project one map each; the head is given the map, not the projections."""
+    g = GraphMaker()
+    maps = g.input("maps", (CAMERAS, 3, 6, 8))
+    features = g.op("Conv", maps, g.const(np.ones((5, 3, 1, 1), np.float32)))
+    weights = [g.const(np.full((5, 5, 1, 1), each, np.float32)) for each in (1, 2)]
+    sites = [g.op("ReduceSum", g.op("Conv", features, each), g.const([0])) for each in weights]
+    onnx.save(g.model(out=g.op("Mul", *sites)), tmp_path / "model.onnx")
+    parts = cut(tmp_path / "model.onnx", {"maps": 0}, CAMERAS, tmp_path)
+    assert parts.sources == {f"{features}/cut": features}
+    assert _shapes(parts.head) == {f"{features}/cut": [CAMERAS, 5, 6, 8]}
+
+
+def test_a_projection_that_makes_less_is_left_in_the_backbone(tmp_path: Path) -> None:
+    """One site reads one channel of five: the head is given that one."""
+    g = GraphMaker()
+    maps = g.input("maps", (CAMERAS, 3, 6, 8))
+    features = g.op("Conv", maps, g.const(np.ones((5, 3, 1, 1), np.float32)))
+    site = g.op("Conv", features, g.const(np.ones((1, 5, 1, 1), np.float32)))
+    onnx.save(g.model(out=g.op("ReduceSum", site, g.const([0]), keepdims=0)), tmp_path / "model.onnx")
+    parts = cut(tmp_path / "model.onnx", {"maps": 0}, CAMERAS, tmp_path)
+    assert parts.sources == {f"{site}/cut": site}
+
+
+def test_features_are_not_cut_where_another_value_of_the_images_joins(tmp_path: Path) -> None:
+    """Both projections are weighted with the images themselves: what swaps cameras must reach these as well."""
+    g = GraphMaker()
+    maps = g.input("maps", (CAMERAS, 3, 6, 8))
+    features = g.op("Conv", maps, g.const(np.ones((3, 3, 1, 1), np.float32)))
+    sites = [g.op("Mul", maps, g.op("Mul", features, g.const(np.float32(each)))) for each in (1, 2)]
+    summed = g.op(
+        "ReduceSum", g.op("Add", *(g.op("ReduceSum", each, g.const([0])) for each in sites)), g.const([0])
+    )
+    onnx.save(g.model(out=summed), tmp_path / "model.onnx")
+    parts = cut(tmp_path / "model.onnx", {"maps": 0}, CAMERAS, tmp_path)
+    assert sorted(parts.sources.values()) == sorted(sites)
+    assert "maps" not in _shapes(parts.head)

@@ -102,6 +102,20 @@ def test_some_values_are_asked_for(path: Path, cuts: list[ByRows | None]) -> Non
     np.testing.assert_array_equal(found["x"], feed()["x"])
 
 
+def test_a_wanted_value_does_not_wait_for_other_exits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`z` follows from the first sum alone: it is computed before the second sum, not with `y` at the end."""
+    calls: list[tuple[str, ...]] = []
+    whole = pieces._whole
+
+    def spied(net: object, names: list[str], *rest: object) -> dict[str, np.ndarray]:
+        calls.append(tuple(names))
+        return whole(net, names, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pieces, "_whole", spied)
+    pieces.open_original(path, 1).run(feed())
+    assert [names for names in calls if {"y", "z"} & {*names}] == [("z",), ("y",)]
+
+
 def test_freed_memory_is_given_back_where_it_can_be(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After each exit and at the end; a C library that cannot is left alone."""
     calls: list[int] = []

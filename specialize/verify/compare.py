@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, field
+
 import msgspec
 import numpy as np
 
 from specialize.evidence.comparison import OutputReport, Worst
 from specialize.evidence.tolerance import Tolerance
 from specialize.text.record import Figure
-from specialize.verify.scale import Bools, Floats, element_scale
+from specialize.verify.scale import Bools, ElementScales, Floats, as_rows, blocks
 
 
 def compare_arrays(
     reference: np.ndarray, candidate: np.ndarray, tolerance: Tolerance, frame: int = 0
 ) -> OutputReport:
-    """Compare one output of one frame.
+    """Compare one output of one frame, some rows at a time.
 
     Args:
         reference: The original's values, any shape and dtype.
@@ -22,33 +25,93 @@ def compare_arrays(
         tolerance: What may differ.
         frame: Number of the frame, for the report.
     """
-    scale = element_scale(reference.astype(np.float64))
-    wanted, got = (array.astype(np.float64).reshape(-1) for array in (reference, candidate))
-    difference, bad = _difference(wanted, got, tolerance.nonfinite)
-    allowed = tolerance.atol + tolerance.rtol * scale
-    margin = _ratio(difference, allowed)
-    worst = int(np.argmax(margin)) if margin.size else 0
-    failures = int(np.count_nonzero(margin > 1.0))
-    passed = failures <= tolerance.mismatches * margin.size and not bad.any()
-    index = tuple(int(i) for i in np.unravel_index(worst, reference.shape)) if margin.size else ()
+    scales, tally = ElementScales.of(reference), _Tally(tolerance)
+    wanted, got = as_rows(reference), as_rows(candidate)
+    for some in blocks(reference):
+        tally.add(wanted[some].astype(np.float64), got[some].astype(np.float64), scales)
+    index = tuple(int(i) for i in np.unravel_index(tally.worst, reference.shape)) if reference.size else ()
+    passed = tally.failures <= tolerance.mismatches * reference.size and not tally.bad
     return OutputReport(
         dtype=reference.dtype.name,
         shape=tuple(reference.shape),
-        max_abs=Figure(_maximum(difference)),
-        max_rel=Figure(_maximum(_ratio(difference, scale))),
-        cosine=Figure(_cosine(wanted, got)),
-        margin=Figure(_maximum(margin)),
+        max_abs=Figure(tally.max_abs),
+        max_rel=Figure(tally.max_rel),
+        cosine=Figure(tally.cosine()),
+        margin=Figure(max(tally.margin, 0.0)),
         tolerance=tolerance,
         worst=Worst(
-            frame=frame,
-            index=index,
-            reference=Figure(wanted[worst] if margin.size else 0.0),
-            candidate=Figure(got[worst] if margin.size else 0.0),
+            frame=frame, index=index, reference=Figure(tally.values[0]), candidate=Figure(tally.values[1])
         ),
-        failures=failures,
+        failures=tally.failures,
         passed=passed,
-        reason="" if passed else _reason(failures, margin.size, bad, float(allowed[worst])),
+        reason="" if passed else tally.reason(reference.size),
     )
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What was found in the rows compared so far.
+
+    Attributes:
+        tolerance: What may differ.
+        seen: Number of values.
+        max_abs: Largest absolute difference.
+        max_rel: Largest difference relative to the element's scale.
+        margin: Largest share of what is allowed that was used.
+        worst: Which value used it, in C order.
+        values: The original's and the specialized model's there.
+        allowed: What was allowed there.
+        failures: Values beyond their bound.
+        bad: Values that are NaN or infinite.
+        angles: Of each block of rows the largest magnitudes, the norms divided by these, and the product.
+    """
+
+    tolerance: Tolerance
+    seen: int = 0
+    max_abs: float = 0.0
+    max_rel: float = 0.0
+    margin: float = -1.0
+    worst: int = 0
+    values: tuple[float, float] = (0.0, 0.0)
+    allowed: float = 0.0
+    failures: int = 0
+    bad: int = 0
+    angles: list[tuple[float, float, float, float, float]] = field(default_factory=list)
+
+    def add(self, wanted: Floats, got: Floats, scales: ElementScales) -> None:
+        """Compare some (rows, C) rows."""
+        scale = scales.at(wanted)
+        difference, bad = _difference(wanted, got, self.tolerance.nonfinite)
+        allowed = self.tolerance.atol + self.tolerance.rtol * scale
+        margin = _ratio(difference, allowed)
+        worst = int(np.argmax(margin))
+        if margin.flat[worst] > self.margin:
+            self.margin, self.worst = float(margin.flat[worst]), self.seen + worst
+            self.values = float(wanted.flat[worst]), float(got.flat[worst])
+            self.allowed = float(allowed.flat[worst])
+        self.max_abs = max(self.max_abs, float(difference.max()))
+        self.max_rel = max(self.max_rel, float(_ratio(difference, scale).max()))
+        self.failures += int(np.count_nonzero(margin > 1.0))
+        self.bad += int(np.count_nonzero(bad))
+        self.angles.append(_angle(wanted, got))
+        self.seen += wanted.size
+
+    def cosine(self) -> float:
+        """Return the cosine similarity of the finite values; 1 if both are zero, 0 if one is."""
+        a, b = (max((each[side] for each in self.angles), default=0.0) for side in (0, 1))
+        if a == 0.0 or b == 0.0:
+            return 1.0 if a == b else 0.0
+        norm_a = math.sqrt(sum((each[0] / a * each[2]) ** 2 for each in self.angles))
+        norm_b = math.sqrt(sum((each[1] / b * each[3]) ** 2 for each in self.angles))
+        return min(
+            1.0, sum(each[0] / a * (each[1] / b) * each[4] for each in self.angles) / (norm_a * norm_b)
+        )
+
+    def reason(self, size: int) -> str:
+        """Return why some values are not equal."""
+        if self.bad:
+            return f"{self.bad} of {size} values are NaN or infinite"
+        return f"{self.failures} of {size} values beyond their bound, allowed here {self.allowed:.3g}"
 
 
 def merge(first: OutputReport, second: OutputReport) -> OutputReport:
@@ -80,21 +143,9 @@ def _ratio(difference: Floats, bound: Floats) -> Floats:
         return np.where(difference == 0.0, 0.0, difference / bound)
 
 
-def _cosine(wanted: Floats, got: Floats) -> float:
-    """Return the cosine similarity of the finite values; 1 if both are zero, 0 if one is."""
-    a, b = (np.where(np.isfinite(x), x, 0.0) for x in (wanted, got))
-    a, b = (x / max(_maximum(np.abs(x)), np.finfo(np.float64).tiny) for x in (a, b))
-    norm_a, norm_b = float(np.linalg.norm(a)), float(np.linalg.norm(b))
-    if norm_a == 0.0 or norm_b == 0.0:
-        return 1.0 if norm_a == norm_b else 0.0
-    return min(1.0, float(a @ b) / (norm_a * norm_b))
-
-
-def _maximum(values: Floats) -> float:
-    return float(values.max()) if values.size else 0.0
-
-
-def _reason(failures: int, size: int, bad: Bools, allowed: float) -> str:
-    if bad.any():
-        return f"{int(np.count_nonzero(bad))} of {size} values are NaN or infinite"
-    return f"{failures} of {size} values beyond their bound, allowed here {allowed:.3g}"
+def _angle(wanted: Floats, got: Floats) -> tuple[float, float, float, float, float]:
+    """Return the largest finite magnitudes of two arrays, their norms, and their product, both divided by these."""
+    a, b = (np.where(np.isfinite(x), x, 0.0).reshape(-1) for x in (wanted, got))
+    most_a, most_b = (float(np.abs(x).max()) for x in (a, b))
+    a, b = (x / max(most, np.finfo(np.float64).tiny) for x, most in ((a, most_a), (b, most_b)))
+    return most_a, most_b, float(np.linalg.norm(a)), float(np.linalg.norm(b)), float(a @ b)

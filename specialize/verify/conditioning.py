@@ -26,7 +26,7 @@ import numpy as np
 
 from specialize.evidence.power import Conditioning, Judgement
 from specialize.evidence.tolerance import Tolerance
-from specialize.verify.scale import element_scale
+from specialize.verify.scale import ElementScales, as_rows, blocks
 
 STRICT_MULTIPLE = 64.0
 WIDE_MULTIPLE = 8.0
@@ -163,11 +163,14 @@ def movement(base: np.ndarray, moved: np.ndarray, table: Tolerance, scale: float
         return 0.0
     if table.rtol == 0.0:
         return float(np.mean(base != moved))
-    a, b = base.astype(np.float64), moved.astype(np.float64)
-    unit = element_scale(a) + table.atol / table.rtol * min(1.0, scale)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        shares = np.abs(a - b).reshape(-1) / unit
-    return float(np.quantile(np.nan_to_num(shares, nan=0.0, posinf=1.0), QUANTILE))
+    scales, floor = ElementScales.of(base), table.atol / table.rtol * min(1.0, scale)
+    before, after = as_rows(base), as_rows(moved)
+    shares = np.empty(before.shape)
+    for some in blocks(base):
+        a, b = before[some].astype(np.float64), after[some].astype(np.float64)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shares[some] = np.nan_to_num(np.abs(a - b) / (scales.at(a) + floor), nan=0.0, posinf=1.0)
+    return float(np.quantile(shares, QUANTILE, overwrite_input=True))
 
 
 def nudged(feed: Mapping[str, np.ndarray], fixed: frozenset[str], seed: int = 0) -> dict[str, np.ndarray]:

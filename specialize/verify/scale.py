@@ -2,39 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 _MEDIAN_ROWS = 4096  # rows that a column's median is taken over: enough for a scale, cheap on 40000 queries
 _FEW = 4  # with fewer rows or columns than this, a scale over them is meaningless
 
+AT_ONCE = 1 << 16
+"""Values whose scales are computed at a time, about: what is computed of them stays in a cache."""
+
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
-def element_scale(values: Floats) -> Floats:
-    """Return the scale that an element's error is measured by: `max(|x|, min(row scale, column scale))`.
+@dataclass(frozen=True, slots=True, eq=False)
+class ElementScales:
+    """The scales that errors of an array's elements are measured by: `max(|x|, min(row scale, column scale))`.
 
-    Args:
-        values: (..., C) values; non-finite ones count as 0.
-
-    Returns:
-        The scales in C order, flattened.
+    Attributes:
+        rows: Number of the array's rows: of all its axes but the last.
+        column: (1, C) scale of each column.
     """
-    shape = values.shape or (1,)
-    magnitude = np.abs(np.where(np.isfinite(values), values, 0.0)).reshape(-1, shape[-1])  # (rows, C)
-    if magnitude.size == 0:
-        return magnitude.reshape(-1)
-    rows, columns = magnitude.shape
-    row = np.sqrt(np.mean(magnitude**2, axis=1, keepdims=True))  # (rows, 1)
-    column = _median_of_nonzero(magnitude[:: -(-rows // _MEDIAN_ROWS)])  # (1, C)
-    if columns < _FEW <= rows:
-        around = np.broadcast_to(column, magnitude.shape)
-    elif rows < _FEW:
-        around = np.broadcast_to(row, magnitude.shape)
-    else:
-        around = np.minimum(row, column)
-    return np.maximum(magnitude, around).reshape(-1)
+
+    rows: int
+    column: Floats
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> ElementScales:
+        """Return the scales of a (..., C) array; non-finite values count as 0."""
+        table = as_rows(array)
+        some = _magnitude(table[:: max(1, -(-len(table) // _MEDIAN_ROWS))].astype(np.float64))
+        return cls(len(table), _median_of_nonzero(some) if table.size else np.zeros((1, table.shape[1])))
+
+    def at(self, values: Floats) -> Floats:
+        """Return the scales of some (rows, C) rows of the array."""
+        magnitude = _magnitude(values)
+        row = np.sqrt(np.mean(magnitude**2, axis=1, keepdims=True))  # (rows, 1)
+        columns = magnitude.shape[1]
+        around = row if self.rows < _FEW else np.minimum(row, self.column)
+        return np.maximum(magnitude, self.column if columns < _FEW <= self.rows else around)
+
+
+def blocks(array: np.ndarray) -> Iterator[slice]:
+    """Yield the rows of a (..., C) array, of `as_rows`, some at a time."""
+    rows, columns = as_rows(array).shape
+    step = max(1, AT_ONCE // columns)
+    yield from (slice(start, start + step) for start in range(0, rows, step))
+
+
+def element_scale(values: Floats) -> Floats:
+    """Return the scale that each element of a (..., C) array is measured by, in C order, flattened."""
+    table = as_rows(values)
+    return ElementScales.of(table).at(table).reshape(-1) if table.size else table.reshape(-1)
+
+
+def as_rows(array: np.ndarray) -> np.ndarray:
+    """Return a (..., C) array as (rows, C); a single number as (1, 1)."""
+    return array.reshape(-1, array.shape[-1] if array.size and array.shape else 1)
 
 
 def output_scale(array: np.ndarray) -> float:
@@ -44,6 +71,10 @@ def output_scale(array: np.ndarray) -> float:
     magnitude = np.abs(array[np.isfinite(array)].astype(np.float64))
     positive = magnitude[magnitude > 0.0]
     return float(np.median(positive)) if positive.size else 0.0
+
+
+def _magnitude(values: Floats) -> Floats:
+    return np.abs(np.where(np.isfinite(values), values, 0.0))
 
 
 def _median_of_nonzero(magnitude: Floats) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from specialize.errors import UsageError
 from specialize.text.record import to_json
+from specialize.verify import scale
 from specialize.verify.compare import compare_arrays, merge
 from specialize.verify.scale import element_scale
 from specialize.verify.tolerance import EXACT, TOLERANCES, Tolerance, tolerance_for
@@ -171,3 +173,21 @@ def test_a_senseless_tolerance_is_refused() -> None:
     for numbers in [(-1.0, 0.0), (0.0, float("inf")), (float("nan"), 0.0)]:
         with pytest.raises(UsageError):
             Tolerance(*numbers)
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 40])
+@pytest.mark.parametrize("shape", [(6, 7, 5), (3, 4), (12,), (40, 1), ()])
+def test_rows_compared_at_a_time_give_what_all_give(
+    shape: tuple[int, ...], at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report is that of all values at once; of the cosine, sums are added in another order."""
+    random = np.random.default_rng(len(shape))
+    wanted = np.asarray(random.standard_normal(shape) * 10.0 ** random.integers(-3, 3, size=shape))
+    got = wanted * (1 + 1e-4 * random.standard_normal(shape))
+    for array in (got, np.where(random.random(shape) < 0.2, np.nan, got)):
+        whole = compare_arrays(wanted, array, FLOAT32)
+        monkeypatch.setattr(scale, "AT_ONCE", at_once)
+        found = compare_arrays(wanted, array, FLOAT32)
+        monkeypatch.undo()
+        assert found.cosine == pytest.approx(whole.cosine, abs=1e-12)
+        assert repr(msgspec.structs.replace(found, cosine=whole.cosine)) == repr(whole)  # NaN is not NaN

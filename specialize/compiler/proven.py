@@ -8,10 +8,11 @@ import msgspec
 
 from specialize.artifact import BuildKey
 from specialize.compiler.prove import THREADS, prove_equal
-from specialize.compiler.recordings import family_of, find_recording, keep_recording
+from specialize.compiler.recordings import KIND, family_of, find_recording, keep_recording
 from specialize.compiler.specialize import Compilation
 from specialize.errors import DeclinedError, InputError, VerificationError
 from specialize.evidence.comparison import VerifyReport
+from specialize.files.scratch import work_folder
 from specialize.request import BuildRequest
 from specialize.store import Store, open_store
 from specialize.text.progress import Say
@@ -125,11 +126,16 @@ def _recorded(
     }
     frame = make_frames(free, spec.inputs, request.seed, request.frames)[number]
     switches = [name for name, rule in spec.inputs.items() if rule.values]
-    try:
-        recording = record(pair, frame, number, compiled.binding.fed.turned, switches)
-    except Exception as error:  # the runtime raises types of its own where it takes a model but not its parts
-        return msgspec.structs.replace(report, notes=(*report.notes, f"nothing recorded: {error}"))
-    tolerances = {name: output.tolerance for name, output in report.outputs.items()}
-    about = msgspec.structs.replace(recording.about, vehicle=compiled.profile.vehicle, tolerances=tolerances)
-    keep_recording(store, key, recording, about)
+    with work_folder(store.scratch(), KIND) as folder:
+        try:
+            recording = record(pair, frame, number, compiled.binding.fed.turned, folder, switches)
+        except (
+            Exception
+        ) as error:  # the runtime raises types of its own where it takes a model but not its parts
+            return msgspec.structs.replace(report, notes=(*report.notes, f"nothing recorded: {error}"))
+        tolerances = {name: output.tolerance for name, output in report.outputs.items()}
+        about = msgspec.structs.replace(
+            recording.about, vehicle=compiled.profile.vehicle, tolerances=tolerances
+        )
+        keep_recording(store, key, recording, about)
     return report

@@ -8,7 +8,7 @@ that are not the original's, node for node, are run on such values once, when th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, MutableMapping
 from pathlib import Path
 
 import numpy as np
@@ -19,22 +19,19 @@ from specialize.verify.alike import structure_of
 from specialize.verify.cutting import Cutting
 from specialize.verify.segments import Net
 
-Arrays = Mapping[str, np.ndarray]
 
-
-def shuffled(arrays: Arrays, names: Collection[str], seed: int = 0) -> dict[str, np.ndarray]:
-    """Return arrays, those of some names with their elements in another order; shapes and types stay.
+def shuffle(arrays: MutableMapping[str, np.ndarray], names: Collection[str], seed: int = 0) -> None:
+    """Bring the elements of some arrays into another order; shapes and types stay.
 
     Args:
         arrays: By name, any shape.
-        names: Which change.
+        names: Which of them.
         seed: Of the order.
     """
     random = np.random.default_rng(seed)
-    return {
-        name: random.permutation(array.reshape(-1)).reshape(array.shape) if name in names else array
-        for name, array in arrays.items()
-    }
+    for name in sorted(arrays.keys() & {*names}):
+        array = arrays[name]
+        arrays[name] = random.permutation(array.reshape(-1)).reshape(array.shape)
 
 
 def rewritten(cutting: Cutting, original: Path, specialized: Path) -> list[str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +72,15 @@ class Pieces:
             threads: Threads within an operator.
             optimize: Whether the runtime may rewrite the pieces; without, it adds in another order.
         """
+        found: dict[str, np.ndarray] = {}
+        self.run_into(found, names, feed, threads, optimize)
+        return found
+
+    def run_into(
+        self, found: MutableMapping[str, np.ndarray], names: Iterable[str], feed: Arrays, threads: int,
+        optimize: bool = True,
+    ) -> None:  # fmt: skip
+        """Put named values into a mapping, each as soon as nothing else is computed from it; see `run`."""
         wanted = frozenset(names)
         values = {name: feed[name] for name in (*self.net.inputs, *wanted) if name in feed}
         place = (self.folder, threads)
@@ -82,11 +91,13 @@ class Pieces:
             values |= site_runs(self.net, segment, [name], values, place, ()).run(values, optimize)
             values |= _whole(self.net, self._ready(name, wanted, values), values, place, optimize)
             later = _read_later(self.net, (*self.exits[number + 1 :], *wanted), values)
-            values = {each: array for each, array in values.items() if each in later or each in wanted}
+            found.update({each: array for each, array in values.items() if each in wanted - later})
+            wanted -= found.keys()
+            values = {each: array for each, array in values.items() if each in later}
             _give_back()
         values |= _whole(self.net, sorted(wanted - values.keys()), values, place, optimize)
+        found.update({each: values[each] for each in wanted})
         _give_back()
-        return {name: values[name] for name in wanted}
 
     def _ready(self, exit_: str, wanted: Collection[str], values: Arrays) -> list[str]:
         """Return what is wanted and can be computed from an exit now, so that the exit is not held until the end."""

@@ -10,7 +10,7 @@ the calibration. How far bound values move by themselves becomes the bound of la
 from __future__ import annotations
 
 import gc
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from specialize.verify.alike import constants_of
 from specialize.verify.compare import compare_arrays
 from specialize.verify.conditioning import Bound, Noise, bound_of, nudged
 from specialize.verify.cutting import Cutting, cut_both
-from specialize.verify.generic import rewritten, shuffled, switched
+from specialize.verify.generic import rewritten, shuffle, switched
 from specialize.verify.noise import movements
 from specialize.verify.parts import open_part, with_outputs
 from specialize.verify.pieces import pieces_of
@@ -33,6 +33,7 @@ from specialize.verify.power import movements as multiples
 from specialize.verify.scale import output_scale
 from specialize.verify.segments import Net, net_of, segment_digests
 from specialize.verify.site_runs import SiteRuns, site_runs
+from specialize.verify.spilled import Spilled
 from specialize.verify.tolerance import tolerance_for
 
 Arrays = Mapping[str, np.ndarray]
@@ -73,7 +74,7 @@ def read_net(path: Path) -> Net:
 
 
 def record(
-    pair: Pair, frame: Arrays, number: int, turned: Arrays, switches: Collection[str] = ()
+    pair: Pair, frame: Arrays, number: int, turned: Arrays, folder: Path, switches: Collection[str] = ()
 ) -> Recording:
     """Run both models once more and return what later proofs at the sites need.
 
@@ -82,6 +83,7 @@ def record(
         frame: Inputs of both, the calibration left out.
         number: Number of the frame.
         turned: The calibration with every camera turned.
+        folder: Where recorded values lie for as long as the recording is used.
         switches: Inputs that have few values, of which one frame has one.
 
     Raises:
@@ -96,11 +98,12 @@ def record(
     if hidden:
         raise _declined("sites that compute the same in every frame", f"{hidden[0]!r} follows a switch")
     behind = rewritten(cutting, pair.original.parent, pair.specialized.parent)
-    values = _recorded(cutting, pair, frame, cutting.reads | cutting.read_by(behind))
-    generic = shuffled(values, cutting.tainted)
-    noise, moved = _moved(cutting, pair, generic, turned)
-    _require_same_function(cutting, pair, sorted({*cutting.bound, *behind}), generic, noise)
-    given = {name: generic[name] for name in sorted(cutting.reads)}
+    values = _recorded(cutting, pair, frame, cutting.reads | cutting.read_by(behind), folder)
+    shuffle(values, cutting.tainted)
+    noise, moved = _moved(cutting, pair, values, turned)
+    _require_same_function(cutting, pair, sorted({*cutting.bound, *behind}), values, noise)
+    for name in values.keys() - cutting.reads:
+        del values[name]
     weights = weights_of(pair.specialized, cutting.specialized)
     clean = {name: each for name, each in cutting.of_specialized.items() if name not in cutting.bound}
     about = Recorded(
@@ -118,9 +121,9 @@ def record(
         noise=noise,
         moved=moved,
         tolerances={},
-        arrays=dict.fromkeys(given, ""),
+        arrays=dict.fromkeys(sorted(values), ""),
     )
-    return Recording(about, given)
+    return Recording(about, values)
 
 
 def weights_of(path: Path, net: Net) -> dict[str, str]:
@@ -137,34 +140,46 @@ def ends_of(net: Net) -> str:
     return digest(ends)
 
 
-def _recorded(cutting: Cutting, pair: Pair, frame: Arrays, names: frozenset[str]) -> dict[str, np.ndarray]:
+def _recorded(
+    cutting: Cutting, pair: Pair, frame: Arrays, names: frozenset[str], folder: Path
+) -> MutableMapping[str, np.ndarray]:
     """Return named values of one frame, from which the bound segments alone give what the whole original gives.
 
     Raises:
         DeclinedError: They give something else, or the models differ in a value.
     """
+    wanted, found = Spilled(folder / "original"), Spilled(folder / "specialized")
     feed = {**frame, **pair.calibration}
-    wanted = _values(cutting.original, pair.original, names | cutting.bound, feed, pair.threads)
-    _require_same(wanted, _values(cutting.specialized, pair.specialized, names, frame, pair.threads), names)
-    values = {name: wanted[name] for name in sorted(names)}
-    for name, array in run_segments(cutting, pair, values, sorted(cutting.bound), of_original=True).items():
+    _run(wanted, cutting.original, pair.original, names | cutting.bound, feed, pair.threads)
+    _run(found, cutting.specialized, pair.specialized, names, frame, pair.threads)
+    _require_same(wanted, found, names)
+    found.clear()
+    for name in sorted(cutting.bound):
+        array = run_segments(cutting, pair, wanted, [name], of_original=True)[name]
         if not compare_arrays(wanted[name], array, tolerance_for(name, array.dtype, {}), 0).passed:
             raise _declined("segments that give what the whole original gives", f"{name!r} differs")
-    return values
+    for name in cutting.bound - names:
+        del wanted[name]
+    return wanted
 
 
-def _values(net: Net, path: Path, names: frozenset[str], feed: Arrays, threads: int) -> dict[str, np.ndarray]:
-    """Run a whole model and return some of its values, inputs among them; one with large values runs in pieces."""
+def _run(
+    values: MutableMapping[str, np.ndarray], net: Net, path: Path, names: frozenset[str], feed: Arrays,
+    threads: int,
+) -> None:  # fmt: skip
+    """Run a whole model and keep some of its values, inputs among them; one with large values runs in pieces."""
     pieces = pieces_of(path)
     if pieces is not None:
-        return pieces.run(names, feed, threads)
+        pieces.run_into(values, names, feed, threads)
+        return
     runner = open_part(
         with_outputs(net, names & net.makers.keys()), path.parent, threads, memory="given back"
     )
     results = runner.run(feed)
     del runner
     gc.collect()
-    return {name: results[name] if name in results else feed[name] for name in names}
+    for name in sorted(names):
+        values[name] = results.pop(name) if name in results else feed[name]
 
 
 def _require_same(wanted: Arrays, found: Arrays, reads: frozenset[str]) -> None:
@@ -188,20 +203,21 @@ def _moved(
     Raises:
         DeclinedError: Turned cameras do not move one of them: another table might not either.
     """
-    feed = {**values, **pair.calibration}
-    runs = _runs(cutting, pair, feed, sorted(cutting.bound), of_original=True)
-    base = runs.run(feed)
-    ulp = movements(base, runs.run(nudged(feed, frozenset())))
-    order = movements(base, runs.run(feed, optimize=False))
-    turned_values = runs.run({**feed, **turned})
-    noise = {
-        name: SiteNoise(scale=output_scale(array), ulp=ulp[name], order=order[name], dtype=array.dtype.name)
-        for name, array in sorted(base.items())
-    }
-    moved = dict(sorted(multiples(base, turned_values, bounds_of(noise)).items()))
-    still = [name for name in sorted(base) if moved.get(name, 0.0) < SHOWN]
-    if still:
-        raise _declined("sites whose values all move with the cameras", f"{still[0]!r} does not")
+    noise: dict[str, SiteNoise] = {}
+    moved: dict[str, float] = {}
+    for name in sorted(cutting.bound):
+        feed = _fed(cutting, pair, values, [name], of_original=True)
+        runs = _runs(cutting, pair, feed, [name], of_original=True)
+        base = runs.run(feed)
+        noise[name] = SiteNoise(
+            scale=output_scale(base[name]),
+            ulp=movements(base, runs.run(nudged(feed, frozenset())))[name],
+            order=movements(base, runs.run(feed, optimize=False))[name],
+            dtype=base[name].dtype.name,
+        )
+        moved |= multiples(base, runs.run({**feed, **turned}), bounds_of({name: noise[name]}))
+        if moved.get(name, 0.0) < SHOWN:
+            raise _declined("sites whose values all move with the cameras", f"{name!r} does not")
     return noise, moved
 
 
@@ -213,11 +229,10 @@ def _require_same_function(
     Raises:
         DeclinedError: They do not.
     """
-    wanted = run_segments(cutting, pair, values, names, of_original=True)
-    found = run_segments(cutting, pair, values, names, of_original=False)
     bounds = bounds_of(noise)
     for name in names:
-        one, other = wanted[name], found[name]
+        one = run_segments(cutting, pair, values, [name], of_original=True)[name]
+        other = run_segments(cutting, pair, values, [name], of_original=False)[name]
         table = tolerance_for(name, one.dtype, {})
         tolerance = bounds[name].wide if name in bounds else table
         if one.shape != other.shape or not compare_arrays(one, other, tolerance, 0).passed:
@@ -229,8 +244,19 @@ def run_segments(
     cutting: Cutting, pair: Pair, values: Arrays, names: Sequence[str], *, of_original: bool
 ) -> dict[str, np.ndarray]:
     """Return values as one of the models computes them from recorded ones."""
-    feed = {**values, **(pair.calibration if of_original else {})}
+    feed = _fed(cutting, pair, values, names, of_original=of_original)
     return _runs(cutting, pair, feed, names, of_original=of_original).run(feed)
+
+
+def _fed(
+    cutting: Cutting, pair: Pair, values: Arrays, names: Sequence[str], *, of_original: bool
+) -> dict[str, np.ndarray]:
+    """Return what segments of one of the models read."""
+    segments = cutting.of_original if of_original else cutting.of_specialized
+    reads = {read for name in names for read in segments[name].reads}
+    return {
+        name: pair.calibration[name] if name in pair.calibration else values[name] for name in sorted(reads)
+    }
 
 
 def _runs(cutting: Cutting, pair: Pair, feed: Arrays, names: Sequence[str], *, of_original: bool) -> SiteRuns:

@@ -116,6 +116,23 @@ def test_a_wanted_value_does_not_wait_for_other_exits(path: Path, monkeypatch: p
     assert [names for names in calls if {"y", "z"} & {*names}] == [("z",), ("y",)]
 
 
+def test_values_are_put_away_as_soon_as_nothing_follows_from_them(path: Path) -> None:
+    """`z` is put away while the second sum is still to come, `second` when `y` is made."""
+    order: list[str] = []
+
+    class Noted(dict[str, np.ndarray]):
+        def update(self, *given: dict[str, np.ndarray]) -> None:
+            order.append(" ".join(sorted(given[0])))
+            super().update(*given)
+
+    noted = Noted()
+    names = ["z", "second", "x", "y"]
+    pieces.pieces_of(path).run_into(noted, names, feed(), 1)
+    assert order == ["x z", "second y", ""]
+    for name, array in pieces.pieces_of(path).run(names, feed(), 1).items():
+        np.testing.assert_array_equal(noted[name], array)
+
+
 def test_freed_memory_is_given_back_where_it_can_be(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After each exit and at the end; a C library that cannot is left alone."""
     calls: list[int] = []

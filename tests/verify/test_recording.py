@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,8 @@ def pair(folder: Path, calib: np.ndarray, original: str, built: str, **tables: n
 
 def kept_of(first: Pair, frame: dict[str, np.ndarray] = FRAME, turned: float = 1.1) -> Kept:
     """Record and return it as a store would."""
-    recording = record(first, frame, 0, {"calib": first.calibration["calib"] * np.float32(turned)})
+    turned_by = {"calib": first.calibration["calib"] * np.float32(turned)}
+    recording = record(first, frame, 0, turned_by, Path(tempfile.mkdtemp(dir=first.original.parent)))
     return Kept(recording.about, "sha256:0", recording.arrays)
 
 
@@ -84,4 +86,4 @@ def test_a_site_that_follows_a_switch_is_not_recorded(tmp_path: Path) -> None:
     first = pair(tmp_path / "first", FIRST, original, built, c=FIRST, e=np.exp(FIRST))
     frame = {**FRAME, "flag": np.array([True])}
     with pytest.raises(DeclinedError, match="'flag' follows a switch"):
-        record(first, frame, 0, {"calib": FIRST + 1}, ["flag"])
+        record(first, frame, 0, {"calib": FIRST + 1}, tmp_path, ["flag"])

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import numpy_helper, shape_inference
+from onnx import numpy_helper
 
+from specialize.graph.infer_file import infer_file
 from specialize.verify.parts import bare
 from specialize.verify.row_axes import Axes, Facts, input_axes
 from specialize.verify.segments import reads_of
@@ -146,10 +147,7 @@ def by_rows(
 
 
 def _known(model: onnx.ModelProto) -> _Part:
-    try:
-        inferred = shape_inference.infer_shapes(model, data_prop=True).graph
-    except Exception:  # too large for a message, or an operator that is not known: then it is not cut
-        inferred = model.graph
+    inferred = infer_file(model)  # where nothing is known, a part is not cut
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     shapes = {name: tuple(tensor.dims) for name, tensor in constants.items()}
     types = {name: tensor.data_type for name, tensor in constants.items()}

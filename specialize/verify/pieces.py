@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import shape_inference
 
+from specialize.graph.infer_file import infer_file
 from specialize.text.units import counted, size
 from specialize.verify.parts import open_part, part_of, run_part
 from specialize.verify.runtime import Runner, open_model, open_onnxruntime, open_unoptimized
@@ -30,6 +30,8 @@ Arrays = Mapping[str, np.ndarray]
 
 LARGE = 1 << 30
 """Bytes of a value that is not held whole: a runtime holds two or three of them at a time."""
+HELD = 1 << 28
+"""Bytes of a value that is computed again for each exit rather than held between them."""
 RUNTIME = "onnxruntime"
 OF_SHAPES = ("Shape", "Size")
 """Operators that read no element."""
@@ -44,6 +46,7 @@ class Pieces:
         folder: Folder of its weights.
         exits: Values that are computed by rows, in graph order.
         large: Names of its large values.
+        unheld: Names of values, the large ones among them, that are not held from one exit to the next.
         largest: Bytes of the largest one.
     """
 
@@ -51,6 +54,7 @@ class Pieces:
     folder: Path
     exits: tuple[str, ...]
     large: frozenset[str]
+    unheld: frozenset[str]
     largest: int
 
     @property
@@ -85,7 +89,7 @@ class Pieces:
         values = {name: feed[name] for name in (*self.net.inputs, *wanted) if name in feed}
         place = (self.folder, threads)
         for number, name in enumerate(self.exits):
-            live = _live(self.net, name, values, wanted) - self.large
+            live = _live(self.net, name, values, wanted) - self.unheld
             values |= _whole(self.net, sorted(live), values, place, optimize)
             segment = {name: self.net.segment(name, values)}
             values |= site_runs(self.net, segment, [name], values, place, ()).run(values, optimize)
@@ -150,7 +154,8 @@ def pieces_of(path: Path) -> Pieces | None:
         for name in node.output
         if name in sizes and name not in large
     ]
-    return Pieces(net, path.parent, tuple(exits), large, max(sizes.values())) if exits else None
+    unheld = large | {name for name, each in sizes.items() if each >= HELD}
+    return Pieces(net, path.parent, tuple(exits), large, unheld, max(sizes.values())) if exits else None
 
 
 def lines_of(path: Path) -> tuple[str, ...]:
@@ -179,11 +184,7 @@ def _runner(pieces: Pieces, threads: int, optimize: bool) -> Runner:
 
 def _sizes(model: onnx.ModelProto) -> dict[str, int]:
     """Return the bytes of every value that a node makes, where its shape is known."""
-    try:
-        graph = shape_inference.infer_shapes(model, data_prop=True).graph
-    except Exception:  # too large for a message, or an operator that is not known
-        graph = model.graph
-    found = {}
+    graph, found = infer_file(model), {}
     for value in (*graph.value_info, *graph.output):
         tensor = value.type.tensor_type
         if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):

@@ -72,6 +72,7 @@ def see(
         if alone:
             outputs = opened.rest.run({**feed, **opened.passed(moved)})
             cameras[camera] = influence("camera", camera, base, outputs, bounds)
+        del moved, after  # those of a large model, while the next camera's are made
     factors = _shuffled(opened, sites, feed, usable, bounds, progress)
     powers = (_power(sites[number], changed[number], factors[number]) for number in usable)
     return Seen(tuple(powers), lines, cameras)

@@ -78,7 +78,7 @@ class _Folding:
         if value is None:
             return None
         self._room = array.size
-        if np.abs(array).max(initial=0) > LARGEST_SUMMAND:
+        if np.abs(array).max(initial=0) > LARGEST_SUMMAND or not _follows_from_a_sum(value):
             return None
         summand = np.asarray(array, np.float64) * (-1 if node.op_type == "Sub" else 1)
         return value, self._shift(value, summand, node)
@@ -213,6 +213,19 @@ def _only_maker(value: ir.Value) -> ir.Node | None:
     if node is None or node.domain not in STANDARD or len(value.uses()) != 1 or value.is_graph_output():
         return None
     return node if all(source is None or is_static(source) for source in node.inputs) else None
+
+
+def _follows_from_a_sum(value: ir.Value) -> bool:
+    """Return whether a constant stands above a value that may take a summand; to move a large one there costs more."""
+    if array_of(value) is not None:
+        return True
+    node = _only_maker(value)
+    if node is None:
+        return False
+    sources = (
+        node.inputs if node.op_type in ("Add", "Sub") else node.inputs[:1] if node.op_type in MOVES else ()
+    )
+    return any(source is not None and _follows_from_a_sum(source) for source in sources)
 
 
 def _broadcasts(array: Floats, value: ir.Value) -> bool:

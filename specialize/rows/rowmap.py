@@ -49,14 +49,15 @@ class RowMap:
         """Return the map whose row i is `scale[i]` times row `sources[i]`; a source below 0 gives a row of zeros."""
         columns = np.asarray(sources, dtype=np.int64).ravel()
         scales = np.broadcast_to(np.asarray(scale, dtype=np.float64), columns.shape)
-        kept = (columns >= 0) & (scales != 0)
         if columns.max(initial=-1) >= rows_in:
             raise ValueError(f"a source of {columns.max()} among {rows_in} rows")
         shape = (len(columns), rows_in)
         index = np.int32 if max(shape) < _MOST_SHORT else np.int64
+        kept = (columns >= 0) & (scales != 0)
+        some = slice(None) if kept.all() else kept
         starts = np.zeros(len(columns) + 1, index)
         np.cumsum(kept, out=starts[1:])
-        entries = (scales[kept], columns[kept].astype(index), starts)
+        entries = (np.ascontiguousarray(scales[some]), columns[some].astype(index), starts)
         return RowMap(sparse.csr_array(entries, shape=shape))  # one entry a row at most: they are in order
 
     @staticmethod
@@ -107,7 +108,11 @@ class RowMap:
 
     def take_rows(self, rows: Ints) -> RowMap:
         """Return the map of some rows of the result, in the given order."""
-        return RowMap(self.matrix[rows])  # rows stay in order and without zeros
+        if not self._reads_one_each():
+            return RowMap(self.matrix[rows])  # rows stay in order and without zeros
+        starts = np.arange(len(rows) + 1, dtype=self.matrix.indptr.dtype)
+        entries = (self.matrix.data[rows], self.matrix.indices[rows], starts)
+        return RowMap(sparse.csr_array(entries, shape=(len(rows), self.rows_in)))
 
     def as_selection(self) -> Ints | None:
         """Return the source of every row if each is exactly one row times one; otherwise None."""
@@ -116,9 +121,12 @@ class RowMap:
 
     def as_scaled_selection(self) -> tuple[Ints, Floats] | None:
         """Return source and coefficient of every row if each reads exactly one row; otherwise None."""
-        if len(self.matrix.indices) != self.rows_out or not self.support().all():
+        if not self._reads_one_each():
             return None
         return self.matrix.indices.astype(np.int64), self.matrix.data
+
+    def _reads_one_each(self) -> bool:
+        return len(self.matrix.indices) == self.rows_out and bool(self.support().all())
 
     def table(self, least: int = 0) -> tuple[Ints, Floats]:
         """Return sources and coefficients, both `(rows out, fan-in)`; an unused place is source -1, coefficient 0.

@@ -56,6 +56,18 @@ def test_a_projection_that_makes_less_is_left_in_the_backbone(tmp_path: Path) ->
     assert parts.sources == {f"{site}/cut": site}
 
 
+def test_a_backbone_that_widens_its_features_stays_whole(tmp_path: Path) -> None:
+    """Only the last product may be left to the head: the maps before the second one are smaller, but work follows."""
+    g = GraphMaker()
+    maps = g.input("maps", (CAMERAS, 3, 6, 8))
+    narrow = g.op("Conv", maps, g.const(np.ones((2, 3, 1, 1), np.float32)))
+    middle = g.op("Conv", narrow, g.const(np.ones((3, 2, 1, 1), np.float32)))
+    wide = g.op("Conv", middle, g.const(np.ones((9, 3, 1, 1), np.float32)))
+    onnx.save(g.model(out=g.op("ReduceSum", wide, g.const([0]), keepdims=0)), tmp_path / "model.onnx")
+    parts = cut(tmp_path / "model.onnx", {"maps": 0}, CAMERAS, tmp_path)
+    assert parts.sources == {f"{middle}/cut": middle}
+
+
 def test_features_are_not_cut_where_another_value_of_the_images_joins(tmp_path: Path) -> None:
     """Both projections are weighted with the images themselves: what swaps cameras must reach these as well."""
     g = GraphMaker()

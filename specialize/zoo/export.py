@@ -75,6 +75,8 @@ def export_generic(name: str, checkpoint: Path | None, out_path: Path, seed: int
         {"specialize.form": "generic", "specialize.model": name, "specialize.weights": weights_digest}
     )
     weights_path = _save(graph, out_path, f"{name}-{short(weights_digest)}.weights")
+    for weight in (*model.parameters(), *model.buffers()):
+        weight.data = weight.new_empty(0)  # the exporter's rewriter keeps the last graph that it matched
     said = tuple(str(item.message) for item in caught if item.category is UserWarning)
     return GenericModel(
         path=out_path, weights_path=weights_path, weights_digest=weights_digest, warnings=said

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import weakref
 from pathlib import Path
 
 import onnx_ir as ir
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 from specialize import zoo
+from specialize.zoo import export
 from specialize.zoo.about import interfaces
 from specialize.zoo.bevfusion import build
 from tests.cli.running import run_here
@@ -76,3 +79,20 @@ def test_the_files_of_a_deployment_fit_together(part: str) -> None:
     }
     given = {"img", "depth", "lidar", *(zoo.spec(part).calibration_inputs), *zoo.spec(part).other_inputs}
     assert {shape.shape for shape in interfaces()[part].inputs if shape.name not in given} <= outputs
+
+
+def test_weights_do_not_outlive_an_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever builds from an export at once needs the memory; the exporter keeps the last graph that it rewrote."""
+    made: list[weakref.ref[torch.nn.Parameter]] = []
+    create = export.create
+
+    def noted(name: str, checkpoint: str | None, seed: int) -> torch.nn.Module:
+        model = create(name, checkpoint, seed)
+        made.extend(weakref.ref(weight) for weight in model.parameters())
+        return model
+
+    monkeypatch.setattr(export, "create", noted)
+    export.export_generic(HEAD, None, tmp_path / "head.onnx", 0)
+    gc.collect()
+    left = [weight.untyped_storage().nbytes() for each in made if (weight := each()) is not None]
+    assert made and sum(left) == 0

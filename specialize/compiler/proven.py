@@ -129,9 +129,7 @@ def _recorded(
     with work_folder(store.scratch(), KIND) as folder:
         try:
             recording = record(pair, frame, number, compiled.binding.fed.turned, folder, switches)
-        except (
-            Exception
-        ) as error:  # the runtime raises types of its own where it takes a model but not its parts
+        except Exception as error:  # a runtime has types of its own, and may take a model but not its parts
             return msgspec.structs.replace(report, notes=(*report.notes, f"nothing recorded: {error}"))
         tolerances = {name: output.tolerance for name, output in report.outputs.items()}
         about = msgspec.structs.replace(

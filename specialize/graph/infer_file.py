@@ -12,6 +12,7 @@ import math
 import onnx
 from onnx import shape_inference
 
+from specialize.graph.messages import bare, static_types
 from specialize.graph.shapes import MOST_DATA
 
 LONG = 1 << 12
@@ -27,9 +28,9 @@ def infer_file(model: onnx.ModelProto) -> onnx.GraphProto:
     shown = _without_tables(model)
     try:
         found = shape_inference.infer_shapes(shown).graph
-        shapes = _shapes(found)
-        made = [name for node in found.node for name in node.output if name]
-        if all(shapes.get(name) is not None for name in made) or any(map(_is_long, shapes.values())):
+        known = static_types((*found.input, *found.value_info, *found.output))
+        made = {name for node in found.node for name in node.output if name}
+        if made <= known.keys() or any(len(shape) == 1 and shape[0] > LONG for _, shape in known.values()):
             return found
         return shape_inference.infer_shapes(shown, data_prop=True).graph
     except Exception:  # ONNX raises types of its own
@@ -37,11 +38,8 @@ def infer_file(model: onnx.ModelProto) -> onnx.GraphProto:
 
 
 def _without_tables(model: onnx.ModelProto) -> onnx.ModelProto:
-    made = onnx.ModelProto(ir_version=model.ir_version)
-    made.opset_import.extend(model.opset_import)
-    made.functions.extend(model.functions)
+    made = bare(model)
     graph = made.graph
-    graph.name = model.graph.name or "graph"
     graph.node.extend(model.graph.node)
     graph.input.extend(model.graph.input)
     graph.output.extend(model.graph.output)
@@ -53,17 +51,3 @@ def _without_tables(model: onnx.ModelProto) -> onnx.ModelProto:
         elif tensor.name not in known:
             graph.input.append(onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims))
     return made
-
-
-def _shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...] | None]:
-    """Return the shape of each value, None where a dimension is not known."""
-    found: dict[str, tuple[int, ...] | None] = {}
-    for value in (*graph.input, *graph.value_info, *graph.output):
-        tensor = value.type.tensor_type
-        known = tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim)
-        found[value.name] = tuple(dim.dim_value for dim in tensor.shape.dim) if known else None
-    return found
-
-
-def _is_long(shape: tuple[int, ...] | None) -> bool:
-    return shape is not None and len(shape) == 1 and shape[0] > LONG

@@ -19,7 +19,7 @@ import onnx
 from onnx import numpy_helper
 
 from specialize.graph.infer_file import infer_file
-from specialize.verify.parts import bare
+from specialize.graph.messages import bare, static_types
 from specialize.verify.row_axes import Axes, Facts, input_axes
 from specialize.verify.segments import reads_of
 
@@ -151,11 +151,9 @@ def _known(model: onnx.ModelProto) -> _Part:
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     shapes = {name: tuple(tensor.dims) for name, tensor in constants.items()}
     types = {name: tensor.data_type for name, tensor in constants.items()}
-    for value in (*inferred.input, *inferred.value_info, *inferred.output):
-        tensor = value.type.tensor_type
-        if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):
-            shapes[value.name] = tuple(dim.dim_value for dim in tensor.shape.dim)
-            types[value.name] = tensor.elem_type
+    found = static_types((*inferred.input, *inferred.value_info, *inferred.output))
+    shapes |= {name: shape for name, (_, shape) in found.items()}
+    types |= {name: kind for name, (kind, _) in found.items()}
     numbers = {
         name: numpy_helper.to_array(tensor)
         for name, tensor in constants.items()

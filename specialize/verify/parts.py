@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from specialize.graph.messages import bare
 from specialize.graph.racing import model_nodes, safe_threads
 from specialize.verify.runtime import Memory, Runner, open_bytes
 from specialize.verify.segments import Net, Segment, graphs_of
@@ -73,15 +74,6 @@ def run_part(runner: Runner, feed: Arrays) -> dict[str, np.ndarray]:
 def fed(name: str, feed: Arrays) -> np.ndarray:
     """Return what an input of a part is fed; inputs of the graph itself may be called `NAME/cut` too."""
     return feed[name] if name in feed else feed[name.removesuffix(CUT)]
-
-
-def bare(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a model with an empty graph, of the same operator sets and functions."""
-    made = onnx.ModelProto(ir_version=model.ir_version)
-    made.opset_import.extend(model.opset_import)
-    made.functions.extend(model.functions)
-    made.graph.name = model.graph.name or "part"
-    return made
 
 
 def _rename(made: onnx.NodeProto, node: onnx.NodeProto, names: Mapping[str, str]) -> None:

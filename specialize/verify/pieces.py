@@ -20,6 +20,7 @@ import numpy as np
 import onnx
 
 from specialize.graph.infer_file import infer_file
+from specialize.graph.messages import static_types
 from specialize.text.units import counted, size
 from specialize.verify.parts import open_part, part_of, run_part
 from specialize.verify.runtime import Runner, open_model, open_onnxruntime, open_unoptimized
@@ -184,13 +185,11 @@ def _runner(pieces: Pieces, threads: int, optimize: bool) -> Runner:
 
 def _sizes(model: onnx.ModelProto) -> dict[str, int]:
     """Return the bytes of every value that a node makes, where its shape is known."""
-    graph, found = infer_file(model), {}
-    for value in (*graph.value_info, *graph.output):
-        tensor = value.type.tensor_type
-        if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):
-            width = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type).itemsize
-            found[value.name] = width * math.prod(dim.dim_value for dim in tensor.shape.dim)
-    return found
+    graph = infer_file(model)
+    return {
+        name: onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize * math.prod(shape)
+        for name, (kind, shape) in static_types((*graph.value_info, *graph.output)).items()
+    }
 
 
 def _live(net: Net, name: str, known: Collection[str], wanted: Collection[str]) -> set[str]:

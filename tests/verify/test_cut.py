@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from specialize.verify.cut import cut
+from specialize.verify.cut import Cut, cut
 from tests.graphs import GraphMaker
 
 CAMERAS = 4
@@ -21,9 +21,14 @@ def test_the_shape_of_features_is_not_taken_for_features(tmp_path: Path) -> None
     sizes = g.op("Slice", g.op("Shape", features), g.const([0]), g.const([2]))
     flat = g.op("Reshape", features, g.op("Concat", sizes, g.const([-1]), axis=0))
     summed = g.op("ReduceSum", flat, g.const([0]), keepdims=0)
-    onnx.save(g.model(out=summed), tmp_path / "model.onnx")
-    parts = cut(tmp_path / "model.onnx", {"maps": 0}, CAMERAS, tmp_path)
+    parts = _parts(g, summed, tmp_path)
     assert _shapes(parts.head) == {f"{features}/cut": [CAMERAS, 5, 6, 8]}
+
+
+def _parts(g: GraphMaker, out: str, folder: Path) -> Cut:
+    """Write a model with one output, and cut it behind its maps."""
+    onnx.save(g.model(out=out), folder / "model.onnx")
+    return cut(folder / "model.onnx", {"maps": 0}, CAMERAS, folder)
 
 
 def _shapes(path: Path) -> dict[str, list[int]]:
@@ -39,8 +44,7 @@ def test_features_that_several_sites_project_are_held_once(tmp_path: Path) -> No
     features = g.op("Conv", maps, g.const(np.ones((5, 3, 1, 1), np.float32)))
     weights = [g.const(np.full((5, 5, 1, 1), each, np.float32)) for each in (1, 2)]
     sites = [g.op("ReduceSum", g.op("Conv", features, each), g.const([0])) for each in weights]
-    onnx.save(g.model(out=g.op("Mul", *sites)), tmp_path / "model.onnx")
-    parts = cut(tmp_path / "model.onnx", {"maps": 0}, CAMERAS, tmp_path)
+    parts = _parts(g, g.op("Mul", *sites), tmp_path)
     assert parts.sources == {f"{features}/cut": features}
     assert _shapes(parts.head) == {f"{features}/cut": [CAMERAS, 5, 6, 8]}
 
@@ -51,8 +55,7 @@ def test_a_projection_that_makes_less_is_left_in_the_backbone(tmp_path: Path) ->
     maps = g.input("maps", (CAMERAS, 3, 6, 8))
     features = g.op("Conv", maps, g.const(np.ones((5, 3, 1, 1), np.float32)))
     site = g.op("Conv", features, g.const(np.ones((1, 5, 1, 1), np.float32)))
-    onnx.save(g.model(out=g.op("ReduceSum", site, g.const([0]), keepdims=0)), tmp_path / "model.onnx")
-    parts = cut(tmp_path / "model.onnx", {"maps": 0}, CAMERAS, tmp_path)
+    parts = _parts(g, g.op("ReduceSum", site, g.const([0]), keepdims=0), tmp_path)
     assert parts.sources == {f"{site}/cut": site}
 
 
@@ -63,8 +66,7 @@ def test_a_backbone_that_widens_its_features_stays_whole(tmp_path: Path) -> None
     narrow = g.op("Conv", maps, g.const(np.ones((2, 3, 1, 1), np.float32)))
     middle = g.op("Conv", narrow, g.const(np.ones((3, 2, 1, 1), np.float32)))
     wide = g.op("Conv", middle, g.const(np.ones((9, 3, 1, 1), np.float32)))
-    onnx.save(g.model(out=g.op("ReduceSum", wide, g.const([0]), keepdims=0)), tmp_path / "model.onnx")
-    parts = cut(tmp_path / "model.onnx", {"maps": 0}, CAMERAS, tmp_path)
+    parts = _parts(g, g.op("ReduceSum", wide, g.const([0]), keepdims=0), tmp_path)
     assert parts.sources == {f"{middle}/cut": middle}
 
 
@@ -77,7 +79,6 @@ def test_features_are_not_cut_where_another_value_of_the_images_joins(tmp_path: 
     summed = g.op(
         "ReduceSum", g.op("Add", *(g.op("ReduceSum", each, g.const([0])) for each in sites)), g.const([0])
     )
-    onnx.save(g.model(out=summed), tmp_path / "model.onnx")
-    parts = cut(tmp_path / "model.onnx", {"maps": 0}, CAMERAS, tmp_path)
+    parts = _parts(g, summed, tmp_path)
     assert sorted(parts.sources.values()) == sorted(sites)
     assert "maps" not in _shapes(parts.head)

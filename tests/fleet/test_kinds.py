@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from specialize.fleet.kinds import SHIFT_M, kinds_of, nearest
+from specialize.fleet.kinds import SHIFT_M, distances, kinds_of, nearest
 from specialize.fleet.median import FOCAL, POSE, Floats
 
 PINHOLE = np.ones(6, bool)
@@ -53,8 +53,18 @@ def test_other_lenses_are_another_kind() -> None:
 def test_signs_of_quaternions_do_not_matter() -> None:
     """A rotation has two quaternions."""
     values = design(8)
+    plain, centre = distances(values, values[3], PINHOLE), values[3].copy()
     values[::2, :, :4] *= -1
     assert labels_of(values) == [0] * 8
+    assert distances(values, centre, PINHOLE).tolist() == plain.tolist()
+
+
+@pytest.mark.parametrize("cameras", [1, 3, 4])
+def test_half_of_the_cameras_make_a_design(cameras: int) -> None:
+    """Vehicles that agree in three of six cameras are one kind, however far the others moved; in two they are not."""
+    values = np.concatenate([design(9), design(5, seed=1)])
+    values[9:, :cameras, 4] += 1.0
+    assert labels_of(values) == [0] * 9 + [int(cameras > 3)] * 5
 
 
 def test_knocked_cameras_make_no_kind() -> None:

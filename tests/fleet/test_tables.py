@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from msgspec import structs
+
 from specialize.binding.make_tables import make_table
 from specialize.fleet.build import build_fleet
 from specialize.fleet.lock import NAME, lock_of, read_lock, write_lock
 from specialize.fleet.plan import plan_fleet
 from specialize.fleet.retention import builds_named
 from specialize.fleet.status import fleet_status
+from specialize.fleet.storage import KIND
 from specialize.store import collect, open_store
 from tests.calibration import authored
 from tests.fleet.fleets import write_rig
@@ -66,6 +69,19 @@ def test_a_second_run_makes_no_table(tmp_path: Path, store_dir: Path) -> None:
     assert list(states(fleet_status(lock.parent, lock)).values()).count("missing") == 1
     assert [(build.status, build.tables) for build in build_fleet(lock).builds] == [("built", 3)]
     assert set(states(fleet_status(lock.parent, lock)).values()) == {"fresh"}
+
+
+def test_tables_of_another_engine_are_not_those_of_this_one(tmp_path: Path, store_dir: Path) -> None:
+    """Tables belong to the build that they were made for: where its key has another one, they are missing."""
+    lock = locked(tmp_path, "tables", max_overhead=0.5)
+    build_fleet(lock)
+    store = open_store()
+    ((kind, key),) = store.names(KIND)
+    entry = store.read_entry(kind, key)
+    store.write_entry(structs.replace(entry, info={**entry.info, "manifest": f"sha256:{7:064x}"}))
+    found = fleet_status(lock.parent, lock)
+    assert {one.reason for one in found.vehicles} == {"its tables are not in the store"}
+    assert set(states(found).values()) == {"missing"}
 
 
 def test_a_vehicle_that_does_not_fit_stops_no_other(tmp_path: Path, store_dir: Path) -> None:

@@ -246,8 +246,8 @@ def _seeds(data: Mapping[str, Any]) -> str:
 
 def _of_checks() -> str:
     rows = [
-        "A change of the verifier or of the witness cannot be judged by builds, because a weaker check still lets "
-        "correct builds pass.",
+        "Builds cannot judge a change of the verifier, of the witness, or of what plans a fleet and tells its state: "
+        "under a weaker check correct builds still pass.",
         "For each of these a test must fail; `python tools/mutants/checkers.py` runs them.",
         "",
         "| mutant | what it changes | killed by |",

@@ -60,7 +60,7 @@ benchmarks-compile: install ## what compiling takes by the number of nodes, besi
 	$(TEST_ENV) $(BIN)/python benchmarks/compile.py --write docs/concepts/costs.md
 
 marginal: install ## what a further vehicle's exact build costs, beside the first one: docs/concepts/fleet-plan.md
-	$(TEST_ENV) $(BIN)/python -m tools.marginal bevformer_tiny streampetr --write
+	$(TEST_ENV) $(BIN)/python -m tools.marginal bevformer_tiny streampetr --fleet --write
 
 SMALL_SITES := bevformer_tiny bevformer_small "surroundocc, second volume" "bevformer_tiny, tables"
 FORMULATIONS = $(TEST_ENV) $(BIN)/python benchmarks/formulations.py $(if $(FIGURES),--results $(FIGURES))

@@ -121,6 +121,8 @@ class BuildRequest(BuildOptions):
         measure: Whether to time original and specialized model once; no byte of the build depends on it.
         bake_lenses: Whether the cameras' lenses take the place of the model's matrices, which makes it another model.
         record: Whether a whole proof leaves in the store what later builds are proven with at the sites.
+        for_store: Whether the folder is moved into a store at once. The store has the weights of the model, so that it
+            goes without them; and what makes it last is that store.
         without: Cameras that are taken off; they count in the key by the profile's digest.
         tune: Whether to measure which formulation of attention is quickest here; it then counts in the key as
             `attention`.
@@ -140,8 +142,14 @@ class BuildRequest(BuildOptions):
     measure: bool = False
     bake_lenses: bool = False
     record: bool = False
+    for_store: bool = False
     without: tuple[str, ...] = ()
     tune: bool = False
+
+    @property
+    def leaves_weights(self) -> bool:
+        """Whether the folder goes without weights; those that are converted belong to the build alone."""
+        return self.for_store and self.precision == "float32"
 
     def __post_init__(self) -> None:
         """Reject invalid combinations of options.

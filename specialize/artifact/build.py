@@ -138,12 +138,13 @@ def build_digests(folder: Path) -> dict[str, str]:
     return {FILE_NAME: digest_file(folder / FILE_NAME), **files}
 
 
-def record_files(folder: Path, manifest: Manifest) -> Manifest:
-    """Return the manifest with a record of every file in the folder, itself excepted."""
-    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+def record_files(folder: Path, manifest: Manifest, apart: Collection[Path] = ()) -> Manifest:
+    """Return the manifest with a record of every file in the folder, itself excepted, and of files that lie apart."""
+    inside = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    files = inside | {path.name: path for path in apart}
     records = {
-        name: FileRecord(sha256=digest_file(folder / name), size=(folder / name).stat().st_size)
-        for name in names
+        name: FileRecord(sha256=digest_file(files[name]), size=files[name].stat().st_size)
+        for name in sorted(files)
         if name != FILE_NAME
     }
     return msgspec.structs.replace(manifest, files=records)

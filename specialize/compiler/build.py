@@ -119,7 +119,7 @@ def _make(
     forms, drawings = count_forms(compiled), draw_largest(compiled)
     gc.collect()  # what the other forms were, before models are run
     laps.lap("count")
-    with publish_directory(folder) as room:
+    with publish_directory(folder, lasting=not request.for_store) as room:
         lowered = lower(request, compiled, key, forms, room)
         laps.lap("write")
         proof = proven(request, compiled, lowered.candidate, key, say)
@@ -134,7 +134,7 @@ def _make(
                 manifest, lowered.facts, room, lowered.candidate, compiled.parts, say
             )
             laps.lap("convert")
-        manifest = publish(room, manifest, compiled, forms, drawings, proof)
+        manifest = publish(room, manifest, compiled, forms, drawings, proof, lowered.apart)
         laps.lap("report")
     if measured is not None:
         measured = write_measured(folder, manifest.digest, measured)

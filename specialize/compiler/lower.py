@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from specialize.targets.base import BuildFacts
 from specialize.targets.lower import finish, runnable_copy
 from specialize.targets.measured import why_form
 
+CANDIDATE = "candidate.onnx"
 DEFAULT_TARGET = "onnxruntime"
 """The target whose graph is the specialized one, unchanged."""
 
@@ -39,11 +41,13 @@ class Lowered:
         manifest: The manifest without the evidence.
         facts: Facts about the build for the toolchain's files.
         candidate: The model to verify, in a form that ONNX Runtime runs.
+        apart: Files of the build that are not in its folder.
     """
 
     manifest: Manifest
     facts: BuildFacts
     candidate: Path
+    apart: tuple[Path, ...] = ()
 
 
 def lower(
@@ -66,15 +70,20 @@ def lower(
     facts = _facts(request, compiled, manifest)
     candidate, notes = _finish(request, compiled, facts, room)
     _write_parts(compiled, key, room)
+    weights = compiled.parts / PREPARED_WEIGHTS
+    if not request.leaves_weights:
+        copy_file(weights, room / PREPARED_WEIGHTS)
+    elif candidate.parent == room:
+        candidate = Path(shutil.copyfile(candidate, weights.with_name(CANDIDATE)))
     warnings = (*losses(forms), *_unwritten(request, notes))
     manifest = manifest.extended(describe_notes((*notes, *_written(request, manifest))), warnings)
-    return Lowered(manifest=manifest, facts=facts, candidate=candidate)
+    apart = (weights,) if request.leaves_weights else ()
+    return Lowered(manifest=manifest, facts=facts, candidate=candidate, apart=apart)
 
 
 def _write_parts(compiled: Compilation, key: BuildKey, room: Path) -> None:
-    """Write the model and all that goes with it but reports and the manifest."""
+    """Write the model and all that goes with it but weights, reports and the manifest."""
     write_graph(compiled.graph, room / MODEL)
-    copy_file(compiled.parts / PREPARED_WEIGHTS, room / PREPARED_WEIGHTS)
     write_file(room / PROFILE, dump_profile(compiled.profile))
     for name, content in compiled.binding.files.items():
         write_file(room / name, content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from specialize.artifact import Manifest, record_files, write_manifest
@@ -21,6 +22,7 @@ def publish(
     forms: FormsReport,
     drawings: tuple[Drawing, ...],
     proof: VerifyReport,
+    apart: Collection[Path] = (),
 ) -> Manifest:
     """Write report and manifest into the folder of a build, which is complete afterwards; return the manifest.
 
@@ -31,8 +33,9 @@ def publish(
         forms: The counted costs.
         drawings: The largest attention site before and after.
         proof: The comparison with the original.
+        apart: Files of the build that are not in its folder.
     """
     manifest = manifest.extended((), read_written(room / MODEL).warnings())
     manifest = manifest.with_evidence(proof, forms, drawings)
     write_new_report(room, manifest, compiled.plans, compiled.profile, compiled.generic.spec)
-    return write_manifest(room, record_files(room, manifest))
+    return write_manifest(room, record_files(room, manifest, apart))

@@ -18,6 +18,8 @@ from specialize.costs.traffic import Traffic, is_constant, is_weight, node_traff
 from specialize.errors import InputError
 from specialize.evidence.costs import NOTHING, Uncounted
 from specialize.graph.folding import evaluate
+from specialize.graph.shapes import is_static
+from specialize.graph.subgraphs import has_subgraph
 
 SITE_KEY = "specialize.site"
 """Key of a node's metadata that names the attention site it belongs to."""
@@ -46,7 +48,12 @@ def count(model: ir.Model, attention: Collection[str] = ()) -> CostReport:
         attention: Names of nodes that belong to an attention site, for graphs without marks; marked nodes
             (`specialize.site` in their metadata) keep the site of their mark.
     """
-    if not all(_is_static(value) for node in model.graph for value in node.outputs if value.name):
+    if not all(
+        value.dtype is not None and is_static(value)
+        for node in model.graph
+        for value in node.outputs
+        if value.name
+    ):
         evaluate(model)
     chosen = frozenset(attention)
     core = {node: site for node in model.graph if (site := _site(node, chosen))}
@@ -79,7 +86,7 @@ def _node_cost(
     try:
         formula = FORMULAS.get(node.op_type)
         if formula is None:
-            reason = "runs a subgraph" if _has_graph(node) else "no formula"
+            reason = "runs a subgraph" if has_subgraph(node) else "no formula"
             missing[node.op_type, node.domain, reason, bool(site)] += 1
         else:
             work = formula.work(NodeView(node))
@@ -120,16 +127,3 @@ def _peak(graph: ir.Graph) -> int:
         return peak_activation_bytes(graph)
     except UnknownShapeError:
         return 0
-
-
-def _is_static(value: ir.Value) -> bool:
-    return (
-        value.dtype is not None
-        and value.shape is not None
-        and all(isinstance(dim, int) for dim in value.shape)
-    )
-
-
-def _has_graph(node: ir.Node) -> bool:
-    kinds = (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
-    return any(attribute.type in kinds for attribute in node.attributes.values())

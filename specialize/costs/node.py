@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from specialize.graph.shapes import dims, is_static
+
 Shape = tuple[int, ...]
 
 
@@ -90,12 +92,9 @@ def static_shape(value: ir.Value) -> Shape:
     Raises:
         UnknownShapeError: A dimension has no number.
     """
-    if value.shape is None:
-        raise UnknownShapeError(f"the shape of {value.name!r} is unknown")
-    dims = tuple(dim for dim in value.shape if isinstance(dim, int))
-    if len(dims) != len(value.shape):
-        raise UnknownShapeError(f"a dimension of {value.name!r} is unknown")
-    return dims
+    if not is_static(value):
+        raise UnknownShapeError(f"the shape of {value.name!r} is unknown, or a dimension of it")
+    return dims(value)
 
 
 def byte_size(value: ir.Value) -> int:

@@ -27,10 +27,14 @@ _AT_FDCWD = -100
 
 
 @contextlib.contextmanager
-def publish_directory(target: Path) -> Iterator[Path]:
+def publish_directory(target: Path, lasting: bool = True) -> Iterator[Path]:
     """Yield an empty sibling of `target` that replaces `target`, in one step, when the block ends.
 
     If the block raises, the sibling is removed and `target` stays as it was.
+
+    Args:
+        target: Where the folder will be.
+        lasting: Whether it must outlive a loss of power once it is there; one that is moved on at once need not.
 
     Raises:
         SpecializeError: The disk is full, read-only, or not ours to write.
@@ -42,9 +46,11 @@ def publish_directory(target: Path) -> Iterator[Path]:
     try:
         with explained(target):
             yield folder
-            _sync_tree(folder)
+            if lasting:
+                _sync_tree(folder)
             _replace_directory(folder, target)
-            _sync(target.parent)
+            if lasting:
+                _sync(target.parent)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(owner)

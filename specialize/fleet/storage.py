@@ -11,6 +11,7 @@ from pathlib import Path
 
 from specialize.artifact import place
 from specialize.artifact.build import Build
+from specialize.artifact.manifest import FILE_NAME, Manifest
 from specialize.compiler.generic import PREPARED_WEIGHTS
 from specialize.digest import short
 from specialize.errors import InputError
@@ -21,15 +22,20 @@ from specialize.store.parts import PACKED, read_part
 KIND = "build"
 
 
-def put_parts(store: Store, folder: Path) -> dict[str, str]:
-    """Move a build's files into the store and return the objects of an entry."""
+def put_parts(store: Store, folder: Path, manifest: Manifest) -> dict[str, str]:
+    """Move a build's files into the store and return the objects of an entry.
+
+    Weights that are not in the folder are in the store, which an export names.
+    """
     objects = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        name = path.relative_to(folder).as_posix()
-        if name == PREPARED_WEIGHTS:
+    for name in sorted((FILE_NAME, *manifest.files)):
+        path = folder / name
+        if name != PREPARED_WEIGHTS:
+            objects[name + PACKED] = store.put_bytes(zlib.compress(path.read_bytes(), 6))
+        elif path.exists():
             objects[name] = store.adopt_file(path)
         else:
-            objects[name + PACKED] = store.put_bytes(zlib.compress(path.read_bytes(), 6))
+            objects[name] = store.named(manifest.files[name].sha256)
     return objects
 
 

@@ -14,7 +14,6 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-from specialize.artifact import Build
 from specialize.calibration.document import parse_document
 from specialize.calibration.load import parse_profile
 from specialize.calibration.off import without
@@ -69,8 +68,8 @@ def _make(task: Task, store: Store) -> bool:
             and is_intact(store, entry)
         ):
             return False
-        made = Build.open(build(request).build_dir)
-        objects = put_parts(store, made.folder)
+        made = build(request)
+        objects = put_parts(store, made.build_dir, made.manifest)
         more = f" and {count - 1} more" if count > 1 else ""
         title = f"{made.manifest.model} {planned.mode} for {first}{more}"
         info = {
@@ -105,6 +104,7 @@ def _request(task: Task, folder: Path) -> BuildRequest:
         mode=mode,
         without=task.members[0].without,
         output=folder / "build",
+        for_store=True,
         tolerance=_tolerance(fleet) if mode == "envelope" else None,
         envelope_over=tuple(_over(paths, fleet)) if mode == "envelope" else (),
         capacity=capacity_text(task.build.lengths) if mode == "tables" else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 import onnx
@@ -27,6 +27,8 @@ Arrays = Mapping[str, np.ndarray]
 _KINDS = ir.AttributeType
 _SHORT = frozenset({_KINDS.FLOAT, _KINDS.INT, _KINDS.STRING, _KINDS.FLOATS, _KINDS.INTS, _KINDS.STRINGS})
 """Attributes that are numbers or names."""
+
+_NUMBERS = frozenset({int})
 
 _ANSWERS: Remembered[Mapping[str, onnx.TypeProto]] = Remembered(1 << 13)
 """What ONNX inferred, by all that it follows from: layers of a model repeat, and so do the models of a fleet."""
@@ -263,13 +265,13 @@ def type_proto(value: ir.Value) -> onnx.TypeProto:
 
 def is_static(value: ir.Value) -> bool:
     """Return whether every dimension of a value is a number."""
-    return value.shape is not None and all(isinstance(dim, int) for dim in value.shape)
+    return value.shape is not None and _NUMBERS.issuperset(map(type, value.shape.dims))
 
 
 def dims(value: ir.Value) -> tuple[int, ...]:
     """Return the dimensions of a value whose shape is static."""
     assert value.shape is not None, value.name
-    return tuple(dim for dim in value.shape if isinstance(dim, int))
+    return cast("tuple[int, ...]", value.shape.dims)
 
 
 def numpy_type(value: ir.Value) -> np.dtype[np.generic]:

@@ -8,6 +8,8 @@ import onnx_ir as ir
 def subgraphs(node: ir.Node) -> list[ir.Graph]:
     """Return the graphs that are attributes of a node."""
     found: list[ir.Graph] = []
+    if not node.attributes:
+        return found
     for attr in node.attributes.values():
         if attr.type == ir.AttributeType.GRAPH:
             found.append(attr.as_graph())

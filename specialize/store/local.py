@@ -13,7 +13,6 @@ collected.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -27,13 +26,11 @@ from specialize.files.atomic import explained, require_space, write_file
 from specialize.files.exclusive import only_one
 from specialize.files.regular import read_regular
 from specialize.files.scratch import work_folder
+from specialize.files.share_blocks import share_blocks
 from specialize.store.entry import REPAIR, Entry, entry_text, parse_entry, read_entry
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _KIND = re.compile(r"[a-z]+")
-
-
-_CLONE = 0x40049409  # FICLONE of linux/fs.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +120,17 @@ class Store:
         """
         return read_regular(self.path(digest))
 
+    def named(self, digest: str) -> str:
+        """Return the digest of an intact object that an entry names, for another entry that will name it.
+
+        The object's time is not renewed, because what an entry names is not collected.
+
+        Raises:
+            InputError: The store has no such object, or its content is damaged.
+        """
+        self.path(digest)
+        return digest
+
     def unpack(self, digest: str, target: Path) -> None:
         """Copy an intact object to `target`, sharing its blocks if the file system supports it.
 
@@ -135,7 +143,7 @@ class Store:
         source = self.path(digest)
         require_space(target.parent, source.stat().st_size)
         with explained(target):
-            if not _shares_blocks(source, target):
+            if not share_blocks(source, target):
                 shutil.copyfile(source, target)
         note_copy(source, target)
 
@@ -278,16 +286,6 @@ class Store:
         if not (_KIND.fullmatch(kind) and _DIGEST.fullmatch(key)):
             raise InputError("store", "a kind in lower case and a digest", f"{kind!r}, {key!r}")
         return self.root / "entries" / kind / f"{key.removeprefix('sha256:')}.json"
-
-
-def _shares_blocks(source: Path, target: Path) -> bool:
-    """Make a file that shares the blocks of another one; return whether the file system can."""
-    with source.open("rb") as have, target.open("wb") as made:
-        try:
-            fcntl.ioctl(made.fileno(), _CLONE, have.fileno())
-        except OSError:
-            return False
-    return True
 
 
 def _listed(folder: Path) -> list[str]:

@@ -35,6 +35,10 @@ class SharedStore(Store):
         """Write bytes into both stores and return their digest."""
         return self._sent(Store.put_bytes(self, data))
 
+    def named(self, digest: str) -> str:
+        """Return the digest of an object that an entry names; the remote store has it afterwards."""
+        return self._sent(Store.named(self, digest))
+
     def has(self, digest: str) -> bool:
         """Return whether the object is in either store."""
         return Store.has(self, digest) or self.remote.has(digest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import signal
@@ -26,6 +27,7 @@ from specialize.fleet.request import FleetRequest, PlanMode
 from specialize.fleet.retention import builds_named
 from specialize.fleet.storage import unpack_build
 from specialize.fleet.tasks import is_sampled
+from specialize.request import BuildOutcome, BuildRequest
 from specialize.store import Store, collect, damages, open_store
 from tests.calibration import authored
 from tests.cli.running import REPOSITORY
@@ -127,6 +129,31 @@ def test_every_vehicle_gets_its_build_and_weights_are_kept_once(tmp_path: Path, 
     assert len({objects["weights.bin"] for objects in made.values()}) == 1
     assert len({objects["model.onnx.z"] for objects in made.values()}) == 3
     assert all(0 < build.own_bytes < 100_000 for build in built.builds)
+
+
+def test_weights_that_the_store_has_are_not_written(
+    tmp_path: Path, store_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A build for the store goes without the model's weights, and says the same of them as one that has them."""
+    folders = []
+    real = worker_module.build
+
+    def looked_at(request: BuildRequest) -> BuildOutcome:
+        made = real(request)
+        folders.append({path.name for path in made.build_dir.iterdir()})
+        alone = real(
+            dataclasses.replace(request, output=tmp_path / request.calib.parent.name, for_store=False)
+        )
+        assert alone.manifest.files == made.manifest.files
+        return made
+
+    monkeypatch.setattr(worker_module, "build", looked_at)
+    built = build_fleet(locked(tmp_path), output=tmp_path / "out")
+    assert statuses(built) == ["built"] * 3
+    assert all("model.onnx" in names and "weights.bin" not in names for names in folders)
+    assert all(
+        build.folder is not None and (build.folder / "weights.bin").is_file() for build in built.builds
+    )
 
 
 def test_a_second_run_makes_nothing(tmp_path: Path, store_dir: Path) -> None:

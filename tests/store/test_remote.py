@@ -74,16 +74,20 @@ def test_an_object_damaged_far_away_is_refused(
     assert list(second.scratch().iterdir()) == []
 
 
+@pytest.mark.parametrize("way", ["put", "named"])
 def test_content_lost_far_away_is_sent_again(
-    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    way: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Putting what is near but no longer far sends it again."""
+    """Putting what is near but no longer far sends it again, and so does naming it."""
     store = machine(url, tmp_path / "a", monkeypatch)
     digest = store.put_bytes(b"weights")
     remote = open_remote(url)
     remote.files.rm(remote.root, recursive=True)
     assert not remote.has(digest)
-    store.put_bytes(b"weights")
+    if way == "put":
+        store.put_bytes(b"weights")
+    else:
+        assert store.named(digest) == digest
     assert list(remote.digests()) == [digest]
 
 

@@ -34,8 +34,10 @@ from specialize.passes.fold_affine import fold_affine
 from specialize.passes.gather_sums import gather_sums
 from specialize.passes.pipeline import FITTING_SHAPES, Bound, Specialized, specialize_bound
 from specialize.passes.site import CompactedSite
-from specialize.plausibility import Judged, Plausibility, SiteMask, judge_build
 from specialize.plausibility.fit import Fit, judged, look_over
+from specialize.plausibility.judge import Judged, judge_build
+from specialize.plausibility.masks import SiteMask
+from specialize.plausibility.record import Plausibility
 from specialize.request import BuildRequest
 from specialize.rows.arrange import Packing
 from specialize.targets import target

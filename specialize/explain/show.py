@@ -1,4 +1,7 @@
-"""Write pictures of a calibration: a page, the top view alone, and a recording for viewers."""
+"""Write pictures of a calibration: a page, the top view alone, and a recording for viewers.
+
+What draws them is imported only if one is asked for: `plan` and `profile show` answer at once without.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +16,6 @@ from specialize.explain.plan import resolve_spec
 from specialize.files.atomic import write_file
 from specialize.model.visible import visible_sets
 from specialize.plausibility.fit import inspect_profile
-from specialize.report.photos import photos_of
-from specialize.report.profile import profile_report, profile_svg
-from specialize.report.viewer import rig_messages
-from specialize.report.viewer_file import write_messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +54,13 @@ def write_pictures(profile: CalibrationProfile, shown: Shown) -> Iterator[Path]:
             "--model", "something to draw its queries in", "none", "add --report FILE or --mcap FILE"
         )
     spec = resolve_spec(shown.model or "", shown.model_spec) if asked else None
+    if shown.svg is None and shown.mcap is None and shown.report is None:
+        return
+    from specialize.report.photos import photos_of
+    from specialize.report.profile import profile_report, profile_svg
+    from specialize.report.viewer import rig_messages
+    from specialize.report.viewer_file import write_messages
+
     if shown.svg is not None:
         write_file(shown.svg, profile_svg(profile))
         yield shown.svg

@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 from specialize.errors import UsageError
 from specialize.explain.plan import resolve_spec
 from specialize.fleet.subsets import MOST
-from specialize.plausibility import guess_findings
 from specialize.plausibility.fit import require_known_codes
+from specialize.plausibility.guesses import guess_findings
 from specialize.precision import noise_warning
 from specialize.request import BuildOptions, require_choice
 

@@ -17,13 +17,9 @@ from specialize.calibration.profile import CalibrationProfile
 from specialize.errors import InputError, UsageError, closest
 from specialize.model.parts import ImagePrep
 from specialize.model.spec import ModelSpec
-from specialize.plausibility import (
-    VALUE_RULES,
-    constant_findings,
-    guess_findings,
-    see_points,
-    values_findings,
-)
+from specialize.plausibility.constants import constant_findings
+from specialize.plausibility.guesses import guess_findings
+from specialize.plausibility.values import VALUE_RULES, see_points, values_findings
 
 OFF_RULES = {"off-but-used": "A camera is off, but the model attends to all pixels of all images"}
 ALL_RULES = {**RULES, **VALUE_RULES, **OFF_RULES}

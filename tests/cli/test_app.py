@@ -69,6 +69,13 @@ def test_light_commands_import_no_runtime(arguments: tuple[str | Path, ...]) -> 
     )
 
 
+def test_only_pictures_import_what_draws(tmp_path: Path) -> None:
+    """`plan` writes numbers: the engine of pages is imported where a page is asked for."""
+    assert "jinja2" not in top_level(modules_of("plan", "--calib", CAR42, "-o", tmp_path / "plan.npz"))
+    page = "profile", "show", CAR42, "--report", tmp_path / "rig.html"
+    assert "jinja2" in top_level(modules_of(*page))
+
+
 def test_listed_help_is_the_commands_own() -> None:
     """The line in the list of commands is the first line of the command's own help."""
     for name, lazy in app.COMMANDS.items():

@@ -12,10 +12,9 @@ from specialize import zoo
 from specialize.model.parts import ImagePrep
 from specialize.model.spec import GridSpec, ModelSpec
 from specialize.model.visible import visible_sets
-from specialize.plausibility import SiteMask, see_points
-from specialize.plausibility.masks import Masks, judge_masks
+from specialize.plausibility.masks import Masks, SiteMask, judge_masks
 from specialize.plausibility.sight import seen_queries
-from specialize.plausibility.values import image_findings
+from specialize.plausibility.values import image_findings, see_points
 from specialize.witness.rig import Grid
 from tests.calibration.wrong_rigs import CAR42
 

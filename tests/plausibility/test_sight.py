@@ -8,8 +8,8 @@ import pytest
 
 from specialize import zoo
 from specialize.model.spec import InputKind
-from specialize.plausibility import see_points
 from specialize.plausibility.sight import Fed, ring_points, seen
+from specialize.plausibility.values import see_points
 from tests.calibration.wrong_rigs import CAR42
 
 TINY = zoo.spec("bevformer_tiny")

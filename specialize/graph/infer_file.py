@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 import onnx
+import onnx_ir as ir
 from onnx import shape_inference
 
 from specialize.graph.messages import bare, static_types
@@ -35,6 +36,31 @@ def infer_file(model: onnx.ModelProto) -> onnx.GraphProto:
         return shape_inference.infer_shapes(shown, data_prop=True).graph
     except Exception:  # ONNX raises types of its own
         return model.graph
+
+
+def infer_in_place(model: ir.Model) -> None:
+    """Give the tensors of a graph the types and shapes that `infer_file` finds; weights are not read."""
+    graph = model.graph
+    shown = onnx.ModelProto(ir_version=model.ir_version)
+    shown.opset_import.extend(onnx.helper.make_opsetid(*each) for each in graph.opset_imports.items())
+    values = {str(value.name): value for node in graph for value in node.outputs if value.name}
+    shown.graph.node.extend(map(ir.to_proto, graph))
+    shown.graph.input.extend(map(ir.to_proto, graph.inputs))
+    shown.graph.output.extend(map(ir.to_proto, graph.outputs))
+    shown.graph.value_info.extend(ir.to_proto(value) for value in values.values() if value.type is not None)
+    for name, value in graph.initializers.items():
+        if value.const_value is not None and value.const_value.size <= MOST_DATA:
+            shown.graph.initializer.append(ir.to_proto(value.const_value))
+            shown.graph.initializer[-1].name = name
+        else:
+            shown.graph.input.append(ir.to_proto(value))
+    found = infer_file(shown)
+    for info in (*found.value_info, *found.output):
+        made, kind = values.get(info.name), info.type.tensor_type
+        if made is not None and kind.elem_type:  # not that of a sequence
+            made.type = ir.TensorType(ir.DataType(kind.elem_type))
+            if kind.HasField("shape"):
+                made.shape = ir.serde.deserialize_type_proto_for_shape(info.type)
 
 
 def _without_tables(model: onnx.ModelProto) -> onnx.ModelProto:

@@ -20,10 +20,14 @@ def bare(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def static_types(values: Iterable[onnx.ValueInfoProto]) -> dict[str, Static]:
-    """Return the types of values by name; those of which a dimension is no number are left out."""
+    """Return the types of values by name, without those of which a dimension or the element type is unknown."""
     found: dict[str, Static] = {}
     for value in values:
         tensor = value.type.tensor_type
-        if tensor.HasField("shape") and all(dim.HasField("dim_value") for dim in tensor.shape.dim):
+        if (
+            tensor.elem_type
+            and tensor.HasField("shape")
+            and all(dim.HasField("dim_value") for dim in tensor.shape.dim)
+        ):
             found[value.name] = tensor.elem_type, tuple(dim.dim_value for dim in tensor.shape.dim)
     return found

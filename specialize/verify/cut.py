@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx_ir as ir
-import onnx_ir.passes.common as common
 
 from specialize.graph.bind_batch import bind_batch
 from specialize.graph.folding import IMPURE
+from specialize.graph.infer_file import infer_in_place
 from specialize.graph.io import read_graph, write_graph
 from specialize.graph.ops import of
 from specialize.graph.shapes import dims, is_static, numpy_type
@@ -96,7 +96,7 @@ def read_shaped(path: Path) -> ir.Model:
     model = read_graph(path)
     bind_batch(model)
     if any(value.shape is None for node in model.graph for value in node.outputs):
-        model = common.ShapeInferencePass()(model).model
+        infer_in_place(model)
     return model
 
 

@@ -274,9 +274,14 @@ def _rows(
 
 
 def _resized(part: _Part, node: onnx.NodeProto, axis: int, rows: tuple[int, int]) -> onnx.TensorProto:
-    """Return the shape that a node is given, for fewer rows; it may have fewer axes than the result."""
-    numbers = part.facts.numbers[node.input[1]].copy()
-    place = axis - (len(part.facts.shapes[node.output[0]]) - len(numbers))
+    """Return the shape that a node is given, for fewer rows; that of an Expand may have fewer axes than the result.
+
+    That of a Reshape may copy or infer sizes, which are others with fewer rows: it is the result's.
+    """
+    shape, numbers = part.facts.shapes[node.output[0]], part.facts.numbers[node.input[1]].copy()
+    if node.op_type == "Reshape":
+        numbers = np.array(shape, numbers.dtype)
+    place = axis - (len(shape) - len(numbers))
     if place >= 0 and numbers[place] == rows[0]:
         numbers[place] = rows[1]
     return numpy_helper.from_array(numbers, f"{node.output[0]}{ROWS}")

@@ -72,8 +72,9 @@ def run_part(runner: Runner, feed: Arrays) -> dict[str, np.ndarray]:
 
 
 def fed(name: str, feed: Arrays) -> np.ndarray:
-    """Return what an input of a part is fed; inputs of the graph itself may be called `NAME/cut` too."""
-    return feed[name] if name in feed else feed[name.removesuffix(CUT)]
+    """Return what an input of a part is fed; inputs of the graph itself may be called `NAME/cut`, and values too."""
+    value = name.removesuffix(CUT)
+    return feed[value] if value in feed else feed[name]
 
 
 def _rename(made: onnx.NodeProto, node: onnx.NodeProto, names: Mapping[str, str]) -> None:

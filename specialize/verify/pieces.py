@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from onnx import numpy_helper
 
 from specialize.graph.infer_file import infer_file
 from specialize.graph.messages import static_types
@@ -47,7 +48,8 @@ class Pieces:
         folder: Folder of its weights.
         exits: Values that are computed by rows, in graph order.
         large: Names of its large values.
-        unheld: Names of values, the large ones among them, that are not held from one exit to the next.
+        unheld: Names of values that are not held from one exit to the next: those that are too large or no tensors,
+            and the exits, each of which is computed in its turn.
         largest: Bytes of the largest one.
     """
 
@@ -88,6 +90,10 @@ class Pieces:
         """Put named values into a mapping, each as soon as nothing else is computed from it; see `run`."""
         wanted = frozenset(names)
         values = {name: feed[name] for name in (*self.net.inputs, *wanted) if name in feed}
+        values |= {
+            name: numpy_helper.to_array(self.net.constants[name], base_dir=str(self.folder))
+            for name in sorted(wanted & self.net.constants.keys())
+        }
         place = (self.folder, threads)
         for number, name in enumerate(self.exits):
             live = _live(self.net, name, values, wanted) - self.unheld
@@ -143,7 +149,8 @@ def pieces_of(path: Path) -> Pieces | None:
         model = onnx.load(str(path), load_external_data=False)
     except Exception:  # no model: who opens it says so
         return None
-    sizes = _sizes(model)
+    graph = infer_file(model)
+    sizes = _sizes(graph)
     large = frozenset(name for name, each in sizes.items() if each >= LARGE)
     if not large:
         return None
@@ -155,8 +162,12 @@ def pieces_of(path: Path) -> Pieces | None:
         for name in node.output
         if name in sizes and name not in large
     ]
-    unheld = large | {name for name, each in sizes.items() if each >= HELD}
-    return Pieces(net, path.parent, tuple(exits), large, unheld, max(sizes.values())) if exits else None
+    unheld = {*large, *exits, *_no_tensors(graph)} | {name for name, each in sizes.items() if each >= HELD}
+    return (
+        Pieces(net, path.parent, tuple(exits), large, frozenset(unheld), max(sizes.values()))
+        if exits
+        else None
+    )
 
 
 def lines_of(path: Path) -> tuple[str, ...]:
@@ -183,9 +194,14 @@ def _runner(pieces: Pieces, threads: int, optimize: bool) -> Runner:
     return Runner(pieces.net.inputs, outputs, call)
 
 
-def _sizes(model: onnx.ModelProto) -> dict[str, int]:
+def _no_tensors(graph: onnx.GraphProto) -> set[str]:
+    """Return the values that are sequences or the like, which no part can be fed."""
+    kinds = {value.name: value.type.WhichOneof("value") for value in graph.value_info}
+    return {name for name, kind in kinds.items() if kind not in (None, "tensor_type")}
+
+
+def _sizes(graph: onnx.GraphProto) -> dict[str, int]:
     """Return the bytes of every value that a node makes, where its shape is known."""
-    graph = infer_file(model)
     return {
         name: onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize * math.prod(shape)
         for name, (kind, shape) in static_types((*graph.value_info, *graph.output)).items()

@@ -81,6 +81,8 @@ def _aligned(name: str, output: str, axis: int, facts: Facts) -> int | None:
 
 def _same_order(node: onnx.NodeProto, axis: int, facts: Facts) -> Axes | None:
     """A view: its axis is one of the input's if as many elements are before it, and it is as long."""
+    if node.op_type == "Squeeze" and facts.integers(node, "axes", 1) is None:
+        return None  # of a single row it would remove that axis, too
     before, after = facts.shapes[node.input[0]], facts.shapes[node.output[0]]
     places = [
         place

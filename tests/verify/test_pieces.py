@@ -36,6 +36,21 @@ BODY = """
 """Two sums over (2, ROWS, 6, 10), of which the second reads the first, and both what is computed before."""
 
 
+ODD = {
+    "both results of a node": "wide = Unsqueeze(x, two) many = Mul(wide, points) y, z = TopK <axis = 2> (many, two)",
+    "a constant": "wide = Unsqueeze(x, two) many = Mul(wide, points) y = ReduceSum(many, two)",
+    "a sequence between": "all = SplitToSequence <axis = 0> (x, half) a = SequenceAt(all, zero) "
+    "wide = Unsqueeze(a, two) many = Mul(wide, points) y = ReduceSum(many, two) b = SequenceAt(all, one) "
+    "more = Unsqueeze(b, two) most = Mul(more, points) z = ReduceSum(most, two)",
+    "an axis of one row removed": "wide = Unsqueeze(x, two) flat = Squeeze(wide) again = Unsqueeze(flat, two) "
+    "many = Mul(again, points) y = ReduceSum(many, two) z = Neg(y)",
+    "a size copied from another axis": "wide = Unsqueeze(x, two) many = Mul(wide, points) "
+    "sum = ReduceSum <keepdims = 0> (many, two) front = Unsqueeze(sum, first) four = Reshape(front, copied) "
+    "last = Unsqueeze(four, five) more = Mul(last, points) y = ReduceSum(more, five) z = Neg(y)",
+}
+"""What models with a large value, made of (40, 40) rows x, have beside it."""
+
+
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Yield a model, of which values of more than `LARGE` bytes are large, and parts of more than 2,000 run by rows."""
@@ -164,3 +179,52 @@ def test_no_model_is_for_others_to_refuse(tmp_path: Path) -> None:
     """A file that is no model has no pieces."""
     (tmp_path / "no.onnx").write_text("no model")
     assert pieces.pieces_of(tmp_path / "no.onnx") is None
+
+
+@pytest.mark.parametrize("body", ODD.values(), ids=ODD)
+def test_odd_models_give_what_they_give_whole(
+    body: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row at a time, with shapes and types as they are."""
+    model = onnx.parser.parse_model(
+        f'<ir_version: 8, opset_import: ["" : 17]> whole (float[40,40] x) => (y, z) {{{body}}}'
+    )
+    points = np.random.default_rng(0).standard_normal(20).astype(np.float32)
+    numbers = {
+        "zero": 0,
+        "one": 1,
+        "two": [2],
+        "five": [4],
+        "half": 20,
+        "first": [0],
+        "copied": [1, 1, 0, -1],
+    }
+    for name, array in {"points": points, **numbers}.items():
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.asarray(array), name))
+    if "z =" not in body:
+        model.graph.output[1].name = "points"
+    onnx.save(model, tmp_path / "model.onnx")
+    monkeypatch.setattr(pieces, "LARGE", 50_000)
+    monkeypatch.setattr(site_runs, "by_rows", partial(by_rows, most=100))
+    given = {"x": np.random.default_rng(1).standard_normal((40, 40)).astype(np.float32)}
+    assert pieces.pieces_of(tmp_path / "model.onnx") is not None
+    found = pieces.open_in_order(tmp_path / "model.onnx", 1).run(given)
+    for name, array in open_unoptimized(tmp_path / "model.onnx", 1).run(given).items():
+        assert (found[name].shape, found[name].dtype) == (array.shape, array.dtype)
+        np.testing.assert_allclose(found[name], array, rtol=1e-5, atol=1e-5)
+
+
+def test_a_value_may_be_called_as_another_that_is_cut(path: Path) -> None:
+    """`shared` is cut, and there is a value `shared/cut`, which is live at the same time."""
+    model = onnx.load(path)
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            for at, name in enumerate(names):
+                names[at] = "shared/cut" if name == "q" else name
+    sums = onnx.helper.make_node("Sub", ["second", "shared/cut"], ["left"])
+    model.graph.node.insert(len(model.graph.node) - 2, sums)
+    model.graph.node[-2].input[0] = "left"
+    onnx.save(model, path)
+    found = pieces.open_in_order(path, 1).run(feed())
+    for name, array in open_unoptimized(path, 1).run(feed()).items():
+        np.testing.assert_allclose(found[name], array, rtol=1e-5, atol=1e-5)

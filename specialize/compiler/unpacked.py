@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from multiprocessing import util
 from pathlib import Path
 
+from specialize.digest import digest_file
+from specialize.errors import InputError
 from specialize.files.scratch import work_folder
 from specialize.store import Store
 
@@ -46,7 +48,7 @@ def unpacked(store: Store, objects: Mapping[str, str]) -> Iterator[Path]:
             yield folder
         return
     of = (store.root, tuple(sorted(objects.items())))
-    if kept.folder is None or kept.of != of or not kept.folder.is_dir():
+    if kept.folder is None or kept.of != of or not _is_intact(kept.folder, objects):
         kept.end.close()
         kept.folder = kept.end.enter_context(_folder(store, objects))
         kept.of = of
@@ -70,6 +72,14 @@ def let_go() -> None:
     kept = _kept.pop(_own(), None)
     if kept is not None:
         kept.end.close()
+
+
+def _is_intact(folder: Path, objects: Mapping[str, str]) -> bool:
+    """Return whether a folder has the files that were unpacked; those that did not change are not read."""
+    try:
+        return all(digest_file(folder / name) == key for name, key in objects.items())
+    except (OSError, InputError):
+        return False
 
 
 def _let_go_of_all(process: int) -> None:

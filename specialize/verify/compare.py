@@ -28,7 +28,7 @@ def compare_arrays(
     scales, tally = ElementScales.of(reference), _Tally(tolerance)
     wanted, got = as_rows(reference), as_rows(candidate)
     for some in blocks(reference):
-        tally.add(wanted[some].astype(np.float64), got[some].astype(np.float64), scales)
+        tally.add(wanted[some], got[some], scales)
     index = tuple(int(i) for i in np.unravel_index(tally.worst, reference.shape)) if reference.size else ()
     passed = tally.failures <= tolerance.mismatches * reference.size and not tally.bad
     return OutputReport(
@@ -78,11 +78,15 @@ class _Tally:
     bad: int = 0
     angles: list[tuple[float, float, float, float, float]] = field(default_factory=list)
 
-    def add(self, wanted: Floats, got: Floats, scales: ElementScales) -> None:
+    def add(self, reference: np.ndarray, candidate: np.ndarray, scales: ElementScales) -> None:
         """Compare some (rows, C) rows."""
+        wanted, got = reference.astype(np.float64), candidate.astype(np.float64)
         scale = scales.at(wanted)
         difference, bad = _difference(wanted, got, self.tolerance.nonfinite)
+        if reference.dtype.kind in "iu":
+            difference = _apart(reference, candidate)
         allowed = self.tolerance.atol + self.tolerance.rtol * scale
+        allowed[~np.isfinite(allowed)] = 0.0  # a scale that overflows allows nothing
         margin = _ratio(difference, allowed)
         worst = int(np.argmax(margin))
         if margin.flat[worst] > self.margin:
@@ -135,6 +139,12 @@ def _difference(wanted: Floats, got: Floats, nonfinite: bool) -> tuple[Floats, B
     with np.errstate(invalid="ignore"):
         difference = np.where(finite, np.abs(got - wanted), 0.0)
     return np.where(bad, np.inf, difference), bad
+
+
+def _apart(first: np.ndarray, second: np.ndarray) -> Floats:
+    """Return |second - first| of integers, of which float64 alone would not tell those above 2^53 apart."""
+    low, high = np.minimum(first, second), np.maximum(first, second)
+    return np.asarray(high.astype(np.uint64) - low.astype(np.uint64), np.float64)
 
 
 def _ratio(difference: Floats, bound: Floats) -> Floats:

@@ -40,7 +40,8 @@ class ElementScales:
     def at(self, values: Floats) -> Floats:
         """Return the scales of some (rows, C) rows of the array."""
         magnitude = _magnitude(values)
-        row = np.sqrt(np.mean(magnitude**2, axis=1, keepdims=True))  # (rows, 1)
+        with np.errstate(over="ignore"):  # an infinite scale allows nothing, see `compare`
+            row = np.sqrt(np.mean(magnitude**2, axis=1, keepdims=True))  # (rows, 1)
         columns = magnitude.shape[1]
         around = row if self.rows < _FEW else np.minimum(row, self.column)
         return np.maximum(magnitude, self.column if columns < _FEW <= self.rows else around)

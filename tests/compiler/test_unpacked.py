@@ -60,6 +60,18 @@ def test_what_is_kept_is_found_again(store: Store) -> None:
     assert folders(store) == []
 
 
+@pytest.mark.parametrize("damage", ["changed", "removed"])
+def test_what_was_damaged_meanwhile_is_unpacked_again(store: Store, damage: str) -> None:
+    """A file that changed or is gone since the last build costs one more copy, not every build of the process."""
+    keep()
+    with unpacked(store, objects(store)) as folder:
+        weights = folder / "original" / "weights.bin"
+    weights.write_bytes(b"weighty") if damage == "changed" else weights.unlink()
+    with unpacked(store, objects(store)) as folder:
+        assert (folder / "original" / "weights.bin").read_bytes() == b"weights"
+    assert folders(store) == [folder]
+
+
 def test_what_a_build_writes_beside_them_goes(store: Store) -> None:
     """The next build finds the model's files, and nothing of the one before."""
     keep()

@@ -31,6 +31,26 @@ def test_equal_arrays_differ_by_nothing() -> None:
     assert report.cosine == pytest.approx(1.0) and report.reason == ""
 
 
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_large_integers_are_told_apart(dtype: str) -> None:
+    """Integers beyond what float64 counts are compared as integers, negative ones and the extremes too."""
+    limits = np.iinfo(dtype)
+    values = np.array([2**53, 2**53 + 1, limits.max, limits.min], dtype)
+    assert compare_arrays(values, values.copy(), EXACT).passed
+    others = values + np.array([1, -1, -1, 1]).astype(dtype)
+    report = compare_arrays(values, others, EXACT)
+    assert (report.failures, report.max_abs) == (4, 1.0)
+    apart = compare_arrays(values[3:], values[2:3], EXACT)
+    assert apart.max_abs == float(limits.max - limits.min)
+
+
+def test_a_scale_that_overflows_allows_nothing() -> None:
+    """Values whose squares float64 does not hold are not equal to whatever."""
+    values = np.array([[1e200, 3e200]])
+    assert compare_arrays(values, values.copy(), FLOAT32).passed
+    assert not compare_arrays(values, -values, FLOAT32).passed
+
+
 def test_rounding_passes() -> None:
     """A difference of a few float32 units in the last place is within tolerance."""
     features = _features()

@@ -71,7 +71,10 @@ def resolve_spec(model: str, model_spec: Path | None = None) -> ModelSpec:
     if model_spec is not None:
         return read_spec(model_spec)
     if model.endswith(".onnx"):
-        return read_spec(Path(model).with_suffix(".model.yaml"))
+        sidecar = Path(model).with_suffix(".model.yaml")
+        if not sidecar.exists() and not Path(model).exists():
+            raise InputError("--model", "the name of a built-in model or an ONNX file", repr(model))
+        return read_spec(sidecar)
     return zoo.spec(model)
 
 

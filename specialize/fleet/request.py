@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from specialize.calibration.tolerance import parse_tolerance
 from specialize.errors import UsageError
 from specialize.explain.plan import resolve_spec
 from specialize.fleet.subsets import MOST
@@ -47,9 +48,15 @@ class FleetRequest:
         """Refuse what no plan can mean.
 
         Raises:
-            UsageError: An option has a value that does not exist.
+            UsageError: An option has a value that does not exist, or belongs to another mode.
+            InputError: The tolerance is none.
         """
         require_choice("--mode", self.mode, PLAN_MODES)
+        if self.tolerance not in ("", OWN_TOLERANCE):
+            parse_tolerance(self.tolerance)
+        if self.tolerance and self.mode == "exact":
+            hint = "an exact build covers one calibration: remove --tolerance, or take another mode"
+            raise UsageError("--tolerance", "--mode envelope, tables or auto", "--mode exact", hint)
         require_known_codes(self.build.allow)
         if not 0 <= self.subsets <= MOST:
             raise UsageError("--subsets", f"a number of cameras from 0 to {MOST}", str(self.subsets))

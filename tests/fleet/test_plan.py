@@ -193,6 +193,10 @@ def test_what_cannot_be_planned_is_refused(tmp_path: Path) -> None:
         planned(tmp_path)
     with pytest.raises(UsageError, match="max-overhead"):
         planned(tmp_path, max_overhead=-1.0)
+    with pytest.raises(InputError, match="every number needs a unit"):
+        planned(tmp_path, tolerance="rotation=wide")
+    with pytest.raises(UsageError, match="covers one calibration"):
+        planned(tmp_path, "exact", tolerance="profile")
     write_fleet(tmp_path, authored.CAR42, 2)
     spec = tmp_path / "no_grid.spec"
     spec.write_text(

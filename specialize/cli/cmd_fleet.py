@@ -195,7 +195,12 @@ def diff(
 @options.allow_option
 @options.precision_option
 @options.frames_dir_option
-@click.option("-o", "--output", type=options.ANY_PATH, help="Lock file to write [default: FLEET/fleet.lock].")
+@click.option(
+    "-o",
+    "--output",
+    type=options.ANY_PATH,
+    help="Lock file to write [default: FLEET/fleet.lock, or FLEET.lock of a table].",
+)
 @click.option("--dry-run", is_flag=True, help="Plan without writing the lock.")
 @click.option(
     "--report",

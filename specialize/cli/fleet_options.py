@@ -24,7 +24,9 @@ scheduler_option = click.option(
     "--scheduler", default="", help="Address of a dask scheduler, tcp://host:8786 [default: a local cluster]."
 )
 lock_option = click.option(
-    "--lock", type=options.ANY_PATH, help="Lock file of the fleet [default: FLEET/fleet.lock]."
+    "--lock",
+    type=options.ANY_PATH,
+    help="Lock file of the fleet [default: FLEET/fleet.lock, or FLEET.lock of a table].",
 )
 
 

@@ -38,7 +38,12 @@ def build_text(found: FleetBuilt) -> Document:
         for built in found.builds[:MOST_ROWS]
     )  # fmt: skip
     body = table("build", "mode", "for", "", "proof", "s", "own size", "folder", rows=rows)
-    failed = [f"error: {_whom(built)}: {built.reason}" for built in found.builds if built.status == "failed"]
+    told = {(one.vehicle, one.reason) for one in found.left_out}
+    failed = [
+        f"error: {_whom(built)}: {built.reason}"
+        for built in found.builds
+        if built.status == "failed" and (_whom(built), built.reason) not in told
+    ]
     left_out = [f"left out: {one.vehicle}: {one.reason}" for one in found.left_out]
     return (head, *_proofs(found), body, *failed, *left_out)
 
@@ -59,7 +64,10 @@ def status_text(found: FleetStatus) -> Document:
         f"{getattr(found, state):,} {state}" for state in STATES
     )
     parts: list[str | Table] = [head]
-    parts += [_build_line(one) for one in found.builds[:MOST_ROWS]]
+    if found.builds:
+        parts.append("\n".join(_build_line(one) for one in found.builds[:MOST_ROWS]))
+    if len(found.builds) > MOST_ROWS:
+        parts.append(f"and {counted(len(found.builds) - MOST_ROWS, 'build')} more that --json lists")
     of_builds = {(one.state, one.reason) for one in found.builds}
     told = [one for one in found.vehicles if one.reason and (one.state, one.reason) not in of_builds]
     if told:

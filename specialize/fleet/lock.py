@@ -196,7 +196,7 @@ def _text(path: Path) -> str:
     try:
         return read_regular(path).decode()
     except FileNotFoundError as error:
-        hint = "make one: specialize fleet plan DIR --model MODEL"
+        hint = "`specialize fleet plan FLEET --model MODEL` makes one; --lock names one that lies elsewhere"
         raise InputError(str(path), "a fleet's lock", "no such file", hint) from error
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(str(path), "a fleet's lock", str(error)) from error

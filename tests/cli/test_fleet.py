@@ -133,6 +133,7 @@ def test_build_and_status_go_together(
     again = run_here(capsys, "fleet", "build", fleet)
     assert again.code == 1
     assert "left out: car_00001" in again.out
+    assert "error: car_00001" not in again.out, "the same is said once"
 
 
 def test_gc_knows_fleets(capsys: pytest.CaptureFixture[str], tmp_path: Path, store_dir: Path) -> None:

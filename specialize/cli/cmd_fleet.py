@@ -247,7 +247,11 @@ def _write_report(found: FleetPlan, report: Path, jobs: int | None) -> None:
 @fleet_options.engine_option
 @fleet_options.scheduler_option
 @click.option(
-    "--jobs", type=int, default=1, show_default=True, help="Number of parallel builds on this machine."
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Number of parallel builds on this machine.",
 )
 @click.option("-o", "--output", type=options.FOLDER, help="Also copy the builds to this folder.")
 @click.option(

@@ -15,7 +15,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 fleet_argument = click.argument("folder", metavar="FLEET", type=options.ANY_PATH)
 jobs_option = click.option(
-    "--jobs", type=int, help="Number of processes [default: one per core, if that is faster]."
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Number of processes [default: one per core, if that is faster].",
 )
 engine_option = click.option(
     "--engine", type=click.Choice(ENGINES), default="local", show_default=True, help="Where to do the work."

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from specialize.cli.render_failed import failed_line
 from specialize.digest import short
 from specialize.fleet.builds import BuiltBuild, FleetBuilt
 from specialize.fleet.judging import STATES, BuildState, VehicleState
+from specialize.fleet.lock import default_lock
 from specialize.fleet.status import FleetStatus
 from specialize.text.document import Document, Table, table
 from specialize.text.terminal import command
@@ -79,11 +78,12 @@ def status_text(found: FleetStatus) -> Document:
         parts.append(f"{counted(found.unreadable, 'profile')} cannot be read")
     parts += _verified_line(found)
     if any(one.state in ("stale", "unused") or "plan" in one.reason for one in found.vehicles):
-        parts.append(f"next: specialize fleet plan {command(Path(found.folder))}")
+        parts.append(f"next: {found.again}")
     elif found.damaged:
         parts.append("next: specialize store check --repair")
     elif found.missing:
-        parts.append(f"next: specialize fleet build {command(Path(found.folder))}")
+        lock = () if found.lock == default_lock(found.folder) else ("--lock", found.lock)
+        parts.append(f"next: {command('specialize', 'fleet', 'build', found.folder, *lock)}")
     return tuple(parts)
 
 

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import (
-    BrokenExecutor,
-    CancelledError,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    as_completed,
-)
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, as_completed
 from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeVar
 
 from specialize.errors import InputError, UsageError, closest, missing_package
+from specialize.fleet.processes import pool_of
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -62,7 +55,7 @@ def executor_of(engine: str = "local", scheduler: str = "", jobs: int = 1) -> It
     elif jobs == 1:
         yield Serial()
     else:
-        with _pool(jobs) as pool:
+        with pool_of(jobs) as pool:
             yield pool
 
 
@@ -110,7 +103,7 @@ def completed(
         else:
             yield future.result() if error is None else lost(task, _died(error))
     for task in again:
-        with _pool(1) as alone:
+        with pool_of(1) as alone:
             future = alone.submit(work, task)
             error = _error(future)
             yield future.result() if error is None else lost(task, _died(error))
@@ -151,10 +144,6 @@ def _error(future: Future[Any]) -> BaseException | None:
 
 def _died(error: BaseException) -> str:
     return f"the process that made it died: {type(error).__name__}: {error}".strip()
-
-
-def _pool(jobs: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
 
 
 def _distributed() -> ModuleType:

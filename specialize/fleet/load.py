@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -23,6 +22,7 @@ from specialize.calibration.table import Vehicles, is_table
 from specialize.errors import InputError, SpecializeError
 from specialize.files.far import below, is_far, shown
 from specialize.files.paths import Paths
+from specialize.fleet.processes import pool_of
 from specialize.text.record import Record
 
 Result = TypeVar("Result")
@@ -133,11 +133,6 @@ def over_paths(
     with pool_of(count) if executor is None else contextlib.nullcontext(executor) as workers:
         for found in in_order(_chunks(paths), functools.partial(_several, work), workers, ahead):
             yield from found
-
-
-def pool_of(jobs: int) -> ProcessPoolExecutor:
-    """Return processes that import what they need."""
-    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
 
 
 def in_order(

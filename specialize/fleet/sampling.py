@@ -15,8 +15,9 @@ import numpy as np
 from specialize.calibration.load import load_profile
 from specialize.calibration.table import Vehicles
 from specialize.errors import SpecializeError
-from specialize.fleet.load import AHEAD, CHUNK, WORTH_A_PROCESS, in_order, pool_of
+from specialize.fleet.load import AHEAD, CHUNK, WORTH_A_PROCESS, in_order
 from specialize.fleet.median import Floats, Shape, measure, measure_many, shape_of
+from specialize.fleet.processes import pool_of
 from specialize.fleet.survey import Chunk, chunks_of, group_of
 from specialize.fleet.told_apart import SAMPLED
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from specialize.calibration.off import without
 from specialize.calibration.profile import CalibrationProfile
 from specialize.calibration.table import is_table
+from specialize.fleet.again import planned_again
 from specialize.fleet.builds import FleetBuild
 from specialize.fleet.judging import NOT_LOCKED, OTHER_CAMERAS, STATES, BuildState, Judge, VehicleState
 from specialize.fleet.load import Failed, UniqueNames, fleet_files, over_profiles
 from specialize.fleet.lock import FleetLock, build_of, full_lock, read_outline
+from specialize.fleet.request import FleetRequest
 from specialize.fleet.status_columns import Compared, compare_columns
 from specialize.fleet.subsets import missing_of
 from specialize.fleet.vehicle import Vehicle, identify, whole_name
@@ -45,6 +47,7 @@ class FleetStatus(Record, frozen=True, kw_only=True):
         vehicles: Sorted by name; of a table only the first 1000 of those with a reason of their own, not that of their
             build.
         failed: Profiles that cannot be used, and why; of a table the first 1000 places.
+        again: The command that plans the fleet again, with the options of the lock.
     """
 
     folder: Path
@@ -60,6 +63,7 @@ class FleetStatus(Record, frozen=True, kw_only=True):
     verified: int
     vehicles: tuple[VehicleState, ...]
     failed: tuple[Failed, ...]
+    again: str
 
     @property
     def exit_code(self) -> int:
@@ -103,7 +107,7 @@ def fleet_status(
     )
     look = Looking(LISTED, jobs, verify, executor)
     found = compare_columns(folder, table, outline, judge, look)
-    return _status(folder, lock_file, found)
+    return _status(folder, lock_file, outline.request, found)
 
 
 def _status_of_files(
@@ -125,7 +129,7 @@ def _status_of_files(
     told += _unused(lock, present, {one.path.resolve() for one in failed})
     counts = collections.Counter(one.state for one in told)
     builds = [judge.build_state(key, count) for key, count in lacking.items()]
-    return _status(folder, lock_file, Compared(counts, told, failed, len(failed), builds))
+    return _status(folder, lock_file, lock.request, Compared(counts, told, failed, len(failed), builds))
 
 
 def _judged(
@@ -143,7 +147,7 @@ def _judged(
     return VehicleState(vehicle=today.vehicle, state=state, reason=reason)
 
 
-def _status(folder: Path, lock_file: Path, found: Compared) -> FleetStatus:
+def _status(folder: Path, lock_file: Path, request: FleetRequest, found: Compared) -> FleetStatus:
     counts = found.counts
     return FleetStatus(
         folder=folder,
@@ -155,6 +159,7 @@ def _status(folder: Path, lock_file: Path, found: Compared) -> FleetStatus:
         verified=found.verified,
         vehicles=tuple(sorted(found.told, key=lambda one: one.vehicle)),
         failed=tuple(found.failed),
+        again=planned_again(request, folder, lock_file),
     )
 
 

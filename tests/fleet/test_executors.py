@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from specialize.errors import UsageError
 from specialize.fleet.build import build_fleet
 from specialize.fleet.executors import completed, elsewhere, executor_of
 from specialize.store import open_store
-from tests.fleet.dying import halved
+from tests.fleet.dying import endless, halved
 from tests.fleet.test_build import entries, locked, statuses
 
 
@@ -25,6 +27,20 @@ def test_a_process_that_dies_fails_its_task_alone() -> None:
     with executor_of(jobs=2) as executor:
         results = list(completed(executor, halved, [1, 2, 3, 4, 5], lost))
     assert sorted(results) == ["half of 10", "half of 2", "half of 4", "half of 8", "lost 3"]
+
+
+def test_an_interrupt_waits_for_no_task(tmp_path: Path) -> None:
+    """Processes that are at work end, and what waits for them does not begin."""
+    places = [tmp_path / str(number) for number in range(8)]
+    with pytest.raises(KeyboardInterrupt), executor_of(jobs=2) as executor:
+        for place in places:
+            executor.submit(endless, str(place))
+        while not (places[0].exists() and places[0].read_text()):
+            time.sleep(0.05)
+        raise KeyboardInterrupt
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(places[0].read_text()), 0)
+    assert not places[-1].exists()
 
 
 def test_one_process_tells_of_each_task_before_the_next(tmp_path: Path) -> None:

@@ -195,12 +195,7 @@ def diff(
 @options.allow_option
 @options.precision_option
 @options.frames_dir_option
-@click.option(
-    "-o",
-    "--output",
-    type=options.ANY_PATH,
-    help="Lock file to write [default: FLEET/fleet.lock, or FLEET.lock of a table].",
-)
+@fleet_options.written_lock_option
 @click.option("--dry-run", is_flag=True, help="Plan without writing the lock.")
 @click.option(
     "--report",
@@ -246,13 +241,7 @@ def _write_report(found: FleetPlan, report: Path, jobs: int | None) -> None:
 @fleet_options.lock_option
 @fleet_options.engine_option
 @fleet_options.scheduler_option
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Number of parallel builds on this machine.",
-)
+@fleet_options.builds_option
 @click.option("-o", "--output", type=options.FOLDER, help="Also copy the builds to this folder.")
 @click.option(
     "--tables",

@@ -19,6 +19,13 @@ jobs_option = click.option(
     type=click.IntRange(min=1),
     help="Number of processes [default: one per core, if that is faster].",
 )
+builds_option = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Number of parallel builds on this machine.",
+)
 engine_option = click.option(
     "--engine", type=click.Choice(ENGINES), default="local", show_default=True, help="Where to do the work."
 )
@@ -29,6 +36,12 @@ lock_option = click.option(
     "--lock",
     type=options.ANY_PATH,
     help="Lock file of the fleet [default: FLEET/fleet.lock, or FLEET.lock of a table].",
+)
+written_lock_option = click.option(
+    "-o",
+    "--output",
+    type=options.ANY_PATH,
+    help="Lock file to write [default: FLEET/fleet.lock, or FLEET.lock of a table].",
 )
 
 

@@ -41,4 +41,4 @@ def _option(name: str, value: Any, usual: Any) -> Iterator[Word]:
         return
     for one in value if isinstance(value, tuple) else (value,):
         yield f"--{name.replace('_', '-')}"
-        yield one if isinstance(one, Path) else f"{one:g}" if isinstance(one, float) else str(one)
+        yield one if isinstance(one, Path) else str(one)

@@ -21,9 +21,7 @@ def pool_of(jobs: int) -> Iterator[ProcessPoolExecutor]:
         try:
             yield pool
         except BaseException:
-            workers = list(
-                (pool._processes or {}).values()
-            )  # public from Python 3.14 on: `terminate_workers`
+            workers = list((pool._processes or {}).values())  # `terminate_workers` of Python 3.14 is public
             pool.shutdown(wait=False, cancel_futures=True)
             for worker in workers:
                 worker.terminate()

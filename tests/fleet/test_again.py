@@ -21,7 +21,7 @@ from tests.fleet.test_build import locked
     "asked",
     [
         {"mode": "exact"},
-        {"mode": "tables", "spare": 0.125, "max_overhead": 0.5, "subsets": 1, "align": 8},
+        {"mode": "tables", "spare": 0.123456789, "max_overhead": 0.5, "subsets": 1, "align": 8},
         {"mode": "envelope", "tolerance": "rotation=3mrad", "target": "axera", "attention": "decomposed"},
         {"mode": "auto", "allow": ("camera-pitch", "view-share"), "layout": "padded", "proof": "whole"},
     ],

@@ -28,7 +28,7 @@ TOOLCHAIN = Toolchain(
     files=("build_engine.sh", HEADER),
     evidence=(
         Evidence(kind="from documents", text=f"{_PLUGINS}/multi_scale_deformable_attn: inputs, and "
-                                             f"point % points per group"),
+                                             f"that sampled points take the reference points in turn"),
         Evidence(kind="from documents", text="DerryHub/BEVFormer_tensorrt: TensorRT/README.md, BEV Pool: seven "
                                              "inputs, the last five int32; a result of "
                                              "[1, out_height, out_width, C]"),

@@ -35,13 +35,14 @@ class Clock:
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
         self._start_s = now_s()
-        self._step, self._step_start_s = "", self._start_s
+        self._step, self._step_start_s, self._first = "", self._start_s, 0
         self._line, self._line_s, self._left_s = "working", self._start_s, 0.0
 
     def told(self, line: str) -> str:
         """Return a line of progress with the time since the command began, and an estimate of what is left of its step.
 
         A step is told by lines that end in `2 of 4`, said when a part begins, or begin with `[2/4]`, said when it ends.
+        Of parts that end, the first one is estimated from only until there is another: what all need is made in it.
         """
         now_s = self._now_s()
         begun, done = _BEGUN.match(line), _DONE.match(line)
@@ -49,11 +50,15 @@ class Clock:
         step = begun["step"] if begun else "[]" if done else line
         first = step != self._step and not done
         if step != self._step:
-            self._step, self._step_start_s = step, self._start_s if done else now_s
+            self._step, self._step_start_s, self._first = step, self._start_s if done else now_s, 0
         parts = int(counted["number"]) - (begun is not None) if counted and not first else 0
         total = int(counted["total"]) if counted else 0
         self._line, self._line_s = line, now_s
-        self._left_s = (now_s - self._step_start_s) / parts * (total - parts) if parts else 0.0
+        self._left_s = (
+            (now_s - self._step_start_s) / max(1, parts - self._first) * (total - parts) if parts else 0.0
+        )
+        if done and not self._first:
+            self._first, self._step_start_s = parts, now_s
         if now_s - self._start_s < SHOWN_FROM_S:
             return line
         return f"{line} ({seconds(now_s - self._start_s)}{_left(self._left_s) if parts < total else ''})"

@@ -45,6 +45,17 @@ def test_parts_that_end_are_counted_from_the_start() -> None:
     assert made.told("[3/3] built van") == "[3/3] built van (3 min)"
 
 
+def test_the_first_part_that_ends_is_not_typical() -> None:
+    """A fleet's first build exports and is proven whole: as soon as there is another, that tells how long they take."""
+    made = clock(0.0, 90.0, 92.0, 94.0)
+    told = [made.told(f"[{number}/12] built van") for number in (1, 2, 3)]
+    assert told == [
+        "[1/12] built van (2 min, about 16 min left)",
+        "[2/12] built van (2 min, about 20 s left)",
+        "[3/12] built van (2 min, about 18 s left)",
+    ]
+
+
 @pytest.mark.parametrize(
     ("duration_s", "text"), [(0.4, "0 s"), (89.0, "89 s"), (120.0, "2 min"), (3900.0, "1 h 5 min")]
 )

@@ -41,4 +41,10 @@ def _option(name: str, value: Any, usual: Any) -> Iterator[Word]:
         return
     for one in value if isinstance(value, tuple) else (value,):
         yield f"--{name.replace('_', '-')}"
-        yield one if isinstance(one, Path) else str(one)
+        yield _here(Path(one)) if isinstance(one, Path) or str(one).endswith(".onnx") else str(one)
+
+
+def _here(path: Path) -> Path:
+    """Return a path as it is named from the current folder, if it is below that."""
+    path = path.resolve()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -15,7 +15,7 @@ from specialize.artifact.manifest import FILE_NAME, Manifest
 from specialize.compiler.generic import PREPARED_WEIGHTS
 from specialize.digest import short
 from specialize.errors import InputError
-from specialize.files.atomic import publish_directory
+from specialize.files.atomic import explained, publish_directory
 from specialize.store import Store
 from specialize.store.parts import PACKED, read_part
 
@@ -31,7 +31,9 @@ def put_parts(store: Store, folder: Path, manifest: Manifest) -> dict[str, str]:
     for name in sorted((FILE_NAME, *manifest.files)):
         path = folder / name
         if name != PREPARED_WEIGHTS:
-            objects[name + PACKED] = store.put_bytes(zlib.compress(path.read_bytes(), 6))
+            with explained(path):
+                content = path.read_bytes()
+            objects[name + PACKED] = store.put_bytes(zlib.compress(content, 6))
         elif path.exists():
             objects[name] = store.adopt_file(path)
         else:

@@ -10,6 +10,7 @@ import click
 from specialize.cli import options
 
 ENGINES = ("local", "dask")
+USUAL_LOCK = "[default: FLEET/fleet.lock, or FLEET.lock of a table]"
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -35,13 +36,13 @@ scheduler_option = click.option(
 lock_option = click.option(
     "--lock",
     type=options.ANY_PATH,
-    help="Lock file of the fleet [default: FLEET/fleet.lock, or FLEET.lock of a table].",
+    help=f"Lock file of the fleet {USUAL_LOCK}.",
 )
 written_lock_option = click.option(
     "-o",
     "--output",
     type=options.ANY_PATH,
-    help="Lock file to write [default: FLEET/fleet.lock, or FLEET.lock of a table].",
+    help=f"Lock file to write {USUAL_LOCK}.",
 )
 
 

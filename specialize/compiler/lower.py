@@ -71,13 +71,13 @@ def lower(
     candidate, notes = _finish(request, compiled, facts, room)
     _write_parts(compiled, key, room)
     weights = compiled.parts / PREPARED_WEIGHTS
-    if not request.leaves_weights:
+    apart = (weights,) if request.leaves_weights else ()
+    if not apart:
         copy_file(weights, room / PREPARED_WEIGHTS)
     elif candidate.parent == room:
         candidate = Path(shutil.copyfile(candidate, weights.with_name(CANDIDATE)))
     warnings = (*losses(forms), *_unwritten(request, notes))
     manifest = manifest.extended(describe_notes((*notes, *_written(request, manifest))), warnings)
-    apart = (weights,) if request.leaves_weights else ()
     return Lowered(manifest=manifest, facts=facts, candidate=candidate, apart=apart)
 
 

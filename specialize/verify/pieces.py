@@ -162,12 +162,10 @@ def pieces_of(path: Path) -> Pieces | None:
         for name in node.output
         if name in sizes and name not in large
     ]
+    if not exits:
+        return None
     unheld = {*large, *exits, *_no_tensors(graph)} | {name for name, each in sizes.items() if each >= HELD}
-    return (
-        Pieces(net, path.parent, tuple(exits), large, frozenset(unheld), max(sizes.values()))
-        if exits
-        else None
-    )
+    return Pieces(net, path.parent, tuple(exits), large, frozenset(unheld), max(sizes.values()))
 
 
 def lines_of(path: Path) -> tuple[str, ...]:
